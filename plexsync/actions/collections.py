@@ -3,12 +3,10 @@
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import cast
 
 from plexsync.actions.model import (
     NO_FIELDS,
     Action,
-    ActionOutcome,
     ActionRequest,
     ActionResult,
     PreviewRow,
@@ -17,6 +15,7 @@ from plexsync.actions.model import (
     SubjectPreview,
     Unfit,
     Verb,
+    failed_facts,
     run_named,
 )
 from plexsync.app.dressing import collection_viewer
@@ -160,18 +159,18 @@ class CollectionAction(Action):
         with asked.parts.store.reading() as db:
             rows = db.collections.of([*untouched, *failed])
         if untouched:
-            done.facts["untouched"] = list(untouched)
+            done.facts = {**done.facts, "untouched": untouched}
         if untouched and named:
             done.complaints.append(f"{self._complaint}: {words_of([rows[id] for id in untouched if id in rows])}")
         if failed:
-            done.facts["failed"] = {str(id): problem for id, problem in failed.items()}
+            done.facts = {**done.facts, **failed_facts(failed)}
         for id, problem in failed.items():
             name = safe(rows[id].name, LONGEST) if id in rows else f"collection {id}"
             done.complaints.append(f"Stash can't tell of {name}: {safe(problem)}")
         done.is_failed = bool(failed or (untouched and named))
         return done
 
-    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionOutcome:  # noqa: ARG002 - the statuses count them
+    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:  # noqa: ARG002 - the statuses count them
         """How the collections stand now."""
         with parts.store.reading() as db:
             facts = collection_rows(db, list(db.collections.of(done.jobs).values()))
@@ -180,8 +179,8 @@ class CollectionAction(Action):
         words = ", ".join(counted(status.word, count) for status, count in counts.items())
         line = f"{many(len(done.jobs), 'collection')} {self._done}" + (f": {words}" if words else "")
         outcomes = {status.value: count for status, count in counts.items()}
-        is_well = not (counts.keys() & {CollectionStatus.FAILED, CollectionStatus.QUEUED})
-        return ActionOutcome(line, {"outcomes": outcomes}, is_well=is_well)
+        is_failed = bool(counts.keys() & {CollectionStatus.FAILED, CollectionStatus.QUEUED})
+        return ActionResult(done.jobs, {"outcomes": outcomes}, line, is_failed=is_failed)
 
 
 def shown_collection(facts: CollectionChangeFacts) -> SubjectPreview:
@@ -190,7 +189,7 @@ def shown_collection(facts: CollectionChangeFacts) -> SubjectPreview:
     counts = {"inspected": 1, "would_change": bool(facts["parts"]), "parts": len(facts["parts"])}
     counts["failed"] = bool(facts["error"])
     is_listed = bool(facts["parts"] or facts["error"])
-    listed = cast("Mapping[str, object]", facts) if is_listed else None
+    listed = facts if is_listed else None
     return SubjectPreview(heading, [_change(part) for part in facts["parts"]], listed, counts, facts["error"])
 
 

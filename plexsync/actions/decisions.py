@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
 
 from plexsync.actions.collections import every, words_of
 from plexsync.actions.model import (
@@ -96,7 +95,7 @@ class DecideScenes(Decide):
             ]
             counts = {"scenes": 1, "fields": len(changes)}
             heading = f"Scene {entry.id}: {safe(entry.title, 120) or 'no title is known'} (item {entry.key})"
-            yield SubjectPreview(heading, changes, cast("Mapping[str, object]", facts), counts)
+            yield SubjectPreview(heading, changes, facts, counts)
 
     def summed(self, counts: Counter[str]) -> str:
         """The number of fields."""
@@ -112,7 +111,7 @@ class DecideScenes(Decide):
         wanted = self._filter(asked.selection)
         decided = decisions.decide(asked.ids, self._answer, wanted, asked.progress, asked.stopping)
         queued = decided.scenes if self._answer is DriftAnswer.TAKE else []
-        facts = cast("dict[str, object]", decision_facts(self._answer, decided))
+        facts = decision_facts(self._answer, decided)
         done = ActionResult(queued, facts, decision_words(self._answer, decided), count=decided.fields)
         if asked.selection.is_named and decided.untouched:
             hint = "; a field that you keep is taken by its name alone: --field FIELD"
@@ -183,7 +182,7 @@ class DecideCollections(Decide):
         decisions = CollectionDecisions(parts.store, collection_viewer(parts).look, parts.gates, parts.clock)
         wanted = wanted.taking(self._answer, named=asked.selection.is_named)
         decided = decisions.decide(asked.ids, self._answer, wanted, asked.progress, asked.stopping)
-        facts = cast("dict[str, object]", collection_words.decision_facts(self._answer, decided))
+        facts = collection_words.decision_facts(self._answer, decided)
         line = collection_words.decision_words(self._answer, decided)
         queued = decided.scenes if self._answer is DriftAnswer.TAKE else []
         done = ActionResult(queued, facts, line, count=decided.fields)

@@ -112,20 +112,11 @@ class ActionResult:
     """
 
     jobs: list[int]
-    facts: dict[str, object]
+    facts: Mapping[str, object]
     line: str
     complaints: list[str] = field(default_factory=list)
     is_failed: bool = False
     count: int = 0
-
-
-@dataclass(frozen=True)
-class ActionOutcome:
-    """How the jobs of an action stand after the work."""
-
-    line: str
-    facts: Mapping[str, object]
-    is_well: bool
 
 
 @dataclass(frozen=True)
@@ -207,9 +198,9 @@ class Action(ABC):
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """Do it. Raises NeighbourError; what was marked by then stays so. Repeating it is harmless."""
 
-    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionOutcome:  # noqa: ARG002
+    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:  # noqa: ARG002
         """How its jobs stand now; `unsettled` of them are still in the queue."""
-        return ActionOutcome(done.line, {}, is_well=not done.is_failed)
+        return ActionResult(done.jobs, {}, done.line, is_failed=done.is_failed)
 
 
 def run_named(pushes: ReadOnlyPushes, number: int) -> RunRow:
@@ -230,16 +221,6 @@ def failed_facts(failed: Mapping[int, str]) -> dict[str, object]:
     return {"failed": {str(id): problem for id, problem in failed.items()}} if failed else {}
 
 
-def counted_words(counts: Mapping[str, int], words: Mapping[str, str]) -> str:
-    """`3 values put back, 1 lock taken off` from counts by name."""
-    return ", ".join(f"{counts.get(name, 0):,} {word}" for name, word in words.items() if counts.get(name))
-
-
 def rest_words(unsettled: int, hint: str = "") -> str:
     """The end of a sentence about what is not settled yet, or ''."""
     return f", {unsettled:,} not yet{hint}" if unsettled else ""
-
-
-def of_scenes(subject: str, scenes: int) -> str:
-    """`the ratings of 3 scenes`."""
-    return f"{subject} of {many(scenes, 'scene')}"

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from plexsync.actions.model import (
     Action,
-    ActionOutcome,
     ActionRequest,
     ActionResult,
     PreviewRow,
@@ -15,7 +14,6 @@ from plexsync.actions.model import (
     Unfit,
     Verb,
     failed_facts,
-    of_scenes,
     rest_words,
     unread,
 )
@@ -25,7 +23,7 @@ from plexsync.app.rules import rating_rules
 from plexsync.engine.undo import wish_undone
 from plexsync.engine.watching import pages_of
 from plexsync.flows.plays.ratings import BOTH
-from plexsync.reports.format import safe
+from plexsync.reports.format import many, safe
 from plexsync.reports.named_scenes import listed
 from plexsync.reports.rows import title
 from plexsync.rules.job import Kind
@@ -102,7 +100,7 @@ class UndoRatings(Action):
         flow, _ = rating_back(asked.parts, rules).flows
         marked = wish_undone(asked.parts.store, flow, asked.parts.clock, asked.ids, TakenBack.UNDO, asked.progress)
         done = self.carried(marked.jobs)
-        done.facts |= failed_facts(marked.failed)
+        done.facts = {**done.facts, **failed_facts(marked.failed)}
         written_ids = {*marked.jobs, *marked.failed}
         if nothing := [id for id in dict.fromkeys(asked.selection.ids) if id not in written_ids]:
             done.complaints.append(f"PlexSync has not written the rating of {listed(nothing)}")
@@ -110,14 +108,14 @@ class UndoRatings(Action):
         done.is_failed = bool(done.complaints)
         return done
 
-    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionOutcome:  # noqa: ARG002 - the queue knows it
+    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:  # noqa: ARG002 - the queue knows it
         """How many ratings are not put back yet."""
         line = f"{_ratings_of(done.count)} put back{rest_words(unsettled)}"
-        return ActionOutcome(line, {"unsettled": unsettled}, is_well=not unsettled)
+        return ActionResult(done.jobs, {"unsettled": unsettled}, line, is_failed=bool(unsettled))
 
 
 def _ratings_of(scenes: int) -> str:
-    return of_scenes("the ratings", scenes)
+    return f"the ratings of {many(scenes, 'scene')}"
 
 
 def _text(rating: int) -> str:

@@ -2,11 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
 
 from plexsync.actions.model import (
     Action,
-    ActionOutcome,
     ActionRequest,
     ActionResult,
     PreviewRow,
@@ -14,7 +12,6 @@ from plexsync.actions.model import (
     SubjectKind,
     SubjectPreview,
     Verb,
-    counted_words,
     failed_facts,
     run_named,
     unread,
@@ -54,11 +51,11 @@ class SceneAction(Action):
         """The words of outcomes that this action has of its own."""
         return {}
 
-    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionOutcome:  # noqa: ARG002 - the outcomes count them
+    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:  # noqa: ARG002 - the outcomes count them
         """How the scenes stand now."""
         ended = outcomes(parts, done.jobs)
         facts = {"outcomes": dict(ended.standing), "causes": dict(ended.causes)}
-        return ActionOutcome(ended.line(self.outcome_words()), facts, is_well=ended.well)
+        return ActionResult(done.jobs, facts, ended.line(self.outcome_words()), is_failed=not ended.well)
 
 
 class TakeBackScenes(SceneAction):
@@ -101,7 +98,8 @@ class TakeBackScenes(SceneAction):
         """The number of fields by what is done to them."""
         head = f"would be done for {many(counts['scenes'], 'scene')} and {many(counts['items'], 'item')}"
         failed = f"; {many(counts['failed'], 'scene')} can't be looked at now" if counts["failed"] else ""
-        return f"{head}: {counted_words(counts, DEEDS) or 'nothing is left to do'}{failed}"
+        deeds = ", ".join(f"{counts[name]:,} {word}" for name, word in DEEDS.items() if counts[name])
+        return f"{head}: {deeds or 'nothing is left to do'}{failed}"
 
     def report(self, counts: Counter[str], shown: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
         """`plexsync.reports.undo.UndoPreview`."""
@@ -123,16 +121,16 @@ class TakeBackScenes(SceneAction):
             marked = wish_undone(parts.store, flow, parts.clock, asked.ids, self._mode, asked.progress)
         done = self.carried(marked.jobs)
         if marked.untouched:
-            done.facts["nothing_pushed"] = marked.untouched
+            done.facts = {**done.facts, "nothing_pushed": marked.untouched}
         if marked.untouched and asked.selection.is_named:
             done.complaints.append(f"nothing was pushed for {listed(marked.untouched)}")
         if marked.dropped:
-            done.facts["dropped"] = marked.dropped
+            done.facts = {**done.facts, "dropped": marked.dropped}
             rows = many(marked.dropped, "row")
             done.complaints.append(
                 f"{rows} of the queue dropped: nothing was pushed for them, only an edit brings them back"
             )
-        done.facts |= failed_facts(marked.failed)
+        done.facts = {**done.facts, **failed_facts(marked.failed)}
         done.complaints += unread(marked.failed)
         done.is_failed = bool(marked.failed or (asked.selection.is_named and marked.untouched))
         return done
@@ -154,7 +152,7 @@ def shown_scene(facts: UndoFacts) -> SubjectPreview:
         _change(field, f"{item['key']} " if several else "") for item in facts["items"] for field in item["fields"]
     ]
     heading = f"Scene {facts['id']}{title}" + (f", {items}" if items else "")
-    return SubjectPreview(heading, changes, cast("Mapping[str, object]", facts), counts, facts["error"])
+    return SubjectPreview(heading, changes, facts, counts, facts["error"])
 
 
 def _change(field: UndoField, item: str) -> PreviewRow:
@@ -245,7 +243,7 @@ class RedoScenes(SceneAction):
     def _answer(redone: Redone, selection: Selection) -> ActionResult:
         scenes = len(redone.scenes)
         line = f"{many(scenes, 'scene')} to be synced again"
-        done = ActionResult(redone.scenes, cast("dict[str, object]", redo_facts(redone)), line, count=scenes)
+        done = ActionResult(redone.scenes, redo_facts(redone), line, count=scenes)
         named = selection.is_named
         if named and redone.not_undone:
             done.complaints.append(f"not undone: {listed(redone.not_undone)}")

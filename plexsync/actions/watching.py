@@ -1,12 +1,11 @@
 """Undo, redo and check of what was brought to Stash: plays and resume points."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 from plexsync.actions.model import (
     Action,
-    ActionOutcome,
     ActionRequest,
     ActionResult,
     PreviewRow,
@@ -14,7 +13,6 @@ from plexsync.actions.model import (
     SubjectKind,
     SubjectPreview,
     Verb,
-    of_scenes,
     rest_words,
     unread,
 )
@@ -93,7 +91,8 @@ class WatchAction(Action):
     def question(self, asked: ActionRequest) -> str:
         """How many plays and resume points it is about."""
         counts = wished_counts(self._wished(asked.parts, asked.selection))
-        return self._question.format(of_scenes(_named(counts["plays"], counts["resume_points"]), len(asked.ids)))
+        named = _named(counts["plays"], counts["resume_points"])
+        return self._question.format(f"{named} of {many(len(asked.ids), 'scene')}")
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """The plays of each scene."""
@@ -105,11 +104,11 @@ class WatchAction(Action):
             heading = f"{scene['id']} {safe(scene['title'], 60)}".rstrip()
             counts = {"scenes": 1, "plays": len(plays), "resume_points": scene["resume_point"]}
             change = PreviewRow(heading, self.verb.value, moments)
-            yield SubjectPreview(heading, [change], cast("Mapping[str, object]", scene), counts)
+            yield SubjectPreview(heading, [change], scene, counts)
 
     def summed(self, counts: Counter[str]) -> str:
         """The number of plays and resume points."""
-        counted = of_scenes(_named(counts["plays"], counts["resume_points"]), counts["scenes"])
+        counted = f"{_named(counts['plays'], counts['resume_points'])} of {many(counts['scenes'], 'scene')}"
         return f"{counted}; nothing was changed"
 
     def carried(self, jobs: Sequence[int]) -> ActionResult:
@@ -117,11 +116,8 @@ class WatchAction(Action):
         return self._answer(Marked(list(jobs)), 0, 0, [])
 
     def _answer(self, marked: Marked, plays: int, resume: int, nothing: list[int]) -> ActionResult:
-        scenes = len(marked.jobs)
-        facts = cast("dict[str, object]", plays_wished(marked, plays, resume, nothing))
-        done = ActionResult(
-            marked.jobs, facts, f"{of_scenes(_named(plays, resume), scenes)} {self._begun}", count=plays
-        )
+        line = f"{_named(plays, resume)} of {many(len(marked.jobs), 'scene')} {self._begun}"
+        done = ActionResult(marked.jobs, plays_wished(marked, plays, resume, nothing), line, count=plays)
         if nothing:
             done.complaints.append(f"nothing {self._begun} for {listed(nothing)}")
         done.complaints += unread(marked.failed)
@@ -142,7 +138,7 @@ class WatchAction(Action):
         nothing = [id for id in dict.fromkeys(asked.selection.ids) if id not in asked.ids or id in marked.untouched]
         return self._answer(marked, wishes.plays, wishes.resume_points, nothing)
 
-    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionOutcome:
+    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:
         """How many plays are settled."""
         with parts.store.reading() as db:
             memory = db.plays.of_ids(done.jobs)
@@ -152,7 +148,7 @@ class WatchAction(Action):
         resume = cast("int", done.facts.get("resume_points", 0))
         resume -= min(resume, rest) if self._only_resume else 0
         line = f"{_named(max(0, done.count - rest), resume)} {self._done}{rest_words(rest, ' (plexsync plays status)')}"
-        return ActionOutcome(line, {"unsettled": rest}, is_well=not rest)
+        return ActionResult(done.jobs, {"unsettled": rest}, line, is_failed=bool(rest))
 
 
 def _named(plays: int, resume: int) -> str:

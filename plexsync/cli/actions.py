@@ -214,7 +214,7 @@ def _wait(call: Call, start: Begun, stop: Stop, action: Action, done: ActionResu
     facts = {**done.facts, **settled.facts, "why": ended.reason}
     call.answer(facts, lambda: say(paper(), f"{settled.line}{reason}"))
     complained = _complain(done)
-    return stop.code or (complained if settled.is_well else FAILED)
+    return stop.code or (FAILED if settled.is_failed else complained)
 
 
 # --- previews and runs -----------------------------------------------------------------------------------------------
