@@ -13,9 +13,8 @@ from plexsync.flows.plays.first_run import FirstRun
 from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.flows.plays.listener import PlayListener
-from plexsync.flows.plays.recovery import PlaysRecovery
+from plexsync.flows.plays.recovery import PlaysRecovery, StashRestores
 from plexsync.flows.plays.resume_poll import ResumePoll
-from plexsync.flows.plays.stash_restores import StashRestores
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.plex_index import Indexer

@@ -49,19 +49,15 @@ def _counts(db: Reader, account: int | None, since: int) -> PlayCounts:
     return {
         "in_plex": in_plex,
         "unsent": unsent,
-        "adding": counts.get((PlayState.ADDING, False), 0),
+        "adding": counts[PlayState.ADDING, False],
         # A row too many, or one that is kept after all, is being removed: the play itself is PlexSync's.
-        "sent": counts.get((PlayState.SENT, False), 0) + counts.get((PlayState.REMOVING, False), 0),
-        "present": _in_state(counts, PlayState.PRESENT),
-        "deleted": _in_state(counts, PlayState.DELETED),
-        "undoing": sum(counts.get((state, True), 0) for state in OURS),
-        "undone": _in_state(counts, PlayState.UNDONE),
+        "sent": counts[PlayState.SENT, False] + counts[PlayState.REMOVING, False],
+        "present": counts[PlayState.PRESENT, False] + counts[PlayState.PRESENT, True],
+        "deleted": counts[PlayState.DELETED, False],
+        "undoing": sum(counts[state, True] for state in OURS),
+        "undone": counts[PlayState.DELETED, True],
         "marked": db.view_counts.count_unexplained(),
     }
-
-
-def _in_state(counts: Mapping[tuple[PlayState, bool], int], state: PlayState) -> int:
-    return counts.get((state, False), 0) + counts.get((state, True), 0)
 
 
 def plays_wished(marked: Marked, plays: int, resume: int, nothing: Sequence[int]) -> PlaysWished:

@@ -19,7 +19,7 @@ from plexsync.rules.added_dates import FIELD as ADDED
 from plexsync.rules.item import FIELDS, PICTURES, ROLE, beside_whom
 from plexsync.rules.job import COLLECTION, KINDS, PLAYS, Kind, Lane, State
 from plexsync.rules.plan_records import Change, Note, Remembered
-from plexsync.rules.plays import PlayState
+from plexsync.rules.plays import TAKEN_BACK, PlayState
 from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PlaysRow, PushRow
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import Value
@@ -121,15 +121,13 @@ def note_facts(notes: Iterable[Note]) -> list[NoteFacts]:
     return [{"field": note.field, "reason": note.reason, "text": note.text} for note in notes]
 
 
-# The states of plays that were taken back, or are being taken back.
-TAKEN_BACK = (PlayState.UNDONE, PlayState.REMOVING)
 # What a history says of plays, by what became of them.
 PLAY_WORDS: Mapping[str, str] = {
     PlayState.SENT: "plays added to Stash",
     PlayState.ADDING: "plays sent to Stash",
     PlayState.DELETED: "plays added to Stash, deleted by you since",
     PlayState.REMOVING: "plays to be taken back from Stash",
-    PlayState.UNDONE: "plays taken back from Stash",
+    TAKEN_BACK: "plays taken back from Stash",
 }
 # The kind of a push, by how it took something back.
 PUSHES: Mapping[str, str] = {mark: mark for mark in TakenBack} | {TakenBack.NO: "push", TakenBack.GONE: "undo"}
@@ -147,7 +145,7 @@ def past_facts(entry: PastRow) -> PastAttempt | PastPush | PastPlays:
     """An entry of the history for JSON."""
     if isinstance(entry, PlaysRow):
         return {
-            "what": "plays undo" if entry.state in TAKEN_BACK else "plays",
+            "what": "plays undo" if entry.state in (TAKEN_BACK, PlayState.REMOVING) else "plays",
             "at": stamp(entry.at),
             "state": entry.state,
             "plays": [stamp(moment * 1000) for moment in entry.moments],

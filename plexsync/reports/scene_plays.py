@@ -7,14 +7,14 @@ from plexsync.flows.plays.history_poll import account_in
 from plexsync.reports.format import local, many, place, stamp
 from plexsync.reports.shapes.scenes import PlaysOfScene
 from plexsync.rules.marked_plays import is_near
-from plexsync.rules.plays import OWNER, PlaySource, PlayState, WatchRules
+from plexsync.rules.plays import OWNER, TAKEN_BACK, PlaySource, PlayState, WatchRules
 from plexsync.rules.resume import RememberedResume
 from plexsync.store.database import Reader
 
 # What became of plays that are not simply in Stash, in the order in which the sentence tells it.
 FATES = (
     (PlayState.DELETED, "deleted by you in Stash, and never added again"),
-    (PlayState.UNDONE, "taken back"),
+    (TAKEN_BACK, "taken back"),
     (PlayState.REMOVING, "being taken back"),
 )
 
@@ -37,7 +37,7 @@ def scene_plays(
     moments = {moment for plays in listed.values() for moment in plays}
     marked = _marked_at(db, keys, listed) if rules and account == OWNER else 0
     missing = {moment for moment in moments if moment not in memory or memory[moment].state is PlayState.ADDING}
-    states = Counter(play.state for play in memory.values())
+    states = Counter(play.word for play in memory.values())
     last = max(moments, default=None)
     resume = db.watches.of({id: created_at}).get(id) if rules and rules.resume else None
     text = _sentence(len(moments), last, len(missing), states, is_known=account is not None, is_on=bool(rules))
@@ -49,15 +49,13 @@ def scene_plays(
         "added": states[PlayState.SENT],
         "present": states[PlayState.PRESENT],
         "deleted": states[PlayState.DELETED],
-        "undone": states[PlayState.UNDONE] + states[PlayState.REMOVING],
+        "undone": states[TAKEN_BACK] + states[PlayState.REMOVING],
         "marked_at": stamp(marked * 1000) if marked else None,
         "left_at": resume.last.viewing.offset / 1000 if resume and resume.last.viewing.offset else None,
     }
 
 
-def _sentence(
-    count: int, last: int | None, missing: int, states: Counter[PlayState], *, is_known: bool, is_on: bool
-) -> str:
+def _sentence(count: int, last: int | None, missing: int, states: Counter[str], *, is_known: bool, is_on: bool) -> str:
     if not is_on:
         first = f"watch_back is off; {many(states[PlayState.SENT], 'play')} in Stash came from Plex"
     elif not is_known:
@@ -88,5 +86,5 @@ def _resume_words(resume: RememberedResume | None) -> str:
     """Where the scene was left in Plex, and whether Stash has that; '' if it was left at no place."""
     if resume is None or not resume.last.viewing.offset:
         return ""
-    fate = " (taken back)" if resume.undo else " (not yet in Stash)" if resume.sending is not None else ""
+    fate = " (taken back)" if resume.undone else " (not yet in Stash)" if resume.sending is not None else ""
     return f"; left at {place(resume.last.viewing.offset)} in Plex{fate}"

@@ -7,8 +7,10 @@ A wish changes what is remembered of a play, and sends nothing. The next look at
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from plexsync.rules.item import Viewing
 from plexsync.rules.plays import PlayState, RememberedPlay
-from plexsync.rules.resume import RememberedResume, ResumeUndo, has_written, redone
+from plexsync.rules.resume import RememberedResume, Watched, has_written
+from plexsync.rules.taken_back import TakenBack
 
 # A row of such a play in Stash is PlexSync's, or may be.
 OURS = frozenset({PlayState.ADDING, PlayState.SENT, PlayState.REMOVING})
@@ -32,35 +34,26 @@ class PlayWish:
 
 def is_wanted_back(play: RememberedPlay) -> bool:
     """Whether it is to be taken back, and is not yet."""
-    return play.undo and play.state in OURS
-
-
-def _redone(play: RememberedPlay) -> RememberedPlay | None:
-    return None if play.state is PlayState.UNDONE else replace(play, undo=False)
-
-
-def _checked(play: RememberedPlay) -> RememberedPlay | None:
-    """A play of PlexSync's that is in Stash is its own again after the next look, and one that is missing is sent."""
-    return None if play.state is PlayState.PRESENT else RememberedPlay(play.source, PlayState.ADDING)
+    return bool(play.undone) and play.state in OURS
 
 
 UNDO = PlayWish(
     lambda play: play.state in OURS,
-    lambda play: replace(play, undo=True),
-    lambda resume: replace(resume, undo=ResumeUndo.ASKED) if has_written(resume) else None,
+    lambda play: replace(play, undone=TakenBack.UNDO),
+    lambda resume: replace(resume, undone=TakenBack.UNDO) if has_written(resume) else None,
 )
 """Take back what PlexSync wrote, or may have written."""
 REDO = PlayWish(
-    lambda play: play.state is PlayState.UNDONE or is_wanted_back(play),
-    _redone,
-    lambda resume: redone(resume) if resume.undo else None,
+    lambda play: bool(play.undone),
+    lambda play: replace(play, undone=TakenBack.NO) if play.state in OURS else None,
+    # The newest viewing counts as never dealt with.
+    lambda resume: replace(resume, last=Watched("", Viewing()), undone=TakenBack.NO) if resume.undone else None,
 )
 """Send again what was taken back, and keep what is about to be."""
 AGAIN = PlayWish(
-    lambda play: (
-        play.state in (PlayState.PRESENT, PlayState.DELETED) or (play.state is PlayState.SENT and not play.undo)
-    ),
-    _checked,
+    lambda play: play.state in (PlayState.PRESENT, PlayState.DELETED, PlayState.SENT) and not play.undone,
+    # A play of PlexSync's that is in Stash is its own again after the next look, and one that is missing is sent.
+    lambda play: None if play.state is PlayState.PRESENT else RememberedPlay(play.source, PlayState.ADDING),
     lambda _: None,
 )
 """Send what is missing in Stash, also what a person deleted there, but nothing that was taken back."""

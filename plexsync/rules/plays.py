@@ -13,10 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from plexsync.rules.taken_back import TakenBack
+
 # The last second that a timestamp can hold: the end of the year 9999.
 LAST_MOMENT = 253_402_300_799
 # The number of the account of a Plex server's owner.
 OWNER = 1
+# The word for a play that was taken back: it is DELETED, and undone.
+TAKEN_BACK = "undone"
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,9 @@ class PlayState(StrEnum):
     PRESENT = "present"
     """Stash had it already: it is not PlexSync's."""
     DELETED = "deleted"
-    """PlexSync added it, and you deleted it in Stash."""
+    """PlexSync added it, and you deleted it in Stash, or it was taken back."""
     REMOVING = "removing"
     """A request that removes one row of it was about to be sent. Whether it arrived is unknown."""
-    UNDONE = "undone"
-    """PlexSync added it and took it back."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,8 @@ class RememberedPlay:
 
     `tries`: the requests to add it whose arrival is or was unknown; 0 if it was there, and is added again if it is missing,
     whether Plex still lists it or not. `rows_before`: the rows of that second in Stash
-    before a request to remove one. `until`: until then a request may still take effect. `undo`: you asked to take it
-    back.
+    before a request to remove one. `until`: until then a request may still take effect. `undone`: you asked to take it
+    back, or it was taken back if it is DELETED.
     """
 
     source: PlaySource
@@ -105,12 +107,28 @@ class RememberedPlay:
     tries: int = 0
     rows_before: int = 0
     until: int = 0
-    undo: bool = False
+    undone: TakenBack = TakenBack.NO
+
+    @property
+    def word(self) -> str:
+        """What became of it, as it is stored and told."""
+        return TAKEN_BACK if self.state is PlayState.DELETED and self.undone else self.state
 
     @property
     def is_redone(self) -> bool:
         """Whether you asked to keep it while its only row is being removed."""
-        return self.state is PlayState.REMOVING and not self.undo and self.rows_before <= 1
+        return self.state is PlayState.REMOVING and not self.undone and self.rows_before <= 1
+
+
+def state_of(word: str, undo: object) -> tuple[PlayState, TakenBack]:
+    """The state with this word, and how it was taken back.
+
+    One that a damaged page has changed counts as not PlexSync's: nothing is sent or removed for it.
+    """
+    if word == TAKEN_BACK:
+        return PlayState.DELETED, TakenBack.UNDO
+    state = PlayState(word) if word in PlayState.__members__.values() else PlayState.PRESENT
+    return state, TakenBack.UNDO if undo and state is not PlayState.DELETED else TakenBack.NO
 
 
 @dataclass(frozen=True)
@@ -221,7 +239,7 @@ def _remove(remembered: RememberedPlay, rows: int) -> _Step:
 
 
 def _ended(remembered: RememberedPlay, state: PlayState) -> _Step:
-    return _Step(RememberedPlay(remembered.source, state, undo=remembered.undo))
+    return _Step(RememberedPlay(remembered.source, state, undone=remembered.undone))
 
 
 def _after_adding(remembered: RememberedPlay, source: PlaySource | None, rows: int, now: int) -> _Step:
@@ -230,8 +248,8 @@ def _after_adding(remembered: RememberedPlay, source: PlaySource | None, rows: i
         return _Step(remembered, wait_until=remembered.until)
     if rows:
         return _arrived(remembered, rows)
-    if remembered.undo:
-        return _ended(remembered, PlayState.UNDONE)
+    if remembered.undone:
+        return _ended(remembered, PlayState.DELETED)
     if not remembered.tries:
         return _add(source or remembered.source)
     # What Plex no longer lists and Stash never got is forgotten: if Plex lists it again, it is added.
@@ -240,22 +258,22 @@ def _after_adding(remembered: RememberedPlay, source: PlaySource | None, rows: i
 
 def _arrived(remembered: RememberedPlay, rows: int) -> _Step:
     """After a request arrived: rows too many are of one that arrived late, or that the network delivered twice."""
-    return _remove(remembered, rows) if rows > 1 or remembered.undo else _ended(remembered, PlayState.SENT)
+    return _remove(remembered, rows) if rows > 1 or remembered.undone else _ended(remembered, PlayState.SENT)
 
 
 def _after_sent(remembered: RememberedPlay, source: PlaySource | None, rows: int) -> _Step:
-    if rows > 1 or (rows and remembered.undo):
+    if rows > 1 or (rows and remembered.undone):
         return _remove(remembered, rows)
-    if rows or (source is None and not remembered.undo):
+    if rows or (source is None and not remembered.undone):
         # History that Plex has pruned removes nothing from Stash.
         return _Step(remembered)
-    # What you deleted before an undo is not brought back by ending it.
-    return _ended(remembered, PlayState.DELETED)
+    # What you deleted before an undo was not taken back, so a redo does not bring it.
+    return _Step(RememberedPlay(remembered.source, PlayState.DELETED))
 
 
 def _after_removing(remembered: RememberedPlay, rows: int, now: int) -> _Step:
     if not rows or rows < remembered.rows_before:
-        return _arrived(remembered, rows) if rows else _gone(remembered)
+        return _arrived(remembered, rows) if rows else _ended(remembered, PlayState.DELETED)
     if now < remembered.until:
         return _Step(remembered, wait_until=remembered.until)
     return _remove(remembered, rows)
@@ -266,7 +284,3 @@ def _after_redo(remembered: RememberedPlay, source: PlaySource | None, rows: int
     if now < remembered.until:
         return _Step(remembered, wait_until=remembered.until)
     return _ended(remembered, PlayState.SENT) if rows >= remembered.rows_before else _new(source, rows)
-
-
-def _gone(remembered: RememberedPlay) -> _Step:
-    return _ended(remembered, PlayState.UNDONE if remembered.undo else PlayState.DELETED)

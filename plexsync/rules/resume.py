@@ -9,24 +9,14 @@ are in milliseconds, moments in UTC seconds, other times in UTC milliseconds.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from plexsync.rules.item import Viewing
+from plexsync.rules.taken_back import TakenBack
 
 # Positions that are closer than this are the same.
 CLOSE = 1000
 # Seconds by which a moment of Plex can be ahead of the clock. One that is further ahead is from before a clock was set.
 AHEAD = 86_400
-
-
-class ResumeUndo(StrEnum):
-    """Whether the resume point was taken back."""
-
-    NO = ""
-    ASKED = "asked"
-    """You asked to put back the position that was there before."""
-    DONE = "done"
-    """It was put back, or was PlexSync's no longer. A newer viewing is written again."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +33,8 @@ class RememberedResume:
 
     `last`: the newest viewing that was dealt with. `position`: the position in Stash after that. `before`: the position
     that was there before PlexSync wrote one. `sending`: what a request is writing whose arrival is or was unknown, None
-    if there is none; until `until` it may take effect.
+    if there is none; until `until` it may take effect. `undone`: you asked to put back what was there before; that is done
+    when nothing of PlexSync's is there. A newer viewing is written again.
     """
 
     last: Watched
@@ -51,7 +42,7 @@ class RememberedResume:
     before: int
     sending: int | None = None
     until: int = 0
-    undo: ResumeUndo = ResumeUndo.NO
+    undone: TakenBack = TakenBack.NO
 
 
 @dataclass(frozen=True)
@@ -112,14 +103,17 @@ def plan_resume(
         waiting = replace(remembered, until=until)
         return ResumePlan(resolved=waiting if waiting != remembered else None, wait_until=until)
     memory, is_unsent = _settled(remembered, position)
-    is_due = is_unsent and not memory.undo
+    is_due = is_unsent and not memory.undone
     if watched and (is_due or is_news(watched, memory.last, now=now)):
         if played_at <= watched.viewing.moment:
             return _write(watched, position, memory, duration)
         # It was played in Stash since.
         memory, is_due = replace(memory, last=watched), False
-    if memory.undo is ResumeUndo.ASKED:
-        return _take_back(position, memory)
+    if memory.undone and _is_close(position, memory.position) and not _is_close(position, memory.before):
+        return ResumePlan(send=replace(memory, position=position, sending=memory.before))
+    if memory.undone and has_written(memory):
+        # It is there again, or PlexSync's no longer.
+        memory = replace(memory, position=position, before=position)
     # What was never sent stays due until the item is there again.
     return ResumePlan(resolved=memory if memory != remembered and not is_due else None)
 
@@ -156,23 +150,9 @@ def _write(watched: Watched, position: int, memory: RememberedResume, duration: 
     return ResumePlan(send=replace(written, sending=target))
 
 
-def _take_back(position: int, memory: RememberedResume) -> ResumePlan:
-    """The plan to put back what was there before, if the position is still PlexSync's."""
-    if _is_close(position, memory.position) and not _is_close(position, memory.before):
-        return ResumePlan(send=replace(memory, position=position, sending=memory.before))
-    return ResumePlan(resolved=replace(memory, position=position, before=position, undo=ResumeUndo.DONE))
-
-
 def has_written(remembered: RememberedResume) -> bool:
     """Whether PlexSync wrote, or may have written, a position other than the one that was there before."""
     return remembered.sending is not None or not _is_close(remembered.position, remembered.before)
-
-
-def redone(remembered: RememberedResume) -> RememberedResume:
-    """The memory after you asked to do again what was taken back: the newest viewing counts as never dealt with."""
-    if not remembered.undo:
-        return remembered
-    return replace(remembered, last=Watched("", Viewing()), undo=ResumeUndo.NO)
 
 
 def _is_close(position: int, other: int) -> bool:

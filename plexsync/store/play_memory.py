@@ -6,10 +6,11 @@ again. See `plexsync.rules.plays`.
 """
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 
-from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay, SentPlay
+from plexsync.rules.plays import TAKEN_BACK, PlaySource, PlayState, RememberedPlay, SentPlay, state_of
 from plexsync.rules.records import PlaysRow
 from plexsync.store.connection import Row, Table, rows_of
 from plexsync.store.counts import COUNT_LISTED, COUNT_REMEMBERED
@@ -184,7 +185,7 @@ class ReadOnlyPlays(Table):
         """Return how many plays are remembered in each state, and how many Plex lists as `in_plex`."""
         listed = self._db.row(COUNT_LISTED)
         states = {str(state): int(count) for state, count in self._db.rows(COUNT_REMEMBERED)}
-        return {**dict.fromkeys(PlayState, 0), **states, "in_plex": int(listed[0]) if listed else 0}
+        return {**dict.fromkeys((*PlayState, TAKEN_BACK), 0), **states, "in_plex": int(listed[0]) if listed else 0}
 
     def has_history(self) -> bool:
         """Whether any history is saved."""
@@ -232,12 +233,12 @@ class ReadOnlyPlays(Table):
         """Return the scenes with plays that you asked to take back, and that are not taken back yet."""
         return [scene for (scene,) in self._db.rows(TO_TAKE_BACK)]
 
-    def count_states(self) -> dict[tuple[PlayState, bool], int]:
+    def count_states(self) -> Counter[tuple[PlayState, bool]]:
         """Count the remembered plays by state, and by whether you asked to take them back."""
-        counts: dict[tuple[PlayState, bool], int] = {}
-        for state, undo, count in self._db.rows(COUNT_STATES):
-            key = (_state(state), bool(undo))
-            counts[key] = counts.get(key, 0) + count
+        counts: Counter[tuple[PlayState, bool]] = Counter()
+        for word, undo, count in self._db.rows(COUNT_STATES):
+            state, undone = state_of(word, undo)
+            counts[state, bool(undone)] += count
         return counts
 
     def count_history(self, account: int, *, since: int = 0) -> tuple[int, int]:
@@ -328,7 +329,7 @@ class Plays(ReadOnlyPlays):
         self._save(scene, plays, {"created_at": clean(created_at), "updated_at": "", "sent_at": 0, "sent_order": 0})
 
     def begin(
-        self, scene: int, created_at: str, updated_at: str, plays: Mapping[int, RememberedPlay], *, now: int
+        self, scene: int, created_at: str, updated_at: str, plays: Mapping[int, RememberedPlay | None], *, now: int
     ) -> None:
         """Like `save`, before a request is sent that adds them: the latest one of all scenes.
 
@@ -347,7 +348,8 @@ class Plays(ReadOnlyPlays):
                 "moment": moment,
                 "item": clean(play.source.item),
                 "history_key": clean(play.source.history_key),
-                "undo": int(play.undo),
+                "state": play.word,
+                "undo": int(bool(play.undone)),
             }
             for moment, play in plays.items()
             if play is not None
@@ -368,11 +370,7 @@ class Plays(ReadOnlyPlays):
 def _by_scene(rows: Iterable[Row]) -> dict[int, dict[int, RememberedPlay]]:
     plays: dict[int, dict[int, RememberedPlay]] = {}
     for scene, moment, _, item, history_key, state, tries, rows_before, until, undo in rows:
-        play = RememberedPlay(PlaySource(item, history_key), _state(state), tries, rows_before, until, bool(undo))
+        known, undone = state_of(state, undo)
+        play = RememberedPlay(PlaySource(item, history_key), known, tries, rows_before, until, undone)
         plays.setdefault(scene, {})[moment] = play
     return plays
-
-
-def _state(text: str) -> PlayState:
-    """The stored state. One that a damaged page has changed counts as not PlexSync's: nothing is sent or removed for it."""
-    return PlayState(text) if text in PlayState.__members__.values() else PlayState.PRESENT

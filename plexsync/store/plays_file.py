@@ -3,18 +3,35 @@
 It keeps plays that you deleted, and plays that were undone, from coming again after the database was restored.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
-from plexsync.rules.play_entries import PlaysEntry
-from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.rules.plays import PlaySource, RememberedPlay, state_of
 from plexsync.store.journal_file import JournalFile
 
 # Moment, state ('' for a forgotten play), item, history key, tries, rows before, undo.
 _Play = tuple[int, Literal["", "adding", "sent", "present", "deleted", "removing", "undone"], str, str, int, int, bool]
 _Line = tuple[Literal["sent", "known"], int, int, int, str, str, tuple[_Play, ...]]
 _LINES = msgspec.json.Decoder(_Line)
+
+
+@dataclass(frozen=True)
+class PlaysEntry:
+    """Plays of one scene: before a request was sent (`sent`), or as they were known after it or without one (`known`).
+
+    `at`: UTC milliseconds. `created_at` and `updated_at` are those of the scene in Stash. A play of None was forgotten.
+    """
+
+    kind: Literal["sent", "known"]
+    number: int
+    at: int
+    scene: int
+    created_at: str
+    updated_at: str
+    plays: Mapping[int, RememberedPlay | None]
 
 
 class PlaysFile(JournalFile[PlaysEntry]):
@@ -33,18 +50,19 @@ class PlaysFile(JournalFile[PlaysEntry]):
             kind, number, at, scene, created_at, updated_at, plays = _LINES.decode(json)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
-        return PlaysEntry(kind, number, at, scene, created_at, updated_at, {play[0]: _play(play) for play in plays})
+        memory = {moment: _read(*play) for moment, *play in plays}
+        return PlaysEntry(kind, number, at, scene, created_at, updated_at, memory)
 
 
 def _written(moment: int, play: RememberedPlay | None) -> tuple[object, ...]:
     if play is None:
         return (moment, "", "", "", 0, 0, False)
     source = play.source
-    return (moment, play.state, source.item, source.history_key, play.tries, play.rows_before, play.undo)
+    return (moment, play.word, source.item, source.history_key, play.tries, play.rows_before, bool(play.undone))
 
 
-def _play(values: _Play) -> RememberedPlay | None:
-    _, state, item, history_key, tries, rows_before, undo = values
-    if not state:
+def _read(word: str, item: str, history_key: str, tries: int, rows_before: int, undo: bool) -> RememberedPlay | None:
+    if not word:
         return None
-    return RememberedPlay(PlaySource(item, history_key), PlayState(state), tries, rows_before, undo=undo)
+    state, undone = state_of(word, undo)
+    return RememberedPlay(PlaySource(item, history_key), state, tries, rows_before, undone=undone)

@@ -8,7 +8,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.rules.item import Viewing
-from plexsync.rules.resume import RememberedResume, ResumeUndo, Watched
+from plexsync.rules.resume import RememberedResume, Watched, has_written
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.connection import Row, Table, rows_of
 from plexsync.store.db import clean
 
@@ -69,6 +70,7 @@ class Watches(ReadOnlyWatches):
             "moment": viewing.moment,
             "view_count": viewing.count,
             "view_offset": viewing.offset,
+            "undo": ("asked" if has_written(resume) else "done") if resume.undone else "",
             "sending": NOTHING if resume.sending is None else resume.sending,
         }
         self._db.execute(SAVE, values)
@@ -86,10 +88,6 @@ def _by_scene(rows: Iterable[Row]) -> dict[int, RememberedResume]:
     memory = {}
     for scene, _, item, moment, count, offset, position, before, sending, until, undo in rows:
         last, sent = Watched(item, Viewing(count, moment, offset)), sending if sending >= 0 else None
-        memory[scene] = RememberedResume(last, position, before, sent, until, _undo(undo))
+        undone = TakenBack.UNDO if undo else TakenBack.NO
+        memory[scene] = RememberedResume(last, position, before, sent, until, undone)
     return memory
-
-
-def _undo(text: str) -> ResumeUndo:
-    """The stored mark. One that a damaged page has changed counts as taken back: nothing is sent for it."""
-    return ResumeUndo(text) if text in ResumeUndo.__members__.values() else ResumeUndo.DONE

@@ -268,7 +268,7 @@ def test_a_kill_after_the_decision_loses_nothing(house):
 
 
 def test_it_is_found_down_to_the_first_play_that_is_there(house, monkeypatch):
-    monkeypatch.setattr("plexsync.flows.plays.stash_restores.PAGE", 2)
+    monkeypatch.setattr("plexsync.flows.plays.recovery.PAGE", 2)
     ids = stocked(house, 5)
     copy = added_since_a_backup(house, ids, edit=ids[3:4])
     house.stash_sim.restore(copy)

@@ -9,7 +9,8 @@ from plexsync.rules.item import Viewing
 from plexsync.rules.play_wishes import UNDO
 from plexsync.rules.plays import WatchRules
 from plexsync.rules.ratings import RatingRules
-from plexsync.rules.resume import RememberedResume, ResumeUndo, Watched
+from plexsync.rules.resume import RememberedResume, Watched
+from plexsync.rules.taken_back import TakenBack
 from tests.engine.house import House
 from tests.engine.pools import Inline
 from tests.flows.test_plays_flow import AT, play, poll
@@ -76,7 +77,7 @@ def test_while_the_way_back_is_off_plays_are_evidence_only_once_you_have_taken_s
     if what == "plays":
         wish(house, UNDO, 3)
     else:
-        asked = RememberedResume(Watched("7", Viewing(0, AT, 30_000)), 30_000, 0, undo=ResumeUndo.ASKED)
+        asked = RememberedResume(Watched("7", Viewing(0, AT, 30_000)), 30_000, 0, undone=TakenBack.UNDO)
         with house.store.writing() as tx:
             tx.watches.save(3, "", asked)
     assert evidence() == [0, 0, 1, 2]

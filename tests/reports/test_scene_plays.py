@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -10,8 +11,9 @@ from plexsync.reports.format import local
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.item import Viewing
 from plexsync.rules.marked_plays import CountedViews
-from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay, WatchRules
-from plexsync.rules.resume import RememberedResume, ResumeUndo, Watched
+from plexsync.rules.plays import PlaySource, RememberedPlay, WatchRules, state_of
+from plexsync.rules.resume import RememberedResume, Watched
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database
 
 SCENE, CREATED, AT, NOW = 7, "2026-01-02T03:04:05Z", 1_700_000_000, 1_700_100_000_000
@@ -34,7 +36,9 @@ def remembered(store: Database, **states: int) -> None:
     """One play for each state, with the moment `AT` plus the number."""
     with store.writing() as tx:
         plays = {
-            AT + number: RememberedPlay(PlaySource("71"), PlayState[name.upper()]) for name, number in states.items()
+            AT + number: replace(RememberedPlay(PlaySource("71"), state), undone=undone)
+            for name, number in states.items()
+            for state, undone in [state_of(name, False)]
         }
         tx.plays.save(SCENE, CREATED, plays)
 
@@ -109,7 +113,7 @@ def test_no_play_is_said(store):
     [
         (3_907_600, {}, "; left at 1:05:07 in Plex"),
         (61_000, {"sending": 61_000, "until": 5}, "; left at 0:01:01 in Plex (not yet in Stash)"),
-        (61_000, {"undo": ResumeUndo.DONE}, "; left at 0:01:01 in Plex (taken back)"),
+        (61_000, {"undone": TakenBack.UNDO}, "; left at 0:01:01 in Plex (taken back)"),
         (0, {}, ""),
     ],
 )

@@ -7,60 +7,63 @@ import pytest
 from plexsync.rules.item import Viewing
 from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, is_wanted_back
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
-from plexsync.rules.resume import RememberedResume, ResumeUndo, Watched
+from plexsync.rules.resume import RememberedResume, Watched
+from plexsync.rules.taken_back import TakenBack
 
 SOURCE = PlaySource("71", "/history/1")
-ADDING, SENT, PRESENT, DELETED, REMOVING, UNDONE = PlayState
+ADDING, SENT, PRESENT, DELETED, REMOVING = PlayState
+NO, BACK = TakenBack.NO, TakenBack.UNDO
 FORGOTTEN = "forgotten"
 
 
-def play(state: PlayState, *, undo: bool = False) -> RememberedPlay:
-    return RememberedPlay(SOURCE, state, tries=1, rows_before=2, until=3, undo=undo)
+def play(state: PlayState, *, undone: TakenBack = NO) -> RememberedPlay:
+    return RememberedPlay(SOURCE, state, tries=1, rows_before=2, until=3, undone=undone)
 
 
 @pytest.mark.parametrize(
-    ("wish", "undo", "expected"),
+    ("wish", "undone", "expected"),
     [
-        (UNDO, False, {ADDING: True, SENT: True, REMOVING: True}),
-        (UNDO, True, {ADDING: True, SENT: True, REMOVING: True}),
-        (REDO, False, {UNDONE: FORGOTTEN}),
-        (REDO, True, {ADDING: False, SENT: False, REMOVING: False, UNDONE: FORGOTTEN}),
+        (UNDO, NO, {ADDING: BACK, SENT: BACK, REMOVING: BACK}),
+        (UNDO, BACK, {ADDING: BACK, SENT: BACK, REMOVING: BACK}),
+        (REDO, NO, {}),
+        (REDO, BACK, {ADDING: NO, SENT: NO, REMOVING: NO, DELETED: FORGOTTEN, PRESENT: FORGOTTEN}),
     ],
 )
-def test_an_undo_and_a_redo_mark_the_plays_that_are_ours(wish, undo, expected):
-    memory = {number: play(state, undo=undo) for number, state in enumerate(PlayState)}
+def test_an_undo_and_a_redo_mark_the_plays_that_are_ours(wish, undone, expected):
+    memory = {number: play(state, undone=undone) for number, state in enumerate(PlayState)}
     chosen = {memory[number].state: after for number, after in wish.chosen(memory).items()}
-    assert {state: FORGOTTEN if after is None else after.undo for state, after in chosen.items()} == expected
-    assert all(after is None or replace(after, undo=undo) == play(state, undo=undo) for state, after in chosen.items())
+    assert {state: FORGOTTEN if after is None else after.undone for state, after in chosen.items()} == expected
+    assert all(
+        after is None or replace(after, undone=undone) == play(state, undone=undone) for state, after in chosen.items()
+    )
 
 
-@pytest.mark.parametrize("undo", [False, True])
-def test_what_is_to_be_taken_back_is_ours_and_marked(undo):
-    states = {state for state in PlayState if is_wanted_back(play(state, undo=undo))}
-    assert states == ({ADDING, SENT, REMOVING} if undo else set())
+@pytest.mark.parametrize("undone", [NO, BACK])
+def test_what_is_to_be_taken_back_is_ours_and_marked(undone):
+    states = {state for state in PlayState if is_wanted_back(play(state, undone=undone))}
+    assert states == ({ADDING, SENT, REMOVING} if undone else set())
 
 
-@pytest.mark.parametrize("undo", [False, True])
-def test_again_checks_what_may_be_missing_and_nothing_that_is_to_be_taken_back(undo):
-    memory = {number: play(state, undo=undo) for number, state in enumerate(PlayState)}
+@pytest.mark.parametrize("undone", [NO, BACK])
+def test_again_checks_what_may_be_missing_and_nothing_that_is_to_be_taken_back(undone):
+    memory = {number: play(state, undone=undone) for number, state in enumerate(PlayState)}
     chosen = {memory[number].state: after for number, after in AGAIN.chosen(memory).items()}
     anew = RememberedPlay(SOURCE, ADDING)
-    assert chosen == {PRESENT: None, DELETED: anew} | ({} if undo else {SENT: anew})
+    assert chosen == ({} if undone else {PRESENT: None, DELETED: anew, SENT: anew})
 
 
 WRITTEN = RememberedResume(Watched("71", Viewing(1, 5, 30_000)), 30_000, 0)
 
 
 def test_a_resume_point_is_taken_back_where_ours_is_or_may_be():
-    assert UNDO.resume(WRITTEN) == replace(WRITTEN, undo=ResumeUndo.ASKED)
+    assert UNDO.resume(WRITTEN) == replace(WRITTEN, undone=BACK)
     on_its_way = replace(WRITTEN, position=0, sending=30_000, until=9)
-    assert UNDO.resume(on_its_way) == replace(on_its_way, undo=ResumeUndo.ASKED)
+    assert UNDO.resume(on_its_way) == replace(on_its_way, undone=BACK)
     assert UNDO.resume(replace(WRITTEN, before=30_999)) is None
     assert UNDO.resume(replace(WRITTEN, before=31_000)) is not None
     assert AGAIN.resume(WRITTEN) is None
 
 
-@pytest.mark.parametrize("undo", [ResumeUndo.ASKED, ResumeUndo.DONE])
-def test_a_redo_deals_with_the_newest_viewing_again(undo):
+def test_a_redo_deals_with_the_newest_viewing_again():
     assert REDO.resume(WRITTEN) is None
-    assert REDO.resume(replace(WRITTEN, undo=undo)) == replace(WRITTEN, last=Watched("", Viewing()))
+    assert REDO.resume(replace(WRITTEN, undone=BACK)) == replace(WRITTEN, last=Watched("", Viewing()))

@@ -6,6 +6,7 @@ import pytest
 
 from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish
 from plexsync.rules.plays import LAST_MOMENT, Moments, PlayPlan, PlaySource, PlayState, RememberedPlay, plan_plays
+from plexsync.rules.taken_back import TakenBack
 from tests.tables import table
 
 NOW = 1_768_471_200_000
@@ -14,13 +15,12 @@ SOON = NOW + 60_000
 AT = 1_768_400_000
 HERE = PlaySource("71", "/status/sessions/history/5")
 
-ADDING, SENT, PRESENT, DELETED, REMOVING, UNDONE = (
+ADDING, SENT, PRESENT, DELETED, REMOVING = (
     PlayState.ADDING,
     PlayState.SENT,
     PlayState.PRESENT,
     PlayState.DELETED,
     PlayState.REMOVING,
-    PlayState.UNDONE,
 )
 
 
@@ -159,13 +159,13 @@ def test_the_answer_to_a_request_resolves_it_at_once():
     assert plan(made.begun(0)[AT], 1).resolved == {AT: play(SENT)}
 
 
-@table(("undo", "left", "ends"), [(False, 1, SENT), (True, 0, UNDONE)])
+@table(("undo", "left", "ends"), [(TakenBack.NO, 1, SENT), (TakenBack.UNDO, 0, DELETED)])
 def test_of_several_rows_one_stays_and_none_after_an_undo(undo, left, ends):
-    memory, rows = play(SENT, undo=undo), 5
+    memory, rows = play(SENT, undone=undo), 5
     while sends(made := plan(memory, rows)) == "remove":
         memory, rows = made.begun(0)[AT], rows - 1
     assert rows == left
-    assert made.resolved == {AT: play(ends, undo=undo)}
+    assert made.resolved == {AT: play(ends, undone=undo)}
 
 
 def test_a_time_limit_far_ahead_is_from_a_clock_that_was_set_back():
@@ -197,17 +197,19 @@ def test_a_play_that_stash_has_lost_is_added_again_also_if_plex_lists_it_no_more
     assert made.add == Moments([AT])
     assert made.begun(SOON) == {AT: play(ADDING, tries=1, until=SOON)}
     assert plan(play(ADDING), 1, in_plex=in_plex).resolved == {AT: play(SENT)}
-    assert plan(play(ADDING, undo=True), 0, in_plex=in_plex).resolved == {AT: play(UNDONE, undo=True)}
+    assert plan(play(ADDING, undone=TakenBack.UNDO), 0, in_plex=in_plex).resolved == {
+        AT: play(DELETED, undone=TakenBack.UNDO)
+    }
 
 
 @table("rows", [0, 1])
-@table("state", [SENT, PRESENT, DELETED, UNDONE])
+@table("state", [SENT, PRESENT, DELETED])
 def test_history_that_plex_pruned_takes_nothing_out_of_stash(state, rows):
     assert plan(play(state), rows, in_plex=False) == PlayPlan(None, None, {}, {})
 
 
 @table("rows", [0, 1, 2])
-@table("state", [PRESENT, DELETED, UNDONE])
+@table("state", [PRESENT, DELETED])
 def test_what_is_not_ours_was_deleted_or_undone_is_left_alone(state, rows):
     assert plan(play(state), rows) == PlayPlan(None, None, {}, {})
 
@@ -218,28 +220,28 @@ def test_what_is_not_ours_was_deleted_or_undone_is_left_alone(state, rows):
 @pytest.mark.parametrize("in_plex", [True, False])
 @pytest.mark.parametrize("rows", [1, 2])
 def test_an_undo_removes_one_row_after_the_other(rows, in_plex):
-    made = plan(play(SENT, undo=True), rows, in_plex=in_plex)
+    made = plan(play(SENT, undone=TakenBack.UNDO), rows, in_plex=in_plex)
     assert made.remove == Moments([AT])
-    assert made.begun(SOON) == {AT: play(REMOVING, undo=True, rows_before=rows, until=SOON)}
+    assert made.begun(SOON) == {AT: play(REMOVING, undone=TakenBack.UNDO, rows_before=rows, until=SOON)}
 
 
 def test_an_undo_of_a_play_that_is_gone_removes_nothing():
-    made = plan(play(SENT, undo=True), 0)
+    made = plan(play(SENT, undone=TakenBack.UNDO), 0)
     assert sends(made) == ""
-    assert made.resolved == {AT: play(DELETED, undo=True)}
+    assert made.resolved == {AT: play(DELETED)}
 
 
 @table("in_plex", [True, False])
 @table("until", [NOW - 1, SOON])
 @table("before", [1, 2])
 def test_a_removal_that_arrived_is_undone(before, until, in_plex):
-    made = plan(play(REMOVING, undo=True, rows_before=before, until=until), 0, in_plex=in_plex)
+    made = plan(play(REMOVING, undone=TakenBack.UNDO, rows_before=before, until=until), 0, in_plex=in_plex)
     assert sends(made) == ""
-    assert made.resolved == {AT: play(UNDONE, undo=True)}
+    assert made.resolved == {AT: play(DELETED, undone=TakenBack.UNDO)}
 
 
 def test_while_a_removal_may_still_arrive_it_is_waited_for_and_then_sent_again():
-    removing = play(REMOVING, undo=True, rows_before=2, until=SOON)
+    removing = play(REMOVING, undone=TakenBack.UNDO, rows_before=2, until=SOON)
     made = plan(removing, 2)
     assert (sends(made), made.wait_until) == ("", SOON)
     again = plan(removing, 2, now=SOON)
@@ -248,20 +250,20 @@ def test_while_a_removal_may_still_arrive_it_is_waited_for_and_then_sent_again()
 
 
 def test_an_undo_while_the_request_is_under_way_waits_for_its_end():
-    adding = play(ADDING, tries=1, until=SOON, undo=True)
+    adding = play(ADDING, tries=1, until=SOON, undone=TakenBack.UNDO)
     assert plan(adding, 0).wait_until == SOON
     never = plan(adding, 0, now=SOON)
-    assert (sends(never), never.resolved) == ("", {AT: play(UNDONE, undo=True)})
+    assert (sends(never), never.resolved) == ("", {AT: play(DELETED, undone=TakenBack.UNDO)})
     arrived = plan(adding, 1)
     assert arrived.remove == Moments([AT])
-    assert plan(arrived.begun(SOON)[AT], 0).resolved == {AT: play(UNDONE, undo=True)}
+    assert plan(arrived.begun(SOON)[AT], 0).resolved == {AT: play(DELETED, undone=TakenBack.UNDO)}
 
 
 def test_an_undo_of_a_doubled_play_removes_both_rows_one_by_one():
-    first = plan(play(ADDING, tries=2, undo=True), 2)
+    first = plan(play(ADDING, tries=2, undone=TakenBack.UNDO), 2)
     second = plan(first.begun(SOON)[AT], 1)
     assert first.remove == second.remove == Moments([AT])
-    assert plan(second.begun(SOON)[AT], 0).resolved == {AT: play(UNDONE, undo=True)}
+    assert plan(second.begun(SOON)[AT], 0).resolved == {AT: play(DELETED, undone=TakenBack.UNDO)}
 
 
 def test_a_doubled_play_that_a_person_deleted_meanwhile_does_not_come_again():
@@ -284,16 +286,15 @@ def wished(wish: PlayWish, remembered: RememberedPlay) -> RememberedPlay | str |
 @table(
     ("remembered", "undone", "redone", "again"),
     [
-        (play(SENT), play(SENT, undo=True), "left alone", play(ADDING)),
-        (play(SENT, undo=True), play(SENT, undo=True), play(SENT), "left alone"),
-        (play(ADDING, tries=2), play(ADDING, tries=2, undo=True), "left alone", "left alone"),
-        (play(ADDING, undo=True), play(ADDING, undo=True), play(ADDING), "left alone"),
-        (play(REMOVING, undo=True), play(REMOVING, undo=True), play(REMOVING), "left alone"),
-        (play(REMOVING, tries=2), play(REMOVING, tries=2, undo=True), "left alone", "left alone"),
+        (play(SENT), play(SENT, undone=TakenBack.UNDO), "left alone", play(ADDING)),
+        (play(SENT, undone=TakenBack.UNDO), play(SENT, undone=TakenBack.UNDO), play(SENT), "left alone"),
+        (play(ADDING, tries=2), play(ADDING, tries=2, undone=TakenBack.UNDO), "left alone", "left alone"),
+        (play(ADDING, undone=TakenBack.UNDO), play(ADDING, undone=TakenBack.UNDO), play(ADDING), "left alone"),
+        (play(REMOVING, undone=TakenBack.UNDO), play(REMOVING, undone=TakenBack.UNDO), play(REMOVING), "left alone"),
+        (play(REMOVING, tries=2), play(REMOVING, tries=2, undone=TakenBack.UNDO), "left alone", "left alone"),
         (play(PRESENT), "left alone", "left alone", None),
         (play(DELETED), "left alone", "left alone", play(ADDING)),
-        (play(DELETED, undo=True), "left alone", "left alone", play(ADDING)),
-        (play(UNDONE, undo=True), "left alone", None, "left alone"),
+        (play(DELETED, undone=TakenBack.UNDO), "left alone", None, "left alone"),
     ],
 )
 def test_what_is_remembered_after_a_wish(remembered, undone, redone, again):
@@ -319,9 +320,9 @@ def test_a_play_that_is_checked_again_is_ours_or_is_sent(rows, request_):
 
 @pytest.mark.parametrize("first", [play(SENT), play(ADDING, tries=1, until=SOON)])
 def test_a_redo_keeps_a_play_that_is_being_taken_back_whenever_that_began(first):
-    being_removed = plan(replace(first, undo=True), 1).begun(SOON)[AT]
+    being_removed = plan(replace(first, undone=TakenBack.UNDO), 1).begun(SOON)[AT]
     redone = wished(REDO, being_removed)
-    assert (being_removed.state, redone.state, redone.undo) == (REMOVING, REMOVING, False)
+    assert (being_removed.state, redone.state, redone.undone) == (REMOVING, REMOVING, TakenBack.NO)
     assert plan(redone, 0).wait_until == SOON, "or the request would remove the play that is added now"
     assert sends(plan(redone, 0, now=SOON)) == "add"
     assert plan(redone, 1, now=SOON).resolved[AT] == play(SENT)

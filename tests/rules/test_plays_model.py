@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from plexsync.rules.play_wishes import REDO
 from plexsync.rules.plays import Moments, PlayPlan, PlaySource, PlayState, RememberedPlay, plan_plays
+from plexsync.rules.taken_back import TakenBack
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 MOMENTS = st.integers(1, 2)
@@ -75,7 +76,7 @@ class Plays(RuleBasedStateMachine):
     def change_by_hand(self, moment: int, rows: int, careless: bool) -> None:
         """While a request for this second is open, or about to be, nobody can tell its row from the person's."""
         play = self.memory.get(moment)
-        if play and (play.state in UNFINISHED or (play.undo and play.state is PlayState.SENT)):
+        if play and (play.state in UNFINISHED or (play.undone and play.state is PlayState.SENT)):
             if not careless:
                 return
             self.in_doubt.add(moment)
@@ -89,8 +90,8 @@ class Plays(RuleBasedStateMachine):
     @rule()
     def a_person_undoes_all(self) -> None:
         for moment, play in self.memory.items():
-            if play.state in OURS and not play.undo:
-                self.memory[moment] = replace(play, undo=True)
+            if play.state in OURS and not play.undone:
+                self.memory[moment] = replace(play, undone=TakenBack.UNDO)
                 self.undone.add(moment)
                 # A play that is not there, or not there yet, is taken back by not sending it.
                 if self.expected[moment]:

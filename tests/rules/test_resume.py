@@ -3,17 +3,17 @@
 import pytest
 
 from plexsync.rules.item import Viewing
+from plexsync.rules.play_wishes import REDO
 from plexsync.rules.resume import (
     RememberedResume,
     ResumePlan,
-    ResumeUndo,
     Watched,
     has_written,
     is_news,
     newest,
     plan_resume,
-    redone,
 )
+from plexsync.rules.taken_back import TakenBack
 from tests.tables import table
 
 # UTC milliseconds, and a moment in Plex an hour before.
@@ -156,7 +156,7 @@ def test_what_was_played_in_stash_since_the_viewing_stays():
     kept = memory(30_000)
     result = plan(later, 90_000, kept, played_at=AT + 61)
     assert result == ResumePlan(resolved=memory(30_000, last=later))
-    asked = memory(30_000, before=5_000, undo=ResumeUndo.ASKED)
+    asked = memory(30_000, before=5_000, undone=TakenBack.UNDO)
     assert sent(plan(later, 30_000, asked, played_at=AT + 61)) == 5_000
     assert sent(plan(later, 90_000, kept, played_at=AT + 60)) == 50_000
 
@@ -229,63 +229,61 @@ def test_an_end_that_is_too_far_ahead_is_from_before_the_clock_was_set_back():
 
 # --- undo ------------------------------------------------------------------------------------------------------------
 
-ASKED, DONE = ResumeUndo.ASKED, ResumeUndo.DONE
+BACK = TakenBack.UNDO
 
 
 def test_what_was_there_before_is_put_back():
-    asked = memory(30_000, before=5_000, undo=ASKED)
-    assert plan(watched(30_000), 30_000, asked).send == memory(30_000, before=5_000, sending=5_000, undo=ASKED)
+    asked = memory(30_000, before=5_000, undone=BACK)
+    assert plan(watched(30_000), 30_000, asked).send == memory(30_000, before=5_000, sending=5_000, undone=BACK)
     assert sent(plan(None, 30_000, asked)) == 5_000
-    back = memory(30_000, before=5_000, sending=5_000, until=NOW, undo=ASKED)
-    assert plan(watched(30_000), 5_000, back).resolved == memory(30_000, 5_000, 5_000, undo=DONE)
+    back = memory(30_000, before=5_000, sending=5_000, until=NOW, undone=BACK)
+    assert plan(watched(30_000), 5_000, back).resolved == memory(30_000, 5_000, 5_000, undone=BACK)
 
 
 def test_what_is_put_back_is_remembered_with_the_position_that_stash_has():
-    asked = memory(30_000, before=5_000, undo=ASKED)
-    back = memory(30_000, 30_900, before=5_000, sending=5_000, undo=ASKED)
+    asked = memory(30_000, before=5_000, undone=BACK)
+    back = memory(30_000, 30_900, before=5_000, sending=5_000, undone=BACK)
     assert plan(watched(30_000), 30_900, asked).send == back
     # It never arrived, and Stash has moved on a little once more.
     assert sent(plan(watched(30_000), 31_800, back)) == 5_000
-    is_back = memory(30_000, 5_900, 5_900, undo=DONE)
+    is_back = memory(30_000, 5_900, 5_900, undone=BACK)
     assert plan(watched(30_000), 5_900, asked) == ResumePlan(resolved=is_back), "somebody has put it back"
 
 
 def test_a_request_to_put_back_that_never_arrived_is_sent_again():
-    back = memory(30_000, before=5_000, sending=5_000, until=NOW, undo=ASKED)
+    back = memory(30_000, before=5_000, sending=5_000, until=NOW, undone=BACK)
     assert sent(plan(watched(30_000), 30_000, back)) == 5_000
 
 
 def test_what_is_no_longer_ours_is_not_put_back():
-    asked = memory(30_000, before=5_000, undo=ASKED)
-    assert plan(watched(30_000), 70_000, asked) == ResumePlan(resolved=memory(30_000, 70_000, 70_000, undo=DONE))
+    asked = memory(30_000, before=5_000, undone=BACK)
+    assert plan(watched(30_000), 70_000, asked) == ResumePlan(resolved=memory(30_000, 70_000, 70_000, undone=BACK))
 
 
 def test_an_undo_waits_for_an_open_request_and_takes_it_back():
-    asked = memory(30_000, 10_000, 5_000, sending=30_000, until=NOW + 1000, undo=ASKED)
+    asked = memory(30_000, 10_000, 5_000, sending=30_000, until=NOW + 1000, undone=BACK)
     assert plan(watched(30_000), 10_000, asked).wait_until == NOW + 1000
     assert sent(plan(watched(30_000), 30_000, asked)) == 5_000
     # It never arrived; the position is that of an earlier request.
     assert (
-        sent(plan(watched(30_000), 10_000, memory(30_000, 10_000, 5_000, sending=30_000, until=NOW, undo=ASKED)))
+        sent(plan(watched(30_000), 10_000, memory(30_000, 10_000, 5_000, sending=30_000, until=NOW, undone=BACK)))
         == 5_000
     )
 
 
 def test_after_an_undo_only_a_later_viewing_is_written():
-    undone = memory(30_000, 5_000, 5_000, undo=DONE)
+    undone = memory(30_000, 5_000, 5_000, undone=BACK)
     assert plan(watched(30_000), 5_000, undone) == ResumePlan()
     later = watched(90_000, AT + 60)
-    for undo in (ASKED, DONE):
-        result = plan(later, 30_000, memory(30_000, before=5_000, undo=undo))
-        assert result.send == RememberedResume(later, 30_000, 5_000, sending=90_000)
+    result = plan(later, 30_000, memory(30_000, before=5_000, undone=BACK))
+    assert result.send == RememberedResume(later, 30_000, 5_000, sending=90_000)
 
 
 def test_a_redo_writes_the_viewing_again_and_only_after_an_undo():
     kept = memory(30_000, before=5_000)
-    assert redone(kept) == kept
-    for undone in (memory(30_000, 5_000, 5_000, undo=DONE), memory(30_000, 5_000, 5_000, undo=ASKED)):
-        result = plan(watched(30_000), 5_000, redone(undone))
-        assert result.send == memory(30_000, 5_000, 5_000, sending=30_000)
+    assert REDO.resume(kept) is None
+    result = plan(watched(30_000), 5_000, REDO.resume(memory(30_000, 5_000, 5_000, undone=BACK)))
+    assert result.send == memory(30_000, 5_000, 5_000, sending=30_000)
 
 
 @pytest.mark.parametrize(

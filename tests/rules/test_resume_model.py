@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from plexsync.rules.item import Viewing
+from plexsync.rules.play_wishes import REDO
 from plexsync.rules.resume import (
     RememberedResume,
     ResumePlan,
-    ResumeUndo,
     Watched,
     has_written,
     newest,
     plan_resume,
-    redone,
 )
+from plexsync.rules.taken_back import TakenBack
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 ITEMS = ("71", "72")
@@ -87,7 +87,7 @@ class Resume(RuleBasedStateMachine):
     def a_person_undoes_it(self) -> None:
         if not has_written(self.memory):
             return
-        self.memory = replace(self.memory, undo=ResumeUndo.ASKED)
+        self.memory = replace(self.memory, undone=TakenBack.UNDO)
         last = self.later()
         if last and self.played_at <= last.viewing.moment:
             # The later viewing is written, as if the undo had come to its end before.
@@ -98,8 +98,8 @@ class Resume(RuleBasedStateMachine):
     @precondition(lambda self: self.is_settled() and self.memory)
     @rule()
     def a_person_redoes_it(self) -> None:
-        if self.memory.undo is ResumeUndo.DONE:
-            self.memory = redone(self.memory)
+        if self.memory.undone:
+            self.memory = REDO.resume(self.memory)
             self.met = None
 
     # --- PlexSync and the way to Stash ---------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ class Resume(RuleBasedStateMachine):
         """Whether no request is open, or about to be."""
         memory = self.memory
         return self.under_way is None and (
-            memory is None or (memory.sending is None and memory.undo is not ResumeUndo.ASKED)
+            memory is None or (memory.sending is None and not (memory.undone and has_written(memory)))
         )
 
     def later(self) -> Watched | None:

@@ -57,7 +57,7 @@ def found_by(*seeds: int) -> str:
 
 def test_a_product_that_brings_back_what_a_person_deleted_is_found(monkeypatch):
     def sent_again(remembered, source, rows):
-        is_missing = source and not rows and not remembered.undo
+        is_missing = source and not rows and not remembered.undone
         return plays._add(source) if is_missing else after_sent(remembered, source, rows)
 
     after_sent = plays._after_sent

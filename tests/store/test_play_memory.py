@@ -3,6 +3,7 @@
 import random
 import sqlite3
 from contextlib import closing
+from itertools import product
 
 import pytest
 
@@ -10,6 +11,7 @@ from plexsync.rules.item import Entry, Part
 from plexsync.rules.job import Why
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay, SentPlay, plan_plays
 from plexsync.rules.records import SectionRow
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store import backup, integrity, play_memory, repair
 from plexsync.store.database import Database
 from tests.stores import look
@@ -170,8 +172,8 @@ def remembered(store: Database, scene: int = 7, created: str = CREATED) -> dict[
 
 def test_memories_are_read_as_they_were_saved(store):
     plays = {
-        moment: RememberedPlay(source("71", moment), state, moment, moment + 1, T + moment, undo=moment % 2 == 0)
-        for moment, state in enumerate(PlayState, 1)
+        moment: RememberedPlay(source("71", moment), state, moment, moment + 1, T + moment, undone)
+        for moment, (state, undone) in enumerate(product(PlayState, (TakenBack.NO, TakenBack.UNDO)), 1)
     }
     with store.writing() as tx:
         tx.plays.save(7, CREATED, plays)
@@ -214,7 +216,7 @@ def test_the_order_in_which_plays_were_sent_stays_when_they_arrive_and_a_new_req
             CREATED,
             {
                 5: sent,
-                6: RememberedPlay(source("71"), SENT, undo=True),
+                6: RememberedPlay(source("71"), SENT, undone=TakenBack.UNDO),
                 9: RememberedPlay(source("71"), PlayState.DELETED),
             },
         )

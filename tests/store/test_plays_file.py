@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from plexsync.rules.play_entries import JournaledPlay, PlaysEntry, newest_of
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
-from plexsync.store.plays_file import PlaysFile
+from plexsync.rules.taken_back import TakenBack
+from plexsync.store.plays_file import PlaysEntry, PlaysFile
 
 CREATED = "2026-01-01T00:00:00Z"
 
@@ -28,7 +28,8 @@ def appended(journal, *entries):
 @pytest.mark.parametrize("state", PlayState)
 def test_each_state_is_read_as_it_was_written(tmp_path, state):
     entries = appended(
-        PlaysFile(tmp_path), entry(1, {5: play(state, tries=2, rows_before=3, undo=True), 6: None, 7: play(state)})
+        PlaysFile(tmp_path),
+        entry(1, {5: play(state, tries=2, rows_before=3, undone=TakenBack.UNDO), 6: None, 7: play(state)}),
     )
     assert list(PlaysFile(tmp_path).entries(after=0)) == entries
     assert PlaysFile(tmp_path).last() == 1
@@ -53,18 +54,3 @@ def test_a_torn_line_is_skipped(tmp_path, cut):
     os.truncate(file, file.stat().st_size - cut - 1)
     [third] = appended(journal, entry(3, {6: play(PlayState.SENT)}))
     assert list(journal.entries(after=0)) == [first, third]
-
-
-def test_the_newest_entry_of_each_play_counts_with_its_last_request():
-    adding, sent = play(PlayState.ADDING, tries=1), play(PlayState.SENT)
-    first = entry(1, {5: adding, 6: adding}, kind="sent")
-    other = entry(4, {5: sent}, created="2026-05-05T00:00:00Z")
-    newest = newest_of([first, entry(1, {5: sent}), entry(2, {7: None}), other], until=90)
-    assert newest == {
-        (7, CREATED): {
-            5: JournaledPlay(sent, first),
-            6: JournaledPlay(play(PlayState.ADDING, tries=1, until=90), first),
-            7: JournaledPlay(None),
-        },
-        (7, "2026-05-05T00:00:00Z"): {5: JournaledPlay(sent)},
-    }

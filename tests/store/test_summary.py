@@ -96,7 +96,7 @@ def test_it_knows_the_gates_and_the_plays_as_the_tables_do(path: Path, store: Da
             assert list(rows) == ["stash:write"]
             assert vars(rows["stash:write"]).items() <= vars(others.find("stash:write")).items()
         assert [line[0] for line in seen.transitions] == [line.server for line in db.transitions.all()]
-    assert counts == dict.fromkeys(PlayState, 0) | {"sent": 2, "deleted": 1, "adding": 1, "in_plex": 3}
+    assert counts == dict.fromkeys((*PlayState, "undone"), 0) | {"sent": 2, "deleted": 1, "adding": 1, "in_plex": 3}
     assert seen.listed_plays == counts.pop("in_plex"), "of the account that was asked last"
     assert seen.remembered_plays == {state: count for state, count in counts.items() if count}
 

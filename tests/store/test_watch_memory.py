@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.item import Viewing
-from plexsync.rules.resume import RememberedResume, ResumeUndo, Watched
+from plexsync.rules.resume import RememberedResume, Watched
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database
-from tests.stores import look
 
 CREATED = "2026-01-02T03:04:05Z"
 KEPT = RememberedResume(Watched("71", Viewing(2, 1_700_000_000, 31_500)), 31_500, 5_000)
-OPEN = replace(KEPT, position=5_000, sending=31_500, until=7, undo=ResumeUndo.ASKED)
+OPEN = replace(KEPT, position=5_000, sending=31_500, until=7, undone=TakenBack.UNDO)
 
 
 def save(store: Database, *rows: tuple[int, RememberedResume | None], created_at: str = CREATED) -> None:
@@ -27,7 +27,7 @@ def read(store: Database, *scenes: int, created_at: str = CREATED) -> dict[int, 
 
 
 @pytest.mark.parametrize(
-    "resume", [KEPT, OPEN, replace(KEPT, sending=0, until=9), replace(KEPT, undo=ResumeUndo.DONE)], ids=str
+    "resume", [KEPT, OPEN, replace(KEPT, sending=0, until=9), replace(KEPT, undone=TakenBack.UNDO)], ids=str
 )
 def test_what_is_saved_is_read(store, resume):
     save(store, (7, KEPT), (8, KEPT))
@@ -69,13 +69,6 @@ def test_only_an_open_request_is_prolonged(store):
     assert read(store, 7, 8, 9) == {7: replace(OPEN, until=50), 8: KEPT, 9: OPEN}
 
 
-def test_a_mark_that_a_damaged_page_has_changed_sends_nothing(store, folder):
-    save(store, (7, OPEN), (8, KEPT))
-    with look(folder) as db:
-        db.execute("update resume set undo = 'odd'")
-    assert read(store, 7, 8) == {7: replace(OPEN, undo=ResumeUndo.DONE), 8: replace(KEPT, undo=ResumeUndo.DONE)}
-
-
 def test_random_memories_are_read_as_they_were_saved(store):
     dice, saved = random.Random(7), {}
     for _ in range(200):
@@ -90,7 +83,7 @@ def test_random_memories_are_read_as_they_were_saved(store):
             dice.randrange(10**12),
             sending,
             dice.randrange(10**13) if sending is not None else 0,
-            dice.choice(list(ResumeUndo)),
+            dice.choice([TakenBack.NO, TakenBack.UNDO]),
         )
         save(store, (scene, saved[scene]))
     assert read(store, *range(1, 20)) == dict(sorted(saved.items()))

@@ -13,8 +13,7 @@ from itertools import chain
 from plexsync.engine.gates import Gates
 from plexsync.engine.watching import Comparison, pages_of
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
-from plexsync.flows.plays.recovery import PlaysRecovery
-from plexsync.flows.plays.stash_restores import StashRestores
+from plexsync.flows.plays.recovery import PlaysRecovery, StashRestores
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, PLAYS, State, Why
 from plexsync.rules.neighbours import Clock

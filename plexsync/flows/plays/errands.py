@@ -149,8 +149,8 @@ class PlaysErrand(RememberedErrand):
             # A later attempt has taken the job, and knows better.
             return now
         if before is None:
-            return replace(now, state=PlayState.UNDONE, tries=0, until=0) if now.undo else None
-        return replace(before, undo=now.undo)
+            return replace(now, state=PlayState.DELETED, tries=0, until=0) if now.undone else None
+        return replace(before, undone=now.undone)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -180,7 +180,7 @@ class ResumeErrand(RememberedErrand):
     def withdrawn(self, tx: Writer) -> RememberedResume | None:
         """The memory from before, with the undo that was asked for since."""
         saved = tx.watches.of({self.job.id: self.created_at}).get(self.job.id)
-        return replace(self.before, undo=saved.undo) if self.before and saved and saved.undo else self.before
+        return replace(self.before, undone=saved.undone) if self.before and saved and saved.undone else self.before
 
 
 WatchErrand = PlaysErrand | ResumeErrand

@@ -26,9 +26,8 @@ from plexsync.flows.plays.errands import (
 )
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.marked import MarkedPlays
-from plexsync.flows.plays.recovery import PlaysRecovery
+from plexsync.flows.plays.recovery import PlaysRecovery, StashRestores
 from plexsync.flows.plays.resume import ResumePoints
-from plexsync.flows.plays.stash_restores import StashRestores
 from plexsync.flows.plays.wishes import WishForPlays
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.scene_identity import StashIdentity
@@ -41,7 +40,7 @@ from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, StashWatch
 from plexsync.rules.play_wishes import UNDO, is_wanted_back
 from plexsync.rules.plays import PlayPlan, PlaySource, plan_plays
-from plexsync.rules.resume import ResumeUndo
+from plexsync.rules.resume import has_written
 from plexsync.rules.scene import Scene, WatchedScene
 from plexsync.rules.scope import Scope, outside
 from plexsync.store.database import Database, Reader, Writer
@@ -210,7 +209,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
         plays = {
             id: {moment: play for moment, play in memory.get(id, {}).items() if is_wanted_back(play)} for id in watched
         }
-        positions = {id for id, remembered in resume.items() if remembered.undo is ResumeUndo.ASKED}
+        positions = {id for id, remembered in resume.items() if remembered.undone and has_written(remembered)}
         asked = sorted(positions.union(id for id, some in plays.items() if some))
         if asked:
             self._stash_identity.ensure(self._gates, [watched[id][1].scene for id in asked])
