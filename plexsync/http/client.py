@@ -25,9 +25,8 @@ from plexsync.http.error_bodies import json_words
 from plexsync.http.streams import Deadline, Transport
 from plexsync.rules.clock import Clock
 from plexsync.rules.errors import NeighbourError, Refused, TooLong, Unavailable, Unusable
-from plexsync.rules.http_answers import Server, judge, unreachable, whole_request
+from plexsync.rules.http_answers import Server, judge, page_words, scrubbed, unreachable, whole_request
 from plexsync.rules.redaction import Redactor
-from plexsync.rules.server_words import page_words, scrubbed
 
 MEGABYTE = 1_000_000
 ORDINARY_CAP = 10 * MEGABYTE

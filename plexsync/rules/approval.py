@@ -8,9 +8,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from plexsync.rules.cast import is_outside_cast
 from plexsync.rules.errors import Unusable
 from plexsync.rules.item import FIELDS, LISTS, PICTURES, Item, beside_whom
+from plexsync.rules.list_members import is_outside_cast
 from plexsync.rules.plan_records import Change, Plan
 from plexsync.rules.values import Held, Value, held, matches, name_keys
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Literal
 
-from plexsync.rules import retry
+from plexsync.rules.causes import pace_of
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -30,6 +30,8 @@ SCOPE = "scope"
 POISON_CRASHES = 3
 POISON_WINDOW = 72 * HOUR
 CRASH_PACE = (MINUTE, 10 * MINUTE)
+# The longest Retry-After that is honoured, in seconds.
+MAX_FLOOR = 3600.0
 
 
 class State(StrEnum):
@@ -272,8 +274,19 @@ def _tries_again(
     if counted and attempts > max_retries:
         return Settled(State.DEAD, attempts, failures, 0, now, outcome.error, outcome.cls)
     floor = outcome.after if isinstance(outcome, Waiting) else 0.0
-    wait = retry.delay(outcome.cls, job.failures, draw=draw, floor=floor)
+    wait = delay(outcome.cls, job.failures, draw=draw, floor=floor)
     return Settled(State.READY, attempts, failures, job.crashes, now + round(wait * 1000), outcome.error, outcome.cls)
+
+
+def delay(cls: str, streak: int, *, draw: float, floor: float = 0.0) -> float:
+    """Seconds until the next try after `streak` failures in a row before this one.
+
+    Full jitter: `draw` in [0, 1) picks uniformly below the exponential bound, so that many jobs do not come back as one
+    wave. `floor` (a Retry-After) is honoured up to an hour; the jitter is added on top of it.
+    """
+    pace = pace_of(cls)
+    bound = min(pace.cap, pace.base * 2.0 ** min(streak, 30))
+    return min(max(floor, 0.0), MAX_FLOOR) + max(pace.least, bound * draw)
 
 
 @dataclass(frozen=True)

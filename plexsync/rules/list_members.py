@@ -4,11 +4,11 @@ A member that was in Plex before PlexSync wrote the list is never removed, unles
 (`Policy.take_over`). A member that someone removes in Plex stays away.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from plexsync.rules.item import Item
-from plexsync.rules.plan_records import Change, Decision, Note, Remembered, Sending
+from plexsync.rules.item import Item, beside_whom
+from plexsync.rules.plan_records import Change, Decision, Memory, Note, Remembered, Sending
 from plexsync.rules.text import fold
 from plexsync.rules.values import Held, Value, alike_text, held, joined_names, name_keys, without_names
 
@@ -206,3 +206,26 @@ def _is_for_undo(remembered: Remembered) -> bool:
         and not remembered.said
         and remembered.left.locked == remembered.found.locked
     )
+
+
+# --- fields shown beside a cast member come and go with that member ---------------------------------------------------
+
+
+def cast_after(item: Item, steps: Mapping[str, Decision]) -> frozenset[str]:
+    """The keys of the members that the cast will have after these steps."""
+    change = steps["actor"].change if "actor" in steps else None
+    return name_keys(item.lists.get("actor", ()) if change is None or change.value is None else change.value)
+
+
+def beside_cast(values: Mapping[str, Value], memory: Memory) -> dict[str, Value]:
+    """The values to show beside the cast; '' for members that Stash no longer has."""
+    wanted = {name: about for name in values if (about := beside_whom(name))}
+    on = {role for role, _ in wanted.values()}
+    gone = (name for name in memory if (about := beside_whom(name)) and about[0] in on and name not in wanted)
+    return {**dict.fromkeys(gone, ""), **{name: values[name] for name in wanted}}
+
+
+def is_outside_cast(name: str, cast: Collection[str]) -> bool:
+    """Whether a field is shown beside someone who is not in the cast."""
+    about = beside_whom(name)
+    return about is not None and fold(about[1]) not in cast

@@ -18,7 +18,7 @@ class Binding:
     """Your choice of the item `key` for the scene. `files` are the item's paths at that time.
 
     `origin` tells the scene from another one that gets its id later. `is_lost`: the item is another one now, see
-    `plexsync.rules.bound_items`.
+    `plexsync.rules.match`.
     """
 
     scene: int

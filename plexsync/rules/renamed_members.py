@@ -6,10 +6,10 @@ The same edit removes the earlier name, if PlexSync had added it, and adds the n
 from collections.abc import Mapping
 from dataclasses import replace
 
-from plexsync.rules.addresses import is_private
 from plexsync.rules.item import ROLE, Cast, Item, beside, beside_member, field_key
 from plexsync.rules.plan_records import Decision, Memory, Remembered
 from plexsync.rules.text import fold
+from plexsync.rules.traits import is_private
 from plexsync.rules.values import Value, joined_names, name_keys
 
 

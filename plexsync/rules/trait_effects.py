@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from plexsync.rules.added_dates import FIELD as ADDED
-from plexsync.rules.addresses import is_private
 from plexsync.rules.desired import Wanted
 from plexsync.rules.item import FACE, LISTS, Item, beside_whom
 from plexsync.rules.plan_records import Change, Edit, Note
-from plexsync.rules.traits import ServerTraits
+from plexsync.rules.traits import ServerTraits, is_private
 
 NO_CAST = "this Plex server takes no cast for Other Videos (plexsync probe)"
 NO_ADDED = "this Plex server ignores a date added in an edit (plexsync probe)"

@@ -7,7 +7,9 @@ what is right under every answer. `QUESTIONS` is the table of the traits in word
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from ipaddress import ip_address
 from typing import Literal
+from urllib.parse import urlsplit
 
 FaceAddress = Literal["shown", "kept", "none"]
 CollectionForm = Literal["section", "item"]
@@ -188,3 +190,16 @@ def from_text(text: str) -> ServerTraits:
         return traits_from(dict(json.loads(text)))
     except (ValueError, TypeError, RecursionError):
         return UNKNOWN
+
+
+LOCAL_ENDS = (".local", ".lan", ".home", ".internal")
+
+
+def is_private(address: str) -> bool:
+    """Whether an address leads into a private network, by its IP address or the form of its host name."""
+    host = ""
+    try:
+        host = urlsplit(address).hostname or ""
+        return not ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.endswith(LOCAL_ENDS)

@@ -6,10 +6,9 @@ The memory of such an item is `undone` as long as Stash's values stay as they we
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from plexsync.rules.cast import cast_after, is_outside_cast
 from plexsync.rules.drift import still_kept
 from plexsync.rules.item import FIELDS, LISTS, NEVER_EMPTY, Item, is_lockless, is_of_person
-from plexsync.rules.list_members import removed_members, with_members_left, without_adopted
+from plexsync.rules.list_members import cast_after, is_outside_cast, removed_members, with_members_left, without_adopted
 from plexsync.rules.memory import is_as_left, is_released, is_untouched, released, spelled_as_in_stash, undone
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Pushing, Remembered, Sending
 from plexsync.rules.taken_back import TakenBack

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.rules import retry
 from plexsync.rules.causes import Cause, pace_of
 from plexsync.rules.job import (
     DAY,
@@ -22,6 +21,7 @@ from plexsync.rules.job import (
     State,
     Waiting,
     crashed,
+    delay,
     settle,
 )
 from tests.tables import table
@@ -190,12 +190,12 @@ def test_crashes_more_than_72_hours_after_the_first_begin_a_new_count():
 @given(st.sampled_from([*Cause, "unheard of"]), st.integers(0, 10**9), draws, st.floats(-10, 1e9))
 def test_a_delay_lies_between_its_least_and_its_cap_above_the_floor(cls, streak, draw, floor):
     pace = pace_of(cls)
-    wait = retry.delay(cls, streak, draw=draw, floor=floor)
+    wait = delay(cls, streak, draw=draw, floor=floor)
     above = wait - min(max(floor, 0.0), 3600.0)
     assert pace.least - 1e-6 <= above <= max(pace.least, min(pace.cap, pace.base * 2.0 ** min(streak, 30))) + 1e-6
 
 
 def test_full_jitter_spreads_ten_thousand_failures_evenly():
-    waits = [retry.delay("unavailable", 12, draw=n / 10_000) for n in range(10_000)]
+    waits = [delay("unavailable", 12, draw=n / 10_000) for n in range(10_000)]
     tenths = [sum(low <= wait < low + 360 for wait in waits) for low in range(0, 3600, 360)]
     assert all(abs(count - 1000) <= 2 for count in tenths), "no wave"

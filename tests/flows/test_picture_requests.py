@@ -10,7 +10,7 @@ from plexsync.flows.scenes.undo import SceneUndo, redo_scenes
 from plexsync.plex.artwork import key_of
 from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
-from plexsync.rules.picture_evidence import UNLISTED
+from plexsync.rules.pictures import UNLISTED
 from plexsync.rules.plan_records import Policy
 from plexsync.rules.traits import LearntTraits, ServerTraits
 from plexsync.simulator.http import Fault

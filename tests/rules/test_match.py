@@ -6,10 +6,9 @@ from unicodedata import normalize
 
 import pytest
 
-from plexsync.rules.bound_items import untenable
 from plexsync.rules.grades import places
 from plexsync.rules.item import Entry, Item, Part
-from plexsync.rules.match import match, names
+from plexsync.rules.match import match, names, untenable
 from plexsync.rules.match_records import AskRivals, Binding, Matched, NotThere, Offer, Unclear
 from plexsync.rules.paths import base_name, map_path, name_key, path_key
 from plexsync.rules.scene import Scene, SceneFile

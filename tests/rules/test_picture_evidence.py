@@ -3,7 +3,7 @@
 import pytest
 
 from plexsync.rules.item import Item
-from plexsync.rules.picture_evidence import (
+from plexsync.rules.pictures import (
     UNLISTED,
     PicturePast,
     is_plex_choice,

@@ -2,8 +2,8 @@
 
 import pytest
 
+from plexsync.rules.http_answers import LONGEST, page_words, scrubbed
 from plexsync.rules.redaction import Redactor
-from plexsync.rules.server_words import LONGEST, page_words, scrubbed
 from tests.tables import table
 
 MAINTENANCE = (

@@ -56,7 +56,7 @@ from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Done, Waiting
 from plexsync.rules.memory import placed, undone
-from plexsync.rules.picture_evidence import PicturePast
+from plexsync.rules.pictures import PicturePast
 from plexsync.rules.plan import plan
 from plexsync.rules.records import SectionRow
 from plexsync.rules.scene import Scene

@@ -22,29 +22,27 @@ from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.job import Kind
 from plexsync.rules.memory import is_older
 from plexsync.rules.neighbours import Clock, Imaging, Plex, Stash
-from plexsync.rules.picture_evidence import (
-    UNLISTED,
-    PicturePast,
-    ShownPictures,
-    has_moved,
-    is_plex_choice,
-    is_replaced,
-    moved_with_stamp,
-    names_kept,
-    with_original,
-)
 from plexsync.rules.pictures import (
     FAILED,
     LARGEST,
+    UNLISTED,
     Logo,
+    PicturePast,
+    ShownPictures,
     Treatment,
     asked_for,
+    has_moved,
     image_of,
+    is_plex_choice,
+    is_replaced,
     kept_as,
     kind_of,
     known_by_place,
     may_be_early,
+    moved_with_stamp,
+    names_kept,
     version_of,
+    with_original,
 )
 from plexsync.rules.plan_records import Note, Plan
 from plexsync.rules.records import PictureRow

@@ -24,8 +24,7 @@ from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, U
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.job import Waiting
 from plexsync.rules.neighbours import Clock, Plex
-from plexsync.rules.picture_evidence import PicturePast, with_original
-from plexsync.rules.pictures import LARGEST, kind_of
+from plexsync.rules.pictures import LARGEST, PicturePast, kind_of, with_original
 from plexsync.rules.plan_records import Change, Edit
 from plexsync.rules.records import PictureRow
 from plexsync.rules.scene import CHOICE, Image, Scene

@@ -40,15 +40,15 @@ from plexsync.flows.scenes.scene_matching import (
 )
 from plexsync.flows.scenes.undone_scenes import UndoneScenes
 from plexsync.rules.approval import Approval, NoLongerTrue, approval_in, narrowed
-from plexsync.rules.bound_items import untenable
 from plexsync.rules.desired import Profile, Wanted, digest, plain_names, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Dropped, Kind, Outcome, OutOfScope, Waiting
 from plexsync.rules.list_members import left_lists
+from plexsync.rules.match import untenable
 from plexsync.rules.match_records import Matched, NotThere, Unclear
 from plexsync.rules.memory import undone
-from plexsync.rules.picture_evidence import shown_strays
+from plexsync.rules.pictures import shown_strays
 from plexsync.rules.plan import plan
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside

@@ -9,14 +9,14 @@ from plexsync.rules.approval import Approval
 from plexsync.rules.desired import Profile, Wanted, digest
 from plexsync.rules.drift import DriftField, drift_of, is_drift, kept_fields
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import LISTS, PICTURES, Item
 from plexsync.rules.job import Dead, Dropped, OutOfScope
 from plexsync.rules.match_records import Binding, Candidate, Step
 from plexsync.rules.memory import placed, undone
 from plexsync.rules.origin import Origin, is_of
-from plexsync.rules.picture_evidence import PicturePast
+from plexsync.rules.pictures import PicturePast
 from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, Sending
+from plexsync.rules.provenance import Provenance
 from plexsync.rules.scene import Image, Scene
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.traits import UNKNOWN, ServerTraits

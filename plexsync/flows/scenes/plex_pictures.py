@@ -17,7 +17,7 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, WRITE_PLEX
 from plexsync.rules.errors import ForeignNotFound, Missing, NeighbourError, Refused
 from plexsync.rules.neighbours import Clock, Plex
-from plexsync.rules.picture_evidence import is_selected_by_upload
+from plexsync.rules.pictures import is_selected_by_upload
 from plexsync.rules.traits import ServerTraits
 from plexsync.store.database import Database
 

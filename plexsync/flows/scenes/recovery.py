@@ -8,7 +8,6 @@ from typing import Any, Generic, TypeVar
 
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import Item
 from plexsync.rules.job import Kind
 from plexsync.rules.journal_entries import (
@@ -22,6 +21,7 @@ from plexsync.rules.memory import is_older
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import JOURNALLED, LAST_RECONCILE, REPAIRED, RESTORED
 from plexsync.rules.plan_records import Memory, Sending
+from plexsync.rules.provenance import Provenance
 from plexsync.store.database import Database, Reader, Writer
 from plexsync.store.journal_file import JournalFile, WriteJournal
 

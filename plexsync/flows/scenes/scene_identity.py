@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.scenes.inspection_records import Inspection
-from plexsync.rules.bound_items import renewed
 from plexsync.rules.choices import ACCEPTED, Choice, remedy
 from plexsync.rules.errors import Barred, Neighbour
 from plexsync.rules.job import Dead, Kind
+from plexsync.rules.match import renewed
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, STASH_TAKEN
 from plexsync.rules.origin import KnownScene, SceneOrigin, is_another_stash, scene_origin

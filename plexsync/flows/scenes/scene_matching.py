@@ -9,11 +9,11 @@ from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import others_among
 from plexsync.rules import match
-from plexsync.rules.bound_items import is_where_bound
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Unavailable
 from plexsync.rules.grades import places
 from plexsync.rules.item import Entry, Item
 from plexsync.rules.job import Waiting
+from plexsync.rules.match import is_where_bound
 from plexsync.rules.match_records import AskRivals, Binding, Matched, NotThere, Offer, Step, Unclear
 from plexsync.rules.memory import undone
 from plexsync.rules.neighbours import Plex, Stash
