@@ -23,8 +23,7 @@ from plexsync.app.parts import Parts
 from plexsync.app.rules import is_dressing_on
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.collections.comparison import all_rows
-from plexsync.flows.collections.decisions import hand_over, want_collections
-from plexsync.flows.collections.undo import CollectionUndo, redo_collections
+from plexsync.flows.collections.decisions import CollectionUndo, hand_over, redo_collections, want_collections
 from plexsync.reports.collections import (
     PART_WORDS,
     collection_changes,
@@ -220,7 +219,7 @@ class TakeBackCollections(CollectionAction):
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """Mark the collections."""
         parts = asked.parts
-        flow = CollectionUndo(parts.store, collection_viewer(parts), parts.gates)
+        flow = CollectionUndo(collection_viewer(parts))
         marked = wish_undone(parts.store, flow, parts.clock, asked.ids, self.mode, asked.progress)
         return self.answer(asked, marked.jobs, marked.failed)
 

@@ -179,7 +179,7 @@ class DecideCollections(Decide):
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """Save the decision, and queue the collections of which something is written then."""
         parts, wanted = asked.parts, DriftFilter(_parts(asked.selection))
-        decisions = CollectionDecisions(parts.store, collection_viewer(parts).look, parts.gates, parts.clock)
+        decisions = CollectionDecisions(collection_viewer(parts), parts.clock)
         wanted = wanted.taking(self._answer, named=asked.selection.is_named)
         decided = decisions.decide(asked.ids, self._answer, wanted, asked.progress, asked.stopping)
         facts = collection_words.decision_facts(self._answer, decided)

@@ -8,9 +8,8 @@ from plexsync.app.flow_parts import COMPARE_LOOK, FlowParts, RegularLook
 from plexsync.app.parts import Assembled
 from plexsync.app.rules import is_dressing_on, profiles_of
 from plexsync.flows.collections.comparison import CollectionComparison
-from plexsync.flows.collections.flow import CollectionFlow, CollectionParts
+from plexsync.flows.collections.flow import CollectionFlow, observe_compared, observe_worked
 from plexsync.flows.collections.inspection import CollectionLooker
-from plexsync.flows.collections.observe import observe_compared, observe_worked
 from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.rules.job import COLLECTION
@@ -44,32 +43,13 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
     looks, work = parts.settings.looks, parts.settings.work
     looker = _looker(parts, looks_only=False)
     is_on = is_dressing_on(looks)
-    flow = CollectionFlow(
-        CollectionParts(
-            store=parts.store,
-            stash=parts.stash.collections,
-            plex=parts.plex.collections,
-            gates=parts.gates,
-            clock=parts.clock,
-            expiry=parts.expiry,
-            looker=looker,
-            locks=LockCanaries(parts.store, parts.plex, parts.gates),
-            max_retries=work.max_retries,
-            is_on=is_on,
-        )
-    )
+    plex, locks = parts.plex.collections, LockCanaries(parts.store, parts.plex, parts.gates)
+    retries = work.max_retries
+    flow = CollectionFlow(looker, plex, parts.clock, parts.expiry, locks, max_retries=retries, is_on=is_on)
     if is_on and observe_compared not in parts.reconciler.observing:
         parts.reconciler.observing.append(observe_compared)
-    comparison = CollectionComparison(
-        parts.store,
-        parts.stash.collections,
-        looker,
-        parts.gates,
-        parts.clock,
-        parts.identity,
-        parts.settings.wishes,
-        counts=any(profile.dressing.minimum > 1 for profile in profiles_of(looks)),
-    )
+    counts = any(profile.dressing.minimum > 1 for profile in profiles_of(looks))
+    comparison = CollectionComparison(looker, parts.clock, parts.settings.wishes, counts=counts)
     return CollectionDressing(flow, looker, comparison, is_on)
 
 

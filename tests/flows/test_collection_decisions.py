@@ -25,7 +25,7 @@ def house(tmp_path):
 def decide(house, answer, *names):
     """The parts decided about in the collection of the group."""
     worker, (row,) = house.worker, [row for row in rows(house).values() if row.object.source == "group"]
-    decisions = CollectionDecisions(house.store, worker.dressing.looker.look, worker.gates, house.clock)
+    decisions = CollectionDecisions(worker.dressing.looker, house.clock)
     decided = decisions.decide([row.id], answer, DriftFilter(names))
     house.clock.move(3)
     house.work_until_settled()
@@ -136,7 +136,7 @@ def is_queued(house, id):
 
 def decided(house, answer, **wanted):
     worker = house.worker
-    decisions = CollectionDecisions(house.store, worker.dressing.looker.look, worker.gates, house.clock)
+    decisions = CollectionDecisions(worker.dressing.looker, house.clock)
     return decisions.decide([group_of(house).id], answer, DriftFilter(**wanted))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.flows.collections.edit_form import edit_by_either_form
+from plexsync.flows.collections.push import edit_by_either_form
 from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import Conflict, Missing, Unavailable
 from plexsync.rules.plan_records import Change, Edit

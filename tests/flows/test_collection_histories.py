@@ -12,8 +12,7 @@ from contextlib import suppress
 import pytest
 
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.collections.decisions import CollectionDecisions
-from plexsync.flows.collections.undo import CollectionUndo, redo_collections
+from plexsync.flows.collections.decisions import CollectionDecisions, CollectionUndo, redo_collections
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
 from plexsync.plex.artwork import key_of as picture_key
 from plexsync.rules.errors import NeighbourError
@@ -140,7 +139,7 @@ class Day:
         worker, answer = self.house.worker, self.dice.choice(list(DriftAnswer))
         with suppress(NeighbourError):
             looker = worker.dressing.looker
-            decisions = CollectionDecisions(self.house.store, looker.look, worker.gates, self.house.clock)
+            decisions = CollectionDecisions(looker, self.house.clock)
             decisions.decide(self.some(), answer, DriftFilter())
 
     def some(self) -> list[int]:
@@ -151,7 +150,7 @@ class Day:
         worker, known = self.house.worker, self.some() if ids is None else ids
         wish_undone(
             self.house.store,
-            CollectionUndo(self.house.store, worker.dressing.looker, worker.gates),
+            CollectionUndo(worker.dressing.looker),
             self.house.clock,
             known,
             "undo",

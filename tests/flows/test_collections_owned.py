@@ -1,7 +1,7 @@
 """Whose a collection is: PlexSync's if it gave the name to every member, of which there is one; or else somebody's."""
 
-from plexsync.flows.collections import ownership
-from plexsync.flows.collections.ownership import is_made_by_us
+from plexsync.flows.collections import reads
+from plexsync.flows.collections.reads import is_made_by_us
 from plexsync.simulator.http import Fault
 from tests.engine.house import House
 
@@ -24,7 +24,7 @@ def test_every_member_must_have_its_name_from_plexsync_however_it_is_written(hou
     stray = house.plex_sim.add_movie(house.section, files=[("/media/mine.mp4", 1, 1)], title="mine")
     house.plex_sim.hand_edit(stray, collection=["Studio 0"])
     for batch in (500, 3, 2, 1):
-        monkeypatch.setattr(ownership, "BATCH", batch)
+        monkeypatch.setattr(reads, "MEMBERS", batch)
         assert is_ours(house, "Studio 0", *of_studio_0)
         assert is_ours(house, "STUDIO  0", *of_studio_0)
         assert not is_ours(house, "Studio 1", *of_studio_0)

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from plexsync.engine.undo import CROWD
-from plexsync.flows.collections.batch import MANY_SCENES
-from plexsync.flows.collections.decisions import CollectionDecisions, hand_over, want_collections
+from plexsync.flows.collections.decisions import CollectionDecisions, hand_over, redo_collections, want_collections
 from plexsync.flows.collections.inspection import SCENES_FIRST
-from plexsync.flows.collections.undo import redo_collections
+from plexsync.flows.collections.reads import MANY_SCENES
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
 from plexsync.rules.item import FIELDS
 from plexsync.rules.job import COLLECTION, State
@@ -50,7 +49,7 @@ def ask(house: House, ids: list[int]) -> None:
 
 def take(house: House, ids: list[int]) -> None:
     worker = house.worker
-    decisions = CollectionDecisions(house.store, worker.dressing.looker.look, worker.gates, house.clock)
+    decisions = CollectionDecisions(worker.dressing.looker, house.clock)
     decisions.decide(ids, DriftAnswer.TAKE, DriftFilter())
 
 

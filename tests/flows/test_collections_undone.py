@@ -6,7 +6,7 @@ import pytest
 
 from plexsync.app.further_flows import forget_dressing
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.collections.undo import BATCH, CollectionUndo, redo_collections
+from plexsync.flows.collections.decisions import BATCH, CollectionUndo, redo_collections
 from plexsync.rules import choice
 from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
@@ -26,9 +26,7 @@ def undo(house, *titles, how="undo"):
     known = rows(house)
     ids = [known[title].id for title in titles or known]
     worker = house.worker
-    marked = wish_undone(
-        house.store, CollectionUndo(house.store, worker.dressing.looker, worker.gates), house.clock, ids, how
-    )
+    marked = wish_undone(house.store, CollectionUndo(worker.dressing.looker), house.clock, ids, how)
     house.clock.move(3)
     house.work_until_settled()
     return marked
@@ -250,7 +248,7 @@ def test_an_undo_while_it_is_dressed_takes_everything_back(tmp_path):
         def undone():
             wish_undone(
                 house.store,
-                CollectionUndo(house.store, worker.dressing.looker, worker.gates),
+                CollectionUndo(worker.dressing.looker),
                 house.clock,
                 [row.id],
                 "undo",

@@ -4,8 +4,7 @@ import pytest
 
 from plexsync.app.dressing import collection_viewer
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.collections.decisions import CollectionDecisions
-from plexsync.flows.collections.undo import CollectionUndo
+from plexsync.flows.collections.decisions import CollectionDecisions, CollectionUndo
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
 from plexsync.reports.collections import (
     collection_changes,
@@ -173,7 +172,7 @@ def test_what_you_edited_in_plex_is_marked_until_you_decide(house):
     assert (facts["stands"], part(facts, "summary")["edited"]) == ("edited", True)
     assert facts["verdict"].startswith("in sync but for what you edited in Plex: name, ")
     looker = collection_viewer(house.worker.parts)
-    decisions = CollectionDecisions(house.store, looker.look, house.worker.gates, house.clock)
+    decisions = CollectionDecisions(looker, house.clock)
     decisions.decide([id], DriftAnswer.KEEP, DriftFilter(("summary",)))
     facts = report(house, id)
     assert facts["kept"] == ["summary"]
@@ -185,7 +184,7 @@ def test_what_you_edited_in_plex_is_marked_until_you_decide(house):
 def test_an_undone_collection_says_so(house):
     id = ids(house)["Acme"]
     looker = collection_viewer(house.worker.parts)
-    wish_undone(house.store, CollectionUndo(house.store, looker, house.worker.gates), house.clock, [id], "undo")
+    wish_undone(house.store, CollectionUndo(looker), house.clock, [id], "undo")
     facts = report(house, id)
     assert facts["verdict"].endswith("parts still to be taken back")
     assert part(facts, "summary")["reason"] == "undone"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.collections.undo import CollectionUndo, redo_collections
+from plexsync.flows.collections.decisions import CollectionUndo, redo_collections
 from plexsync.plex.artwork import key_of as picture_key
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.desired import Profile
@@ -372,7 +372,7 @@ class Curators:
         try:
             marked = wish_undone(
                 process.store,
-                CollectionUndo(process.store, process.dressing.looker, process.gates),
+                CollectionUndo(process.dressing.looker),
                 self.world.clock,
                 [row.id],
                 "undo",

@@ -6,14 +6,11 @@ others. It decides nothing itself: the queued collections are inspected.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from plexsync.engine.gates import Gates
-from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.watching import Comparison, asked_pages
 from plexsync.flows.collections.inspection import CollectionLooker, places_of
-from plexsync.flows.collections.plex_reads import by_name
+from plexsync.flows.collections.reads import by_name
 from plexsync.flows.scenes.collection_names import save_counts
 from plexsync.rules.collection_order import ORDER, as_text, members_in, placed_order
 from plexsync.rules.collection_servers import (
@@ -21,7 +18,6 @@ from plexsync.rules.collection_servers import (
     CollectionSource,
     ListedCollection,
     ObjectStamp,
-    StashCollections,
 )
 from plexsync.rules.collection_values import scenes_of
 from plexsync.rules.collections import CollectionRow
@@ -30,14 +26,13 @@ from plexsync.rules.job import COLLECTION, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import COLLECTIONS_COMPARED, LAST_RECONCILE, WISHES
 from plexsync.rules.text import fold
-from plexsync.store.database import Database, Reader
+from plexsync.store.database import Reader
 
 log = logging.getLogger("PlexSync.collections")
 
 PAGE = 500
 
 
-@dataclass(eq=False)
 class CollectionComparison(Comparison):
     """Compares the known collections with both servers. `settings` represents those that decide what Plex should show.
 
@@ -46,14 +41,14 @@ class CollectionComparison(Comparison):
 
     what = "collections"
 
-    _store: Database
-    _stash: StashCollections
-    _looker: CollectionLooker
-    _gates: Gates
-    _clock: Clock
-    _identity: ServerIdentity
-    _settings: str
-    counts: bool = field(kw_only=True)
+    def __init__(self, looker: CollectionLooker, clock: Clock, settings: str, *, counts: bool) -> None:
+        self._looker = looker
+        self._store = looker.store
+        self._stash = looker.stash
+        self._gates = looker.gates
+        self._clock = clock
+        self._settings = settings
+        self.counts = counts
 
     def is_due(self) -> bool:
         """Whether a full comparison of scenes has ended since the last time, or settings differ."""
@@ -68,7 +63,7 @@ class CollectionComparison(Comparison):
         """Queue every collection that may be out of step; returns their number, None if stopped. Raises NeighbourError."""
         began = self._clock.now()
         self._gates.enter(*READS)
-        self._identity.check_again(self._gates)
+        self._looker.identity.check_again(self._gates)
         with self._store.reading() as db:
             noted, differ = db.notes.text(COLLECTIONS_COMPARED).partition(" ")[2], _differ(db, self._settings)
             sections = {section.uuid or section.key: section.key for section in db.sections.all()}
@@ -124,11 +119,13 @@ class CollectionComparison(Comparison):
     def _counted(self, source: str, rows: Sequence[CollectionRow], stamps: Mapping[int, ObjectStamp]) -> set[int]:
         """Save the numbers of scenes; those that cross the minimum queue their scenes, and are returned."""
         with self._store.writing() as tx:
-            profiles = {section.key: self._looker.profile(section) for section in tx.sections.all()}
+            profiles = {section.key: self._looker.reads.profile(section) for section in tx.sections.all()}
             synced = [row for row in rows if row.section in profiles and row.object.id in stamps]
-            counts = {
-                row.id: scenes_of(_source(source, stamps[row.object.id]), profiles[row.section]) for row in synced
-            }
+            counts = {}
+            for row in synced:
+                stamp = stamps[row.object.id]
+                counted = CollectionSource(source, stamp.id, scenes=stamp.scenes, scenes_below=stamp.scenes_below)
+                counts[row.id] = scenes_of(counted, profiles[row.section])
             save_counts(tx, counts, profiles, now=self._clock.now())
         return {
             row.id
@@ -165,10 +162,6 @@ def _differ(db: Reader, settings: str) -> bool:
 def is_below(scenes: int, profile: Profile) -> bool:
     """Whether an object with so many scenes has no collection; one that was never counted has one."""
     return 0 <= scenes < profile.dressing.minimum
-
-
-def _source(source: str, stamp: ObjectStamp) -> CollectionSource:
-    return CollectionSource(source, stamp.id, scenes=stamp.scenes, scenes_below=stamp.scenes_below)
 
 
 def _has_moved(

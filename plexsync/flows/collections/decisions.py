@@ -1,35 +1,113 @@
-"""Your decisions about collections: to hand one over, and what becomes of the parts that you edited in Plex.
+"""Your decisions about collections: to take back what was written, to hand one over, and what becomes of edits in Plex.
 
-As for items (`plexsync.flows.scenes.drift`), a decision about a part is saved only if nothing else was learnt about the
-collection meanwhile, and a running attempt loses the collection, since it was planned without it.
+Each is saved in one transaction and queued; it writes to neither server. A running attempt loses the collection, since it
+was planned without it. As for items (`plexsync.flows.scenes.drift`), a decision about a part is saved only if nothing else
+was learnt about the collection meanwhile.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
+from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.undo import CROWD
+from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.records import EDITED, IN_STEP, CollectionFinding
 from plexsync.flows.scenes.drift import Decisions, DriftAnswer, DriftFilter, with_answer
+from plexsync.rules.collection_servers import CollectionSource
+from plexsync.rules.collection_values import with_order
+from plexsync.rules.collections import CollectionRow
+from plexsync.rules.desired import Wanted
 from plexsync.rules.drift import kept_fields
+from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import COLLECTION, Why
 from plexsync.rules.neighbours import Clock
+from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.undo import begun_anew, undo
 from plexsync.store.database import Database, Reader, Writer
 
+# The number of collections that are changed in one transaction.
+BATCH = 500
 
-def hand_over(store: Database, clock: Clock, ids: Sequence[int]) -> list[int]:
-    """Hand these collections over to PlexSync, and queue them; returns those that were not its own before.
 
-    One that was not found in Plex yet can't be handed over. A smart collection stays as it is all the same.
+def want_collections(
+    store: Database,
+    clock: Clock,
+    ids: Sequence[int],
+    change: Callable[[CollectionRow], CollectionRow | None] | None = None,
+) -> list[int]:
+    """Queue these collections, or those that `change` concerns, with that change; returns them.
+
+    Without a change a running attempt is followed by another one. Repeating the call is harmless.
     """
-    handed = []
-    with store.writing() as tx:
-        for id, row in tx.collections.of(ids).items():
-            if row.item and row.owner not in ("ours", "handed"):
-                tx.collections.save(replace(row, owner="handed"))
-                tx.jobs.wrest(COLLECTION, id, now=clock.now())
+    wanted = []
+    for start in range(0, len(ids), BATCH):
+        some = ids[start : start + BATCH]
+        with store.writing() as tx:
+            rows = tx.collections.of(some)
+            for id in rows if change else some:
+                if change:
+                    if (changed := change(rows[id])) is None:
+                        continue
+                    tx.collections.save(changed)
+                    tx.jobs.wrest(COLLECTION, id, now=clock.now())
                 tx.jobs.want(COLLECTION, id, Why.USER, clock.now(), behind=len(ids) > CROWD)
-                handed.append(id)
-    return handed
+                wanted.append(id)
+    return wanted
+
+
+def _handed_over(row: CollectionRow) -> CollectionRow | None:
+    """One that was not found in Plex yet can't be handed over. A smart collection stays as it is all the same."""
+    return replace(row, owner="handed") if row.item and row.owner not in ("ours", "handed") else None
+
+
+def _redone(row: CollectionRow) -> CollectionRow | None:
+    """What is still in Plex of what PlexSync wrote counts as its own."""
+    return replace(row, memory=begun_anew(row.memory)) if row.undone else None
+
+
+hand_over = partial(want_collections, change=_handed_over)
+redo_collections = partial(want_collections, change=_redone)
+
+
+class CollectionUndo:
+    """The `plexsync.engine.undo.Undoing` of collections, with the inspection of `looker`."""
+
+    kind: str = COLLECTION
+
+    def __init__(self, looker: CollectionLooker) -> None:
+        self._store = looker.store
+        self._looker = looker
+
+    def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
+        """Read what these collections should show now. Of one that Stash has no object for, nothing."""
+        looker = self._looker
+        looker.gates.enter(READ_STASH)
+        with self._store.reading() as db:
+            rows, sections = db.collections.of(ids), {row.uuid or row.key: row for row in db.sections.all()}
+        sources = looker.reads.sources(rows.values())
+        orders = looker.known_orders(list(rows.values()))
+        values: dict[int, object] = {}
+        for id, row in rows.items():
+            source, wanted = sources.get(id), Wanted({})
+            try:
+                if isinstance(source, CollectionSource):
+                    wanted = looker.values(row, source, looker.reads.profile(sections.get(row.library)))
+                wanted = with_order(wanted, orders[id]) if id in orders else wanted
+                values[id] = source if isinstance(source, NeighbourError) else wanted
+            except NeighbourError as error:
+                values[id] = error
+        return values
+
+    def undo(self, tx: Writer, id: int, recalled: object, mark: TakenBack, *, now: int) -> bool:  # noqa: ARG002 - the protocol of flows
+        """Save that a collection is undone, and what it should show now. False if nothing was written to it."""
+        row = tx.collections.of([id]).get(id)
+        if row is None or not (row.memory or row.pushing):
+            return False
+        values = recalled.values if isinstance(recalled, Wanted) else {}
+        memory = undo(row.memory, row.pushing, values, tuple(values), mark)
+        tx.collections.save(replace(row, memory=memory))
+        return True
 
 
 class CollectionDecisions(Decisions[CollectionFinding]):
@@ -37,6 +115,9 @@ class CollectionDecisions(Decisions[CollectionFinding]):
 
     kind = COLLECTION
     crowd = CROWD
+
+    def __init__(self, looker: CollectionLooker, clock: Clock) -> None:
+        super().__init__(looker.store, looker.look, looker.gates, clock)
 
     def known(self, db: Reader, ids: Sequence[int]) -> Mapping[int, object]:
         """Everything that is known of these collections."""
@@ -58,11 +139,3 @@ class CollectionDecisions(Decisions[CollectionFinding]):
                     standing = EDITED if is_open else IN_STEP
                     tx.collections.save(replace(row, memory=memory, standing=standing, standing_at=now))
         return answers
-
-
-def want_collections(store: Database, clock: Clock, ids: Sequence[int]) -> list[int]:
-    """Queue these collections, and return them. A running attempt is followed by another one."""
-    with store.writing() as tx:
-        for id in ids:
-            tx.jobs.want(COLLECTION, id, Why.USER, clock.now(), behind=len(ids) > CROWD)
-    return list(ids)

@@ -1,66 +1,66 @@
 """The flow of collections: dresses the collections that the tags of scenes make in Plex (`plexsync.engine.flow.Flow`)."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, ChangeNotice
-from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
 from plexsync.flows.collections.comparison import all_rows
-from plexsync.flows.collections.errands import CollectionJournal, CollectionWrite, move_scenes
+from plexsync.flows.collections.decisions import CollectionUndo
 from plexsync.flows.collections.inspection import CollectionLooker
-from plexsync.flows.collections.push import MOVES, OTHER_REQUESTS, CollectionPush
+from plexsync.flows.collections.push import MOVES, OTHER_REQUESTS, CollectionJournal, CollectionPush, CollectionWrite, move_scenes
 from plexsync.flows.collections.records import IN_STEP, CollectionFinding, pictured
-from plexsync.flows.collections.undo import CollectionUndo
 from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.collection_names import RenamedCollection, save_renames
+from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.push import PATIENCE, PICTURE_REQUESTS
-from plexsync.rules.collection_servers import PlexCollections, StashCollections
-from plexsync.rules.collections import SOURCES, CollectionObject, CollectionRow
+from plexsync.rules.collection_servers import PlexCollections
+from plexsync.rules.collections import SOURCES, CollectionObject, CollectionRow, NewCollection, objects_of
 from plexsync.rules.desired import digest
 from plexsync.rules.job import COLLECTION, Dead, Done, Job, Outcome, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.plan_records import Pushing
-from plexsync.store.database import Database, Writer
-
-
-@dataclass(frozen=True)
-class CollectionParts:
-    """What the flow of collections works with. `locks` sends locks of scenes again, to see whether Plex takes writes.
-
-    `is_on`: a part is switched on. Else it takes back what you undo, and nothing more.
-    """
-
-    store: Database
-    stash: StashCollections
-    plex: PlexCollections
-    gates: Gates
-    clock: Clock
-    expiry: Expiry
-    looker: CollectionLooker
-    locks: LockCanaries
-    max_retries: int
-    is_on: bool
+from plexsync.rules.renamed_collections import FIELD
+from plexsync.rules.text import fold
+from plexsync.store.database import Writer
 
 
 class CollectionFlow(CollectionUndo, CollectionPush):
-    """Keeps the collections in Plex as their objects in Stash say."""
+    """Keeps the collections in Plex as their objects in Stash say.
 
-    def __init__(self, parts: CollectionParts) -> None:
-        super().__init__(parts.store, parts.looker, parts.gates)
-        self._parts = parts
-        self._plex = parts.plex
-        self._pictures, self._patience = parts.looker.pictures, min(PATIENCE, parts.max_retries)
+    `locks` sends locks of scenes again, to see whether Plex takes writes. `is_on`: a part is switched on. Else it takes
+    back what you undo, and nothing more.
+    """
+
+    def __init__(
+        self,
+        looker: CollectionLooker,
+        plex: PlexCollections,
+        clock: Clock,
+        expiry: Expiry,
+        locks: LockCanaries,
+        *,
+        max_retries: int,
+        is_on: bool,
+    ) -> None:
+        super().__init__(looker)
+        self._clock = clock
+        self._expiry = expiry
+        self._locks = locks
+        self._is_on = is_on
+        self._plex = plex
+        self._pictures, self._patience = looker.pictures, min(PATIENCE, max_retries)
         self.journal = CollectionJournal()
-        self.requests = MOVES + OTHER_REQUESTS + (PICTURE_REQUESTS if parts.looker.pictures else 0)
+        self.requests = MOVES + OTHER_REQUESTS + (PICTURE_REQUESTS if looker.pictures else 0)
 
     # --- inspection --------------------------------------------------------------------------------------------------
 
     def affected(self, notice: ChangeNotice) -> Collection[int]:
         """The collections of the object. The name of a studio may be in those of all studios below it."""
         source = next((source for source in SOURCES if source == notice.kind), None)
-        if source is None or not self._parts.is_on:
+        if source is None or not self._is_on:
             return ()
         object = CollectionObject(source, notice.id)
         with self._store.reading() as db:
@@ -79,7 +79,7 @@ class CollectionFlow(CollectionUndo, CollectionPush):
     ) -> Mapping[str, Sequence[CollectionWrite]]:
         """Save what was found, and each push before it is sent."""
         found = [(job, finding, finding.row) for job, finding in findings if finding.row and finding.error is None]
-        ended = self._parts.expiry.ended()
+        ended = self._expiry.ended()
         errands = {job.token: self._saved(tx, job, finding, row, ended, until) for job, finding, row in found}
         for row in [row for _, finding, row in found if finding.parts]:
             move_scenes(tx, row, now=now)
@@ -118,41 +118,33 @@ class CollectionFlow(CollectionUndo, CollectionPush):
     ) -> list[Canary]:
         """Locks that PlexSync holds on items, sent again; items with locks, read; objects of other collections, read."""
         if gate == WRITE_PLEX:
-            return self._parts.locks.locks_again(limit, ticket=ticket, but=None, key=key)
+            return self._locks.locks_again(limit, ticket=ticket, but=None, key=key)
         if gate == READ_PLEX:
-            return self._parts.locks.locked_items_again(limit, but=None, key=key)
+            return self._locks.locked_items_again(limit, but=None, key=key)
         if gate != READ_STASH:
             return []
         with self._store.reading() as db:
             rows = [row for row in db.collections.page(after=0, limit=limit + 1) if row.id != but]
         wanted = {str(row.object.source): [row.object.id] for row in rows}
-        return [lambda: bool(self._parts.stash.objects(wanted))] if wanted else []
+        return [lambda: bool(self._looker.stash.objects(wanted))] if wanted else []
 
     # --- settlement --------------------------------------------------------------------------------------------------
 
     def completed(self, tx: Writer, finding: CollectionFinding) -> None:
         """Forget a collection that is no longer wanted; another object of that name may have it now."""
-        if finding.leaves and finding.row:
-            self._forget(tx, finding.row)
-            others = tx.collections.by_name([finding.row.name], library=finding.row.library)
-            for other in others:
-                tx.jobs.want(COLLECTION, other.id, Why.SWEEP, self._parts.clock.now())
-
-    @staticmethod
-    def _forget(tx: Writer, row: CollectionRow) -> None:
-        tx.collections.forget([row.id])
-        tx.pictures.of_flow(COLLECTION).forget(row.id)
+        if finding.leaves and (row := finding.row):
+            tx.collections.forget([row.id])
+            tx.pictures.of_flow(COLLECTION).forget(row.id)
+            for other in tx.collections.by_name([row.name], library=row.library):
+                tx.jobs.want(COLLECTION, other.id, Why.SWEEP, self._clock.now())
 
     def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
         """Save how they stand, and since when."""
-        for id, outcome in outcomes.items():
-            match outcome:
-                case Done():
-                    _stand(tx, id, outcome.rests or outcome.found or IN_STEP, now)
-                case Dead():
-                    _stand(tx, id, outcome.cls, now)
-                case _:
-                    pass
+        words = {id: end.rests or end.found or IN_STEP for id, end in outcomes.items() if isinstance(end, Done)}
+        words |= {id: end.cls for id, end in outcomes.items() if isinstance(end, Dead)}
+        for id, row in tx.collections.of(words).items():
+            if row.standing != words[id]:
+                tx.collections.save(replace(row, standing=words[id], standing_at=now))
 
     def existing(self, ids: Sequence[int]) -> Collection[int]:
         """Those of these collections that are known."""
@@ -189,7 +181,51 @@ def _as_found(row: CollectionRow, finding: CollectionFinding, ended: int) -> Col
     )
 
 
-def _stand(tx: Writer, id: int, word: str, now: int) -> None:
-    row = tx.collections.of([id]).get(id)
-    if row is not None and row.standing != word:
-        tx.collections.save(replace(row, standing=word, standing_at=now))
+# --- the collections of inspected scenes -----------------------------------------------------------------------------
+
+
+def observe_scenes(tx: Writer, sights: Sequence[Inspection], now: int, *, are_edited: bool) -> None:
+    """Queue the collections of inspected scenes: those that are new, not found yet, or may stand in another order.
+
+    `are_edited`: the worker inspected them, so that their place in a group may be another one. Of others, those count whose
+    members change; what waits for its first scene is found by the comparison of collections.
+    """
+    dressed = [
+        (sight.scene, target)
+        for sight in sights
+        if sight.scene and not sight.undone
+        for target in sight.targets
+        if FIELD in target.profile.fields and target.profile.dressing.is_on
+    ]
+    if not dressed:
+        return
+    sections = {section.key: section.uuid for section in tx.sections.all()}
+    wanted: dict[tuple[CollectionObject, str], NewCollection] = {}
+    named: set[tuple[CollectionObject, str]] = set()
+    sorted_groups: set[tuple[CollectionObject, str]] = set()
+    for scene, target in dressed:
+        section, is_moved = target.item.section, are_edited or FIELD in target.plan.edit
+        library = target.item.library or sections.get(section, "")
+        # Without those of objects that an import is about to create.
+        for shown in (shown for shown in objects_of(scene, target.profile) if shown.object.id):
+            pair = (shown.object, library)
+            wanted.setdefault(pair, NewCollection(shown.object, library, section, shown.name))
+            if is_moved:
+                named.add(pair)
+                if shown.object.source == "group" and "order" in target.profile.dressing.parts:
+                    sorted_groups.add(pair)
+    known = tx.collections.of_objects(object for object, _ in wanted)
+    rows = {(row.object, row.library): row for some in known.values() for row in some}
+    if missing := [entry for pair, entry in wanted.items() if pair not in rows]:
+        inserted = tx.collections.ensure(missing)
+        rows |= {(row.object, row.library): row for some in inserted.values() for row in some}
+        named |= {(entry.object, entry.library) for entry in missing}
+    for pair, entry in wanted.items():
+        row = rows[pair]
+        is_elsewhere = row.owner == "foreign" and fold(row.name) != fold(entry.name)
+        if (pair in named and (not row.item or is_elsewhere)) or pair in sorted_groups:
+            tx.jobs.want(COLLECTION, row.id, Why.SWEEP, now)
+
+
+observe_worked = partial(observe_scenes, are_edited=True)
+observe_compared = partial(observe_scenes, are_edited=False)

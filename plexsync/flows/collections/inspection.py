@@ -6,33 +6,17 @@ from dataclasses import replace
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
-from plexsync.flows.collections.batch import (
-    HOME,
-    PROVEN,
-    BatchFacts,
-    BatchReads,
-    BatchRows,
-    Sources,
-    batch_rows,
-    concerns,
-    profile_of,
-)
-from plexsync.flows.collections.ownership import is_made_by_us
-from plexsync.flows.collections.plex_reads import CollectionReads
+from plexsync.flows.collections.reads import HOME, PROVEN, Batch, CollectionReads, batch_of, concerns, is_made_by_us
 from plexsync.flows.collections.records import (
     BY_MARK,
     EDITED,
-    NO_LIBRARY,
-    NO_SCENES,
-    NOT_OURS,
-    SHARED,
     CollectionFinding,
     CollectionSight,
     pictured,
     pictures_of,
 )
 from plexsync.flows.scenes.artwork import Artwork
-from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
+from plexsync.flows.scenes.batch_reads import may_be_its_own
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.rules.collection_order import ORDER, as_text, members_in, order_in_plex, placed_order, told_order
@@ -42,6 +26,7 @@ from plexsync.rules.collection_servers import (
     PlexCollections,
     StashCollections,
 )
+from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.collection_values import (
     collection_values,
     has_collection,
@@ -58,7 +43,6 @@ from plexsync.rules.job import Done, Waiting
 from plexsync.rules.memory import placed, undone
 from plexsync.rules.pictures import PicturePast
 from plexsync.rules.plan import plan
-from plexsync.rules.records import SectionRow
 from plexsync.rules.scene import Scene
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.text import fold
@@ -84,16 +68,14 @@ class CollectionLooker:
         stash_identity: StashIdentity,
         pictures: Artwork | None,
     ) -> None:
+        self.store = store
+        self.stash = stash
+        self.gates = gates
+        self.identity = identity
         self.pictures = pictures
-        self.reads = CollectionReads(plex, gates)
-        self._batch = BatchReads(stash, self.reads, gates, rules)
-        self._store = store
-        self._stash = stash
-        self._gates = gates
+        self.reads = CollectionReads(stash, plex, gates, rules)
         self._rules = rules
-        self._identity = identity
         self._stash_identity = stash_identity
-        self._reader = BatchReader(gates)
 
     def look(
         self, ids: Sequence[int], *, undoing: TakenBack = TakenBack.NO, redoing: bool = False
@@ -102,39 +84,20 @@ class CollectionLooker:
 
         `undoing`, `redoing`: show what undoing or redoing all of them now would do.
         """
-        with self._store.reading() as db:
-            snapshot = replace(batch_rows(db, ids), undoing=undoing, redoing=redoing)
-        rows = list(snapshot.rows.values())
-        sources = self.sources(rows)
-        if any(row.id not in sources for row in rows):
-            self._stash_identity.check_again(self._gates)
-        early = self._early(snapshot, sources)
-        snapshot = snapshot.without(early)
+        with self.store.reading() as db:
+            batch = batch_of(db, ids, undoing, redoing=redoing)
+        batch.sources = self.reads.sources(batch.rows.values())
+        if batch.rows.keys() - batch.sources.keys():
+            self._stash_identity.check_again(self.gates)
+        early = set() if undoing or redoing or not batch.many_scenes else self._early(batch)
+        batch.rows = {id: row for id, row in batch.rows.items() if id not in early}
         findings = {id: CollectionFinding(id, outcome=SCENES_FIRST) for id in early}
-        if snapshot.rows:
-            self._identity.ensure(self._gates)
-            read = self._batch.read(snapshot, sources)
-            with self.pictures.batch([Scene(id) for id in snapshot.rows]) if self.pictures else nullcontext():
-                findings |= {id: self._finding(row, snapshot, sources, read) for id, row in snapshot.rows.items()}
+        if batch.rows:
+            self.identity.ensure(self.gates)
+            self.reads.read(batch)
+            with self.pictures.batch([Scene(id) for id in batch.rows]) if self.pictures else nullcontext():
+                findings |= {id: self._finding(row, batch) for id, row in batch.rows.items()}
         return [findings.get(id) or CollectionFinding(id, outcome=Done()) for id in ids]
-
-    def sources(self, rows: Sequence[CollectionRow]) -> dict[int, CollectionSource | NeighbourError]:
-        """What Stash has of the objects of these rows, in one request. Objects that it does not have are left out."""
-        objects = {row.id: row.object for row in rows}
-
-        def ask(ids: list[int]) -> dict[int, CollectionSource]:
-            wanted: dict[str, list[int]] = {}
-            for id in ids:
-                wanted.setdefault(objects[id].source, []).append(objects[id].id)
-            answers = self._stash.objects({source: sorted(set(some)) for source, some in wanted.items()})
-            pairs = {id: (str(objects[id].source), objects[id].id) for id in ids}
-            return {id: answers[pair] for id, pair in pairs.items() if pair in answers}
-
-        return self._reader.read(Neighbour.STASH, ask, objects)
-
-    def profile(self, section: SectionRow | None) -> Profile:
-        """The profile of a library."""
-        return profile_of(self._rules, section)
 
     @property
     def names_parents(self) -> bool:
@@ -160,7 +123,7 @@ class CollectionLooker:
     def known_orders(self, rows: Sequence[CollectionRow]) -> dict[int, str]:
         """The orders that groups should have by what Stash says now, of the members that are remembered."""
         ordered = {row.id: row for row in rows if concerns(row, ORDER)}
-        groups = self._batch.group_orders({row.object.id for row in ordered.values()})
+        groups = self.reads.group_orders({row.object.id for row in ordered.values()})
         orders = {}
         for id, row in ordered.items():
             sent = [str(push.fields[ORDER].sent.value) for push in row.pushing if ORDER in push.fields]
@@ -171,48 +134,40 @@ class CollectionLooker:
                 orders[id] = str(wanted.values[ORDER])
         return orders
 
-    def _early(self, snapshot: BatchRows, sources: Sources) -> set[int]:
+    def _early(self, batch: Batch) -> set[int]:
         """The groups that are queued for their order alone while many of their scenes may still come: one look is enough."""
-        if snapshot.are_previewed or not snapshot.many_scenes:
-            return set()
-        unchanged = {
-            id: row
-            for id, row in snapshot.synced().items()
-            if row.item and row.desired and not row.pushing and self._batch.is_ordered(row, snapshot.sections[id])
-        }
         return {
-            id
-            for id, row in unchanged.items()
-            if isinstance(source := sources.get(id), CollectionSource) and source.updated_at == row.object_at
+            row.id
+            for row, section in batch.synced()
+            if row.item and row.desired and not row.pushing and self.reads.is_ordered(row, section)
+            if isinstance(source := batch.sources.get(row.id), CollectionSource) and source.updated_at == row.object_at
         }
 
     # --- findings ----------------------------------------------------------------------------------------------------
 
-    def _finding(
-        self, row: CollectionRow, snapshot: BatchRows, sources: Sources, read: BatchFacts
-    ) -> CollectionFinding:
-        source, section = sources.get(row.id), snapshot.sections.get(row.id)
+    def _finding(self, row: CollectionRow, batch: Batch) -> CollectionFinding:
+        source, section = batch.sources.get(row.id), batch.sections.get(row.id)
         base = CollectionFinding(row.id, row, name=row.name, section=row.section, scenes=row.scenes)
         if isinstance(source, NeighbourError):
             return replace(base, error=source)
-        if row.id in read.failed:
-            return replace(base, error=read.failed[row.id], item=row.item)
+        if row.id in batch.failed:
+            return replace(base, error=batch.failed[row.id], item=row.item)
         if section is None:
-            return replace(base, outcome=Done(NO_LIBRARY), item=row.item, owner=row.owner)
-        profile = self.profile(section)
+            return replace(base, outcome=Done(CollectionStatus.NO_LIBRARY.stored), item=row.item, owner=row.owner)
+        profile = self.reads.profile(section)
         leaves = source is None or not has_collection(row.object, source, profile)
         is_named = "name" in profile.dressing.parts
         base = replace(base, source=source, section=section.key, leaves=leaves, is_named=is_named)
         if source is not None:
             name = named(row.object, source, profile.dressing).name
             base = replace(base, template_name=name, scenes=scenes_of(source, profile))
-        collection = read.collections.get(row.id)
+        collection = batch.collections.get(row.id)
         if collection is None:
             # Nothing of what was there can be taken back. Scenes make the collection anew.
             name = (not leaves and base.template_name) or row.name
-            return replace(base, name=name, outcome=None if leaves else Done(NO_SCENES))
+            return replace(base, name=name, outcome=None if leaves else Done(CollectionStatus.NO_SCENES.stored))
         item = collection.item
-        owner = self._owner(row, collection, read)
+        owner = self._owner(row, collection, batch)
         if row.item and row.item != item.key:
             # What was written to a collection that is no more is not in the one that took its place.
             row = replace(row, memory={}, pushing=(), desired="")
@@ -221,35 +176,36 @@ class CollectionLooker:
         if owner == "foreign":
             # Scenes go on with the name of the template.
             base = replace(base, name=base.template_name or row.name, is_named=False)
-            return replace(base, outcome=None if leaves else Done(NOT_OURS))
-        if dresser := self._dressed_by(row, item.key, read):
+            return replace(base, outcome=None if leaves else Done(CollectionStatus.NOT_OURS.stored))
+        if dresser := self._dressed_by(row, item.key, batch):
             if not leaves and is_named and _has_parted(base.template_name, dresser, base.name):
-                return replace(base, name=base.template_name, item="", owner="", parts=True, outcome=Done(NO_SCENES))
-            return replace(base, outcome=None if leaves else Done(SHARED))
+                waits = Done(CollectionStatus.NO_SCENES.stored)
+                return replace(base, name=base.template_name, item="", owner="", parts=True, outcome=waits)
+            return replace(base, outcome=None if leaves else Done(CollectionStatus.SHARED.stored))
         try:
-            return self._planned(base, row, collection, snapshot, read)
+            return self._planned(base, row, collection, batch)
         except NeighbourError as error:
             if not may_be_its_own(error):
                 raise
             return replace(base, error=error, item=base.item if error.neighbour is Neighbour.PLEX else "")
 
-    def _owner(self, row: CollectionRow, collection: PlexCollection, read: BatchFacts) -> Owner:
+    def _owner(self, row: CollectionRow, collection: PlexCollection, batch: Batch) -> Owner:
         if collection.smart:
             return "foreign"
         key = collection.item.key
         if row.owner in PROVEN and row.item == key:
             return row.owner
-        with self._store.reading() as db:
-            is_ours = is_made_by_us(db, collection.item.value("title"), read.members.get(key, ()))
+        with self.store.reading() as db:
+            is_ours = is_made_by_us(db, collection.item.value("title"), batch.members.get(key, ()))
         return "ours" if is_ours else "foreign"
 
-    def _dressed_by(self, row: CollectionRow, key: str, read: BatchFacts) -> CollectionRow | None:
+    def _dressed_by(self, row: CollectionRow, key: str, batch: Batch) -> CollectionRow | None:
         """The row that dresses the collection, if it is that of several objects and this is not the one.
 
         Rows of the same batch may have come to it just now, by a name or a key that is not stored yet.
         """
-        ids = {id for id, collection in read.collections.items() if collection.item.key == key}
-        with self._store.reading() as db:
+        ids = {id for id, collection in batch.collections.items() if collection.item.key == key}
+        with self.store.reading() as db:
             ids |= {other.id for other in db.collections.by_name([row.name], library=row.library)}
             ids |= {other.id for other in db.collections.by_item([key]) if other.library == row.library}
             rows = db.collections.of(ids | {row.id}).values()
@@ -261,23 +217,22 @@ class CollectionLooker:
         base: CollectionFinding,
         row: CollectionRow,
         collection: PlexCollection,
-        snapshot: BatchRows,
-        read: BatchFacts,
+        batch: Batch,
     ) -> CollectionFinding:
         """The finding with its plan. Raises NeighbourError if one of its pictures can't be read."""
-        section, memory = snapshot.sections[row.id], row.memory
-        profile, members = self.profile(section), read.members.get(collection.item.key, ())
+        section, memory = batch.sections[row.id], row.memory
+        profile, members = self.reads.profile(section), batch.members.get(collection.item.key, ())
         if base.leaves or base.source is None:
             memory, wanted = undo(memory, row.pushing, {}, (), TakenBack.GONE), Wanted({})
         else:
             wanted = self.values(row, base.source, profile)
-            if row.object.id in read.groups and self._batch.is_ordered(row, section):
-                wanted = self._ordered(wanted, members, read.groups[row.object.id])
-        if snapshot.undoing:
-            memory = undo(memory, row.pushing, wanted.values, tuple(wanted.values), snapshot.undoing)
-        elif snapshot.redoing:
+            if row.object.id in batch.groups and self.reads.is_ordered(row, section):
+                wanted = self._ordered(wanted, members, batch.groups[row.object.id])
+        if batch.undoing:
+            memory = undo(memory, row.pushing, wanted.values, tuple(wanted.values), batch.undoing)
+        elif batch.redoing:
             memory = begun_anew(memory)
-        item = told_item(collection.item, read.homes.get(section.key), members)
+        item = told_item(collection.item, batch.homes.get(section.key), members)
         memory, pushing = told_order(item.value(ORDER), wanted.values.get(ORDER), memory, row.pushing)
         absent: frozenset[str] = frozenset()
         if self.pictures:
@@ -287,16 +242,16 @@ class CollectionLooker:
             item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
         steps = plan(wanted.values, item, memory, pushing, self._rules.policy)
         steps = replace(steps, memory=placed(steps.memory, item))
-        managed = item.key in read.homes.get(section.key, {})
-        sight = CollectionSight(item, steps, wanted, pictures_of(profile), absent, snapshot.traits)
-        sight = replace(sight, members=members, managed=managed, form=snapshot.form)
+        managed = item.key in batch.homes.get(section.key, {})
+        sight = CollectionSight(item, steps, wanted, pictures_of(profile), absent, batch.traits)
+        sight = replace(sight, members=members, managed=managed, form=batch.form)
         ends = Done(BY_MARK[sight.undone]) if sight.undone else Done(found=EDITED if sight.kept_fields else "")
         return replace(base, sight=sight, ends=ends)
 
     def _ordered(self, wanted: Wanted, members: Sequence[str], scenes: Sequence[int]) -> Wanted:
         """The desired values with the order of the group, as far as its scenes are members."""
         place = {scene: number for number, scene in enumerate(scenes)}
-        with self._store.reading() as db:
+        with self.store.reading() as db:
             places = places_of(db, members, place)
         if len(members) < FEWEST_ORDERED or not places:
             return wanted

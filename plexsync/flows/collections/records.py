@@ -15,20 +15,13 @@ from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.traits import CollectionForm
 from plexsync.rules.undo import is_undone
 
-# How a collection stands if it is not dead.
 IN_STEP = CollectionStatus.IN_SYNC.stored
-NO_SCENES = CollectionStatus.NO_SCENES.stored
-NO_LIBRARY = CollectionStatus.NO_LIBRARY.stored
-NOT_OURS = CollectionStatus.NOT_OURS.stored
-SHARED = CollectionStatus.SHARED.stored
 EDITED = CollectionStatus.EDITED.stored
 BY_MARK: Mapping[TakenBack, str] = {
     TakenBack.UNDO: CollectionStatus.UNDONE.stored,
     TakenBack.RELEASE: CollectionStatus.RELEASED.stored,
     TakenBack.GONE: CollectionStatus.UNDONE.stored,
 }
-# The sources of pictures under which a collection's are fetched.
-POSTER, BACKGROUND = "poster", "background"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,17 +75,12 @@ class CollectionFinding(Observation):
 
 def pictured(row: CollectionRow, source: CollectionSource | None) -> Scene:
     """The collection as the pictures of scenes are fetched: its id, and what Stash has for it."""
-    images = [
-        Image(name, image.path, image.version)
-        for name, image in ((POSTER, source and source.picture), (BACKGROUND, source and source.background))
-        if image
-    ]
+    pictures = {"poster": source.picture, "background": source.background} if source else {}
+    images = [Image(name, image.path, image.version) for name, image in pictures.items() if image]
     return Scene(row.id, images=tuple(images))
 
 
 def pictures_of(profile: Profile) -> Profile:
     """The pictures that the collections of a library show."""
-    parts = profile.dressing.parts
-    return Profile(
-        frozenset(), poster=POSTER if "poster" in parts else "", background=BACKGROUND if "background" in parts else ""
-    )
+    poster, background = (name if name in profile.dressing.parts else "" for name in ("poster", "background"))
+    return Profile(frozenset(), poster=poster, background=background)
