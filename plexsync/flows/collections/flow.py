@@ -10,7 +10,14 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Tic
 from plexsync.flows.collections.comparison import all_rows
 from plexsync.flows.collections.decisions import CollectionUndo
 from plexsync.flows.collections.inspection import CollectionLooker
-from plexsync.flows.collections.push import MOVES, OTHER_REQUESTS, CollectionJournal, CollectionPush, CollectionWrite, move_scenes
+from plexsync.flows.collections.push import (
+    MOVES,
+    OTHER_REQUESTS,
+    CollectionJournal,
+    CollectionPush,
+    CollectionWrite,
+    move_scenes,
+)
 from plexsync.flows.collections.records import IN_STEP, CollectionFinding, pictured
 from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.collection_names import RenamedCollection, save_renames
