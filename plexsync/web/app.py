@@ -16,7 +16,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, SyncError, Unusable
+from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.web import (
     action_pages,
     api,
@@ -50,6 +50,19 @@ GOES_ON = "The worker waits until the database is back, and goes on by itself."
 LOAD_AGAIN = "Nothing is lost: load this page again in a moment."
 LOOK_AGAIN = "Look then whether what you asked for was done."
 
+# What a handler raises if it can't do what was asked.
+FAILURES = (
+    PageNotFound,
+    HTTPException,
+    UnknownPlex,
+    DatabaseAway,
+    Wrong,
+    Busy,
+    LocalFault,
+    Unusable,
+    NewerDatabase,
+    NeighbourError,
+)
 # Every module with pages: each has `routes`.
 MODULES = (
     api,
@@ -105,19 +118,7 @@ def build(entries: EntryDesks, rules: DashboardRules) -> Guard:
         more_nav = (("/demo", "Demo"),)
     app = Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=HERE / "static"))],
-        exception_handlers={
-            PageNotFound: _absent,
-            HTTPException: _http,
-            UnknownPlex: _unknown_plex,
-            DatabaseAway: _away,
-            Wrong: _wrong,
-            Busy: _busy,
-            LocalFault: _fault,
-            Unusable: _fault,
-            NewerDatabase: _fault,
-            NeighbourError: _neighbour,
-            Exception: _bug,
-        },
+        exception_handlers={**dict.fromkeys(FAILURES, _failed), Exception: _bug},
         lifespan=lifespan,
     )
     app.state.entries, app.state.sessions, app.state.extra_nav = entries, sessions, more_nav
@@ -146,50 +147,32 @@ def _told(
     return response
 
 
-def _absent(request: Request, _error: Exception) -> Response:
-    entries: EntryDesks = request.app.state.entries
-    if entries.are_several and named_in(request.url.path):
-        return _told(request, 404, entries.unknown, is_lost=True)
-    return _told(request, 404, "There is no such page.")
-
-
-def _unknown_plex(request: Request, error: Exception) -> Response:
-    return _told(request, 404, str(error))
-
-
-def _away(request: Request, error: Exception) -> Response:
-    assert isinstance(error, DatabaseAway)  # noqa: S101 - that is what it is registered for
-    return _told(request, 503, f"The database of {error.name} can't be used", more=error.fault)
-
-
-def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - that is what it is registered for
-    if error.status_code == 404:
-        return _absent(request, error)
-    response = _told(request, error.status_code, error.detail)
-    response.headers.update(error.headers or {})
-    return response
-
-
-def _wrong(request: Request, error: Exception) -> Response:
-    return _told(request, 400, str(error))
-
-
-def _busy(request: Request, _error: Exception) -> Response:
-    return _told(request, 503, "Too much is asked at once. Try again in a moment.")
-
-
-def _fault(request: Request, error: Exception) -> Response:
-    assert isinstance(error, SyncError)  # noqa: S101 - that is what it is registered for
-    entry_of(request).outage.begin(error)
-    hint = ""
-    if isinstance(error, LocalFault) and error.away:
-        hint = f"{GOES_ON} {LOOK_AGAIN if request.method == 'POST' else LOAD_AGAIN}"
-    return _told(request, 503, f"The database can't be used: {error}", hint=hint)
-
-
-def _neighbour(request: Request, error: Exception) -> Response:
-    return _told(request, 503, f"{error}")
+def _failed(request: Request, error: Exception) -> Response:
+    """The answer to what a handler could not do."""
+    match error:
+        case PageNotFound() | HTTPException(status_code=404):
+            entries: EntryDesks = request.app.state.entries
+            is_lost = bool(entries.are_several and named_in(request.url.path))
+            return _told(request, 404, entries.unknown if is_lost else "There is no such page.", is_lost=is_lost)
+        case HTTPException():
+            response = _told(request, error.status_code, error.detail)
+            response.headers.update(error.headers or {})
+            return response
+        case UnknownPlex():
+            return _told(request, 404, str(error))
+        case Wrong():
+            return _told(request, 400, str(error))
+        case Busy():
+            return _told(request, 503, "Too much is asked at once. Try again in a moment.")
+        case DatabaseAway():
+            return _told(request, 503, f"The database of {error.name} can't be used", more=error.fault)
+        case LocalFault() | Unusable() | NewerDatabase():
+            entry_of(request).outage.begin(error)
+            hint = ""
+            if isinstance(error, LocalFault) and error.away:
+                hint = f"{GOES_ON} {LOOK_AGAIN if request.method == 'POST' else LOAD_AGAIN}"
+            return _told(request, 503, f"The database can't be used: {error}", hint=hint)
+    return _told(request, 503, str(error))
 
 
 def _bug(request: Request, error: Exception) -> Response:

@@ -69,13 +69,9 @@ def _place(query: Mapping[str, str], sort: Sort) -> DeadPlace | None:
         return None
     kind, id = _key(query["after"])
     value = query.get("value", "")[:COMPARED]
-    return DeadPlace(_moment(value) if sort.column == "since" else value, kind, id)
-
-
-def _moment(text: str) -> int:
-    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+    if sort.column == "since" and not re.fullmatch(r"-?[0-9]{1,18}", value):
         raise Wrong("That is no time in milliseconds.")
-    return int(text)
+    return DeadPlace(int(value) if sort.column == "since" else value, kind, id)
 
 
 def _cause(text: str) -> str:

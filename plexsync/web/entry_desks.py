@@ -109,11 +109,6 @@ class EntryDesk:
             await asyncio.to_thread(self.try_open)
         await self.live.watch()
 
-    def end_lines(self) -> None:
-        """Notify open pages a last time; call this in the event loop."""
-        if self._open is not None:
-            self._open[1].end()
-
     def close(self) -> None:
         """Close the desk, and the database with it."""
         self._held.close()
@@ -172,7 +167,8 @@ class EntryDesks:
     def end(self) -> None:
         """Notify all open pages a last time; call this in the event loop."""
         for entry in self.every:
-            entry.end_lines()
+            if entry.open_desk is not None:
+                entry.live.end()
 
     def close(self) -> None:
         """Close every database."""

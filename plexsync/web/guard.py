@@ -122,7 +122,8 @@ class Guard:
             self._check_host(headers)
             scope["plexsync.cookie"] = name = cookie_name(headers.one("host"))
             scope["plexsync.browser"] = self._sessions.browser(headers.cookie(browser_name(name)))
-            self._check_method(scope)
+            if scope["method"] not in METHODS:
+                raise RequestRefused(405, "there is no such method here", {"Allow": "GET, HEAD, POST"})
             body = await self._body(scope, headers, receive)
             session = self._admit(scope, headers, fresh)
             if scope["method"] == "POST":
@@ -154,10 +155,6 @@ class Guard:
                 "a request to the dashboard under the name %s was refused: web_allowed_hosts allows names", named
             )
         raise RequestRefused(421)
-
-    def _check_method(self, scope: Scope) -> None:
-        if scope["method"] not in METHODS:
-            raise RequestRefused(405, "there is no such method here", {"Allow": "GET, HEAD, POST"})
 
     async def _body(self, scope: Scope, headers: "Headers", receive: Receive) -> bytes:
         """Read the whole body; a large one is answered with 413."""

@@ -52,77 +52,13 @@ class StatusCollector(Collector):
 
 
 def _of_desk(desk: Desk) -> Iterator[Metric]:
-    """Every family of one Plex server."""
+    """Every family of one Plex server, in the order of the page."""
     facts = desk.facts()
     with desk.parts.store.reading() as db:
         used = db.attempts.count_used()
-    yield from _families(facts, used, desk.now)
-
-
-def _families(facts: StatusFacts, used: int, now: int) -> Iterator[Metric]:
-    """Every family, in the order of the page."""
-    yield from _queue(facts, now)
+    yield from _queue(facts, desk.now)
     yield from _servers(facts)
     yield from _moments(facts)
-    yield from _plays(facts)
-    yield _gauge("plexsync_collections", "Collections by status.", "stands", facts["collections"])
-    yield GaugeMetricFamily("plexsync_index_items", "Items of Plex in the index.", value=facts["index"]["items"])
-    waiting = facts["events"]["waiting"]
-    yield GaugeMetricFamily("plexsync_events_waiting", "Events that hooks left as files.", value=waiting)
-    yield GaugeMetricFamily("plexsync_attempts_used", "Failed attempts, of those remembered, that counted.", value=used)
-    yield from _counters(facts)
-
-
-def _queue(facts: StatusFacts, now: int) -> Iterator[Metric]:
-    yield _gauge("plexsync_jobs", "Rows of the queue by state.", "state", facts["jobs"])
-    counts = {name: entry["count"] for name, entry in facts["scenes"].items()}
-    yield _gauge("plexsync_scenes", "Scenes by status.", "stands", counts)
-    yield _gauge("plexsync_dead", "Dead letters by cause.", "cause", facts["dead"])
-    yield GaugeMetricFamily("plexsync_due", "Rows of the queue that are due now.", value=facts["due"])
-    oldest = facts["oldest_due"]
-    waits = max(0.0, (now - unstamped(oldest)) / 1000) if oldest else 0.0
-    yield GaugeMetricFamily("plexsync_oldest_due_seconds", "How long the oldest row has been due.", value=waits)
-
-
-def _gauge(name: str, text: str, label: str, counts: Mapping[str, float]) -> GaugeMetricFamily:
-    """A gauge with a value for each name."""
-    gauge = GaugeMetricFamily(name, text, labels=[label])
-    for key, count in counts.items():
-        gauge.add_metric([key], count)
-    return gauge
-
-
-def _servers(facts: StatusFacts) -> Iterator[Metric]:
-    breakers = GaugeMetricFamily(
-        "plexsync_breaker_state", "1 for the state the breaker of a server is in.", labels=["server", "state"]
-    )
-    for server, breaker in facts["breakers"].items():
-        for state in STATES:
-            breakers.add_metric([server, state], float(breaker["state"] == state))
-    yield breakers
-    failures = {server: breaker["failures"] for server, breaker in facts["breakers"].items()}
-    yield _gauge("plexsync_breaker_failures", "Failures in a row of a server.", "server", failures)
-    holds = {server: float(server in facts["holds"]) for server in facts["breakers"]}
-    yield _gauge("plexsync_hold", "1 while the server is on hold until you act.", "server", holds)
-
-
-def _moments(facts: StatusFacts) -> Iterator[Metric]:
-    worker = facts["worker"]
-    yield GaugeMetricFamily("plexsync_worker_running", "1 while a worker runs.", value=float(worker["running"]))
-    ready = [row for row in worker["standbys"] if not row["differing"]]
-    yield GaugeMetricFamily(
-        "plexsync_standbys", "Machines that would take over from the worker.", value=float(len(ready))
-    )
-    for name, text, moment in (
-        ("worker_heartbeat", "The worker's last sign of life.", worker["heartbeat"]),
-        ("last_poll", "When Stash was last polled.", facts["last_poll"]),
-        ("last_reconcile", "When the last full comparison ended.", facts["last_reconcile"]),
-    ):
-        at = unstamped(moment) / 1000 if moment else 0.0
-        yield GaugeMetricFamily(f"plexsync_{name}_timestamp_seconds", text, value=at)
-
-
-def _plays(facts: StatusFacts) -> Iterator[Metric]:
     plays = facts["plays"]
     counts = {
         "in_plex": plays["in_plex"],
@@ -132,28 +68,87 @@ def _plays(facts: StatusFacts) -> Iterator[Metric]:
         "undone": plays["undone"],
         "deleted": plays["deleted"],
     }
-    yield _gauge("plexsync_plays", "Plays by what became of them.", "state", counts)
-    text = "Scenes whose plays are on their way to Stash."
-    yield GaugeMetricFamily("plexsync_plays_waiting", text, value=plays["waiting"])
-
-
-def _counters(facts: StatusFacts) -> Iterator[Metric]:
+    yield _labelled("plexsync_plays", "Plays by what became of them.", "state", counts)
+    yield _gauge("plexsync_plays_waiting", "Scenes whose plays are on their way to Stash.", plays["waiting"])
+    yield _labelled("plexsync_collections", "Collections by status.", "stands", facts["collections"])
+    yield _gauge("plexsync_index_items", "Items of Plex in the index.", facts["index"]["items"])
+    yield _gauge("plexsync_events_waiting", "Events that hooks left as files.", facts["events"]["waiting"])
+    yield _gauge("plexsync_attempts_used", "Failed attempts, of those remembered, that counted.", used)
     kept, queue = facts["books"], facts["dlq"]
-    books = CounterMetricFamily("plexsync_books", "What came into the queue and what became of it.", labels=["entry"])
-    books.add_metric(["accepted"], kept["accepted"])
-    books.add_metric(["coalesced"], kept["coalesced"])
-    books.add_metric(["done"], kept["done"])
-    books.add_metric(["pruned"], kept["pruned"])
-    yield books
-    letters = CounterMetricFamily("plexsync_dead_letters", "How dead letters came and went.", labels=["way"])
-    letters.add_metric(["died"], max(0, queue["died"]))
-    letters.add_metric(["retried"], max(0, queue["retried"]))
-    letters.add_metric(["cured"], max(0, queue["cured"]))
-    letters.add_metric(["renewed"], max(0, queue["renewed"]))
-    letters.add_metric(["dropped"], max(0, queue["dropped"]))
-    letters.add_metric(["ignored"], max(0, queue["ignored"]))
-    letters.add_metric(["pruned"], max(0, queue["pruned"]))
-    yield letters
+    entries = {
+        "accepted": kept["accepted"],
+        "coalesced": kept["coalesced"],
+        "done": kept["done"],
+        "pruned": kept["pruned"],
+    }
+    text = "What came into the queue and what became of it."
+    yield _labelled("plexsync_books", text, "entry", entries, CounterMetricFamily)
+    ways = {
+        "died": queue["died"],
+        "retried": queue["retried"],
+        "cured": queue["cured"],
+        "renewed": queue["renewed"],
+        "dropped": queue["dropped"],
+        "ignored": queue["ignored"],
+        "pruned": queue["pruned"],
+    }
+    ways = {way: max(0, count) for way, count in ways.items()}
+    yield _labelled("plexsync_dead_letters", "How dead letters came and went.", "way", ways, CounterMetricFamily)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=float(value))
+
+
+def _labelled(
+    name: str,
+    text: str,
+    label: str,
+    counts: Mapping[str, float],
+    kind: type[GaugeMetricFamily | CounterMetricFamily] = GaugeMetricFamily,
+) -> Metric:
+    """A family with a value for each name."""
+    family = kind(name, text, labels=[label])
+    for key, count in counts.items():
+        family.add_metric([key], count)
+    return family
+
+
+def _queue(facts: StatusFacts, now: int) -> Iterator[Metric]:
+    yield _labelled("plexsync_jobs", "Rows of the queue by state.", "state", facts["jobs"])
+    counts = {name: entry["count"] for name, entry in facts["scenes"].items()}
+    yield _labelled("plexsync_scenes", "Scenes by status.", "stands", counts)
+    yield _labelled("plexsync_dead", "Dead letters by cause.", "cause", facts["dead"])
+    yield _gauge("plexsync_due", "Rows of the queue that are due now.", facts["due"])
+    waits = max(0.0, (now - unstamped(facts["oldest_due"])) / 1000) if facts["oldest_due"] else 0.0
+    yield _gauge("plexsync_oldest_due_seconds", "How long the oldest row has been due.", waits)
+
+
+def _servers(facts: StatusFacts) -> Iterator[Metric]:
+    text = "1 for the state the breaker of a server is in."
+    breakers = GaugeMetricFamily("plexsync_breaker_state", text, labels=["server", "state"])
+    for server, breaker in facts["breakers"].items():
+        for state in STATES:
+            breakers.add_metric([server, state], float(breaker["state"] == state))
+    yield breakers
+    failures = {server: breaker["failures"] for server, breaker in facts["breakers"].items()}
+    yield _labelled("plexsync_breaker_failures", "Failures in a row of a server.", "server", failures)
+    holds = {server: float(server in facts["holds"]) for server in facts["breakers"]}
+    yield _labelled("plexsync_hold", "1 while the server is on hold until you act.", "server", holds)
+
+
+def _moments(facts: StatusFacts) -> Iterator[Metric]:
+    worker = facts["worker"]
+    yield _gauge("plexsync_worker_running", "1 while a worker runs.", worker["running"])
+    ready = [row for row in worker["standbys"] if not row["differing"]]
+    yield _gauge("plexsync_standbys", "Machines that would take over from the worker.", len(ready))
+    for name, text, moment in (
+        ("worker_heartbeat", "The worker's last sign of life.", worker["heartbeat"]),
+        ("last_poll", "When Stash was last polled.", facts["last_poll"]),
+        ("last_reconcile", "When the last full comparison ended.", facts["last_reconcile"]),
+    ):
+        at = unstamped(moment) / 1000 if moment else 0.0
+        yield _gauge(f"plexsync_{name}_timestamp_seconds", text, at)
 
 
 async def metrics(request: Request) -> Response:
@@ -176,23 +171,16 @@ async def health(request: Request) -> Response:
     It is about the first Plex server, whose worker is the process that a supervisor would restart, or about the one in
     the address.
     """
-    problems: HealthFacts
+    problems: HealthFacts = {"status": "failing", "worker": False, "database": False}
     try:
         desk = entry_of(request).desk
-        problems = await desk.run(lambda: _health(desk))
+        is_alive = (await desk.run(desk.facts))["worker"]["alive"]
+        problems = {"status": "ok" if is_alive else "failing", "worker": is_alive, "database": True}
     except Busy:
-        problems = {"status": "busy", "worker": False, "database": False}
-    except DatabaseAway:
-        problems = {"status": "failing", "worker": False, "database": False}
+        problems["status"] = "busy"
+    except (DatabaseAway, LocalFault, NewerDatabase, Unusable):
+        pass  # what was said first holds
     return JSONResponse(problems, 200 if problems["status"] == "ok" else 503)
-
-
-def _health(desk: Desk) -> HealthFacts:
-    try:
-        worker = desk.facts()["worker"]
-    except (LocalFault, NewerDatabase, Unusable):
-        return {"status": "failing", "worker": False, "database": False}
-    return {"status": "ok" if worker["alive"] else "failing", "worker": worker["alive"], "database": True}
 
 
 async def live(_: Request) -> Response:

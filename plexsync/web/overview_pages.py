@@ -189,8 +189,16 @@ class OtherVerdict:
 
 def other_verdicts(entries: EntryDesks, entry: EntryDesk) -> list[OtherVerdict]:
     """What needs you or waits at each server but this one, the worst first. All is well where nothing is said."""
-    verdicts = [_short_verdict(other) for other in entries.others(entry)]
-    return sorted((verdict for verdict in verdicts if verdict.tone != WELL), key=lambda it: WORST_FIRST.index(it.tone))
+    others = []
+    for other in entries.others(entry):
+        (verdict, _), prefix, name = _verdict(other), prefix_of(other.name), other.name
+        if verdict is None:
+            others.append(OtherVerdict(BAD, f"{name}: its database can't be used", f"{prefix}/"))
+        elif verdict["tone"] != WELL:
+            text = ", ".join(part["text"] for part in verdict["parts"] if part["tone"] == verdict["tone"])
+            page = "/fix" if any(part["yours"] for part in verdict["parts"]) else "/"
+            others.append(OtherVerdict(verdict["tone"], f"{name}: {text}", f"{prefix}{page}"))
+    return sorted(others, key=lambda other: WORST_FIRST.index(other.tone))
 
 
 def worst(tone: str, others: list[OtherVerdict]) -> str:
@@ -200,22 +208,12 @@ def worst(tone: str, others: list[OtherVerdict]) -> str:
 
 def plex_facts(entries: EntryDesks) -> PlexList:
     """Every server with its verdict, or why its database can't be used."""
-    return {"plex": [_facts(entries, entry) for entry in entries.every]}
-
-
-def _short_verdict(entry: EntryDesk) -> OtherVerdict:
-    verdict, _ = _verdict(entry)
-    if verdict is None:
-        return OtherVerdict(BAD, f"{entry.name}: its database can't be used", f"{prefix_of(entry.name)}/")
-    text = ", ".join(part["text"] for part in verdict["parts"] if part["tone"] == verdict["tone"])
-    page = "/fix" if any(part["yours"] for part in verdict["parts"]) else "/"
-    return OtherVerdict(verdict["tone"], f"{entry.name}: {text}", f"{prefix_of(entry.name)}{page}")
-
-
-def _facts(entries: EntryDesks, entry: EntryDesk) -> PlexFacts:
-    verdict, fault = _verdict(entry)
-    prefix = prefix_of(entry.name) if entries.are_several else ""
-    return {"name": entry.name, "path": f"{prefix}/", "verdict": verdict, "error": fault}
+    plexes: list[PlexFacts] = []
+    for entry in entries.every:
+        verdict, fault = _verdict(entry)
+        path = f"{prefix_of(entry.name)}/" if entries.are_several else "/"
+        plexes.append({"name": entry.name, "path": path, "verdict": verdict, "error": fault})
+    return {"plex": plexes}
 
 
 def _verdict(entry: EntryDesk) -> tuple[VerdictFacts | None, str]:

@@ -181,31 +181,22 @@ def later(status: int) -> dict[str, str]:
 Handler = Callable[[Ask], Response]
 
 
-@dataclass(frozen=True)
-class PlexLink:
-    """A Plex server in the switch: the same page of it, and how many problems of it need you."""
+def plex_links(ask: Ask) -> list[dict[str, object]]:
+    """The switch between Plex servers: the same page of each, and how many problems of it need you; else empty.
 
-    name: str
-    href: str
-    is_here: bool
-    problems: int
-    is_away: bool
-    """Whether its database can't be used."""
-
-
-def plex_links(ask: Ask) -> list[PlexLink]:
-    """The entries of the switch between Plex servers; none where it is not shown."""
+    `is_away`: its database can't be used.
+    """
     if not ask.shows_plexes:
         return []
     counts = [(entry, entry.open_desk.known_problems() if entry.open_desk else None) for entry in ask.entries.every]
     return [
-        PlexLink(
-            entry.name,
-            f"{prefix_of(entry.name)}{ask.place}",
-            is_here=entry is ask.entry,
-            problems=count or 0,
-            is_away=count is None,
-        )
+        {
+            "name": entry.name,
+            "href": f"{prefix_of(entry.name)}{ask.place}",
+            "is_here": entry is ask.entry,
+            "problems": count or 0,
+            "is_away": count is None,
+        }
         for entry, count in counts
     ]
 

@@ -1,12 +1,12 @@
 """The list of scenes, with search and buttons for ticked ones; and a scene's page: why, what would change, its buttons."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from plexsync.app.fixes import FixAction, FixOrder, carry_out
+from plexsync.app.fixes import ASKING, FixAction, carry_out
 from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
 from plexsync.app.parts import named_scenes
 from plexsync.app.rules import watch_rules
@@ -15,7 +15,7 @@ from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.fixes import order_of, result_words
 from plexsync.reports.format import many, sentences
 from plexsync.reports.named_scenes import listed, missing_words, unchecked_words
-from plexsync.reports.rows import PastRow, past_facts, past_of, row_facts
+from plexsync.reports.rows import past_facts, past_of, row_facts
 from plexsync.reports.scenes import COLUMNS, SceneChoice, facts_of, sorted_scenes
 from plexsync.reports.shapes.scenes import ExplainFacts, SceneFacts
 from plexsync.reports.undo import not_queued
@@ -44,7 +44,8 @@ def scenes(ask: Ask) -> Response:
     if name and not statuses:
         raise Wrong("A scene has no such status.")
     asked = sort_named(ask.query.get("sort", ""), COLUMNS)
-    after = _place(ask.query)
+    last = scene_number(ask.query.get("after", "0"))
+    after = ScenePlace(ask.query.get("value", "")[:COMPARED], last) if last else None
     with ask.desk.parts.store.reading() as db:
         found = sorted_scenes(db, SceneChoice(text, statuses), asked, after=after, limit=SHOWN)
         rows = facts_of(db, found.ids, ask.desk.parts.picture_names)
@@ -52,7 +53,9 @@ def scenes(ask: Ask) -> Response:
         rows = _named(ask, [row["id"] for row in rows if not row["named"]], found.ids)
     counts = {name: one["count"] for name, one in ask.desk.facts()["scenes"].items()}
     here = {"q": text} if text else {"stands": name} if name else {}
-    more = {"after": str(found.after.id), "value": found.after.value} if found.after else {}
+    more = {**here, "after": str(found.after.id)} if found.after else {}
+    if found.after and found.after.value:
+        more["value"] = found.after.value
     return ask.show(
         "scenes.html",
         rows=rows,
@@ -66,18 +69,8 @@ def scenes(ask: Ask) -> Response:
         heads=sort_links("/scenes", here, found.sort, found.columns, part="list"),
         clear=address("/scenes", {}, asked),
         first=address("/scenes", here, asked),
-        next=address("/scenes", {**here, **_filled(more)}, asked) if more else "",
+        next=address("/scenes", more, asked) if more else "",
     )
-
-
-def _place(query: Mapping[str, str]) -> ScenePlace | None:
-    """The last scene of the page before."""
-    id = scene_number(query.get("after", "0"))
-    return ScenePlace(query.get("value", "")[:COMPARED], id) if id else None
-
-
-def _filled(values: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in values.items() if value}
 
 
 def _named(ask: Ask, ids: Sequence[int], listed: Sequence[int]) -> list[SceneFacts]:
@@ -180,7 +173,8 @@ def scene(ask: Ask) -> Response:
         bound = [binding for binding in db.bindings.all() if binding.scene == id]
         stored = known_facts(db, id, watch_rules(ask.desk.parts.config))
         held_ignore = bool(db.notes.held_ignores([id]))
-    mark = _mark(stands, past)
+    # How the scene stands, since when, and when it was last written: after a change, what would be done is read anew.
+    mark = f"{stands['stands']} {stands['since']} {past[0].at if past else 0}"
     if ask.live and ask.shown not in ("", mark) and stands["stands"] != SceneStatus.QUEUED:
         renewed = _now(ask, id)
         now = now if renewed.away else renewed
@@ -190,7 +184,10 @@ def scene(ask: Ask) -> Response:
         "scene.html",
         scene=stands,
         title=(now.facts and now.facts["title"]) or stands["title"],
-        items=_items(now.facts, [entry["key"] for entry in stored["remembered"]]),
+        # Its items now, else those that were pushed to.
+        items=[target["key"] for target in now.facts["targets"]]
+        if now.facts
+        else sorted({entry["key"] for entry in stored["remembered"]}, key=int),
         seen=now.facts or {},
         pictures=PICTURES,
         collection_word=collection_word,
@@ -206,20 +203,10 @@ def scene(ask: Ask) -> Response:
     )
 
 
-def _mark(stands: SceneFacts, past: Sequence[PastRow]) -> str:
-    """How the scene stands, since when, and when it was last written: after a change, what would be done is read anew."""
-    return f"{stands['stands']} {stands['since']} {past[0].at if past else 0}"
-
-
 def collection_word(name: str) -> str:
     """The word for how a collection of the scene stands."""
     status = named_status(name)
     return status.word if status else name
-
-
-def _items(facts: ExplainFacts | None, remembered: Sequence[str]) -> list[str]:
-    """The rating keys of its items now, else of those that were pushed to."""
-    return [target["key"] for target in facts["targets"]] if facts else sorted(set(remembered), key=int)
 
 
 def _now(ask: Ask, id: int) -> LiveScene:
@@ -256,41 +243,22 @@ def sync(ask: Ask) -> Response:
     )
 
 
-def ignore(ask: Ask) -> Response:
-    """Ignore the scene for good."""
-    id = ask.number("id")
-    result = carry_out(ask.desk.parts, FixOrder(FixAction.IGNORE, (Kind.SCENE, id)))
-    is_missing = result.named is not None and bool(result.named.missing)
-    return ask.to("/scenes" if is_missing else _at(id), result_words(result), well=bool(result.done))
-
-
-def unignore(ask: Ask) -> Response:
-    """Stop ignoring the scene."""
-    id = ask.number("id")
-    result = carry_out(ask.desk.parts, FixOrder(FixAction.UNIGNORE, (Kind.SCENE, id)))
-    ask.desk.ask_servers()
-    return ask.to(_at(id), result_words(result), well=bool(result.done))
-
-
-def bind(ask: Ask) -> Response:
-    """Bind the scene to an item."""
-    id, key = ask.number("id"), ask.form.get("item", "").strip()
-    order = order_of(FixAction.BIND, str(id), key)
-    if order is None:
+def change(ask: Ask) -> Response:
+    """Ignore or bind the scene, or end that."""
+    id, action, item = ask.number("id"), str(ask.path["action"]), ask.form.get("item", "").strip()
+    if action not in (FixAction.IGNORE, FixAction.UNIGNORE, FixAction.BIND, FixAction.UNBIND):
+        raise PageNotFound
+    order = order_of(action, str(id), item)
+    if order is None and action == FixAction.BIND:
         return ask.to(_at(id), "Give the rating key of the item: a number, as the candidates show it.", well=False)
-    with ask.desk.looking() as parts:
-        result = carry_out(parts, order)
-    return ask.to(_at(id), result_words(result), well=bool(result.done))
-
-
-def unbind(ask: Ask) -> Response:
-    """Remove one binding, or all of them."""
-    id = ask.number("id")
-    order = order_of(FixAction.UNBIND, str(id), ask.form.get("item", "").strip())
     if order is None:
         raise Wrong("That is no rating key of an item.")
-    result = carry_out(ask.desk.parts, order)
-    return ask.to(_at(id), result_words(result), well=bool(result.done))
+    with ask.desk.looking() if order.action in ASKING else nullcontext(ask.desk.parts) as parts:
+        result = carry_out(parts, order)
+    if order.action is FixAction.UNIGNORE:
+        ask.desk.ask_servers()
+    is_missing = result.named is not None and bool(result.named.missing)
+    return ask.to("/scenes" if is_missing else _at(id), result_words(result), well=bool(result.done))
 
 
 routes = [
@@ -298,8 +266,5 @@ routes = [
     action("/scenes/picked", picked),
     page("/scenes/{id}", scene),
     action("/scenes/{id}/sync", sync),
-    action("/scenes/{id}/ignore", ignore),
-    action("/scenes/{id}/unignore", unignore),
-    action("/scenes/{id}/bind", bind),
-    action("/scenes/{id}/unbind", unbind),
+    action("/scenes/{id}/{action}", change),
 ]
