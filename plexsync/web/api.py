@@ -184,7 +184,7 @@ def errand_facts(errand: BackgroundTask) -> TaskFacts:
         "done": errand.done,
         "total": errand.total,
         "error": errand.why,
-        "found": errand.facts,
+        "found": errand.facts or {},
     }
 
 

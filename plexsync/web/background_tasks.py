@@ -9,6 +9,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from plexsync.app.parts import Parts, opened
 from plexsync.app.review import make_review, write_approved
@@ -18,7 +19,6 @@ from plexsync.engine.tickets import READS
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
 from plexsync.flows.scenes.verbs import take_up_skipped, want_all
 from plexsync.reports.comparisons import (
-    ComparisonFacts,
     PollFacts,
     PreviewFacts,
     PreviewResult,
@@ -41,7 +41,7 @@ LAST_WAIT = 5.0
 
 @dataclass
 class BackgroundTask:
-    """One task, running or ended, with its result: at most one of `compared`, `polled`, `previewed` and `queued`."""
+    """One task, running or ended: its result as the command's --json has it, and in words."""
 
     name: str
     began: int
@@ -49,10 +49,8 @@ class BackgroundTask:
     done: int = 0
     total: int = 0
     why: str = ""
-    compared: ComparisonFacts | None = None
-    polled: PollFacts | None = None
-    previewed: PreviewResult | None = None
-    queued: QueuedFacts | None = None
+    facts: TaskResult | None = None
+    words: str = ""
     stop: threading.Event = field(default_factory=threading.Event, repr=False)
     stopped: bool = False
     """Whether the task ended because it was asked to stop. False for one that had already completed when asked."""
@@ -63,11 +61,6 @@ class BackgroundTask:
         if self.ended is None:
             return "stopping" if self.stop.is_set() else "running"
         return "failed" if self.why else "stopped" if self.stopped else "done"
-
-    @property
-    def facts(self) -> TaskResult:
-        """The result in the shape of the command's --json; empty if there is none yet."""
-        return self.compared or self.polled or self.previewed or self.queued or {}
 
     @property
     def stoppable(self) -> bool:
@@ -87,48 +80,48 @@ class BackgroundTask:
 Do = Callable[[Parts, BackgroundTask], None]
 
 
-def compare(parts: Parts, errand: BackgroundTask) -> None:
-    """As `plexsync reconcile`."""
+def compare(parts: Parts, errand: BackgroundTask, *, anew: bool = False) -> None:
+    """As `plexsync reconcile`, or `reconcile --anew`."""
     take_up_skipped(parts.store, parts.clock)
-    errand.compared = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping))
-
-
-def compare_anew(parts: Parts, errand: BackgroundTask) -> None:
-    """As `plexsync reconcile --anew`."""
-    take_up_skipped(parts.store, parts.clock)
-    errand.compared = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping, anew=True))
+    errand.facts = facts = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping, anew=anew))
+    errand.words = f"{many(facts['scenes'], 'scene')} compared, {facts['wanted']:,} queued"
 
 
 def look(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync reconcile --quick`."""
     polled = parts.poller.poll()
     wanted = {kind.value: count for kind, count in polled.wanted.items()}
-    errand.polled = {"wanted": wanted, "complete": not polled.reason, "why": polled.reason}
-    errand.why = polled.reason
+    errand.facts = PollFacts(wanted=wanted, complete=not polled.reason, why=polled.reason)
+    news = ", ".join(many(count, kind) for kind, count in wanted.items() if count)
+    errand.words, errand.why = f"changed in Stash: {news or 'nothing'}", polled.reason
 
 
 def preview(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync sync --all --dry-run`; the first changes in full. It is complete once every scene was inspected."""
     counts, kept, scenes = Counter[str](), 0, list[PreviewFacts]()
-    errand.previewed = _previewed(counts, kept, scenes, complete=False)
+    _found(errand, counts, kept, scenes, complete=False)
     for scene in parts.previewer.preview(progress=errand.at, stopping=errand.stopping):
         counts[scene.standing] += 1
         kept += scene.kept_fields
         if scene.standing == WOULD_CHANGE and len(scenes) < SHOWN_CHANGES:
             scenes.append(scene_facts(scene))
-        errand.previewed = _previewed(counts, kept, scenes, complete=False)
-    errand.previewed = _previewed(counts, kept, scenes, complete=not errand.stopped)
+        _found(errand, counts, kept, scenes, complete=False)
+    _found(errand, counts, kept, scenes, complete=not errand.stopped)
 
 
-def _previewed(counts: Counter[str], kept: int, scenes: list[PreviewFacts], *, complete: bool) -> PreviewResult:
-    return {
-        "dry_run": True,
-        "total": counts.total(),
-        "counts": dict(counts),
-        "kept_fields": kept,
-        "complete": complete,
-        "scenes": scenes,
-    }
+def _found(
+    errand: BackgroundTask, counts: Counter[str], kept: int, scenes: list[PreviewFacts], *, complete: bool
+) -> None:
+    """Record what a preview has found."""
+    errand.facts = PreviewResult(
+        dry_run=True,
+        total=counts.total(),
+        counts=dict(counts),
+        kept_fields=kept,
+        complete=complete,
+        scenes=scenes,
+    )
+    errand.words = f"{many(counts.total(), 'scene')} compared, {counts[WOULD_CHANGE]:,} would change"
 
 
 def sync_all(parts: Parts, errand: BackgroundTask) -> None:
@@ -136,8 +129,12 @@ def sync_all(parts: Parts, errand: BackgroundTask) -> None:
     if waits_for_yes(parts):
         approve_bulk(parts)
     ids = want_all(parts.store, parts.stash, parts.gates, parts.clock)
-    errand.queued = {"wanted": len(ids)}
+    _queued(errand, len(ids))
     errand.at(len(ids), len(ids))
+
+
+def _queued(errand: BackgroundTask, count: int) -> None:
+    errand.facts, errand.words = QueuedFacts(wanted=count), f"{many(count, 'scene')} queued; the worker does the rest"
 
 
 def review(parts: Parts, errand: BackgroundTask) -> None:
@@ -149,20 +146,20 @@ def review(parts: Parts, errand: BackgroundTask) -> None:
         kept[scene.standing] += scene.kept_fields
 
     complete = make_review(parts, count, errand.at, errand.stopping)
-    errand.previewed = _previewed(counts, kept.total(), [], complete=complete)
+    _found(errand, counts, kept.total(), [], complete=complete)
 
 
 def write_reviewed(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync sync --apply`, for what you approved on the page Review."""
     approved = write_approved(parts, errand.at, errand.stopping)
-    errand.queued = {"wanted": len(approved.queued)}
+    _queued(errand, len(approved.queued))
     if approved.refused:
         errand.why = f"{many(len(approved.refused), 'scene')} not queued: what you approved is no longer true"
 
 
 ERRANDS: dict[str, Do] = {
     "compare": compare,
-    "compare anew": compare_anew,
+    "compare anew": partial(compare, anew=True),
     "look": look,
     "preview": preview,
     "sync all": sync_all,

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from itertools import islice
+from typing import cast
 
 from starlette.responses import Response
 
 from plexsync.app.switches import asked_settings, bulk_approved, waits_for_yes
 from plexsync.flows.scenes.comparison_report import reports
-from plexsync.reports.comparisons import counted, evidence_lines, lone_items, lone_scenes
-from plexsync.reports.format import many, noted
+from plexsync.reports.comparisons import PreviewResult, counted, evidence_lines, lone_items, lone_scenes
+from plexsync.reports.format import noted
 from plexsync.reports.scenes import facts_of
 from plexsync.rules.note_keys import LAST_RUN
 from plexsync.rules.status_words import counted as number_of
 from plexsync.rules.status_words import finding_counts
-from plexsync.web.background_tasks import ERRANDS, BackgroundTask
+from plexsync.web.background_tasks import ERRANDS
 from plexsync.web.pages import Ask, Wrong, action, page
 
 SHOWN = 50
@@ -36,7 +37,7 @@ def reconcile(ask: Ask) -> Response:
         past, run = reports(db), noted(db.notes.text(LAST_RUN))
         scenes = facts_of(db, lone, parts.picture_names)
     preview = desk.errands.last("preview")
-    result = preview.previewed if preview else None
+    result = cast(PreviewResult, preview.facts) if preview and preview.facts else None
     return ask.show(
         "reconcile.html",
         found=desk.facts(),
@@ -46,7 +47,7 @@ def reconcile(ask: Ask) -> Response:
         items=list(islice(lone_items(parts), SHOWN + 1)),
         shown=SHOWN,
         current=desk.errands.current,
-        past=[(errand, errand.why or _result_words(errand)) for errand in list(desk.errands.past)],
+        past=[(errand, errand.why or errand.words) for errand in list(desk.errands.past)],
         names=NAMES,
         preview=preview,
         preview_counts=words(result["counts"], result["kept_fields"]) if result else [],
@@ -60,21 +61,6 @@ def reconcile(ask: Ask) -> Response:
 def words(counts: Mapping[str, int], kept_fields: int) -> list[str]:
     """The number of scenes per status: `12 in sync`."""
     return [number_of(word, count) for word, count in finding_counts(counts, kept_fields=kept_fields)]
-
-
-def _result_words(errand: BackgroundTask) -> str:
-    """What came of a task."""
-    if errand.compared:
-        return f"{many(errand.compared['scenes'], 'scene')} compared, {errand.compared['wanted']:,} queued"
-    if errand.name == "look":
-        wanted = errand.polled["wanted"] if errand.polled else {}
-        news = ", ".join(many(count, kind) for kind, count in wanted.items() if count)
-        return f"changed in Stash: {news or 'nothing'}"
-    if result := errand.previewed:
-        return f"{many(result['total'], 'scene')} compared, {result['counts'].get('would_change', 0):,} would change"
-    if errand.queued:
-        return f"{many(errand.queued['wanted'], 'scene')} queued; the worker does the rest"
-    return ""
 
 
 def start(ask: Ask) -> Response:
