@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from plexsync.app.stored import Stored
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.shapes.outages import OutageFacts, OutageReport
-from plexsync.reports.status import figure_facts, outage_facts
+from plexsync.reports.status import outage_facts
 from plexsync.rules.gate_names import GATES, GateName
 from plexsync.rules.job import DAY
 from plexsync.rules.note_keys import BEGUN
@@ -37,8 +37,20 @@ class OutageHistory:
 
     def facts(self) -> OutageReport:
         """For JSON."""
-        outages = [self.facts_of(outage) for outage in self.found]
-        return {"at": stamp(self.now), "days": self.days, "outages": outages, "summary": figure_facts(self.figures)}
+        figures = self.figures
+        return {
+            "at": stamp(self.now),
+            "days": self.days,
+            "outages": [self.facts_of(outage) for outage in self.found],
+            "summary": {
+                "since": stamp(figures.start),
+                "interruptions": figures.interruptions,
+                "down_seconds": figures.down / 1000,
+                "mttr_seconds": None if figures.mttr is None else figures.mttr / 1000,
+                "mtbf_seconds": None if figures.mtbf is None else figures.mtbf / 1000,
+                "availability": figures.availability,
+            },
+        }
 
     def facts_of(self, outage: Outage) -> OutageFacts:
         """One of these outages, for JSON."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from plexsync.app.database_files import Summary
     from plexsync.app.status_settings import StatusSettings
     from plexsync.app.stored import Stored
-    from plexsync.reports.shapes.outages import FigureFacts, OutageFacts, OutagesNow
+    from plexsync.reports.shapes.outages import OutageFacts, OutagesNow
     from plexsync.reports.shapes.status import (
         BareFacts,
         BookFacts,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     )
     from plexsync.reports.shapes.workers import WorkerEndFacts, WorkerFacts
     from plexsync.rules.first_plays import FirstPlays
-    from plexsync.rules.outages import OutageTotals as Figures
     from plexsync.rules.records import BreakerRow, HoldRow, StandbyRow, WorkerRow
     from plexsync.store.database import Reader
     from validation.config import PlexSyncConfig
@@ -313,18 +312,6 @@ def outage_facts(outage: "Outage", now: int, *, waiting: int = 0) -> "OutageFact
         "error": outage.error,
         "waiting_at_start": outage.waiting,
         "waiting": max(outage.most, waiting) if outage.end is None else outage.most,
-    }
-
-
-def figure_facts(figures: "Figures") -> "FigureFacts":
-    """The figures for JSON; lengths in seconds."""
-    return {
-        "since": stamp(figures.start),
-        "interruptions": figures.interruptions,
-        "down_seconds": figures.down / 1000,
-        "mttr_seconds": None if figures.mttr is None else figures.mttr / 1000,
-        "mtbf_seconds": None if figures.mtbf is None else figures.mtbf / 1000,
-        "availability": figures.availability,
     }
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, quote, urlsplit
 
+from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -114,14 +115,14 @@ class Guard:
             await self._app(scope, receive, send)
             return
         scope = placed(scope, self._names)
-        headers = Headers(scope)
+        headers = Headers(scope=scope)
         fresh: list[str] = []
         answer = self._answering(scope, send, fresh)
         as_page = not scope["path"].startswith(MACHINES)
         try:
             self._check_host(headers)
-            scope["plexsync.cookie"] = name = cookie_name(headers.one("host"))
-            scope["plexsync.browser"] = self._sessions.browser(headers.cookie(browser_name(name)))
+            scope["plexsync.cookie"] = name = cookie_name(headers.get("host", ""))
+            scope["plexsync.browser"] = self._sessions.browser(cookies_in(headers).get(browser_name(name), ""))
             if scope["method"] not in METHODS:
                 raise RequestRefused(405, "there is no such method here", {"Allow": "GET, HEAD, POST"})
             body = await self._body(scope, headers, receive)
@@ -144,8 +145,8 @@ class Guard:
             if not scope.get("plexsync.answered"):
                 raise
 
-    def _check_host(self, headers: "Headers") -> None:
-        hosts = headers.all("host")
+    def _check_host(self, headers: Headers) -> None:
+        hosts = headers.getlist("host")
         if len(hosts) == 1 and self._doors.knows(hosts[0]):
             return
         named = one_line(" ".join(hosts)[:100])
@@ -156,9 +157,9 @@ class Guard:
             )
         raise RequestRefused(421)
 
-    async def _body(self, scope: Scope, headers: "Headers", receive: Receive) -> bytes:
+    async def _body(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
         """Read the whole body; a large one is answered with 413."""
-        length = headers.one("content-length")
+        length = headers.get("content-length", "")
         if length and (not length.isdecimal() or int(length) > LARGEST_BODY):
             raise RequestRefused(413, "too much was sent")
         if scope["method"] != "POST":
@@ -175,18 +176,18 @@ class Guard:
                 raise RequestRefused(413, "too much was sent")
         return bytes(pieces)
 
-    def _admit(self, scope: Scope, headers: "Headers", fresh: list[str]) -> Session:
+    def _admit(self, scope: Scope, headers: Headers, fresh: list[str]) -> Session:
         """The session of a request; raises Refused if a password is set and was not given."""
         path, address = scope["path"], (scope.get("client") or ("",))[0]
         machine = path.startswith(MACHINES)
-        scheme, _, password = headers.one("authorization").partition(" ")
+        scheme, _, password = headers.get("authorization", "").partition(" ")
         # Any other scheme is meant for a proxy in front.
         if scheme.lower() == "bearer" and self._sessions.needs_password:
             self._check_password(password.strip(), address)
             scope["plexsync.bearer"] = True
             return self._sessions.fresh(signed_in=True)
         name = scope["plexsync.cookie"]
-        session = self._sessions.read(headers.cookie(name))
+        session = self._sessions.read(cookies_in(headers).get(name, ""))
         if session is None:
             session = self._moved(headers) or self._sessions.fresh()
             if not machine and not path.startswith(LOOKS):
@@ -202,9 +203,9 @@ class Guard:
         wanted = quote(prefix + path + (f"?{query}" if query else ""), safe="")
         raise RequestRefused(303, "", {"Location": f"/login?to={wanted}"})
 
-    def _moved(self, headers: "Headers") -> Session | None:
+    def _moved(self, headers: Headers) -> Session | None:
         """A sign-in at this dashboard under another port, before `web_bind` changed; None if there is none."""
-        values = [value for name, value in headers.cookies().items() if OUR_COOKIE.fullmatch(name)]
+        values = [value for name, value in cookies_in(headers).items() if OUR_COOKIE.fullmatch(name)]
         return next((session for session in map(self._sessions.read, values) if session and session.signed_in), None)
 
     def _check_password(self, password: str, address: str) -> None:
@@ -215,20 +216,20 @@ class Guard:
         self._sessions.tried(address)
         raise RequestRefused(401, "this is not the password", {"WWW-Authenticate": 'Bearer realm="PlexSync"'})
 
-    def _check_origin(self, scope: Scope, headers: "Headers", session: Session, body: bytes) -> None:
+    def _check_origin(self, scope: Scope, headers: Headers, session: Session, body: bytes) -> None:
         """Check that a change comes from a page of the dashboard, or from a program that a browser can't imitate."""
-        site, origin, host = headers.one("sec-fetch-site"), headers.one("origin"), headers.one("host")
+        site, origin, host = headers.get("sec-fetch-site", ""), headers.get("origin", ""), headers.get("host", "")
         if site not in ("", "same-origin", "none"):
             raise RequestRefused(403, "this came from another site")
         if origin not in ("", "null") and _place(origin) != host.lower():
             raise RequestRefused(403, "this came from another site")
-        kind = headers.one("content-type").partition(";")[0].strip().lower()
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if scope["path"].startswith("/api/"):
             if kind != "application/json":
                 raise RequestRefused(415, "the API takes application/json")
-            if scope.get("plexsync.bearer") or (headers.one(OWN_HEADER) and not self._sessions.needs_password):
+            if scope.get("plexsync.bearer") or (headers.get(OWN_HEADER, "") and not self._sessions.needs_password):
                 return
-            token = headers.one(f"{OWN_HEADER}-token")
+            token = headers.get(f"{OWN_HEADER}-token", "")
             if not self._sessions.is_token(session, token):
                 raise RequestRefused(403, f"Authorization: Bearer or the header {OWN_HEADER} is needed: docs/api.md")
             return
@@ -262,27 +263,9 @@ class Guard:
         return answer
 
 
-class Headers:
-    """The headers of a request, as texts."""
-
-    def __init__(self, scope: Scope) -> None:
-        self._given = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
-
-    def all(self, name: str) -> list[str]:
-        """Every value of a header."""
-        return [value for given, value in self._given if given == name]
-
-    def one(self, name: str) -> str:
-        """The first value; '' if there is none."""
-        return next(iter(self.all(name)), "")
-
-    def cookies(self) -> dict[str, str]:
-        """Every cookie's value by its name."""
-        return cookie_parser("; ".join(self.all("cookie")))
-
-    def cookie(self, name: str) -> str:
-        """A cookie's value; '' if there is none."""
-        return self.cookies().get(name, "")
+def cookies_in(headers: Headers) -> dict[str, str]:
+    """Every cookie's value by its name."""
+    return cookie_parser("; ".join(headers.getlist("cookie")))
 
 
 def cookie_name(host: str) -> str:

@@ -598,11 +598,8 @@ POST /review
 POST /review/skipped
 POST /review/start
 POST /scenes/picked
-POST /scenes/{id}/bind
-POST /scenes/{id}/ignore
 POST /scenes/{id}/sync
-POST /scenes/{id}/unbind
-POST /scenes/{id}/unignore
+POST /scenes/{id}/{action}
 POST /settings/change
 POST /settings/plex/probe
 POST /settings/plex/stop
