@@ -3,7 +3,7 @@
 import re
 import types
 from collections.abc import Iterator
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -22,6 +22,8 @@ class Conformity:
         origin, inner = get_origin(kind), get_args(kind)
         if is_typeddict(kind):
             yield from self._shape_problems(value, kind, place)
+        elif origin is NotRequired:
+            yield from self._problems(value, inner[0], place)
         elif origin is Annotated:
             if not (isinstance(value, str) and MOMENT.fullmatch(value)):
                 yield f"{place}: {value!r} is no time"

@@ -1,7 +1,7 @@
 """What you edited in Plex, and your decisions about it, as facts and in words."""
 
 from dataclasses import replace
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from plexsync.flows.scenes.drift import (
     Decided,
@@ -67,20 +67,15 @@ class DriftReport(TypedDict):
     """Why the servers could not be asked; else empty. Then only what you keep is listed, without the values."""
 
 
-class DriftLeftAlone(TypedDict, total=False):
-    """The scenes about which nothing was decided; a key that would be empty is left out."""
-
-    untouched: list[int]
-    """Scenes without such a field."""
-    busy: list[int]
-    """Scenes that were being worked on: try again."""
-    remaining: int
-    """The number of scenes that were not looked at, because it was stopped."""
-
-
-class DriftDecision(DriftLeftAlone):
+class DriftDecision(TypedDict):
     """What came of a decision: `plexsync drift --keep 7`, `/api/drift`."""
 
+    untouched: NotRequired[list[int]]
+    """Scenes without such a field."""
+    busy: NotRequired[list[int]]
+    """Scenes that were being worked on: try again."""
+    remaining: NotRequired[int]
+    """The number of scenes that were not looked at, because it was stopped."""
     decision: str
     """`keep`, `take` or `unkeep`."""
     fields: int

@@ -1,6 +1,6 @@
 """What undoing or releasing a scene would do, and the runs of pushes that it can take back, as facts."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.undo import Redone
@@ -46,18 +46,13 @@ class UndoFacts(TypedDict):
     """Why it can't be shown now, or empty."""
 
 
-class RedoLeftAlone(TypedDict, total=False):
-    """Scenes that a redo left alone; each list is there only if it is not empty."""
-
-    not_undone: list[int]
-    ignored: list[int]
-    gone: list[int]
-    """Scenes that Stash no longer has."""
-
-
-class RedoFacts(RedoLeftAlone):
+class RedoFacts(TypedDict):
     """What a redo did: `plexsync redo 7`, `/api/scenes/7/redo`."""
 
+    not_undone: NotRequired[list[int]]
+    ignored: NotRequired[list[int]]
+    gone: NotRequired[list[int]]
+    """Scenes that Stash no longer has."""
     redone: int
     """Scenes whose undo has ended, and which are queued."""
 

@@ -13,7 +13,7 @@ from importlib import import_module
 from itertools import pairwise
 from pkgutil import walk_packages
 from types import ModuleType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from plexsync import reports
 from tests.journey.world import ROOT
@@ -65,7 +65,8 @@ def defined_in(module: ModuleType) -> Iterator[type]:
 
 def hints(shape: type) -> dict[str, Any]:
     """The fields of a shape with their types, inherited ones included."""
-    return get_type_hints(shape, include_extras=True)
+    kinds = get_type_hints(shape, include_extras=True)
+    return {name: get_args(kind)[0] if get_origin(kind) is NotRequired else kind for name, kind in kinds.items()}
 
 
 def is_documented(shape: type) -> bool:

@@ -1,6 +1,6 @@
 """Scenes: lists, one scene with its job, its history, and why it has its status."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from plexsync.reports.shapes.values import FieldValue, Moment
 
@@ -53,18 +53,13 @@ class NamedFacts(TypedDict, total=False):
     """Stash could not be asked whether it has these scenes, and the database does not know them."""
 
 
-class LeftAlone(TypedDict, total=False):
-    """The scenes that you named and that are left alone."""
-
-    ignored: list[int]
-    """Nothing was queued for these scenes, since you ignored them."""
-    undone: list[int]
-    """Nothing was queued for these scenes, since they are undone or released."""
-
-
-class QueuedScenes(NamedFacts, LeftAlone):
+class QueuedScenes(NamedFacts):
     """The answer to `/api/sync` for scenes that you name."""
 
+    ignored: NotRequired[list[int]]
+    """Nothing was queued for these scenes, since you ignored them."""
+    undone: NotRequired[list[int]]
+    """Nothing was queued for these scenes, since they are undone or released."""
     wanted: int
     """The number of scenes that were queued."""
 
