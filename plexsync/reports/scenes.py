@@ -121,14 +121,6 @@ COLUMNS = (NUMBER, TITLE, STATUS, SINCE, WHY)
 
 
 @dataclass(frozen=True)
-class SceneChoice:
-    """The scenes of a list: those with a text in title or path, or those with one of these statuses; else all known ones."""
-
-    text: str = ""
-    statuses: Sequence[SceneStatus] = ()
-
-
-@dataclass(frozen=True)
 class SortedScenes:
     """A page of scenes. `sort` is the order that it has, `columns` are those that the list can be sorted by.
 
@@ -141,42 +133,33 @@ class SortedScenes:
     columns: Collection[str]
 
 
-def sorted_scenes(db: Reader, chosen: SceneChoice, sort: Sort, *, after: ScenePlace | None, limit: int) -> SortedScenes:
-    """The page after this place; by number, if the list can't be sorted as asked."""
-    ids = _few(db, chosen)
-    columns = _columns(chosen, few=ids is not None)
+def sorted_scenes(
+    db: Reader, text: str, statuses: Sequence[SceneStatus], sort: Sort, *, after: ScenePlace | None, limit: int
+) -> SortedScenes:
+    """The page after this place of the scenes with a text in title or path, or with one of these statuses, or else of all.
+
+    It is sorted by number, if the list can't be sorted as asked.
+    """
+    if text:
+        number = numbered(db, text)
+        ids = sorted({*db.scene_names.search(text, limit=FEW + 1), *([number] if number else [])})
+    else:
+        ids = list(stand_so(db, statuses, after=0, limit=FEW + 1).ids)
+    is_short = len(ids) <= FEW
+    # Scenes of one status are not sorted by it.
+    has_status = not statuses and (is_short or not text)
+    columns = (NUMBER, TITLE, *((STATUS,) if has_status else ()), *((SINCE, WHY) if is_short else ()))
     sort = sort if sort.column in columns else BY_NUMBER
     if sort == BY_NUMBER:
-        number = after.id if after else 0
+        begin = after.id if after else 0
         page = (
-            named_like(db, chosen.text, after=number, limit=limit)
-            if chosen.text
-            else stand_so(db, chosen.statuses, after=number, limit=limit)
+            named_like(db, text, after=begin, limit=limit) if text else stand_so(db, statuses, after=begin, limit=limit)
         )
         return SortedScenes(page.ids, None if page.after is None else ScenePlace("", page.after), sort, columns)
-    places = _places(db, chosen, sort, after, limit + 1) if ids is None else _sorted(db, ids, sort, after)
+    places = _sorted(db, ids, sort, after) if is_short else _places(db, text, statuses, sort, after, limit + 1)
     return SortedScenes(
         [place.id for place in places[:limit]], places[limit - 1] if len(places) > limit else None, sort, columns
     )
-
-
-def _columns(chosen: SceneChoice, *, few: bool) -> Collection[str]:
-    """The columns that sort this list. Scenes of one status are not sorted by it."""
-    status = () if chosen.statuses else (STATUS,)
-    if few:
-        return (NUMBER, TITLE, *status, SINCE, WHY)
-    return (NUMBER, TITLE) if chosen.text else (NUMBER, TITLE, *status)
-
-
-def _few(db: Reader, chosen: SceneChoice) -> list[int] | None:
-    """All scenes of the list; None if they are many."""
-    if chosen.text:
-        ids = db.scene_names.search(chosen.text, limit=FEW + 1)
-        number = numbered(db, chosen.text)
-        ids = sorted({*ids, *([number] if number else [])})
-    else:
-        ids = list(stand_so(db, chosen.statuses, after=0, limit=FEW + 1).ids)
-    return ids if len(ids) <= FEW else None
 
 
 # --- short lists -----------------------------------------------------------------------------------------------------
@@ -193,15 +176,11 @@ def _sorted(db: Reader, ids: Sequence[int], sort: Sort, after: ScenePlace | None
     return [*(place for place in valued if is_beyond(place, after, down=sort.down)), *rest]
 
 
-def _position(status: str) -> str:
-    """The place of a status among the tabs, in digits of one length."""
-    return next((f"{place:02}" for place, same in enumerate(buckets()) if status in same), "99")
-
-
 _VALUES: Mapping[str, Callable[[SceneFacts], str]] = {
     NUMBER: lambda facts: f"{facts['id']:020}",
     TITLE: lambda facts: compared(facts["title"] or facts["path"]),
-    STATUS: lambda facts: _position(facts["stands"]),
+    # The place among the tabs, in digits of one length.
+    STATUS: lambda facts: next((f"{at:02}" for at, same in enumerate(buckets()) if facts["stands"] in same), "99"),
     SINCE: lambda facts: facts["since"] or "",
     WHY: lambda facts: compared(facts["why"]),
 }
@@ -210,21 +189,23 @@ _VALUES: Mapping[str, Callable[[SceneFacts], str]] = {
 # --- long lists ------------------------------------------------------------------------------------------------------
 
 
-def _places(db: Reader, chosen: SceneChoice, sort: Sort, after: ScenePlace | None, limit: int) -> list[ScenePlace]:
+def _places(
+    db: Reader, text: str, statuses: Sequence[SceneStatus], sort: Sort, after: ScenePlace | None, limit: int
+) -> list[ScenePlace]:
     """The places after this one, read in order."""
     if sort.column == STATUS:
         return _by_status(db, sort, after, limit)
-    if chosen.text:
-        return db.scene_names.search_places(chosen.text, sort, limit=limit, after=after)
+    if text:
+        return db.scene_names.search_places(text, sort, limit=limit, after=after)
     if sort.column == NUMBER:
-        return _merged(db, chosen.statuses, sort, after, limit)
-    named = _by_title(db, chosen.statuses, sort, after, limit) if after is None or after.value else []
+        return _merged(db, statuses, sort, after, limit)
+    named = _by_title(db, statuses, sort, after, limit) if after is None or after.value else []
     if len(named) >= limit:
         return named
     begin = after.id if after is not None and not after.value else 0
     nameless = {
         id
-        for status in chosen.statuses or (None,)
+        for status in statuses or (None,)
         for id in db.standings.nameless(status, limit=limit - len(named), after=begin)
     }
     return [*named, *(ScenePlace("", id) for id in sorted(nameless))][:limit]

@@ -16,7 +16,7 @@ from plexsync.reports.fixes import order_of, result_words
 from plexsync.reports.format import many, sentences
 from plexsync.reports.named_scenes import listed, missing_words, unchecked_words
 from plexsync.reports.rows import past_facts, past_of, row_facts
-from plexsync.reports.scenes import COLUMNS, SceneChoice, facts_of, sorted_scenes
+from plexsync.reports.scenes import COLUMNS, facts_of, sorted_scenes
 from plexsync.reports.shapes.scenes import ExplainFacts, SceneFacts
 from plexsync.reports.undo import not_queued
 from plexsync.rules.collection_status import named_status
@@ -47,7 +47,7 @@ def scenes(ask: Ask) -> Response:
     last = scene_number(ask.query.get("after", "0"))
     after = ScenePlace(ask.query.get("value", "")[:COMPARED], last) if last else None
     with ask.desk.parts.store.reading() as db:
-        found = sorted_scenes(db, SceneChoice(text, statuses), asked, after=after, limit=SHOWN)
+        found = sorted_scenes(db, text, statuses, asked, after=after, limit=SHOWN)
         rows = facts_of(db, found.ids, ask.desk.parts.picture_names)
     if not ask.live and any(not row["named"] for row in rows):
         rows = _named(ask, [row["id"] for row in rows if not row["named"]], found.ids)
