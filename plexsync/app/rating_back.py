@@ -6,7 +6,6 @@ from plexsync.app.flow_parts import FlowParts, RegularLook
 from plexsync.app.parts import Assembled
 from plexsync.flows.plays.rating_poll import RatingPoll
 from plexsync.flows.plays.ratings import RatingParts, RatingToPlex, RatingToStash
-from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
@@ -29,7 +28,6 @@ class RatingBack:
 def rating_back(parts: Assembled, rules: RatingRules) -> RatingBack:
     """Put ratings both ways together on these parts. Full comparisons tell them which scenes they have inspected."""
     looks = parts.settings.looks
-    reader = BatchReader(parts.gates)
     poll = RatingPoll(parts.store, parts.plex.history, parts.gates, parts.clock, parts.identity, rules)
     parts.reconciler.observing.append(poll.observe)
     shared = RatingParts(
@@ -37,7 +35,7 @@ def rating_back(parts: Assembled, rules: RatingRules) -> RatingBack:
         stash=parts.stash,
         watching=parts.stash.watching,
         plex=parts.plex,
-        matcher=SceneMatcher(parts.store, parts.stash, parts.plex, parts.indexer, reader, looks, patient=False),
+        matcher=SceneMatcher(parts.store, parts.stash, parts.plex, parts.indexer, parts.gates, looks, patient=False),
         locks=LockCanaries(parts.store, parts.plex, parts.gates),
         gates=parts.gates,
         clock=parts.clock,

@@ -15,7 +15,6 @@ from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.flows.plays.listener import PlayListener
 from plexsync.flows.plays.recovery import PlaysRecovery, StashRestores
 from plexsync.flows.plays.resume_poll import ResumePoll
-from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import StashIdentity
@@ -141,13 +140,13 @@ def _plays_flow(
     is_on: bool = True,
     looks_only: bool = False,
 ) -> PlaysFlow:
-    looks, reader, indexer = parts.settings.looks, BatchReader(parts.gates), parts.indexer
+    looks, indexer = parts.settings.looks, parts.indexer
     if looks_only:
         indexer = Indexer(parts.store, parts.plex, parts.gates, parts.clock, looks_only=True)
     return PlaysFlow(
         parts.store,
         parts.stash.watching,
-        SceneMatcher(parts.store, parts.stash, parts.plex, indexer, reader, looks, patient=looks_only),
+        SceneMatcher(parts.store, parts.stash, parts.plex, indexer, parts.gates, looks, patient=looks_only),
         history,
         parts.gates,
         parts.clock,

@@ -7,7 +7,7 @@ from functools import partial
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
-from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules.collection_order import CUSTOM, ORDER
 from plexsync.rules.collection_servers import (
@@ -87,11 +87,10 @@ class CollectionReads:
         self._plex = plex
         self._gates = gates
         self._rules = rules
-        self._reader = BatchReader(gates)
 
     def of(self, keys: Iterable[str]) -> dict[str, PlexCollection | NeighbourError]:
         """Collections in full, in one request. Those that do not exist are left out."""
-        return self._reader.read(Neighbour.PLEX, self._plex.read, keys)
+        return read_each(self._gates, Neighbour.PLEX, self._plex.read, keys)
 
     def listed(self, section: str) -> Iterator[list[ListedCollection]]:
         """All collections of a library, in pages of one request each."""
@@ -120,7 +119,7 @@ class CollectionReads:
             pairs = {id: (str(objects[id].source), objects[id].id) for id in ids}
             return {id: answers[pair] for id, pair in pairs.items() if pair in answers}
 
-        return self._reader.read(Neighbour.STASH, ask, objects)
+        return read_each(self._gates, Neighbour.STASH, ask, objects)
 
     def group_orders(self, groups: Collection[int]) -> Mapping[int, tuple[int, ...]]:
         """The scenes of these groups in the order of Stash, in one request."""

@@ -29,7 +29,7 @@ from plexsync.flows.plays.marked import MarkedPlays
 from plexsync.flows.plays.recovery import PlaysRecovery, StashRestores
 from plexsync.flows.plays.resume import ResumePoints
 from plexsync.flows.plays.wishes import WishForPlays
-from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
 from plexsync.rules.errors import Neighbour, NeighbourError, Refused
@@ -82,7 +82,6 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
     def __post_init__(self) -> None:
         gates = (READ_STASH, WRITE_STASH)
         self.gates: Collection[Gate] = (READ_PLEX, *gates) if self.is_on else gates
-        self._reader = BatchReader(self._gates)
         self.resume = ResumePoints(self._history, self._clock, self._expiry)
         self.marked = MarkedPlays(self._history, self._clock)
         self.journal = Journal()
@@ -98,7 +97,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
         self._recovery.check()
         self._expiry.notice()
         last = self._restores.last_scenes() if self._restores else ()
-        answers = self._reader.read(Neighbour.STASH, self._stash.watched, [*ids, *last])
+        answers = read_each(self._gates, Neighbour.STASH, self._stash.watched, [*ids, *last])
         scenes = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
         if self._restores:
             self._restores.ensure(scenes)

@@ -20,7 +20,7 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.errands import RememberedErrand, wait_until, write_canaries
 from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED, left_alone
-from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.inspection import BEING_PROBED
 from plexsync.flows.scenes.scene_identity import StashIdentity
@@ -170,7 +170,6 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
         self._gates = parts.gates
         self._clock = parts.clock
         self._expiry = parts.expiry
-        self._reader = BatchReader(parts.gates)
         (self._other,) = (kind for kind in BOTH if kind != self.kind)
         self.journal = Journal()
 
@@ -179,7 +178,7 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
     def look(self, ids: Sequence[int]) -> Sequence[RatingFinding]:
         """Read the ratings of these scenes and of their items, and plan."""
         self._expiry.notice()
-        answers = self._reader.read(Neighbour.STASH, self._parts.stash.scenes, ids)
+        answers = read_each(self._gates, Neighbour.STASH, self._parts.stash.scenes, ids)
         findings = {id: RatingFinding(id, outcome=Gone()) for id in ids if id not in answers}
         findings |= {
             id: RatingFinding(id, error=error) for id, error in answers.items() if isinstance(error, NeighbourError)
@@ -314,7 +313,7 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
         """Read these scenes: the memory of a rating belongs to the scene that was created at its time."""
         self._gates.enter(READ_STASH)
-        return self._reader.read(Neighbour.STASH, self._parts.stash.scenes, ids)
+        return read_each(self._gates, Neighbour.STASH, self._parts.stash.scenes, ids)
 
     def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:  # noqa: ARG002 - the protocol of flows
         """Mark the ratings that PlexSync wrote, on either side, to be taken back. Both flows do their part."""

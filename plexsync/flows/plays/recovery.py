@@ -13,7 +13,7 @@ from typing import Literal
 from plexsync.engine.gates import Gates
 from plexsync.engine.watching import pages_of
 from plexsync.flows.plays.errands import PlaysErrand, PlaysFinding
-from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.recovery import JournalBeside
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import PLAYS, Kind, Why
@@ -130,7 +130,7 @@ class StashRestores:
 
     def __init__(self, store: Database, stash: StashWatch, recovery: PlaysRecovery, gates: Gates, clock: Clock) -> None:
         self._store, self._stash, self._recovery, self._clock = store, stash, recovery, clock
-        self._reader = BatchReader(gates)
+        self._gates = gates
         self._lock = threading.Lock()
 
     def last_scenes(self) -> set[int]:
@@ -189,7 +189,7 @@ class StashRestores:
 
     def read(self, ids: Collection[int]) -> dict[int, ScenePlays]:
         """The plays of these scenes in Stash, without those that can't be read. Raises NeighbourError if none can."""
-        answers = self._reader.read(Neighbour.STASH, self._stash.only_plays, ids)
+        answers = read_each(self._gates, Neighbour.STASH, self._stash.only_plays, ids)
         return {id: answer for id, answer in answers.items() if isinstance(answer, ScenePlays)}
 
     def _decide(

@@ -11,7 +11,7 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.watching import pages_of
 from plexsync.flows.plays.recovery import PlaysRecovery
-from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import PLAYS
 from plexsync.rules.neighbours import StashWatch
@@ -48,7 +48,7 @@ class WishForPlays:
         """Read these scenes: the memory of a play belongs to the scene that was created at its time."""
         self._recovery.check()
         self._gates.enter(READ_STASH)
-        return BatchReader(self._gates).read(Neighbour.STASH, self._stash.watched, ids)
+        return read_each(self._gates, Neighbour.STASH, self._stash.watched, ids)
 
     def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:  # noqa: ARG002 - the protocol of flows
         """Change what is remembered of the plays of a scene. False if the wish concerns none of them."""

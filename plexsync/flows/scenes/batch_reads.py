@@ -11,36 +11,30 @@ K = TypeVar("K", int, str)
 T = TypeVar("T")
 
 
-class BatchReader:
-    """Sends read requests for many keys through the gates."""
+def read_each(
+    gates: Gates, neighbour: Neighbour, request: Callable[[list[K]], Mapping[K, T]], keys: Iterable[K]
+) -> dict[K, T | NeighbourError]:
+    """Read these keys in one request through the gates.
 
-    def __init__(self, gates: Gates) -> None:
-        self._gates = gates
-
-    def read(
-        self, neighbour: Neighbour, request: Callable[[list[K]], Mapping[K, T]], keys: Iterable[K]
-    ) -> dict[K, T | NeighbourError]:
-        """Read these keys in one request.
-
-        A failed request is halved before any key is blamed, and the whole halving is one report: success if any part
-        was answered, with the error as the value of each key that was not. If both halves fail, the error is raised as
-        an outage, even if they were refused, since no single key is to blame. The failure of a single key is returned
-        as its value, to be judged by others.
-        """
-        wanted_keys = sorted(set(keys))
-        if not wanted_keys:
-            return {}
-        ticket = self._gates.ticket(READ_OF[neighbour])
-        try:
-            answers = halved(request, wanted_keys)
-        except NeighbourError as error:
-            failure = outage(error) if len(wanted_keys) > 1 else error
-            self._gates.ill(ticket, failure)
-            if len(wanted_keys) == 1 and may_be_its_own(failure):
-                return {wanted_keys[0]: failure}
-            raise failure from None
-        self._gates.well(ticket)
-        return answers
+    A failed request is halved before any key is blamed, and the whole halving is one report: success if any part was
+    answered, with the error as the value of each key that was not. If both halves fail, the error is raised as an outage,
+    even if they were refused, since no single key is to blame. The failure of a single key is returned as its value, to be
+    judged by others.
+    """
+    wanted_keys = sorted(set(keys))
+    if not wanted_keys:
+        return {}
+    ticket = gates.ticket(READ_OF[neighbour])
+    try:
+        answers = halved(request, wanted_keys)
+    except NeighbourError as error:
+        failure = outage(error) if len(wanted_keys) > 1 else error
+        gates.ill(ticket, failure)
+        if len(wanted_keys) == 1 and may_be_its_own(failure):
+            return {wanted_keys[0]: failure}
+        raise failure from None
+    gates.well(ticket)
+    return answers
 
 
 def may_be_its_own(error: NeighbourError) -> bool:

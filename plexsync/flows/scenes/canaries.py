@@ -1,6 +1,7 @@
 """Harmless requests for items with locks of PlexSync: they show whether Plex takes writes and answers reads."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from plexsync.engine.flow import Canary
@@ -12,13 +13,13 @@ from plexsync.rules.plan_records import Change
 from plexsync.store.database import Database
 
 
+@dataclass(frozen=True)
 class LockCanaries:
     """The known locks of PlexSync in one Plex."""
 
-    def __init__(self, store: Database, plex: Plex, gates: Gates) -> None:
-        self._store = store
-        self._plex = plex
-        self._gates = gates
+    _store: Database
+    _plex: Plex
+    _gates: Gates
 
     def locks_again(self, limit: int, *, ticket: Ticket, but: int | None, key: str) -> list[Canary]:
         """Locks that PlexSync holds, to be sent again to healthy items. A lock that you removed is not restored."""

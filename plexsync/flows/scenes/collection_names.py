@@ -12,7 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from plexsync.engine.gates import Gates
-from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.inspection_records import Inspection, Past
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules.collection_servers import CollectionSource, PlexCollection, PlexCollections, StashCollections
@@ -109,7 +109,7 @@ class CollectionNames:
         self._store = store
         self._stash = stash
         self._plex = plex
-        self._reader = BatchReader(gates)
+        self._gates = gates
         self._rules = rules
         self.is_on = any(map(_asks, (rules.profile, *rules.libraries.values())))
 
@@ -160,7 +160,7 @@ class CollectionNames:
         rows = {row.item: row for row in suspects if row.item and row.owner != "foreign"}
         if not rows:
             return ()
-        collections = self._reader.read(Neighbour.PLEX, self._plex.read, rows)
+        collections = read_each(self._gates, Neighbour.PLEX, self._plex.read, rows)
         titles = {
             (key, answer.item.section): answer.item.value("title")
             for key, answer in collections.items()
@@ -198,7 +198,7 @@ class CollectionNames:
             answers = self._stash.objects(ids)
             return {f"{source} {id}": answer for (source, id), answer in answers.items()}
 
-        answers = self._reader.read(Neighbour.STASH, ask, wanted)
+        answers = read_each(self._gates, Neighbour.STASH, ask, wanted)
         return {wanted[key]: answer for key, answer in answers.items() if isinstance(answer, CollectionSource)}
 
 

@@ -15,7 +15,7 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READS
 from plexsync.flows.scenes.ambiguity import unclear, untied
 from plexsync.flows.scenes.artwork import Artwork
-from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
+from plexsync.flows.scenes.batch_reads import may_be_its_own, read_each
 from plexsync.flows.scenes.collection_names import CollectionNames, NamingPlex, NamingStash
 from plexsync.flows.scenes.gallery_choices import GalleryChoices, requests_for
 from plexsync.flows.scenes.inspection_records import (
@@ -112,12 +112,11 @@ class Looker:
         self.recovery = recovery
         self.expiry = expiry
         self._names = CollectionNames(store, stash.collections, plex.collections, gates, rules)
-        self._reader = BatchReader(gates)
-        self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
+        self._matcher = SceneMatcher(store, stash, plex, indexer, gates, rules, patient=patient)
         # See the methods of `SceneMatcher`.
         self.items, self.correct = self._matcher.items, self._matcher.correct
         self.may_be_in, self.led_to = self._matcher.may_be_in, self._matcher.led_to
-        self._undone_scenes = UndoneScenes(store, stash, self._matcher, self._reader, rules, pictures)
+        self._undone_scenes = UndoneScenes(store, stash, self._matcher, gates, rules, pictures)
 
     def look(
         self, ids: Sequence[int], *, undoing: TakenBack = TakenBack.NO, taking_over: bool = False, redoing: bool = False
@@ -126,7 +125,7 @@ class Looker:
 
         `undoing`, `taking_over`, `redoing`: show what undoing, taking over or redoing all of them now would do.
         """
-        answers = self._reader.read(Neighbour.STASH, self.stash.scenes, ids)
+        answers = read_each(self.gates, Neighbour.STASH, self.stash.scenes, ids)
         scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
         failed = [Inspection(id, error=answer) for id, answer in answers.items() if isinstance(answer, NeighbourError)]
         gone = [id for id in ids if id not in answers]

@@ -14,6 +14,7 @@ Items are told apart by their files: one whose file another item has by now was 
 import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from plexsync.engine.gates import Gates
@@ -33,14 +34,14 @@ log = logging.getLogger("PlexSync.losses")
 SCENES_ACCEPTED, ITEMS_ACCEPTED = ACCEPTED + Choice.SCENES_GONE, ACCEPTED + Choice.ITEMS_GONE
 
 
+@dataclass(frozen=True)
 class SceneLosses:
     """The scenes that one Stash has lost. Requests nothing while no scene is missing."""
 
-    def __init__(self, store: Database, stash: Stash, gates: Gates, clock: Clock) -> None:
-        self._store = store
-        self._stash = stash
-        self._gates = gates
-        self._clock = clock
+    _store: Database
+    _stash: Stash
+    _gates: Gates
+    _clock: Clock
 
     def known_among(self, ids: Collection[int]) -> frozenset[int]:
         """Those of these scenes that were in Stash when last seen."""
@@ -162,13 +163,13 @@ class SceneLosses:
             tx.notes.save(SCENES_ACCEPTED, "")
 
 
+@dataclass(frozen=True)
 class ItemLosses:
     """The items that the libraries of one Plex have lost."""
 
-    def __init__(self, store: Database, plex: Plex, clock: Clock) -> None:
-        self._store = store
-        self._plex = plex
-        self._clock = clock
+    _store: Database
+    _plex: Plex
+    _clock: Clock
 
     def pending(self) -> frozenset[str]:
         """The libraries with a loss that no complete walk has settled yet."""

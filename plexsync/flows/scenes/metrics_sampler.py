@@ -4,6 +4,7 @@ A sample that can't be saved (a full disk, a busy database) is added to the next
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from plexsync.engine.watchdog import Heard
 from plexsync.rules.errors import Neighbour
@@ -16,14 +17,14 @@ from worker.circuit_breaker import CircuitState
 SECONDS = 60.0
 
 
+@dataclass
 class Sampler:
     """Takes the samples of one worker. `requests` counts the requests to each server since the process started."""
 
-    def __init__(self, store: Database, clock: Clock, requests: Mapping[Neighbour, Heard]) -> None:
-        self._store = store
-        self._clock = clock
-        self._requests = requests
-        self._reported: dict[str, int] | None = None
+    _store: Database
+    _clock: Clock
+    _requests: Mapping[Neighbour, Heard]
+    _reported: dict[str, int] | None = None
 
     def sample(self) -> None:
         """Save the current counts, and what was done since the last saved sample."""

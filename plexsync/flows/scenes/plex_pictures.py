@@ -10,6 +10,7 @@ selects. The proof counts for one version of one server.
 
 import logging
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 
@@ -27,17 +28,17 @@ log = logging.getLogger("PlexSync.picture")
 LAGS = (0.5, 1.0, 2.0)
 
 
+@dataclass
 class PlexPictures:
     """Lists, uploads and selects. Thread-safe. `clock` makes the pauses while Plex stores an upload."""
 
-    def __init__(self, store: Database, plex: Plex, gates: Gates, clock: Clock) -> None:
-        self._store = store
-        self._plex = plex
-        self._gates = gates
-        self._clock = clock
-        self._lock = Lock()
-        # The version of the server for which this process has tried the proof.
-        self._tried = ""
+    _store: Database
+    _plex: Plex
+    _gates: Gates
+    _clock: Clock
+    _lock: Lock = field(default_factory=Lock)
+    # The version of the server for which this process has tried the proof.
+    _tried: str = ""
 
     # --- shown -------------------------------------------------------------------------------------------------------
 

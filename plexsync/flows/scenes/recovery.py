@@ -3,8 +3,8 @@
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Generic, TypeVar
 
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
@@ -28,6 +28,7 @@ from plexsync.store.journal_file import JournalFile, WriteJournal
 J = TypeVar("J", bound=JournalFile[Any])
 
 
+@dataclass(eq=False)
 class JournalBeside(ABC, Generic[J]):
     """A journal beside one database.
 
@@ -35,14 +36,13 @@ class JournalBeside(ABC, Generic[J]):
     than the database is newer, and knows what the database has lost since.
     """
 
-    noted: str
+    noted: ClassVar[str]
 
-    def __init__(self, store: Database, journal: J, clock: Clock) -> None:
-        self._store = store
-        self._journal = journal
-        self._clock = clock
-        self._lock = threading.Lock()
-        self.is_checked = False
+    _store: Database
+    _journal: J
+    _clock: Clock
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    is_checked: bool = field(default=False, init=False)
 
     def check(self, *, again: bool = False) -> None:
         """Compare the database with the journal, once in a process; `again`: another process may have restored it since.

@@ -8,6 +8,7 @@ wakes the waiting scenes, as after every scan.
 import logging
 import threading
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from plexsync.engine.gates import Gates
@@ -29,20 +30,20 @@ LOOK = 5.0
 MANY = 1_000
 
 
+@dataclass
 class Scans:
     """The folders that wait for a scan. Of the worker and its watcher, one sends requests and the other does not wait."""
 
-    def __init__(self, store: Database, plex: Plex, gates: Gates, clock: Clock, rules: PathRules) -> None:
-        self._store = store
-        self._plex = plex
-        self._gates = gates
-        self._clock = clock
-        self._rules = rules
-        self._waiting: dict[str, None] = {}
-        self._looked: float | None = None
-        # `_asking` is held while Plex is asked, `_lock` only while the waiting folders are read or changed.
-        self._asking = threading.Lock()
-        self._lock = threading.Lock()
+    _store: Database
+    _plex: Plex
+    _gates: Gates
+    _clock: Clock
+    _rules: PathRules
+    _waiting: dict[str, None] = field(default_factory=dict)
+    _looked: float | None = None
+    # `_asking` is held while Plex is asked, `_lock` only while the waiting folders are read or changed.
+    _asking: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def want(self, scenes: Iterable[Scene]) -> None:
         """Request scans for the folders of these scenes, whose files are not in Plex yet."""

@@ -6,6 +6,7 @@ once nothing is written until the old Stash is back or you accept the new one.
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
@@ -27,17 +28,17 @@ NOTE = ACCEPTED + Choice.STASH
 SAMPLE = 20
 
 
+@dataclass(frozen=True)
 class StashIdentity:
     """The identity of the Stash of one database: the origins of the scenes that it has shown.
 
     `looks_only`: save nothing.
     """
 
-    def __init__(self, store: Database, stash: Stash, clock: Clock, *, looks_only: bool = False) -> None:
-        self._store = store
-        self._stash = stash
-        self._clock = clock
-        self._looks_only = looks_only
+    _store: Database
+    _stash: Stash
+    _clock: Clock
+    looks_only: bool = False
 
     def ensure(self, gates: Gates, scenes: Sequence[Scene]) -> frozenset[int]:
         """Return which of these scenes have the id of another one that was known. Raises NeighbourError.
@@ -61,7 +62,7 @@ class StashIdentity:
             accepted, is_taken = db.notes.text(NOTE), bool(db.notes.text(STASH_TAKEN))
             remembered = {} if is_taken else db.scene_names.sample(SAMPLE)
         if not is_another_stash(*_compared(remembered, self._stash.scenes(list(remembered)))):
-            if accepted and not self._looks_only:
+            if accepted and not self.looks_only:
                 # The old one is back.
                 with self._store.writing() as tx:
                     tx.notes.save(NOTE, "")
@@ -74,7 +75,7 @@ class StashIdentity:
                 setting="stash_url",
                 choice=Choice.STASH,
             )
-        if not self._looks_only:
+        if not self.looks_only:
             self._take()
 
     def _take(self) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.engine.gates import Gates
+from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import others_among
@@ -47,30 +48,20 @@ class Paired:
     is_foreign: bool
 
 
+@dataclass(frozen=True)
 class SceneMatcher:
     """Finds the items of scenes, with the index as the map of Plex.
 
     `patient`: it waits while another thread walks the libraries. A worker does not: it has other work, and a watchdog.
     """
 
-    def __init__(
-        self,
-        store: Database,
-        stash: Stash,
-        plex: Plex,
-        indexer: Indexer,
-        reader: BatchReader,
-        rules: LookRules,
-        *,
-        patient: bool,
-    ) -> None:
-        self._store = store
-        self._stash = stash
-        self._plex = plex
-        self._indexer = indexer
-        self._reader = reader
-        self._rules = rules
-        self._patient = patient
+    _store: Database
+    _stash: Stash
+    _plex: Plex
+    _indexer: Indexer
+    _gates: Gates
+    _rules: LookRules
+    patient: bool
 
     def find(self, scenes: Sequence[Scene]) -> Paired:
         """Find the items of these scenes, as they are now. Raises NeighbourError if a server can't be asked at all."""
@@ -99,7 +90,7 @@ class SceneMatcher:
 
     def freshen(self, *, force: bool = False) -> bool | None:
         """Bring the index up to date; see `Indexer.freshen`."""
-        return self._indexer.freshen(force=force, wait=self._patient)
+        return self._indexer.freshen(force=force, wait=self.patient)
 
     def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
         """The scenes that the index leads to an item of these libraries, by path, by name or by memory."""
@@ -130,7 +121,7 @@ class SceneMatcher:
         def rivals(ids: Sequence[int]) -> dict[int, Sequence[Scene]]:
             return dict.fromkeys(ids, self._stash.rivals(sorted({name for id in ids for name in asking[id]})))
 
-        rival_scenes = self._reader.read(Neighbour.STASH, rivals, asking)
+        rival_scenes = read_each(self._gates, Neighbour.STASH, rivals, asking)
         decided: dict[int, Verdict] = {}
         for id, verdict in verdicts.items():
             answer = rival_scenes.get(id, ())
@@ -260,15 +251,17 @@ class SceneMatcher:
             self._find({base_name(part.path) for part in planned.parts})
         names = sorted({base_name(part.path) for part in item.parts})
         try:
-            answer = self._reader.read(Neighbour.STASH, lambda _: {item.key: self._stash.rivals(names)}, [item.key])
+            answer = read_each(
+                self._gates, Neighbour.STASH, lambda _: {item.key: self._stash.rivals(names)}, [item.key]
+            )
         except NeighbourError:
             return set()
         rivals = answer[item.key]
         return set() if isinstance(rivals, NeighbourError) else {rival.id for rival in rivals}
 
     def items(self, keys: Iterable[str]) -> dict[str, Item | NeighbourError]:
-        """The full items in one request, halved as described in `BatchReader`. Missing ones are left out."""
-        return self._reader.read(Neighbour.PLEX, self._plex.items, keys)
+        """The full items in one request, halved as described in `read_each`. Missing ones are left out."""
+        return read_each(self._gates, Neighbour.PLEX, self._plex.items, keys)
 
 
 def by_part(entries: Iterable[Entry], key_of: Callable[[str], str]) -> dict[str, list[Entry]]:

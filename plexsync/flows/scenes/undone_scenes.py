@@ -1,10 +1,11 @@
 """Undone scenes: which of them stay undone, and what to restore on their items."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from plexsync.engine.gates import Gates
 from plexsync.flows.scenes.artwork import Artwork
-from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
+from plexsync.flows.scenes.batch_reads import may_be_its_own, read_each
 from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_matching import SceneMatcher, Verdict
@@ -27,24 +28,16 @@ from plexsync.rules.values import Value
 from plexsync.store.database import Database
 
 
+@dataclass(frozen=True)
 class UndoneScenes:
     """Inspects scenes whose pushes are undone."""
 
-    def __init__(
-        self,
-        store: Database,
-        stash: Stash,
-        matcher: SceneMatcher,
-        reader: BatchReader,
-        rules: LookRules,
-        pictures: Artwork | None,
-    ) -> None:
-        self._store = store
-        self._stash = stash
-        self._matcher = matcher
-        self._reader = reader
-        self._rules = rules
-        self._pictures = pictures
+    _store: Database
+    _stash: Stash
+    _matcher: SceneMatcher
+    _gates: Gates
+    _rules: LookRules
+    _pictures: Artwork | None
 
     def marked_among(self, ids: Collection[int]) -> set[int]:
         """The scenes among these whose undo is still in effect."""
@@ -129,7 +122,7 @@ class UndoneScenes:
             names = {base_name(part.path) for key in asked for part in stray[key]}
             return dict.fromkeys(asked, self._stash.rivals(sorted(names)))
 
-        rival_scenes = self._without_undone(self._reader.read(Neighbour.STASH, rivals, stray))
+        rival_scenes = self._without_undone(read_each(self._gates, Neighbour.STASH, rivals, stray))
         inspections = {sight.id: sight for sight in back}
         for id, some in keys.items():
             mine = {key: () if key in matched.get(id, set()) else rival_scenes.get(key) for key in sorted(some)}
@@ -173,7 +166,7 @@ class UndoneScenes:
 
         Scenes that Stash does not have are left out.
         """
-        answers = self._reader.read(Neighbour.STASH, self._stash.scenes, ids)
+        answers = read_each(self._gates, Neighbour.STASH, self._stash.scenes, ids)
         values_by_id: dict[int, StashValues | NeighbourError] = {}
         for id, answer in answers.items():
             if isinstance(answer, NeighbourError):
