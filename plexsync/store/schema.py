@@ -244,7 +244,6 @@ COLLECTIONS = (
         object_at text not null default '',
         scenes integer not null default -1,
         stamp integer not null default 0,
-        undone text not null default '',
         unique (object, source, library)
     )
     """,
@@ -478,7 +477,8 @@ SAMPLES = (
 
 LAYOUT = (*QUEUE, *GATES, *MEMORY, *COLLECTIONS, *PLEX, *STASH, *PLAYS, *RESUME, *RATINGS, *IMPORTS, *SAMPLES)
 # From the layout before: it keeps everything that is remembered. New columns come last, here and above.
-STEP: tuple[str, ...] = ()
+# How a collection was taken back is in its memory.
+STEP = ("alter table collection drop column undone",)
 
 
 def version(db: sqlite3.Connection) -> int:

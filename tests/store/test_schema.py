@@ -103,6 +103,7 @@ def test_a_database_that_was_brought_up_has_the_tables_and_indexes_of_a_new_one(
             shapes.append(({name: db.execute(f"pragma table_info({name})").fetchall() for name in tables}, rest))
             shapes[-1][1][:] = [(kind, name, sql and " ".join(sql.split())) for kind, name, sql in rest]
     assert shapes[0] == shapes[1]
+    assert "undone" not in {row[1] for row in shapes[0][0]["collection"]}, "its memory says how it was taken back"
 
 
 def test_todays_layout_put_back_is_that_of_the_database_on_record(eleven, tmp_path):
@@ -156,6 +157,8 @@ def test_what_was_known_is_read_as_it_was_written(eleven):
         decided = db.memories.of([13])[13, "1013"]
         assert decided["title"].drift and decided["actor"].adopted == ("ann",)
         assert db.memories.marks() == {10: "undo", 11: "release"}
+        assert {id: row.undone for id, row in db.collections.of([1, 3, 4]).items()} == {1: "", 3: "undo", 4: "release"}
+        assert db.collections.undone() == [3, 4]
         assert pushing.fields["title"].sent.value == "Newer"
         assert [one.key for one in pushes] == ["1003"]
         assert db.tallies.all()["died"] == 5
