@@ -30,7 +30,7 @@ from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Body, Call, Sharing, command
 from plexsync.cli.daemon.signals import Stop, stoppable
-from plexsync.cli.daemon.work_loop import Remaining, RemainingJobs, WorkLoop, WorkResult
+from plexsync.cli.daemon.work_loop import Remaining, RemainingJobs, WorkResult, work
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import SceneNumber, When
 from plexsync.cli.terminal.preview_output import dry_run as sync_dry_run
@@ -204,10 +204,7 @@ def _wait(call: Call, start: Begun, stop: Stop, action: Action, done: ActionResu
     """Work or watch until all are settled, and say how they stand then."""
     is_scenes = action.subject is SubjectKind.SCENES
     remaining = Remaining(done.jobs) if is_scenes else RemainingJobs(action.kinds, done.jobs)
-    ended = WorkResult()
-    if done.jobs:
-        with ProgressBar(start.console, action.working) as bar:
-            ended = WorkLoop(start, stop, bar, remaining, patient=True).run()
+    ended = work(start, stop, remaining, action.working) if done.jobs else WorkResult()
     with opened(start.config, start.folder) as parts:
         settled = action.settled(parts, done, remaining.count(parts))
     reason = f"; {ended.reason}" if ended.reason else ""

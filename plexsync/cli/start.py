@@ -78,6 +78,12 @@ class Begun:
         self.tell(parts)
         self.ask(parts)
 
+    def require(self, parts: "Parts") -> None:
+        """The same; raises why Stash can't be asked if settings may be missing for it."""
+        self.meet(parts)
+        if self.settings.away and not self.settings.sure:
+            raise self.settings.away
+
 
 @contextmanager
 def logged(call: Call, *, level: str) -> Iterator[tuple[Console, RedactingFilter]]:

@@ -7,9 +7,9 @@ from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import comparison_owed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
-from plexsync.cli.daemon.work_loop import Due, WorkLoop
+from plexsync.cli.daemon.work_loop import Due, work
 from plexsync.cli.start import begun
-from plexsync.cli.terminal.screen import ProgressBar, paper, say
+from plexsync.cli.terminal.screen import paper, say
 from plexsync.reports.format import local, many, stamp
 from plexsync.reports.outcomes import outcome_words
 from plexsync.reports.status import OWED
@@ -33,8 +33,7 @@ def drain(call: Call) -> int:
       plexsync drain
     """
     with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
-        with ProgressBar(start.console, "working") as bar:
-            ended = WorkLoop(start, stop, bar, Due(), patient=False).run()
+        ended = work(start, stop, Due(), "working", patient=False)
         with opened(start.config, start.folder) as parts:
             with parts.store.reading() as db:
                 due, ready = db.jobs.count_due(parts.clock.now())[0], db.jobs.count_states()[State.READY]

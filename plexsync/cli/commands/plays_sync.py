@@ -83,9 +83,7 @@ def sync(call: Call, dry: bool, since: datetime | None, out: str, force: bool, y
         back = way_back_of(parts)
         if back is None:
             return call.refused(OFF)
-        start.meet(parts)
-        if start.settings.away and not start.settings.sure:
-            raise start.settings.away
+        start.require(parts)
         try:
             return _previewed(call, start, parts, back, since, dry=dry, yes=yes, to=(out, force))
         except UnknownAccount as error:

@@ -1,16 +1,16 @@
 """`plexsync reconcile`: compares scenes with Plex, and queues those that differ."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import click
 
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command
-from plexsync.cli.daemon.signals import Stop, stoppable
-from plexsync.cli.daemon.work_loop import Remaining, WorkLoop
-from plexsync.cli.start import Begun, begun
-from plexsync.cli.terminal.param_types import SceneNumber, When
+from plexsync.cli.daemon.signals import stoppable
+from plexsync.cli.daemon.work_loop import work_scenes
+from plexsync.cli.start import begun
+from plexsync.cli.terminal.param_types import SceneNumber, When, moment
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.comparison_report import ComparisonReport
 from plexsync.flows.scenes.reconcile import ComparisonScope, UnknownLibrary
@@ -27,7 +27,7 @@ from plexsync.reports.comparisons import (
     report_facts,
 )
 from plexsync.reports.format import many, safe, stamp
-from plexsync.reports.outcomes import Outcomes, outcomes
+from plexsync.reports.outcomes import Outcomes
 from plexsync.rules.job import Kind, State
 from plexsync.rules.status_words import counted as number_of
 from plexsync.rules.status_words import finding_counts
@@ -71,47 +71,48 @@ def reconcile(
       plexsync reconcile 7 12
       plexsync reconcile --library Movies
     """
-    _check_options(scenes, since, library, quick=quick, anew=anew, wait=wait)
-    with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
-        with opened(start.config, start.folder) as parts, ProgressBar(start.console, "comparing") as bar:
-            start.meet(parts)
-            if start.settings.away and not start.settings.sure:
-                raise start.settings.away
-            if quick:
-                return _look(call, parts)
-            scope = _scope(parts, scenes, since, library)
-            try:
-                report = _compare(parts, scope, bar, stop, anew=anew)
-            except UnknownLibrary as error:
-                raise click.UsageError(str(error)) from error
-            waiting = _waiting(parts) if wait else []
-            busy = parts.someone_works()
-            lists: UnpairedLists = _lists(parts, report) if call.json else {}
-        settled, ended_by = _work(start, stop, waiting) if wait and not stop else (None, "")
-        facts: ReconcileFacts = {**report_facts(report), **_work_facts(settled, ended_by), **lists}
-        call.answer(facts, lambda: say(paper(), _words(report, settled, ended_by, busy=busy)))
-        failed = report.standing["failed"] or (settled and not settled.well)
-        return stop.code or (FAILED if failed else FINE)
-
-
-def _check_options(
-    scenes: tuple[int, ...],
-    since: datetime | timedelta | None,
-    library: str | None,
-    *,
-    quick: bool,
-    anew: bool,
-    wait: bool,
-) -> None:
-    """Check for options that exclude each other; raises UsageError."""
-    if bool(scenes) + (since is not None) + bool(library) > 1:
+    ways = bool(scenes) + (since is not None) + bool(library)
+    if ways > 1:
         raise click.UsageError(
             "say which scenes in one way: their numbers, --since WHEN or --library NAME; or all of them"
         )
-    if quick and (scenes or since is not None or library or anew or wait):
+    if quick and (ways or anew or wait):
         raise click.UsageError("--quick runs a poll, and takes no other option")
-    if anew and (scenes or since is not None or library):
+    if anew and ways:
         raise click.UsageError("--anew is for the full comparison: a selection is always compared from its start")
+    with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
+        with opened(start.config, start.folder) as parts, ProgressBar(start.console, "comparing") as bar:
+            start.require(parts)
+            if quick:
+                return _look(call, parts)
+            if scenes or not ways:
+                take_up_skipped(parts.store, parts.clock, scenes or None)
+            then = moment(since, parts.clock.now())
+            try:
+                if ways:
+                    scope = ComparisonScope(tuple(dict.fromkeys(scenes)), then, library or "")
+                    report = parts.reconciler.reconcile_some(scope, bar.at, stopping=stop.event.is_set)
+                else:
+                    report = parts.reconciler.reconcile(bar.at, stopping=stop.event.is_set, anew=anew)
+            except UnknownLibrary as error:
+                raise click.UsageError(str(error)) from error
+            with parts.store.reading() as db:
+                waiting = [id for id, state in db.jobs.ids(Kind.SCENE) if state in (State.READY, State.RUNNING)]
+            busy = parts.someone_works()
+            lists: UnpairedLists = {}
+            if call.json and report.without_scene is not None:
+                lists = {
+                    "scenes_without_item": list(lone_scenes(parts)),
+                    "items_without_scene": list(lone_items(parts)),
+                }
+        settled, ended_by = work_scenes(start, stop, waiting) if wait and not stop else (None, "")
+        worked: WaitResult = {}
+        if settled is not None:
+            worked = {"outcomes": dict(settled.standing), "causes": dict(settled.causes), "why": ended_by}
+        facts: ReconcileFacts = {**report_facts(report), **worked, **lists}
+        call.answer(facts, lambda: say(paper(), _words(report, settled, ended_by, busy=busy)))
+        failed = report.standing["failed"] or (settled and not settled.well)
+        return stop.code or (FAILED if failed else FINE)
 
 
 def _look(call: Call, parts: Parts) -> int:
@@ -128,55 +129,6 @@ def _look(call: Call, parts: Parts) -> int:
     if polled.reason:
         click.echo(f"plexsync: {safe(polled.reason)}", err=True)
     return FAILED if polled.reason else FINE
-
-
-def _scope(
-    parts: Parts, scenes: tuple[int, ...], since: datetime | timedelta | None, library: str | None
-) -> ComparisonScope | None:
-    if isinstance(since, timedelta):
-        since = datetime.fromtimestamp(parts.clock.now() / 1000, UTC) - since
-    if scenes or since is not None or library:
-        return ComparisonScope(tuple(dict.fromkeys(scenes)), since, library or "")
-    return None
-
-
-def _compare(
-    parts: Parts, scope: ComparisonScope | None, bar: ProgressBar, stop: Stop, *, anew: bool
-) -> ComparisonReport:
-    def stopping() -> bool:
-        return bool(stop)
-
-    if scope is None or scope.scenes:
-        take_up_skipped(parts.store, parts.clock, scope.scenes if scope else None)
-    if scope is not None:
-        return parts.reconciler.reconcile_some(scope, bar.at, stopping=stopping)
-    return parts.reconciler.reconcile(bar.at, stopping=stopping, anew=anew)
-
-
-def _lists(parts: Parts, report: ComparisonReport) -> UnpairedLists:
-    """The unpaired items and scenes, after a full comparison."""
-    if report.without_scene is None:
-        return {}
-    return {"scenes_without_item": list(lone_scenes(parts)), "items_without_scene": list(lone_items(parts))}
-
-
-def _waiting(parts: Parts) -> list[int]:
-    with parts.store.reading() as db:
-        return [id for id, state in db.jobs.ids(Kind.SCENE) if state in (State.READY, State.RUNNING)]
-
-
-def _work(start: Begun, stop: Stop, ids: list[int]) -> tuple[Outcomes, str]:
-    """Work or watch until these scenes are settled; returns their outcomes, and why it ended early."""
-    with ProgressBar(start.console, "syncing") as bar:
-        ended = WorkLoop(start, stop, bar, Remaining(ids), patient=True).run()
-    with opened(start.config, start.folder) as parts:
-        return outcomes(parts, ids), ended.reason
-
-
-def _work_facts(settled: Outcomes | None, ended_by: str) -> WaitResult:
-    if settled is None:
-        return {}
-    return {"outcomes": dict(settled.standing), "causes": dict(settled.causes), "why": ended_by}
 
 
 def _words(report: ComparisonReport, settled: Outcomes | None, ended_by: str, *, busy: bool) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import click
@@ -20,20 +21,19 @@ from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import approve_bulk, asked_settings, bulk_approved, waits_for_yes
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
-from plexsync.cli.daemon.work_loop import Remaining, WorkLoop
+from plexsync.cli.daemon.work_loop import work_scenes
 from plexsync.cli.plan_applying import apply_plan
 from plexsync.cli.start import Begun, begun
-from plexsync.cli.terminal.param_types import SceneNumber, When
-from plexsync.cli.terminal.preview_output import PreviewFile, dry_run, first_look, moment
+from plexsync.cli.terminal.param_types import SceneNumber, When, moment
+from plexsync.cli.terminal.preview_output import PreviewFile, dry_run, first_look
 from plexsync.cli.terminal.prompts import confirmed
-from plexsync.cli.terminal.screen import ProgressBar, paper, say
+from plexsync.cli.terminal.screen import paper, say
 from plexsync.cli.terminal.worker_hint import worker_hint
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.flows.scenes.undo import resting
 from plexsync.flows.scenes.verbs import first_of_most, want_all, want_scenes
 from plexsync.reports.format import many, safe
 from plexsync.reports.named_scenes import ignored_words, missing_words, named_facts, unchecked_words
-from plexsync.reports.outcomes import outcomes
 from plexsync.reports.scenes import facts_of, left_out_words
 from plexsync.reports.shapes.scenes import LeftOutFacts
 from plexsync.reports.undo import not_queued, rests
@@ -89,7 +89,11 @@ class Queued:
         for words in (*self.refused, unchecked_words(self.named)):
             if words:
                 click.echo(f"plexsync: {words}", err=True)
-        _tell_undone(self.named.undone, sentence)
+        marks = self.named.undone
+        for id in list(marks)[:FEW]:
+            click.echo(f"plexsync: {sentence(id, marks[id])}", err=True)
+        if len(marks) > FEW:
+            click.echo(f"plexsync: and {many(len(marks) - FEW, 'more scene')} (plexsync redo)", err=True)
         return FAILED if self.refused or self.named.undone else FINE
 
 
@@ -159,8 +163,9 @@ def sync(
       plexsync sync --apply plan.json --wait
     """
     if plan is not None:
-        _check_alone(scenes, all_, since, dry, file, out, force, take_over, yes)
-        return apply_plan(call, plan, wait=wait, hint=worker_hint)
+        if scenes or all_ or since or dry or file or out or force or take_over or yes:
+            raise click.UsageError("--apply writes what is in the plan: it goes with --wait alone")
+        return apply_plan(call, plan, wait=wait)
     if bool(scenes) + all_ + (since is not None) != 1:
         raise click.UsageError("say which scenes: --all, --since WHEN, or their numbers")
     _check_which_way(wait, dry, file, out, force, yes)
@@ -181,40 +186,22 @@ def _queue(
     with begun(call, need=SettingsNeed.WORK if wait or asks else less) as start:
         if half_mended(start.address):
             mend(start.address)
+        queue = partial(_queue_now, start, scenes, since, take_over=take_over, yes=yes, asks=asks, wait=wait)
         try:
-            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks, wait=wait)
+            queued = queue()
         except Unusable:
             # The database may be damaged. The check takes time and the worker's lock, so it does not run on every call.
             mend(start.address)
-            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks, wait=wait)
+            queued = queue()
         if queued is None:
             click.echo("plexsync: nothing was queued", err=True)
             return FAILED
         if wait and queued.ids:
             return _wait(call, start, queued, whole=whole)
-    return _queued_answer(call, queued)
-
-
-def _queued_answer(call: Call, queued: Queued) -> int:
-    """Answer with what was queued, and name the scenes for which nothing was; returns the exit code."""
-    if queued.ids or not (queued.refused or queued.named.undone):
+    if not call.json and (queued.ids or not (queued.refused or queued.named.undone)):
         hint = f"; {worker_hint(queued.busy, queued.closed)}" if queued.ids or queued.closed else ""
-        if not call.json:
-            say(paper(), f"{many(len(queued.ids), 'scene')} queued{hint}")
+        say(paper(), f"{many(len(queued.ids), 'scene')} queued{hint}")
     return queued.told(call, {"wanted": len(queued.ids), **({"why": queued.closed} if queued.closed else {})})
-
-
-def _tell_undone(marks: Mapping[int, TakenBack], sentence: Callable[[int, TakenBack], str]) -> None:
-    """Report on standard error the named scenes that are undone, and what ends that."""
-    for id in list(marks)[:FEW]:
-        click.echo(f"plexsync: {sentence(id, marks[id])}", err=True)
-    if len(marks) > FEW:
-        click.echo(f"plexsync: and {many(len(marks) - FEW, 'more scene')} (plexsync redo)", err=True)
-
-
-def _check_alone(*others: object) -> None:
-    if any(others):
-        raise click.UsageError("--apply writes what is in the plan: it goes with --wait alone")
 
 
 def _check_which_way(wait: bool, dry: bool, file: str, out: str, force: bool, yes: bool) -> None:
@@ -230,7 +217,7 @@ def _check_which_way(wait: bool, dry: bool, file: str, out: str, force: bool, ye
         raise click.UsageError("--force goes with --html or --out")
 
 
-def _queued(
+def _queue_now(
     start: Begun,
     scenes: tuple[int, ...],
     since: datetime | timedelta | None,
@@ -244,10 +231,12 @@ def _queued(
     with opened(start.config, start.folder) as parts:
         if not scenes and since is None and not _agreed(start, parts, take_over=take_over, yes=yes, asks=asks):
             return None
-        then = moment(parts, since)
+        then = moment(since, parts.clock.now())
         start.ask(parts, READ_STASH)
-        if then is not None:
-            _check_first(parts, then, yes=yes)
+        if then is not None and not bulk_approved(parts) and first_of_most(parts.store, parts.stash, parts.gates, then):
+            if not yes:
+                raise click.ClickException(FIRST_OF_MOST)
+            approve_bulk(parts)
         named = named_scenes(parts, scenes)
         if scenes:
             # A call that waits has undone scenes inspected.
@@ -256,15 +245,14 @@ def _queued(
         else:
             ids = want_all(parts.store, parts.stash, parts.gates, parts.clock, since=then, take_over=take_over)
         # A worker runs on the same gates, so it goes on as soon as this probe is answered.
-        return Queued(ids, named, busy=parts.someone_works(), closed="" if wait else _why_not_now(start, parts, scenes))
-
-
-def _why_not_now(start: Begun, parts: Parts, scenes: tuple[int, ...]) -> str:
-    """Why nothing can be synced now; '' if it can. Before many scenes, Plex is asked whether it has the libraries."""
-    if not scenes and not start.settings.lacking and parts.gates.is_open(READ_PLEX):
-        with suppress(NeighbourError):
-            parts.gates.ask(READ_PLEX, parts.plex.sections)
-    return start.ask(parts)
+        busy, closed = parts.someone_works(), ""
+        if not wait:
+            # Before many scenes, Plex is asked whether it has the libraries.
+            if not scenes and not start.settings.lacking and parts.gates.is_open(READ_PLEX):
+                with suppress(NeighbourError):
+                    parts.gates.ask(READ_PLEX, parts.plex.sections)
+            closed = start.ask(parts)
+        return Queued(ids, named, busy=busy, closed=closed)
 
 
 def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: bool) -> bool:
@@ -274,9 +262,11 @@ def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: boo
     """
     if not waits_for_yes(parts) and not take_over:
         return True
+    if not yes and not asks:
+        question = asked_settings(parts)
+        waits = f"{question.text}: {SETTINGS_WAIT}" if question and bulk_approved(parts) else FIRST
+        raise click.ClickException(TAKING_OVER if take_over else waits)
     if not yes:
-        if not asks:
-            raise click.ClickException(TAKING_OVER if take_over else _why_not(parts))
         start.meet(parts)
         totals = first_look(start, parts, take_over=take_over)
         once = "" if take_over else " It is asked only once."
@@ -286,59 +276,35 @@ def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: boo
     return True
 
 
-def _why_not(parts: Parts) -> str:
-    """Why the whole library is not written without a question."""
-    question = asked_settings(parts)
-    return f"{question.text}: {SETTINGS_WAIT}" if question and bulk_approved(parts) else FIRST
-
-
-def _check_first(parts: Parts, since: datetime, *, yes: bool) -> None:
-    """End the call if it would be the first write of most of the library, and nobody has approved that."""
-    if bulk_approved(parts) or not first_of_most(parts.store, parts.stash, parts.gates, since):
-        return
-    if not yes:
-        raise click.ClickException(FIRST_OF_MOST)
-    approve_bulk(parts)
-
-
 def _wait(call: Call, start: Begun, queued: Queued, *, whole: bool) -> int:
     """Work or watch until all are settled; report the outcomes, and the named scenes that Stash does not have."""
-    ids = queued.ids
+    ids, named = queued.ids, queued.named
     with stoppable() as stop:
-        with ProgressBar(start.console, "syncing") as bar:
-            ended = WorkLoop(start, stop, bar, Remaining(None if whole else ids), patient=True).run()
+        settled, reason = work_scenes(start, stop, ids, whole=whole)
         with opened(start.config, start.folder) as parts:
-            settled = outcomes(parts, ids)
-            gone = _gone(parts, queued.named.ids)
             with parts.store.reading() as db:
-                undone = resting(db, queued.named.ids)
+                rows = db.jobs.of(Kind.SCENE, named.ids)
+                gone = [id for id in named.ids if id not in rows or rows[id].state is State.GONE]
+                undone = resting(db, named.ids)
             incomplete = _incomplete(parts, ids)
+        left_out = [{"scene": id, **fact} for id, missing in incomplete for fact in missing]
         facts = {
             "wanted": len(ids),
             "outcomes": dict(settled.standing),
             "causes": dict(settled.causes),
             "kept_fields": settled.kept_fields,
-            "why": ended.reason,
-            **(
-                {"left_out": [{"scene": id, **fact} for id, missing in incomplete for fact in missing]}
-                if incomplete
-                else {}
-            ),
+            "why": reason,
+            **({"left_out": left_out} if left_out else {}),
         }
-        reason = f"; {ended.reason}" if ended.reason else ""
         if not call.json:
-            _tell(settled.line() + reason, incomplete)
-        code = replace(queued, named=replace(queued.named.without(gone), undone=undone)).told(call, facts, rests)
+            out = paper()
+            say(out, settled.line() + (f"; {reason}" if reason else ""))
+            for id, missing in incomplete[:FEW]:
+                say(out, f"scene {id} is in sync, but {safe(left_out_words(missing))}")
+            if len(incomplete) > FEW:
+                say(out, f"and {many(len(incomplete) - FEW, 'more scene')}: plexsync status SCENE shows why")
+        code = replace(queued, named=replace(named.without(gone), undone=undone)).told(call, facts, rests)
         return stop.code or (FINE if settled.well else FAILED) or code
-
-
-def _tell(summary: str, incomplete: Sequence[tuple[int, list[LeftOutFacts]]]) -> None:
-    out = paper()
-    say(out, summary)
-    for id, missing in incomplete[:FEW]:
-        say(out, f"scene {id} is in sync, but {safe(left_out_words(missing))}")
-    if len(incomplete) > FEW:
-        say(out, f"and {many(len(incomplete) - FEW, 'more scene')}: plexsync status SCENE shows why")
 
 
 def _incomplete(parts: Parts, ids: Sequence[int]) -> list[tuple[int, list[LeftOutFacts]]]:
@@ -352,9 +318,3 @@ def _incomplete(parts: Parts, ids: Sequence[int]) -> list[tuple[int, list[LeftOu
             facts = facts_of(db, sorted(doubtful), names)
         incomplete += [(fact["id"], fact["left_out"]) for fact in facts if fact["left_out"]]
     return incomplete
-
-
-def _gone(parts: Parts, ids: Sequence[int]) -> list[int]:
-    """The scenes that Stash does not have."""
-    with parts.store.reading() as db:
-        return [id for id in ids if (row := db.jobs.find(Kind.SCENE, id)) is None or row.state is State.GONE]

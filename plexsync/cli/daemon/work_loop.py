@@ -1,13 +1,13 @@
 """Works the queue until a call is done: in this process if the worker's lock is free, else by watching its holder."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol
 
-from plexsync.app.parts import Parts, at_work
+from plexsync.app.parts import Parts, at_work, opened
 from plexsync.app.run import drain
 from plexsync.app.switches import comparison_owed
 from plexsync.cli.daemon.signals import Stop
@@ -18,7 +18,7 @@ from plexsync.engine.loop import Ran
 from plexsync.engine.tickets import READS, Closed
 from plexsync.flows.scenes.verbs import SETTLED, unsettled
 from plexsync.reports.format import ago
-from plexsync.reports.outcomes import kept_in_all
+from plexsync.reports.outcomes import Outcomes, kept_in_all, outcomes
 from plexsync.rules.errors import LockLost, Neighbour
 from plexsync.rules.job import State
 from plexsync.store.database import Reader
@@ -103,6 +103,24 @@ class WorkResult:
     kept_fields: int = 0
     reason: str = ""
     until: int | None = None
+
+
+def work(start: Begun, stop: Stop, remaining: Countdown, label: str, *, patient: bool = True) -> WorkResult:
+    """Work or watch until nothing of `remaining` is left. `patient`: through outages, until every scene is settled."""
+    with ProgressBar(start.console, label) as bar:
+        return WorkLoop(start, stop, bar, remaining, patient=patient).run()
+
+
+def work_scenes(start: Begun, stop: Stop, ids: Sequence[int], *, whole: bool = False) -> tuple[Outcomes, str]:
+    """Work or watch until these scenes (`whole`: all there are) are settled: their outcomes, and why it ended early."""
+    # A poll may queue a scene again before it is counted.
+    for _ in range(2):
+        ended = work(start, stop, Remaining(None if whole else ids), "syncing")
+        with opened(start.config, start.folder) as parts:
+            settled = outcomes(parts, ids)
+        if ended.reason or stop or not settled.standing["waiting"]:
+            break
+    return settled, ended.reason
 
 
 class WorkLoop:

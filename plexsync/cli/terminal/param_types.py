@@ -1,7 +1,7 @@
 """Parameters of commands: moments, items, and scenes (`7`, `#7` and the address of its page are scene 7)."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import click
 
@@ -64,3 +64,12 @@ class When(click.ParamType[datetime | timedelta]):
             return moment_typed(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def moment(since: datetime | timedelta | None, now: int) -> datetime | None:
+    """The start of the period; warns if it is in the future. `now` is in UTC milliseconds."""
+    if isinstance(since, timedelta):
+        return datetime.fromtimestamp(now / 1000, UTC) - since
+    if since is not None and since.timestamp() * 1000 > now:
+        click.echo("plexsync: warning: --since is still to come, so nothing can have changed since", err=True)
+    return since

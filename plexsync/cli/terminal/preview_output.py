@@ -9,11 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, TextIO
 
-import click
 from rich.console import Console
 
 from plexsync.app import plan_file
@@ -22,6 +21,7 @@ from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun
 from plexsync.cli.terminal.export_file import output
+from plexsync.cli.terminal.param_types import moment
 from plexsync.cli.terminal.preview_html import HEAD, scene_html, shown
 from plexsync.cli.terminal.preview_text import scene_lines
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
@@ -276,9 +276,7 @@ def dry_run(
     """
     out, to = paper(), to or PreviewFile()
     with opened(start.config, start.folder) as parts, stoppable() as stop:
-        start.meet(parts)
-        if start.settings.away and not start.settings.sure:
-            raise start.settings.away
+        start.require(parts)
         with _on_paper(call, parts, to, whole=bool(ids), take_over=take_over) as chosen:
             with ProgressBar(start.console, "comparing") as bar:
                 # The bar makes room only for output on its own console.
@@ -288,23 +286,13 @@ def dry_run(
                     most=ON_A_TERMINAL if out.is_terminal and not ids else None,
                 )
                 named = list(ids) if ids or redo else None
-                asked = PreviewRequest(named, moment(parts, since), take_over=take_over, redo=redo)
+                asked = PreviewRequest(named, moment(since, parts.clock.now()), take_over=take_over, redo=redo)
                 totals = _run(call, parts, asked, on, bar, stop)
             on.end(totals)
         if to.path:
             facts = {"dry_run": True, **totals.facts(), "file": to.path}
             call.answer(facts, lambda: say(out, "\n".join([*totals.lines(), to.line])))
         return stop.code or totals.code
-
-
-def moment(parts: Parts, since: datetime | timedelta | None) -> datetime | None:
-    """The start of the period; warns if it is in the future."""
-    now = parts.clock.now() / 1000
-    if isinstance(since, timedelta):
-        return datetime.fromtimestamp(now, UTC) - since
-    if since is not None and since.timestamp() > now:
-        click.echo("plexsync: warning: --since is still to come, so nothing can have changed since", err=True)
-    return since
 
 
 @dataclass(frozen=True)
