@@ -16,36 +16,30 @@ from plexsync.store.db import clean
 
 # No count or time here has more digits, and the database could not store it.
 DIGITS = 18
+# What an `IGNORED` mark says of a scene that is ignored again once its undo is done.
+UNDONE = "undone"
 
 FIND = "select value from note where name = :name"
-# There may be as many marks as scenes.
-LIST = """
-select name, value from note
- where name not like 'take-over:%' and name not like 'ignored:%' and name not like 'loss:%' and name not like 'kept:%'
-   and name not like 'approved:%' and name not like 'old-list:%'
- order by name
-"""
-MARKS = "select name, value from note where name in (select 'take-over:' || value from json_each(:scenes))"
-APPROVALS = "select name, value from note where name in (select 'approved:' || value from json_each(:scenes))"
-HELD_IGNORES = "select name, value from note where name in (select 'ignored:' || value from json_each(:scenes))"
+# The kinds of marks, of which there may be as many as scenes. A mark is a note of the name KIND:NUMBER or KIND:KEY.
+TAKE_OVER, APPROVED, IGNORED, KEPT, LOSS, OLD_LIST = "take-over", "approved", "ignored", "kept", "loss", "old-list"
+KINDS = (TAKE_OVER, APPROVED, IGNORED, KEPT, LOSS, OLD_LIST)
+_NO_MARK = " and ".join(f"name not like '{kind}:%'" for kind in KINDS)
+LIST = f"select name, value from note where {_NO_MARK} order by name"
+_MARKED = "name in (select cast(:kind as text) || ':' || value from json_each(:items))"
+MARKS = f"select name, value from note where {_MARKED}"
+END_MARKS = f"delete from note where {_MARKED}"
+_MARK = (
+    "insert or ignore into note (name, value) select cast(:kind as text) || ':' || value, :value from json_each(:items)"
+)
+MARK = f"{_MARK} where true"
+MARK_UNKNOWN = f"{_MARK} where value not in (select item from memory union select item from pushing)"
 # In the order of numbers, not of names.
 _KEPT = "name >= 'kept:' and name < 'kept;'"
 _KEPT_SCENE = "cast(substr(name, 6) as bigint)"
-KEPT = f"select {_KEPT_SCENE} from note where {_KEPT} and {_KEPT_SCENE} > :after order by 1 limit :limit"
+LIST_KEPT = f"select {_KEPT_SCENE} from note where {_KEPT} and {_KEPT_SCENE} > :after order by 1 limit :limit"
 COUNT_KEPT = f"select count(*) from note where {_KEPT}"
-KEPT_AMONG = "select name from note where name in (select 'kept:' || value from json_each(:scenes))"
-KEEP = """
-insert or ignore into note (name, value) select 'kept:' || value, :now from json_each(:scenes) where true
-"""
-END_KEPT = "delete from note where name in (select 'kept:' || value from json_each(:scenes))"
 SAVE_OLD_LIST = "insert or ignore into note (name, value) values ('old-list:' || :item, :value)"
-END_OLD_LISTS = "delete from note where name in (select 'old-list:' || value from json_each(:items))"
-LOSSES = "select name, value from note where name in (select 'loss:' || value from json_each(:items))"
 HAS_LOSSES = "select 1 from note where name >= 'loss:' and name < 'loss;' limit 1"
-_LOSE = "insert or ignore into note (name, value) select 'loss:' || value, :after from json_each(:items)"
-LOSE = f"{_LOSE} where true"
-LOSE_UNKNOWN = f"{_LOSE} where value not in (select item from memory union select item from pushing)"
-FIND_AGAIN = "delete from note where name in (select 'loss:' || value from json_each(:items))"
 DROP = "delete from note where name = :name and (:value = '' or value = :value)"
 LOWER = """
 update note set value = cast(cast(:value as bigint) as text)
@@ -73,13 +67,11 @@ class ReadOnlyNotes(Table):
 
     def take_overs(self, scenes: Sequence[int]) -> dict[int, str]:
         """Return those of these scenes whose items are to be taken over, each with its mark."""
-        rows = self._db.rows(MARKS, {"scenes": json.dumps(list(scenes))})
-        return {int(str(name).rpartition(":")[2]): str(value) for name, value in rows}
+        return self._of_scenes(TAKE_OVER, scenes)
 
     def approvals(self, scenes: Sequence[int]) -> dict[int, str]:
         """Return the approvals of those of these scenes of which you approved some changes (`plexsync.rules.approval`)."""
-        rows = self._db.rows(APPROVALS, {"scenes": json.dumps(list(scenes))})
-        return {int(str(name).rpartition(":")[2]): str(value) for name, value in rows}
+        return self._of_scenes(APPROVED, scenes)
 
     def old_lists(self, *, limit: int) -> dict[str, str]:
         """Return the marks of up to `limit` items with lists that an earlier PlexSync may have left, by item key."""
@@ -88,8 +80,7 @@ class ReadOnlyNotes(Table):
 
     def losses(self, items: Sequence[str]) -> dict[str, int]:
         """Return those of these items that have pushes of which the database knows only those up to a number."""
-        rows = self._db.rows(LOSSES, {"items": json.dumps(list(items))})
-        return {str(name).partition(":")[2]: int(value) for name, value in rows}
+        return {item: int(value) for item, value in self._marks(LOSS, items).items()}
 
     def has_losses(self) -> bool:
         """Whether any item has such pushes."""
@@ -97,7 +88,7 @@ class ReadOnlyNotes(Table):
 
     def kept_scenes(self, *, after: int, limit: int) -> list[int]:
         """Return up to `limit` scenes above `after` with a field that you keep, by number."""
-        return [scene for (scene,) in self._db.rows(KEPT, {"after": after, "limit": limit})]
+        return [scene for (scene,) in self._db.rows(LIST_KEPT, {"after": after, "limit": limit})]
 
     def count_kept(self) -> int:
         """Count the scenes with a field that you keep."""
@@ -105,20 +96,23 @@ class ReadOnlyNotes(Table):
 
     def kept_among(self, scenes: Iterable[int]) -> list[int]:
         """Return those of these scenes with a field that you keep, by number."""
-        rows = self._db.rows(KEPT_AMONG, {"scenes": json.dumps(list(scenes))})
-        return sorted(int(str(name).rpartition(":")[2]) for (name,) in rows)
+        return sorted(self._of_scenes(KEPT, scenes))
 
     def held_ignores(self, scenes: Iterable[int]) -> frozenset[int]:
         """Return those of these scenes whose id meant another scene when that one was ignored."""
-        return self._ignores(scenes, undone=False)
+        return frozenset(scene for scene, value in self._of_scenes(IGNORED, scenes).items() if value != UNDONE)
 
     def ignored_once_undone(self, scenes: Iterable[int]) -> frozenset[int]:
         """Return those of these scenes that are ignored again once their undo is done; until then nothing ends it."""
-        return self._ignores(scenes, undone=True)
+        return frozenset(scene for scene, value in self._of_scenes(IGNORED, scenes).items() if value == UNDONE)
 
-    def _ignores(self, scenes: Iterable[int], *, undone: bool) -> frozenset[int]:
-        rows = self._db.rows(HELD_IGNORES, {"scenes": json.dumps(list(scenes))})
-        return frozenset(int(str(name).rpartition(":")[2]) for name, value in rows if (value == "undone") == undone)
+    def _of_scenes(self, kind: str, scenes: Iterable[int]) -> dict[int, str]:
+        """The marks of this kind that these scenes have."""
+        return {int(scene): value for scene, value in self._marks(kind, map(str, scenes)).items()}
+
+    def _marks(self, kind: str, items: Iterable[str]) -> dict[str, str]:
+        rows = self._db.rows(MARKS, {"kind": kind, "items": json.dumps(list(items))})
+        return {str(name).partition(":")[2]: str(value) for name, value in rows}
 
 
 class Notes(ReadOnlyNotes):
@@ -144,31 +138,31 @@ class Notes(ReadOnlyNotes):
 
         Replaces an earlier mark.
         """
-        self.save(f"take-over:{scene}", str(now))
+        self.save(f"{TAKE_OVER}:{scene}", str(now))
 
     def end_take_over(self, scene: int, mark: str = "") -> None:
         """Remove this mark, or any mark (''); a newer mark stays."""
-        self._db.execute(DROP, {"name": f"take-over:{scene}", "value": mark})
+        self._db.execute(DROP, {"name": f"{TAKE_OVER}:{scene}", "value": mark})
 
     def approve(self, scene: int, approval: str) -> None:
         """Save which changes of a scene you approved. Replaces an earlier approval."""
-        self.save(f"approved:{scene}", approval)
+        self.save(f"{APPROVED}:{scene}", approval)
 
     def end_approval(self, scene: int) -> None:
         """Remove the approval of a scene: it was carried out, or is void."""
-        self._db.execute(DROP, {"name": f"approved:{scene}", "value": ""})
+        self._db.execute(DROP, {"name": f"{APPROVED}:{scene}", "value": ""})
 
     def mark_losses(self, items: Sequence[str], after: int, *, unknown_only: bool) -> None:
         """Mark items with pushes above this number, which the database does not know. An earlier mark stays.
 
         `unknown_only`: only the items of which it remembers nothing.
         """
-        sql = LOSE_UNKNOWN if unknown_only else LOSE
-        self._db.execute(sql, {"items": json.dumps(list(items)), "after": str(after)})
+        sql = MARK_UNKNOWN if unknown_only else MARK
+        self._db.execute(sql, {"kind": LOSS, "items": json.dumps(list(items)), "value": str(after)})
 
     def end_losses(self, items: Sequence[str]) -> None:
         """Remove the marks of these items: what was lost is known again."""
-        self._db.execute(FIND_AGAIN, {"items": json.dumps(list(items))})
+        self._db.execute(END_MARKS, {"kind": LOSS, "items": json.dumps(list(items))})
 
     def mark_old_lists(self, marks: Mapping[str, str]) -> None:
         """Mark items with lists that an earlier PlexSync may have left, each with a text. An earlier mark stays."""
@@ -176,24 +170,24 @@ class Notes(ReadOnlyNotes):
 
     def end_old_lists(self, items: Iterable[str]) -> None:
         """Remove the marks of these items."""
-        self._db.execute(END_OLD_LISTS, {"items": json.dumps(list(items))})
+        self._db.execute(END_MARKS, {"kind": OLD_LIST, "items": json.dumps(list(items))})
 
     def mark_kept(self, scenes: Iterable[int], *, now: int) -> None:
         """Mark these scenes: they have a field that you keep. An earlier mark stays."""
-        self._db.execute(KEEP, {"scenes": json.dumps(list(scenes)), "now": str(now)})
+        self._db.execute(MARK, {"kind": KEPT, "items": json.dumps([str(scene) for scene in scenes]), "value": str(now)})
 
     def end_kept(self, scenes: Iterable[int]) -> None:
         """Remove the marks of these scenes."""
-        self._db.execute(END_KEPT, {"scenes": json.dumps(list(scenes))})
+        self._db.execute(END_MARKS, {"kind": KEPT, "items": json.dumps([str(scene) for scene in scenes])})
 
     def hold_ignore(self, scene: int, *, now: int) -> None:
         """Mark a scene: you have to say whether the ignore is meant for it."""
-        self.save(f"ignored:{scene}", str(now))
+        self.save(f"{IGNORED}:{scene}", str(now))
 
     def ignore_once_undone(self, scene: int) -> None:
         """Mark an ignored scene: its undo is worked as any other, and ends in its being ignored again."""
-        self.save(f"ignored:{scene}", "undone")
+        self.save(f"{IGNORED}:{scene}", UNDONE)
 
     def end_held_ignore(self, scene: int) -> bool:
         """Remove either mark; False if there was none."""
-        return self._db.execute(DROP, {"name": f"ignored:{scene}", "value": ""}) > 0
+        return self._db.execute(DROP, {"name": f"{IGNORED}:{scene}", "value": ""}) > 0
