@@ -19,8 +19,8 @@ from plexsync.store import backup
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
 from plexsync.store.db import MOUNTS
+from plexsync.store.files import SIDES
 from plexsync.store.intake import DATABASE
-from plexsync.store.integrity import SIDES
 from plexsync.store.sqlite import SqliteFile
 from tests.patience import HANG
 

@@ -18,7 +18,7 @@ from plexsync.rules.errors import Unusable
 from plexsync.rules.machine import Machine
 from plexsync.store import backup, moving
 from plexsync.store.address import StoreAddress, moved_name
-from plexsync.store.integrity import SIDES
+from plexsync.store.files import SIDES
 from plexsync.store.moving import StoreMove, Tell
 from plexsync.store.worker_locks import locks_at
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from plexsync.rules.errors import LocalFault, Unusable
 from plexsync.store import intake, schema
 from plexsync.store.db import faults, half_written
-from plexsync.store.integrity import SIDES, first_page
+from plexsync.store.files import SIDES, create, hidden_beside, sync_to_disk
+from plexsync.store.integrity import first_page
 from plexsync.store.repair import MARK
 
 # How long a restore waits for other users of the database.
@@ -125,7 +126,7 @@ def _note(path: Path, notes: Mapping[str, str]) -> None:
 
 def _copy(source: Path, target: Path) -> Copied:
     """Copy page by page within one snapshot, into a single file; check and sync it."""
-    _create(target)
+    os.close(create(target))
     if fault := first_page(source):
         raise Unsound(f"{source} is damaged: {fault}")
     with faults(source, opening=True), _unsound(source):
@@ -141,7 +142,7 @@ def _copy(source: Path, target: Path) -> Copied:
                 raise Unsound(f"{source} is damaged: {damage[0]}")
             (rows,) = copy.execute("select count(*) from job").fetchone()
             schema_version = schema.version(copy)
-    _sync(target)
+    sync_to_disk(target)
     return Copied(target, target.stat().st_size, schema_version, int(rows))
 
 
@@ -182,39 +183,16 @@ def _opened(path: Path, mode: str) -> sqlite3.Connection:
     return db
 
 
-# --- files -----------------------------------------------------------------------------------------------------------
-
-
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """Yield an unused file name in the same folder, for a file in the making; the file is removed at the end."""
-    hidden = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    """As `hidden_beside`; raises Unusable."""
     try:
-        yield hidden
+        with hidden_beside(path) as hidden:
+            yield hidden
     except OSError as error:
         raise Unusable(f"{path} can't be written: {error.strerror}") from error
-    finally:
-        for end in ("", *SIDES):
-            hidden.with_name(hidden.name + end).unlink(missing_ok=True)
-
-
-def _create(path: Path) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    if hasattr(os, "fchmod"):
-        os.fchmod(handle, 0o600)
-    os.close(handle)
 
 
 def _name(hidden: Path, target: Path) -> None:
     hidden.replace(target)
-    if os.name != "nt":
-        _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    # Windows syncs only files open for writing, and no folders.
-    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_to_disk(target.parent)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from plexsync.rules.errors import Damaged, LocalFault, SyncError, Unusable
 from plexsync.store import intake, schema
+from plexsync.store.files import create, hidden_beside, sync_to_disk
 
 BUSY_SECONDS = 30.0
 SWITCH_AGAIN = 0.02
@@ -80,7 +81,7 @@ def _prepare(path: Path) -> None:
         intake.make_folder(folder)
         if trouble := intake.insecure(folder, str(path)):
             raise Unusable(trouble)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        os.close(create(path))
     except FileExistsError:
         if path.is_dir():
             raise Unusable(f"{path} is a folder, and must be a file") from None
@@ -88,9 +89,6 @@ def _prepare(path: Path) -> None:
         return
     except OSError as error:
         raise _local(f"{folder} can't be used: {error.strerror}", error.errno) from error
-    if hasattr(os, "fchmod"):
-        os.fchmod(file, 0o600)
-    os.close(file)
 
 
 def _local(message: str, number: int | None) -> SyncError:
@@ -125,17 +123,6 @@ def lost_its_file(path: Path) -> bool:
         return False
 
 
-def sync_to_disk(path: Path) -> None:
-    """Make a file's content, or a folder's names, durable. Does nothing for folders on Windows. Raises OSError."""
-    if os.name == "nt" and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _open(path: Path, mode: str, busy_seconds: float) -> sqlite3.Connection:
     db = sqlite3.connect(
         intake.uri(str(path), mode), uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
@@ -151,22 +138,19 @@ def _keep_old(db: sqlite3.Connection, path: Path) -> None:
     if old_version in (0, intake.SCHEMA):
         return
     kept = path.with_name(f"{path.stem}-schema-{old_version}.db")
-    hidden = path.with_name(f".{kept.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
-        os.close(os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        with closing(_open(hidden, "rw", BUSY_SECONDS)) as copy:
-            db.backup(copy)
-            copy.execute("pragma journal_mode = delete")
-            # Another process may have migrated first; it made its own copy.
-            whole = schema.version(copy) == old_version
-        if whole:
-            hidden.replace(kept)
-            sync_to_disk(path.parent)
+        with hidden_beside(kept) as hidden:
+            os.close(create(hidden))
+            with closing(_open(hidden, "rw", BUSY_SECONDS)) as copy:
+                db.backup(copy)
+                copy.execute("pragma journal_mode = delete")
+                # Another process may have been first; it made its own copy.
+                whole = schema.version(copy) == old_version
+            if whole:
+                hidden.replace(kept)
+                sync_to_disk(path.parent)
     except OSError as error:
         raise _local(f"a copy of {path.name} can't be made in {path.parent}: {error.strerror}", error.errno) from error
-    finally:
-        for end in ("", "-journal", "-wal", "-shm"):
-            hidden.with_name(hidden.name + end).unlink(missing_ok=True)
 
 
 def _keep_journal(db: sqlite3.Connection, mode: str, busy_seconds: float) -> str:

@@ -3,12 +3,12 @@
 A copy of the folder is another installation.
 """
 
-import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
 
 from plexsync.rules.errors import LocalFault
+from plexsync.store.files import replace
 
 FILE, LENGTH = "installation", 16
 # The key by which the dashboard knows a browser that has signed in before.
@@ -32,19 +32,7 @@ def _kept(path: Path, length: int) -> str:
                 name = path.read_text(encoding="ascii", errors="replace").strip()
                 if len(name) == length and name.isalnum():
                     return name
-            _write(path, length)
+            replace(path, secrets.token_hex(length // 2).encode())
     except OSError as error:
         raise LocalFault(f"{path} can't be used: {error.strerror}") from error
     raise LocalFault(f"{path} can't be used: it changes all the time")
-
-
-def _write(path: Path, length: int) -> None:
-    """Write a new name or key, completely or not at all."""
-    hidden = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        handle = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(length // 2))
-        hidden.replace(path)
-    finally:
-        hidden.unlink(missing_ok=True)

@@ -10,7 +10,6 @@ from plexsync.rules.job import KINDS, Lane, State
 from plexsync.store import intake, schema
 from plexsync.store.db import NO_TEXT, faults, half_written, lost_its_file
 
-SIDES = ("-wal", "-shm", "-journal")
 # Bytes of the first page with the format versions for reading and writing, each 1 or 2.
 VERSIONS = slice(18, 20)
 TYPES: Mapping[str, type] = {"integer": int, "text": str, "blob": bytes}

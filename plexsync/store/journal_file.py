@@ -22,7 +22,7 @@ import msgspec
 
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.journal_entries import FieldTrace, JournalEntry
-from plexsync.store.db import sync_to_disk
+from plexsync.store.files import sync_to_disk
 
 # Bytes.
 LIMIT = 32 * 2**20

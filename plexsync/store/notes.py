@@ -65,13 +65,10 @@ class ReadOnlyNotes(Table):
         """Return all notes by name, except the marks of scenes."""
         return {str(name): str(value) for name, value in self._db.rows(LIST)}
 
-    def take_overs(self, scenes: Sequence[int]) -> dict[int, str]:
-        """Return those of these scenes whose items are to be taken over, each with its mark."""
-        return self._of_scenes(TAKE_OVER, scenes)
-
-    def approvals(self, scenes: Sequence[int]) -> dict[int, str]:
-        """Return the approvals of those of these scenes of which you approved some changes (`plexsync.rules.approval`)."""
-        return self._of_scenes(APPROVED, scenes)
+    def of_scenes(self, kind: str, scenes: Iterable[int]) -> dict[int, str]:
+        """Return the marks of this kind that these scenes have: a take-over, or an approval (`plexsync.rules.approval`)."""
+        rows = self._db.rows(MARKS, {"kind": kind, "items": json.dumps(list(map(str, scenes)))})
+        return {int(str(name).rpartition(":")[2]): str(value) for name, value in rows}
 
     def old_lists(self, *, limit: int) -> dict[str, str]:
         """Return the marks of up to `limit` items with lists that an earlier PlexSync may have left, by item key."""
@@ -80,7 +77,8 @@ class ReadOnlyNotes(Table):
 
     def losses(self, items: Sequence[str]) -> dict[str, int]:
         """Return those of these items that have pushes of which the database knows only those up to a number."""
-        return {item: int(value) for item, value in self._marks(LOSS, items).items()}
+        rows = self._db.rows(MARKS, {"kind": LOSS, "items": json.dumps(list(items))})
+        return {str(name).partition(":")[2]: int(value) for name, value in rows}
 
     def has_losses(self) -> bool:
         """Whether any item has such pushes."""
@@ -96,23 +94,15 @@ class ReadOnlyNotes(Table):
 
     def kept_among(self, scenes: Iterable[int]) -> list[int]:
         """Return those of these scenes with a field that you keep, by number."""
-        return sorted(self._of_scenes(KEPT, scenes))
+        return sorted(self.of_scenes(KEPT, scenes))
 
     def held_ignores(self, scenes: Iterable[int]) -> frozenset[int]:
         """Return those of these scenes whose id meant another scene when that one was ignored."""
-        return frozenset(scene for scene, value in self._of_scenes(IGNORED, scenes).items() if value != UNDONE)
+        return frozenset(scene for scene, value in self.of_scenes(IGNORED, scenes).items() if value != UNDONE)
 
     def ignored_once_undone(self, scenes: Iterable[int]) -> frozenset[int]:
         """Return those of these scenes that are ignored again once their undo is done; until then nothing ends it."""
-        return frozenset(scene for scene, value in self._of_scenes(IGNORED, scenes).items() if value == UNDONE)
-
-    def _of_scenes(self, kind: str, scenes: Iterable[int]) -> dict[int, str]:
-        """The marks of this kind that these scenes have."""
-        return {int(scene): value for scene, value in self._marks(kind, map(str, scenes)).items()}
-
-    def _marks(self, kind: str, items: Iterable[str]) -> dict[str, str]:
-        rows = self._db.rows(MARKS, {"kind": kind, "items": json.dumps(list(items))})
-        return {str(name).partition(":")[2]: str(value) for name, value in rows}
+        return frozenset(scene for scene, value in self.of_scenes(IGNORED, scenes).items() if value == UNDONE)
 
 
 class Notes(ReadOnlyNotes):

@@ -7,11 +7,13 @@ then find the same database even while Stash is away. A database is never abando
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from plexsync.rules.errors import Unusable
 from plexsync.store import intake
+from plexsync.store.files import replace
 from plexsync.store.folder import POINTER, pointed_at
 from plexsync.store.folder import known as folder_in_use
 
@@ -83,14 +85,6 @@ def _hindrance(folder: Path, settings_file: str) -> str:
 
 def _point(usual: Path, folder: Path) -> None:
     """Note the folder. If that fails, Stash is asked again next time."""
-    hidden = usual / f".{POINTER}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
-    try:
+    with suppress(OSError):
         intake.make_folder(str(usual))
-        handle = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            if hasattr(os, "fchmod"):
-                os.fchmod(handle, 0o600)
-            file.write(os.fsencode(folder) + b"\n")
-        hidden.replace(usual / POINTER)
-    except OSError:
-        hidden.unlink(missing_ok=True)
+        replace(usual / POINTER, os.fsencode(folder) + b"\n")

@@ -6,7 +6,6 @@ No part of the old database is ever deleted. A full comparison, which the note `
 can't be read: the index of Plex, the poller's marks, and the notes that the caller names are not copied.
 """
 
-import os
 import re
 import sqlite3
 import time
@@ -20,8 +19,9 @@ from plexsync.rules.errors import Unusable
 from plexsync.rules.job import DAY, KINDS, Lane, State
 from plexsync.rules.note_keys import REPAIRED
 from plexsync.store import books, documents, intake
-from plexsync.store.db import MOUNTS, connect, faults, lost_its_file, sync_to_disk
-from plexsync.store.integrity import SIDES, TYPES, columns_of, damage, opened
+from plexsync.store.db import MOUNTS, connect, faults, lost_its_file
+from plexsync.store.files import SIDES, hidden_beside, sync_to_disk
+from plexsync.store.integrity import TYPES, columns_of, damage, opened
 
 # Seconds without a new row after which a table is abandoned, because its tree of pages has a loop.
 LONGEST_STILL = 20.0
@@ -97,16 +97,13 @@ def repair(path: Path, *, now: int, forget: Sequence[str] = (), mounts: Path = M
         return None
     stamp = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
     mended = path.with_name(f"{path.name}{MARK}{stamp}")
-    hidden = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
-        _make(path, hidden, now=now, forget=forget, mounts=mounts)
-        hidden.replace(mended)
-        sync_to_disk(path.parent)
+        with hidden_beside(path) as hidden:
+            _make(path, hidden, now=now, forget=forget, mounts=mounts)
+            hidden.replace(mended)
+            sync_to_disk(path.parent)
     except OSError as error:
         raise Unusable(f"{path} is damaged, and can't be made anew beside it: {error.strerror}") from error
-    finally:
-        for end in ("", *SIDES):
-            hidden.with_name(hidden.name + end).unlink(missing_ok=True)
     return _finish(path, mended, fault)
 
 

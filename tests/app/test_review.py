@@ -14,6 +14,7 @@ from plexsync.rules.errors import Unusable
 from plexsync.rules.values import Held, Value
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
+from plexsync.store.notes import APPROVED as APPROVED_PARTS
 from plexsync.store.review_file import APPROVED, OPEN, QUEUED, REFUSED, SKIPPED, ChangeFilter, ReviewFile
 from tests.journey.world import KEY, TOKEN, World
 from tests.web.stage import config_of, work
@@ -129,7 +130,7 @@ def test_a_review_of_other_servers_or_settings_is_refused_as_a_whole(
         write(changed)
     assert review.counts()[APPROVED] == 2
     with parts_of(changed) as parts, parts.store.reading() as db:
-        assert db.notes.approvals([1, 2, 3]) == {}
+        assert db.notes.of_scenes(APPROVED_PARTS, [1, 2, 3]) == {}
 
 
 def test_a_setting_that_changes_nothing_in_plex_leaves_the_review_true(changed: World) -> None:

@@ -8,6 +8,7 @@ from plexsync.rules.approval import ApprovedScene
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.status_words import SceneStatus
 from plexsync.simulator.http import Fault
+from plexsync.store.notes import APPROVED
 from tests.engine.house import fails
 from tests.flows.test_preview import preview
 from tests.flows.test_undo import undo
@@ -48,7 +49,7 @@ def shown(house, id):
 
 def marks(house, *ids):
     with house.store.reading() as db:
-        return db.notes.approvals(ids)
+        return db.notes.of_scenes(APPROVED, ids)
 
 
 def test_all_of_a_scene_is_written_and_it_is_in_sync(house):

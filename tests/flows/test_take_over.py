@@ -5,6 +5,7 @@ import pytest
 from plexsync.flows.scenes.undo import mark_all_undone
 from plexsync.flows.scenes.verbs import want_all, want_scenes
 from plexsync.rules.job import State, Why
+from plexsync.store.notes import TAKE_OVER
 from tests.engine.house import House
 from tests.engine.test_engine_crashes import kill_at
 from tests.flows.test_undo import pictures, undo
@@ -17,7 +18,7 @@ def take_over(house, *ids):
 
 def marks(house, *ids):
     with house.store.reading() as db:
-        return db.notes.take_overs(ids)
+        return db.notes.of_scenes(TAKE_OVER, ids)
 
 
 def genres(house, id):

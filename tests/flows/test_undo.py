@@ -18,6 +18,7 @@ from plexsync.rules.job import PLAYS, Kind, State, Why
 from plexsync.simulator.stash_images import png
 from plexsync.store.database import Database
 from plexsync.store.documents import encode
+from plexsync.store.notes import TAKE_OVER
 from tests.engine.house import BREAKER, House, fails, path_of
 from tests.engine.pools import Inline
 from tests.engine.test_engine_crashes import kill_at
@@ -73,7 +74,7 @@ def test_an_undo_ends_a_take_over_that_you_asked_for_before(house):
         tx.notes.take_over(id, now=house.clock.now())
     undo(house, id)
     with house.store.reading() as db:
-        assert db.notes.take_overs([id]) == {}
+        assert db.notes.of_scenes(TAKE_OVER, [id]) == {}
 
 
 def test_what_a_person_changed_since_is_left_alone(house):

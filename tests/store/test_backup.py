@@ -335,7 +335,7 @@ def test_a_sound_database_that_can_not_be_copied_is_not_moved_away(store, databa
     def no_room(_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(backup, "_sync", no_room)
+    monkeypatch.setattr(backup, "sync_to_disk", no_room)
     with pytest.raises(Unusable, match="No space left"):
         backup.restore(tmp_path / "copy.db", database, aside=ASIDE)
     assert ids(database) == [1, 2]

@@ -3,6 +3,7 @@
 import pytest
 
 from plexsync.store.database import Database
+from plexsync.store.notes import APPROVED, TAKE_OVER
 
 
 @pytest.fixture
@@ -68,13 +69,13 @@ def test_a_take_over_ends_by_its_own_mark_or_by_any(tx):
     tx.notes.take_over(1, now=5)
     tx.notes.take_over(2, now=5)
     tx.notes.take_over(1, now=6)
-    assert tx.notes.take_overs([1, 2, 3]) == {1: "6", 2: "5"}
+    assert tx.notes.of_scenes(TAKE_OVER, [1, 2, 3]) == {1: "6", 2: "5"}
     tx.notes.end_take_over(1, "5")
-    assert tx.notes.take_overs([1]) == {1: "6"}
+    assert tx.notes.of_scenes(TAKE_OVER, [1]) == {1: "6"}
     tx.notes.end_take_over(1, "6")
-    assert tx.notes.take_overs([1, 2]) == {2: "5"}
+    assert tx.notes.of_scenes(TAKE_OVER, [1, 2]) == {2: "5"}
     tx.notes.end_take_over(2)
-    assert tx.notes.take_overs([1, 2]) == {}
+    assert tx.notes.of_scenes(TAKE_OVER, [1, 2]) == {}
 
 
 def test_an_approval_is_the_last_one_and_ends_for_its_scene_alone(tx):
@@ -82,7 +83,7 @@ def test_an_approval_is_the_last_one_and_ends_for_its_scene_alone(tx):
     tx.notes.approve(1, "new")
     tx.notes.approve(2, "other")
     tx.notes.end_approval(1)
-    assert tx.notes.approvals([1, 2, 3]) == {2: "other"}
+    assert tx.notes.of_scenes(APPROVED, [1, 2, 3]) == {2: "other"}
 
 
 def test_an_ignore_that_waits_for_an_undo_is_no_question_and_ends_as_one(tx):

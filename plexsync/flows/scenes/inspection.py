@@ -58,6 +58,7 @@ from plexsync.rules.text import fold
 from plexsync.rules.trait_effects import takeable
 from plexsync.rules.traits import UNKNOWN
 from plexsync.store.database import Database, Reader, Writer
+from plexsync.store.notes import APPROVED, TAKE_OVER
 
 log = logging.getLogger("PlexSync.look")
 
@@ -283,7 +284,7 @@ class Looker:
             own = {key: self._rules.libraries[title] for key, title in titles.items() if title in self._rules.libraries}
             sections = frozenset(row.key for row in rows)
             approvals = _approvals(db, sorted(verdicts))
-            marks = db.notes.take_overs(sorted(verdicts))
+            marks = db.notes.of_scenes(TAKE_OVER, sorted(verdicts))
             marks |= {id: ASKED for id, approval in approvals.items() if approval and approval.take_over}
             past = replace(past_of(db, ids), owners=owners, profiles=own, sections=sections)
             bare = verdicts.keys() - {id for id, _ in past.memories} if self.pictures else ()
@@ -361,7 +362,7 @@ class Looker:
 
 def _approvals(db: Reader, ids: Sequence[int]) -> dict[int, Approval | None]:
     """The approvals of these scenes. None for one that is void: something else has queued the scene since."""
-    if not (texts := db.notes.approvals(ids)):
+    if not (texts := db.notes.of_scenes(APPROVED, ids)):
         return {}
     rows, approvals = db.jobs.of(Kind.SCENE, list(texts)), {id: approval_in(text) for id, text in texts.items()}
     return {
