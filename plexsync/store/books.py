@@ -1,4 +1,4 @@
-"""The books. Always: accepted = coalesced + done + pruned + rows that are not idle.
+"""The books, and counters beside them. Always: accepted = coalesced + done + pruned + rows that are not idle.
 
 `plexsync.store.intake` counts accepted and coalesced wants in the job's row. When a row is deleted, its counts are
 added to the single row of counters here. That row also holds the number of finished scans, the number of claims that
@@ -87,3 +87,29 @@ class Books(ReadOnlyBooks):
         if self.tick() < now - LIFTED:
             self._db.execute(LIFT_TICK, {"now": now})
             self._db.forget(TICK)
+
+
+# Named counters that only grow: how rows entered and left the dead-letter queue, and what was pruned.
+# `died` = dead now + `retried` + `cured` + `dropped` + `ignored` + `pruned` + rows that a new want brought back.
+LIST_TALLIES = "select name, count from tally order by name"
+ADD_TALLY = """
+insert into tally (name, count) values (:name, :count)
+on conflict (name) do update set count = tally.count + excluded.count
+"""
+
+
+class ReadOnlyTallies(Table):
+    """Read access to the counters."""
+
+    def all(self) -> dict[str, int]:
+        """Return all counters by name. Counters that never grew are left out."""
+        return {str(name): int(count) for name, count in self._db.rows(LIST_TALLIES)}
+
+
+class Tallies(ReadOnlyTallies):
+    """Read and write access to the counters."""
+
+    def add(self, name: str, count: int = 1) -> None:
+        """Add `count` to a counter."""
+        if count:
+            self._db.execute(ADD_TALLY, {"name": name, "count": count})

@@ -33,8 +33,17 @@ from plexsync.store.summary import Summary
 if TYPE_CHECKING:
     from plexsync.store.attempts import Attempts, ReadOnlyAttempts
     from plexsync.store.bindings import Bindings, ReadOnlyBindings
-    from plexsync.store.books import Books, ReadOnlyBooks
-    from plexsync.store.breakers import Breakers, Holds, Paces, ReadOnlyBreakers, ReadOnlyHolds, ReadOnlyPaces
+    from plexsync.store.books import Books, ReadOnlyBooks, ReadOnlyTallies, Tallies
+    from plexsync.store.breakers import (
+        Breakers,
+        Holds,
+        Paces,
+        ReadOnlyBreakers,
+        ReadOnlyHolds,
+        ReadOnlyPaces,
+        ReadOnlyTransitions,
+        Transitions,
+    )
     from plexsync.store.collection_rows import Collections, ReadOnlyCollections
     from plexsync.store.imports import Imports, ReadOnlyImports
     from plexsync.store.index import Index, ReadOnlyIndex, ReadOnlySections, Sections
@@ -52,8 +61,6 @@ if TYPE_CHECKING:
     from plexsync.store.scan_requests import ScanRequests
     from plexsync.store.scene_names import ReadOnlySceneNames, SceneNames
     from plexsync.store.standings import ReadOnlyStandings, Standings
-    from plexsync.store.tallies import ReadOnlyTallies, Tallies
-    from plexsync.store.transitions import ReadOnlyTransitions, Transitions
     from plexsync.store.view_counts import ReadOnlyViewCounts, ViewCounts
     from plexsync.store.watch_memory import ReadOnlyWatches, Watches
 
@@ -68,6 +75,8 @@ MODULES = {
     "ratings": "rating_memory",
     "sections": "index",
     "servers": "probes",
+    "tallies": "books",
+    "transitions": "breakers",
     "watches": "watch_memory",
 }
 

@@ -5,9 +5,10 @@ Times are UTC milliseconds, given by the caller. Nothing here writes.
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 
 from plexsync.rules.gate_names import GateName
-from plexsync.rules.job import FLOW_KINDS, HOUR, LOST, MINUTE, Job, Kind, Lane, State, is_on_time
+from plexsync.rules.job import FLOW_KINDS, HOUR, LOST, MINUTE, Kind, Lane, State
 from plexsync.rules.records import LAST_ID, JobRow
 from plexsync.rules.sorting import COMPARED, NUMBER, DeadPlace, Sort
 from plexsync.store import intake
@@ -33,11 +34,9 @@ LONGEST_LEASE = 24 * HOUR
 STEP = MINUTE
 # Not on the usual path from ready through running to idle. These are the rows in the index job_state.
 RARE = frozenset(State) - {State.READY, State.RUNNING, State.IDLE}
-ROW = (
-    "kind, id, state, lane, wanted_rev, claimed_rev, settled_rev, attempts, streak, crashes, due, since, lease_until,"
-    " error, cls, desired"
-)
-
+# The columns of a `JobRow`.
+COLUMNS = tuple(field.name for field in fields(JobRow))
+ROW = ", ".join(COLUMNS)
 
 FIND = f"select {ROW} from job where kind = :kind and id = :id"
 OF = f"select {ROW} from job where kind = :kind and id in (select value from json_each(:ids))"
@@ -247,43 +246,6 @@ def of_kinds(sql: str, kinds: Sequence[str] | None) -> str:
     return sql.replace(" order by", f" and kind in ({names}) order by")
 
 
-def claimed_job(row: Row, token: str, scans: int) -> Job:
-    """Return a due row as the job of a claim with this token; `scans` is the number of finished Plex scans."""
-    return Job(
-        kind=row["kind"],
-        id=row["id"],
-        lane=Lane(row["lane"]),
-        token=token,
-        claimed_rev=row["wanted_rev"],
-        attempts=row["attempts"],
-        streak=row["streak"],
-        crashes=row["crashes"],
-        alone=bool(row["alone"]),
-        scan=scans,
-        ok_mark=row["ok_mark"],
-        bad_mark=row["bad_mark"],
-        cls=row["cls"],
-        on_time=is_on_time(State(row["state"]), row["streak"], since=row["since"], due=row["due"]),
-    )
-
-
 def job_row(row: Row) -> JobRow:
     """Return a row of these columns as a record."""
-    return JobRow(
-        kind=row["kind"],
-        id=row["id"],
-        state=State(row["state"]),
-        lane=row["lane"],
-        wanted_rev=row["wanted_rev"],
-        claimed_rev=row["claimed_rev"],
-        settled_rev=row["settled_rev"],
-        attempts=row["attempts"],
-        streak=row["streak"],
-        crashes=row["crashes"],
-        due=row["due"],
-        since=row["since"],
-        lease_until=row["lease_until"],
-        error=row["error"],
-        cls=row["cls"],
-        desired=row["desired"],
-    )
+    return JobRow(**{name: row[name] for name in COLUMNS} | {"state": State(row["state"])})

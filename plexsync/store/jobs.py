@@ -11,18 +11,17 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from plexsync.rules.job import HOUR, PASSING, SCOPE, UNKNOWN, Crashed, Job, Lane, Settled, State, Why
+from plexsync.rules.job import HOUR, PASSING, SCOPE, UNKNOWN, Crashed, Job, Lane, Settled, State, Why, is_on_time
 from plexsync.rules.records import JobRow
 from plexsync.store import intake
 from plexsync.store.attempts import Attempts
-from plexsync.store.books import Books
+from plexsync.store.books import Books, Tallies
 from plexsync.store.connection import Connection, Row
 from plexsync.store.counts import WAITS
 from plexsync.store.db import clean
 from plexsync.store.intake import QUIET
-from plexsync.store.job_queries import ROW, STEP, ReadOnlyJobs, claimed_job, job_row, of_kinds
+from plexsync.store.job_queries import ROW, STEP, ReadOnlyJobs, job_row, of_kinds
 from plexsync.store.notes import Notes
-from plexsync.store.tallies import Tallies
 
 # Ends of a claim that were no attempt: nothing was sent for the job.
 UNTRIED = ("released", "local", SCOPE)
@@ -203,10 +202,32 @@ class Jobs(ReadOnlyJobs):
         crashed its worker is never claimed together with others: at the head of a claim it is claimed alone; otherwise
         it is skipped until it is at the head.
         """
-        self._follow_clock(now)
-        rows = self._chosen(limit, now, kinds)
+        tick = self._books.tick()
+        if abs(now - tick) > STEP:
+            self._books.save_tick(now)
+        if now < tick - STEP:
+            # The clock was set back: due times follow it.
+            self._db.execute(FOLLOW_CLOCK, {"now": now, "back": tick - now})
         scans = self._books.scans()
-        jobs = [claimed_job(row, secrets.token_hex(8), scans) for row in rows]
+        jobs = [
+            Job(
+                kind=row["kind"],
+                id=row["id"],
+                lane=Lane(row["lane"]),
+                token=secrets.token_hex(8),
+                claimed_rev=row["wanted_rev"],
+                attempts=row["attempts"],
+                streak=row["streak"],
+                crashes=row["crashes"],
+                alone=bool(row["alone"]),
+                scan=scans,
+                ok_mark=row["ok_mark"],
+                bad_mark=row["bad_mark"],
+                cls=row["cls"],
+                on_time=is_on_time(State(row["state"]), row["streak"], since=row["since"], due=row["due"]),
+            )
+            for row in self._chosen(limit, now, kinds)
+        ]
         lease = {"now": now, "until": now + lease_ms, "holder": holder}
         self._db.execute_many(CLAIM, [{"kind": job.kind, "id": job.id, "token": job.token, **lease} for job in jobs])
         return jobs
@@ -226,14 +247,6 @@ class Jobs(ReadOnlyJobs):
         if ordered and ordered[0]["alone"]:
             return ordered[:1]
         return [row for row in ordered if not row["alone"]][:limit]
-
-    def _follow_clock(self, now: int) -> None:
-        """After the clock was set back, move due times back by the same amount."""
-        tick = self._books.tick()
-        if abs(now - tick) > STEP:
-            self._books.save_tick(now)
-        if now < tick - STEP:
-            self._db.execute(FOLLOW_CLOCK, {"now": now, "back": tick - now})
 
     def renew(self, tokens: Sequence[str], *, until: int) -> set[str]:
         """Prolong leases; returns the tokens that still hold a row."""

@@ -12,9 +12,9 @@ from plexsync.rules.origin import Origin
 from plexsync.rules.plan_records import Pushing
 from plexsync.rules.records import Moved, PushRow, RunRow
 from plexsync.rules.values import Held
+from plexsync.store.books import Tallies
 from plexsync.store.connection import Connection, FlowTable
 from plexsync.store.documents import FILES, LIBRARY, decode, encode, of_this_library, origin_of
-from plexsync.store.tallies import Tallies
 
 KEPT = 20
 # How many rows are re-dated at once. Updating a whole table would block all writers.

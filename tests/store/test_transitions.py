@@ -6,7 +6,7 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.gate_names import GateName
 from plexsync.rules.job import PLAYS, Kind, Why
 from plexsync.rules.outages import Transition, outages
-from plexsync.store import transitions
+from plexsync.store import breakers
 from plexsync.store.database import Database
 
 PLEX, WRITES = Neighbour.PLEX, GateName.STASH_WRITES
@@ -54,7 +54,7 @@ def test_a_line_about_writes_to_stash_tells_of_how_many_scenes_plays_wait(store)
 
 def test_failed_probes_are_forgotten_first_so_that_a_long_outage_keeps_its_beginning(store, monkeypatch):
     monkeypatch.setattr(
-        transitions, "FORGET_OLD", transitions.FORGET_OLD.replace("10000\n", "10\n").replace("100000", "100")
+        breakers, "FORGET_TRANSITIONS", breakers.FORGET_TRANSITIONS.replace("10000\n", "10\n").replace("100000", "100")
     )
     with store.writing() as tx:
         log(tx, 0, "closed", "open")
