@@ -76,7 +76,9 @@ def sorted_lists() -> dict[str, str]:
 def test_all_statements_are_met():
     met = statements()
     assert len(met) > 150
-    assert {"intake_want", "jobs_settle", "jobs_claim", "samples_thin", "books_add_tally", "index_save_item"} <= set(met)
+    assert {"intake_want", "jobs_settle", "jobs_claim", "samples_thin", "books_add_tally", "index_save_item"} <= set(
+        met
+    )
 
 
 @pytest.mark.needs_postgres
