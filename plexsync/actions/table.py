@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from plexsync.actions import collections, decisions, imports, ratings, scenes, watching
+from plexsync.actions import collections, decisions, imports, scenes, watching
 from plexsync.actions.model import Action, SubjectKind, Unfit, Verb
 
 ACTIONS: tuple[Action, ...] = (
@@ -19,7 +19,7 @@ ACTIONS: tuple[Action, ...] = (
     watching.CHECK_PLAYS,
     watching.UNDO_RESUME,
     watching.REDO_RESUME,
-    ratings.UNDO,
+    watching.UNDO_RATINGS,
     imports.UNDO,
     decisions.KEEP_SCENES,
     decisions.TAKE_SCENES,

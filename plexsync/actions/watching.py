@@ -1,7 +1,7 @@
-"""Undo, redo and check of what was brought to Stash: plays and resume points."""
+"""Undo, redo and check of plays and resume points that were brought to Stash, and undo of ratings that go both ways."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import cast
 
 from plexsync.actions.model import (
@@ -12,26 +12,37 @@ from plexsync.actions.model import (
     Selection,
     SubjectKind,
     SubjectPreview,
+    Unfit,
     Verb,
+    failed_facts,
     rest_words,
     unread,
 )
 from plexsync.app.parts import Parts
+from plexsync.app.rating_back import rating_back
+from plexsync.app.rules import rating_rules
 from plexsync.app.way_back import plays_recovery
 from plexsync.engine.undo import Marked, wish_undone
+from plexsync.engine.watching import pages_of
+from plexsync.flows.plays.ratings import BOTH
 from plexsync.flows.plays.wishes import Wished, WishForPlays, wished_plays
-from plexsync.reports.format import local, many, safe, unstamped
+from plexsync.reports.format import local, many, safe, stamp
 from plexsync.reports.named_scenes import listed
-from plexsync.reports.plays import plays_to_change, plays_wished, wished_counts
-from plexsync.rules.job import PLAYS
+from plexsync.reports.rows import title
+from plexsync.reports.shapes.plays import PlaysToChange, PlaysWished
+from plexsync.rules.job import PLAYS, Kind
 from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish, is_wanted_back
 from plexsync.rules.plays import PlayState, RememberedPlay
+from plexsync.rules.ratings import NO_RATING, UNKNOWN
 from plexsync.rules.taken_back import TakenBack
 
 OFF = 'watch_back is off, so no play would be sent: set watch_back = "plays" first'
 NO_RUNS = "plays and resume points have no runs: say since when, or all"
 NO_MOMENT = "a resume point has no moment of its own: name its scene, or say all"
+ONE_WAY = 'ratings go one way, so none was replaced by another server: set rating_direction = "both" first'
 SHOWN = 10
+# The number of scenes that are read together.
+PAGE = 1_000
 
 
 def _is_on_its_way(play: RememberedPlay) -> bool:
@@ -90,21 +101,28 @@ class WatchAction(Action):
 
     def question(self, asked: ActionRequest) -> str:
         """How many plays and resume points it is about."""
-        counts = wished_counts(self._wished(asked.parts, asked.selection))
-        named = _named(counts["plays"], counts["resume_points"])
+        chosen = self._wished(asked.parts, asked.selection).values()
+        named = _named(sum(len(wished.plays) for wished in chosen), sum(wished.resume for wished in chosen))
         return self._question.format(f"{named} of {many(len(asked.ids), 'scene')}")
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """The plays of each scene."""
-        for scene in plays_to_change(asked.parts, self._wished(asked.parts, asked.selection)):
-            plays = scene["plays"]
+        chosen = self._wished(asked.parts, asked.selection)
+        with asked.parts.store.reading() as db:
+            titles = {id: title(db, Kind.SCENE, id) for id in sorted(chosen)}
+        for id, name in titles.items():
+            plays, resume = chosen[id].plays, chosen[id].resume
             more = [f"{len(plays) - SHOWN:,} more"] if len(plays) > SHOWN else []
-            resume = ["its resume point"] if scene["resume_point"] else []
-            moments = ", ".join([*(local(unstamped(moment)) for moment in plays[:SHOWN]), *more, *resume])
-            heading = f"{scene['id']} {safe(scene['title'], 60)}".rstrip()
-            counts = {"scenes": 1, "plays": len(plays), "resume_points": scene["resume_point"]}
-            change = PreviewRow(heading, self.verb.value, moments)
-            yield SubjectPreview(heading, [change], scene, counts)
+            shown = [*(local(at * 1000) for at in plays[:SHOWN]), *more, *(["its resume point"] if resume else [])]
+            heading = f"{id} {safe(name, 60)}".rstrip()
+            facts: PlaysToChange = {
+                "id": id,
+                "title": name,
+                "plays": [stamp(at * 1000) or "" for at in plays],
+                "resume_point": resume,
+            }
+            counts = {"scenes": 1, "plays": len(plays), "resume_points": resume}
+            yield SubjectPreview(heading, [PreviewRow(heading, self.verb.value, ", ".join(shown))], facts, counts)
 
     def summed(self, counts: Counter[str]) -> str:
         """The number of plays and resume points."""
@@ -117,7 +135,12 @@ class WatchAction(Action):
 
     def _answer(self, marked: Marked, plays: int, resume: int, nothing: list[int]) -> ActionResult:
         line = f"{_named(plays, resume)} of {many(len(marked.jobs), 'scene')} {self._begun}"
-        done = ActionResult(marked.jobs, plays_wished(marked, plays, resume, nothing), line, count=plays)
+        facts: PlaysWished = {"plays": plays, "scenes": len(marked.jobs)}
+        if resume:
+            facts["resume_points"] = resume
+        if nothing:
+            facts["nothing"] = nothing
+        done = ActionResult(marked.jobs, {**facts, **failed_facts(marked.failed)}, line, count=plays)
         if nothing:
             done.complaints.append(f"nothing {self._begun} for {listed(nothing)}")
         done.complaints += unread(marked.failed)
@@ -156,6 +179,85 @@ def _named(plays: int, resume: int) -> str:
     return " and ".join([*named, *([many(resume, "resume point")] if resume else [])])
 
 
+class UndoRatings(Action):
+    """Puts back the ratings that PlexSync's have replaced."""
+
+    verb = Verb.UNDO
+    subject = SubjectKind.RATINGS
+    kinds = BOTH
+    bar = "queueing"
+    in_one_table = True
+    unfit: Mapping[str, str] = {**Action.unfit, "run": "ratings have no runs: say since when, or all"}
+    heads = ("scene", "where", "PlexSync wrote", "would be", "why")
+
+    def refusal(self, parts: Parts) -> str:
+        """While ratings go one way they are undone with their scenes."""
+        return "" if rating_rules(parts.config) else ONE_WAY
+
+    def choose(self, parts: Parts, selection: Selection) -> list[int]:
+        """The scenes with a rating that PlexSync wrote."""
+        since = selection.since or 0
+        pages = pages_of(parts.store, lambda db, last: db.ratings.written(after=last, limit=PAGE, since=since), 0)
+        written = dict.fromkeys(scene for page in pages for scene in page)
+        return [id for id in dict.fromkeys(selection.ids or written) if id in written]
+
+    def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
+        """The ratings that would be put back, unless they were changed since."""
+        for id in asked.ids:
+            with asked.parts.store.reading() as db:
+                rows, name = db.ratings.of_ids([id]), title(db, Kind.SCENE, id)
+            heading = f"{id} {safe(name, 60)}".rstrip()
+            changes = [
+                PreviewRow(heading, where, _rating_text(now), _rating_text(before))
+                for (_, item), row in rows.items()
+                for where, now, before in (
+                    ("in Stash", row.stash, row.stash_before),
+                    (f"item {item}", row.plex, row.plex_before),
+                )
+                if before != UNKNOWN
+            ]
+            yield SubjectPreview(heading, changes, None, {"scenes": 1})
+
+    def summed(self, counts: Counter[str]) -> str:
+        """The number of scenes."""
+        return f"{_ratings_of(counts['scenes'])}; nothing was changed"
+
+    def carried(self, jobs: Sequence[int]) -> ActionResult:
+        """The scenes that are queued."""
+        return ActionResult(
+            list(jobs), {"scenes": len(jobs)}, f"{_ratings_of(len(jobs))} to be put back", count=len(jobs)
+        )
+
+    def carry_out(self, asked: ActionRequest) -> ActionResult:
+        """Mark the ratings."""
+        rules = rating_rules(asked.parts.config)
+        if rules is None:
+            raise Unfit(ONE_WAY)
+        flow, _ = rating_back(asked.parts, rules).flows
+        marked = wish_undone(asked.parts.store, flow, asked.parts.clock, asked.ids, TakenBack.UNDO, asked.progress)
+        done = self.carried(marked.jobs)
+        done.facts = {**done.facts, **failed_facts(marked.failed)}
+        written_ids = {*marked.jobs, *marked.failed}
+        if nothing := [id for id in dict.fromkeys(asked.selection.ids) if id not in written_ids]:
+            done.complaints.append(f"PlexSync has not written the rating of {listed(nothing)}")
+        done.complaints += unread(marked.failed)
+        done.is_failed = bool(done.complaints)
+        return done
+
+    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:  # noqa: ARG002 - the queue knows it
+        """How many ratings are not put back yet."""
+        line = f"{_ratings_of(done.count)} put back{rest_words(unsettled)}"
+        return ActionResult(done.jobs, {"unsettled": unsettled}, line, is_failed=bool(unsettled))
+
+
+def _ratings_of(scenes: int) -> str:
+    return f"the ratings of {many(scenes, 'scene')}"
+
+
+def _rating_text(rating: int) -> str:
+    return "?" if rating == UNKNOWN else "none" if rating == NO_RATING else f"{rating}"
+
+
 def _pair(*, only_resume: bool) -> tuple[WatchAction, WatchAction]:
     return (
         WatchAction(
@@ -185,3 +287,4 @@ CHECK_PLAYS = WatchAction(
     _is_on_its_way,
     always_asks=True,
 )
+UNDO_RATINGS = UndoRatings("Put back the ratings of {}?", "to be put back", "put back")

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from plexsync.flows.plays.first_run import PlaysPage, PreviewedPlays
+from plexsync.flows.plays.first_run import PlaysPage
 from plexsync.reports.dead_letters import cell
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.shapes.plays import ScenePlaysFacts
@@ -21,7 +21,7 @@ def first_plays_lines(first: FirstPlaysFacts) -> list[str]:
         days = _days(first["oldest"], first["newest"])
         lines.append(f"{many(first['missing'], 'play')} would be added to {many(first['scenes'], 'scene')}, {days}")
     if first["present"]:
-        lines.append(f"{many(first['present'], 'play')} {_is(first['present'])} in Stash already")
+        lines.append(f"{many(first['present'], 'play')} {'is' if first['present'] == 1 else 'are'} in Stash already")
     if first["unmatched"]:
         has = "has" if first["unmatched"] == 1 else "have"
         lines.append(
@@ -30,17 +30,6 @@ def first_plays_lines(first: FirstPlaysFacts) -> list[str]:
     if first["unread"]:
         lines.append(f"{many(first['unread'], 'scene')} can't be read now: the plays of these are not counted")
     return lines
-
-
-def scene_plays_facts(scene: PreviewedPlays) -> ScenePlaysFacts:
-    """The plays of a scene for JSON."""
-    return {
-        "id": scene.id,
-        "title": scene.title,
-        "missing": [stamp(moment * 1000) for moment in scene.missing],
-        "present": scene.present,
-        "error": scene.error,
-    }
 
 
 def scene_plays_words(scene: ScenePlaysFacts) -> str:
@@ -54,7 +43,17 @@ def scene_plays_words(scene: ScenePlaysFacts) -> str:
 
 def listed(page: PlaysPage) -> list[ScenePlaysFacts]:
     """The scenes of a page that would get plays, or could not be read."""
-    return [scene_plays_facts(scene) for scene in page.scenes if scene.missing or scene.error]
+    return [
+        {
+            "id": scene.id,
+            "title": scene.title,
+            "missing": [stamp(moment * 1000) for moment in scene.missing],
+            "present": scene.present,
+            "error": scene.error,
+        }
+        for scene in page.scenes
+        if scene.missing or scene.error
+    ]
 
 
 def csv_lines(scenes: Sequence[ScenePlaysFacts]) -> Iterator[str]:
@@ -74,7 +73,3 @@ def csv_line(values: Sequence[object]) -> str:
 def _days(first: str | None, last: str | None) -> str:
     days = [day[:10] for day in (first, last) if day]
     return days[0] if len(set(days)) == 1 else " to ".join(days)
-
-
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"

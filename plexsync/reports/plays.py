@@ -1,22 +1,13 @@
 """Plays on the way back, as facts: how many there are, and what became of them."""
 
-from collections.abc import Mapping, Sequence
-
 from plexsync.app.stored import Stored
-from plexsync.engine.undo import Marked
 from plexsync.flows.plays.history_poll import account_in, was_read_to_its_end
-from plexsync.flows.plays.wishes import Wished
 from plexsync.reports.format import stamp
-from plexsync.reports.rows import title
 from plexsync.reports.shapes.plays import (
     PlayCounts,
     PlaysReport,
-    PlaysToChange,
-    PlaysWished,
-    WishedCounts,
 )
 from plexsync.reports.status import first_plays_facts, queued_plays
-from plexsync.rules.job import Kind
 from plexsync.rules.play_wishes import OURS
 from plexsync.rules.plays import PlayState, WatchRules
 from plexsync.store.database import Reader
@@ -58,35 +49,3 @@ def _counts(db: Reader, account: int | None, since: int) -> PlayCounts:
         "undone": counts[PlayState.DELETED, True],
         "marked": db.view_counts.count_unexplained(),
     }
-
-
-def plays_wished(marked: Marked, plays: int, resume: int, nothing: Sequence[int]) -> PlaysWished:
-    """What was asked for `plays` plays and `resume` resume points; `nothing`: the named scenes that it does not concern."""
-    facts: PlaysWished = {"plays": plays, "scenes": len(marked.jobs)}
-    if resume:
-        facts["resume_points"] = resume
-    if nothing:
-        facts["nothing"] = list(nothing)
-    if marked.failed:
-        facts["failed"] = {str(id): problem for id, problem in marked.failed.items()}
-    return facts
-
-
-def plays_to_change(parts: Stored, chosen: Mapping[int, Wished]) -> list[PlaysToChange]:
-    """What would be asked for, by scene."""
-    with parts.store.reading() as db:
-        return [
-            {
-                "id": id,
-                "title": title(db, Kind.SCENE, id),
-                "plays": [stamp(at * 1000) or "" for at in wished.plays],
-                "resume_point": wished.resume,
-            }
-            for id, wished in sorted(chosen.items())
-        ]
-
-
-def wished_counts(chosen: Mapping[int, Wished]) -> WishedCounts:
-    """How many plays and resume points are concerned."""
-    plays = sum(len(wished.plays) for wished in chosen.values())
-    return {"plays": plays, "resume_points": sum(wished.resume for wished in chosen.values())}

@@ -3,7 +3,6 @@
 from plexsync.flows.plays.ratings import bases_of
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.reports.shapes.scenes import FieldFacts, TargetFacts
-from plexsync.rules.item import Item
 from plexsync.rules.ratings import FIELD, RatingPlan, RatingRules, item_rating, plan_rating, plex_text, stash_rating
 from plexsync.store.database import Reader
 
@@ -30,31 +29,24 @@ def with_rating(
         longest=LONGEST,
     )
     in_stash = plex_text(stash_rating(sight.scene.rating100))
-    return [
-        {**target, "fields": _replaced(target["fields"], _rating_facts(items[target["key"]], in_stash, plan))}
-        if target["key"] in items
-        else target
-        for target in targets
-    ]
-
-
-def _replaced(fields: list[FieldFacts], rating: FieldFacts) -> list[FieldFacts]:
-    """The fields with this rating, at its place if there is one."""
-    if any(facts["field"] == FIELD for facts in fields):
-        return [rating if facts["field"] == FIELD else facts for facts in fields]
-    return [*fields, rating]
-
-
-def _rating_facts(item: Item, in_stash: str, plan: RatingPlan) -> FieldFacts:
-    return {
-        "field": FIELD,
-        "stash": in_stash,
-        "plex": item.value(FIELD),
-        "locked": item.locked(FIELD),
-        "action": _action(item.key, plan),
-        "reason": BOTH_WAYS,
-        "why": [],
-    }
+    rated: list[TargetFacts] = []
+    for target in targets:
+        if (item := items.get(target["key"])) is None:
+            rated.append(target)
+            continue
+        rating: FieldFacts = {
+            "field": FIELD,
+            "stash": in_stash,
+            "plex": item.value(FIELD),
+            "locked": item.locked(FIELD),
+            "action": _action(item.key, plan),
+            "reason": BOTH_WAYS,
+            "why": [],
+        }
+        names = [facts["field"] for facts in target["fields"]]
+        at = names.index(FIELD) if FIELD in names else len(names)
+        rated.append({**target, "fields": [*target["fields"][:at], rating, *target["fields"][at + 1 :]]})
+    return rated
 
 
 def _action(key: str, plan: RatingPlan) -> str:

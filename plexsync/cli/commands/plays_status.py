@@ -56,14 +56,21 @@ def _tell(facts: PlaysReport) -> None:
     first = facts["first"]
     approval = [("approval", f"{many(first['missing'], 'play')}: {APPROVE}")] if first else []
     counts = [(words, facts["plays"].get(name)) for name, words in FIGURES.items()]
+    queue = "nothing waits"
+    if facts["waiting"]:
+        queue = f"{many(facts['waiting'], 'scene')}, since {local(unstamped(facts['since'] or ''))}"
+    of_owner = []
+    if facts["watch_back"] == "plays+resume":
+        of_owner.append(("resume points", _of_owner(facts, "brought", OTHER_ACCOUNT)))
+    if facts["watch_marked"] and is_on:
+        of_owner.append(("marked as played", _of_owner(facts, "counts as a play", OTHER_VIEWER)))
     rows = [
         ("account", _account(facts)),
         ("since", since[:10] if since else "the beginning"),
         ("history", end if is_on else OFF),
-        *([("resume points", _resume(facts))] if facts["watch_back"] == "plays+resume" else []),
-        *([("marked as played", _marks(facts))] if facts["watch_marked"] and is_on else []),
+        *of_owner,
         *approval,
-        ("queue", _queue(facts)),
+        ("queue", queue),
         *error,
         *((words, f"{count:,}") for words, count in counts if count is not None),
     ]
@@ -79,19 +86,8 @@ def _account(facts: PlaysReport) -> str:
     return f"{name} ({'not looked up yet' if number is None else f'number {number}'})"
 
 
-def _resume(facts: PlaysReport) -> str:
+def _of_owner(facts: PlaysReport, on: str, off: str) -> str:
+    """How something stands that comes for the owner's account alone."""
     if facts["account"] is None:
         return "the account is not looked up yet"
-    return "brought" if facts["account"] == OWNER else f"off: {OTHER_ACCOUNT}"
-
-
-def _marks(facts: PlaysReport) -> str:
-    if facts["account"] is None:
-        return "the account is not looked up yet"
-    return "counts as a play" if facts["account"] == OWNER else f"off: {OTHER_VIEWER}"
-
-
-def _queue(facts: PlaysReport) -> str:
-    if not facts["waiting"]:
-        return "nothing waits"
-    return f"{many(facts['waiting'], 'scene')}, since {local(unstamped(facts['since'] or ''))}"
+    return on if facts["account"] == OWNER else f"off: {off}"

@@ -1,7 +1,6 @@
 """`plexsync plays sync`: shows what the first write of plays to Stash would do, and asks for your approval, once."""
 
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from typing import TextIO
@@ -12,7 +11,7 @@ from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.way_back import WayBack, way_back_of
 from plexsync.cli.call import FAILED, FINE, Call, command
-from plexsync.cli.daemon.signals import Stop, stoppable
+from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.export_file import output
 from plexsync.cli.terminal.prompts import confirmed
@@ -107,7 +106,12 @@ def _previewed(
         approved = back.history.approved_since(db)
     if since is not None and approved is not None:
         return call.refused(LIMITED)
-    begins = _begins(back, since) if approved is None else approved
+    earliest = back.history.rules.since
+    begins = earliest if approved is None else approved
+    if since is not None:
+        begins = midnight(since.date().isoformat())
+    if begins < earliest:
+        raise click.UsageError(TOO_EARLY)
     asks = approved is None and not dry
     if asks and not yes and (call.json or not sys.stdin.isatty()):
         raise click.ClickException(FIRST)
@@ -116,7 +120,8 @@ def _previewed(
         if to[0]:
             scenes.file = stack.enter_context(output(to[0], replace=to[1]))
             scenes.file.write(csv_line(COLUMNS))
-        counted = _count(start, back, begins, scenes, stop)
+        bar = stack.enter_context(ProgressBar(start.console, "counting"))
+        counted = back.first_run.count(since=begins, take=scenes.take, progress=bar.at, stopping=lambda: bool(stop))
     if counted is None:
         return stop.code or FAILED
     if not call.json:
@@ -125,27 +130,21 @@ def _previewed(
         return call.refused("nothing was approved: no play is written")
     if asks:
         with parts.store.writing() as tx:
-            approve_plays(
-                tx, counted.number, watch_since=back.history.rules.since, since=counted.since, now=parts.clock.now()
-            )
+            approve_plays(tx, counted.number, watch_since=earliest, since=counted.since, now=parts.clock.now())
     facts: FirstPlaysPreview = {
         "dry_run": dry,
         "approved": asks or approved is not None,
         "first": counted_facts(counted),
         "scenes": scenes.first,
     }
-    call.answer({**facts}, lambda: say(paper(), _ending(start, parts, dry=dry, asks=asks)))
+
+    def tell() -> None:
+        done = "approved" if asks else "approved already"
+        hint = f"{done}; {worker_hint(parts.someone_works(), start.ask(parts))}"
+        say(paper(), "nothing was written" if dry else hint)
+
+    call.answer({**facts}, tell)
     return FAILED if counted.unread else FINE
-
-
-def _begins(back: WayBack, since: datetime | None) -> int:
-    """The first moment that is approved."""
-    if since is None:
-        return back.history.rules.since
-    day = midnight(since.date().isoformat())
-    if day < back.history.rules.since:
-        raise click.UsageError(TOO_EARLY)
-    return day
 
 
 class FirstScenes:
@@ -165,30 +164,14 @@ class FirstScenes:
             self.file.writelines(csv_lines(scenes))
 
 
-def _count(start: Begun, back: WayBack, since: int, scenes: FirstScenes, stop: Stop) -> FirstPlays | None:
-    with ProgressBar(start.console, "counting") as bar:
-        return back.first_run.count(since=since, take=scenes.take, progress=bar.at, stopping=lambda: bool(stop))
-
-
 def _tell(counted: FirstPlays, scenes: FirstScenes, file: str) -> None:
     out = paper()
     if scenes.first:
-        out.print(table("", ("scene", "title", "plays"), _rows(scenes.first)))
+        rows = [(str(scene["id"]), safe(scene["title"], 60) or "-", scene_plays_words(scene)) for scene in scenes.first]
+        out.print(table("", ("scene", "title", "plays"), rows))
     if scenes.count > len(scenes.first):
         say(out, f"... and {many(scenes.count - len(scenes.first), 'scene')} more")
     for line in first_plays_lines(counted_facts(counted)):
         say(out, line)
     if file:
         say(out, f"every play is listed in {file}")
-
-
-def _rows(scenes: Sequence[ScenePlaysFacts]) -> list[tuple[str, str, str]]:
-    return [(str(scene["id"]), safe(scene["title"], 60) or "-", scene_plays_words(scene)) for scene in scenes]
-
-
-def _ending(start: Begun, parts: Parts, *, dry: bool, asks: bool) -> str:
-    """What happens next."""
-    hint = worker_hint(parts.someone_works(), start.ask(parts))
-    if asks:
-        return f"approved; {hint}"
-    return "nothing was written" if dry else f"approved already; {hint}"
