@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import accumulate
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
@@ -26,6 +27,8 @@ MEMBER_LIMIT = 500
 # The longest field in bytes as sent in a URL, where every character but plain letters takes three bytes each. Plex
 # publishes no limit; it has answered requests of 25 to 40 kB with 400, or dropped them.
 SENT_LIMIT = 30_000
+# The most bytes of one character there.
+LARGEST_CHARACTER = 12
 # Bytes sent for each list member in addition to its name.
 MEMBER_FRAME = 30
 
@@ -128,7 +131,17 @@ class Wanted:
 def wanted(scene: Scene, profile: Profile) -> Wanted:
     """The values that Plex should show for the scene. docs/fields.md has the rule of each field."""
     notes: list[Note] = []
-    values = {name: _RULES[name](scene, profile, notes) for name in FIELDS if name in profile.fields}
+    values: dict[str, Value] = {}
+    for name in FIELDS:
+        if name not in profile.fields:
+            continue
+        if text_of := _TEXTS.get(name):
+            limit = SUMMARY_LIMIT if name == "summary" else NAME_LIMIT
+            values[name] = _within(name, text_of(scene, profile), limit, notes)
+        elif names_of := _LISTS.get(name):
+            values[name] = _names(name, names_of(scene, profile), notes)
+        else:
+            values[name] = _VALUES[name](scene, profile, notes)
     if not values.get("title", "something"):
         del values["title"]
     if "actor" in values and (profile.role.groups or profile.face.groups):
@@ -145,40 +158,14 @@ def digest(desired: Wanted) -> str:
 # --- titles ----------------------------------------------------------------------------------------------------------
 
 
-def _title(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+def _title(scene: Scene, profile: Profile) -> str:
     """The title from the template, or the plain title; '' if the scene has neither a title nor a file."""
     own = _own_title(scene)
-    text = _filled(profile.title, scene) if own and profile.title != TITLE else ""
-    return _within("title", text or own, NAME_LIMIT, notes)
-
-
-def _sort_title(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
-    return _within("titleSort", _filled(profile.sort_title, scene), NAME_LIMIT, notes)
-
-
-def _original_title(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
-    return _within("originalTitle", _filled(profile.original_title, scene), NAME_LIMIT, notes)
-
-
-def _tagline(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
-    return _within("tagline", _filled(profile.tagline, scene), NAME_LIMIT, notes)
+    return (_filled(profile.title, scene) if own and profile.title != TITLE else "") or own
 
 
 def _filled(made_of: Template, scene: Scene) -> str:
-    day = _shown_day(scene)
-    values = {
-        "title": _own_title(scene),
-        "file": file_title(scene),
-        "studio": scene.studio,
-        "parent": next(iter(scene.parents), ""),
-        "date": day,
-        "year": day[:4],
-        "code": scene.code,
-        "director": scene.director,
-        "performers": ", ".join(map(clean_line, scene.performers)),
-        "group": next(iter(scene.groups), ""),
-    }
-    return clean_line(made_of.filled({name: clean_line(value) for name, value in values.items()}))
+    return clean_line(made_of.filled({name: clean_line(_IN_TEMPLATES[name](scene)) for name in made_of.names}))
 
 
 def _own_title(scene: Scene) -> str:
@@ -195,23 +182,7 @@ def file_title(scene: Scene) -> str:
 # --- other single values ---------------------------------------------------------------------------------------------
 
 
-def _studio(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
-    return _within("studio", clean_line(scene.studio), NAME_LIMIT, notes)
-
-
-def _summary(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
-    return _within("summary", clean_block(scene.details), SUMMARY_LIMIT, notes)
-
-
-def _content_rating(_scene: Scene, profile: Profile, notes: list[Note]) -> Value:
-    return _within("contentRating", clean_line(profile.content_rating), NAME_LIMIT, notes)
-
-
-def _shown_day(scene: Scene) -> str:
-    return str(_day(scene, None, []))
-
-
-def _day(scene: Scene, _profile: Profile | None, notes: list[Note]) -> Value:
+def _day(scene: Scene, _profile: Profile | None, notes: list[Note]) -> str:
     """The date as YYYY-MM-DD. A year or month alone becomes its first day, because Plex has only full dates."""
     text = clean_line(scene.date)
     if not text:
@@ -228,11 +199,11 @@ def _day(scene: Scene, _profile: Profile | None, notes: list[Note]) -> Value:
     return day
 
 
-def _added(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
-    return added_date(scene, profile.date_added, _shown_day(scene), notes) if profile.date_added else ""
+def _added(scene: Scene, profile: Profile, notes: list[Note]) -> str:
+    return added_date(scene, profile.date_added, _day(scene, None, []), notes) if profile.date_added else ""
 
 
-def _rating(scene: Scene, _profile: Profile, _notes: list[Note]) -> Value:
+def _rating(scene: Scene, _profile: Profile, _notes: list[Note]) -> str:
     """A tenth of Stash's rating (1-100) as the shortest decimal; '' without a rating."""
     if not scene.rating100 or scene.rating100 < 0:
         return ""
@@ -242,9 +213,9 @@ def _rating(scene: Scene, _profile: Profile, _notes: list[Note]) -> Value:
 # --- lists -----------------------------------------------------------------------------------------------------------
 
 
-def _actors(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+def _actors(scene: Scene, profile: Profile) -> Iterable[str]:
     performers = scene.people or tuple(Performer(0, name) for name in scene.performers)
-    return _names("actor", (shown_name(performer, profile.performer_name) for performer in performers), notes)
+    return (shown_name(performer, profile.performer_name) for performer in performers)
 
 
 def _beside(scene: Scene, profile: Profile, cast: Value, notes: list[Note]) -> dict[str, Value]:
@@ -277,23 +248,6 @@ def _texts_beside(profile: Profile, performer: Performer | None) -> dict[str, st
     return texts
 
 
-def _directors(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
-    """The directors. Stash stores all of them in one text."""
-    return _names("director", re.split("[,;]", scene.director), notes)
-
-
-def _genres(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
-    return _names("genre", _tags(scene, profile.genres, profile), notes)
-
-
-def _labels(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
-    return _names("label", _tags(scene, profile.labels, profile), notes)
-
-
-def _collections(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
-    return _names("collection", [named.full_name for named in objects_of(scene, profile)], notes)
-
-
 def _tags(scene: Scene, chosen: Patterns, profile: Profile) -> list[str]:
     if chosen == ALL_TAGS and not profile.tag_parents:
         return list(scene.tags)
@@ -307,13 +261,11 @@ def _names(field: str, names: Iterable[str], notes: list[Note]) -> tuple[str, ..
         member = _within(field, clean_line(name), NAME_LIMIT, notes)
         if member:
             members.setdefault(fold(member), member)
-    shown: list[str] = []
-    dropped = SENT_LIMIT
-    for member in list(members.values())[:MEMBER_LIMIT]:
-        dropped -= sent_size(member) + MEMBER_FRAME
-        if dropped < 0:
-            break
-        shown.append(member)
+    shown = list(members.values())[:MEMBER_LIMIT]
+    sizes = [LARGEST_CHARACTER * len(member) + MEMBER_FRAME for member in shown]
+    if sum(sizes) > SENT_LIMIT:
+        ends = accumulate(sent_size(member) + MEMBER_FRAME for member in shown)
+        shown = [member for member, end in zip(shown, ends, strict=True) if end <= SENT_LIMIT]
     if len(shown) < len(members):
         notes.append(Note(field, "dropped", f"only the first {len(shown)} of {len(members)} names are shown"))
     return tuple(shown)
@@ -332,29 +284,47 @@ def shown_text(field: str, text: str, limit: int) -> tuple[str, list[Note]]:
 
 def _within(field: str, text: str, limit: int, notes: list[Note]) -> str:
     shown = text if len(text) <= limit else cut(text, limit)
-    while (size := sent_size(shown)) > SENT_LIMIT:
+    while LARGEST_CHARACTER * len(shown) > SENT_LIMIT and (size := sent_size(shown)) > SENT_LIMIT:
         shown = cut(shown, max(1, len(shown) * SENT_LIMIT // size))
     if shown != text:
         notes.append(Note(field, "cut", f"a text of {len(text)} characters was cut to {len(shown)}"))
     return shown
 
 
-_RULES: Mapping[str, Callable[[Scene, Profile, list[Note]], Value]] = {
+# By the names of `NAMES`.
+_IN_TEMPLATES: Mapping[str, Callable[[Scene], str]] = {
+    "title": _own_title,
+    "file": file_title,
+    "studio": lambda scene: scene.studio,
+    "parent": lambda scene: next(iter(scene.parents), ""),
+    "date": lambda scene: _day(scene, None, []),
+    "year": lambda scene: _day(scene, None, [])[:4],
+    "code": lambda scene: scene.code,
+    "director": lambda scene: scene.director,
+    "performers": lambda scene: ", ".join(map(clean_line, scene.performers)),
+    "group": lambda scene: next(iter(scene.groups), ""),
+}
+_TEXTS: Mapping[str, Callable[[Scene, Profile], str]] = {
     "title": _title,
-    "titleSort": _sort_title,
-    "originalTitle": _original_title,
-    "tagline": _tagline,
-    "studio": _studio,
-    "summary": _summary,
+    "titleSort": lambda scene, profile: _filled(profile.sort_title, scene),
+    "originalTitle": lambda scene, profile: _filled(profile.original_title, scene),
+    "tagline": lambda scene, profile: _filled(profile.tagline, scene),
+    "studio": lambda scene, _: clean_line(scene.studio),
+    "summary": lambda scene, _: clean_block(scene.details),
+    "contentRating": lambda _, profile: clean_line(profile.content_rating),
+}
+_LISTS: Mapping[str, Callable[[Scene, Profile], Iterable[str]]] = {
+    "actor": _actors,
+    # Stash stores all directors in one text.
+    "director": lambda scene, _: re.split("[,;]", scene.director),
+    "genre": lambda scene, profile: _tags(scene, profile.genres, profile),
+    "collection": lambda scene, profile: [named.full_name for named in objects_of(scene, profile)],
+    "label": lambda scene, profile: _tags(scene, profile.labels, profile),
+}
+_VALUES: Mapping[str, Callable[[Scene, Profile, list[Note]], str]] = {
     "originallyAvailableAt": _day,
     "addedAt": _added,
-    "contentRating": _content_rating,
     "userRating": _rating,
-    "actor": _actors,
-    "director": _directors,
-    "genre": _genres,
-    "collection": _collections,
-    "label": _labels,
 }
 
 
