@@ -8,15 +8,12 @@ class Clock(Protocol):
 
     def now(self) -> int:
         """The wall clock in UTC milliseconds."""
-        ...
 
     def monotonic(self) -> float:
         """Seconds of a clock that never steps."""
-        ...
 
     def sleep(self, seconds: float) -> None:
         """Wait; may return early."""
-        ...
 
 
 class Dice(Protocol):
@@ -24,4 +21,3 @@ class Dice(Protocol):
 
     def random(self) -> float:
         """Uniform in [0, 1)."""
-        ...

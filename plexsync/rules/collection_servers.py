@@ -50,15 +50,12 @@ class PlexCollections(Protocol):
 
     def listed(self, section: str, *, page: int = 500) -> Iterator[list[ListedCollection]]:
         """Every collection of a library by key, in pages without repeats: one request for each."""
-        ...
 
     def read(self, keys: Sequence[str]) -> dict[str, PlexCollection]:
         """Collections in full by key, in one request. Keys that do not exist, or are of something else, are left out."""
-        ...
 
     def members(self, key: str, *, page: int = 1000) -> list[str]:
         """The keys of a collection's items in the order of the collection. Raises Missing if it is gone."""
-        ...
 
     def edit_collection(self, section: str, key: str, edit: Edit, form: CollectionForm) -> None:
         """Apply all of `edit` (title, titleSort, summary, locks of pictures) with one PUT of this form, as `Plex.edit`.
@@ -66,23 +63,18 @@ class PlexCollections(Protocol):
         Raises Missing if the collection is gone or the server does not take this form, Conflict if another collection of
         the library has the title.
         """
-        ...
 
     def set_prefs(self, key: str, prefs: Mapping[str, str]) -> None:
         """Set settings of `PREFS`; '' sets Plex's default."""
-        ...
 
     def move(self, key: str, item: str, *, after: str = "") -> None:
         """Put a member behind another one, or first. Raises Missing if one of them is no member."""
-        ...
 
     def homes(self, section: str) -> dict[str, tuple[str, ...]]:
         """The collections of a library that its home manages: where it shows each (of `HOME_PLACES`), in one request."""
-        ...
 
     def show_home(self, section: str, key: str, places: Collection[str], *, managed: bool) -> None:
         """Show a collection at exactly these places; at none: take it out of the home. `managed`: `homes` has it."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -126,17 +118,14 @@ class StashCollections(Protocol):
         Sources are those of `OBJECT_SOURCES`, `rating` (an id from 1 to 10: the rating in tenths, rounded half up) and
         `organized` (1).
         """
-        ...
 
     def object_stamps(self, source: str, *, page: int = 500, counted: bool = False) -> Iterator[list[ObjectStamp]]:
         """All objects of one of `OBJECT_SOURCES`, in pages by id; `counted`: with their numbers of scenes.
 
         Only `objects` proves that one is gone: an object can be left out while others are created and deleted.
         """
-        ...
 
     def group_order(self, ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
         """The scenes of each of these groups in its order, in one request for 5,000 scenes: by `scene_index`, those without
         one last, by id. A group without scenes has none.
         """
-        ...
