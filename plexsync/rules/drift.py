@@ -57,21 +57,12 @@ def _drift_field(name: str, values: Mapping[str, Value], item: Item, remembered:
     before = remembered is None or is_bare(name, remembered)
     if not isinstance(value, tuple):
         return DriftField(name, now, value or None, since, before=before)
-    adds = without_names(value, name_keys(now.value) | _spelled_otherwise(remembered, now))
-    removes = without_names(now.value, name_keys(value) | _own_spellings(remembered, value))
+    # PlexSync's names that Plex has in a spelling of its own, and Plex's spellings of names that Stash has, are no change.
+    spellings = {fold(name): fold(spelling) for name, spelling in remembered.ours.items()} if remembered else {}
+    present, wanted = name_keys(now.value), name_keys(value)
+    adds = without_names(value, present | {name for name, spelling in spellings.items() if spelling in present})
+    removes = without_names(now.value, wanted | {spelling for name, spelling in spellings.items() if name in wanted})
     return DriftField(name, now, value, since, adds, removes, before)
-
-
-def _spelled_otherwise(remembered: Remembered | None, now: Held) -> frozenset[str]:
-    """The keys of PlexSync's names that Plex has in a spelling of its own."""
-    spellings, present = remembered.ours if remembered else {}, name_keys(now.value)
-    return frozenset(fold(name) for name, spelling in spellings.items() if fold(spelling) in present)
-
-
-def _own_spellings(remembered: Remembered | None, names: tuple[str, ...]) -> frozenset[str]:
-    """The keys of Plex's spellings of names that Stash has."""
-    spellings, wanted = remembered.ours if remembered else {}, name_keys(names)
-    return frozenset(fold(spelling) for name, spelling in spellings.items() if fold(name) in wanted)
 
 
 # --- decisions -------------------------------------------------------------------------------------------------------

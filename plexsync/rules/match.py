@@ -22,7 +22,6 @@ from unicodedata import normalize
 from plexsync.rules.grades import (
     Fit,
     Grade,
-    Owner,
     claimant_of,
     fits_of,
     grade_of,
@@ -180,10 +179,10 @@ def _climb(offer: Offer, all_fits: _AllFits) -> Verdict:
 
 def _bound_elsewhere(offer: Offer) -> list[Step]:
     bound = offer.taken
-    bound_pairs = [(entry.key, bound[entry.key]) for entry in offer.entries if entry.key in bound]
+    keys = [entry.key for entry in offer.entries if entry.key in bound]
     return [
-        Step("by hand", f"You bound item {key} to scene {scene}, so no other scene is synced to item {key}.")
-        for key, scene in bound_pairs
+        Step("by hand", f"You bound item {key} to scene {bound[key]}, so no other scene is synced to item {key}.")
+        for key in keys
     ]
 
 
@@ -263,11 +262,16 @@ def _sort_by_owner(offer: Offer, fits: list[Fit], rung: Rung) -> _SortedFits:
     judged = _SortedFits([], [], [])
     for fit in fits:
         owner, rival = owner_of(fit, offer, rivals)
-        judged.steps.append(Step(rung, f"{fit_text(fit)}{owner_text(owner, rival)}"))
+        how = f"Item {fit.entry.key} {_GRADES[fit.grade].format(by=fit.by)} {fit.part.path}"
         if owner == "ours":
             judged.owned.append(fit)
-        elif owner != "theirs":
-            judged.doubtful.append(_Doubt(fit, owner, doubt_text(owner, rival), rival))
+            judged.steps.append(Step(rung, f"{how}."))
+        elif owner == "theirs":
+            judged.steps.append(Step(rung, f"{how}, but it is scene {rival}'s."))
+        else:
+            doubt = _Doubt(fit, owner, _doubt_text(owner, rival), rival)
+            judged.doubtful.append(doubt)
+            judged.steps.append(Step(rung, f"{how}, but {doubt.text}."))
     return judged
 
 
@@ -277,15 +281,15 @@ def _one_spelling(judged: _SortedFits, offer: Offer) -> _SortedFits:
     Items at one full path in several spellings, none of them the scene's, are different files: choosing one is a guess.
     """
     inexact = [fit for fit in judged.owned if fit.grade is Grade.PLACE]
-    unsure = [fit for fit in inexact if any(_is_twin(fit, other) for other in inexact)]
-    unsure = [fit for fit in unsure if fit.entry.key not in offer.remembered]
+    unsure = [
+        fit
+        for fit in inexact
+        if fit.entry.key not in offer.remembered
+        and any(fit.place == other.place and not raw_equal(fit.part.path, other.part.path) for other in inexact)
+    ]
     certain = [fit for fit in judged.owned if fit not in unsure]
     doubtful: list[_Doubt] = [*judged.doubtful, *(_Doubt(fit, "look-alike", NOT_ALONE) for fit in unsure)]
     return _SortedFits(certain, doubtful, judged.steps)
-
-
-def _is_twin(fit: Fit, other: Fit) -> bool:
-    return fit.place == other.place and not raw_equal(fit.part.path, other.part.path)
 
 
 def _all_of(judged: _SortedFits, steps: list[Step]) -> Verdict | None:
@@ -344,25 +348,13 @@ def _size_text(fit: Fit, scene: Scene) -> str:
     return "its size can't be compared: it may be a different file"
 
 
-def fit_text(fit: Fit) -> str:
-    """One sentence: how the item fits, and by which file."""
-    return f"Item {fit.entry.key} {_GRADES[fit.grade].format(by=fit.by)} {fit.part.path}"
-
-
-def doubt_text(owner: Reason, rival: int) -> str:
+def _doubt_text(owner: Reason, rival: int) -> str:
     """Why it is in doubt that the item belongs to the scene."""
     if owner == "shared item":
         return f"its first file is scene {rival}'s"
     if owner == "two scenes":
         return f"scene {rival} has this file too"
     return f"it may be scene {rival}'s" if rival else "it lasts quite another time"
-
-
-def owner_text(owner: Owner, rival: int) -> str:
-    """The end of a sentence about a fitting item that belongs, or may belong, to another scene."""
-    if owner == "ours":
-        return "."
-    return f", but it is scene {rival}'s." if owner == "theirs" else f", but {doubt_text(owner, rival)}."
 
 
 def _nothing_at_path_text(offer: Offer) -> str:

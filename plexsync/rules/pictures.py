@@ -187,13 +187,6 @@ def is_selected_by_upload(traits: ServerTraits) -> bool:
     return traits.upload_selects is True and not traits.picture_lag
 
 
-def _is_unlisted(name: str, past: PicturePast) -> bool:
-    """Whether the picture from before PlexSync is known as Plex's choice only."""
-    originals = [past.memory[name].found] if name in past.memory else []
-    originals += [sent.found for sent in _sendings(name, past)]
-    return any(original.value == UNLISTED for original in originals)
-
-
 def _sendings(name: str, past: PicturePast) -> list[Sending]:
     pushed = [push.fields[name] for push in past.pushing if name in push.fields]
     return [*pushed, *(sent for kind, sent in past.strays if kind == name)]
@@ -208,7 +201,9 @@ def is_replaced(name: str, wanted: Mapping[str, object], memory: Memory) -> bool
 def with_original(item: Item, name: str, past: PicturePast, listed: Mapping[str, bool]) -> PicturePast:
     """The past with the key of the picture from before PlexSync, found in the list of the item's pictures."""
     memory = past.memory
-    if not _is_unlisted(name, past):
+    originals = [memory[name].found] if name in memory else []
+    originals += [sent.found for sent in _sendings(name, past)]
+    if all(original.value != UNLISTED for original in originals):
         return past
     key = _original(listed, _own_keys(name, past), is_locked=item.locked(name))
     if not key:
@@ -284,12 +279,9 @@ def has_moved(before: Item, item: Item, name: str) -> bool:
 def moved_with_stamp(before: Item, item: Item, name: str) -> bool:
     """Whether the address changed as it does with every edit: it ends in the item's stamp, and is locked, as before."""
     return has_moved(before, item, name) and all(
-        side.locked(name) and _place_stamp(side.pictures.get(name, "")) == str(side.stamp) for side in (before, item)
+        side.locked(name) and side.pictures.get(name, "").partition("?")[0].endswith(f"/{side.stamp}")
+        for side in (before, item)
     )
-
-
-def _place_stamp(place: str) -> str:
-    return place.partition("?")[0].rpartition("/")[2]
 
 
 def names_kept(sending: Mapping[str, Sending], memory: Memory) -> list[str]:

@@ -6,7 +6,7 @@
 An item whose memory is `undone` is taken back instead (docs/undo.md), as long as Stash's values stay as they were then.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.rules.drift import (
@@ -63,6 +63,8 @@ from plexsync.rules.values import (
     without_names,
 )
 
+KEPT = "you keep what Plex has, until plexsync drift --unkeep"
+
 
 def plan(
     values: Mapping[str, Value],
@@ -102,11 +104,14 @@ def _plan(
     plain_names: Mapping[str, str],
 ) -> Plan:
     names = named_fields(values, memory, pushing)
-    resolved = {
-        name: remembered
-        for name in names
-        if (remembered := _resolved(name, values, item, memory, pushing) if pushing else memory.get(name))
-    }
+    resolved: dict[str, Remembered] = {}
+    for name in names:
+        remembered = memory.get(name)
+        if pushing:
+            # A field still follows Plex if it did.
+            remembered = still_kept(name, _resolved_field(name, values, item, memory, pushing), remembered)
+        if remembered:
+            resolved[name] = remembered
     if undone(memory) and is_undone(memory, values):
         return take_back_plan(values, item, memory, resolved)
     resolved = _to_sync(values, item, resolved, plain_names)
@@ -132,11 +137,14 @@ def _plan(
     resolved = {name: _stamped(entry, memory.get(name), item) for name, entry in resolved.items()}
     if resolved != memory:
         resolved = stamped(resolved, item.stamp)
+    kept = _kept(resolved)
+    notes = [step.note for step in steps.values() if step.note]
+    notes += [Note(name, "decided", KEPT) for name in values if name in kept]
     return Plan(
         edit={name: step.change for name, step in steps.items() if step.change},
         memory=resolved,
         sending=sending,
-        notes=(*(step.note for step in steps.values() if step.note), *_kept_notes(values, _kept(resolved))),
+        notes=tuple(notes),
         renamed=renamed,
     )
 
@@ -158,22 +166,9 @@ def _to_sync(
     return cast_that_stays_away(resolved, cast, item, plain_names)
 
 
-def _resolved(
-    name: str, values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequence[Pushing]
-) -> Remembered | None:
-    """The memory of a field after its unfinished pushes are resolved; it still follows Plex if it did."""
-    return still_kept(name, resolved_field(name, values, item, memory, pushing), memory.get(name))
-
-
 def _kept(memory: Memory) -> frozenset[str]:
     """The fields that follow Plex; few memories have a decision at all."""
     return kept_fields(memory) if any(entry.drift for entry in memory.values()) else frozenset()
-
-
-def _kept_notes(values: Mapping[str, Value], kept: Collection[str]) -> Iterator[Note]:
-    for name in values:
-        if name in kept:
-            yield Note(name, "decided", "you keep what Plex has, until plexsync drift --unkeep")
 
 
 def _stamped(remembered: Remembered, earlier: Remembered | None, item: Item) -> Remembered:
@@ -269,7 +264,7 @@ def _write(name: str, value: str, now: Held, original: Held, remembered: Remembe
 # --- the result of a push whose end is unknown ------------------------------------------------------------------------
 
 
-def resolved_field(
+def _resolved_field(
     name: str, values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequence[Pushing]
 ) -> Remembered | None:
     """The memory of a field after its unfinished pushes are resolved."""

@@ -9,6 +9,7 @@ contains the text of its term.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 from plexsync.rules.paths import lies_in
@@ -85,31 +86,23 @@ def outside(scene: Scene, scope: Scope) -> str:
     """Why a scene is out of scope, in one line that names the term that decides; '' if it is in scope."""
     for term in scope.terms:
         if term.leaves_out and _fits(scene, term):
-            return f"out of scope: {_fitting(term)}"
+            return f"out of scope: {f'{FITTING[term.kind]} {term.name}' if term.name else NAMELESS[term.kind][0]}"
     asked = [term for term in scope.terms if not term.leaves_out]
+    # Of each group of terms, one has to fit.
     if scope.match == "any":
-        fits = not asked or any(_fits(scene, term) for term in asked)
-        return "" if fits else f"out of scope: {_none_of(asked)}"
-    for group in _groups(asked, scope.match):
+        groups = [asked]
+    elif scope.match == "all":
+        groups = [[term] for term in asked]
+    else:
+        groups = [[term for term in asked if term.kind == kind] for kind in KINDS]
+    for group in filter(None, groups):
         if not any(_fits(scene, term) for term in group):
             return f"out of scope: {_missing(group)}"
     return ""
 
 
-def _groups(asked: Sequence[Term], match: Match) -> list[list[Term]]:
-    """The terms in groups; of each group, one has to fit."""
-    if match == "all":
-        return [[term] for term in asked]
-    groups = ([term for term in asked if term.kind == kind] for kind in KINDS)
-    return [group for group in groups if group]
-
-
 def _fits(scene: Scene, term: Term) -> bool:
     return FITS[term.kind](scene, term.name)
-
-
-def _has_tag(scene: Scene, name: str) -> bool:
-    return _named(name, (*scene.tags, *(above for names in scene.tags_above for above in names)))
 
 
 def _named(name: str, names: Sequence[str]) -> bool:
@@ -128,7 +121,7 @@ def _contained(text: str, values: Sequence[str]) -> bool:
 
 FITS: dict[Kind, Callable[[Scene, str], bool]] = {
     "organized": lambda scene, _: scene.organized,
-    "tag": _has_tag,
+    "tag": lambda scene, name: _named(name, (*scene.tags, *chain.from_iterable(scene.tags_above))),
     "studio": lambda scene, name: _named(name, (scene.studio, *scene.parents)),
     "performer": lambda scene, name: _named(name, scene.performers),
     "path": lambda scene, name: any(lies_in(file.path, name) for file in scene.files),
@@ -138,23 +131,14 @@ FITS: dict[Kind, Callable[[Scene, str], bool]] = {
 }
 
 
-def _fitting(term: Term) -> str:
-    return f"{FITTING[term.kind]} {term.name}" if term.name else NAMELESS[term.kind][0]
-
-
 def _missing(asked: Sequence[Term]) -> str:
-    """What a scene lacks that none of these terms of one kind fits."""
+    """What a scene lacks that none of these terms fits."""
     kind = asked[0].kind
+    if any(term.kind != kind for term in asked):
+        return f"no term fits it: {_listed([str(term) for term in asked])}"
     if not all(term.name for term in asked):
         return NAMELESS[kind][1]
     return f"{MISSING[kind]} {_listed([term.name for term in asked])}"
-
-
-def _none_of(asked: Sequence[Term]) -> str:
-    """What a scene lacks that none of these terms fits."""
-    if len({term.kind for term in asked}) == 1:
-        return _missing(asked)
-    return f"no term fits it: {_listed([str(term) for term in asked])}"
 
 
 def _listed(names: Sequence[str]) -> str:

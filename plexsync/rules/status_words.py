@@ -27,14 +27,8 @@ class Row:
         ended: tuple[str, ...] = (),
     ) -> None:
         self.name = name
-        self.word = word
-        self.tone = tone
-        self.colour = colour
-        self.meaning = meaning
-        self.states = states
-        self.finding = finding
-        self.outcome = outcome or name
-        self.ended = ended
+        self.words = {"word": word, "tone": tone, "colour": colour, "meaning": meaning}
+        self.names = {"states": states, "finding": finding, "outcome": outcome or name, "ended": ended}
 
 
 # The colours of scenes that the worker leaves alone.
@@ -64,8 +58,8 @@ class SceneStatus(StrEnum):
         """The member for a row of the table."""
         status = str.__new__(cls, row.name)
         status._value_ = row.name
-        status.word, status.tone, status.colour, status.meaning = row.word, row.tone, row.colour, row.meaning
-        status.states, status.finding, status.outcome, status.ended = row.states, row.finding, row.outcome, row.ended
+        vars(status).update(row.words)
+        vars(status).update(row.names)
         return status
 
     IN_SYNC = Row(
@@ -195,21 +189,6 @@ def job_word(state: str) -> str:
     return SYNCING if state == "running" else BY_STATE[state].word
 
 
-def job_tone(state: str) -> str:
-    """The CSS class for the colour of a job's state."""
-    return BY_STATE[state].tone
-
-
-def job_colour(state: str) -> str:
-    """The terminal colour of a job's state."""
-    return SYNCING_COLOUR if state == "running" else BY_STATE[state].colour
-
-
-def job_meaning(state: str) -> str:
-    """The meaning of a job's state."""
-    return SYNCING_MEANING if state == "running" else BY_STATE[state].meaning
-
-
 # The job states in display order; a screen always shows the first five.
 JOB_STATES = tuple(
     state for status in STATUSES for state in (reversed(status.states) if len(status.states) > 1 else status.states)
@@ -240,10 +219,13 @@ def job_counts(jobs: Mapping[str, int], resting: Mapping[str, int], *, kept_fiel
     for state in JOB_STATES:
         count = jobs.get(state, 0) - sum(resting.get(status, 0) for status in _RESTING.get(state, ()))
         if count or state in MAIN_STATES:
-            word, meaning = job_word(state), job_meaning(state)
+            status = BY_STATE[state]
+            word, meaning, colour = status.word, status.meaning, status.colour
+            if state == "running":
+                word, meaning, colour = SYNCING, SYNCING_MEANING, SYNCING_COLOUR
             if state == "idle" and kept_fields:
                 word, meaning = in_sync_words(kept_fields), f"{meaning}, but for these fields ({DECIDE})"
-            counts.append(JobCount(state, word, count, meaning, job_tone(state), job_colour(state)))
+            counts.append(JobCount(state, word, count, meaning, status.tone, colour))
     return counts + [
         JobCount(state, status.word, count, status.meaning, status.tone, status.colour)
         for state, statuses in _RESTING.items()
