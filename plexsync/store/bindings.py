@@ -59,7 +59,7 @@ class ReadOnlyBindings(FlowTable):
 
     def present(self, scenes: Sequence[int]) -> list[Binding]:
         """Like `all`, without those of scenes that are gone from Stash and are not among these: they keep no item."""
-        return self._read(LIST_PRESENT, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
+        return self._read(LIST_PRESENT, {"flow": self._flow, "scenes": list(scenes)})
 
     def _read(self, sql: str, values: Mapping[str, object]) -> list[Binding]:
         return [
@@ -125,7 +125,7 @@ class Bindings(ReadOnlyBindings):
 
     def forget_scenes(self, scenes: Sequence[int]) -> None:
         """Forget all bindings of these scenes, present and removed."""
-        self._db.execute(FORGET_SCENES, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
+        self._db.execute(FORGET_SCENES, {"flow": self._flow, "scenes": list(scenes)})
 
 
 def _paths_text(paths: Iterable[str]) -> str:

@@ -1,6 +1,5 @@
 """The path index: Plex's libraries, their items and the files of these, found by path and by name."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -127,11 +126,11 @@ class ReadOnlyIndex(Table):
 
     def count_gone(self, keys: Sequence[str]) -> dict[str, int]:
         """Count, by library, those of these items whose files none but these has."""
-        return dict(self._db.rows(COUNT_GONE, {"keys": json.dumps(list(keys))}))
+        return dict(self._db.rows(COUNT_GONE, {"keys": list(keys)}))
 
     def scenes_of(self, keys: Sequence[str]) -> set[int]:
         """Return the scenes that were pushed to these items, or that a comparison found for them."""
-        return {scene for (scene,) in self._db.rows(SCENES_OF, {"keys": json.dumps(list(keys))})}
+        return {scene for (scene,) in self._db.rows(SCENES_OF, {"keys": list(keys)})}
 
     def unpaired(self, run: int, *, limit: int, after: str = "") -> list[Entry]:
         """Return up to `limit` items without a scene, by their number, after the key `after`.
@@ -148,7 +147,7 @@ class ReadOnlyIndex(Table):
 
     def _entries(self, sql: str, keys: Sequence[str]) -> list[Entry]:
         items: dict[str, tuple[str, int, list[Part]]] = {}
-        rows = self._db.rows(sql, {"keys": json.dumps([clean(key) for key in keys])})
+        rows = self._db.rows(sql, {"keys": [clean(key) for key in keys]})
         for key, section, stamp, path, size, duration in rows:
             _, _, parts = items.setdefault(key, (section, stamp, []))
             if path is not None:
@@ -161,7 +160,7 @@ class Index(ReadOnlyIndex):
 
     def drop_outside(self, but: Sequence[str], *, limit: int) -> int:
         """Forget up to `limit` items (-1: all) of the libraries that are not in `but`; returns how many."""
-        return self._db.execute(DROP_ITEMS, {"but": json.dumps(list(but)), "limit": limit})
+        return self._db.execute(DROP_ITEMS, {"but": list(but), "limit": limit})
 
     def drop_in(self, section: str, *, limit: int) -> int:
         """Forget up to `limit` items of a library; returns how many."""
@@ -190,9 +189,7 @@ class Index(ReadOnlyIndex):
 
     def pair(self, keys: Mapping[int, Sequence[str]], *, run: int) -> None:
         """Save, by scene, the items that comparison `run` found for it."""
-        self._db.execute_many(
-            PAIR, [{"keys": json.dumps(list(some)), "scene": scene, "run": run} for scene, some in keys.items()]
-        )
+        self._db.execute_many(PAIR, [{"keys": list(some), "scene": scene, "run": run} for scene, some in keys.items()])
 
     def sweep(self, section: str, *, walk: int) -> int:
         """After a complete walk, forget the items of the library that it did not meet; returns how many."""
@@ -253,5 +250,5 @@ class Sections(ReadOnlySections):
 
     def drop(self, but: Sequence[str]) -> None:
         """Forget the libraries that are not in `but`, and their items."""
-        self._db.execute(DROP_LIBRARIES, {"but": json.dumps(list(but))})
+        self._db.execute(DROP_LIBRARIES, {"but": list(but)})
         self._index.drop_outside(but, limit=-1)

@@ -3,7 +3,6 @@
 Times are UTC milliseconds, given by the caller. Nothing here writes.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 
@@ -131,12 +130,12 @@ class ReadOnlyJobs(Table):
 
     def of(self, kind: str, ids: Iterable[int]) -> dict[int, JobRow]:
         """Return the rows of these ids, by id. Ids without a row are left out."""
-        rows = self._db.rows(OF, {"kind": kind, "ids": json.dumps(list(ids))})
+        rows = self._db.rows(OF, {"kind": kind, "ids": list(ids)})
         return {row["id"]: job_row(row) for row in rows}
 
     def count_stirred(self, kind: str, ids: Sequence[int], since: int) -> int:
         """Count those of these that were last wanted since then."""
-        row = self._db.row(COUNT_STIRRED, {"kind": kind, "ids": json.dumps(list(ids)), "since": since})
+        row = self._db.row(COUNT_STIRRED, {"kind": kind, "ids": list(ids), "since": since})
         return int(row[0]) if row else 0
 
     def in_state(

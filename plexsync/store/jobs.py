@@ -6,7 +6,6 @@ because it no longer has the row's token. Every method that writes runs inside o
 Times are UTC milliseconds, given by the caller. Changes to several tables when a job ends or is deleted are made here.
 """
 
-import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -250,7 +249,7 @@ class Jobs(ReadOnlyJobs):
 
     def renew(self, tokens: Sequence[str], *, until: int) -> set[str]:
         """Prolong leases; returns the tokens that still hold a row."""
-        rows = self._db.rows(RENEW, {"tokens": json.dumps(list(tokens)), "until": until})
+        rows = self._db.rows(RENEW, {"tokens": list(tokens), "until": until})
         return {token for (token,) in rows}
 
     def settle(self, endings: Sequence[AttemptEnding], *, now: int) -> set[str]:
@@ -428,7 +427,7 @@ class Jobs(ReadOnlyJobs):
 
         A running attempt loses its row. Rows with these ids (`but`) stay, and rows that you ignored or dropped.
         """
-        values = {"kinds": json.dumps(sorted(kinds)), "ids": json.dumps(sorted(but))}
+        values = {"kinds": sorted(kinds), "ids": sorted(but)}
         states = [State(state) for (state,) in self._db.rows(DISCARD, values)]
         self._books.count_pruned(sum(state is not State.IDLE for state in states))
         self._tallies.add("pruned", sum(state is State.DEAD for state in states))

@@ -1,6 +1,5 @@
 """The memory of each (scene, item): what PlexSync wrote, what it left in Plex, and what it found there."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from plexsync.rules.item import FIELDS, LOCKLESS
@@ -114,7 +113,7 @@ class ReadOnlyMemories(FlowTable):
 
     def with_origins(self, scenes: Sequence[int]) -> dict[tuple[int, str], tuple[Memory, Origin]]:
         """Return all memories of these scenes, by (scene, item key), each with the item's library and files then."""
-        rows = self._db.rows(LIST, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
+        rows = self._db.rows(LIST, {"flow": self._flow, "scenes": list(scenes)})
         return {
             (scene, key): (memory, origin_of(library, files))
             for scene, key, library, files, document in rows
@@ -137,7 +136,7 @@ class ReadOnlyMemories(FlowTable):
         if scenes is None:
             rows = self._db.rows(MARKED)
         else:
-            rows = self._db.rows(MARKS, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
+            rows = self._db.rows(MARKS, {"flow": self._flow, "scenes": list(scenes)})
         return {scene: TakenBack(mark) for scene, mark in rows}
 
     def marked_since(self, since: int) -> list[int]:
@@ -158,7 +157,7 @@ class ReadOnlyMemories(FlowTable):
 
     def _by_key(self, sql: str, keys: Sequence[str]) -> dict[str, dict[int, Origin]]:
         scenes_by_key: dict[str, dict[int, Origin]] = {}
-        for key, scene, library, files in self._db.rows(sql, {"flow": self._flow, "keys": json.dumps(list(keys))}):
+        for key, scene, library, files in self._db.rows(sql, {"flow": self._flow, "keys": list(keys)}):
             scenes_by_key.setdefault(key, {})[scene] = origin_of(library, files)
         return scenes_by_key
 
@@ -233,7 +232,7 @@ class Memories(ReadOnlyMemories):
 
     def begin_anew(self, scenes: Sequence[int]) -> None:
         """End the undone marks of these scenes. An item that another scene has written to since is then that scene's."""
-        rows = self._db.rows(LIST_UNDONE, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
+        rows = self._db.rows(LIST_UNDONE, {"flow": self._flow, "scenes": list(scenes)})
         owners = self.owners(sorted({key for _, key, *_ in rows}))
         for scene, key, library, document in rows:
             memory = _memory(scene, key, document) or {}
@@ -256,7 +255,7 @@ class Memories(ReadOnlyMemories):
 
     def forget(self, scenes: Sequence[int]) -> None:
         """Delete all memories of these scenes."""
-        self._db.execute(FORGET_SCENES, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
+        self._db.execute(FORGET_SCENES, {"flow": self._flow, "scenes": list(scenes)})
 
 
 def _memory(scene: int, key: str, document: bytes) -> Memory | None:

@@ -7,7 +7,6 @@ with pushes that the database does not know (`plexsync.flows.scenes.recovery`), 
 earlier PlexSync may have left (`plexsync.flows.scenes.verbs`).
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.store.connection import Table
@@ -67,7 +66,7 @@ class ReadOnlyNotes(Table):
 
     def of_scenes(self, kind: str, scenes: Iterable[int]) -> dict[int, str]:
         """Return the marks of this kind that these scenes have: a take-over, or an approval (`plexsync.rules.approval`)."""
-        rows = self._db.rows(MARKS, {"kind": kind, "items": json.dumps(list(map(str, scenes)))})
+        rows = self._db.rows(MARKS, {"kind": kind, "items": list(map(str, scenes))})
         return {int(str(name).rpartition(":")[2]): str(value) for name, value in rows}
 
     def old_lists(self, *, limit: int) -> dict[str, str]:
@@ -77,7 +76,7 @@ class ReadOnlyNotes(Table):
 
     def losses(self, items: Sequence[str]) -> dict[str, int]:
         """Return those of these items that have pushes of which the database knows only those up to a number."""
-        rows = self._db.rows(MARKS, {"kind": LOSS, "items": json.dumps(list(items))})
+        rows = self._db.rows(MARKS, {"kind": LOSS, "items": list(items)})
         return {str(name).partition(":")[2]: int(value) for name, value in rows}
 
     def has_losses(self) -> bool:
@@ -148,11 +147,11 @@ class Notes(ReadOnlyNotes):
         `unknown_only`: only the items of which it remembers nothing.
         """
         sql = MARK_UNKNOWN if unknown_only else MARK
-        self._db.execute(sql, {"kind": LOSS, "items": json.dumps(list(items)), "value": str(after)})
+        self._db.execute(sql, {"kind": LOSS, "items": list(items), "value": str(after)})
 
     def end_losses(self, items: Sequence[str]) -> None:
         """Remove the marks of these items: what was lost is known again."""
-        self._db.execute(END_MARKS, {"kind": LOSS, "items": json.dumps(list(items))})
+        self._db.execute(END_MARKS, {"kind": LOSS, "items": list(items)})
 
     def mark_old_lists(self, marks: Mapping[str, str]) -> None:
         """Mark items with lists that an earlier PlexSync may have left, each with a text. An earlier mark stays."""
@@ -160,15 +159,15 @@ class Notes(ReadOnlyNotes):
 
     def end_old_lists(self, items: Iterable[str]) -> None:
         """Remove the marks of these items."""
-        self._db.execute(END_MARKS, {"kind": OLD_LIST, "items": json.dumps(list(items))})
+        self._db.execute(END_MARKS, {"kind": OLD_LIST, "items": list(items)})
 
     def mark_kept(self, scenes: Iterable[int], *, now: int) -> None:
         """Mark these scenes: they have a field that you keep. An earlier mark stays."""
-        self._db.execute(MARK, {"kind": KEPT, "items": json.dumps([str(scene) for scene in scenes]), "value": str(now)})
+        self._db.execute(MARK, {"kind": KEPT, "items": [str(scene) for scene in scenes], "value": str(now)})
 
     def end_kept(self, scenes: Iterable[int]) -> None:
         """Remove the marks of these scenes."""
-        self._db.execute(END_MARKS, {"kind": KEPT, "items": json.dumps([str(scene) for scene in scenes])})
+        self._db.execute(END_MARKS, {"kind": KEPT, "items": [str(scene) for scene in scenes]})
 
     def hold_ignore(self, scene: int, *, now: int) -> None:
         """Mark a scene: you have to say whether the ignore is meant for it."""

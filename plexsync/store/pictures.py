@@ -1,6 +1,5 @@
 """Results for the pictures of scenes, so that an unchanged picture is neither fetched nor checked again."""
 
-import json
 from collections.abc import Collection, Sequence
 
 from plexsync.rules.records import PictureRow
@@ -40,7 +39,7 @@ class ReadOnlyPictures(FlowTable):
     def of_all(self, scenes: Sequence[int]) -> dict[int, dict[str, PictureRow]]:
         """Return the results for the pictures of these scenes. Scenes without one are left out."""
         rows: dict[int, dict[str, PictureRow]] = {}
-        values = {"flow": self._flow, "scenes": json.dumps(list(scenes))}
+        values = {"flow": self._flow, "scenes": list(scenes)}
         for scene, name, version, tag, key, reason in self._db.rows(LIST_ALL, values):
             rows.setdefault(scene, {})[name] = PictureRow(version, tag, key, reason)
         return rows
@@ -63,7 +62,7 @@ class Pictures(ReadOnlyPictures):
 
     def refuse(self, scene: int, names: Collection[str], reason: str) -> None:
         """Save why Plex did not accept these pictures of a scene ('': it did). Only pictures with a key can be sent."""
-        values = {"names": json.dumps(sorted(names)), "why": clean(reason)}
+        values = {"names": sorted(names), "why": clean(reason)}
         self._db.execute(REFUSE, {"flow": self._flow, "scene": scene, **values})
 
     def drop(self, scene: int, name: str) -> None:

@@ -1,6 +1,5 @@
 """The state of each object in Stash at the last poll."""
 
-import json
 from collections.abc import Iterable, Sequence
 
 from plexsync.rules.job import Kind
@@ -22,7 +21,7 @@ class ReadOnlyPollMarks(Table):
 
     def of(self, kind: Kind, ids: Sequence[int]) -> dict[int, PollMark]:
         """Return the marks of these objects, by id. Objects never polled are left out."""
-        rows = self._db.rows(LIST, {"kind": kind, "ids": json.dumps(list(ids))})
+        rows = self._db.rows(LIST, {"kind": kind, "ids": list(ids)})
         return {id: PollMark(id, updated_at, bool(sure)) for id, updated_at, sure in rows}
 
     def newest(self, kind: Kind, *, limit: int) -> list[PollMark]:

@@ -4,7 +4,6 @@ The history is for display only. What the next plan needs of an item is in `plex
 result are saved before an edit is sent, and dropped once the result is known.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from plexsync.rules.job import Kind
@@ -102,7 +101,7 @@ class ReadOnlyPushes(FlowTable):
 
     def last_at(self, scenes: Sequence[int]) -> dict[int, int]:
         """Return the time of the last push of these scenes. Scenes without one are left out."""
-        return dict(self._db.rows(PUSHED_AT, {"flow": self._flow, "scenes": json.dumps(list(scenes))}))
+        return dict(self._db.rows(PUSHED_AT, {"flow": self._flow, "scenes": list(scenes)}))
 
     def scenes_since(self, since: int) -> list[int]:
         """Return the scenes with a push at `since` or later, or a push of unknown result then, by number."""
@@ -206,7 +205,7 @@ class ReadOnlyPushings(FlowTable):
     def with_origins(self, scenes: Sequence[int]) -> dict[tuple[int, str], list[tuple[Pushing, Origin]]]:
         """Like `of`, each push with the item's library and files then."""
         pushings: dict[tuple[int, str], list[tuple[Pushing, Origin]]] = {}
-        values = {"flow": self._flow, "scenes": json.dumps(list(scenes))}
+        values = {"flow": self._flow, "scenes": list(scenes)}
         for scene, key, library, files, document in self._db.rows(UNFINISHED, values):
             if pushing := decode(document, Pushing, f"a push of scene {scene} to item {key}", (scene, key)):
                 pushings.setdefault((scene, key), []).append((pushing, origin_of(library, files)))
@@ -231,7 +230,7 @@ class Pushings(ReadOnlyPushings):
 
     def prolong(self, numbers: Sequence[int], until: int) -> None:
         """Extend the time until which these pushes may take effect."""
-        self._db.execute(PROLONG, {"numbers": json.dumps(list(numbers)), "until": until})
+        self._db.execute(PROLONG, {"numbers": list(numbers), "until": until})
 
     def rewrite_all(self, library: str, section: str, change: Callable[[Pushing], Pushing]) -> None:
         """Replace every push to a library, given by its uuid and key, by what `change` makes of it."""
@@ -259,4 +258,4 @@ class Pushings(ReadOnlyPushings):
 
     def forget(self, scenes: Sequence[int]) -> None:
         """Forget the pushes of these scenes."""
-        self._db.execute(FORGET_SCENES, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
+        self._db.execute(FORGET_SCENES, {"flow": self._flow, "scenes": list(scenes)})

@@ -7,7 +7,6 @@ They are one text per scene (" performer:3 tag:5 "), because they are read rarel
 of them, 60 bytes per scene.
 """
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 
@@ -81,7 +80,7 @@ class ReadOnlySceneNames(Table):
 
     def references(self, scenes: Sequence[int]) -> dict[int, set[tuple[str, int]]]:
         """Return what these scenes showed when last seen, as (kind, id)."""
-        rows = self._db.rows(REFERENCES, {"scenes": json.dumps(list(scenes))})
+        rows = self._db.rows(REFERENCES, {"scenes": list(scenes)})
         return {
             scene: {(kind, int(id)) for kind, id in re.findall(r" ([a-z]+):(\d+)", references)}
             for scene, references in rows
@@ -89,12 +88,12 @@ class ReadOnlySceneNames(Table):
 
     def of(self, scenes: Sequence[int]) -> dict[int, Called]:
         """Return the title and path of these scenes. Scenes never seen are left out."""
-        rows = self._db.rows(CALLED, {"scenes": json.dumps(list(scenes))})
+        rows = self._db.rows(CALLED, {"scenes": list(scenes)})
         return {scene: Called(title, path) for scene, title, path in rows if title or path}
 
     def known(self, scenes: Iterable[int]) -> dict[int, KnownScene]:
         """Return those of these scenes whose origin is known."""
-        rows = self._db.rows(KNOWN, {"scenes": json.dumps(list(scenes))})
+        rows = self._db.rows(KNOWN, {"scenes": list(scenes)})
         return {
             row["scene"]: KnownScene(SceneOrigin(row["created_at"], file_pairs(row["files"])), bool(row["ignored"]))
             for row in rows
@@ -150,7 +149,7 @@ class SceneNames(ReadOnlySceneNames):
         """
         fresh = {scene.id: _shown(scene) for scene in scenes}
         stored: dict[int, tuple[str, ...]] = {}
-        for scene, *values, created_at, files, ignored in self._db.rows(KNOWN, {"scenes": json.dumps(list(fresh))}):
+        for scene, *values, created_at, files, ignored in self._db.rows(KNOWN, {"scenes": list(fresh)}):
             stored[scene] = (*values, created_at, files)
             if ignored and created_at:
                 fresh[scene] = (*fresh[scene][:3], created_at, files)

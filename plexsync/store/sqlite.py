@@ -1,5 +1,6 @@
 """SQLite below the tables: the connection, and what the store's file needs besides its statements."""
 
+import json
 import sqlite3
 import threading
 import time
@@ -23,6 +24,9 @@ WEIGHED_AFTER = 0.1
 WAIT_BRIEFLY = "pragma busy_timeout = 250"
 BUSY = round(BUSY_SECONDS * 1000)
 WAIT_AS_USUAL = f"pragma busy_timeout = {BUSY}"
+
+# A list is a parameter that a statement reads with `json_each`.
+sqlite3.register_adapter(list, json.dumps)
 
 
 class SqliteConnection(Connection):

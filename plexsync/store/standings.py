@@ -1,6 +1,5 @@
 """How each scene stood in its last comparison, and since when: for scenes that have no job."""
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -104,7 +103,7 @@ class ReadOnlyStandings(Table):
 
     def of_all(self, scenes: Iterable[int]) -> dict[int, Stood]:
         """Return how these scenes stood in the last comparison that saw them. Scenes that none has seen are left out."""
-        rows = self._db.rows(OF_ALL, {"scenes": json.dumps(list(scenes))})
+        rows = self._db.rows(OF_ALL, {"scenes": list(scenes)})
         return {scene: Stood(word, since) for scene, word, since in rows}
 
     def count(self) -> int:
@@ -113,11 +112,11 @@ class ReadOnlyStandings(Table):
 
     def of(self, scenes: Iterable[int]) -> list[int]:
         """Return those of these scenes that have one."""
-        return [scene for (scene,) in self._db.rows(OF, {"scenes": json.dumps(list(scenes))})]
+        return [scene for (scene,) in self._db.rows(OF, {"scenes": list(scenes)})]
 
     def count_missing(self, present: Iterable[int], *, after: int, upto: int = LAST_ID) -> int:
         """Count the scenes above `after`, up to `upto`, that have one and are not among `present`."""
-        return int(self._db.value(COUNT_MISSING, {"scenes": json.dumps(list(present)), "after": after, "upto": upto}))
+        return int(self._db.value(COUNT_MISSING, {"scenes": list(present), "after": after, "upto": upto}))
 
     def compared(self, word: str, *, limit: int, after: int = 0) -> list[int]:
         """Return up to `limit` scenes above `after` that stood so in the last comparison that saw them, by number."""
@@ -221,7 +220,7 @@ class Standings(ReadOnlyStandings):
 
     def drop(self, but: Iterable[int], *, after: int, upto: int = LAST_ID) -> None:
         """Forget the standings of scenes above `after`, up to `upto`, that are not in `but`."""
-        self._db.execute(DROP, {"scenes": json.dumps(list(but)), "after": after, "upto": upto})
+        self._db.execute(DROP, {"scenes": list(but), "after": after, "upto": upto})
 
 
 _BY_STATE = {"idle": IDLE, "ready": READY, "running": RUNNING, "dead": OF_FAILED, "dropped": OF_DROPPED}

@@ -163,7 +163,8 @@ def _stored(translated: Translated, values: Values) -> Mapping[str, object]:
     if not translated.lists:
         return values
     return {
-        name: json.loads(cast("str", value)) if name in translated.lists else value for name, value in values.items()
+        name: json.loads(value) if name in translated.lists and isinstance(value, str) else value
+        for name, value in values.items()
     }
 
 
