@@ -14,11 +14,8 @@ from plexsync.store import intake
 from plexsync.store.books import ReadOnlyBooks
 from plexsync.store.connection import Connection, Row, Table
 from plexsync.store.counts import (
-    COUNT_ALL,
     COUNT_DEAD,
     COUNT_DUE,
-    COUNT_IDLE_OTHERS,
-    COUNT_RARE,
     COUNT_READY,
     COUNT_RUNNING,
     COUNT_TO_STASH,
@@ -26,6 +23,7 @@ from plexsync.store.counts import (
     WAITS,
 )
 from plexsync.store.scene_order import NAME, TITLE
+from plexsync.store.summary import count_states
 
 # No lease is this long: one that ends later was given before the clock was set back.
 LONGEST_LEASE = 24 * HOUR
@@ -178,11 +176,7 @@ class ReadOnlyJobs(Table):
 
         Reads only indexes and, of the table, the number of its rows.
         """
-        counts = dict.fromkeys(State, 0)
-        counts |= {State(state): count for state, count in self._db.rows(COUNT_RARE)}
-        counts |= {State.READY: self._count(COUNT_READY), State.RUNNING: self._count(COUNT_RUNNING)}
-        idle = self._count(COUNT_ALL) - sum(counts.values()) - self._count(COUNT_IDLE_OTHERS)
-        return counts | {State.IDLE: idle}
+        return {State(state): count for state, count in count_states(self._db).items()}
 
     def _count(self, sql: str) -> int:
         return int(self._db.value(sql))

@@ -8,9 +8,10 @@ from plexsync.rules.sorting import BY_NUMBER, ScenePlace, Sort, compared
 from plexsync.rules.status_words import STATUSES, SceneStatus, kept_in, status_of
 from plexsync.rules.taken_back import TakenBack
 from plexsync.store.connection import Table
-from plexsync.store.counts import COUNT_STANDINGS, IS_KEPT, IS_MARKED, IS_NOT_SHOWN, IS_RARE, IS_SKIPPED
+from plexsync.store.counts import IS_KEPT, IS_MARKED, IS_NOT_SHOWN, IS_RARE, IS_SKIPPED
 from plexsync.store.intake import LAST_ID
 from plexsync.store.scene_order import TITLE, Ids, bounds
+from plexsync.store.summary import SceneCounts
 
 FIND = "select word, since from standing where scene = :scene"
 LIST = "select scene from standing where word = :word and scene > :after order by scene limit :limit"
@@ -136,14 +137,7 @@ class ReadOnlyStandings(Table):
 
     def counts(self) -> dict[SceneStatus, tuple[int, int | None]]:
         """Return, by status, the number of scenes and the earliest time since when one of them has had it."""
-        counts: dict[SceneStatus, tuple[int, int | None]] = {}
-        for state, cause, seen, mark, count, row_since, seen_since in self._db.rows(COUNT_STANDINGS):
-            status = status_of(state, cause, seen, mark)
-            lasts = bool(seen) and status_of(None, "", seen) is status
-            before, since = counts.get(status, (0, None))
-            moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
-            counts[status] = (before + count, min(moments, default=None))
-        return counts
+        return SceneCounts(self._db).by_status
 
     def scenes(self, status: SceneStatus | None, *, limit: int, after: int = 0) -> list[int]:
         """Return up to `limit` scenes above `after` with this status (None: any), by number.

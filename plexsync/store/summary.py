@@ -144,7 +144,7 @@ class Summary:
 
     def __init__(self, db: "Queries", now: int) -> None:
         self.now = now
-        self.jobs = _states(db)
+        self.jobs = count_states(db)
         due = [db.rows(COUNT_DUE, {"lane": lane, "now": now})[0] for lane in LANES]
         self.due = sum(count for count, _ in due)
         self.oldest_due: int | None = min((oldest for _, oldest in due if oldest is not None), default=None)
@@ -162,9 +162,8 @@ class Summary:
         self.transitions: list[tuple[Any, ...]] = [tuple(row) for row in db.rows(TRANSITIONS) if row[0] in GATES]
         self.books: tuple[int, int, int, int] = tuple(db.rows(BOOKS)[0])
         self.tallies: dict[str, int] = dict(db.rows(TALLIES))
-        self.undone: dict[str, int] = {}
-        self.kept_fields = 0
-        self.standings = self._standings(db)
+        scenes = SceneCounts(db)
+        self.undone, self.kept_fields, self.standings = scenes.undone, scenes.kept_fields, scenes.by_status
         self.sections: list[tuple[str, str, int]] = [tuple(row) for row in db.rows(SECTIONS)]
         self.items: int = db.rows(COUNT_ITEMS)[0][0]
         self.heartbeat, self.last_poll, self.last_reconcile = (
@@ -185,23 +184,27 @@ class Summary:
         self.old_lists = _old_lists(db) if self.last_reconcile else (0, [])
         self.approved = any(note(db, name) for name in (BULK, REPAIRED))
 
-    def _standings(self, db: "Queries") -> dict[str, tuple[int, int | None]]:
-        """Return, by status, the number of scenes and the earliest time since when one of them has had it.
 
-        Counts the idle rows of undone and released scenes, and the fields that Plex keeps of scenes in sync, too.
-        """
-        counts: dict[str, tuple[int, int | None]] = {}
+class SceneCounts:
+    """By status, the number of scenes and the earliest time since when one of them has had it.
+
+    And the idle rows of `undone` and released scenes, and the fields that Plex keeps of scenes in sync.
+    """
+
+    def __init__(self, db: "Queries") -> None:
+        self.by_status: dict[SceneStatus, tuple[int, int | None]] = {}
+        self.undone: dict[str, int] = {}
+        self.kept_fields = 0
         for state, cause, last_seen, mark, count, row_since, seen_since in db.rows(COUNT_STANDINGS):
             status = status_of(state, cause, last_seen, mark)
             lasts = bool(last_seen) and status_of(None, "", last_seen) is status
-            before, since = counts.get(status, (0, None))
+            before, since = self.by_status.get(status, (0, None))
             moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
-            counts[status] = (before + count, min(moments, default=None))
+            self.by_status[status] = (before + count, min(moments, default=None))
             if status is SceneStatus.IN_SYNC:
                 self.kept_fields += kept_in(last_seen) * count
             if mark:
                 self.undone[mark] = self.undone.get(mark, 0) + count
-        return counts
 
 
 def reading(file: str) -> Snapshot:
@@ -282,7 +285,8 @@ def _old_lists(db: "Queries") -> tuple[int, list[str]]:
     return count, [mark for _, mark in db.rows(SOME_OLD_LISTS, {"limit": SAMPLE})] if count else []
 
 
-def _states(db: "Queries") -> dict[str, int]:
+def count_states(db: "Queries") -> dict[str, int]:
+    """Count the rows of each state, including states without rows. Idle rows count only if they are scenes."""
     counts = dict.fromkeys(STATES, 0)
     counts.update(db.rows(COUNT_RARE))
     counts["ready"] = db.rows(COUNT_READY)[0][0]
