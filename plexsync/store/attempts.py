@@ -3,8 +3,7 @@
 from plexsync.rules.job import State
 from plexsync.rules.records import AttemptRow
 from plexsync.store.books import Tallies
-from plexsync.store.connection import Connection, Table
-from plexsync.store.db import clean
+from plexsync.store.connection import Connection, Table, clean
 
 KEPT = 20
 # How many rows are re-dated at once. Updating a whole table would block all writers.

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.rules.match_records import Binding
 from plexsync.rules.origin import SceneOrigin
-from plexsync.store.connection import FlowTable
-from plexsync.store.db import clean
+from plexsync.store.connection import FlowTable, clean
 from plexsync.store.documents import LIBRARY, file_pairs, files_text, of_this_library
 
 LIST = f"""

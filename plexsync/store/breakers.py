@@ -3,8 +3,7 @@
 from plexsync.rules.gate_names import GATES, GateName
 from plexsync.rules.outages import Transition
 from plexsync.rules.records import BreakerRow, HoldRow, PaceRow
-from plexsync.store.connection import Connection, Table
-from plexsync.store.db import clean
+from plexsync.store.connection import Connection, Table, clean
 from plexsync.store.job_queries import ReadOnlyJobs
 from plexsync.store.summary import UNREADABLE, possible
 

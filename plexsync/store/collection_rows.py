@@ -18,9 +18,8 @@ from plexsync.rules.collections import (
 )
 from plexsync.rules.plan_records import Pushing, Remembered
 from plexsync.rules.text import fold
-from plexsync.store.connection import Row, Table
+from plexsync.store.connection import Row, Table, clean
 from plexsync.store.counts import COUNT_COLLECTIONS
-from plexsync.store.db import clean
 from plexsync.store.documents import decode, encode
 
 _KNOWN = "id, source, object, library, section, name, item, owner, scenes"

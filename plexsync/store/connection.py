@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from plexsync.rules.job import Kind
-from plexsync.store.db import clean
 
 # A row of a result. Its values can be read by position and by name.
 Row = Any
@@ -129,6 +128,11 @@ class Connection(ABC):
         if row is None:
             raise LookupError("a statement that has to return a row returned none")
         return row[0]
+
+
+def clean(text: str) -> str:
+    """Return the text as SQLite can store it: lone surrogates, which have no encoding, become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def rows_of(rows: Iterable[Row], scenes: Mapping[int, str]) -> list[Row]:

@@ -256,8 +256,3 @@ def _disk_is_full(path: Path) -> bool:
         return shutil.disk_usage(path.parent).free < FULL_BELOW
     except OSError:
         return False
-
-
-def clean(text: str) -> str:
-    """Return the text as SQLite can store it: lone surrogates, which have no encoding, become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -17,7 +17,7 @@ import msgspec
 
 from plexsync.rules.item import Part
 from plexsync.rules.origin import Origin
-from plexsync.store.db import clean
+from plexsync.store.connection import clean
 
 log = logging.getLogger("PlexSync.store")
 

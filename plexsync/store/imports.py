@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from plexsync.rules.import_records import ImportChange, NameKind, StashField
 from plexsync.rules.taken_back import TakenBack
-from plexsync.store.connection import Row, Table
-from plexsync.store.db import clean
+from plexsync.store.connection import Row, Table, clean
 
 # The stored state of a change, by whether it is open, and whether it is taken back.
 STATES = {

@@ -6,8 +6,7 @@ from dataclasses import replace
 from plexsync.rules.item import Entry, Part
 from plexsync.rules.paths import name_key, path_key
 from plexsync.rules.records import SectionRow
-from plexsync.store.connection import Connection, Table
-from plexsync.store.db import clean
+from plexsync.store.connection import Connection, Table, clean
 
 DROP_ITEMS = """
 delete from item where key in (

@@ -15,9 +15,8 @@ from plexsync.rules.records import JobRow
 from plexsync.store import intake
 from plexsync.store.attempts import Attempts
 from plexsync.store.books import Books, Tallies
-from plexsync.store.connection import Connection, Row
+from plexsync.store.connection import Connection, Row, clean
 from plexsync.store.counts import WAITS
-from plexsync.store.db import clean
 from plexsync.store.intake import QUIET
 from plexsync.store.job_queries import ROW, STEP, ReadOnlyJobs, job_row, of_kinds
 from plexsync.store.notes import Notes

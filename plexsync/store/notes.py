@@ -9,9 +9,8 @@ earlier PlexSync may have left (`plexsync.flows.scenes.verbs`).
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from plexsync.store.connection import Table
+from plexsync.store.connection import Table, clean
 from plexsync.store.counts import SOME_OLD_LISTS
-from plexsync.store.db import clean
 
 # No count or time here has more digits, and the database could not store it.
 DIGITS = 18

@@ -3,8 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from plexsync.rules.records import PictureRow
-from plexsync.store.connection import FlowTable
-from plexsync.store.db import clean
+from plexsync.store.connection import FlowTable, clean
 
 # A picture of a scene is judged once for all its items, so library and item are ''.
 _OF = "flow = :flow and library = '' and item = ''"

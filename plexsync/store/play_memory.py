@@ -12,9 +12,8 @@ from itertools import groupby
 
 from plexsync.rules.plays import TAKEN_BACK, PlaySource, PlayState, RememberedPlay, SentPlay, state_of
 from plexsync.rules.records import PlaysRow
-from plexsync.store.connection import Row, Table, rows_of
+from plexsync.store.connection import Row, Table, clean, rows_of
 from plexsync.store.counts import COUNT_LISTED, COUNT_REMEMBERED
-from plexsync.store.db import clean
 from plexsync.store.documents import LIBRARY, of_this_library
 
 # The file of an item that is not in the index now stays what it was.

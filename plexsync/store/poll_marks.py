@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from plexsync.rules.job import Kind
 from plexsync.rules.records import PollMark
-from plexsync.store.connection import Table
-from plexsync.store.db import clean
+from plexsync.store.connection import Table, clean
 
 LIST = """
 select id, updated_at, sure from seen where kind = :kind and id in (select value from json_each(:ids))

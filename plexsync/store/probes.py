@@ -16,8 +16,7 @@ import msgspec
 from plexsync.rules.records import ServerRow
 from plexsync.rules.scratch import Original, ProbeOutcome
 from plexsync.rules.traits import UNKNOWN, LearntTraits, ServerTraits, from_text, present_traits, to_text
-from plexsync.store.connection import Connection, Table
-from plexsync.store.db import clean
+from plexsync.store.connection import Connection, Table, clean
 from plexsync.store.notes import Notes, ReadOnlyNotes
 
 PROBED = "probe:original"

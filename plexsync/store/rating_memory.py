@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from plexsync.rules.ratings import Pending, RememberedRating
-from plexsync.store.connection import Row, Table, rows_of
-from plexsync.store.db import clean
+from plexsync.store.connection import Row, Table, clean, rows_of
 from plexsync.store.documents import LIBRARY, of_this_library
 
 LIST = f"""

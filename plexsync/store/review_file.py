@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plexsync.rules.errors import LocalFault
-from plexsync.store.db import clean
+from plexsync.store.connection import clean
 
 NAME, NEW = "review.db", "review.db.new"
 WAIT = 10.0

@@ -16,8 +16,7 @@ from plexsync.rules.records import Called
 from plexsync.rules.scene import Scene
 from plexsync.rules.sorting import BY_NUMBER, ScenePlace, Sort, compared
 from plexsync.rules.text import caseless
-from plexsync.store.connection import Table
-from plexsync.store.db import clean
+from plexsync.store.connection import Table, clean
 from plexsync.store.documents import file_pairs, files_text
 from plexsync.store.scene_order import HAS_NAME, NAME, NAMED, TITLE, bounds
 

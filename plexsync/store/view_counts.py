@@ -7,8 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from plexsync.rules.marked_plays import NEAR, CountedViews
-from plexsync.store.connection import Table
-from plexsync.store.db import clean
+from plexsync.store.connection import Table, clean
 
 LIST = """
 select item, unexplained, moment, noticed_at from view_count where item in (select value from json_each(:items))

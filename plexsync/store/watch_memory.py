@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from plexsync.rules.item import Viewing
 from plexsync.rules.resume import RememberedResume, Watched, has_written
 from plexsync.rules.taken_back import TakenBack
-from plexsync.store.connection import Row, Table, rows_of
-from plexsync.store.db import clean
+from plexsync.store.connection import Row, Table, clean, rows_of
 
 NOTHING = -1
 

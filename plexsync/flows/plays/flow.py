@@ -43,8 +43,8 @@ from plexsync.rules.plays import PlayPlan, PlaySource, plan_plays
 from plexsync.rules.resume import has_written
 from plexsync.rules.scene import Scene, WatchedScene
 from plexsync.rules.scope import Scope, outside
+from plexsync.store.connection import clean
 from plexsync.store.database import Database, Reader, Writer
-from plexsync.store.db import clean
 
 # The outcome of scenes whose plays are left alone.
 UNPAIRED, LEFT_ALONE = Done(rests="unpaired"), Done(rests="left alone")

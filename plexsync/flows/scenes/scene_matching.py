@@ -21,8 +21,8 @@ from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.paths import base_name, name_key, path_key
 from plexsync.rules.scene import Scene
 from plexsync.rules.undo import is_taken_back
+from plexsync.store.connection import clean
 from plexsync.store.database import Database, Reader
-from plexsync.store.db import clean
 
 Decided = Matched | NotThere | Unclear
 # The result for one scene: decided, or a failure of its own, or what the index lacks.
