@@ -172,8 +172,8 @@ class EntryAnswer(msgspec.Struct):
     Media: list[MediaAnswer] = []
 
 
-class ItemAnswer(msgspec.Struct):
-    """An item in full."""
+class FullAnswer(msgspec.Struct):
+    """What an item or a collection in full has."""
 
     ratingKey: Number
     librarySectionID: Number | None = None
@@ -181,10 +181,18 @@ class ItemAnswer(msgspec.Struct):
     updatedAt: Number | None = None
     title: str | None = None
     titleSort: str | None = None
+    summary: str | None = None
+    thumb: str | None = None
+    art: str | None = None
+    Field: list[FieldAnswer] = []
+
+
+class ItemAnswer(FullAnswer):
+    """An item in full."""
+
     originalTitle: str | None = None
     tagline: str | None = None
     studio: str | None = None
-    summary: str | None = None
     originallyAvailableAt: str | None = None
     addedAt: Number | None = None
     contentRating: str | None = None
@@ -193,14 +201,11 @@ class ItemAnswer(msgspec.Struct):
     lastViewedAt: Number | None = None
     viewOffset: Number | None = None
     lastRatedAt: Number | None = None
-    thumb: str | None = None
-    art: str | None = None
     Role: list[PlexTag] = []
     Director: list[PlexTag] = []
     Genre: list[PlexTag] = []
     Collection: list[PlexTag] = []
     Label: list[PlexTag] = []
-    Field: list[FieldAnswer] = []
     Media: list[MediaAnswer] = []
     subtype: str | None = None
     guid: str | None = None

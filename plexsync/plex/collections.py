@@ -12,8 +12,8 @@ from plexsync.http.client import LISTING_CAP, MEGABYTE
 from plexsync.plex import edits
 from plexsync.plex.answers import (
     Body,
-    FieldAnswer,
     Flag,
+    FullAnswer,
     FullPage,
     Number,
     Page,
@@ -43,24 +43,14 @@ HUBS_CAP = 4 * MEGABYTE
 PROMOTIONS = ("promotedToRecommended", "promotedToOwnHome", "promotedToSharedHome")
 
 
-class CollectionAnswer(msgspec.Struct):
+class CollectionAnswer(FullAnswer):
     """A collection, in a list or in full. In a list it has no locks."""
 
-    ratingKey: Number
     type: str = ""
-    librarySectionID: Number | None = None
-    librarySectionUUID: str | None = None
-    updatedAt: Number | None = None
-    title: str | None = None
-    titleSort: str | None = None
-    summary: str | None = None
     smart: Flag = False
     childCount: Number | None = None
-    thumb: str | None = None
-    art: str | None = None
     collectionMode: Number | None = None
     collectionSort: Number | None = None
-    Field: list[FieldAnswer] = []
 
 
 class MemberAnswer(msgspec.Struct):

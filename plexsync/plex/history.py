@@ -1,4 +1,4 @@
-"""Plays, viewings and ratings in Plex: implements `PlexWatch` and `PlexRatings` of `plexsync.rules.neighbours`.
+"""Plays, viewings and ratings in Plex: implements `plexsync.rules.neighbours.PlexWatch`.
 
 Plex shows its history and its accounts to the owner of the server alone. Whoever else asks gets 401 or 403, although the
 same token may read and write everything else. So these two are Refused here and never Barred, which would hold all of Plex.

@@ -26,13 +26,6 @@ class Cure:
         self.advice = advice
 
 
-class _Row:
-    def __init__(self, name: str, pace: Pace = STUBBORN, cure: Cure | None = None) -> None:
-        self.name = name
-        self.pace = pace
-        self.cure = cure
-
-
 class Cause(StrEnum):
     """The cause of a failed attempt. The value is stored with the job and is its name in JSON.
 
@@ -42,14 +35,14 @@ class Cause(StrEnum):
     pace: Pace
     cure: Cure | None
 
-    def __new__(cls, row: _Row) -> "Cause":
+    def __new__(cls, name: str, pace: Pace = STUBBORN, cure: Cure | None = None) -> "Cause":
         """The member for a row of the table."""
-        cause = str.__new__(cls, row.name)
-        cause._value_ = row.name
-        cause.pace, cause.cure = row.pace, row.cure
+        cause = str.__new__(cls, name)
+        cause._value_ = name
+        cause.pace, cause.cure = pace, cure
         return cause
 
-    REFUSED = _Row(
+    REFUSED = (
         "refused",
         STUBBORN,
         Cure(
@@ -58,7 +51,7 @@ class Cause(StrEnum):
             "new address or token of the server.",
         ),
     )
-    AMBIGUOUS = _Row(
+    AMBIGUOUS = (
         "ambiguous",
         STUBBORN,
         Cure(
@@ -68,7 +61,7 @@ class Cause(StrEnum):
             "item in Plex. PlexSync then retries it by itself.",
         ),
     )
-    STRICT = _Row(
+    STRICT = (
         "strict",
         STUBBORN,
         Cure(
@@ -76,7 +69,7 @@ class Cause(StrEnum):
             "shorten or fix the value in Stash, or set strict_mode = false. PlexSync then retries it by itself.",
         ),
     )
-    POISON = _Row(
+    POISON = (
         "poison",
         STUBBORN,
         Cure(
@@ -84,7 +77,7 @@ class Cause(StrEnum):
             "find the crash in the log of the worker and in the log of the system (memory?); then dlq retry.",
         ),
     )
-    BUG = _Row(
+    BUG = (
         "bug",
         STUBBORN,
         Cure(
@@ -92,7 +85,7 @@ class Cause(StrEnum):
             "run the worker with -v, dlq retry this scene, and report the fault with that log; it holds no secrets.",
         ),
     )
-    UNAVAILABLE = _Row(
+    UNAVAILABLE = (
         "unavailable",
         SLOW,
         Cure(
@@ -100,7 +93,7 @@ class Cause(StrEnum):
             "check the item in Plex, and Plex's log: its entry may be damaged; then dlq retry.",
         ),
     )
-    MISSING = _Row(
+    MISSING = (
         "missing",
         QUICK,
         Cure(
@@ -108,12 +101,12 @@ class Cause(StrEnum):
             "let Plex finish scanning and empty its trash; then dlq retry.",
         ),
     )
-    THROTTLED = _Row("throttled", SLOW)
-    BARRED = _Row("barred")
-    LOCAL = _Row("local", NEAR)
-    RELEASED = _Row("released")
-    ABSENT = _Row("absent")
-    SCOPE = _Row("scope")
+    THROTTLED = ("throttled", SLOW)
+    BARRED = "barred"
+    LOCAL = ("local", NEAR)
+    RELEASED = "released"
+    ABSENT = "absent"
+    SCOPE = "scope"
 
 
 # The causes that can make a scene a dead letter.

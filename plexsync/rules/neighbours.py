@@ -175,7 +175,7 @@ class StashWatch(Protocol):
 
 
 class PlexWatch(Protocol):
-    """What Plex knows of who watched what. It may refuse plays and accounts to a token that can do all else: Refused."""
+    """Who watched and rated what in Plex. It may refuse plays and accounts to a token that can do all else: Refused."""
 
     def plays(self, account: int, *, since: int, page: int = 1000, with_gone: bool = False) -> Iterator[list[PlexPlay]]:
         """The plays of movies by one account from `since` on (UTC seconds), oldest first, in pages without repeats.
@@ -188,6 +188,12 @@ class PlexWatch(Protocol):
 
     def accounts(self) -> dict[int, str]:
         """The names of the server's accounts by id, in one request. The owner's id is 1; names may be '' or double."""
+
+    def rated(self, section: str, *, since: int, limit: int) -> list[Rated]:
+        """Up to `limit` items of a library that were rated after `since` (UTC seconds), oldest rating first, in one request.
+
+        A Plex that can't list them returns none, or a part.
+        """
 
 
 class StashImport(Protocol):
@@ -213,13 +219,3 @@ class StashImport(Protocol):
 
     def destroy(self, kind: NameKind, id: int) -> None:
         """Delete an object."""
-
-
-class PlexRatings(Protocol):
-    """What Plex knows of who rated what: the account of the token."""
-
-    def rated(self, section: str, *, since: int, limit: int) -> list[Rated]:
-        """Up to `limit` items of a library that were rated after `since` (UTC seconds), oldest rating first, in one request.
-
-        A Plex that can't list them returns none, or a part.
-        """

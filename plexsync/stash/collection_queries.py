@@ -36,26 +36,9 @@ FRAGMENTS = {
 }
 
 STAMPS = {
-    "studio": """
-query StudioStamps($page: FindFilterType) {
-  listed: findStudios(filter: $page) { count objects: studios { id updated_at } }
-}
-""",
-    "group": """
-query GroupStamps($page: FindFilterType) {
-  listed: findGroups(filter: $page) { count objects: groups { id updated_at } }
-}
-""",
-    "tag": """
-query TagStamps($page: FindFilterType) {
-  listed: findTags(filter: $page) { count objects: tags { id updated_at } }
-}
-""",
-    "performer": """
-query PerformerStamps($page: FindFilterType) {
-  listed: findPerformers(filter: $page) { count objects: performers { id updated_at } }
-}
-""",
+    source: f"query {source.title()}Stamps($page: FindFilterType) "
+    f"{{ listed: find{source.title()}s(filter: $page) {{ count objects: {source}s {{ id updated_at }} }} }}"
+    for source in FRAGMENTS
 }
 
 # What a studio or tag counts with those below it.

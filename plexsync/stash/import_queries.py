@@ -53,15 +53,9 @@ query TagNames($page: FindFilterType) {
 """
 
 CREATE = {
-    NameKind.PERFORMER: """
-mutation CreatePerformer($name: String!) { object: performerCreate(input: { name: $name }) { id name updated_at } }
-""",
-    NameKind.STUDIO: """
-mutation CreateStudio($name: String!) { object: studioCreate(input: { name: $name }) { id name updated_at } }
-""",
-    NameKind.TAG: """
-mutation CreateTag($name: String!) { object: tagCreate(input: { name: $name }) { id name updated_at } }
-""",
+    kind: f"mutation Create{kind.title()}($name: String!) "
+    f"{{ object: {kind}Create(input: {{ name: $name }}) {{ id name updated_at }} }}"
+    for kind in NameKind
 }
 
 USES = {
@@ -88,9 +82,8 @@ query TagUses($id: ID!) {
 }
 
 DESTROY = {
-    NameKind.PERFORMER: "mutation DestroyPerformer($id: ID!) { gone: performerDestroy(input: { id: $id }) }",
-    NameKind.STUDIO: "mutation DestroyStudio($id: ID!) { gone: studioDestroy(input: { id: $id }) }",
-    NameKind.TAG: "mutation DestroyTag($id: ID!) { gone: tagDestroy(input: { id: $id }) }",
+    kind: f"mutation Destroy{kind.title()}($id: ID!) {{ gone: {kind}Destroy(input: {{ id: $id }}) }}"
+    for kind in NameKind
 }
 
 

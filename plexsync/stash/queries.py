@@ -155,32 +155,18 @@ query RecentFiles($page: FindFilterType) {
 }
 """
 
+# What Stash calls several of each kind.
+PLURALS = {
+    Kind.SCENE: "Scenes",
+    Kind.PERFORMER: "Performers",
+    Kind.STUDIO: "Studios",
+    Kind.TAG: "Tags",
+    Kind.GROUP: "Groups",
+}
 RECENT = {
-    Kind.SCENE: """
-query RecentScenes($page: FindFilterType) {
-  found: findScenes(filter: $page) { count things: scenes { id updated_at } }
-}
-""",
-    Kind.PERFORMER: """
-query RecentPerformers($page: FindFilterType) {
-  found: findPerformers(filter: $page) { count things: performers { id updated_at } }
-}
-""",
-    Kind.STUDIO: """
-query RecentStudios($page: FindFilterType) {
-  found: findStudios(filter: $page) { count things: studios { id updated_at } }
-}
-""",
-    Kind.TAG: """
-query RecentTags($page: FindFilterType) {
-  found: findTags(filter: $page) { count things: tags { id updated_at } }
-}
-""",
-    Kind.GROUP: """
-query RecentGroups($page: FindFilterType) {
-  found: findGroups(filter: $page) { count things: groups { id updated_at } }
-}
-""",
+    kind: f"query Recent{name}($page: FindFilterType) "
+    f"{{ found: find{name}(filter: $page) {{ count things: {name.lower()} {{ id updated_at }} }} }}"
+    for kind, name in PLURALS.items()
 }
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import Missing, Unavailable
-from plexsync.rules.neighbours import PlexRatings
+from plexsync.rules.neighbours import PlexWatch
 from plexsync.rules.records import Rated
 from plexsync.simulator.plex_server import EPOCH, PlexSim
 from tests.patience import HANG
@@ -43,7 +43,7 @@ def answering(body: str) -> PlexClient:
 
 
 def test_items_that_were_rated_since_are_listed_oldest_first(sim, plex):
-    ratings: PlexRatings = plex.history
+    ratings: PlexWatch = plex.history
     keys = [sim.add_movie("1", [(f"/media/{n}.mp4", n, 1000)], title=str(n)) for n in range(5)]
     for key, rating, second in zip(keys, (8, 7.5, None, 3), (30, 10, 20, 5), strict=False):
         sim.rate(key, rating, second)

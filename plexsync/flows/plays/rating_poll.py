@@ -13,7 +13,7 @@ from plexsync.flows.plays.ratings import bases_of, save_bases
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import RATING, Why
-from plexsync.rules.neighbours import Clock, PlexRatings
+from plexsync.rules.neighbours import Clock, PlexWatch
 from plexsync.rules.ratings import NO_RATING, RatingRules, RememberedRating, item_rating, plex_rating, stash_rating
 from plexsync.rules.records import SectionRow
 from plexsync.rules.status_words import DOWN
@@ -32,7 +32,7 @@ class RatingPoll:
     """Queues the ratings that have moved in Plex or in Stash."""
 
     _store: Database
-    _plex: PlexRatings
+    _plex: PlexWatch
     _gates: Gates
     _clock: Clock
     _identity: ServerIdentity
