@@ -118,7 +118,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
         if not watched:
             return {}
         scenes = [watching.scene for watching in watched.values()]
-        self._stash_identity.ensure(self._gates, scenes)
+        others = self._stash_identity.ensure(self._gates, scenes)
         self._identity.ensure(self._gates)
         try:
             self._history.freshen()
@@ -128,7 +128,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
             return {id: PlaysFinding(id, watching, outcome=waits) for id, watching in watched.items()}
         if self._history.lacks_plays:
             return {id: PlaysFinding(id, watching, outcome=READ_ANEW) for id, watching in watched.items()}
-        paired = self._matcher.find(scenes)
+        paired = self._matcher.find(scenes, others)
         if paired.is_foreign:
             self._identity.check_again(self._gates)
             return {id: PlaysFinding(id, watching, outcome=BEING_LISTED) for id, watching in watched.items()}

@@ -196,7 +196,7 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
     def _planned(self, scenes: Sequence[Scene]) -> list[RatingFinding]:
         others = self._parts.stash_identity.ensure(self._gates, scenes)
         self._parts.identity.ensure(self._gates)
-        paired = self._parts.matcher.find(scenes)
+        paired = self._parts.matcher.find(scenes, others)
         if paired.is_foreign:
             self._parts.identity.check_again(self._gates)
             return [RatingFinding(scene.id, scene, outcome=BEING_LISTED) for scene in scenes]

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from plexsync.engine import gate_rows
 from plexsync.engine.tickets import READ_STASH, READS, WRITE_STASH
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import NOT_SHOWN, Kind, State, Waiting, Why
 from plexsync.rules.records import SectionRow
@@ -144,7 +143,9 @@ class Curer:
                 if not ids:
                     break
                 sights = self._looker.look(ids)
-                total += self._try_again({sight.id: sight.desired for sight in sights if is_certain(sight)})
+                # Only complete inspections can be compared.
+                certain = (sight for sight in sights if not sight.error and not isinstance(sight.outcome, Waiting))
+                total += self._try_again({sight.id: sight.desired for sight in certain})
                 after = (rows[-1].kind, rows[-1].id)
         if total:
             log.info("the items of Plex changed: %d ambiguous scenes are retried", total)
@@ -161,8 +162,3 @@ class Curer:
                     count += 1
             tx.tallies.add("cured", count)
         return count
-
-
-def is_certain(sight: Inspection) -> bool:
-    """Whether the inspection was complete, so that its result can be compared."""
-    return sight.error is None and not isinstance(sight.outcome, Waiting)

@@ -174,18 +174,20 @@ def drift_known(db: Reader, ids: Sequence[int]) -> list[DriftEntry]:
     memories = db.memories.of(ids)
     entries = {entry.key: entry.section for entry in db.index.entries(sorted({key for _, key in memories}))}
     return [
-        DriftEntry(id, "", key, names.get(entries.get(key, ""), ""), _kept_known(memory))
+        DriftEntry(
+            id,
+            "",
+            key,
+            names.get(entries.get(key, ""), ""),
+            tuple(
+                DriftField(name, None, None, remembered.drift.at)
+                for name, remembered in memory.items()
+                if remembered.drift and remembered.drift.replaced is None
+            ),
+        )
         for (id, key), memory in sorted(memories.items())
         if kept_fields(memory)
     ]
-
-
-def _kept_known(memory: Memory) -> tuple[DriftField, ...]:
-    return tuple(
-        DriftField(name, None, None, remembered.drift.at)
-        for name, remembered in memory.items()
-        if remembered.drift and remembered.drift.replaced is None
-    )
 
 
 def entries_of(db: Reader, sights: Sequence[Inspection]) -> list[DriftEntry]:
@@ -378,13 +380,9 @@ def _restand(tx: Writer, id: int, targets: Collection[Target], *, now: int) -> N
     """Save how many fields a scene has left to decide about: the next look would find the same."""
     standing = tx.standings.find(id)
     undecided = sum(
-        not drifted.is_kept and not _is_answered(target.plan.memory, drifted.name)
+        not drifted.is_kept and not (drifted.name in target.plan.memory and target.plan.memory[drifted.name].drift)
         for target in targets
         for drifted in target.drift
     )
     if standing is not None and kept_in(standing.word):
         tx.standings.save({id: kept_word(undecided)}, now=now)
-
-
-def _is_answered(memory: Memory, name: str) -> bool:
-    return name in memory and memory[name].drift is not None

@@ -192,7 +192,7 @@ class Looker:
         self.identity.ensure(self.gates)
         if not self.recovery.is_checked:
             self.recovery.check()
-        paired = self._matcher.find(scenes)
+        paired = self._matcher.find(scenes, others)
         if paired.is_foreign:
             return self._on_another_server(scenes)
         verdicts, items = paired.verdicts, paired.items

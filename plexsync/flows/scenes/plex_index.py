@@ -68,6 +68,7 @@ class Indexer:
         self._again_at: dict[str, float] = {}
         self._caught_up_at: dict[str, int] = {}
         self._looks_only = looks_only
+        self._is_walked = False
         self._glanced: dict[str, Section] = {}
         # The worker and the poller share one index. Of two walks at once, each would remove what the other has just
         # met.
@@ -81,9 +82,11 @@ class Indexer:
         return self.libraries.wanted
 
     def empty(self) -> bool:
-        """Whether no library was ever walked completely."""
-        with self._store.reading() as db:
-            return not any(row.walked_at for row in db.sections.all())
+        """Whether no library was ever walked completely. It is asked for until one was."""
+        if not self._is_walked:
+            with self._store.reading() as db:
+                self._is_walked = any(row.walked_at for row in db.sections.all())
+        return not self._is_walked
 
     def gap(self) -> str:
         """Why the index may lack items that Plex has: one line about a library that could not be listed, or ''."""

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.engine.watching import asked_pages
 from plexsync.flows.scenes.losses import SceneLosses
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.rules.errors import NeighbourError
@@ -32,8 +33,6 @@ from plexsync.rules.restored_stash import set_back_text
 from plexsync.rules.status_words import DOWN
 from plexsync.store.database import Database
 
-T = TypeVar("T")
-N = TypeVar("N", "_Cursor", "_Files")
 K = TypeVar("K", int, str)
 
 log = logging.getLogger("PlexSync.poll")
@@ -95,11 +94,8 @@ class Poller:
             tx.notes.save(LAST_POLL, str(self._clock.now()))
         return Polled(wanted)
 
-    def _ask(self, request: Callable[[], T]) -> T:
-        return self._gates.ask(READ_STASH, request)
-
     def _poll(self, kind: Kind, newest: Newest) -> int:
-        cursor = self._cursor(f"poll:{kind}", _Cursor)
+        cursor = self._cursor(f"poll:{kind}")
         if cursor is None:
             start = self._newest_second(newest, self._list(kind, newest), None)
             # Other objects may show on thousands of scenes. The first comparison covers those, so they do not count as
@@ -148,7 +144,7 @@ class Poller:
         """The cursor at `newest`."""
         return _Cursor(newest.count, newest.updated_at, newest.last, met=self._met(cursor, newest.updated_at))
 
-    def _met(self, cursor: "_Cursor | _Files | None", newest: str) -> int:
+    def _met(self, cursor: "_Cursor | None", newest: str) -> int:
         """When a poll first met this newest second. It is now, if the clock was set back since then."""
         now = self._clock.now()
         return min(cursor.met, now) if cursor is not None and cursor.updated_at == newest else now
@@ -172,7 +168,7 @@ class Poller:
         """List newest first, page by page, down to the second of the cursor."""
         since, offset = _instant(cursor.updated_at), cursor.updated_at[19:]
         page, mixed = 1, False
-        while rows := self._ask(partial(ask, page)):
+        while rows := self._gates.ask(READ_STASH, partial(ask, page)):
             yield from ((key, text) for key, text in rows if _instant(text) >= since)
             # From then on: times are sorted as text, so after a full page with the cursor's offset, newer ones with
             # another offset may follow.
@@ -222,8 +218,7 @@ class Poller:
         time.
         """
         after = 0
-        pages = self._stash.walk_ids()
-        while (page := self._ask(lambda: next(pages, None))) is not None:
+        for page in asked_pages(self._gates, READ_STASH, self._stash.walk_ids()):
             ids = {id for id, _ in page}
             upto = page[-1][0]
             self._want(Kind.SCENE, self._misjudged(ids, after, upto) | {id for id in ids if id > last} - wanted)
@@ -242,14 +237,10 @@ class Poller:
 
     def _poll_files(self, newest: Newest) -> int:
         """Queue the scenes of files newer than the newest seen. Returns how many."""
-        cursor = self._cursor(FILES, _Files)
-        if (
-            cursor is not None
-            and cursor.sure
-            and (cursor.count, cursor.updated_at) == (newest.count, newest.updated_at)
-        ):
+        cursor = self._cursor(FILES)
+        if cursor is not None and cursor.sure and cursor.is_at(newest):
             return 0
-        since = Newest(cursor.count, cursor.updated_at) if cursor else newest
+        since = cursor or newest
         listed = self._since(since, lambda page: self._stash.recent_files(page=page, size=PAGE), PAGE)
         over = _instant(since.updated_at) if cursor and cursor.sure else EARLIEST
         files = dict(islice((entry for entry in listed if _instant(entry[1]) > over or not cursor), MANY_FILES + 1))
@@ -259,7 +250,9 @@ class Poller:
         met = self._met(cursor, newest.updated_at)
         sure = crowd or not newest.count or self._is_over(met)
         with self._store.writing() as tx:
-            tx.notes.save(FILES, json.dumps(asdict(_Files(newest.count, newest.updated_at, sure=sure, met=met))))
+            tx.notes.save(
+                FILES, json.dumps(asdict(_Cursor(newest.count, newest.updated_at, newest.last, met=met, sure=sure)))
+            )
         return count
 
     def _want_scenes_of(self, files: Mapping[str, str]) -> int:
@@ -272,16 +265,21 @@ class Poller:
         paths = sorted(path for path in files if path)
         for start in range(0, len(paths), NAMES):
             names = sorted({base_name(path) for path in paths[start : start + NAMES]})
-            rivals = self._ask(partial(self._stash.rivals, names))
+            rivals = self._gates.ask(READ_STASH, partial(self._stash.rivals, names))
             scenes |= {scene.id for scene in rivals if any(file.path in files for file in scene.files)}
         self._want(Kind.SCENE, scenes)
         return len(scenes)
 
-    def _cursor(self, note: str, kind: type[N]) -> N | None:
+    def _cursor(self, note: str) -> "_Cursor | None":
         """Where the last poll ended. If that is unreadable, a full comparison is requested, and this poll starts anew."""
         with self._store.reading() as db:
             text = db.notes.text(note)
-        cursor = _noted(kind, text)
+        try:
+            cursor = _Cursor(**json.loads(text)) if text else None
+        except (ValueError, TypeError, RecursionError):
+            cursor = None
+        if cursor and any(type(getattr(cursor, field.name)) is not field.type for field in fields(cursor)):
+            cursor = None
         if text and cursor is None:
             log.warning("what the last poll has noted (%s) can't be read: everything is to be compared", note)
             with self._store.writing() as tx:
@@ -297,31 +295,16 @@ class Poller:
 
 @dataclass(frozen=True)
 class _Cursor(Newest):
-    """Where the last poll ended. `met`: the moment, in milliseconds, when a poll first met the newest second."""
+    """Where the last poll ended. `met`: the moment, in milliseconds, when a poll first met the newest second.
+
+    `sure`, of files: that second was over.
+    """
 
     met: int = 0
+    sure: bool = False
 
     def is_at(self, newest: Newest) -> bool:
         return newest == Newest(self.count, self.updated_at, self.last)
-
-
-@dataclass(frozen=True)
-class _Files:
-    """The number of files and the time of the newest; `sure` if its second was over. `met` as for `_Cursor`."""
-
-    count: int
-    updated_at: str
-    sure: bool
-    met: int = 0
-
-
-def _noted(kind: type[N], text: str) -> N | None:
-    """Read a cursor from its note. None if it is missing or unreadable."""
-    try:
-        values = kind(**json.loads(text))
-    except (ValueError, TypeError, RecursionError):
-        return None
-    return values if all(type(getattr(values, field.name)) is field.type for field in fields(kind)) else None
 
 
 def _instant(text: str) -> datetime:

@@ -15,7 +15,7 @@ from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.undo import Progress, quiet
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.scenes.inspection import BATCH, NO_LONGER, Looker
-from plexsync.flows.scenes.inspection_records import Inspection, Target
+from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.reconcile import stands
 from plexsync.flows.scenes.verbs import changed_since
 from plexsync.rules.approval import (
@@ -32,7 +32,7 @@ from plexsync.rules.plan_records import Note
 from plexsync.rules.records import JobRow
 from plexsync.rules.status_words import PREVIEWED, Finding, finding_word, in_sync_line
 from plexsync.rules.values import held
-from plexsync.store.database import Reader, Writer
+from plexsync.store.database import Reader
 
 WOULD_CHANGE = Finding.WOULD_CHANGE.value
 # The names of findings, by the words of `stands`.
@@ -137,7 +137,15 @@ def preview_of(sight: Inspection, row: JobRow | None, *, sweep: bool, whole: boo
         kept = sight.kept_fields if standing == Finding.KEPT else 0
         return Preview(sight.id, standing, title, _why(sight), kept_fields=kept)
     notes = (note for target in sight.targets for note in (*target.wanted.notes, *target.plan.notes))
-    items = tuple(changed for target in sight.targets if (changed := _item(target)).fields)
+    items = tuple(
+        ItemChange(
+            target.item.key,
+            target.item.section,
+            tuple(field_change(name, held(target.item, name), change) for name, change in target.plan.edit.items()),
+        )
+        for target in sight.targets
+        if target.plan.edit
+    )
     studio = sight.scene.studio if sight.scene else ""
     return Preview(sight.id, standing, title, items=items, notes=tuple(dict.fromkeys(notes)), studio=studio)
 
@@ -158,17 +166,6 @@ def _why(sight: Inspection) -> str:
         case Absent(error=error) | Dead(error=error) | OutOfScope(error=error) | NotShown(error=error):
             return error
     return str(sight.error) if sight.error is not None else ""
-
-
-def _item(target: Target) -> ItemChange:
-    item = target.item
-    fields = (field_change(name, held(item, name), change) for name, change in target.plan.edit.items())
-    return ItemChange(item.key, item.section, tuple(fields))
-
-
-QUEUED = "it is queued already"
-IGNORED = "it is ignored"
-GONE = "Stash has no such scene"
 
 
 @dataclass
@@ -212,7 +209,10 @@ def approve(
                     result.refused[id] = str(error)
                     continue
                 if count:
-                    _queue(tx, replace(scene, title=""), looker.clock.now(), take_over=take_over, behind=behind)
+                    tx.jobs.want(Kind.SCENE, id, Why.USER, looker.clock.now(), behind=behind)
+                    if row := tx.jobs.find(Kind.SCENE, id):
+                        approval = Approval(row.wanted_rev, replace(scene, title=""), take_over)
+                        tx.notes.approve(id, document_of(approval))
                     result.queued.append(id)
                     result.changes += count
                 else:
@@ -228,13 +228,13 @@ def not_written(db: Reader, ids: Collection[int]) -> dict[int, str]:
 def _obstacle(sight: Inspection, row: JobRow | None) -> str:
     """Why nothing of a scene can be approved now; '' if it can."""
     if row is not None and row.state in (State.READY, State.RUNNING):
-        return QUEUED
+        return "it is queued already"
     if row is not None and row.state is State.IGNORED:
-        return IGNORED
+        return "it is ignored"
     if sight.undone:
         return "it is undone or released"
     if isinstance(sight.outcome, Gone):
-        return GONE
+        return "Stash has no such scene"
     return str(getattr(sight.outcome, "error", "") or sight.error or "")
 
 
@@ -244,10 +244,3 @@ def _remaining(sight: Inspection, items: Mapping[str, Mapping[str, FieldChange]]
     if items.keys() - targets.keys():
         raise NoLongerTrue("it has another item in Plex now")
     return sum(remaining(targets[key].plan, targets[key].item, fields) for key, fields in items.items())
-
-
-def _queue(tx: Writer, scene: ApprovedScene, now: int, *, take_over: bool, behind: bool) -> None:
-    tx.jobs.want(Kind.SCENE, scene.id, Why.USER, now, behind=behind)
-    row = tx.jobs.find(Kind.SCENE, scene.id)
-    if row is not None:
-        tx.notes.approve(scene.id, document_of(Approval(row.wanted_rev, scene, take_over)))

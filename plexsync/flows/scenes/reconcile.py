@@ -11,7 +11,7 @@ comparison continues from there. Its memory use does not grow with the library.
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -323,13 +323,16 @@ class Reconciler:
                 tx.jobs.want(Kind.SCENE, sight.id, Why.EDIT, now, behind=True)
                 report.wanted += 1
                 continue
-            settled = standing in SETTLED and not has_due_choices(sight)
+            settled = standing in SETTLED and not any(target.choices for target in sight.targets)
             if sight.id not in waiting and self._news(row, sight, settled=settled):
                 news[sight.id] = sight.desired
                 report.wanted += 1
         tx.jobs.want_all(Kind.SCENE, news, Why.SWEEP, now)
         standings = {id: standing for id, standing in standings.items() if id not in waiting}
-        _save_standings(tx, standings, {sight.id: sight.kept_fields for sight in sights}, now)
+        kept = {sight.id: kept_word(sight.kept_fields) for sight in sights if standings.get(sight.id) == KEPT}
+        tx.standings.save({**standings, **kept}, now=now)
+        # If a scene that was undone is in sync, nothing is left to write that would end its undo.
+        end_undone(tx, [id for id, standing in standings.items() if standing in ("in step", KEPT)])
         save_names(tx, sights, now=now)
         if any(target.old_lists for sight in sights for target in sight.targets):
             note_old_lists(tx, sights)
@@ -385,18 +388,6 @@ class Reconciler:
                 tx.jobs.want(Kind.SCENE, id, Why.EDIT, now)
                 report.wanted += 1
         report.gone += len(ids)
-
-
-def _save_standings(tx: Writer, standings: Mapping[int, str], kept: Mapping[int, int], now: int) -> None:
-    """Save how scenes stand. If one that was undone is in sync, nothing is left to write that would end its undo."""
-    words = {id: kept_word(kept[id]) if standing == KEPT else standing for id, standing in standings.items()}
-    tx.standings.save(words, now=now)
-    end_undone(tx, [id for id, standing in standings.items() if standing in ("in step", "person")])
-
-
-def has_due_choices(sight: Inspection) -> bool:
-    """Whether one of the scene's items has to be given pictures to choose from."""
-    return any(target.choices for target in sight.targets)
 
 
 def stands(sight: Inspection) -> str:

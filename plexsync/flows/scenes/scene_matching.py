@@ -63,17 +63,19 @@ class SceneMatcher:
     _rules: LookRules
     patient: bool
 
-    def find(self, scenes: Sequence[Scene]) -> Paired:
-        """Find the items of these scenes, as they are now. Raises NeighbourError if a server can't be asked at all."""
+    def find(self, scenes: Sequence[Scene], others: Collection[int]) -> Paired:
+        """Find the items of these scenes, as they are now. Raises NeighbourError if a server can't be asked at all.
+
+        `others`: those whose id meant another scene when it was last seen. What is remembered is not of these.
+        """
         news = self.freshen() if self._indexer.empty() else False
-        verdicts = self.decide(scenes)
+        verdicts = self.decide(scenes, others)
         missing = _missing(scenes, verdicts)
         if missing and news is not None and (news := self.freshen()):
             # Also what was found: where a library is another one now, the keys that were found name other items.
             lacking = {scene.id for scene in missing}
-            verdicts |= self.decide(
-                [scene for scene in scenes if scene.id in lacking or isinstance(verdicts[scene.id], Matched)]
-            )
+            found = [scene for scene in scenes if scene.id in lacking or isinstance(verdicts[scene.id], Matched)]
+            verdicts |= self.decide(found, others)
             missing = _missing(scenes, verdicts)
         if missing:
             # An unlisted library may hold what they lack, or the item for which a look-alike would be taken.
@@ -83,7 +85,7 @@ class SceneMatcher:
         items = self.items(claims(verdicts))
         if not (is_foreign := self._indexer.libraries.is_foreign(items.values())):
             count = len(items)
-            self.decide_again(scenes, verdicts, items)
+            self.decide_again(scenes, others, verdicts, items)
             # Also an item that was found just now, in the place of one that is gone.
             is_foreign = len(items) > count and self._indexer.libraries.is_foreign(items.values())
         return Paired(verdicts, items, is_foreign)
@@ -95,7 +97,7 @@ class SceneMatcher:
     def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
         """The scenes that the index leads to an item of these libraries, by path, by name or by memory."""
         with self._store.reading() as db:
-            offers = self._offers(db, scenes)
+            offers = self._offers(db, scenes, others_among(db, scenes))
             bound = {binding.key for offer in offers.values() for binding in offer.bound}
             entries = {entry.key: entry for entry in db.index.entries(sorted(bound))}
         led = {
@@ -107,14 +109,14 @@ class SceneMatcher:
     def led_to(self, scenes: Sequence[Scene]) -> dict[int, tuple[str, ...]]:
         """The items to which the index alone leads for each scene. Sends no request, so it is no proof."""
         with self._store.reading() as db:
-            offers = self._offers(db, scenes)
+            offers = self._offers(db, scenes, others_among(db, scenes))
         verdicts = {id: match.match(replace(offer, rivals=())) for id, offer in offers.items()}
         return {id: () if isinstance(verdict, AskRivals) else claimed(verdict) for id, verdict in verdicts.items()}
 
-    def decide(self, scenes: Sequence[Scene]) -> dict[int, Verdict]:
+    def decide(self, scenes: Sequence[Scene], others: Collection[int]) -> dict[int, Verdict]:
         """Match in at most two rounds: if Plex alone does not decide, Stash lists the other scenes with such a file."""
         with self._store.reading() as db:
-            offers = self._offers(db, scenes)
+            offers = self._offers(db, scenes, others)
         verdicts = {id: match.match(offer) for id, offer in offers.items()}
         asking = {id: verdict.names for id, verdict in verdicts.items() if isinstance(verdict, AskRivals)}
 
@@ -134,10 +136,10 @@ class SceneMatcher:
                 decided[id] = verdict
         return {id: _with_entries(verdict, offers[id]) for id, verdict in decided.items()}
 
-    def _offers(self, db: Reader, scenes: Sequence[Scene]) -> dict[int, Offer]:
+    def _offers(self, db: Reader, scenes: Sequence[Scene], others: Collection[int]) -> dict[int, Offer]:
         """What the index and the memory offer for each of these scenes, read for all of them together."""
         bindings = db.bindings.present([scene.id for scene in scenes])
-        unbound, others = db.bindings.withdrawn(), others_among(db, scenes)
+        unbound = db.bindings.withdrawn()
         own = {scene.id: places(scene, self._rules.paths) for scene in scenes}
         names = {scene.id: match.names(scene) for scene in scenes}
         remembered: dict[int, set[str]] = {scene.id: set() for scene in scenes}
@@ -187,6 +189,7 @@ class SceneMatcher:
     def decide_again(
         self,
         scenes: Sequence[Scene],
+        others: Collection[int],
         verdicts: dict[int, Verdict],
         items: dict[str, Item | NeighbourError],
     ) -> None:
@@ -212,7 +215,7 @@ class SceneMatcher:
                 return
             moved = [entry_of(item) for key, item in items.items() if key in keys and isinstance(item, Item)]
             self._indexer.correct(moved, gone=sorted(keys - items.keys()))
-            verdicts |= self.decide(again)
+            verdicts |= self.decide(again, others)
             items |= self.items(claims(verdicts) - items.keys())
         for scene in (scene for scene in scenes if _is_misled(verdicts.get(scene.id), items)):
             verdicts[scene.id] = NotThere((Step("files", "Its item in Plex got other files while it was looked at."),))

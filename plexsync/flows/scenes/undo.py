@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.undo import CROWD, Marked, Progress, quiet, wish_undone
+from plexsync.engine.watching import pages_of
 from plexsync.flows.scenes.inspection import BATCH, Looker
 from plexsync.flows.scenes.inspection_records import Inspection, StashValues, past_of
 from plexsync.flows.scenes.verbs import CHUNK
 from plexsync.rules.job import NOTICES, SKIPPED, Kind, State, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.plan_records import Memory, Pushing
-from plexsync.rules.records import JobRow
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.undo import undo
 from plexsync.store.database import Database, Reader, Writer
@@ -117,13 +117,8 @@ class SceneUndo:
 
 def pushed_scenes(store: Database) -> list[int]:
     """All scenes with a known push."""
-    ids: list[int] = []
-    while True:
-        with store.reading() as db:
-            page = db.memories.scenes(after=ids[-1] if ids else 0, limit=PAGE)
-        if not page:
-            return ids
-        ids += page
+    pages = pages_of(store, lambda db, after: db.memories.scenes(after=after, limit=PAGE), 0)
+    return [id for page in pages for id in page]
 
 
 def mark_all_undone(looker: Looker, reason: TakenBack, progress: Progress = quiet) -> Marked:
@@ -145,7 +140,9 @@ def _set_waiting_aside(store: Database, clock: Clock) -> int:
         while True:
             with store.writing() as tx:
                 rows = tx.jobs.in_state(state, limit=CHUNK, after=after)
-                fresh = [row for row in rows if _is_dropped(tx, row)]
+                fresh = [
+                    row for row in rows if row.kind in NOTICES or (row.kind == Kind.SCENE and not _items(tx, row.id))
+                ]
                 count += sum(tx.jobs.set_aside(row.kind, row.id, now=clock.now()) for row in fresh)
                 for row in fresh:
                     if row.kind == Kind.SCENE:
@@ -154,10 +151,6 @@ def _set_waiting_aside(store: Database, clock: Clock) -> int:
                 break
             after = (rows[-1].kind, rows[-1].id)
     return count
-
-
-def _is_dropped(tx: Reader, row: JobRow) -> bool:
-    return row.kind in NOTICES or (row.kind == Kind.SCENE and not _items(tx, row.id))
 
 
 def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]:

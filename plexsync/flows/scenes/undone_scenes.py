@@ -19,7 +19,6 @@ from plexsync.rules.memory import undone
 from plexsync.rules.neighbours import Stash
 from plexsync.rules.paths import base_name
 from plexsync.rules.plan import plan
-from plexsync.rules.plan_records import Memory, Pushing
 from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import BY_MARK
 from plexsync.rules.taken_back import TakenBack
@@ -109,14 +108,14 @@ class UndoneScenes:
         keys = self._without_others_items(keys, past)
         all_items = {**items, **self._matcher.items({key for some in keys.values() for key in some} - items.keys())}
         past = past.believed(all_items)
-        # Items to which no file leads any more. PlexSync's values on them and the current scenes of their files tell
-        # whose they are.
-        stray = {
-            key: item.parts
-            for id, some in keys.items()
-            for key in some - matched.get(id, set())
-            if isinstance(item := all_items.get(key), Item) and _is_stray(item, *past.of(id, key))
-        }
+        # Items to which no file leads any more, and which certainly are those that PlexSync wrote to. PlexSync's values on
+        # them and the current scenes of their files tell whose they are.
+        stray = {}
+        for id, some in keys.items():
+            for key in some - matched.get(id, set()):
+                item, (memory, pushing) = all_items.get(key), past.of(id, key)
+                if isinstance(item, Item) and not is_taken_back(memory) and shows_our_hand(item, memory, pushing):
+                    stray[key] = item.parts
 
         def rivals(asked: list[str]) -> dict[str, Sequence[Scene]]:
             names = {base_name(part.path) for key in asked for part in stray[key]}
@@ -256,8 +255,3 @@ class UndoneScenes:
         """The desired values by this profile. An unreadable picture is left out; if `patient`, it is retried first."""
         shown = wanted(scene, profile)
         return self._pictures.with_pictures(scene, shown, profile, patient=patient) if self._pictures else shown
-
-
-def _is_stray(item: Item, memory: Memory, pushing: Sequence[Pushing]) -> bool:
-    """Whether an item to which no file leads has values of PlexSync, and certainly is the item it wrote to."""
-    return not is_taken_back(memory) and shows_our_hand(item, memory, pushing)

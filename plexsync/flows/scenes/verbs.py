@@ -36,17 +36,14 @@ def want_scenes(store: Database, ids: Iterable[int], reason: Why, clock: Clock, 
             if not take_over:
                 tx.jobs.want_all(Kind.SCENE, dict.fromkeys(part, ""), reason, clock.now())
                 continue
+            rows = tx.jobs.of(Kind.SCENE, part)
             for id in part:
-                _want_taken_over(tx, id, reason, clock.now())
+                # It stays on record until it is done: a running attempt may have inspected the scene before it.
+                tx.notes.take_over(id, now=clock.now())
+                at_work = id in rows and rows[id].state is State.RUNNING
+                why = Why.USER if at_work else reason
+                tx.jobs.want(Kind.SCENE, id, why, clock.now(), behind=reason is Why.SWEEP)
     return len(wanted)
-
-
-def _want_taken_over(tx: Writer, id: int, reason: Why, now: int) -> None:
-    """Save a take-over that stays on record until it is done. A running attempt may have inspected the scene before it."""
-    tx.notes.take_over(id, now=now)
-    row = tx.jobs.find(Kind.SCENE, id)
-    at_work = row is not None and row.state is State.RUNNING
-    tx.jobs.want(Kind.SCENE, id, Why.USER if at_work else reason, now, behind=reason is Why.SWEEP)
 
 
 def want_all(
