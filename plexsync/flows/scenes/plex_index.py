@@ -16,7 +16,7 @@ The libraries: which are used now, which were made anew, and the scenes of the i
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -68,7 +68,7 @@ class Indexer:
         self._again_at: dict[str, float] = {}
         self._caught_up_at: dict[str, int] = {}
         self._looks_only = looks_only
-        self._is_walked = False
+        self.is_walked = False
         self._glanced: dict[str, Section] = {}
         # The worker and the poller share one index. Of two walks at once, each would remove what the other has just
         # met.
@@ -82,11 +82,10 @@ class Indexer:
         return self.libraries.wanted
 
     def empty(self) -> bool:
-        """Whether no library was ever walked completely. It is asked for until one was."""
-        if not self._is_walked:
-            with self._store.reading() as db:
-                self._is_walked = any(row.walked_at for row in db.sections.all())
-        return not self._is_walked
+        """Whether no library was ever walked completely; `is_walked` remembers that one was."""
+        with self._store.reading() as db:
+            self.is_walked = any(row.walked_at for row in db.sections.all())
+        return not self.is_walked
 
     def gap(self) -> str:
         """Why the index may lack items that Plex has: one line about a library that could not be listed, or ''."""
@@ -427,15 +426,6 @@ class Libraries:
         sections = self._gates.ask(READ_PLEX, self._plex.sections, of_all=True)
         with self._store.reading() as db:
             return self.are_others(sections, {row.key: row for row in db.sections.all()})
-
-    def is_foreign(self, items: Iterable[Item | NeighbourError]) -> bool:
-        """Whether one of these items, just read, is in another library than the one that the index knows by its key."""
-        with self._store.reading() as db:
-            uuids = {row.key: row.uuid for row in db.sections.all()}
-        return any(
-            isinstance(item, Item) and bool(item.library) and uuids.get(item.section, "") not in ("", item.library)
-            for item in items
-        )
 
     def want_unmet(self, section: Section, walk: int) -> None:
         """Queue the scenes of items that are gone from a library, a few at a time."""

@@ -68,7 +68,7 @@ class SceneMatcher:
 
         `others`: those whose id meant another scene when it was last seen. What is remembered is not of these.
         """
-        news = self.freshen() if self._indexer.empty() else False
+        news = False if self._indexer.is_walked or not self._indexer.empty() else self.freshen()
         verdicts = self.decide(scenes, others)
         missing = _missing(scenes, verdicts)
         if missing and news is not None and (news := self.freshen()):
@@ -83,12 +83,21 @@ class SceneMatcher:
             if lacks := BEING_LISTED if news is None else Waiting(gap, "unavailable") if gap else None:
                 verdicts |= dict.fromkeys((scene.id for scene in missing), lacks)
         items = self.items(claims(verdicts))
-        if not (is_foreign := self._indexer.libraries.is_foreign(items.values())):
+        if not (is_foreign := self._is_foreign(items)):
             count = len(items)
             self.decide_again(scenes, others, verdicts, items)
             # Also an item that was found just now, in the place of one that is gone.
-            is_foreign = len(items) > count and self._indexer.libraries.is_foreign(items.values())
+            is_foreign = len(items) > count and self._is_foreign(items)
         return Paired(verdicts, items, is_foreign)
+
+    def _is_foreign(self, items: Mapping[str, Item | NeighbourError]) -> bool:
+        """Whether one of these items, just read, is in another library than the one that the index knows by its key."""
+        with self._store.reading() as db:
+            uuids = {row.key: row.uuid for row in db.sections.all()}
+        return any(
+            isinstance(item, Item) and bool(item.library) and uuids.get(item.section, "") not in ("", item.library)
+            for item in items.values()
+        )
 
     def freshen(self, *, force: bool = False) -> bool | None:
         """Bring the index up to date; see `Indexer.freshen`."""
