@@ -168,7 +168,7 @@ _MACHINE: dict[str, tuple[list[FixStep], str]] = {
     "setting-change": (
         [
             step(OPEN, "Look at the changes, or write them…", page="/reconcile", command="plexsync sync --all"),
-            step(OPEN, "Set it back…", page="/settings?changed=on", command="plexsync config list --changed"),
+            step(OPEN, "Set it back…", page="/settings?changed=1", command="plexsync config list --changed"),
         ],
         "Look at what would change, then write it; or set the setting back. Scenes that you edit are synced meanwhile.",
     ),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.reports.fixes import machine_entries
 from plexsync.simulator.http import Fault
 from tests.journey.world import KEY, TOKEN, World
 from tests.web.conftest import Dash, dashboard
@@ -198,6 +199,14 @@ def test_settings_are_found_by_name_meaning_and_whether_they_are_set(world: Worl
         assert re.findall(r'<tr id="(\w+)"', given) == ["max_retries"]
         assert "No setting fits the search." in dash.get("/settings?q=zzz").text
         assert "&lt;b&gt;" in dash.get("/settings?q=<b>").text
+
+
+def test_the_step_that_sets_a_change_back_leads_to_the_settings_that_are_set_somewhere(world: World) -> None:
+    with dashboard(world, origins={"max_retries": "plexsync.toml"}) as dash:
+        change = {"text": "max_retries is 7 now", "scenes": 1, "collections": 0}
+        entries = machine_entries({**dash.get("/api/status").json(), "setting_change": change})
+        pages = [step["page"] for entry in entries for step in entry["steps"] if step["label"] == "Set it back…"]
+        assert re.findall(r'<tr id="(\w+)"', dash.get(*pages).text) == ["max_retries"]
 
 
 def test_no_page_is_there_for_a_setting_that_does_not_exist(dash: Dash) -> None:
