@@ -9,7 +9,7 @@ pages (Starlette, Jinja2); the one script only keeps an open page up to date. To
 * A handler is a plain function from `Ask` to a response. It runs in one of the desk's few threads, never in the event
   loop. `ask.path`, `ask.query` and `ask.form` hold texts; `ask.number("id")` is a checked number of the path.
   `raise PageNotFound` answers 404, `raise Wrong("...")` answers 400 with that line; database errors become 503.
-* `ask.desk.parts` are the parts (`plexsync.app.parts.Parts`): read with `with ask.desk.parts.store.reading() as db`.
+* `ask.parts` are the parts (`plexsync.app.parts.Parts`): read with `with ask.reading() as db`.
   Code that sends requests to Stash or Plex runs inside `with ask.desk.looking() as parts`, one at a time, since gates
   and inspector are bound to one thread.
 * `ask.show("scene.html", ...)` renders a template that extends `base.html`. Undefined names are errors, all texts are

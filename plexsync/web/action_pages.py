@@ -114,7 +114,7 @@ def _selection(
 
 def carry_out(ask: Ask, action: Action, selection: Selection) -> ActionResult:
     """Do it. Raises Wrong, NotPossible, NeighbourError and Busy."""
-    parts = ask.desk.parts
+    parts = ask.parts
     if refusal := action.refusal(parts):
         raise Wrong(refusal)
     try:
@@ -165,7 +165,7 @@ def _program(ask: Ask, chosen: Action, body: Mapping[str, object]) -> tuple[Mapp
     if not isinstance(fields, list) or not all(isinstance(name, str) for name in fields):
         raise Wrong(f"{part_word} must be a list of names")
     selectors = {name: body[name] for name in SELECTORS if name in body}
-    selection = _selection(ask.desk.parts, kind, tuple(dict.fromkeys(numbers)), selectors, tuple(fields))
+    selection = _selection(ask.parts, kind, tuple(dict.fromkeys(numbers)), selectors, tuple(fields))
     try:
         result = carry_out(ask, chosen, selection)
     except NotPossible as error:
@@ -186,14 +186,14 @@ def _of_form(ask: Ask, values: Mapping[str, str]) -> tuple[Action, Selection]:
     selectors = {name: values[name] for name in SELECTORS if values.get(name)}
     field = values.get("field", "")
     fields = (field,) if field else ()
-    return chosen, _selection(ask.desk.parts, chosen.subject, (int(numbers),) if numbers else (), selectors, fields)
+    return chosen, _selection(ask.parts, chosen.subject, (int(numbers),) if numbers else (), selectors, fields)
 
 
 def confirm(ask: Ask) -> Response:
     """What the action would do, and the button that does it."""
     chosen, selection = _of_form(ask, ask.query)
     shown: list[SubjectPreview] = []
-    count, question, away, refusal = 0, "", "", chosen.refusal(ask.desk.parts)
+    count, question, away, refusal = 0, "", "", chosen.refusal(ask.parts)
     try:
         with ask.desk.looking() as parts:
             ids = [] if refusal else chosen.select(parts, selection)
@@ -248,7 +248,7 @@ def press(ask: Ask) -> Response:
     lines = [result.line] if result.jobs or result.count or not result.complaints else []
     if result.jobs:
         closed = ask.desk.ask_servers()
-        works = ask.desk.parts.someone_works()
+        works = ask.parts.someone_works()
         hint = "the worker takes it at once" if works else "no worker is running: start plexsync serve"
         lines[0] += f"; {closed or hint}"
     return ask.to(back, sentences(*lines, *result.complaints), well=not result.is_failed)
@@ -257,7 +257,7 @@ def press(ask: Ask) -> Response:
 def runs(ask: Ask) -> Response:
     """The latest runs, each with a button that takes it back; and buttons for everything."""
     flows = {SubjectKind.SCENES: Kind.SCENE, SubjectKind.COLLECTIONS: COLLECTION}
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         latest = [(kind, run) for kind, flow in flows.items() for run in db.pushes.of_flow(flow).runs()[:RUNS]]
         undone = len(db.memories.marks()) + ask.desk.facts()["scenes"][SceneStatus.SKIPPED]["count"]
         imports = db.imports.runs()

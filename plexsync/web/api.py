@@ -71,12 +71,12 @@ def status(ask: Ask) -> StatusFacts:
 
 def need(ask: Ask) -> NeedList:
     """What needs you, and what resolves itself."""
-    return {"needs": [need_facts(entry) for entry in needs(ask.desk.parts, ask.desk.facts())]}
+    return {"needs": [need_facts(entry) for entry in needs(ask.parts, ask.desk.facts())]}
 
 
 def latest(ask: Ask) -> LatestFacts:
     """The last pushes and the last failed attempts."""
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         pushes: list[ScenePush] = [
             {"scene": scene, **push_facts([push])[0]} for scene, push in db.pushes.latest(LATEST)
         ]
@@ -95,18 +95,18 @@ def scenes(ask: Ask) -> SceneList:
     if stands and text:
         raise Wrong("either stands or q")
     after, limit = _whole(ask, "after", 0, LARGEST_ID), _whole(ask, "limit", FEW, MOST)
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         page = {"after": after, "limit": limit}
         listed = named_like(db, text, **page) if text else stand_so(db, statuses, **page)
-        rows = [scene_row(row) for row in facts_of(db, listed.ids, ask.desk.parts.picture_names)]
+        rows = [scene_row(row) for row in facts_of(db, listed.ids, ask.parts.picture_names)]
     return {"scenes": rows, "after": listed.after}
 
 
 def scene(ask: Ask) -> SceneReport:
     """As `plexsync status SCENE --json`."""
     id = ask.number("id")
-    with ask.desk.parts.store.reading() as db:
-        (facts,) = facts_of(db, [id], ask.desk.parts.picture_names)
+    with ask.reading() as db:
+        (facts,) = facts_of(db, [id], ask.parts.picture_names)
         if facts["stands"] == SceneStatus.UNKNOWN:
             raise PageNotFound
         return {**scene_row(facts), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
@@ -119,15 +119,15 @@ def explained(ask: Ask) -> ExplainFacts | tuple[UnreadFacts, int]:
         with ask.desk.looking() as parts:
             explanation = explain(parts.looker, id)
     except NeighbourError as error:
-        with ask.desk.parts.store.reading() as db:
-            return {**known_facts(db, id, watch_rules(ask.desk.parts.config)), "error": str(error)}, 503
-    return explain_facts(ask.desk.parts, explanation)
+        with ask.reading() as db:
+            return {**known_facts(db, id, watch_rules(ask.parts.config)), "error": str(error)}, 503
+    return explain_facts(ask.parts, explanation)
 
 
 def history(ask: Ask) -> HistoryFacts:
     """As `plexsync history SCENE --json`."""
     id, limit = ask.number("id"), _whole(ask, "limit", FEW, MOST)
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         past = past_of(db, Kind.SCENE, id)
     entries = [past_facts(entry) for entry in past[:limit]]
     return {"kind": "scene", "id": id, "entries": entries, "total": len(past)}
@@ -137,13 +137,13 @@ def given_up(ask: Ask) -> LetterPage:
     """As `plexsync dlq list --json`, with a page of the rows in the format of `dlq export`."""
     cause, limit = ask.query.get("cause", ""), _whole(ask, "limit", FEW, MOST)
     after = _key(ask.query["after"]) if "after" in ask.query else None
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         counts = db.jobs.count_dead()
         by_cause = groups(db, counts, cause or None)
         rows = db.jobs.in_state(State.DEAD, error_class=cause, limit=limit + 1, after=after or ("", 0))
         letters = [letter(db, row) for row in rows[:limit]]
     more = written(rows[limit - 1].kind, rows[limit - 1].id) if len(rows) > limit else None
-    text = too_many(sum(counts.values()), ask.desk.parts.config.dlq_max)
+    text = too_many(sum(counts.values()), ask.parts.config.dlq_max)
     banner: Banner = {"banner": text} if text else {}
     return {
         "dead": sum(group["count"] for group in by_cause),
@@ -156,12 +156,12 @@ def given_up(ask: Ask) -> LetterPage:
 
 def outages(ask: Ask) -> OutageReport:
     """As `plexsync outages --json`."""
-    return report(ask.desk.parts, _whole(ask, "days", 30, MOST_DAYS)).facts()
+    return report(ask.parts, _whole(ask, "days", 30, MOST_DAYS)).facts()
 
 
 def comparisons(ask: Ask) -> TaskReport:
     """The last full comparisons, and the tasks started here."""
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         past = reports(db)
     errands = ask.desk.errands
     current = errands.current
@@ -190,12 +190,12 @@ def errand_facts(errand: BackgroundTask) -> TaskFacts:
 
 def choices(ask: Ask) -> QuestionList:
     """As `plexsync accept --json`: what you are asked."""
-    return {"asked": questions(ask.desk.parts)}
+    return {"asked": questions(ask.parts)}
 
 
 def settings(ask: Ask) -> SettingList:
     """Every setting with its source; secrets as three stars."""
-    return {"settings": setting_facts(ask.desk.parts.config, ask.desk.origins.by_name)}
+    return {"settings": setting_facts(ask.parts.config, ask.desk.origins.by_name)}
 
 
 # --- actions ---------------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def settings(ask: Ask) -> SettingList:
 
 def sync(ask: Ask, body: Body) -> Answer:
     """As `plexsync sync SCENE... --json` or `sync --all`; the first write needs your approval."""
-    parts = ask.desk.parts
+    parts = ask.parts
     if body.get("all") is True:
         _only(body, "all", "agreed")
         if body.get("agreed") is not True and waits_for_yes(parts):
@@ -255,7 +255,7 @@ def drop(ask: Ask, body: Body) -> Answer:
 def ignore(ask: Ask, body: Body) -> Answer:
     """As `plexsync ignore SCENE --json`."""
     _only(body)
-    parts = ask.desk.parts
+    parts = ask.parts
     named = named_scenes(parts, [ask.number("id")])
     return ignored_facts(named, len(ignore_scenes(parts.store, named.existing, parts.clock)))
 
@@ -263,14 +263,14 @@ def ignore(ask: Ask, body: Body) -> Answer:
 def unignore(ask: Ask, body: Body) -> Answer:
     """As `plexsync unignore SCENE --json`."""
     _only(body)
-    parts = ask.desk.parts
+    parts = ask.parts
     return {"unignored": len(unignore_scenes(parts.store, [ask.number("id")], parts.clock))}
 
 
 def redo(ask: Ask, body: Body) -> Answer:
     """As `plexsync redo SCENE --json`."""
     _only(body)
-    result = REDO.carry_out(ActionRequest(ask.desk.parts, (), Selection((ask.number("id"),))))
+    result = REDO.carry_out(ActionRequest(ask.parts, (), Selection((ask.number("id"),))))
     ask.desk.ask_servers()
     return result.facts
 
@@ -297,7 +297,7 @@ def _begun(ask: Ask, name: str) -> Answer:
 def _moved(
     ask: Ask, body: Body, verb: str, some: Callable[..., dead_letters.Moved], every: Callable[..., int]
 ) -> Answer:
-    parts = ask.desk.parts
+    parts = ask.parts
     _only(body, "scenes", "cause", "all")
     if len(body) != 1:
         raise Wrong('say which: {"scenes": [7, "tag:12"]}, {"cause": "refused"} or {"all": true}')

@@ -317,7 +317,7 @@ class Record:
 def record(ask: Ask, span: Range) -> Record:
     """The recorded samples of this period, up to now."""
     start = ask.now - span.length
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         samples = db.samples.between(start - start % span.row, ask.now)
     return Record(
         span,
@@ -352,7 +352,7 @@ def charts(ask: Ask) -> Response:
 
 def coming(ask: Ask, facts: StatusFacts) -> list[tuple[str, int | str]]:
     """The next events, and their times."""
-    parts, now = ask.desk.parts, ask.now
+    parts, now = ask.parts, ask.now
     upcoming: list[tuple[str, int | str]] = []
     with parts.store.reading() as db:
         due = db.jobs.next_due(now)

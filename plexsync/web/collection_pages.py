@@ -73,14 +73,14 @@ class CollectionTab:
 
 def collections(ask: Ask) -> Response:
     """How all collections stand, and a page of the list."""
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         wanted = _filter(ask, db)
         counts, facts = collection_counts(db), _list(db, wanted, SHOWN)
         libraries = [row.title for row in db.sections.all()]
     more = facts["offset"]
     return ask.show(
         "collections.html",
-        is_on=is_dressing_on(ask.desk.parts.settings.looks),
+        is_on=is_dressing_on(ask.parts.settings.looks),
         line=collections_line(counts),
         known=sum(counts.values()),
         list=facts,
@@ -96,7 +96,7 @@ def collections(ask: Ask) -> Response:
 
 def read(ask: Ask, limit: int) -> CollectionList:
     """The list for a program, as the address asks for it."""
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         return _list(db, _filter(ask, db), limit)
 
 
@@ -149,7 +149,7 @@ def collection(ask: Ask) -> Response:
     """One collection: how it stands, each part on both servers, and its history."""
     id = ask.number("id")
     facts, away = (None, "") if ask.live else _now(ask, id)
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         row = db.collections.of([id]).get(id)
         if row is None:
             raise PageNotFound
@@ -158,7 +158,7 @@ def collection(ask: Ask) -> Response:
     shown = facts or known
     return ask.show(
         "collection.html",
-        is_on=is_dressing_on(ask.desk.parts.settings.looks),
+        is_on=is_dressing_on(ask.parts.settings.looks),
         row={**known, "name": shown["name"], "key": shown["key"], "owner": shown["owner"], "scenes": shown["scenes"]},
         verdict=facts["verdict"] if facts and not facts["away"] else "",
         parts_now=facts["parts"] if facts else remembered_parts(row),

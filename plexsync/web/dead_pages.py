@@ -31,7 +31,7 @@ def dead(ask: Ask) -> Response:
     cause = _cause(ask.query.get("cause", ""))
     sort = sort_named(ask.query.get("sort", ""), COLUMNS)
     after = _place(ask.query, sort)
-    parts = ask.desk.parts
+    parts = ask.parts
     with parts.store.reading() as db:
         counts = db.jobs.count_dead()
         found = db.jobs.dead_in_order(sort, error_class=cause, limit=SHOWN + 1, after=after)
@@ -105,7 +105,7 @@ def _back(ask: Ask) -> str:
 def retry(ask: Ask) -> Response:
     """Retry with all attempts."""
     key, cause = _which(ask.form)
-    store, clock = ask.desk.parts.store, ask.desk.parts.clock
+    store, clock = ask.parts.store, ask.parts.clock
     done = verbs.retry(store, clock, [key])[0] if key else retry_all(store, clock, cause)
     closed = ask.desk.ask_servers()
     if not done:
@@ -119,7 +119,7 @@ def confirm_drop(ask: Ask) -> Response:
     if not ask.query:
         return ask.to(HERE)
     key, cause = _which(ask.query)
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         count = int(verbs.is_open(db, *key)) if key else verbs.count(db, cause)
     fields = {name: ask.query[name] for name in ("key", "cause", "all") if ask.query.get(name)}
     return ask.show(
@@ -130,7 +130,7 @@ def confirm_drop(ask: Ask) -> Response:
 def drop(ask: Ask) -> Response:
     """Drop the rows from the queue."""
     key, cause = _which(ask.form)
-    store, clock = ask.desk.parts.store, ask.desk.parts.clock
+    store, clock = ask.parts.store, ask.parts.clock
     done = verbs.drop(store, clock, [key])[0] if key else verbs.drop_all(store, clock, cause)
     told = (
         f"{many(done, 'dead letter')} dropped: only an edit brings them back." if done else "That was not in the queue."
@@ -143,7 +143,7 @@ def picked(ask: Ask) -> Response:
     cause, do = ask.form.get("shown", ""), ask.form.get("do", "")
     sort = sort_named(ask.form.get("sort", ""), COLUMNS)
     back = address(HERE, {"cause": cause} if cause in DEADLY else {}, sort)
-    keys, parts = [_key(text) for text in dict.fromkeys(ask.picked)], ask.desk.parts
+    keys, parts = [_key(text) for text in dict.fromkeys(ask.picked)], ask.parts
     if not keys:
         return ask.to(back, NONE_PICKED, well=False)
     match do:
@@ -169,7 +169,7 @@ def picked(ask: Ask) -> Response:
 def export(ask: Ask) -> Response:
     """All known facts of the dead letters (of one cause, or of one row), as a file."""
     cause, kind = _cause(ask.query.get("cause", "")), str(ask.path["kind"])
-    found = iter(_one(ask, ask.query["key"])) if ask.query.get("key") else letters(ask.desk.parts, cause)
+    found = iter(_one(ask, ask.query["key"])) if ask.query.get("key") else letters(ask.parts, cause)
     # The first row is read before the answer starts: a database error then gives an error page, not a truncated file.
     exported = chain(list(islice(found, 1)), found)
     if kind == "csv":
@@ -188,7 +188,7 @@ def export(ask: Ask) -> Response:
 def _one(ask: Ask, text: str) -> list[LetterFacts]:
     """The facts of this row, if it is a dead letter."""
     key = _key(text)
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         row = db.jobs.find(*key)
         return [letter(db, row)] if row is not None and row.state is State.DEAD else []
 

@@ -25,7 +25,7 @@ LONG = 20.0
 
 def drift(ask: Ask) -> Response:
     """A page of the list: all of it, what you keep, of one library, or of one scene."""
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         sections = {row.title: row.uuid or row.key for row in db.sections.all()}
         library = sections.get(ask.query.get("library", ""), "")
         edited = collection_list(db, stands=CollectionStatus.EDITED, library=library, limit=SHOWN)
@@ -58,7 +58,7 @@ def read(ask: Ask, limit: int) -> DriftReport:
             return drift_facts(drift_page(parts.looker, wanted, after=after, limit=limit))
     except AWAY as error:
         away = str(error)
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         return known_drift(db, wanted, away, after=after, limit=limit)
 
 

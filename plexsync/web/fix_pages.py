@@ -63,7 +63,7 @@ def report(ask: Ask, limit: int) -> FixReport:
     after = page_after(cause, ask.query.get("after", ""))
     if after is None:
         raise Wrong("after is the key of a problem: 7 is scene 7, tag:12 is tag 12.")
-    return fix_report(ask.desk.parts, ask.desk.facts(), FixPage(cause, after, limit), lambda ids: _look(ask, ids))
+    return fix_report(ask.parts, ask.desk.facts(), FixPage(cause, after, limit), lambda ids: _look(ask, ids))
 
 
 def _look(ask: Ask, ids: Sequence[int]) -> Looked:
@@ -106,14 +106,14 @@ def _back(ask: Ask) -> str:
 
 def questions_page(ask: Ask) -> Response:
     """Show every open question, what accepting does, and the button."""
-    return ask.show("accept.html", asked=questions(ask.desk.parts))
+    return ask.show("accept.html", asked=questions(ask.parts))
 
 
 def accept(ask: Ask) -> Response:
     """Accept a change, and test at once whether work can go on; or decline what can be declined."""
     choice = choice_named(ask.form.get("choice", ""))
     if ask.form.get("answer") == "no" and choice is Choice.OLD_LISTS:
-        result = carry_out(ask.desk.parts, FixOrder(FixAction.DECLINE, name=choice))
+        result = carry_out(ask.parts, FixOrder(FixAction.DECLINE, name=choice))
         return ask.to("/", result_words(result), well=bool(result.done))
     try:
         with ask.desk.looking() as parts:

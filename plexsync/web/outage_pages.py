@@ -32,7 +32,7 @@ def outages(ask: Ask) -> Response:
     if not days:
         raise Wrong(f"Show {', '.join(map(str, DAYS[:-1]))} or {DAYS[-1]} days.")
     sort = sort_named(ask.query.get("sort", ""), list(OUTAGE_VALUES), NEWEST)
-    past = report(ask.desk.parts, days)
+    past = report(ask.parts, days)
     lines = {
         caption(gate): [
             (100 * bar.offset, 100 * bar.width, bar.outage.gate.value, past.facts_of(bar.outage))

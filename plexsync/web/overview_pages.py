@@ -45,7 +45,7 @@ def overview(ask: Ask) -> Response:
         tone=worst(facts["verdict"]["tone"], others),
         others=others,
         verdict=pointed(facts["verdict"]["parts"], LINK),
-        needs=needs(ask.desk.parts, facts),
+        needs=needs(ask.parts, facts),
         servers=[server(facts, gate) for gate in map(GateName, facts["breakers"])],
         plays=plays(ask, facts),
         scenes=scenes(facts),
@@ -94,7 +94,7 @@ def server(facts: StatusFacts, gate: GateName) -> dict[str, object]:
 
 def plays(ask: Ask, facts: StatusFacts) -> dict[str, object] | None:
     """The card of plays: words, figures, and the CSS class of its colour; None while the way back is off."""
-    if ask.desk.parts.config.watch_back == "off":
+    if ask.parts.config.watch_back == "off":
         return None
     words = "up to date"
     if facts["plays"]["first"]:
@@ -147,7 +147,7 @@ def bar(facts: StatusFacts) -> list[tuple[str, str, float, float]]:
 
 def latest(ask: Ask) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """The last pushes, and the last failures by cause (with how many objects failed so lately), with titles."""
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         pushes = [
             {
                 "at": push.at,
@@ -251,7 +251,7 @@ def demo_routes(switch: Path) -> list[Route]:
 
     def show(ask: Ask) -> Response:
         found = ask.desk.facts()
-        with ask.desk.parts.store.reading() as db:
+        with ask.reading() as db:
             used = db.attempts.count_used()
         return ask.show(
             "demo.html",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from plexsync.app.parts import Parts
 from plexsync.reports.fixes import compared, measures
 from plexsync.reports.format import ago, lasting, many, safe, share, stamp, unstamped
 from plexsync.reports.rows import PLAY_WORDS, on_screen, short
@@ -24,6 +26,7 @@ from plexsync.rules.gate_names import caption
 from plexsync.rules.item import PICTURES
 from plexsync.rules.sorting import BY_NUMBER, Sort, read_sort
 from plexsync.rules.status_words import SceneStatus, in_sync_words, job_word, status_of
+from plexsync.store.database import Reader
 from plexsync.web.addresses import ServerLinks, at_prefix, prefix_of
 from plexsync.web.context import Desk
 from plexsync.web.entry_desks import EntryDesk, EntryDesks
@@ -98,6 +101,15 @@ class Ask:
     def desk(self) -> Desk:
         """The desk on the server's database; raises DatabaseAway."""
         return self.entry.desk
+
+    @property
+    def parts(self) -> Parts:
+        """The parts on the server's database; raises DatabaseAway."""
+        return self.desk.parts
+
+    def reading(self) -> AbstractContextManager[Reader]:
+        """A transaction that reads the database."""
+        return self.parts.store.reading()
 
     @property
     def now(self) -> int:

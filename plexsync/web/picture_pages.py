@@ -44,7 +44,7 @@ def of_item(ask: Ask) -> Response:
 
 def passed_on(ask: Ask, fetch: Callable[[Parts], ShownPicture]) -> Response:
     """The picture that is fetched, or kept from the last minutes; without one, a drawing with words in its place."""
-    desk, now = ask.desk, ask.desk.parts.clock.monotonic()
+    desk, now = ask.desk, ask.parts.clock.monotonic()
     picture = desk.pictures.find(ask.here, now)
     if picture is None:
         try:

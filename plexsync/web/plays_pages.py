@@ -20,14 +20,14 @@ LONGEST_KEY = 100
 
 def plays(ask: Ask) -> Response:
     """What waits for your approval: the numbers as the worker has counted them, and the scenes as they are now."""
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         counted, is_approved = read_counted(db.notes.text(PLAYS_COUNTED)), bool(db.notes.text(PLAYS_APPROVED))
     first, after = counted_facts(counted) if counted else None, ask.query.get("after", "")[:LONGEST_KEY]
     # An open page asks for its changed parts again and again, and the list is none of them.
     shown, away = _page(ask, after) if first and not ask.live else (None, "")
     return ask.show(
         "plays.html",
-        is_off=ask.desk.parts.config.watch_back == "off",
+        is_off=ask.parts.config.watch_back == "off",
         is_approved=is_approved,
         first=first,
         lines=first_plays_lines(first) if first else [],
@@ -53,7 +53,7 @@ def _page(ask: Ask, after: str) -> tuple[PlaysPage | None, str]:
 
 def approve(ask: Ask) -> Response:
     """Approve the plays that the page has shown; the worker begins at once."""
-    parts = ask.desk.parts
+    parts = ask.parts
     with parts.store.writing() as tx:
         counted = read_counted(tx.notes.text(PLAYS_COUNTED))
         is_shown = counted is not None and ask.form.get("at", "") == str(counted.at)

@@ -31,7 +31,7 @@ NAMES = {
 
 def reconcile(ask: Ask) -> Response:
     """The results of comparisons, and the tasks that you can start."""
-    desk, parts = ask.desk, ask.desk.parts
+    desk, parts = ask.desk, ask.parts
     lone = list(islice(lone_scenes(parts), SHOWN + 1))
     with parts.store.reading() as db:
         past, run = reports(db), noted(db.notes.text(LAST_RUN))
@@ -68,7 +68,7 @@ def start(ask: Ask) -> Response:
     name = ask.form.get("what", "")
     if name not in ERRANDS:
         raise Wrong("There is nothing of that name to begin.")
-    if name == "sync all" and ask.form.get("agreed") != "yes" and waits_for_yes(ask.desk.parts):
+    if name == "sync all" and ask.form.get("agreed") != "yes" and waits_for_yes(ask.parts):
         return ask.to("/reconcile", "Preview the changes first, then approve them.", well=False)
     if not ask.desk.errands.start(name):
         return ask.to("/reconcile", "Something else is under way: wait for it, or stop it.", well=False)

@@ -51,7 +51,7 @@ def review(ask: Ask) -> Response:
 def read(ask: Ask, limit: int) -> ReviewReport:
     """The report for the address."""
     after = scene_number(ask.query.get("after", "0"))
-    file, wanted = ReviewFile(ask.desk.parts.folder), _filter(_chosen(ask.query))
+    file, wanted = ReviewFile(ask.parts.folder), _filter(_chosen(ask.query))
     return review_facts(file, _listed(ask.query), wanted, after=after, limit=limit)
 
 
@@ -72,10 +72,10 @@ def decide(ask: Ask) -> Response:
     shown, scene = _chosen(form), scene_number(form.get("scene", "0"))
     if scene:
         wanted = ChangeFilter(scene=scene, item=form.get("item", "")[:LONGEST], field=form.get("one", "")[:LONGEST])
-        count = ReviewFile(ask.desk.parts.folder).decide(answer, wanted)
+        count = ReviewFile(ask.parts.folder).decide(answer, wanted)
     else:
         narrower = {name: form[f"only_{name}"][:LONGEST] for name in ("field", "kind") if form.get(f"only_{name}")}
-        count = ReviewFile(ask.desk.parts.folder).decide(answer, _filter({**shown, **narrower}), before=listed)
+        count = ReviewFile(ask.parts.folder).decide(answer, _filter({**shown, **narrower}), before=listed)
     back = {**shown, **({"which": listed} if listed != OPEN else {})}
     if (after := form.get("after", "0")) != "0":
         back["after"] = str(scene_number(after))
@@ -89,7 +89,7 @@ def start(ask: Ask) -> Response:
     what = ask.form.get("what", "")
     if what not in ("review", "write approved"):
         raise Wrong("There is nothing of that name to begin.")
-    if what == "write approved" and not ReviewFile(ask.desk.parts.folder).counts()[APPROVED]:
+    if what == "write approved" and not ReviewFile(ask.parts.folder).counts()[APPROVED]:
         return ask.to(HERE, "Nothing is approved yet.", well=False)
     if not ask.desk.errands.start(what):
         busy = "Something else is under way: wait for it, or stop it on the page Reconcile."
@@ -100,7 +100,7 @@ def start(ask: Ask) -> Response:
 
 def write_skipped(ask: Ask) -> Response:
     """Queue the scenes of which you approved only a part: the rest is written too."""
-    count = take_up_skipped(ask.desk.parts.store, ask.desk.parts.clock)
+    count = take_up_skipped(ask.parts.store, ask.parts.clock)
     return ask.to(HERE, f"{many(count, 'scene')} queued: what you skipped is written too.", well=bool(count))
 
 

@@ -46,9 +46,9 @@ def scenes(ask: Ask) -> Response:
     asked = sort_named(ask.query.get("sort", ""), COLUMNS)
     last = scene_number(ask.query.get("after", "0"))
     after = ScenePlace(ask.query.get("value", "")[:COMPARED], last) if last else None
-    with ask.desk.parts.store.reading() as db:
+    with ask.reading() as db:
         found = sorted_scenes(db, text, statuses, asked, after=after, limit=SHOWN)
-        rows = facts_of(db, found.ids, ask.desk.parts.picture_names)
+        rows = facts_of(db, found.ids, ask.parts.picture_names)
     if not ask.live and any(not row["named"] for row in rows):
         rows = _named(ask, [row["id"] for row in rows if not row["named"]], found.ids)
     counts = {name: one["count"] for name, one in ask.desk.facts()["scenes"].items()}
@@ -77,8 +77,8 @@ def _named(ask: Ask, ids: Sequence[int], listed: Sequence[int]) -> list[SceneFac
     """The listed rows with the missing titles read from Stash; while it is down, they stay without titles."""
     with suppress(*AWAY, LocalFault), ask.desk.looking() as parts:
         learn_names(parts.store, parts.stash, parts.gates, ids)
-    with ask.desk.parts.store.reading() as db:
-        return facts_of(db, listed, ask.desk.parts.picture_names)
+    with ask.reading() as db:
+        return facts_of(db, listed, ask.parts.picture_names)
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ def picked(ask: Ask) -> Response:
 
 
 def _sync_all(ask: Ask, ids: Sequence[int]) -> str:
-    named = named_scenes(ask.desk.parts, ids)
-    count = want_scenes(ask.desk.parts.store, named.syncable, Why.USER, ask.desk.parts.clock)
+    named = named_scenes(ask.parts, ids)
+    count = want_scenes(ask.parts.store, named.syncable, Why.USER, ask.parts.clock)
     return sentences(
         f"{many(count, 'scene')} queued",
         f"{listed(named.ignored)} {_are(named.ignored)} ignored" if named.ignored else "",
@@ -132,13 +132,13 @@ def _are(ids: Sequence[int]) -> str:
 
 def ignore_all(ask: Ask, ids: Sequence[int]) -> str:
     """Ignore these scenes; what came of it, in sentences."""
-    named = named_scenes(ask.desk.parts, ids)
-    count = len(ignore_scenes(ask.desk.parts.store, named.existing, ask.desk.parts.clock))
+    named = named_scenes(ask.parts, ids)
+    count = len(ignore_scenes(ask.parts.store, named.existing, ask.parts.clock))
     return sentences(f"{many(count, 'scene')} ignored", missing_words(named), unchecked_words(named))
 
 
 def _unignore_all(ask: Ask, ids: Sequence[int]) -> str:
-    count = len(unignore_scenes(ask.desk.parts.store, ids, ask.desk.parts.clock))
+    count = len(unignore_scenes(ask.parts.store, ids, ask.parts.clock))
     return sentences(f"{many(count, 'scene')} synced again", ask.desk.ask_servers() if count else "")
 
 
@@ -167,11 +167,11 @@ def scene(ask: Ask) -> Response:
     id = ask.number("id")
     # An open page that updates itself does not query both servers again and again: only after the scene has changed.
     now = LiveScene() if ask.live else _now(ask, id)
-    with ask.desk.parts.store.reading() as db:
-        (stands,) = facts_of(db, [id], ask.desk.parts.picture_names)
+    with ask.reading() as db:
+        (stands,) = facts_of(db, [id], ask.parts.picture_names)
         row, past = db.jobs.find(Kind.SCENE, id), past_of(db, Kind.SCENE, id)
         bound = [binding for binding in db.bindings.all() if binding.scene == id]
-        stored = known_facts(db, id, watch_rules(ask.desk.parts.config))
+        stored = known_facts(db, id, watch_rules(ask.parts.config))
         held_ignore = bool(db.notes.held_ignores([id]))
     # How the scene stands, since when, and when it was last written: after a change, what would be done is read anew.
     mark = f"{stands['stands']} {stands['since']} {past[0].at if past else 0}"
@@ -217,7 +217,7 @@ def _now(ask: Ask, id: int) -> LiveScene:
     except AWAY as error:
         return LiveScene(away=str(error))
     sight = explanation.sight
-    facts = explain_facts(ask.desk.parts, explanation)
+    facts = explain_facts(ask.parts, explanation)
     return LiveScene(facts, gone=isinstance(sight.outcome or sight.ends, Gone))
 
 
@@ -228,15 +228,15 @@ def _at(id: int) -> str:
 def sync(ask: Ask) -> Response:
     """Queue the scene, in the fast lane."""
     id = ask.number("id")
-    named = named_scenes(ask.desk.parts, [id])
+    named = named_scenes(ask.parts, [id])
     if named.ignored:
         return ask.to(_at(id), f"Nothing was queued: scene {id} is ignored. Stop ignoring it first.", well=False)
     if named.undone:
         return ask.to(_at(id), f"{not_queued(id, named.undone[id])}.", well=False)
     if not named.syncable:
         return ask.to("/scenes", f"Nothing was queued: {missing_words(named)}.", well=False)
-    want_scenes(ask.desk.parts.store, [id], Why.USER, ask.desk.parts.clock)
-    works, closed = ask.desk.parts.someone_works(), ask.desk.ask_servers()
+    want_scenes(ask.parts.store, [id], Why.USER, ask.parts.clock)
+    works, closed = ask.parts.someone_works(), ask.desk.ask_servers()
     hint = "the worker syncs it at once" if works else "no worker is running: start plexsync serve"
     return ask.to(
         _at(id), sentences(f"Scene {id} is queued; {closed if closed and works else hint}", unchecked_words(named))
@@ -253,7 +253,7 @@ def change(ask: Ask) -> Response:
         return ask.to(_at(id), "Give the rating key of the item: a number, as the candidates show it.", well=False)
     if order is None:
         raise Wrong("That is no rating key of an item.")
-    with ask.desk.looking() if order.action in ASKING else nullcontext(ask.desk.parts) as parts:
+    with ask.desk.looking() if order.action in ASKING else nullcontext(ask.parts) as parts:
         result = carry_out(parts, order)
     if order.action is FixAction.UNIGNORE:
         ask.desk.ask_servers()

@@ -71,7 +71,7 @@ PARTS = {
 
 def settings(ask: Ask) -> Response:
     """All settings, by section, or those that fit the search; those that differ from the default stand out."""
-    config, origins, address = ask.desk.parts.config, ask.desk.origins, ask.desk.parts.address
+    config, origins, address = ask.parts.config, ask.desk.origins, ask.parts.address
     text, changed = ask.query.get("q", "").strip()[:LONGEST], ask.query.get("changed", "") == "1"
     every = setting_facts(config, origins.by_name)
     facts = {fact["name"]: fact for fact in every if fits(fact, text) and not (changed and fact["source"] == "default")}
@@ -87,7 +87,7 @@ def settings(ask: Ask) -> Response:
         unusable=problems,
         saved=saved,
         fixed={name: reason for name, origin in origins.by_name.items() if (reason := why_read_only(name, origin))},
-        folder=str(ask.desk.parts.folder),
+        folder=str(ask.parts.folder),
         database=address.name if address.is_postgres else "",
         file=str(origins.file),
         masked=MASK,
@@ -107,7 +107,7 @@ def fits(fact: SettingFacts, text: str) -> bool:
 
 def sources(ask: Ask, *weaker: str) -> SettingSources:
     """plexsync.toml, and above it what the process has from elsewhere; also from these `weaker` sources."""
-    config, origins = ask.desk.parts.config, ask.desk.origins
+    config, origins = ask.parts.config, ask.desk.origins
     kept = {TOML, ENTRY, DEFAULT, STASH, LOOK} - set(weaker)
     fixed = {name: in_the_file(config, name) for name, origin in origins.by_name.items() if origin not in kept}
     return {"environ": {}, "toml_path": origins.file, "overrides": fixed, "may_be_missing": True, "plex": origins.plex}
@@ -115,7 +115,7 @@ def sources(ask: Ask, *weaker: str) -> SettingSources:
 
 def not_in_use(ask: Ask) -> tuple[dict[str, str | None], list[str]]:
     """What is saved and not in use yet, by setting (None: removed); and why plexsync.toml can't be used, if it can't."""
-    config, origins = ask.desk.parts.config, ask.desk.origins
+    config, origins = ask.parts.config, ask.desk.origins
     try:
         saved = load_here(**sources(ask))
     except ConfigError as error:
@@ -139,7 +139,7 @@ def form(ask: Ask) -> Response:
 
 def _shown(ask: Ask, name: str, problem: str = "", *, failed: str = "", typed: str | None = None) -> Response:
     """The form, with what is wrong with the typed value, or why its server did not take it."""
-    config, origins = ask.desk.parts.config, ask.desk.origins
+    config, origins = ask.parts.config, ask.desk.origins
     fact = next(fact for fact in setting_facts(config, origins.by_name) if fact["name"] == name)
     text = None if name in SECRETS else typed_form(name, getattr(config, name))
     fixed = why_read_only(name, origins.by_name.get(name, DEFAULT))
@@ -186,7 +186,7 @@ def save(ask: Ask) -> Response:
     if ask.form.get("do") == "unset":
         return _written(ask, name, {name: None}, None)
     typed = ask.form.get("value", "").strip()
-    config = ask.desk.parts.config
+    config = ask.parts.config
     if name in SECRETS and not typed:
         return _shown(ask, name, "Type the new value. The old one is never shown.")
     texts = {name: typed}
@@ -208,7 +208,7 @@ def save(ask: Ask) -> Response:
 
 def _written(ask: Ask, name: str, settings: Mapping[str, object], differ: Mapping[str, object] | None) -> Response:
     """Write the settings, and say what happens then."""
-    config, file = ask.desk.parts.config, ask.desk.origins.file
+    config, file = ask.parts.config, ask.desk.origins.file
     try:
         write_into(file, settings)
     except ConfigError as error:
@@ -225,7 +225,7 @@ def _written(ask: Ask, name: str, settings: Mapping[str, object], differ: Mappin
 def _foreign(ask: Ask, companion: str, fresh: PlexSyncConfig) -> str:
     """Why the secret that belongs to an address can't be written; '' if it can, or is the one in use."""
     reason = why_read_only(companion, ask.desk.origins.by_name.get(companion, DEFAULT))
-    same = hmac.compare_digest(str(getattr(fresh, companion)), str(getattr(ask.desk.parts.config, companion)))
+    same = hmac.compare_digest(str(getattr(fresh, companion)), str(getattr(ask.parts.config, companion)))
     return f"{companion} has to be the one in use. {reason}" if reason and not same else ""
 
 
@@ -268,7 +268,7 @@ def _words(error: ConfigError) -> str:
 
 def plex(ask: Ask) -> Response:
     """The answers, and whether a probe is under way."""
-    parts = ask.desk.parts
+    parts = ask.parts
     with parts.store.reading() as db:
         asked, running, outcome = db.probes.probe_asked(), db.probes.probe_running(), db.probes.probe_result()
         changed, learnt = db.probes.probed() is not None, db.probes.traits()
@@ -309,7 +309,7 @@ def start_probe(ask: Ask) -> Response:
     key = _key(ask.form.get("item", ""))
     if not key:
         raise Wrong("That is no rating key of an item.")
-    parts = ask.desk.parts
+    parts = ask.parts
     if not parts.someone_works():
         return ask.to(PLEX, NO_WORKER, well=False)
     with parts.store.writing() as tx:
@@ -321,7 +321,7 @@ def start_probe(ask: Ask) -> Response:
 
 def stop_probe(ask: Ask) -> Response:
     """Withdraw the request; the worker restores the item."""
-    with ask.desk.parts.store.writing() as tx:
+    with ask.parts.store.writing() as tx:
         tx.probes.withdraw_probe()
     return ask.to(PLEX, "The probe ends, and the item is restored.")
 
