@@ -3,7 +3,6 @@
 All of them are made from the table of actions (`plexsync.actions.table`).
 """
 
-import re
 from collections.abc import Callable, Mapping
 from itertools import islice
 from urllib.parse import urlencode
@@ -29,7 +28,7 @@ from plexsync.rules.job import COLLECTION, Kind
 from plexsync.rules.moments import milliseconds, moment_typed
 from plexsync.rules.status_words import SceneStatus
 from plexsync.web.context import AWAY, Busy
-from plexsync.web.pages import LARGEST_ID, MOST, Ask, PageNotFound, Wrong, action, page
+from plexsync.web.pages import LARGEST_ID, MOST, Ask, PageNotFound, Wrong, action, page, whole_number
 
 HERE = "/undo"
 # The number of subjects of which a page shows what would be done, and of runs that it lists.
@@ -83,10 +82,6 @@ def _asked_action(ask: Ask) -> Action:
         raise Wrong(str(error) if ask.here.startswith("/api/") else f"{capitalized(str(error))}.") from None
 
 
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[0-9]{1,19}", text) is not None and 1 <= int(text) <= LARGEST_ID
-
-
 def _selection(
     parts: Parts, kind: SubjectKind, ids: tuple[int, ...], selectors: Mapping[str, object], fields: tuple[str, ...] = ()
 ) -> Selection:
@@ -95,7 +90,8 @@ def _selection(
     every = selectors.get("all") in (True, "1")
     if "all" in selectors and not every:
         raise Wrong("all must be true")
-    if run is not None and not _is_number(str(run)):
+    number = None if run is None else whole_number(str(run), least=1)
+    if number is None and run is not None:
         raise Wrong("run must be the number of a run")
     by_library = bool(library) and not (ids or every or since is not None or run is not None)
     if bool(ids) + every + (since is not None) + (run is not None) + by_library != 1 or not isinstance(library, str):
@@ -108,7 +104,6 @@ def _selection(
         with parts.store.reading() as db:
             if len(db.collections.of(ids)) < len(ids):
                 raise PageNotFound
-    number = None if run is None else int(str(run))
     return Selection(ids, every or by_library, moment, number, library, fields)
 
 
@@ -180,13 +175,13 @@ def _program(ask: Ask, chosen: Action, body: Mapping[str, object]) -> tuple[Mapp
 
 def _of_form(ask: Ask, values: Mapping[str, str]) -> tuple[Action, Selection]:
     chosen = _asked_action(ask)
-    numbers = values.get("pick", "")
-    if numbers and not _is_number(numbers):
+    id = whole_number(values["pick"], least=1) if values.get("pick") else 0
+    if id is None:
         raise PageNotFound
     selectors = {name: values[name] for name in SELECTORS if values.get(name)}
     field = values.get("field", "")
     fields = (field,) if field else ()
-    return chosen, _selection(ask.parts, chosen.subject, (int(numbers),) if numbers else (), selectors, fields)
+    return chosen, _selection(ask.parts, chosen.subject, (id,) if id else (), selectors, fields)
 
 
 def confirm(ask: Ask) -> Response:

@@ -1,7 +1,6 @@
 """The facts and actions of the pages for programs: JSON in the shapes of `plexsync ... --json`, as docs/api.md describes."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
@@ -52,7 +51,7 @@ from plexsync.web.background_tasks import BackgroundTask
 from plexsync.web.fix_pages import choice_named
 from plexsync.web.fix_pages import report as fix_report
 from plexsync.web.overview_pages import LATEST
-from plexsync.web.pages import LARGEST_ID, MOST, Ask, PageNotFound, Wrong, asked, later, scene_numbers
+from plexsync.web.pages import LARGEST_ID, MOST, Ask, PageNotFound, Wrong, asked, later, scene_numbers, whole_number
 
 FEW = 100
 Facts = Mapping[str, object]
@@ -319,10 +318,10 @@ def _moved(
 
 
 def _whole(ask: Ask, name: str, usual: int, most: int) -> int:
-    text = ask.query.get(name, str(usual))
-    if not re.fullmatch(r"[0-9]{1,19}", text) or int(text) > most or (int(text) < 1 and name != "after"):
+    number = whole_number(ask.query.get(name, str(usual)), least=0 if name == "after" else 1, most=most)
+    if number is None:
         raise Wrong(f"{name} must be a whole number up to {most}")
-    return int(text)
+    return number
 
 
 def _key(text: str) -> tuple[str, int]:

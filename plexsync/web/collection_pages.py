@@ -1,6 +1,5 @@
 """The collections that PlexSync dresses: how they stand, one with its parts on both servers, and your decisions there."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -27,7 +26,7 @@ from plexsync.rules.collection_status import CollectionStatus, named_status
 from plexsync.rules.job import COLLECTION
 from plexsync.store.database import Reader
 from plexsync.web.context import Busy
-from plexsync.web.pages import LARGEST_ID, Ask, PageNotFound, Wrong, page
+from plexsync.web.pages import Ask, PageNotFound, Wrong, page, whole_number
 
 HERE = "/collections"
 SHOWN = 50
@@ -112,9 +111,10 @@ def _filter(ask: Ask, db: Reader) -> Filter:
     ids = {row.title: row.uuid or row.key for row in db.sections.all()}
     if title and title not in ids:
         raise Wrong("There is no library with this name.")
-    if offset and not (re.fullmatch(r"[0-9]{1,19}", offset) and int(offset) <= LARGEST_ID):
+    place = whole_number(offset or "0")
+    if place is None:
         raise Wrong("offset must be a whole number")
-    return Filter(status, title, ids.get(title, ""), int(offset or 0))
+    return Filter(status, title, ids.get(title, ""), place)
 
 
 def _tabs(wanted: Filter, counts: Mapping[str, int]) -> list[CollectionTab]:

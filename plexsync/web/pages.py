@@ -134,10 +134,10 @@ class Ask:
 
     def number(self, name: str) -> int:
         """A number in the path, such as a scene's; raises PageNotFound if it is not a number."""
-        text = str(self.path.get(name, ""))
-        if not re.fullmatch(r"[0-9]{1,19}", text) or not 1 <= int(text) <= LARGEST_ID:
+        number = whole_number(str(self.path.get(name, "")), least=1)
+        if number is None:
             raise PageNotFound
-        return int(text)
+        return number
 
     def show(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Render a template with these values."""
@@ -166,11 +166,18 @@ class Ask:
         return RedirectResponse(f"{self.entry.prefix}{path}", 303)
 
 
+def whole_number(text: str, *, least: int = 0, most: int = LARGEST_ID) -> int | None:
+    """The whole number that a text is, within these bounds; None if it is none."""
+    number = int(text) if re.fullmatch(r"[0-9]{1,19}", text) else -1
+    return number if least <= number <= most else None
+
+
 def scene_number(text: str) -> int:
     """A number of a scene in an address or a form, or 0; raises Wrong."""
-    if not re.fullmatch(r"[0-9]{1,19}", text) or int(text) > LARGEST_ID:
+    number = whole_number(text)
+    if number is None:
         raise Wrong("That is no number of a scene.")
-    return int(text)
+    return number
 
 
 def scene_numbers(body: Mapping[str, object]) -> list[int]:

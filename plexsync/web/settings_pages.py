@@ -6,7 +6,6 @@ send a secret elsewhere. What is known of Plex are the answers of `plexsync prob
 """
 
 import hmac
-import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args, get_origin
 
@@ -22,7 +21,7 @@ from plexsync.rules.item import Item
 from plexsync.rules.setting_question import FEW
 from plexsync.rules.traits import UNKNOWN
 from plexsync.web.context import AWAY
-from plexsync.web.pages import Ask, PageNotFound, Wrong, action, page
+from plexsync.web.pages import Ask, PageNotFound, Wrong, action, page, whole_number
 from validation import database_settings
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.plex_entries import OF_AN_ENTRY, TOKEN
@@ -327,8 +326,7 @@ def stop_probe(ask: Ask) -> Response:
 
 
 def _key(text: str) -> str:
-    text = text.strip()
-    return str(int(text)) if re.fullmatch(r"[0-9]{1,18}", text) and int(text) else ""
+    return str(whole_number(text.strip(), least=1, most=10**18 - 1) or "")
 
 
 routes = [
