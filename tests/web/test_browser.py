@@ -447,7 +447,8 @@ def test_a_page_whose_session_is_over_leads_to_the_login(world: World, look: Loo
         expect(page.locator("#live-state")).to_have_text(LIVE)
         page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
         page.context.clear_cookies()
-        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+        # Later, since the page is left for it before the call would return.
+        page.evaluate("setTimeout(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })))")
         expect(page).to_have_url(re.compile("/login"))
         # That the line was answered with a page is what chromium itself writes down.
         assert [line for line in seen.complaints if "text/event-stream" not in line and "MIME" not in line] == []
