@@ -1,6 +1,5 @@
 """Undo, release and redo of what was written to collections."""
 
-from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -23,9 +22,10 @@ from plexsync.app.parts import Parts
 from plexsync.app.rules import is_dressing_on
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.collections.comparison import all_rows
-from plexsync.flows.collections.decisions import CollectionUndo, hand_over, redo_collections, want_collections
+from plexsync.flows.collections.decisions import CollectionUndo, handed_over, redone, want_collections
 from plexsync.reports.collections import (
     PART_WORDS,
+    CollectionPartFacts,
     collection_changes,
     collection_rows,
     collections_named,
@@ -33,11 +33,9 @@ from plexsync.reports.collections import (
     part_value,
 )
 from plexsync.reports.format import many, safe
-from plexsync.reports.shapes.collections import CollectionChangeFacts, CollectionPartFacts, CollectionRowFacts
 from plexsync.rules.collection_status import CollectionStatus, named_status
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.job import COLLECTION
-from plexsync.rules.neighbours import Clock
 from plexsync.rules.status_words import counted
 from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database
@@ -54,22 +52,20 @@ def named(store: Database, names: Sequence[str], library: str) -> list[Collectio
     with store.reading() as db:
         for name in names:
             rows = collections_named(db, name, library)
+            shown = safe(name, 80)
             if not rows:
                 where = f" in a library {safe(library)}" if library else ""
                 raise Unfit(
-                    f"there is no collection {safe(name, 80)}{where}: the list of collections has their names and numbers"
+                    f"there is no collection {shown}{where}: the list of collections has their names and numbers"
                 )
             if len(rows) > 1:
-                choices = ", ".join(map(_choice, collection_rows(db, rows)))
-                raise Unfit(
-                    f"several collections have the name {safe(name, 80)}: say the number, or --library: {choices}"
+                choices = ", ".join(
+                    f"{facts['id']} ({object_words(facts)}, {safe(facts['library'], LONGEST) or 'library unknown'})"
+                    for facts in collection_rows(db, rows)
                 )
+                raise Unfit(f"several collections have the name {shown}: say the number, or --library: {choices}")
             chosen[rows[0].id] = rows[0]
     return list(chosen.values())
-
-
-def _choice(facts: CollectionRowFacts) -> str:
-    return f"{facts['id']} ({object_words(facts)}, {safe(facts['library'], LONGEST) or 'library unknown'})"
 
 
 def every(store: Database, chosen: Callable[[CollectionRow], bool], library: str = "") -> list[CollectionRow]:
@@ -90,28 +86,45 @@ def words_of(rows: Sequence[CollectionRow]) -> str:
 
 
 class CollectionAction(Action):
-    """What the actions on collections share. `complaint` is said of the named ones that it does not concern."""
+    """An action on collections. `complaint` is said of the named ones that it does not concern.
+
+    `applies`: whether it concerns one that was not named. `change` is what becomes of what is remembered, unless it is taken
+    back.
+    """
 
     subject = SubjectKind.COLLECTIONS
     noun = "collection"
     kinds = (COLLECTION,)
     heads = ("part", "what", "Plex has", "would be", "why")
     unfit: Mapping[str, str] = {"fields": NO_FIELDS}
-    mode: TakenBack = TakenBack.NO
 
-    def __init__(self, question: str, begun: str, done: str, complaint: str) -> None:
+    def __init__(
+        self,
+        verb: Verb,
+        question: str,
+        begun: str,
+        done: str,
+        complaint: str,
+        applies: Callable[[CollectionRow], bool],
+        change: Callable[[CollectionRow], CollectionRow | None] | None = None,
+    ) -> None:
         super().__init__(question, begun, done)
+        self.verb = verb
+        self.asks_stash = verb in (Verb.UNDO, Verb.RELEASE, Verb.SYNC)
+        self._mode = TakenBack(verb) if verb in (Verb.UNDO, Verb.RELEASE) else TakenBack.NO
         self._complaint = complaint
+        self._applies = applies
+        self._change = change
 
-    @abstractmethod
-    def applies(self, row: CollectionRow) -> bool:
-        """Whether a collection that was not named is concerned."""
+    def refusal(self, parts: Parts) -> str:
+        """Nothing is synced while no part is dressed."""
+        return OFF if self.verb is Verb.SYNC and not is_dressing_on(parts.settings.looks) else ""
 
     def choose(self, parts: Parts, selection: Selection) -> list[int]:
         """The named collections, or those that are concerned."""
         if selection.ids:
             return list(dict.fromkeys(selection.ids))
-        rows = every(parts.store, self.applies, selection.library)
+        rows = every(parts.store, self._applies, selection.library)
         if selection.every:
             return [row.id for row in rows]
         with parts.store.reading() as db:
@@ -125,8 +138,13 @@ class CollectionAction(Action):
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """The parts that would be changed."""
         context = (asked.parts.store, collection_viewer(asked.parts), asked.ids)
-        for facts in collection_changes(*context, undoing=self.mode, redoing=self.verb is Verb.REDO):
-            yield shown_collection(facts)
+        for facts in collection_changes(*context, undoing=self._mode, redoing=self.verb is Verb.REDO):
+            heading = f"{safe(facts['name'], 120)} ({object_words(facts)}, {safe(facts['library'], LONGEST)})"
+            parts, error = facts["parts"], facts["error"]
+            counts = {"inspected": 1, "would_change": bool(parts), "parts": len(parts), "failed": bool(error)}
+            # One that stays as it is is only counted.
+            listed = facts if parts or error else None
+            yield SubjectPreview(heading, list(map(_change, parts)), listed, counts, error)
 
     def summed(self, counts: Counter[str]) -> str:
         """The number of parts."""
@@ -135,7 +153,7 @@ class CollectionAction(Action):
         return f"{many(counts['inspected'], 'collection')} inspected, {changed}{failed}; nothing was written"
 
     def report(self, counts: Counter[str], shown: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
-        """`plexsync.reports.shapes.collections.CollectionPreview`."""
+        """`plexsync.reports.collections.CollectionPreview`."""
         names = ("inspected", "would_change", "parts", "failed")
         return {"counts": {name: counts[name] for name in names}, "collections": list(shown)}
 
@@ -148,21 +166,23 @@ class CollectionAction(Action):
             count=len(jobs),
         )
 
-    def answer(
-        self, asked: ActionRequest, queued: Sequence[int], failed: Mapping[int, str] | None = None
-    ) -> ActionResult:
-        """The answer, with what it says of those that were left alone."""
-        done, failed = self.carried(queued), failed or {}
+    def carry_out(self, asked: ActionRequest) -> ActionResult:
+        """Change what is remembered of the collections, and queue them; says what was left alone."""
+        parts, failed = asked.parts, dict[int, str]()
+        if self._mode:
+            flow = CollectionUndo(collection_viewer(parts))
+            marked = wish_undone(parts.store, flow, parts.clock, asked.ids, self._mode, asked.progress)
+            queued, failed = marked.jobs, marked.failed
+        else:
+            queued = want_collections(parts.store, parts.clock, asked.ids, self._change)
+        done = self.carried(queued)
         untouched = [id for id in asked.ids if id not in {*queued, *failed}]
         named = asked.selection.is_named
-        with asked.parts.store.reading() as db:
+        with parts.store.reading() as db:
             rows = db.collections.of([*untouched, *failed])
-        if untouched:
-            done.facts = {**done.facts, "untouched": untouched}
+        done.facts = {**done.facts, **({"untouched": untouched} if untouched else {}), **failed_facts(failed)}
         if untouched and named:
             done.complaints.append(f"{self._complaint}: {words_of([rows[id] for id in untouched if id in rows])}")
-        if failed:
-            done.facts = {**done.facts, **failed_facts(failed)}
         for id, problem in failed.items():
             name = safe(rows[id].name, LONGEST) if id in rows else f"collection {id}"
             done.complaints.append(f"Stash can't tell of {name}: {safe(problem)}")
@@ -182,16 +202,6 @@ class CollectionAction(Action):
         return ActionResult(done.jobs, {"outcomes": outcomes}, line, is_failed=is_failed)
 
 
-def shown_collection(facts: CollectionChangeFacts) -> SubjectPreview:
-    """What would be done to a collection; one that stays as it is is only counted."""
-    heading = f"{safe(facts['name'], 120)} ({object_words(facts)}, {safe(facts['library'], LONGEST)})"
-    counts = {"inspected": 1, "would_change": bool(facts["parts"]), "parts": len(facts["parts"])}
-    counts["failed"] = bool(facts["error"])
-    is_listed = bool(facts["parts"] or facts["error"])
-    listed = facts if is_listed else None
-    return SubjectPreview(heading, [_change(part) for part in facts["parts"]], listed, counts, facts["error"])
-
-
 def _change(part: CollectionPartFacts) -> PreviewRow:
     name = part["part"]
     target = part["before"] if part["reason"] == "undone" else part["stash"]
@@ -204,81 +214,24 @@ def shown_value(part: str, value: str | None, *, in_plex: bool = False) -> str:
     return safe(part_value(part, value, in_plex=in_plex), LONGEST) or "-"
 
 
-class TakeBackCollections(CollectionAction):
-    """Undo or release."""
-
-    def __init__(self, mode: TakenBack, question: str, begun: str, done: str) -> None:
-        super().__init__(question, begun, done, "nothing was written to")
-        self.verb = Verb(mode)
-        self.mode = mode
-
-    def applies(self, row: CollectionRow) -> bool:
-        """Something was written to it, and it is not taken back."""
-        return bool(row.memory or row.pushing) and not row.undone
-
-    def carry_out(self, asked: ActionRequest) -> ActionResult:
-        """Mark the collections."""
-        parts = asked.parts
-        flow = CollectionUndo(collection_viewer(parts))
-        marked = wish_undone(parts.store, flow, parts.clock, asked.ids, self.mode, asked.progress)
-        return self.answer(asked, marked.jobs, marked.failed)
+def _is_written(row: CollectionRow) -> bool:
+    """Whether something was written to it, and it is not taken back."""
+    return bool(row.memory or row.pushing) and not row.undone
 
 
-class QueueCollections(CollectionAction):
-    """Changes what is remembered of collections, and queues them. `queue` returns those that it concerns."""
-
-    def __init__(
-        self,
-        verb: Verb,
-        question: str,
-        begun: str,
-        done: str,
-        complaint: str,
-        applies: Callable[[CollectionRow], bool],
-        queue: Callable[[Database, Clock, Sequence[int]], list[int]],
-    ) -> None:
-        super().__init__(question, begun, done, complaint)
-        self.verb = verb
-        self.asks_stash = verb is Verb.SYNC
-        self._applies = applies
-        self._queue = queue
-
-    def refusal(self, parts: Parts) -> str:
-        """Nothing is synced while no part is dressed."""
-        return OFF if self.verb is Verb.SYNC and not is_dressing_on(parts.settings.looks) else ""
-
-    def applies(self, row: CollectionRow) -> bool:
-        """As the row of the table says."""
-        return self._applies(row)
-
-    def carry_out(self, asked: ActionRequest) -> ActionResult:
-        """Queue the collections."""
-        return self.answer(asked, self._queue(asked.parts.store, asked.parts.clock, asked.ids))
-
-
-UNDO = TakeBackCollections(TakenBack.UNDO, "Take back what was written to {}?", "to be taken back", "taken back")
-RELEASE = TakeBackCollections(
-    TakenBack.RELEASE,
-    "Take PlexSync's locks off {}? The values stay, and can't be taken back any more.",
-    "to be released",
-    "released",
-)
-REDO = QueueCollections(
-    Verb.REDO,
-    "Dress {} again?",
-    "to be dressed again",
-    "dressed again",
-    "not undone",
+_NOTHING = "nothing was written to"
+_UNDONE = "Take back what was written to {}?"
+UNDO = CollectionAction(Verb.UNDO, _UNDONE, "to be taken back", "taken back", _NOTHING, _is_written)
+_RELEASED = "Take PlexSync's locks off {}? The values stay, and can't be taken back any more."
+RELEASE = CollectionAction(Verb.RELEASE, _RELEASED, "to be released", "released", _NOTHING, _is_written)
+REDO = CollectionAction(
+    *(Verb.REDO, "Dress {} again?", "to be dressed again", "dressed again", "not undone"),
     lambda row: bool(row.undone),
-    redo_collections,
+    redone,
 )
-SYNC = QueueCollections(Verb.SYNC, "Sync {}?", "queued", "worked", "", lambda _: True, want_collections)
-HAND_OVER = QueueCollections(
-    Verb.HAND_OVER,
-    "Hand over {}?",
-    "handed over",
-    "handed over",
-    "already PlexSync's, or not in Plex yet",
+SYNC = CollectionAction(Verb.SYNC, "Sync {}?", "queued", "worked", "", lambda _: True)
+HAND_OVER = CollectionAction(
+    *(Verb.HAND_OVER, "Hand over {}?", "handed over", "handed over", "already PlexSync's, or not in Plex yet"),
     lambda _: False,
-    hand_over,
+    handed_over,
 )

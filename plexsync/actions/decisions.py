@@ -20,14 +20,18 @@ from plexsync.app.parts import Parts
 from plexsync.engine.tickets import READS
 from plexsync.flows.collections.decisions import CollectionDecisions
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter, SceneDecisions, candidates, drift_now
-from plexsync.reports import collection_words
-from plexsync.reports.collections import PART_WORDS, collection_report
-from plexsync.reports.collections import part_name as part_named
+from plexsync.reports.collections import (
+    PART_WORDS,
+    CollectionPartFacts,
+    collection_decision_facts,
+    collection_decision_words,
+    collection_report,
+    part_name,
+)
 from plexsync.reports.drift import decision_facts, decision_words, entry_facts, is_field, stays_words, value_words
 from plexsync.reports.format import many, safe
 from plexsync.reports.named_scenes import listed
 from plexsync.reports.rows import short
-from plexsync.reports.shapes.collections import CollectionPartFacts
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.drift import kept_fields
@@ -134,12 +138,13 @@ class DecideCollections(Decide):
         _parts(selection)
         if selection.ids:
             return list(dict.fromkeys(selection.ids))
-        return [row.id for row in every(parts.store, self._may_concern, selection.library)]
 
-    def _may_concern(self, row: CollectionRow) -> bool:
-        if self._answer is DriftAnswer.UNKEEP:
-            return bool(kept_fields(row.memory))
-        return row.standing == CollectionStatus.EDITED.stored
+        def has_one(row: CollectionRow) -> bool:
+            if self._answer is DriftAnswer.UNKEEP:
+                return bool(kept_fields(row.memory))
+            return row.standing == CollectionStatus.EDITED.stored
+
+        return [row.id for row in every(parts.store, has_one, selection.library)]
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """The parts that it is about."""
@@ -182,8 +187,7 @@ class DecideCollections(Decide):
         decisions = CollectionDecisions(collection_viewer(parts), parts.clock)
         wanted = wanted.taking(self._answer, named=asked.selection.is_named)
         decided = decisions.decide(asked.ids, self._answer, wanted, asked.progress, asked.stopping)
-        facts = collection_words.decision_facts(self._answer, decided)
-        line = collection_words.decision_words(self._answer, decided)
+        facts, line = collection_decision_facts(self._answer, decided), collection_decision_words(self._answer, decided)
         queued = decided.scenes if self._answer is DriftAnswer.TAKE else []
         done = ActionResult(queued, facts, line, count=decided.fields)
         with asked.parts.store.reading() as db:
@@ -199,7 +203,7 @@ class DecideCollections(Decide):
 
 def _parts(selection: Selection) -> tuple[str, ...]:
     """The names in Plex of the parts that are named. Raises Unfit."""
-    names = {word: part_named(word) for word in selection.fields}
+    names = {word: part_name(word) for word in selection.fields}
     if unknown := next((word for word, name in names.items() if name is None), None):
         raise Unfit(f"there is no part {safe(unknown)}: say one of {', '.join(PART_WORDS.values())}")
     return tuple(name for name in names.values() if name)

@@ -5,25 +5,24 @@ those that PlexSync remembers.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import TypedDict
 
 from plexsync.engine.undo import BATCH
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.records import CollectionFinding, CollectionSight
+from plexsync.flows.scenes.drift import Decided, DriftAnswer
+from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.reports.drift import DONE
 from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import SHORT, action, attempt_facts, note_facts, push_facts, reason, row_facts
-from plexsync.reports.shapes.collections import (
-    CollectionChangeFacts,
-    CollectionFacts,
-    CollectionList,
-    CollectionPartFacts,
-    CollectionRowFacts,
-    SourceFacts,
-)
+from plexsync.reports.shapes.scenes import AttemptFacts, JobFacts, NoteFacts, PushFacts, SceneCollection
+from plexsync.reports.shapes.values import Moment
 from plexsync.rules.collection_order import ORDER, members_in, sort_of
 from plexsync.rules.collection_status import STORED, CollectionStatus, collection_status
 from plexsync.rules.collection_values import MODES
-from plexsync.rules.collections import MOST_TENTHS, CollectionRow
+from plexsync.rules.collections import MOST_TENTHS, CollectionObject, CollectionRow, objects_of
 from plexsync.rules.drift import kept_fields
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import PICTURES
@@ -33,6 +32,160 @@ from plexsync.rules.records import JobRow
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import held
 from plexsync.store.database import Database, Reader
+
+# --- the shapes of JSON ----------------------------------------------------------------------------------------------
+
+
+class CollectionRowFacts(TypedDict):
+    """A collection of a list."""
+
+    id: int
+    """The number in the database of PlexSync, which is that of its job, too."""
+    name: str
+    """The title in Plex when last read; until the collection was found, the name that scenes are given."""
+    source: str
+    """`studio`, `group`, `tag`, `performer`, `rating` or `organized`."""
+    object: int
+    """The number of the object in Stash. That of a rating is its tenths, 1 to 10."""
+    library: str
+    """The title of the library in Plex; empty if it is not known."""
+    section: str
+    """The key of the library."""
+    key: str
+    """The rating key of the collection; empty while it was not found in Plex."""
+    owner: str
+    """`ours` (made by PlexSync's names), `foreign`, `handed` (handed over by you); empty while not known."""
+    stands: str
+    """The status word, such as `in_step`: see [collections](collections.md#how-a-collection-stands)."""
+    since: Moment | None
+    """Since when it stands so; null if it was not inspected yet."""
+    why: str
+    """The error of a dead letter, or of the last failed attempt of a queued one; else empty."""
+    cause: str
+    """The cause of that error; else empty."""
+    queued: bool
+    """Whether the worker is about to inspect it."""
+    undone: str | None
+    """`undo`, `release` or `gone` if what was written is taken back or released; else null."""
+    kept: list[str]
+    """The names in Plex of the parts that you keep."""
+    scenes: int | None
+    """The number of the object's scenes in Stash; null while not known."""
+
+
+class CollectionList(TypedDict):
+    """A page of collections, sorted by name: `plexsync collections list`, `/api/collections`."""
+
+    counts: dict[str, int]
+    """The number of all collections by `stands`. Words without one are left out."""
+    total: int
+    """The number of collections that the list has on all pages."""
+    collections: list[CollectionRowFacts]
+    offset: int | None
+    """Pass this as `offset` to get the next page; null on the last page."""
+
+
+class CollectionPartFacts(TypedDict):
+    """A part of a collection: its value on both servers, what PlexSync left and found, and what a sync would do."""
+
+    part: str
+    """The name in Plex: `title`, `titleSort`, `summary`, `thumb` (the poster), `art` (the background), `collectionMode`,
+    `home` or `order` (rating keys with commas between; empty: by release)."""
+    stash: str | None
+    """What Plex should show; null if the part is not synced, or not known now."""
+    plex: str | None
+    """What Plex has; null if it is not known now."""
+    locked: bool
+    left: str | None
+    """What PlexSync left in Plex; null if it never wrote the part."""
+    before: str | None
+    """What Plex had before PlexSync; null if it never wrote the part."""
+    action: str
+    """What a sync would do, in words, such as `write` or `nothing`; empty if it is not known now."""
+    reason: str
+    """Why a sync would change the part; empty if it would not."""
+    edited: bool
+    """Whether you edited it in Plex and have not decided about it."""
+    kept_since: Moment | None
+    """Since when you keep what Plex has; null if you don't."""
+    notes: list[NoteFacts]
+
+
+class SourceFacts(TypedDict):
+    """The object in Stash of a collection."""
+
+    name: str
+    """As its template names the collection."""
+    updated_at: str
+    """When it was last changed, as Stash says; empty for ratings and `organized`."""
+    scenes: int
+
+
+class CollectionFacts(CollectionRowFacts):
+    """A collection with its parts: `plexsync collections explain`, `/api/collections/7`."""
+
+    verdict: str
+    """The status in one sentence."""
+    in_stash: SourceFacts | None
+    """The object as Stash has it now; null if it is gone, or Stash can't be asked."""
+    members: list[str] | None
+    """The rating keys of its items in their order; null if they were not read, which is only needed for the order."""
+    parts: list[CollectionPartFacts]
+    job: JobFacts | None
+    attempts: list[AttemptFacts]
+    """Newest first."""
+    pushes: list[PushFacts]
+    """What was changed, newest first."""
+    away: str
+    """Why a server could not be asked; else empty. Then the parts are those that PlexSync remembers."""
+
+
+class CollectionChangeFacts(CollectionRowFacts):
+    """What a sync would do to a collection."""
+
+    verdict: str
+    parts: list[CollectionPartFacts]
+    """The parts that it would change."""
+    error: str
+    """Why it can't be inspected now, or empty."""
+
+
+class CollectionPreview(TypedDict):
+    """What a sync of all collections would do: `plexsync collections sync --dry-run`."""
+
+    counts: dict[str, int]
+    """`inspected`, `would_change`, `parts` (that would be changed), `failed` (could not be inspected)."""
+    collections: list[CollectionChangeFacts]
+    """Those that would be changed or could not be inspected."""
+
+
+class CollectionsLeftAlone(TypedDict, total=False):
+    """The collections that a command left alone; a key that would be empty is left out."""
+
+    untouched: list[int]
+    """Collections that it does not concern."""
+    busy: list[int]
+    """Collections that were being worked on: try again."""
+    failed: dict[str, str]
+    """Why Stash could not tell of a collection, by its number."""
+
+
+class CollectionsAnswer(CollectionsLeftAlone):
+    """What came of a command: `plexsync collections sync`, `take`, `undo`, `redo`."""
+
+    collections: list[int]
+    """The collections that are queued, by number. With `--wait` also `outcomes` (how they stand then: counts by status word)
+    and `why` (why the work ended early, or empty)."""
+
+
+class CollectionDecision(CollectionsLeftAlone):
+    """What came of a decision about parts: `plexsync collections keep`, `use-stash`, `unkeep`."""
+
+    decision: str
+    """`keep`, `take` (use-stash) or `unkeep`."""
+    parts: dict[str, list[str]]
+    """The parts decided about, by the number of the collection."""
+
 
 PAGE = 500
 # The parts in display order, by their names in Plex, with their display words.
@@ -59,6 +212,33 @@ VERDICTS: Mapping[CollectionStatus, str] = {
     CollectionStatus.NO_LIBRARY: "its library is not synced, or not known yet",
     CollectionStatus.DROPPED: "dropped: nothing is written until it changes in Stash, or plexsync collections sync",
 }
+
+
+NONE_KNOWN = "No collection is known yet"
+# What the first line always says, and in which words.
+FIRST: Mapping[CollectionStatus, str] = {
+    CollectionStatus.IN_SYNC: "in sync",
+    CollectionStatus.EDITED: "edited in Plex",
+    CollectionStatus.NOT_OURS: "not PlexSync’s",
+}
+WAITING: Mapping[CollectionStatus, str] = {
+    CollectionStatus.QUEUED: "queued",
+    CollectionStatus.NO_SCENES: "without a scene in Plex",
+}
+
+
+def collections_line(counts: Mapping[CollectionStatus, int]) -> str:
+    """How all collections stand: in sync, edited in Plex, not PlexSync's, waiting; and the rest, as far as there is one."""
+    total = sum(counts.values())
+    if not total:
+        return NONE_KNOWN
+    waiting = {status: counts[status] for status in WAITING if counts.get(status)}
+    parts = ", ".join(f"{count:,} {WAITING[status]}" for status, count in waiting.items())
+    words = [f"{counts.get(status, 0):,} {word}" for status, word in FIRST.items()]
+    words.append(f"{sum(waiting.values()):,} waiting" + (f" ({parts})" if parts else ""))
+    rest = [status for status in CollectionStatus if status not in FIRST and status not in WAITING]
+    words += [f"{counts[status]:,} {status.word}" for status in rest if counts.get(status)]
+    return f"{many(total, 'collection')}: {', '.join(words)}"
 
 
 def part_name(text: str) -> str | None:
@@ -192,6 +372,30 @@ def collections_named(db: Reader, text: str, library: str = "") -> list[Collecti
     ]
 
 
+def collections_of_scene(db: Reader, sight: Inspection) -> list[SceneCollection]:
+    """The collections that PlexSync knows of the objects of an inspected scene, in the libraries of its items."""
+    sections = {row.key: row.uuid for row in db.sections.all()}
+    wanted: dict[tuple[CollectionObject, str], None] = {}
+    if sight.scene is None:
+        return []
+    for target in sight.targets:
+        library = target.item.library or sections.get(target.item.section, "")
+        wanted |= {(named.object, library): None for named in objects_of(sight.scene, target.profile)}
+    by_object = db.collections.of_objects(object for object, _ in wanted)
+    ids = [row.id for object, library in wanted for row in by_object.get(object, ()) if row.library == library]
+    rows = db.collections.of(ids)
+    return [
+        {
+            "id": facts["id"],
+            "name": facts["name"],
+            "source": facts["source"],
+            "library": facts["library"],
+            "stands": facts["stands"],
+        }
+        for facts in collection_rows(db, [rows[id] for id in ids])
+    ]
+
+
 # --- one collection --------------------------------------------------------------------------------------------------
 
 
@@ -207,43 +411,22 @@ def collection_report(store: Database, looker: CollectionLooker, id: int) -> Col
             return None
         job, libraries = db.jobs.find(COLLECTION, id), _libraries(db)
         attempts, pushes = db.attempts.of(COLLECTION, id), db.pushes.of(COLLECTION, id)
-    facts = _row_facts(_as_found(row, finding), job, libraries)
-    sight = finding.sight
+    sight, source, found = finding.sight, finding.source, row
+    if finding.error is None and finding.row is not None:
+        found = replace(row, name=finding.name, item=finding.item, owner=finding.owner, scenes=finding.scenes)
+    facts = _row_facts(found, job, libraries)
     return {
         **facts,
         "verdict": _verdict(finding, facts),
-        "in_stash": _source_facts(finding),
+        "in_stash": {"name": finding.template_name, "updated_at": source.updated_at, "scenes": finding.scenes}
+        if source
+        else None,
         "members": list(sight.members) if sight and sight.members else None,
         "parts": _part_facts(sight) if sight else remembered_parts(row),
         "job": row_facts(job),
         "attempts": attempt_facts(attempts),
         "pushes": push_facts(pushes),
         "away": str(finding.error) if finding.error else "",
-    }
-
-
-def _as_found(row: CollectionRow, finding: CollectionFinding) -> CollectionRow:
-    """The row with what the inspection has found, in memory only."""
-    if finding.error is not None or finding.row is None:
-        return row
-    inspected = {
-        **vars(row),
-        "name": finding.name,
-        "item": finding.item,
-        "owner": finding.owner,
-        "scenes": finding.scenes,
-    }
-    return CollectionRow(**inspected)
-
-
-def _source_facts(finding: CollectionFinding) -> SourceFacts | None:
-    source = finding.source
-    if source is None:
-        return None
-    return {
-        "name": finding.template_name,
-        "updated_at": source.updated_at,
-        "scenes": finding.scenes,
     }
 
 
@@ -260,27 +443,18 @@ def _verdict(finding: CollectionFinding, facts: CollectionRowFacts) -> str:
         taken = "still to be taken back" if sight.undone else "would be changed"
         return f"{many(count, 'part')} {taken}"
     if sight.undone:
-        return f"{undone_word(sight)}: it is left alone until it changes in Stash, or plexsync collections redo"
+        released = sight.undone == TakenBack.RELEASE
+        word = (CollectionStatus.RELEASED if released else CollectionStatus.UNDONE).word
+        return f"{word}: it is left alone until it changes in Stash, or plexsync collections redo"
     if is_failed:
         return f"{CollectionStatus.FAILED.word}: {facts['why']}"
-    edited = [PART_WORDS.get(name, name) for name in _open_drift(sight)]
+    edited = [PART_WORDS.get(drifted.name, drifted.name) for drifted in sight.drift if not drifted.is_kept]
     return f"in sync but for what you edited in Plex: {', '.join(edited)}" if edited else CollectionStatus.IN_SYNC.word
 
 
-def undone_word(sight: CollectionSight) -> str:
-    """The word for how a collection was undone."""
-    released = sight.undone == TakenBack.RELEASE
-    return (CollectionStatus.RELEASED if released else CollectionStatus.UNDONE).word
-
-
-def _open_drift(sight: CollectionSight) -> list[str]:
-    return [drifted.name for drifted in sight.drift if not drifted.is_kept]
-
-
-def in_part_order(names: Iterable[str]) -> list[str]:
+def _in_order(names: Iterable[str]) -> list[str]:
     """Names of parts in display order, each once; others come last."""
-    present = dict.fromkeys(names)
-    return [name for name in PART_WORDS if name in present] + [name for name in present if name not in PART_WORDS]
+    return sorted(dict.fromkeys(names), key=lambda name: [*PART_WORDS].index(name) if name in PART_WORDS else 99)
 
 
 def _part_facts(sight: CollectionSight, only: Collection[str] | None = None) -> list[CollectionPartFacts]:
@@ -288,7 +462,7 @@ def _part_facts(sight: CollectionSight, only: Collection[str] | None = None) -> 
     drift = {drifted.name: drifted for drifted in sight.drift}
     notes = dict.fromkeys((*sight.wanted.notes, *plan.notes))
     parts: list[CollectionPartFacts] = []
-    for name in in_part_order((*values, *plan.memory, *plan.edit)):
+    for name in _in_order((*values, *plan.memory, *plan.edit)):
         if only is not None and name not in only:
             continue
         now, remembered, change = held(sight.item, name), plan.memory.get(name), plan.edit.get(name)
@@ -329,7 +503,7 @@ def remembered_parts(row: CollectionRow) -> list[CollectionPartFacts]:
             "kept_since": stamp(choice.at) if name in kept and (choice := row.memory[name].drift) else None,
             "notes": [],
         }
-        for name in in_part_order(row.memory)
+        for name in _in_order(row.memory)
     ]
 
 
@@ -358,3 +532,25 @@ def collection_changes(
                 parts = _part_facts(finding.sight, finding.sight.plan.edit) if finding.sight else []
                 error = str(finding.error) if finding.error else ""
                 yield {**entry, "verdict": _verdict(finding, entry), "parts": parts, "error": error}
+
+
+def collection_decision_words(answer: DriftAnswer, decided: Decided) -> str:
+    """What came of a decision about parts, in a sentence."""
+    if not decided.parts and decided.busy:
+        return f"{many(len(decided.busy), 'collection')} could not be decided about now, being worked on: try again"
+    if not decided.parts:
+        return "nothing to decide: no such part was edited in Plex"
+    return f"{many(decided.fields, 'part')} of {many(len(decided.parts), 'collection')} {DONE[answer]}"
+
+
+def collection_decision_facts(answer: DriftAnswer, decided: Decided) -> CollectionDecision:
+    """A decision about parts, for JSON."""
+    facts: CollectionDecision = {
+        "decision": answer.value,
+        "parts": {str(id): list(names) for id, names in decided.parts.items()},
+    }
+    if decided.untouched:
+        facts["untouched"] = decided.untouched
+    if decided.busy:
+        facts["busy"] = decided.busy
+    return facts

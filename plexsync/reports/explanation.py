@@ -6,9 +6,9 @@ from plexsync.app.rules import rating_rules, watch_rules
 from plexsync.app.stored import Stored
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.verbs import Explanation, status_in
+from plexsync.reports.collections import collections_of_scene
 from plexsync.reports.item_places import ItemPlaces, item_places
 from plexsync.reports.rows import action, attempt_facts, in_order, note_facts, reason, row_facts
-from plexsync.reports.scene_collections import collections_of_scene
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.reports.scene_ratings import with_rating
 from plexsync.reports.shapes.scenes import (

@@ -8,20 +8,21 @@ from starlette.responses import Response
 
 from plexsync.app.dressing import collection_viewer
 from plexsync.app.rules import is_dressing_on
-from plexsync.reports.collection_words import collections_line
 from plexsync.reports.collections import (
     OWNER_WORDS,
     PART_WORDS,
+    CollectionFacts,
+    CollectionList,
     collection_counts,
     collection_list,
     collection_report,
     collection_rows,
+    collections_line,
     object_words,
     part_value,
     remembered_parts,
 )
 from plexsync.reports.rows import past_facts, past_of, row_facts
-from plexsync.reports.shapes.collections import CollectionFacts, CollectionList
 from plexsync.rules.collection_status import CollectionStatus, named_status
 from plexsync.rules.job import COLLECTION
 from plexsync.store.database import Reader

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from plexsync.reports.shapes import collections as shapes
+from plexsync.reports import collections as shapes
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.simulator.http import Fault, Request
 from tests.cli.conftest import Door

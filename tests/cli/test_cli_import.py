@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from plexsync.reports.shapes.imports import ImportFacts, ImportUndoFacts
+from plexsync.reports.imports import ImportFacts, ImportUndoFacts
 from plexsync.simulator.http import Fault, Request
 from plexsync.store.lock import IMPORT, is_locked, try_lock
 from tests.cli.conftest import Door

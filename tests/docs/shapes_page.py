@@ -27,7 +27,7 @@ SECTIONS = {
     "shapes.workers": "Workers",
     "shapes.outages": "Outages",
     "shapes.scenes": "Scenes",
-    "shapes.collections": "Collections",
+    "collections": "Collections",
     "undo": "Undo",
     "shapes.plays": "Plays",
     "shapes.ratings": "Ratings",
@@ -38,7 +38,7 @@ SECTIONS = {
     "review": "Review",
     "shapes.top": "Top",
     "probe": "Probe",
-    "shapes.imports": "Imports",
+    "imports": "Imports",
 }
 NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.flows.collections.decisions import CollectionDecisions, hand_over
+from plexsync.flows.collections.decisions import CollectionDecisions, handed_over, want_collections
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
 from plexsync.rules import template
 from plexsync.rules.collections import TEMPLATE_NAMES
@@ -72,11 +72,11 @@ def test_a_collection_is_handed_over_once(tmp_path):
         house.plex_sim.hand_edit(stray, collection=["Trilogy"])
         a_library(house)
         (id,) = [row.id for row in rows(house).values() if row.name == "Trilogy"]
-        assert hand_over(house.store, house.clock, [id]) == [id]
+        assert want_collections(house.store, house.clock, [id], handed_over) == [id]
         house.work_until_settled()
         assert collection(house, "Trilogy").scalars["summary"] == "Three of them."
         assert members(house, "Trilogy") == [1, 2, 0, 9]
-        assert hand_over(house.store, house.clock, [id]) == []
+        assert want_collections(house.store, house.clock, [id], handed_over) == []
 
 
 def test_a_studio_above_is_renamed_in_the_names_of_those_below(tmp_path):
@@ -158,7 +158,7 @@ def test_an_attempt_that_found_it_to_be_somebody_elses_loses_a_collection_that_y
     with house.store.writing() as tx:
         tx.collections.save(replace(tx.collections.of([id])[id], owner="foreign"))
     running(house, id)
-    assert hand_over(house.store, house.clock, [id]) == [id]
+    assert want_collections(house.store, house.clock, [id], handed_over) == [id]
     assert (house.row(id, COLLECTION).state, group_of(house).owner) == (State.READY, "handed")
 
 
@@ -167,7 +167,8 @@ def test_what_cannot_be_handed_over_is_left_as_it_is(house):
     with house.store.writing() as tx:
         tx.collections.save(replace(known["Acme"], owner="foreign", item=""))
         tx.collections.save(replace(known["Series One"], owner=""))
-    assert hand_over(house.store, house.clock, [row.id for row in known.values()] + [999]) == [known["Series One"].id]
+    ids = [row.id for row in known.values()] + [999]
+    assert want_collections(house.store, house.clock, ids, handed_over) == [known["Series One"].id]
     assert {name: row.owner for name, row in rows(house).items()} == {
         "Acme": "foreign", "Series One": "handed", "Trilogy": "ours"
     }  # fmt: skip

@@ -12,7 +12,7 @@ from contextlib import suppress
 import pytest
 
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.collections.decisions import CollectionDecisions, CollectionUndo, redo_collections
+from plexsync.flows.collections.decisions import CollectionDecisions, CollectionUndo, redone, want_collections
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
 from plexsync.plex.artwork import key_of as picture_key
 from plexsync.rules.errors import NeighbourError
@@ -157,7 +157,7 @@ class Day:
         )
 
     def redo(self) -> None:
-        redo_collections(self.house.store, self.house.clock, self.some())
+        want_collections(self.house.store, self.house.clock, self.some(), redone)
 
     def compare(self) -> None:
         with suppress(NeighbourError):
@@ -201,7 +201,7 @@ class Day:
         self.house.want(*self.ids)
         self.house.work_until_settled()
         self.compare()
-        redo_collections(self.house.store, self.house.clock, [row.id for row in rows(self.house).values()])
+        want_collections(self.house.store, self.house.clock, [row.id for row in rows(self.house).values()], redone)
         self.house.work_until_settled()
         redress(self.house)
         redress(self.house)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from plexsync.engine.undo import CROWD
-from plexsync.flows.collections.decisions import CollectionDecisions, hand_over, redo_collections, want_collections
+from plexsync.flows.collections.decisions import CollectionDecisions, handed_over, redone, want_collections
 from plexsync.flows.collections.inspection import SCENES_FIRST
 from plexsync.flows.collections.reads import MANY_SCENES
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
@@ -33,14 +33,14 @@ def ids_of(house: House) -> list[int]:
 
 
 def redo(house: House, ids: list[int]) -> None:
-    redo_collections(house.store, house.clock, ids)
+    want_collections(house.store, house.clock, ids, redone)
 
 
 def give(house: House, ids: list[int]) -> None:
     with house.store.writing() as tx:
         for row in tx.collections.of(ids).values():
             tx.collections.save(replace(row, owner="foreign"))
-    hand_over(house.store, house.clock, ids)
+    want_collections(house.store, house.clock, ids, handed_over)
 
 
 def ask(house: House, ids: list[int]) -> None:
@@ -150,5 +150,5 @@ def test_nothing_of_an_undone_collection_is_remembered_of_the_smart_one_that_too
         redress(house)
         row = rows(house)["Acme"]
         assert (row.item, row.owner, row.undone, row.memory, row.pushing) == (smart, "foreign", "", {}, ())
-        assert redo_collections(house.store, house.clock, [row.id]) == []
+        assert want_collections(house.store, house.clock, [row.id], redone) == []
         assert key_of(house, "Acme") == smart

@@ -6,7 +6,7 @@ import pytest
 
 from plexsync.app.further_flows import forget_dressing
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.collections.decisions import BATCH, CollectionUndo, redo_collections
+from plexsync.flows.collections.decisions import BATCH, CollectionUndo, redone, want_collections
 from plexsync.rules import choice
 from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
@@ -70,7 +70,7 @@ def test_an_undo_restores_every_part_and_a_redo_brings_it_back(tmp_path):
         assert {row.standing for row in rows(house).values()} == {"undone"}
         assert dressed_again(house) == []
         known = rows(house)
-        assert redo_collections(house.store, house.clock, [row.id for row in known.values()]) == [
+        assert want_collections(house.store, house.clock, [row.id for row in known.values()], redone) == [
             row.id for row in known.values()
         ]
         house.work_until_settled()
@@ -227,7 +227,7 @@ def test_a_redo_while_the_undo_is_written_brings_everything_back(tmp_path):
     with dressed_house(tmp_path, **EVERYTHING) as house:
         a_library(house)
         dressed, ids = shown(house), [row.id for row in rows(house).values()]
-        begun = while_it_writes(house, lambda: redo_collections(house.store, house.clock, ids))
+        begun = while_it_writes(house, lambda: want_collections(house.store, house.clock, ids, redone))
         undo(house)
         assert len(begun) == 1
         house.clock.move(3600)
@@ -272,11 +272,11 @@ def test_what_is_not_undone_is_not_redone_and_a_redo_queues_only_what_was_undone
         known = rows(house)
         undo(house, "Acme")
         ids = [row.id for row in known.values()]
-        assert redo_collections(house.store, house.clock, [*ids, 999]) == [known["Acme"].id]
+        assert want_collections(house.store, house.clock, [*ids, 999], redone) == [known["Acme"].id]
         with house.store.reading() as db:
             jobs = db.jobs.of(COLLECTION, ids)
         assert [id for id, job in jobs.items() if job.state is State.READY] == [known["Acme"].id]
-        assert redo_collections(house.store, house.clock, ids) == []
+        assert want_collections(house.store, house.clock, ids, redone) == []
 
 
 def test_of_more_than_one_transaction_takes_each_that_was_undone_is_redone(tmp_path):
@@ -287,4 +287,4 @@ def test_of_more_than_one_transaction_takes_each_that_was_undone_is_redone(tmp_p
         others = range(1_000, 1_000 + 2 * BATCH - 3)
         # The first and the last of a transaction, and the first of the next one.
         ids = [first, *others[: BATCH - 2], second, last, *others[BATCH - 2 :]]
-        assert redo_collections(house.store, house.clock, ids) == [first, second, last]
+        assert want_collections(house.store, house.clock, ids, redone) == [first, second, last]

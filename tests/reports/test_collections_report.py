@@ -12,12 +12,12 @@ from plexsync.reports.collections import (
     collection_list,
     collection_report,
     collections_named,
+    collections_of_scene,
     object_words,
     part_name,
     part_value,
 )
 from plexsync.reports.rows import title
-from plexsync.reports.scene_collections import collections_of_scene
 from plexsync.rules.collection_status import CollectionStatus, collection_status, named_status
 from plexsync.rules.collections import CollectionObject, NewCollection
 from plexsync.rules.job import COLLECTION

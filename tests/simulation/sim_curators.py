@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.collections.decisions import CollectionUndo, redo_collections
+from plexsync.flows.collections.decisions import CollectionUndo, redone, want_collections
 from plexsync.plex.artwork import key_of as picture_key
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.desired import Profile
@@ -386,7 +386,7 @@ class Curators:
         self.world.at_work("redo", self._redo)
 
     def _redo(self) -> None:
-        done = redo_collections(self.world.process.store, self.world.clock, [row.id for row in self._rows()])
+        done = want_collections(self.world.process.store, self.world.clock, [row.id for row in self._rows()], redone)
         self.world.tell(f"redone: {done}")
 
     # --- the truth ---------------------------------------------------------------------------------------------------

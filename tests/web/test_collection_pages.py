@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import expect
 
-from plexsync.reports.shapes.collections import CollectionDecision, CollectionFacts, CollectionList, CollectionsAnswer
+from plexsync.reports.collections import CollectionDecision, CollectionFacts, CollectionList, CollectionsAnswer
 from plexsync.simulator.http import Fault
 from plexsync.web.pages import LARGEST_ID
 from tests.conformity import Conformity, reachable

@@ -20,12 +20,14 @@ from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.collections import (
     OWNER_WORDS,
     PART_WORDS,
+    CollectionFacts,
+    CollectionList,
+    CollectionPartFacts,
     collection_list,
     collection_report,
     object_words,
 )
 from plexsync.reports.format import ago, many, safe, unstamped
-from plexsync.reports.shapes.collections import CollectionFacts, CollectionList, CollectionPartFacts
 from plexsync.rules.collection_status import CollectionStatus, named_status
 from plexsync.rules.job import COLLECTION
 

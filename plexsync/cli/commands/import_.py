@@ -21,6 +21,7 @@ from plexsync.flows.imports.planner import SceneImport
 from plexsync.reports.format import many
 from plexsync.reports.imports import (
     NOT_PART,
+    ImportCounts,
     count_lines,
     count_scene,
     import_facts,
@@ -31,7 +32,6 @@ from plexsync.reports.imports import (
     scene_lines,
     to_create,
 )
-from plexsync.reports.shapes.imports import ImportCounts
 from plexsync.rules.imports import ImportPlan
 
 # The number of scenes that are shown on a terminal.

@@ -7,7 +7,6 @@ was learnt about the collection meanwhile.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.undo import CROWD
@@ -56,18 +55,14 @@ def want_collections(
     return wanted
 
 
-def _handed_over(row: CollectionRow) -> CollectionRow | None:
+def handed_over(row: CollectionRow) -> CollectionRow | None:
     """One that was not found in Plex yet can't be handed over. A smart collection stays as it is all the same."""
     return replace(row, owner="handed") if row.item and row.owner not in ("ours", "handed") else None
 
 
-def _redone(row: CollectionRow) -> CollectionRow | None:
+def redone(row: CollectionRow) -> CollectionRow | None:
     """What is still in Plex of what PlexSync wrote counts as its own."""
     return replace(row, memory=begun_anew(row.memory)) if row.undone else None
-
-
-hand_over = partial(want_collections, change=_handed_over)
-redo_collections = partial(want_collections, change=_redone)
 
 
 class CollectionUndo:
