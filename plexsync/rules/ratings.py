@@ -17,6 +17,7 @@ from typing import Literal
 from plexsync.rules.item import Item
 from plexsync.rules.plan_records import Memory, Remembered
 from plexsync.rules.records import SectionRow
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.text import fold
 from plexsync.rules.values import Held
 
@@ -67,8 +68,8 @@ class RememberedRating:
     `stash` and `plex` are the base; of an item that has yet to follow, only `plex` is known. `stash_before` and
     `plex_before`: what PlexSync's value has replaced there, UNKNOWN if the value there is not PlexSync's. `pending` and
     `sent`: what was about to be sent where, and `until`: until then it may take effect. `overruled`: what the item had when
-    the rating of another item was about to be sent to Stash. `undo`: you asked to take it back. `changed_at`: when the base
-    was last saved; of several items, later than all others. `rated_at`: when the item had been rated then (0 if unknown).
+    the rating of another item was about to be sent to Stash. `undone`: you asked to take it back. `changed_at`: when the
+    base was last saved; of several items, later than all others. `rated_at`: when the item had been rated (0: unknown).
     """
 
     stash: int = UNKNOWN
@@ -79,7 +80,7 @@ class RememberedRating:
     sent: int = UNKNOWN
     overruled: int = UNKNOWN
     until: int = 0
-    undo: bool = False
+    undone: TakenBack = TakenBack.NO
     changed_at: int = 0
     rated_at: int = 0
 
@@ -149,7 +150,7 @@ def plan_rating(
     if waits := [row.until for row in rows.values() if row.pending and now < row.until]:
         return RatingPlan(_changed(rows, earlier), wait_until=max(waits))
     rows = {key: _without_request(row) for key, row in rows.items()}
-    if any(row.undo for row in rows.values()):
+    if any(row.undone for row in rows.values()):
         plan = _undo_plan(rows, stash, {key: item.value for key, item in plex.items()}, now)
     else:
         plan = _plan(rows, stash, plex, wins, now)
@@ -170,7 +171,7 @@ def taken_over(memory: Ratings, keys: Iterable[str], stash: int) -> dict[str, Re
     if not gone or not present:
         return {}
     changed = {
-        key: replace(row, stash_before=UNKNOWN, undo=row.undo and row.plex_before != UNKNOWN)
+        key: replace(row, stash_before=UNKNOWN, undone=row.undone if row.plex_before != UNKNOWN else TakenBack.NO)
         for key, row in gone.items()
     }
     others = [row for key, row in memory.items() if key in present and row.stash_before != UNKNOWN]
@@ -178,7 +179,9 @@ def taken_over(memory: Ratings, keys: Iterable[str], stash: int) -> dict[str, Re
     if own and not others:
         last, heir = max(own, key=lambda row: row.changed_at), memory.get(present[0], NEW)
         in_stash = stash if heir.stash == UNKNOWN else heir.stash
-        changed[present[0]] = replace(heir, stash=in_stash, stash_before=last.stash_before, undo=heir.undo or last.undo)
+        changed[present[0]] = replace(
+            heir, stash=in_stash, stash_before=last.stash_before, undone=heir.undone or last.undone
+        )
     return changed
 
 
@@ -197,11 +200,11 @@ def after_arrival(
     for key in rows:
         row, item = after[key], plex.get(key, ItemRating(UNKNOWN))
         if row.pending is Pending.TO_PLEX and _is_in_plex(row, item.value, answered=answered):
-            is_back = row.undo and row.sent == row.plex_before
+            is_back = row.undone and row.sent == row.plex_before
             base = replace(row, stash=row.stash if is_back else row.sent, plex=item.value, rated_at=item.rated_at)
             after[key] = _settled(replace(base, changed_at=now), plex_back=is_back)
         elif row.pending is Pending.TO_STASH and stash == row.sent:
-            if row.undo and row.sent == row.stash_before:
+            if row.undone and row.sent == row.stash_before:
                 after |= {other: replace(it, stash=stash) for other, it in after.items() if it.has_base}
                 after[key] = _settled(replace(row, stash=stash, changed_at=now), stash_back=True)
             elif row.overruled != UNKNOWN:
@@ -233,7 +236,7 @@ def _settled(row: RememberedRating, *, plex_back: bool = False, stash_back: bool
     row = _without_request(row)
     row = replace(row, plex_before=UNKNOWN) if plex_back else row
     row = replace(row, stash_before=UNKNOWN) if stash_back else row
-    return replace(row, undo=row.undo and row.is_written)
+    return row if row.is_written else replace(row, undone=TakenBack.NO)
 
 
 # --- the decision ----------------------------------------------------------------------------------------------------
@@ -244,7 +247,8 @@ def _plan(rows: Ratings, stash: int, plex: Mapping[str, ItemRating], wins: Wins,
     last = max(based, key=lambda row: row.changed_at).stash if based else NO_RATING
     stash_moved = stash != last
     movers = [key for key in plex if _has_moved(rows[key], plex[key], stash, wins)]
-    target = _target(stash, [plex[key] for key in movers], wins, stash_moved=stash_moved)
+    newest = max((plex[key] for key in movers), key=lambda item: (item.rated_at, item.value), default=None)
+    target = stash if newest is None or (stash_moved and wins == "stash") else newest.value
     rows = {
         key: replace(
             row,
@@ -254,18 +258,30 @@ def _plan(rows: Ratings, stash: int, plex: Mapping[str, ItemRating], wins: Wins,
         for key, row in rows.items()
     }
     if target != stash:
-        return RatingPlan(rows, target, rows=_to_stash(rows, stash, plex, target))
+        before = next((row.stash_before for row in rows.values() if row.stash_before != UNKNOWN), stash)
+        begun = {}
+        for key, row in rows.items():
+            has_said = plex[key].value == target
+            begun[key] = replace(
+                row,
+                pending=Pending.TO_STASH,
+                sent=target,
+                stash_before=before if has_said else row.stash_before,
+                overruled=UNKNOWN if has_said else plex[key].value,
+            )
+        return RatingPlan(rows, target, rows=begun)
     now = _next(rows, now)
-    resolved, to_plex = dict(rows), {}
+    resolved, begun = dict(rows), {}
     for key, item in plex.items():
         row = rows[key]
         if (row.stash, row.plex) == (stash, item.value):
             continue
         if item.value != stash:
-            to_plex[key] = stash
+            before = item.value if row.plex_before == UNKNOWN else row.plex_before
+            begun[key] = replace(row, plex_before=before, pending=Pending.TO_PLEX, sent=stash)
         elif row.plex != UNKNOWN or stash != NO_RATING:
             resolved[key] = replace(row, stash=stash, plex=item.value, changed_at=now, rated_at=item.rated_at)
-    return RatingPlan(resolved, to_plex=to_plex, rows=_to_plex(rows, plex, to_plex))
+    return RatingPlan(resolved, to_plex=dict.fromkeys(begun, stash), rows=begun)
 
 
 def _has_moved(row: RememberedRating, item: ItemRating, stash: int, wins: Wins) -> bool:
@@ -284,35 +300,6 @@ def _is_older(item: ItemRating, row: RememberedRating) -> bool:
     return item.rated_at < row.rated_at and (item.rated_at > 0 or is_unrated)
 
 
-def _target(stash: int, movers: Iterable[ItemRating], wins: Wins, *, stash_moved: bool) -> int:
-    """The rating that all are to have."""
-    last = max(movers, key=lambda item: (item.rated_at, item.value), default=None)
-    if last is None or (stash_moved and wins == "stash"):
-        return stash
-    return last.value
-
-
-def _to_plex(rows: Ratings, plex: Mapping[str, ItemRating], to_plex: Mapping[str, int]) -> dict[str, RememberedRating]:
-    return {
-        key: replace(
-            rows[key],
-            plex_before=plex[key].value if rows[key].plex_before == UNKNOWN else rows[key].plex_before,
-            pending=Pending.TO_PLEX,
-            sent=rating,
-        )
-        for key, rating in to_plex.items()
-    }
-
-
-def _to_stash(rows: Ratings, stash: int, plex: Mapping[str, ItemRating], rating: int) -> dict[str, RememberedRating]:
-    before = next((row.stash_before for row in rows.values() if row.stash_before != UNKNOWN), stash)
-    begun = {
-        key: replace(row, pending=Pending.TO_STASH, sent=rating, overruled=plex[key].value) for key, row in rows.items()
-    }
-    own = {key: row for key, row in begun.items() if row.overruled == rating}
-    return begun | {key: replace(row, stash_before=before, overruled=UNKNOWN) for key, row in own.items()}
-
-
 # --- undo ------------------------------------------------------------------------------------------------------------
 
 
@@ -320,12 +307,12 @@ def _undo_plan(rows: Ratings, stash: int, plex: Mapping[str, int], now: int) -> 
     """Put back what PlexSync's values have replaced, where they still are. Both sides then rest as they are."""
     resolved = dict(rows)
     for key, row in rows.items():
-        if row.undo:
+        if row.undone:
             base = row if row.has_base else replace(row, stash=stash, plex=plex[key], changed_at=_next(rows, now))
             stash_before = row.stash_before if row.stash == stash != row.stash_before else UNKNOWN
             plex_before = row.plex_before if row.plex == plex[key] != row.plex_before else UNKNOWN
             resolved[key] = _settled(replace(base, stash_before=stash_before, plex_before=plex_before))
-    back = {key: row for key, row in resolved.items() if row.undo}
+    back = {key: row for key, row in resolved.items() if row.undone}
     stash_rows = {
         key: replace(row, pending=Pending.TO_STASH, sent=row.stash_before)
         for key, row in back.items()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from plexsync.rules.ratings import Pending, RememberedRating
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.connection import Row, Table, clean, rows_of
 from plexsync.store.documents import LIBRARY, of_this_library
 
@@ -77,7 +78,7 @@ class Ratings(ReadOnlyRatings):
                 "scene": scene,
                 "item": clean(item),
                 "created_at": clean(created_at),
-                "undo": int(rating.undo),
+                "undo": int(bool(rating.undone)),
             }
             for item, rating in ratings.items()
             if rating is not None
@@ -108,4 +109,4 @@ def _remembered(*values: Any) -> RememberedRating:
     """The rating in these columns. A request that a damaged page has changed counts as none."""
     rating = RememberedRating(*values)
     pending = Pending(rating.pending) if rating.pending in Pending.__members__.values() else Pending.NOTHING
-    return replace(rating, pending=pending, undo=bool(rating.undo))
+    return replace(rating, pending=pending, undone=TakenBack.UNDO if rating.undone else TakenBack.NO)

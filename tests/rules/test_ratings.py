@@ -20,6 +20,7 @@ from plexsync.rules.ratings import (
     stash_rating,
     taken_over,
 )
+from plexsync.rules.taken_back import TakenBack
 from tests.tables import table
 
 NOW = 1_768_471_200_000
@@ -110,10 +111,10 @@ def test_what_an_item_that_is_gone_has_replaced_in_stash_is_remembered_with_one_
     assert taken_over({"71": gone}, ["71"], 80) == {}
     heir = {"72": RememberedRating(stash=80, stash_before=20), "71": base(80, 80, changed_at=5)}
     assert taken_over({"71": gone}, ["73", "72"], 80) == heir
-    asked = replace(gone, undo=True)
-    assert taken_over({"71": asked}, ["72"], 80)["72"].undo
-    assert not taken_over({"71": asked}, ["72"], 80)["71"].undo
-    assert taken_over({"71": replace(asked, plex_before=30)}, ["72"], 80)["71"].undo, "its own part is left"
+    asked = replace(gone, undone=TakenBack.UNDO)
+    assert taken_over({"71": asked}, ["72"], 80)["72"].undone
+    assert not taken_over({"71": asked}, ["72"], 80)["71"].undone
+    assert taken_over({"71": replace(asked, plex_before=30)}, ["72"], 80)["71"].undone, "its own part is left"
     assert taken_over({"71": gone}, ["72"], 70) == {"71": base(80, 80, changed_at=5)}, "you have rated since"
     known = {"71": gone, "72": base(80, 80, stash_before=30)}
     assert taken_over(known, ["72"], 80) == {"71": base(80, 80, changed_at=5)}
@@ -159,11 +160,11 @@ def test_the_base_that_was_saved_last_counts_also_in_one_moment_and_after_the_cl
         "answered": after_arrival(
             {"71": others, "72": replace(rated, pending=Pending.TO_STASH)}, 60, {"72": ItemRating(60)}, now=NOW
         ),
-        "begun anew": plan({"71": others, "72": replace(NEW, undo=True)}, 60, 80, 60).resolved,
+        "begun anew": plan({"71": others, "72": replace(NEW, undone=TakenBack.UNDO)}, 60, 80, 60).resolved,
     }
     for how, rows in saved.items():
         assert rows["72"].changed_at > NOW + ahead, how
-        memory = {"71": others, "72": replace(rows["72"], undo=False)}
+        memory = {"71": others, "72": replace(rows["72"], undone=TakenBack.NO)}
         assert sends(plan(memory, 60, 40, 60)) == (40, {}), f"{how}: Stash has not moved, and the other item has"
 
 
@@ -257,7 +258,7 @@ def test_a_time_from_before_the_clock_was_set_back_is_capped():
 
 
 def undone(row: RememberedRating) -> dict[str, RememberedRating]:
-    return {"71": replace(row, undo=True)}
+    return {"71": replace(row, undone=TakenBack.UNDO)}
 
 
 def test_an_undo_puts_back_what_was_in_plex_and_both_sides_rest():

@@ -437,7 +437,7 @@ class Watchers:
 
         def ask() -> Marked | str:
             parts = world.process.parts
-            wishes = WishForPlays(parts.stash, parts.gates, plays_recovery(parts), wish)
+            wishes = WishForPlays(parts.stash.watching, parts.gates, plays_recovery(parts), wish)
             try:
                 return wish_undone(parts.store, wishes, parts.clock, [scene.id], "undo")
             except NeighbourError as error:

@@ -9,13 +9,16 @@ import pytest
 from plexsync.rules.item import Entry, Part
 from plexsync.rules.ratings import NO_RATING, Pending, RememberedRating
 from plexsync.rules.records import SectionRow
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store import integrity, rating_memory, repair
 from plexsync.store.database import Database
 from tests.stores import look
 
 T = 1_700_000_000_000
 CREATED = "2026-01-02T03:04:05Z"
-RATING = RememberedRating(80, 85, NO_RATING, 20, Pending.TO_PLEX, 80, 30, T + 5, undo=True, changed_at=T, rated_at=9)
+RATING = RememberedRating(
+    80, 85, NO_RATING, 20, Pending.TO_PLEX, 80, 30, T + 5, undone=TakenBack.UNDO, changed_at=T, rated_at=9
+)
 
 
 def save(store: Database, scene: int, **ratings: RememberedRating | None) -> None:

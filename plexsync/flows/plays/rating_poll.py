@@ -114,4 +114,4 @@ def _differs(base: RememberedRating | None, stash: int, plex: int) -> bool:
     """Whether one of the two has moved, or the rating is not settled."""
     if base is None:
         return stash != plex
-    return (base.stash, base.plex) != (stash, plex) or bool(base.pending) or base.undo
+    return (base.stash, base.plex) != (stash, plex) or bool(base.pending) or bool(base.undone)

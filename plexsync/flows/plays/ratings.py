@@ -49,6 +49,7 @@ from plexsync.rules.ratings import (
 )
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import Scope
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database, Reader, Writer
 
 BOTH = (RATING, RATING_BACK)
@@ -125,7 +126,7 @@ def bases_of(db: Reader, scenes: Iterable[Scene]) -> dict[tuple[int, str], Remem
 def save_bases(tx: Writer, scene: Scene, ratings: Mapping[str, RememberedRating]) -> None:
     """Save what is remembered of the ratings of a scene, by item, also as the scene flow would."""
     tx.ratings.save(scene.id, scene.created_at, ratings)
-    based = {key: row for key, row in ratings.items() if row.has_base and not row.pending and not row.undo}
+    based = {key: row for key, row in ratings.items() if row.has_base and not row.pending and not row.undone}
     memories = tx.memories.of([scene.id]) if based else {}
     for key, row in based.items():
         memory = memories.get((scene.id, key), {})
@@ -322,7 +323,9 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
         rows = {key: row for (_, key), row in tx.ratings.of({id: recalled.created_at}).items()}
         if not any(row.is_written for row in rows.values()):
             return False
-        tx.ratings.save(id, recalled.created_at, {key: replace(row, undo=True) for key, row in rows.items()})
+        tx.ratings.save(
+            id, recalled.created_at, {key: replace(row, undone=TakenBack.UNDO) for key, row in rows.items()}
+        )
         # The engine queues this flow.
         tx.jobs.wrest(self._other, id, now=now)
         tx.jobs.want(self._other, id, Why.USER, now)
@@ -396,7 +399,7 @@ class RatingToStash(RatingFlow):
         for errand in errands:
             errand.read(stash_rating(errand.answer), errand.plex, self._clock.now())
             rows = errand.opened.values()
-            errand.leads = any(row.overruled != UNKNOWN or (row.undo and row.plex_before != UNKNOWN) for row in rows)
+            errand.leads = any(row.overruled != UNKNOWN or (row.undone and row.plex_before != UNKNOWN) for row in rows)
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
