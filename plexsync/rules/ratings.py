@@ -200,7 +200,7 @@ def after_arrival(
     for key in rows:
         row, item = after[key], plex.get(key, ItemRating(UNKNOWN))
         if row.pending is Pending.TO_PLEX and _is_in_plex(row, item.value, answered=answered):
-            is_back = row.undone and row.sent == row.plex_before
+            is_back = bool(row.undone) and row.sent == row.plex_before
             base = replace(row, stash=row.stash if is_back else row.sent, plex=item.value, rated_at=item.rated_at)
             after[key] = _settled(replace(base, changed_at=now), plex_back=is_back)
         elif row.pending is Pending.TO_STASH and stash == row.sent:
