@@ -180,9 +180,7 @@ def _act(call: Call, action: Action, wanted: SelectionOptions, *, dry_run: bool,
                 return _show(call, start, action, asked)
             asks = bool(ids) and (len(ids) > 1 or action.always_asks) and not yes
             if asks and not confirmed(action.question(asked)):
-                click.echo("plexsync: nothing was changed", err=True)
-                call.answer(action.carried([]).facts, lambda: None)
-                return FAILED
+                return call.declined("changed", action.carried([]).facts)
             with ProgressBar(start.console, action.bar) as bar:
                 done = action.carry_out(replace(asked, progress=bar.at, stopping=stop.event.is_set))
             busy, closed = parts.someone_works(), "" if wait or not action.kinds else start.ask(parts)

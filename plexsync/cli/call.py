@@ -61,10 +61,19 @@ class Call:
         else:
             tell()
 
-    def refused(self, reason: str, **facts: object) -> int:
-        """Report why the call failed, as `error` beside the facts in JSON and as a line; returns the exit code."""
-        self.answer({**facts, "error": reason}, lambda: None)
+    def refused(self, reason: str, done: str = "", /, **facts: object) -> int:
+        """Report why the call failed, as `error` beside the facts in JSON and as a line; returns the exit code.
+
+        `done` is a line about what was done nevertheless.
+        """
+        self.answer({**facts, "error": reason}, lambda: click.echo(done) if done else None)
         click.echo(f"plexsync: {reason}", err=True)
+        return FAILED
+
+    def declined(self, action: str, facts: Mapping[str, object]) -> int:
+        """Report that you said no, so that nothing was `action`; returns the exit code."""
+        self.answer(facts, lambda: None)
+        click.echo(f"plexsync: nothing was {action}", err=True)
         return FAILED
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from plexsync.app.database_files import check_restorable, restore_backup, save_backup
-from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import LiveLine, paper, say
@@ -69,9 +69,7 @@ def restore(call: Call, file: Path, yes: bool) -> int:
         if not os.path.isfile(file):  # noqa: PTH113 - unlike the method of Path, it raises nothing
             raise Unusable(f"{file} is not a file")
         if not yes and not confirmed(f"Replace the database in {start.folder} by {file}?"):
-            click.echo("plexsync: nothing was restored", err=True)
-            call.answer({"restored": False}, lambda: None)
-            return FAILED
+            return call.declined("restored", {"restored": False})
         with LiveLine(start.console) as line:
             line.show("checking the copy, and putting it back")
             done = restore_backup(start.address, file)

@@ -6,16 +6,19 @@ import click
 
 from plexsync.app.parts import opened
 from plexsync.app.settings import SettingsNeed
-from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import begun
 from plexsync.cli.start import opened as opened_for
 from plexsync.cli.terminal.param_types import ItemKey, SceneNumber
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
+from plexsync.cli.terminal.worker_hint import NO_WORKER
 from plexsync.flows.scenes import bindings
 from plexsync.reports.format import local, many, safe, stamp
 from plexsync.reports.undo import rests
 from plexsync.rules.match_records import Binding
+
+SYNCS = "the worker syncs it at once"
 
 
 @command("bind")
@@ -103,54 +106,39 @@ def _bind_pairs(call: Call, pairing: bindings.Pairing, none: str, *, dry: bool, 
             raise start.settings.away
         with ProgressBar(start.console, "looking") as bar:
             pairs = bindings.pairs_by(pairing, parts.looker, bar.at)
-        facts = {"pairs": list(map(_pair_facts, pairs)), "bound": []}
-        if pairs and not call.json:
-            _tell_pairs(pairs)
+        facts = {
+            "pairs": [
+                {
+                    "scene": pair.scene,
+                    "title": pair.title or None,
+                    "file": pair.file,
+                    "item": pair.key,
+                    "path": pair.path,
+                    "why": pair.doubt,
+                }
+                for pair in pairs
+            ],
+            "bound": [],
+        }
+        for pair in () if call.json else pairs:
+            title = f" ({safe(pair.title, 80)})" if pair.title else ""
+            say(paper(), f"Scene {pair.scene}{title}: {safe(pair.file)}")
+            say(paper(), f"  item {pair.key}: {safe(pair.path)}")
+            say(paper(), f"  {safe(pair.doubt)}")
         if dry or not pairs:
-            call.answer(facts, lambda: say(paper(), _sum(pairs, none)))
+            summary = f"{many(len(pairs), 'scene')} would be bound" if pairs else f"no scene {none}"
+            call.answer(facts, lambda: say(paper(), summary))
             return FINE
         if not yes and not confirmed(f"Bind {many(len(pairs), 'scene')} to these items?"):
-            click.echo("plexsync: nothing was bound", err=True)
-            call.answer(facts, lambda: None)
-            return FAILED
+            return call.declined("bound", facts)
         with ProgressBar(start.console, "binding") as bar:
             bound = bindings.bind_pairs(pairing, parts.looker, pairs, bar.at)
         busy = parts.someone_works()
     changed = len(pairs) - len(bound)
     more = f"; {many(changed, 'scene')} not bound, because something has changed meanwhile" if changed else ""
-    line = f"{many(len(bound), 'scene')} bound and queued{more}; {_hint(busy)}"
+    line = f"{many(len(bound), 'scene')} bound and queued{more}; {SYNCS if busy else NO_WORKER}"
     call.answer({**facts, "bound": [pair.scene for pair in bound]}, lambda: say(paper(), line))
     return FINE
-
-
-def _pair_facts(pair: bindings.Pair) -> dict[str, object]:
-    return {
-        "scene": pair.scene,
-        "title": pair.title or None,
-        "file": pair.file,
-        "item": pair.key,
-        "path": pair.path,
-        "why": pair.doubt,
-    }
-
-
-def _tell_pairs(pairs: Sequence[bindings.Pair]) -> None:
-    out = paper()
-    for pair in pairs:
-        title = f" ({safe(pair.title, 80)})" if pair.title else ""
-        say(out, f"Scene {pair.scene}{title}: {safe(pair.file)}")
-        say(out, f"  item {pair.key}: {safe(pair.path)}")
-        say(out, f"  {safe(pair.doubt)}")
-
-
-def _sum(pairs: Sequence[bindings.Pair], none: str) -> str:
-    if not pairs:
-        return f"no scene {none}"
-    return f"{many(len(pairs), 'scene')} would be bound"
-
-
-def _hint(busy: bool) -> str:
-    return "the worker syncs it at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
 
 
 @command("unbind")
@@ -209,4 +197,4 @@ def _tell(scene: int, bound: bindings.Bound, *, busy: bool) -> None:
     if bound.undone:
         say(out, rests(scene, bound.undone))
     else:
-        out.print(f"It is queued; {_hint(busy)}")
+        out.print(f"It is queued; {SYNCS if busy else NO_WORKER}")

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from plexsync.app.parts import opened as parts_on
 from plexsync.app.stored import Stored
-from plexsync.cli.call import FAILED, FINE, Call, Sharing, family
+from plexsync.cli.call import FINE, Call, Sharing, family
 from plexsync.cli.start import begun, opened
 from plexsync.cli.terminal.completions import dead_scenes
 from plexsync.cli.terminal.export_file import output
@@ -137,13 +137,14 @@ def show(call: Call, scene: Key) -> int:
         row, attempts, pushes = db.jobs.find(kind, id), db.attempts.of(kind, id), db.pushes.of(kind, id)
         now, name = parts.clock.now(), title(db, kind, id)
     if row is None or row.state is not State.DEAD:
-        return _missed(call, [scene], done=0, verb="shown")
+        return _answer(call, (0, [scene]), "shown")
+    cured = cure(row.cls, row.error)
     facts = {
         "title": name,
         "job": row_facts(row),
         "attempts": attempt_facts(attempts),
         "pushes": push_facts(pushes),
-        "advice": cure(row.cls, row.error).advice,
+        "advice": cured.advice,
     }
 
     def tell() -> None:
@@ -153,7 +154,6 @@ def show(call: Call, scene: Key) -> int:
             out.print(attempt_table(attempts))
         if pushes:
             out.print(push_table(pushes))
-        cured = cure(row.cls, row.error)
         say(out, f"{cured.meaning}: {cured.advice}")
 
     call.answer(facts, tell)
@@ -222,14 +222,9 @@ def drop(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool, yes
             named = sum(dead_letters.is_open(db, *key) for key in dict.fromkeys(scenes))
             count = named if scenes else dead_letters.count(db, cause or "")
         names = _collections(parts, scenes)
-        if (
-            count
-            and not yes
-            and not confirmed(f"Drop {names or many(count, 'scene')}? They come back only by a new edit.")
-        ):
-            click.echo("plexsync: nothing was dropped", err=True)
-            call.answer({"dropped": 0}, lambda: None)
-            return FAILED
+        question = f"Drop {names or many(count, 'scene')}? They come back only by a new edit."
+        if count and not yes and not confirmed(question):
+            return call.declined("dropped", {"dropped": 0})
         if scenes:
             done = dead_letters.drop(parts.store, parts.clock, scenes)
         else:
@@ -294,15 +289,10 @@ def _answer(
     then: str = "",
 ) -> int:
     count, missed = done
-    if missed:
-        return _missed(call, missed, done=count, verb=verb, where=where)
-    call.answer({verb: count}, lambda: say(paper(), f"{names or many(count, 'scene')} {verb}{then}"))
-    return FINE
-
-
-def _missed(call: Call, missed: Sequence[Key], *, done: int, verb: str, where: str = "a dead letter") -> int:
+    if not missed:
+        call.answer({verb: count}, lambda: say(paper(), f"{names or many(count, 'scene')} {verb}{then}"))
+        return FINE
     names = ", ".join(written(*key) for key in missed)
     message = f"not {where}: {names} (plexsync dlq list lists them)"
-    if done and not call.json:
-        paper().print(f"{many(done, 'scene')} {verb}")
-    return call.refused(message, **{verb: done, "not_dead": [written(*key) for key in missed]})
+    summary = f"{many(count, 'scene')} {verb}" if count else ""
+    return call.refused(message, summary, **{verb: count, "not_dead": [written(*key) for key in missed]})

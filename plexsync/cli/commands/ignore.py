@@ -3,7 +3,6 @@
 import click
 
 from plexsync.app.named_scenes import ignore_scenes, known_scenes, unignore_scenes
-from plexsync.app.stored import Stored
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.completions import ignored_scenes
@@ -34,26 +33,20 @@ def ignore(call: Call, scenes: tuple[int, ...], list_: bool) -> int:
         raise click.UsageError("say which scenes by their numbers, or --list")
     with opened(call) as stored:
         if list_:
-            return _tell_ignored(call, stored)
+            with stored.store.reading() as db:
+                rows = db.jobs.in_state(State.IGNORED)
+            listed = {"count": len(rows), "scenes": [{"id": row.id, "since": stamp(row.since)} for row in rows]}
+            drawn = table("", ("scene", "since"), [(f"{row.id}", local(row.since)) for row in rows])
+            call.answer(listed, lambda: paper().print(drawn if rows else "nothing is ignored"))
+            return FINE
         named = known_scenes(stored, scenes)
         done = len(ignore_scenes(stored.store, named.existing, stored.clock))
-    facts = ignored_facts(named, done)
+    facts, summary = ignored_facts(named, done), f"{many(done, 'scene')} ignored"
     if named.unchecked:
         click.echo(f"plexsync: {unchecked_words(named)}", err=True)
     if named.missing:
-        if done and not call.json:
-            paper().print(f"{many(done, 'scene')} ignored")
-        return call.refused(missing_words(named), **dict(facts))
-    call.answer(facts, lambda: paper().print(f"{many(done, 'scene')} ignored"))
-    return FINE
-
-
-def _tell_ignored(call: Call, stored: Stored) -> int:
-    with stored.store.reading() as db:
-        rows = db.jobs.in_state(State.IGNORED)
-    listed = {"count": len(rows), "scenes": [{"id": row.id, "since": stamp(row.since)} for row in rows]}
-    shown = [(f"{row.id}", local(row.since)) for row in rows]
-    call.answer(listed, lambda: paper().print(table("", ("scene", "since"), shown) if rows else "nothing is ignored"))
+        return call.refused(missing_words(named), summary if done else "", **dict(facts))
+    call.answer(facts, lambda: paper().print(summary))
     return FINE
 
 
@@ -78,7 +71,5 @@ def unignore(call: Call, scenes: tuple[int, ...]) -> int:
     if not missed:
         call.answer({"unignored": done}, lambda: paper().print(summary))
         return FINE
-    if done and not call.json:
-        paper().print(summary)
     problem = f"not ignored: {', '.join(map(str, missed))} (plexsync ignore --list shows them)"
-    return call.refused(problem, unignored=done, not_ignored=missed)
+    return call.refused(problem, summary if done else "", unignored=done, not_ignored=missed)

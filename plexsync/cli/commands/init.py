@@ -29,7 +29,7 @@ from plexsync.app.setting_change import (
     overriding,
     why_not,
 )
-from plexsync.cli.call import FAILED, FINE, INTERRUPTED, Call, command
+from plexsync.cli.call import FINE, INTERRUPTED, Call, command
 from plexsync.cli.settings import here_of, toml_of
 from plexsync.cli.setup.finder import ADDRESS, KEY, STASH, TOKEN, Finder, FoundPaths, Given
 from plexsync.cli.setup.steps import plex_settings, written_rules
@@ -142,8 +142,7 @@ def _set_up(call: Call, options: Callable[[], Given], *, yes: bool) -> int:
                 return call.refused(f"{Redactor(call.secrets).redact(str(error))}; {rest}")
             raise
         if not is_agreed:
-            click.echo("plexsync: nothing was written", err=True)
-            return FAILED
+            return call.declined("written", {})
         change.write(kept=kept)
         over = tuple(overriding(here, findings.settings(call)).values())
         facts = {

@@ -34,11 +34,7 @@ def notify(call: Call, sends: bool) -> int:
     facts = [{"way": name, "problem": hidden.redact(problem) or None} for name, problem in ways]
     if not ways:
         return call.refused(NONE, ways=[], sent=False)
-    call.answer({"ways": facts, "sent": sends}, lambda: _tell(facts, sends=sends))
+    is_well = "took the test notice" if sends else "is set"
+    lines = [f"{fact['way']}: {fact['problem'] or is_well}" for fact in facts]
+    call.answer({"ways": facts, "sent": sends}, lambda: say(paper(), "\n".join(lines)))
     return FAILED if any(fact["problem"] for fact in facts) else FINE
-
-
-def _tell(facts: list[dict[str, str | None]], *, sends: bool) -> None:
-    well = "took the test notice" if sends else "is set"
-    for fact in facts:
-        say(paper(), f"{fact['way']}: {fact['problem'] or well}")

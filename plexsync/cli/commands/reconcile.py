@@ -80,17 +80,26 @@ def reconcile(
         raise click.UsageError("--quick runs a poll, and takes no other option")
     if anew and ways:
         raise click.UsageError("--anew is for the full comparison: a selection is always compared from its start")
+    if not quick:
+        return _compare(call, scenes, since, library or "", anew=anew, wait=wait)
+    with begun(call, need=SettingsNeed.WORK) as start, stoppable(), opened(start.config, start.folder) as parts:
+        start.require(parts)
+        return _look(call, parts)
+
+
+def _compare(
+    call: Call, scenes: tuple[int, ...], since: datetime | timedelta | None, library: str, *, anew: bool, wait: bool
+) -> int:
+    """Compare the chosen scenes, or all; returns the exit code."""
     with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
         with opened(start.config, start.folder) as parts, ProgressBar(start.console, "comparing") as bar:
             start.require(parts)
-            if quick:
-                return _look(call, parts)
-            if scenes or not ways:
+            scope = ComparisonScope(tuple(dict.fromkeys(scenes)), moment(since, parts.clock.now()), library)
+            is_whole = scope == ComparisonScope()
+            if scenes or is_whole:
                 take_up_skipped(parts.store, parts.clock, scenes or None)
-            then = moment(since, parts.clock.now())
             try:
-                if ways:
-                    scope = ComparisonScope(tuple(dict.fromkeys(scenes)), then, library or "")
+                if not is_whole:
                     report = parts.reconciler.reconcile_some(scope, bar.at, stopping=stop.event.is_set)
                 else:
                     report = parts.reconciler.reconcile(bar.at, stopping=stop.event.is_set, anew=anew)

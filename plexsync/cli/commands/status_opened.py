@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import click
 
 from plexsync.app.rules import look_rules
-from plexsync.app.stored import Stored
 from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.faults import code_of, lines_of
 from plexsync.cli.several import calls_of_all
@@ -13,7 +12,7 @@ from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.cli.terminal.status_page import show_page
 from plexsync.flows.scenes.verbs import standing_in
-from plexsync.reports.comparisons import lone_items, lone_scenes
+from plexsync.reports.comparisons import UnpairedFacts, lone_items, lone_scenes
 from plexsync.reports.format import ago, local, noted, safe, stamp
 from plexsync.reports.rows import row_facts, title
 from plexsync.reports.scenes import left_out_facts, left_out_words
@@ -65,17 +64,11 @@ def _tell_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
 
 def tell_scene(call: Call, id: int) -> int:
     """Print the status of one scene; returns 1 for an unknown one."""
-    with opened(call) as parts:
-        return _tell_scene(call, parts, id)
-
-
-def _tell_scene(call: Call, parts: Stored, id: int) -> int:
-    now = parts.clock.now()
-    with parts.store.reading() as db:
+    with opened(call) as parts, parts.store.reading() as db:
+        now, names = parts.clock.now(), look_rules(parts.config).picture_names
         row, stands = db.jobs.find(Kind.SCENE, id), standing_in(db, id)
         scene_title = title(db, Kind.SCENE, id)
         results = db.pictures.of(id)
-    names = look_rules(parts.config).picture_names
     since = stamp(stands.since)
     facts: SceneReport = {
         "id": id,
@@ -92,7 +85,8 @@ def _tell_scene(call: Call, parts: Stored, id: int) -> int:
     reason = f": {safe(stands.why)}" if stands.why else ""
     if facts["left_out"]:
         reason = f", but {safe(left_out_words(facts['left_out']))}"
-    word = f"is {in_sync_words(stands.kept_fields)}" if stands.kept_fields else _is(stands.status)
+    word = in_sync_words(stands.kept_fields) if stands.kept_fields else stands.status.word
+    word = word if word.startswith("needs") else f"is {word}"
     sentence = f"{name} {word}{lasts}{reason}" + (f"; {DECIDE} {id} decides" if stands.kept_fields else "")
     if stands.status is SceneStatus.UNKNOWN:
         sentence = f"scene {id} is unknown: plexsync explain {id} reads it from both servers"
@@ -100,39 +94,28 @@ def _tell_scene(call: Call, parts: Stored, id: int) -> int:
     return FAILED if stands.status is SceneStatus.UNKNOWN else FINE
 
 
-def _is(status: SceneStatus) -> str:
-    return status.word if status.word.startswith("needs") else f"is {status.word}"
-
-
 def tell_alone(call: Call, *, scenes: bool) -> int:
     """Print the unpaired items or scenes."""
     with opened(call) as parts:
-        return _tell_alone(call, parts, scenes=scenes)
-
-
-def _tell_alone(call: Call, parts: Stored, *, scenes: bool) -> int:
-    with parts.store.reading() as db:
-        run = noted(db.notes.text(LAST_RUN))
-    if scenes:
-        ids = list(lone_scenes(parts))
-        call.answer({"compared": stamp(run), "scenes": ids}, lambda: _tell_list(run, (str(id) for id in ids), "scene"))
-        return FINE
-    if call.json:
-        call.answer({"compared": stamp(run), "items": list(lone_items(parts))}, lambda: None)
-        return FINE
-    lines = (f"{item['item']}  {file}" for item in lone_items(parts) for file in item["files"] or ["(no file)"])
-    _tell_list(run, lines, "item")
+        with parts.store.reading() as db:
+            run = noted(db.notes.text(LAST_RUN))
+        lone: Iterable[int | UnpairedFacts] = lone_scenes(parts) if scenes else lone_items(parts)
+        if call.json:
+            call.answer({"compared": stamp(run), "scenes" if scenes else "items": list(lone)}, lambda: None)
+        elif run is None:
+            click.echo("No full comparison has run yet: plexsync reconcile runs one.")
+        else:
+            _tell_list(lone, "scene" if scenes else "item")
     return FINE
 
 
-def _tell_list(run: int | None, lines: Iterable[str], noun: str) -> None:
+def _tell_list(lone: Iterable[int | UnpairedFacts], noun: str) -> None:
     """Print the list line by line, of any length."""
-    if run is None:
-        click.echo("No full comparison has run yet: plexsync reconcile runs one.")
-        return
     none = True
-    for line in lines:
+    for one in lone:
         none = False
-        click.echo(safe(line, 4_200))
+        lines = [f"{one}"] if isinstance(one, int) else [f"{one['item']}  {f}" for f in one["files"] or ["(no file)"]]
+        for line in lines:
+            click.echo(safe(line, 4_200))
     if none:
         click.echo(f"No {noun} stands alone.")

@@ -166,13 +166,11 @@ def sync(
         if scenes or all_ or since or dry or file or out or force or take_over or yes:
             raise click.UsageError("--apply writes what is in the plan: it goes with --wait alone")
         return apply_plan(call, plan, wait=wait)
-    if bool(scenes) + all_ + (since is not None) != 1:
-        raise click.UsageError("say which scenes: --all, --since WHEN, or their numbers")
-    _check_which_way(wait, dry, file, out, force, yes)
+    _check_way(bool(scenes) + all_ + (since is not None), wait, dry, file, out, force, yes)
     if dry:
         with begun(call, need=SettingsNeed.WORK) as start:
-            to = PreviewFile(out or file, replace=force, is_plan=bool(out))
-            return dry_run(call, start, tuple(dict.fromkeys(scenes)), since=since, to=to, take_over=take_over)
+            to, ids = PreviewFile(out or file, replace=force, is_plan=bool(out)), tuple(dict.fromkeys(scenes))
+            return dry_run(call, start, ids, since=since, to=to, take_over=take_over)
     return _queue(call, scenes, since, wait=wait, take_over=take_over, yes=yes)
 
 
@@ -194,8 +192,7 @@ def _queue(
             mend(start.address)
             queued = queue()
         if queued is None:
-            click.echo("plexsync: nothing was queued", err=True)
-            return FAILED
+            return call.declined("queued", {})
         if wait and queued.ids:
             return _wait(call, start, queued, whole=whole)
     if not call.json and (queued.ids or not (queued.refused or queued.named.undone)):
@@ -204,7 +201,9 @@ def _queue(
     return queued.told(call, {"wanted": len(queued.ids), **({"why": queued.closed} if queued.closed else {})})
 
 
-def _check_which_way(wait: bool, dry: bool, file: str, out: str, force: bool, yes: bool) -> None:
+def _check_way(ways: int, wait: bool, dry: bool, file: str, out: str, force: bool, yes: bool) -> None:
+    if ways != 1:
+        raise click.UsageError("say which scenes: --all, --since WHEN, or their numbers")
     if dry and (wait or yes):
         raise click.UsageError("--dry-run writes nothing: it goes without --wait and --yes")
     if (file or out) and not dry:
