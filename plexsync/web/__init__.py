@@ -11,7 +11,7 @@ pages (Starlette, Jinja2); the one script only keeps an open page up to date. To
   `raise PageNotFound` answers 404, `raise Wrong("...")` answers 400 with that line; database errors become 503.
 * `ask.parts` are the parts (`plexsync.app.parts.Parts`): read with `with ask.reading() as db`.
   Code that sends requests to Stash or Plex runs inside `with ask.desk.looking() as parts`, one at a time, since gates
-  and inspector are bound to one thread.
+  and inspector are bound to one thread. `ask.look(find)` does so, and says why nothing can be found now.
 * `ask.show("scene.html", ...)` renders a template that extends `base.html`. Undefined names are errors, all texts are
   escaped. Foreign texts go through the filter `line` (no control or bidirectional characters). `parts.html` has the
   macros: `moment`, `badge`, `button`, `figure`.

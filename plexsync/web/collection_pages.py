@@ -26,7 +26,6 @@ from plexsync.reports.rows import past_facts, past_of, row_facts
 from plexsync.rules.collection_status import CollectionStatus, named_status
 from plexsync.rules.job import COLLECTION
 from plexsync.store.database import Reader
-from plexsync.web.context import Busy
 from plexsync.web.pages import Ask, PageNotFound, Wrong, page, whole_number
 
 HERE = "/collections"
@@ -149,7 +148,9 @@ def stands(name: str) -> CollectionStatus:
 def collection(ask: Ask) -> Response:
     """One collection: how it stands, each part on both servers, and its history."""
     id = ask.number("id")
-    facts, away = (None, "") if ask.live else _now(ask, id)
+    facts, away = None, ""
+    if not ask.live:
+        facts, away = ask.look(lambda parts: collection_report(parts.store, collection_viewer(parts), id))
     with ask.reading() as db:
         row = db.collections.of([id]).get(id)
         if row is None:
@@ -183,15 +184,6 @@ def report(ask: Ask) -> CollectionFacts | tuple[CollectionFacts, int]:
     if facts is None:
         raise PageNotFound
     return (facts, 503) if facts["away"] else facts
-
-
-def _now(ask: Ask, id: int) -> tuple[CollectionFacts | None, str]:
-    """The collection as the worker sees it, or why it can't be inspected now."""
-    try:
-        with ask.desk.looking() as parts:
-            return collection_report(parts.store, collection_viewer(parts), id), ""
-    except Busy as busy:
-        return None, str(busy)
 
 
 routes = [

@@ -14,7 +14,7 @@ from plexsync.reports.format import sentences
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.errors import NeighbourError
 from plexsync.web.action_pages import carry_out
-from plexsync.web.context import AWAY, Busy
+from plexsync.web.context import Busy
 from plexsync.web.pages import Ask, Wrong, action, address, page, scene_number
 
 HERE = "/drift"
@@ -51,13 +51,13 @@ def read(ask: Ask, limit: int) -> DriftReport:
     """The report for the address; only what you keep, while a server can't be asked."""
     wanted = DriftFilter(library=ask.query.get("library", ""), kept_only=bool(ask.query.get("kept", "")))
     after, scene = scene_number(ask.query.get("after", "0")), scene_number(ask.query.get("scene", "0"))
-    try:
-        with ask.desk.looking() as parts:
-            if scene:
-                return drift_facts(_of_scene(parts, wanted, scene))
-            return drift_facts(drift_page(parts.looker, wanted, after=after, limit=limit))
-    except AWAY as error:
-        away = str(error)
+    listed, away = ask.look(
+        lambda parts: (
+            _of_scene(parts, wanted, scene) if scene else drift_page(parts.looker, wanted, after=after, limit=limit)
+        )
+    )
+    if listed is not None:
+        return drift_facts(listed)
     with ask.reading() as db:
         return known_drift(db, wanted, away, after=after, limit=limit)
 

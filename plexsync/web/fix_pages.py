@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from plexsync.app.fixes import ASKING, FixAction, FixOrder, carry_out
 from plexsync.flows.scenes.bindings import (
-    Pair,
     Pairing,
     bind_pairs,
     by_duration,
@@ -27,7 +26,7 @@ from plexsync.reports.fixes import CAUSES, FixPage, FixReport, Looked, fix_repor
 from plexsync.reports.format import many
 from plexsync.rules.choices import Choice
 from plexsync.rules.errors import NeighbourError
-from plexsync.web.context import AWAY, Busy
+from plexsync.web.context import Busy
 from plexsync.web.pages import Ask, Wrong, action, address, page
 
 HERE, ACCEPT = "/fix", "/accept"
@@ -70,11 +69,8 @@ def _look(ask: Ask, ids: Sequence[int]) -> Looked:
     """The candidates of these scenes; an open page that updates itself does not ask both servers again and again."""
     if ask.live:
         return Looked()
-    try:
-        with ask.desk.looking() as parts:
-            return Looked(candidates_now(parts.looker, ids))
-    except AWAY as error:
-        return Looked(away=str(error))
+    found, away = ask.look(lambda parts: candidates_now(parts.looker, ids))
+    return Looked(found or {}, away)
 
 
 def mend(ask: Ask) -> Response:
@@ -176,17 +172,11 @@ RULES = {DURATION: by_duration_rule, FOLDER: folder_rule}
 def pairs_page(ask: Ask) -> Response:
     """Show the pairs, and the button that binds them."""
     rule = RULES[ask.here](ask.query.get("folder", ""))
-    pairs: list[Pair] = []
-    away = ""
     asks = ask.here == FOLDER and not rule.folder
-    try:
-        with ask.desk.looking() as parts:
-            pairs = [] if asks else pairs_by(rule.pairing, parts.looker, limit=PAIRS + 1)
-    except AWAY as error:
-        away = str(error)
-    few = pairs[:PAIRS]
+    found, away = ask.look(lambda parts: [] if asks else pairs_by(rule.pairing, parts.looker, limit=PAIRS + 1))
+    pairs = found or []
+    few, more = pairs[:PAIRS], len(pairs) > PAIRS
     fields = " ".join(f"{pair.scene}:{pair.key}" for pair in few)
-    more = len(pairs) > PAIRS
     return ask.show("pairs.html", rule=rule, asks=asks, pairs=few, more=more, fields=fields, away=away, back=AMBIGUOUS)
 
 

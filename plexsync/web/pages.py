@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -22,15 +22,18 @@ from plexsync.reports.scenes import left_out_words
 from plexsync.reports.shapes.scenes import PastAttempt
 from plexsync.reports.verdict import word_for_worker, worker_tone
 from plexsync.rules.choices import hold_cause
+from plexsync.rules.errors import NeighbourError
 from plexsync.rules.gate_names import caption
 from plexsync.rules.item import PICTURES
 from plexsync.rules.sorting import BY_NUMBER, Sort, read_sort
 from plexsync.rules.status_words import SceneStatus, in_sync_words, job_word, status_of
 from plexsync.store.database import Reader
 from plexsync.web.addresses import ServerLinks, at_prefix, prefix_of
-from plexsync.web.context import Desk
+from plexsync.web.context import Busy, Desk
 from plexsync.web.entry_desks import EntryDesk, EntryDesks
 from plexsync.web.sessions import Session, Sessions
+
+T = TypeVar("T")
 
 HERE = Path(__file__).resolve().parent
 LARGEST_ID = 2**63 - 1
@@ -138,6 +141,14 @@ class Ask:
         if number is None:
             raise PageNotFound
         return number
+
+    def look(self, find: Callable[[Parts], T]) -> tuple[T | None, str]:
+        """What is found at Stash and Plex now; or None, and why they can't be asked."""
+        try:
+            with self.desk.looking() as parts:
+                return find(parts), ""
+        except (NeighbourError, Busy) as error:
+            return None, str(error)
 
     def show(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Render a template with these values."""

@@ -17,7 +17,7 @@ from plexsync.reports.format import many, sentences
 from plexsync.reports.named_scenes import listed, missing_words, unchecked_words
 from plexsync.reports.rows import past_facts, past_of, row_facts
 from plexsync.reports.scenes import COLUMNS, facts_of, sorted_scenes
-from plexsync.reports.shapes.scenes import ExplainFacts, SceneFacts
+from plexsync.reports.shapes.scenes import SceneFacts
 from plexsync.reports.undo import not_queued
 from plexsync.rules.collection_status import named_status
 from plexsync.rules.errors import LocalFault
@@ -153,20 +153,11 @@ STEPS: Mapping[str, Callable[[Ask, Sequence[int]], str]] = {
 # --- one scene -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class LiveScene:
-    """A scene as the worker sees it; without facts if it was not inspected, `away` says why it can't be."""
-
-    facts: ExplainFacts | None = None
-    gone: bool = False
-    away: str = ""
-
-
 def scene(ask: Ask) -> Response:
     """A scene's stored facts, and its current state in Stash and Plex."""
     id = ask.number("id")
     # An open page that updates itself does not query both servers again and again: only after the scene has changed.
-    now = LiveScene() if ask.live else _now(ask, id)
+    explanation, away = (None, "") if ask.live else ask.look(lambda parts: explain(parts.looker, id))
     with ask.reading() as db:
         (stands,) = facts_of(db, [id], ask.parts.picture_names)
         row, past = db.jobs.find(Kind.SCENE, id), past_of(db, Kind.SCENE, id)
@@ -176,30 +167,31 @@ def scene(ask: Ask) -> Response:
     # How the scene stands, since when, and when it was last written: after a change, what would be done is read anew.
     mark = f"{stands['stands']} {stands['since']} {past[0].at if past else 0}"
     if ask.live and ask.shown not in ("", mark) and stands["stands"] != SceneStatus.QUEUED:
-        renewed = _now(ask, id)
-        now = now if renewed.away else renewed
-    if now.gone and stands["stands"] == SceneStatus.UNKNOWN:
+        explanation, _ = ask.look(lambda parts: explain(parts.looker, id))
+    facts = explain_facts(ask.parts, explanation) if explanation else None
+    gone = explanation is not None and isinstance(explanation.sight.outcome or explanation.sight.ends, Gone)
+    if gone and stands["stands"] == SceneStatus.UNKNOWN:
         raise PageNotFound
     return ask.show(
         "scene.html",
         scene=stands,
-        title=(now.facts and now.facts["title"]) or stands["title"],
+        title=(facts and facts["title"]) or stands["title"],
         # Its items now, else those that were pushed to.
-        items=[target["key"] for target in now.facts["targets"]]
-        if now.facts
+        items=[target["key"] for target in facts["targets"]]
+        if facts
         else sorted({entry["key"] for entry in stored["remembered"]}, key=int),
-        seen=now.facts or {},
+        seen=facts or {},
         pictures=PICTURES,
         collection_word=collection_word,
-        away=now.away,
-        gone=now.gone,
+        away=away,
+        gone=gone,
         mark=mark,
         queue=row_facts(row),
         past=[past_facts(entry) for entry in past],
         bound=bound,
         held_ignore=held_ignore,
         known=stored["remembered"],
-        plays=(now.facts or stored)["plays"],
+        plays=(facts or stored)["plays"],
     )
 
 
@@ -207,18 +199,6 @@ def collection_word(name: str) -> str:
     """The word for how a collection of the scene stands."""
     status = named_status(name)
     return status.word if status else name
-
-
-def _now(ask: Ask, id: int) -> LiveScene:
-    """The scene as the worker sees it, or why it can't be inspected now."""
-    try:
-        with ask.desk.looking() as parts:
-            explanation = explain(parts.looker, id)
-    except AWAY as error:
-        return LiveScene(away=str(error))
-    sight = explanation.sight
-    facts = explain_facts(ask.parts, explanation)
-    return LiveScene(facts, gone=isinstance(sight.outcome or sight.ends, Gone))
 
 
 def _at(id: int) -> str:

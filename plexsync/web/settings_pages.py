@@ -17,10 +17,8 @@ from plexsync.reports.probe import trait_facts, trait_rows
 from plexsync.reports.settings import setting_facts, why_read_only
 from plexsync.reports.shapes.status import SettingFacts
 from plexsync.rules.errors import NeighbourError, Unusable
-from plexsync.rules.item import Item
 from plexsync.rules.setting_question import FEW
 from plexsync.rules.traits import UNKNOWN
-from plexsync.web.context import AWAY
 from plexsync.web.pages import Ask, PageNotFound, Wrong, action, page, whole_number
 from validation import database_settings
 from validation.config import SECRETS, PlexSyncConfig, describe
@@ -289,13 +287,7 @@ def confirm_probe(ask: Ask) -> Response:
     key = _key(ask.query.get("item", ""))
     if not key:
         return ask.to(PLEX, "Give the rating key of an item: a number, as the page of a scene shows it.", well=False)
-    item: Item | None = None
-    away = ""
-    try:
-        with ask.desk.looking() as parts:
-            item = parts.plex.items([key]).get(key)
-    except AWAY as error:
-        away = str(error)
+    item, away = ask.look(lambda parts: parts.plex.items([key]).get(key))
     if item is None and not away:
         return ask.to(PLEX, f"Plex has no item {key} in a library.", well=False)
     title = item.scalars.get("title", "") if item else ""
