@@ -13,7 +13,7 @@ from plexsync.rules.gate_names import GateName, shown
 from plexsync.rules.note_keys import CHANGED, HEARS
 from plexsync.rules.outages import Outage, Transition, last_ended, lasting, outages
 from plexsync.rules.setting_question import open_question
-from plexsync.rules.status_words import STATUSES, in_sync_words, server_word
+from plexsync.rules.status_words import DOWN, FAILING, ON_HOLD, PROBING, STATUSES, THROTTLED, UP, in_sync_words
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.verified import read as read_verified
 from plexsync.rules.worker_ends import read as read_ends
@@ -276,14 +276,13 @@ def breaker(config: "Settings", row: "BreakerRow | SimpleNamespace | None", now:
 
 def server_words(breaker: "BreakerFacts", *, held: bool, patience: bool = False) -> str:
     """A server's status word, from the facts of its breaker; `status` and the line of `serve` show it."""
-    return server_word(
-        breaker["state"],
-        failures=breaker["failures"],
-        failures_allowed=breaker["failures_allowed"],
-        error=breaker["error"],
-        held=held,
-        throttled=patience,
-    )
+    if held:
+        return ON_HOLD
+    if breaker["state"] != "closed":
+        return DOWN if breaker["state"] == "open" else PROBING
+    if breaker["error"]:
+        return f"{FAILING} ({breaker['failures']} of {breaker['failures_allowed']})"
+    return THROTTLED if patience else UP
 
 
 def hold(row: "HoldRow | SimpleNamespace") -> "HoldFacts":

@@ -9,7 +9,19 @@ from plexsync.reports.format import DAY, ago, capitalized, many, stamp, unstampe
 from plexsync.rules.choices import hold_cause
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.gate_names import REFUSES, GateName, closed_words, is_covered
-from plexsync.rules.status_words import STATUSES, SceneStatus, buckets, counted, in_sync_line, worker_word
+from plexsync.rules.status_words import (
+    HANGS,
+    NOT_RUNNING,
+    RESTS,
+    RUNNING,
+    STARTING,
+    STATUSES,
+    SWITCHED_OFF,
+    SceneStatus,
+    buckets,
+    counted,
+    in_sync_line,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,13 +188,11 @@ def _times(ended: "WorkerEndFacts", now: int) -> str:
 
 def word_for_worker(worker: "WorkerFacts") -> str:
     """The display word for the worker. One inside Stash that could not go on does not rest."""
-    return worker_word(
-        enabled=worker["enabled"],
-        running=worker["running"],
-        alive=worker["alive"],
-        starting=worker["starting"],
-        inside=worker["inside"] and not worker_fails(worker),
-    )
+    if not worker["enabled"]:
+        return SWITCHED_OFF
+    if worker["running"]:
+        return RUNNING if worker["alive"] else STARTING if worker["starting"] else HANGS
+    return RESTS if worker["inside"] and not worker_fails(worker) else NOT_RUNNING
 
 
 def worker_tone(worker: "WorkerFacts") -> str:

@@ -317,29 +317,8 @@ def counted(word: str, number: int) -> str:
     return f"{number:,} {word if number == 1 else word.replace('needs', 'need')}"
 
 
-def worker_word(*, enabled: bool, running: bool, alive: bool, starting: bool, inside: bool) -> str:
-    """The word for the worker; `inside`: Stash starts it when something happens."""
-    if not enabled:
-        return SWITCHED_OFF
-    if running:
-        return RUNNING if alive else STARTING if starting else HANGS
-    return RESTS if inside else NOT_RUNNING
-
-
+# The words for the worker, and for a server.
 RUNNING, STARTING, HANGS = "running", "starting", "hangs"
 RESTS, NOT_RUNNING, SWITCHED_OFF = "rests", "not running", "switched off"
 UP, DOWN, PROBING = "up", "down", "down, a probe is due"
 ON_HOLD, FAILING, THROTTLED = "on hold", "failing", "throttled"
-
-
-def server_word(
-    state: str, *, failures: int, failures_allowed: int, error: str, held: bool = False, throttled: bool = False
-) -> str:
-    """The word for a server, by its breaker and hold."""
-    if held:
-        return ON_HOLD
-    if state != "closed":
-        return DOWN if state == "open" else PROBING
-    if error:
-        return f"{FAILING} ({failures} of {failures_allowed})"
-    return THROTTLED if throttled else UP

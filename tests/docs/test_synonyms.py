@@ -13,8 +13,10 @@ import click
 import pytest
 
 from plexsync.cli.main import COMMANDS, plexsync
+from plexsync.reports.shapes.status import BreakerFacts
+from plexsync.reports.status import server_words
 from plexsync.rules import status_words
-from plexsync.rules.status_words import JOB_STATES, Finding, SceneStatus, job_word, server_word
+from plexsync.rules.status_words import JOB_STATES, Finding, SceneStatus, job_word
 from tests.sources import ROOT, Broken, Source, broken, lines_broken, product
 from tests.tables import table
 
@@ -147,13 +149,24 @@ def test_the_page_in_stash_uses_no_replaced_word() -> None:
     assert [(piece, problem(piece)) for piece in shown if problem(piece)] == []
 
 
+CLOSED: BreakerFacts = {
+    "state": "closed",
+    "failures": 1,
+    "failures_allowed": 5,
+    "opened_at": None,
+    "next_probe_at": None,
+    "cause": "",
+    "error": "",
+}
+
+
 def test_the_table_of_words_has_no_replaced_word() -> None:
     servers = {
-        server_word(state, failures=1, failures_allowed=5, error=error, held=held, throttled=throttled)
+        server_words({**CLOSED, "state": state, "error": error}, held=held, patience=patience)
         for state in ("closed", "open", "half_open")
         for error in ("", "no answer")
         for held in (False, True)
-        for throttled in (False, True)
+        for patience in (False, True)
     }
     words = {status.word for status in SceneStatus} | {job_word(state) for state in JOB_STATES} | servers
     words |= {finding.word for finding in Finding}
