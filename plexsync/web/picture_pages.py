@@ -8,10 +8,10 @@ from starlette.responses import Response
 from plexsync.app.parts import Parts
 from plexsync.engine.asked_probes import why_closed
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
-from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.rules.errors import Missing, Neighbour, Refused, Unavailable
 from plexsync.rules.item import PICTURES
 from plexsync.rules.pictures import image_of
-from plexsync.web.context import Busy
+from plexsync.web.context import AWAY
 from plexsync.web.pages import Ask, PageNotFound, page
 from plexsync.web.pages import picture as picture_of
 from plexsync.web.picture_cache import ShownPicture, shown_picture
@@ -51,7 +51,7 @@ def passed_on(ask: Ask, fetch: Callable[[Parts], ShownPicture]) -> Response:
             with desk.looking() as parts:
                 # The page that this one waited for may have asked for the same picture.
                 picture = desk.pictures.find(ask.here, now) or fetch(parts)
-        except (Busy, NeighbourError):
+        except AWAY:
             return picture_of(STAND_IN.format(NOT_NOW))
         desk.pictures.keep(ask.here, picture, now)
     if not picture.content:
