@@ -10,7 +10,7 @@ from plexsync.app.fixes import FixAction, carry_out
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.setup import one_setting
+from plexsync.cli.setup.finder import change_setting, sign_in_again
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.fix_output import heading, steps_of, tell_entry, tell_report
 from plexsync.cli.terminal.prompts import Person
@@ -120,7 +120,10 @@ class Walk:
             if not self.goes_on:
                 break
         self.goes_on = False
-        self._end(person, fix_count(parts, facts(parts)))
+        count = fix_count(parts, facts(parts))
+        skipped = f", {self.skipped:,} skipped" if self.skipped else ""
+        rest = f"{many(count, 'problem')} {'needs' if count == 1 else 'need'} you" if count else "nothing needs you"
+        person.tell(f"\n{self.mended:,} mended{skipped}; {rest}", style="bold")
 
     def _problems(self, start: Begun, parts: Parts) -> Iterator[tuple[FixGroup, FixEntry]]:
         """The problems that were not shown yet, a few ahead, by cause."""
@@ -133,7 +136,9 @@ class Walk:
                 after = None
                 for group in report["groups"]:
                     after = group["after"]
-                    yield from ((group, entry) for entry in group["entries"] if self._is_left(cause, entry))
+                    for entry in group["entries"]:
+                        if cause not in self.over and entry["key"] not in self.shown:
+                            yield group, entry
 
     def _without_bound(self, entry: FixEntry) -> str:
         """Take the candidates out that you have bound to other scenes; if none is left, the key of the last of them."""
@@ -142,9 +147,6 @@ class Walk:
         ]
         entry["candidates"] = [row for row in entry["candidates"] if row["key"] not in elsewhere]
         return elsewhere[-1] if elsewhere and not entry["candidates"] else ""
-
-    def _is_left(self, cause: str, entry: FixEntry) -> bool:
-        return cause not in self.over and entry["key"] not in self.shown
 
     def _settle(self, start: Begun, parts: Parts, person: Person, group: FixGroup, entry: FixEntry) -> bool:
         """Ask until the problem is mended or you skip it; True if a setting was changed, so that the walk begins anew."""
@@ -196,21 +198,14 @@ class Walk:
         """Change a setting, or sign in; False if nothing was changed."""
         loaded = start.settings.loaded
         try:
-            if step["action"] == SIGN_IN:
-                done = one_setting.sign_in(person, loaded)
-            else:
-                done = one_setting.change(person, loaded, step["target"])
+            signs_in = step["action"] == SIGN_IN
+            done = sign_in_again(person, loaded) if signs_in else change_setting(person, loaded, step["target"])
         except ConfigError as error:
             done = ""
             person.tell(f"  {error.lines[0]}", style="yellow")
         person.tell(f"  {done or 'Nothing was changed.'}", style="green" if done else "yellow")
         self.mended += bool(done)
         return bool(done)
-
-    def _end(self, person: Person, count: int) -> None:
-        skipped = f", {self.skipped:,} skipped" if self.skipped else ""
-        rest = f"{many(count, 'problem')} {'needs' if count == 1 else 'need'} you" if count else "nothing needs you"
-        person.tell(f"\n{self.mended:,} mended{skipped}; {rest}", style="bold")
 
 
 def _is_choice(step: FixStep) -> bool:

@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,14 @@ from plexsync.rules.errors import NeighbourError, Unusable
 from validation.config import SECRETS
 from validation.redact import MASK, Redactor
 from validation.sources import ConfigError
+
+# What to do after the set-up.
+NEXT = (
+    ("doctor", "checks everything"),
+    ("sync --all --dry-run", "shows what would change"),
+    ("sync --all", "writes it, after one question"),
+    ("serve", "keeps Plex in sync"),
+)
 
 
 def _no_secret(_context: click.Context, option: click.Parameter, value: str) -> str:
@@ -102,22 +110,20 @@ def init(
         # The argument may be a token: it is not repeated.
         raise click.UsageError("init takes options alone: a token is typed when it is asked for, or read from a file")
 
-    def options() -> Given:
-        return Given(
-            plex_url=plex_url,
-            plex_token=_secret(call, "--plex-token", plex_token_file, plex_token_env),
-            libraries=libraries,
-            stash_url=stash_url,
-            stash_api_key=_secret(call, "--stash-api-key", stash_api_key_file, stash_api_key_env),
-            rules=rules,
-            typed=token,
-            browser=not no_browser,
-        )
-
-    return _set_up(call, options, yes=yes)
+    given = Given(
+        plex_url=plex_url,
+        plex_token=_secret(call, "--plex-token", plex_token_file, plex_token_env),
+        libraries=libraries,
+        stash_url=stash_url,
+        stash_api_key=_secret(call, "--stash-api-key", stash_api_key_file, stash_api_key_env),
+        rules=rules,
+        typed=token,
+        browser=not no_browser,
+    )
+    return _set_up(call, given, yes=yes)
 
 
-def _set_up(call: Call, options: Callable[[], Given], *, yes: bool) -> int:
+def _set_up(call: Call, given: Given, *, yes: bool) -> int:
     """Find everything, show it, and write the file if you agree; returns the exit code."""
     file = toml_of(call)
     with logged(call, level="error") as (console, _):
@@ -126,7 +132,7 @@ def _set_up(call: Call, options: Callable[[], Given], *, yes: bool) -> int:
             problem = f"{file.name} has [[plex]] entries, and init sets up a single Plex server"
             raise ConfigError([f"{problem}: plexsync config edit opens the file, and plexsync doctor checks it"])
         person = Person(call, console, present=sys.stdin.isatty() and not yes and not call.json)
-        findings = Findings(Finder(person, options(), here))
+        findings = Findings(Finder(person, given, here))
         try:
             findings.find()
             # The settings have to be valid when they are read back.
@@ -210,11 +216,6 @@ class Findings:
         settings |= self.settings(self.finder.person.call)
         return {name: value for name, value in settings.items() if value and not why_not(name, value)}
 
-    def missing(self) -> str:
-        """What is still to do."""
-        servers = [name for name, server in (("Plex", self.plex), ("Stash", self.stash)) if server is None]
-        return f"find {' and '.join(servers)}, and compare the file paths" if servers else "compare the file paths"
-
     def facts(self) -> dict[str, object]:
         """All findings, as `--json` has them."""
         plex, stash, paths = self.plex, self.stash, self.paths
@@ -259,7 +260,10 @@ def _kept(file: Path, findings: Findings) -> str:
         change.write(kept=change.copy_name())
     except (ConfigError, ValueError):
         return ""
-    return f"{file} keeps {', '.join(settings)}. Still to do: {findings.missing()}. plexsync init goes on from there"
+    servers = [name for name, server in (("Plex", findings.plex), ("Stash", findings.stash)) if server is None]
+    missing = [f"find {' and '.join(servers)}, and"] if servers else []
+    rest = " ".join([*missing, "compare the file paths"])
+    return f"{file} keeps {', '.join(settings)}. Still to do: {rest}. plexsync init goes on from there"
 
 
 def _agrees(person: Person, settings: Mapping[str, object], change: FileChange, kept: Path | None) -> bool:
@@ -267,17 +271,12 @@ def _agrees(person: Person, settings: Mapping[str, object], change: FileChange, 
     if person.present:
         # An empty list is a choice as well: it includes libraries that are added later.
         shown = {**settings, "plex_libraries": settings["plex_libraries"] or "all"}
-        rows = [(name, _shown(name, value)) for name, value in shown.items() if value is not None]
+        words = {name: ", ".join(value) if isinstance(value, list) else f"{value}" for name, value in shown.items()}
+        rows = [(name, MASK if name in SECRETS else words[name]) for name in shown if shown[name] is not None]
         person.console.print(table("", ("setting", "value"), rows))
     if kept is not None:
         person.tell(f"{change.file} is there already. Its other settings stay; as it is now it is kept as {kept.name}.")
     return person.agrees(f"Write {'this into ' if change.before is not None else ''}{change.file}?")
-
-
-def _shown(name: str, value: object) -> str:
-    if name in SECRETS:
-        return MASK
-    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _tell(call: Call, file: Path, kept: Path | None, over: Iterable[str]) -> None:
@@ -286,11 +285,4 @@ def _tell(call: Call, file: Path, kept: Path | None, over: Iterable[str]) -> Non
     for variable in over:
         say(out, f"{variable} is set in the environment, and wins over the file.")
     more = f" --config {shlex.quote(str(call.config_file))}" if call.config_file else ""
-    lines = (
-        ("doctor", "checks everything"),
-        ("sync --all --dry-run", "shows what would change"),
-        ("sync --all", "writes it, after one question"),
-        ("serve", "keeps Plex in sync"),
-    )
-    rows = [(f"plexsync{more} {words}", purpose) for words, purpose in lines]
-    out.print(table("Next", ("", ""), rows))
+    out.print(table("Next", ("", ""), [(f"plexsync{more} {words}", purpose) for words, purpose in NEXT]))

@@ -4,19 +4,23 @@ What is known so far is kept beside the database, so a page that is loaded again
 `plexsync init` asks the same questions.
 """
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 
 import click
+import msgspec
 
 from plexsync.app.asking import asking_stash
-from plexsync.app.clients import SignIn
+from plexsync.app.clients import LINK, OwnServer, SignIn
 from plexsync.app.parts import Parts, opened
 from plexsync.app.setting_change import (
     PLEX_PORT,
+    FoundPlex,
     address,
     check_written_counts,
     reach_plex,
@@ -27,11 +31,11 @@ from plexsync.app.setting_change import (
 from plexsync.app.settings import PLUGIN, SettingsNeed, settings_in_stash
 from plexsync.cli.call import FINE, Call, Sharing, family
 from plexsync.cli.settings import here_of, hide, sources, toml_of
-from plexsync.cli.setup.notes import LASTS, Pin, SetupNotes, SetupStage, load_notes, save_notes, without_tokens
 from plexsync.cli.setup.steps import (
     PathLesson,
     account_of,
     chosen_libraries,
+    plex_doubts,
     plex_settings,
     preview_facts,
     reach_of_account,
@@ -52,6 +56,75 @@ NO_FOLDER = "this is for the page of PlexSync in Stash: in a terminal, use plexs
 LONGEST = 20_000  # characters of typed rules
 PACE = 400  # milliseconds between two writes of a progress
 FAULT = "a fault of PlexSync: its log says more"
+# Milliseconds: plex.tv forgets a PIN after a quarter of an hour.
+LASTS = 900_000
+
+
+class SetupStage(StrEnum):
+    """What the set-up asks for next."""
+
+    SIGN_IN = "sign-in"
+    SERVER = "server"
+    LIBRARIES = "libraries"
+    PATHS = "paths"
+    PREVIEW = "preview"
+    WORK = "work"
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A PIN that waits for its confirmation until a moment in milliseconds."""
+
+    number: str = field(repr=False)
+    code: str
+    until: int
+
+
+@dataclass(frozen=True)
+class SetupNotes:
+    """What is known so far."""
+
+    stage: SetupStage = SetupStage.SIGN_IN
+    pin: Pin | None = None
+    account: str = ""
+    servers: tuple[OwnServer, ...] = ()
+    plex: FoundPlex | None = None
+
+    def secrets(self) -> tuple[str, ...]:
+        """The tokens to redact."""
+        tokens = [server.token for server in self.servers]
+        return (*tokens, self.plex.token) if self.plex else tuple(tokens)
+
+    def public(self) -> dict[str, object]:
+        """What the page may show."""
+        pin = {"code": self.pin.code, "link": LINK, "until": self.pin.until} if self.pin else None
+        plex = self.plex and {
+            "url": self.plex.url,
+            "name": self.plex.name,
+            "version": self.plex.version,
+            "warning": "; ".join(plex_doubts(self.plex)),
+            "libraries": [
+                {"title": section.title, "folders": list(section.locations), "other_videos": section.other_videos}
+                for section in self.plex.sections
+            ],
+        }
+        servers = [{"name": server.name, "addresses": list(server.addresses)} for server in self.servers]
+        return {"stage": self.stage.value, "pin": pin, "account": self.account, "servers": servers, "plex": plex}
+
+
+def load_notes(folder: Path) -> SetupNotes | None:
+    """The notes in the folder of the database; None if no set-up is under way, or if they can't be read."""
+    kept = setup_files.read(str(folder), setup_files.NOTES)
+    try:
+        return msgspec.convert(kept["notes"], SetupNotes)
+    except (KeyError, msgspec.ValidationError):
+        return None
+
+
+def save_notes(folder: Path, notes: SetupNotes) -> None:
+    """Keep the notes, and beside them what the page may show."""
+    content = {"public": notes.public(), "notes": json.loads(msgspec.json.encode(notes))}
+    setup_files.write(str(folder), setup_files.NOTES, content)
 
 
 @dataclass
@@ -238,7 +311,9 @@ def libraries(call: Call, titles: tuple[str, ...]) -> int:
         if plex is None or not plex.token:
             raise Unusable("choose a server first")
         chosen = replace(plex, libraries=tuple(chosen_libraries(plex, titles)))
-        return step.write(plex_settings(chosen), without_tokens(step.notes, SetupStage.PATHS))
+        # The steps after this one need no token.
+        last = replace(step.notes, stage=SetupStage.PATHS, pin=None, servers=(), plex=replace(plex, token=""))
+        return step.write(plex_settings(chosen), last)
 
 
 @setup.command("rules", cls=Sharing)
@@ -290,11 +365,11 @@ def _longer(call: Call, name: str, work: Callable[[Parts, StepFile], Mapping[str
     lock = try_lock(setup_files.place(folder), setup_files.LOCK)
     with lock or nullcontext():
         if lock is not None:
-            _run_longer(call, StepFile(call, folder, name), work)
+            _run(call, StepFile(call, folder, name), work)
     return _answered(call, {"done": lock is not None})
 
 
-def _run_longer(call: Call, step: StepFile, work: Callable[[Parts, StepFile], Mapping[str, object]]) -> None:
+def _run(call: Call, step: StepFile, work: Callable[[Parts, StepFile], Mapping[str, object]]) -> None:
     try:
         with begun(call, need=SettingsNeed.WORK) as start, opened(start.config, start.folder) as parts:
             start.tell(parts)

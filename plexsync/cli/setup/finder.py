@@ -1,5 +1,7 @@
 """The steps of a set-up in a terminal: what options and settings name is tried, and you are asked for the rest.
 
+Beside them stand two that `plexsync fix` takes: one setting is asked for, tested and written, or Plex is signed in to again.
+
 If a server does not answer or rejects the credentials, one line says so and you may try again; in a non-interactive
 call, the error ends the call.
 """
@@ -8,7 +10,7 @@ import os
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -21,14 +23,18 @@ from plexsync.app.setting_change import (
     FoundPlex,
     FoundStash,
     address,
+    check_written_counts,
     config_of,
     like_a_secret,
     reach_plex,
     reach_stash,
+    try_connection,
     why_not,
+    write_into,
 )
 from plexsync.cli.checks.libraries import ABOUT_OTHER_VIDEOS, library_words
 from plexsync.cli.checks.paths import PathLookup
+from plexsync.cli.settings import toml_of
 from plexsync.cli.setup.steps import (
     PathLesson,
     account_of,
@@ -49,11 +55,16 @@ from plexsync.reports.format import lasting, many, safe
 from plexsync.rules.errors import Barred, NeighbourError, Unusable
 from plexsync.rules.text import fold
 from validation import path_rules
+from validation.config import SECRETS, PlexSyncConfig
 from validation.sources import DEFAULT, STAND_INS, ConfigError, Loaded
 
 # The options that answer a question too.
 ADDRESS, TOKEN, STASH, KEY = "--plex-url URL", "--plex-token-file FILE", "--stash-url URL", "--stash-api-key-file FILE"
 POLL = 1.0  # seconds between two checks whether the PIN was confirmed
+# The settings that have one right value here.
+MENDED: dict[str, object] = {"enabled": True, "strict_mode": False}
+WINS = "and wins over plexsync.toml: change it there"
+PORTS = {"plex_url": PLEX_PORT, "stash_url": STASH_PORT}
 
 
 @dataclass(frozen=True)
@@ -157,7 +168,9 @@ class Finder:
         person, login = self.person, SignIn()
         person.tell(f"Open {LINK} in a browser, on any device, and enter this PIN:")
         person.tell(f"    {login.pin}", style="bold")
-        if self.options.browser and _has_desktop():
+        # Over SSH nobody would see an opened browser.
+        has_desktop = sys.platform in ("win32", "darwin") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
+        if self.options.browser and has_desktop and "SSH_CONNECTION" not in os.environ:
             webbrowser.open(LINK)
         clock, began = SystemClock(), monotonic()
 
@@ -245,26 +258,23 @@ class Finder:
         url = self.options.stash_url or (config.stash_url if self.here.origin["stash_url"] != DEFAULT else "")
         stash = person.try_out(lambda: self._stash_at(url)) if url else None
         if stash is None:
-            guess = url or self._guess_stash(near)
-            stash = self._stash_at(guess) if guess and not person.present else self._stash_typed(guess)
+            with LiveLine(person.console) as line:
+                line.show("looking for Stash")
+                guess = url or guess_stash(near)
+            default = guess or f"http://localhost:{STASH_PORT}"
+
+            def typed() -> FoundStash:
+                return self._stash_at(
+                    person.line("Address of Stash", option=STASH, default=default, wrong=like_a_secret)
+                )
+
+            is_known = guess and not person.present
+            stash = self._stash_at(guess) if is_known else person.try_until_answered(typed)
         version = f"version {safe(stash.version)}" if stash.version else "of a version that it does not tell"
         person.tell(f"Stash at {stash.url}, {version}", style="bold")
         for doubt in stash_doubts(stash.version):
             person.tell(f"  {doubt}")
         return stash
-
-    def _guess_stash(self, near: str) -> str:
-        with LiveLine(self.person.console) as line:
-            line.show("looking for Stash")
-            return guess_stash(near)
-
-    def _stash_typed(self, default: str) -> FoundStash:
-        default = default or f"http://localhost:{STASH_PORT}"
-        return self.person.try_until_answered(
-            lambda: self._stash_at(
-                self.person.line("Address of Stash", option=STASH, default=default, wrong=like_a_secret)
-            )
-        )
 
     def _stash_at(self, url: str) -> FoundStash:
         """The Stash server at an address; a key is asked for only if it needs one."""
@@ -352,15 +362,61 @@ class Finder:
         return FoundPaths(rules, lookup)
 
 
-def _has_desktop() -> bool:
-    """Whether you would see an opened browser; over SSH you would not."""
-    if "SSH_CONNECTION" in os.environ:
-        return False
-    return sys.platform in ("win32", "darwin") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
-
-
 def _lookup_words(lookup: PathLookup) -> str:
     """The result of a lookup in words."""
     text = f"of {many(lookup.scenes, 'scene')} looked at, {lookup.by_path} are found in Plex by their full path"
     text += f", {lookup.by_name} by name and size alone" if lookup.by_name else ""
     return text + (f", {lookup.missing} not at all" if lookup.missing else "")
+
+
+# --- one setting of a program that is set up --------------------------------------------------------------------------
+
+
+def change_setting(person: Person, loaded: Loaded, name: str) -> str:
+    """Ask for a new value, test it and write it; returns what was done, '' if nothing was. Raises ConfigError."""
+    check_written_counts(loaded, [name], WINS)
+    value = MENDED[name] if name in MENDED else _new_value(person, loaded.config, name)
+    return _write(person, {name: value}) if value is not None else ""
+
+
+def sign_in_again(person: Person, loaded: Loaded) -> str:
+    """Sign in to Plex again, and write the new token; returns what was done, '' if nothing was. Raises ConfigError."""
+    check_written_counts(loaded, ["plex_token"], WINS)
+    plex = Finder(person, Given(plex_url=loaded.config.plex_url), loaded).plex_of_account()
+    if plex is None:
+        return ""
+    if plex.url == loaded.config.plex_url:
+        return _write(person, {"plex_token": plex.token})
+    check_written_counts(loaded, ["plex_url"], WINS)
+    return _write(person, {"plex_url": plex.url, "plex_token": plex.token})
+
+
+def _new_value(person: Person, config: PlexSyncConfig, name: str) -> object | None:
+    """A new value that its server takes; None if you give none, or the server does not take it."""
+
+    def meant(text: str) -> str:
+        return address(text, PORTS[name]) if name in PORTS else text
+
+    def takes() -> bool:
+        try_connection(config, {name: value})
+        return True
+
+    unseen = name in SECRETS
+    value = meant(
+        person.line(
+            f"{name} ({'typed unseen; ' if unseen else ''}empty: leave it)",
+            option="a value in plexsync.toml",
+            wrong=lambda text: why_not(name, meant(text)) if text else "",
+            unseen=unseen,
+        )
+    )
+    if not value or person.try_out(takes) is None:
+        return None
+    return [part.strip() for part in value.split(",")] if name == "plex_libraries" else value
+
+
+def _write(person: Person, settings: Mapping[str, object]) -> str:
+    file = toml_of(person.call)
+    write_into(file, settings)
+    done = f"{' and '.join(settings)} {'is' if len(settings) == 1 else 'are'} written into {file}"
+    return f"{done}. A running worker takes it over by itself."
