@@ -21,7 +21,6 @@ from plexsync.app.dressing import collection_viewer
 from plexsync.app.parts import Parts
 from plexsync.app.rules import is_dressing_on
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.collections.comparison import all_rows
 from plexsync.flows.collections.decisions import CollectionUndo, handed_over, redone, want_collections
 from plexsync.reports.collections import (
     PART_WORDS,
@@ -71,7 +70,7 @@ def named(store: Database, names: Sequence[str], library: str) -> list[Collectio
 def every(store: Database, chosen: Callable[[CollectionRow], bool], library: str = "") -> list[CollectionRow]:
     """All of these collections, by number, in the library with this title ('' for all)."""
     with store.reading() as db:
-        rows = [row for page in all_rows(db) for row in page if chosen(row)]
+        rows = list(filter(chosen, db.collections.every()))
         if not library:
             return rows
         facts = {entry["id"]: entry for entry in collection_rows(db, rows)}

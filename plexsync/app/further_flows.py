@@ -128,7 +128,7 @@ def forget_ratings(parts: Assembled) -> None:
 
 def collections(parts: Parts) -> FlowParts | None:
     """Collections that PlexSync dresses."""
-    if not (is_dressing_on(parts.settings.looks) or holds(parts, lambda db: bool(db.collections.counts()))):
+    if not (is_dressing_on(parts.settings.looks) or holds(parts, lambda db: bool(db.collections.count_all()))):
         return None
     from plexsync.app.dressing import collection_dressing
 

@@ -343,7 +343,8 @@ def _counted(parts: Parts, names: Collection[str], stopping: Callable[[], bool])
     if stopping():
         return None
     with parts.store.reading() as db:
-        dressed = sum(db.collections.counts().values()) if any(name.startswith("collection") for name in names) else 0
+        known = db.collections.count_all() if any(name.startswith("collection") for name in names) else []
+        dressed = sum(count for *_, count in known)
     # A look stands for the settings that it sets.
     of_looks = {name for look in LOOKS.values() for name in look} if SETTING in names else set()
 

@@ -316,7 +316,8 @@ def _listed(db: Reader, stands: CollectionStatus | None, library: str, offset: i
         return listed(ids=dead)
     if stands.stored:
         return listed(standings=[stands.stored], but=dead)
-    unknown, dropped = db.collections.counts().keys() - STORED, _ids_in(db, State.DROPPED)
+    unknown = {standing for standing, *_ in db.collections.count_all()} - STORED
+    dropped = _ids_in(db, State.DROPPED)
     if stands is CollectionStatus.DROPPED:
         return listed(standings=unknown, ids=dropped, but=dead)
     return listed(standings=unknown, but=[*dead, *dropped])

@@ -49,6 +49,7 @@ MOST_TENTHS = 10
 
 # Whose a collection is: not known yet, made by PlexSync's names, someone else's, or handed over to PlexSync by you.
 Owner = Literal["", "ours", "foreign", "handed"]
+OWNERS: tuple[Owner, ...] = ("", "ours", "foreign", "handed")
 
 
 @dataclass(frozen=True)

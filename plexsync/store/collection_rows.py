@@ -4,17 +4,16 @@ One row per object and library; its id is also that of its job. See `plexsync.ru
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import cast
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from plexsync.rules.collections import (
+    OWNERS,
     SOURCES,
     CollectionObject,
     CollectionRow,
     KnownCollection,
     NewCollection,
     Owner,
-    Source,
 )
 from plexsync.rules.plan_records import Pushing, Remembered
 from plexsync.rules.text import fold
@@ -22,6 +21,8 @@ from plexsync.store.connection import Row, Table, clean
 from plexsync.store.counts import COUNT_COLLECTIONS
 from plexsync.store.documents import decode, encode
 
+# The columns of what the last inspection has found, as they are.
+_PLAIN = ("standing", "standing_at", "desired", "object_at", "stamp")
 _KNOWN = "id, source, object, library, section, name, item, owner, scenes"
 _ALL = f"{_KNOWN}, standing, standing_at, memory, pushing, desired, object_at, stamp"
 LIST = f"select {_ALL} from collection where id in (select value from json_each(:ids))"
@@ -42,8 +43,6 @@ select {_ALL} from collection
    and (:library = '' or library = :library)
  order by name_key, library, id limit :limit offset :offset
 """
-COUNTS = "select standing, count(*) from collection where :library = '' or library = :library group by standing"
-WRITTEN = f"select {_ALL} from collection where memory is not null order by id"
 ENSURE = """
 insert into collection (source, object, library, section, name, name_key)
 values (:source, :object, :library, :section, :name, :name_key)
@@ -59,6 +58,7 @@ update collection
 RENAME = "update collection set name = :name, name_key = :name_key where id = :id"
 COUNT_SCENES = "update collection set scenes = :count where id = :id"
 FORGET = "delete from collection where id in (select value from json_each(:ids))"
+PAGE_SIZE = 500
 
 
 class ReadOnlyCollections(Table):
@@ -71,6 +71,13 @@ class ReadOnlyCollections(Table):
     def page(self, *, after: int, limit: int) -> list[CollectionRow]:
         """Return up to `limit` collections with an id above `after`, by id."""
         return list(map(_row, self._db.rows(PAGE, {"after": after, "limit": limit})))
+
+    def every(self) -> Iterator[CollectionRow]:
+        """Yield all collections by id; read in pages, so that few of them are in memory."""
+        after = 0
+        while page := self.page(after=after, limit=PAGE_SIZE):
+            yield from page
+            after = page[-1].id
 
     def of_objects(self, objects: Iterable[CollectionObject]) -> dict[CollectionObject, list[KnownCollection]]:
         """Return the collections of these objects, in all libraries. Objects without one are left out."""
@@ -117,10 +124,6 @@ class ReadOnlyCollections(Table):
         }
         return list(map(_row, self._db.rows(IN_ORDER, values)))
 
-    def counts(self, *, library: str = "") -> dict[str, int]:
-        """Count the collections of a library ('' for all) by standing ('' for those that were not inspected yet)."""
-        return dict(self._db.rows(COUNTS, {"library": library}))
-
     def count_all(self, *, library: str = "") -> list[tuple[str, str, int]]:
         """Count the collections of a library ('' for all) by standing and by the state of their jobs.
 
@@ -130,7 +133,7 @@ class ReadOnlyCollections(Table):
 
     def undone(self) -> list[int]:
         """Return the collections that were taken back, by number."""
-        return [row.id for row in map(_row, self._db.rows(WRITTEN)) if row.undone]
+        return [row.id for row in self.every() if row.undone]
 
 
 class Collections(ReadOnlyCollections):
@@ -163,19 +166,12 @@ class Collections(ReadOnlyCollections):
         self._db.execute(
             SAVE,
             {
+                **{name: getattr(collection, name) for name in ("id", "section", "owner", "scenes", *_PLAIN)},
                 **_names(collection.name),
-                "id": collection.id,
-                "section": collection.section,
                 "item": clean(collection.item),
-                "owner": collection.owner,
-                "scenes": collection.scenes,
-                "standing": collection.standing,
-                "standing_at": collection.standing_at,
                 "memory": encode(collection.memory, pair) if collection.memory else None,
                 "pushing": encode(collection.pushing, pair) if collection.pushing else None,
-                "desired": collection.desired,
                 "object_at": clean(collection.object_at),
-                "stamp": collection.stamp,
             },
         )
 
@@ -196,27 +192,13 @@ def _names(name: str) -> dict[str, object]:
     return {"name": clean(name), "name_key": clean(fold(name))}
 
 
-def _source(text: str) -> Source:
-    """The stored source. One that a damaged page has changed counts as that of a tag, of which Stash knows nothing."""
-    return text if text in SOURCES else "tag"
-
-
-def _owner(text: str) -> Owner:
-    """The stored owner. One that a damaged page has changed counts as someone else: nothing is written."""
-    return cast("Owner", text if text in ("", "ours", "foreign", "handed") else "foreign")
-
-
 def _known(row: Row) -> KnownCollection:
-    return KnownCollection(
-        row["id"],
-        CollectionObject(_source(row["source"]), row["object"]),
-        row["library"],
-        row["section"],
-        row["name"],
-        row["item"],
-        _owner(row["owner"]),
-        row["scenes"],
-    )
+    """The stored collection. If a damaged page has changed its owner or its source, nothing is written to it."""
+    owner: Owner = row["owner"] if row["owner"] in OWNERS else "foreign"
+    # Of a tag by the number of anything else, Stash knows nothing.
+    object = CollectionObject(row["source"] if row["source"] in SOURCES else "tag", row["object"])
+    names = (row["library"], row["section"], row["name"], row["item"])
+    return KnownCollection(row["id"], object, *names, owner, row["scenes"])
 
 
 def _row(row: Row) -> CollectionRow:
@@ -225,11 +207,7 @@ def _row(row: Row) -> CollectionRow:
     pushing = row["pushing"] and decode(row["pushing"], tuple[Pushing, ...], f"a push of collection {id}", pair)
     return CollectionRow(
         **vars(_known(row)),
-        standing=row["standing"],
-        standing_at=row["standing_at"],
+        **{name: row[name] for name in _PLAIN},
         memory=memory or {},
         pushing=pushing or (),
-        desired=row["desired"],
-        object_at=row["object_at"],
-        stamp=row["stamp"],
     )

@@ -68,7 +68,7 @@ class CollectionComparison(Comparison):
             noted, differ = db.notes.text(COLLECTIONS_COMPARED).partition(" ")[2], _differ(db, self._settings)
             sections = {section.uuid or section.key: section.key for section in db.sections.all()}
             # Nothing is inspected in a library that is not synced.
-            rows = {row.id: row for page in all_rows(db) for row in page if row.library in sections}
+            rows = {row.id: row for row in db.collections.every() if row.library in sections}
         if differ:
             wanted = set(rows)
         else:
@@ -135,16 +135,12 @@ class CollectionComparison(Comparison):
 
     def _reordered(self, rows: Sequence[CollectionRow]) -> set[int]:
         """The groups whose scenes stand otherwise in Stash than when they were in step."""
-        if not rows:
-            return set()
-        ids = sorted({row.object.id for row in rows})
-        groups = self._gates.ask(READ_STASH, lambda: self._stash.group_order(ids), of_all=True)
+        groups = self._looker.reads.group_orders({row.object.id for row in rows})
         reordered = set()
         for row in rows:
             order = str(row.memory[ORDER].said)
-            place = {scene: number for number, scene in enumerate(groups.get(row.object.id, ()))}
             with self._store.reading() as db:
-                places = places_of(db, members_in(order), place)
+                places = places_of(db, members_in(order), groups.get(row.object.id, ()))
             if as_text(placed_order(members_in(order), places)) != order:
                 reordered.add(row.id)
         return reordered
@@ -176,11 +172,3 @@ def _has_moved(
         # Scenes carry another name by now, or have made a collection beside a smart one.
         return True
     return entry.stamp != row.stamp
-
-
-def all_rows(db: Reader) -> Iterator[list[CollectionRow]]:
-    """Every collection, in pages by id."""
-    after = 0
-    while page := db.collections.page(after=after, limit=PAGE):
-        yield page
-        after = page[-1].id

@@ -7,7 +7,6 @@ from functools import partial
 from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
-from plexsync.flows.collections.comparison import all_rows
 from plexsync.flows.collections.decisions import CollectionUndo
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.push import (
@@ -72,7 +71,7 @@ class CollectionFlow(CollectionUndo, CollectionPush):
         object = CollectionObject(source, notice.id)
         with self._store.reading() as db:
             if source == "studio" and self._looker.names_parents:
-                return {row.id for page in all_rows(db) for row in page if row.object.source == "studio"}
+                return {row.id for row in db.collections.every() if row.object.source == "studio"}
             return {row.id for row in db.collections.of_objects([object]).get(object, ())}
 
     def look(self, ids: Sequence[int]) -> Sequence[CollectionFinding]:

@@ -250,22 +250,19 @@ class CollectionLooker:
 
     def _ordered(self, wanted: Wanted, members: Sequence[str], scenes: Sequence[int]) -> Wanted:
         """The desired values with the order of the group, as far as its scenes are members."""
-        place = {scene: number for number, scene in enumerate(scenes)}
         with self.store.reading() as db:
-            places = places_of(db, members, place)
+            places = places_of(db, members, scenes)
         if len(members) < FEWEST_ORDERED or not places:
             return wanted
         return with_order(wanted, as_text(placed_order(members, places)))
 
 
-def places_of(db: Reader, members: Sequence[str], place: Mapping[int, int]) -> dict[str, int]:
-    """The places of those of these items that PlexSync knows to be of scenes with a place."""
+def places_of(db: Reader, members: Sequence[str], ordered: Sequence[int]) -> dict[str, int]:
+    """The places of those of these items that PlexSync knows to be of scenes in this order."""
+    place = {scene: number for number, scene in enumerate(ordered)}
     owners = db.memories.pushers(list(members)) if members else {}
-    return {
-        key: min(place[scene] for scene in scenes if scene in place)
-        for key, scenes in owners.items()
-        if any(scene in place for scene in scenes)
-    }
+    placed = {key: [place[scene] for scene in scenes if scene in place] for key, scenes in owners.items()}
+    return {key: min(places) for key, places in placed.items() if places}
 
 
 def told_item(item: Item, homes: Mapping[str, tuple[str, ...]] | None, members: Sequence[str]) -> Item:
