@@ -4,7 +4,6 @@ A flow that is off is not assembled and not imported. One that has written befor
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from plexsync.app.flow_parts import FlowParts
 from plexsync.app.parts import Assembled, Parts
@@ -17,23 +16,23 @@ from plexsync.rules.note_keys import COLLECTIONS_COMPARED, PLAYS_COMPARED, PLAYS
 from plexsync.store.database import Reader, Writer
 
 
-@dataclass(frozen=True)
-class Registration:
-    """A flow. `assemble` returns what it adds, None if it is off; `clean_up` ends what is stored for what is off."""
-
-    assemble: Callable[[Parts], FlowParts | None]
-    clean_up: Callable[[Parts], None]
-
-
 def further_flows(parts: Parts) -> list[FlowParts]:
     """Put the further flows together on these parts: those that are on, or have something to take back."""
-    return [added for flow in REGISTERED if (added := flow.assemble(parts)) is not None]
+    flows = [assemble(parts) for assemble in (plays, ratings, collections)]
+    return [added for added in flows if added is not None]
 
 
 def clean_up(parts: Parts) -> None:
-    """End what is queued and saved for the flows that are off."""
-    for flow in REGISTERED:
-        flow.clean_up(parts)
+    """End what is queued and saved for the flows that are off, and the marks as played while these are."""
+    if parts.config.watch_back == "off":
+        forget_way_back(parts, forgets_gate=rating_rules(parts.config) is None)
+    elif not parts.config.watch_marked:
+        with parts.store.writing() as tx:
+            drop_marks(tx)
+    if rating_rules(parts.config) is None:
+        forget_ratings(parts)
+    if not is_dressing_on(parts.settings.looks):
+        forget_dressing(parts)
 
 
 def holds(parts: Parts, memory: Callable[[Reader], bool]) -> bool:
@@ -57,20 +56,9 @@ def plays(parts: Parts) -> FlowParts | None:
         return None
     from plexsync.app.way_back import plays_to_take_back, way_back
 
-    return (
-        FlowParts([plays_to_take_back(parts)])
-        if rules is None
-        else way_back(parts, rules).added(parts.config.stash_poll_interval)
-    )
-
-
-def clean_up_plays(parts: Parts) -> None:
-    """Forget the way back while it is off, and the marks as played while these are."""
-    if parts.config.watch_back == "off":
-        forget_way_back(parts, forgets_gate=rating_rules(parts.config) is None)
-    elif not parts.config.watch_marked:
-        with parts.store.writing() as tx:
-            drop_marks(tx)
+    if rules is None:
+        return FlowParts([plays_to_take_back(parts)])
+    return way_back(parts, rules).added(parts.config.stash_poll_interval)
 
 
 def drop_marks(tx: Writer) -> None:
@@ -110,12 +98,6 @@ def ratings(parts: Parts) -> FlowParts | None:
     return rating_back(parts, rules).added(parts.config.stash_poll_interval)
 
 
-def clean_up_ratings(parts: Parts) -> None:
-    """Forget ratings both ways while they go one way."""
-    if rating_rules(parts.config) is None:
-        forget_ratings(parts)
-
-
 def forget_ratings(parts: Assembled) -> None:
     """Drop the queued ratings, and their memory, since they go one way. The scene flow remembers them meanwhile."""
     with parts.store.writing() as tx:
@@ -135,12 +117,6 @@ def collections(parts: Parts) -> FlowParts | None:
     return collection_dressing(parts).added()
 
 
-def clean_up_collections(parts: Parts) -> None:
-    """Forget the dressing of collections while it is off."""
-    if not is_dressing_on(parts.settings.looks):
-        forget_dressing(parts)
-
-
 def forget_dressing(parts: Assembled) -> None:
     """Drop the queued collections, since no part is switched on. What was written stays, and so does what is remembered.
 
@@ -150,10 +126,3 @@ def forget_dressing(parts: Assembled) -> None:
         tx.jobs.discard([COLLECTION], but=tx.collections.undone())
         if tx.notes.text(COLLECTIONS_COMPARED):
             tx.notes.save(COLLECTIONS_COMPARED, "")
-
-
-REGISTERED = (
-    Registration(plays, clean_up_plays),
-    Registration(ratings, clean_up_ratings),
-    Registration(collections, clean_up_collections),
-)

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from plexsync.app.flow_parts import FlowParts, RegularLook
 from plexsync.app.parts import Assembled
-from plexsync.flows.plays.rating_poll import RatingPoll
-from plexsync.flows.plays.ratings import RatingParts, RatingToPlex, RatingToStash
+from plexsync.flows.plays.ratings import RatingParts, RatingPoll, RatingToPlex, RatingToStash
 from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
@@ -28,13 +27,12 @@ class RatingBack:
 def rating_back(parts: Assembled, rules: RatingRules) -> RatingBack:
     """Put ratings both ways together on these parts. Full comparisons tell them which scenes they have inspected."""
     looks = parts.settings.looks
-    poll = RatingPoll(parts.store, parts.plex.history, parts.gates, parts.clock, parts.identity, rules)
-    parts.reconciler.observing.append(poll.observe)
     shared = RatingParts(
         store=parts.store,
         stash=parts.stash,
         watching=parts.stash.watching,
         plex=parts.plex,
+        history=parts.plex.history,
         matcher=SceneMatcher(parts.store, parts.stash, parts.plex, parts.indexer, parts.gates, looks, patient=False),
         locks=LockCanaries(parts.store, parts.plex, parts.gates),
         gates=parts.gates,
@@ -45,4 +43,6 @@ def rating_back(parts: Assembled, rules: RatingRules) -> RatingBack:
         scope=looks.scope,
         rules=rules,
     )
+    poll = RatingPoll(shared)
+    parts.reconciler.observing.append(poll.observe)
     return RatingBack((RatingToPlex(shared), RatingToStash(shared)), poll)

@@ -14,7 +14,7 @@ from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.flows.plays.listener import PlayListener
 from plexsync.flows.plays.recovery import PlaysRecovery, StashRestores
-from plexsync.flows.plays.resume_poll import ResumePoll
+from plexsync.flows.plays.resume import ResumePoll
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import StashIdentity

@@ -8,7 +8,6 @@ from plexsync.reports.format import local, many, place, stamp
 from plexsync.reports.shapes.scenes import PlaysOfScene
 from plexsync.rules.marked_plays import is_near
 from plexsync.rules.plays import OWNER, TAKEN_BACK, PlaySource, PlayState, WatchRules
-from plexsync.rules.resume import RememberedResume
 from plexsync.store.database import Reader
 
 # What became of plays that are not simply in Stash, in the order in which the sentence tells it.
@@ -40,9 +39,23 @@ def scene_plays(
     states = Counter(play.word for play in memory.values())
     last = max(moments, default=None)
     resume = db.watches.of({id: created_at}).get(id) if rules and rules.resume else None
-    text = _sentence(len(moments), last, len(missing), states, is_known=account is not None, is_on=bool(rules))
+    if rules is None:
+        words = [f"watch_back is off; {many(states[PlayState.SENT], 'play')} in Stash came from Plex"]
+    elif account is None:
+        words = ["the history of Plex has not been read yet"]
+    elif last is None:
+        words = ["Plex lists no play of it"]
+    else:
+        words = [f"played {many(len(moments), 'time')} in Plex, last on {local(last * 1000)}"]
+    words += [f"{len(missing):,} not yet in Stash"] if missing else []
+    words += [f"{states[state]:,} {fate}" for state, fate in FATES if states[state]]
+    if marked:
+        words.append(f"marked as played in Plex on {local(marked * 1000)}, without a play in its history: not in Stash")
+    if resume and resume.last.viewing.offset:
+        fate = " (taken back)" if resume.undone else " (not yet in Stash)" if resume.sending is not None else ""
+        words.append(f"left at {place(resume.last.viewing.offset)} in Plex{fate}")
     return {
-        "text": f"{text}{_marked_words(marked)}{_resume_words(resume)}",
+        "text": "; ".join(words),
         "in_plex": len(moments),
         "last_played_at": stamp(last * 1000) if last is not None else None,
         "not_in_stash": len(missing),
@@ -55,36 +68,8 @@ def scene_plays(
     }
 
 
-def _sentence(count: int, last: int | None, missing: int, states: Counter[str], *, is_known: bool, is_on: bool) -> str:
-    if not is_on:
-        first = f"watch_back is off; {many(states[PlayState.SENT], 'play')} in Stash came from Plex"
-    elif not is_known:
-        first = "the history of Plex has not been read yet"
-    elif last is None:
-        first = "Plex lists no play of it"
-    else:
-        first = f"played {many(count, 'time')} in Plex, last on {local(last * 1000)}"
-    parts = [first, *([f"{missing:,} not yet in Stash"] if missing else [])]
-    parts += [f"{states[state]:,} {words}" for state, words in FATES if states[state]]
-    return "; ".join(parts)
-
-
 def _marked_at(db: Reader, keys: Iterable[str], listed: Mapping[str, Mapping[int, PlaySource]]) -> int:
     """When an item of it was last marked as played without being a play in Stash; 0 if never, as far as is known."""
     views = db.view_counts.of(keys)
     moments = [counted.moment for key, counted in views.items() if not is_near(counted.moment, listed.get(key, ()))]
     return max(moments, default=0)
-
-
-def _marked_words(marked: int) -> str:
-    if not marked:
-        return ""
-    return f"; marked as played in Plex on {local(marked * 1000)}, without a play in its history: not in Stash"
-
-
-def _resume_words(resume: RememberedResume | None) -> str:
-    """Where the scene was left in Plex, and whether Stash has that; '' if it was left at no place."""
-    if resume is None or not resume.last.viewing.offset:
-        return ""
-    fate = " (taken back)" if resume.undone else " (not yet in Stash)" if resume.sending is not None else ""
-    return f"; left at {place(resume.last.viewing.offset)} in Plex{fate}"

@@ -7,7 +7,7 @@ import pytest
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.plays.errands import PlaysFinding
 from plexsync.flows.plays.recovery import PlaysRecovery
-from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT, UNAPPROVED
+from plexsync.flows.plays.resume import OTHER_ACCOUNT, UNAPPROVED
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import Viewing

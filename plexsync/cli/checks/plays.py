@@ -12,7 +12,7 @@ from plexsync.engine.tickets import WRITE_STASH
 from plexsync.flows.plays.errands import removals_of_nothing
 from plexsync.flows.plays.history_poll import UnknownAccount, was_read_to_its_end
 from plexsync.flows.plays.marked import OTHER_VIEWER
-from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT
+from plexsync.flows.plays.resume import OTHER_ACCOUNT
 from plexsync.reports.format import many, stamp
 from plexsync.rules.errors import NeighbourError, Refused
 from plexsync.rules.gate_names import CURE, REFUSES

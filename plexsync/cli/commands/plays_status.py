@@ -6,7 +6,7 @@ from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, table
 from plexsync.flows.plays.marked import OTHER_VIEWER
-from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT
+from plexsync.flows.plays.resume import OTHER_ACCOUNT
 from plexsync.reports.format import local, many, unstamped
 from plexsync.reports.plays import plays_report
 from plexsync.reports.shapes.plays import PlaysReport

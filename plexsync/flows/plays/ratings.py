@@ -8,6 +8,7 @@ The scene flow owns ratings while they go one way. So that nothing is lost when 
 what the other one has left.
 """
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,16 +21,18 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.errands import RememberedErrand, wait_until, write_canaries
 from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED, left_alone
+from plexsync.flows.plays.history_poll import CROWD
 from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.inspection import BEING_PROBED
+from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import RATING, RATING_BACK, Done, Gone, Job, Outcome, Waiting, Why
 from plexsync.rules.match_records import Matched
-from plexsync.rules.neighbours import Clock, Plex, Stash, StashWatch
+from plexsync.rules.neighbours import Clock, Plex, PlexWatch, Stash, StashWatch
 from plexsync.rules.ratings import (
     FIELD,
     NO_RATING,
@@ -44,14 +47,22 @@ from plexsync.rules.ratings import (
     item_rating,
     left_by_scene_flow,
     plan_rating,
+    plex_rating,
     stash_rating,
     taken_over,
 )
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import Scope
+from plexsync.rules.status_words import DOWN
 from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database, Reader, Writer
 
+log = logging.getLogger("PlexSync.ratings")
+
+# The note of the second up to which the ratings of a library are read.
+RATED_SINCE = "ratings:since:"
+# The number of items that are read of each library at each poll.
+PAGE = 500
 BOTH = (RATING, RATING_BACK)
 
 
@@ -141,7 +152,7 @@ def _begun(rows: Ratings, until: int) -> Ratings:
 
 @dataclass(frozen=True)
 class RatingParts:
-    """What both rating flows work with.
+    """What both rating flows and their poll work with.
 
     They share one `expiry`, since each of them judges the open requests of both.
     """
@@ -150,6 +161,7 @@ class RatingParts:
     stash: Stash
     watching: StashWatch
     plex: Plex
+    history: PlexWatch
     matcher: SceneMatcher
     locks: LockCanaries
     gates: Gates
@@ -409,3 +421,83 @@ class RatingToStash(RatingFlow):
         if gate == WRITE_STASH:
             return write_canaries(self._gates, self._parts.watching, ids, ticket)
         return self._scenes_again(ids)
+
+
+# --- the poll --------------------------------------------------------------------------------------------------------
+
+
+class RatingPoll:
+    """Queues the ratings that have moved in Plex or in Stash."""
+
+    def __init__(self, parts: RatingParts) -> None:
+        self._parts = parts
+
+    def poll(self) -> str:
+        """Read what was rated since the last time, with one request per library; returns why that is not possible, or ''.
+
+        Queues the scenes of the items whose rating is another one than when they were last in step. What a Plex does not
+        list, the comparison of its item finds.
+        """
+        parts = self._parts
+        if not parts.gates.is_open(READ_PLEX):
+            return f"Plex is {DOWN}"
+        try:
+            parts.identity.ensure(parts.gates)
+            with parts.store.reading() as db:
+                rows = db.sections.all()
+                notes = {row.key: f"{RATED_SINCE}{row.uuid or row.key}" for row in rows}
+                since = {key: db.notes.number(note) or 0 for key, note in notes.items()}
+            synced = parts.rules.sections(rows)
+            for key in [row.key for row in rows if row.key in synced]:
+                rated = parts.gates.ask(READ_PLEX, partial(parts.history.rated, key, since=since[key], limit=PAGE))
+                if not rated:
+                    continue
+                ratings = {item.key: plex_rating(item.rating) for item in rated}
+                with parts.store.writing() as tx:
+                    last_ratings = tx.ratings.in_plex(list(ratings))
+                    moved = [item for item, rating in ratings.items() if last_ratings.get(item) != rating]
+                    scenes = tx.index.scenes_of(moved)
+                    tx.jobs.want_all(RATING, scenes, Why.EDIT, parts.clock.now(), behind=len(scenes) > CROWD)
+                    tx.notes.save(notes[key], str(rated[-1].at))
+        except NeighbourError as error:
+            log.debug("ratings can't be read: %s", error)
+            return str(error)
+        return ""
+
+    def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
+        """Queue the ratings of inspected scenes that have moved on either side; remember those that are in step.
+
+        A scene that is undone has its ratings as they are, and begins anew when it is synced again.
+        """
+        if undone := [sight.id for sight in sights if sight.undone]:
+            tx.ratings.forget(undone)
+        inspected = {sight.scene.id: (sight.scene, sight) for sight in sights if sight.scene and sight.targets}
+        inspected = {id: entry for id, entry in inspected.items() if id not in undone}
+        if not inspected:
+            return
+        synced = self._parts.rules.sections(tx.sections.all())
+        bases = bases_of(tx, [scene for scene, _ in inspected.values()])
+        for id, (scene, sight) in inspected.items():
+            stash = stash_rating(scene.rating100)
+            plex = {
+                target.item.key: item_rating(target.item) for target in sight.targets if target.item.section in synced
+            }
+            if any(_differs(bases.get((id, key)), stash, item.value) for key, item in plex.items()):
+                tx.jobs.want(RATING, id, Why.SWEEP, now)
+            elif stash != NO_RATING:
+                in_step = RememberedRating(stash, changed_at=now)
+                rows = {
+                    # With a time, an older rating is known as that of a restored Plex. The scene flow has none.
+                    key: replace(bases.get((id, key), replace(in_step, plex=item.value)), rated_at=item.rated_at)
+                    for key, item in plex.items()
+                    if (id, key) not in bases or bases[id, key].rated_at == 0 < item.rated_at
+                }
+                if rows:
+                    save_bases(tx, scene, rows)
+
+
+def _differs(base: RememberedRating | None, stash: int, plex: int) -> bool:
+    """Whether one of the two has moved, or the rating is not settled."""
+    if base is None:
+        return stash != plex
+    return (base.stash, base.plex) != (stash, plex) or bool(base.pending) or bool(base.undone)

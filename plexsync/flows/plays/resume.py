@@ -2,20 +2,42 @@
 
 Each job of the flow plans them with the plays, and writes them in a request of their own. The memory is saved before
 that request, so one whose result is unknown is resolved by reading Stash again (`plexsync.rules.resume`).
+
+A poll asks Plex for the items of each library that were watched since the newest viewing of the last poll: one request for
+a library while nobody watches. The end of a poll is saved in the transaction that queues its scenes. A Plex that
+neither filters nor sorts by that moment lists the whole library, so it is asked once a day.
 """
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from plexsync.engine.expiry import Expiry
+from plexsync.engine.gates import Gates
+from plexsync.engine.server_identity import ServerIdentity
+from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.engine.watching import asked_pages
 from plexsync.flows.plays.errands import PlaysFinding, ResumeErrand, sooner, wait_until
-from plexsync.flows.plays.history_poll import HistoryPoll
-from plexsync.rules.item import Item
-from plexsync.rules.job import Job
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.resume import AHEAD, RememberedResume, Watched, newest, plan_resume
+from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
+from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.rules.errors import Missing, NeighbourError
+from plexsync.rules.item import Item, Viewing
+from plexsync.rules.job import PLAYS, Job, Why
+from plexsync.rules.neighbours import Clock, PlexWatch
+from plexsync.rules.plays import OWNER
+from plexsync.rules.resume import AHEAD, RememberedResume, Watched, is_news, newest, plan_resume
 from plexsync.rules.scene import WatchedScene
-from plexsync.store.database import Writer
+from plexsync.rules.status_words import DOWN
+from plexsync.store.database import Database, Writer
+
+log = logging.getLogger("PlexSync.resume")
+
+# The note of the server, of the second from which on a library was read, and of the second of its newest viewing then.
+READ_UNTIL = "resume:until:"
+# Seconds for which a Plex that lists the whole library is not asked again.
+DAY = 86_400.0
+UNAPPROVED = "the first write of plays is not approved yet"
+OTHER_ACCOUNT = "resume points are those of the owner's account, and watch_account is another one"
 
 
 @dataclass(frozen=True)
@@ -104,3 +126,99 @@ def _played_at(finding: PlaysFinding, watched: WatchedScene, now: int) -> int:
     from_plex = {*finding.memory, *(plan.resolved if plan else ()), *(plan.requests if plan else ())}
     own = (moment for moment in watched.plays if moment not in from_plex and moment <= now // 1000 + AHEAD)
     return max(own, default=0)
+
+
+@dataclass(eq=False)
+class ResumePoll:
+    """Watches what the account of the token has watched. For one thread, except for `observe`."""
+
+    _store: Database
+    _plex: PlexWatch
+    _gates: Gates
+    _clock: Clock
+    _identity: ServerIdentity
+    _history: HistoryPoll
+    _is_refused: bool = field(default=False, init=False)
+    # By library: the viewings of the last poll that the next one lists again, and until when it is not asked.
+    _listed: dict[str, dict[str, Viewing]] = field(default_factory=dict, init=False)
+    _rests_until: dict[str, float] = field(default_factory=dict, init=False)
+
+    def poll(self) -> str:
+        """Read what was watched since the last time; returns why that is not possible now, '' if it was."""
+        if not self._gates.is_open(READ_PLEX, READ_STASH):
+            return f"Plex or Stash is {DOWN}"
+        try:
+            if self._history.account() != OWNER:
+                if not self._is_refused:
+                    log.warning("%s: none are brought", OTHER_ACCOUNT)
+                self._is_refused = True
+                return OTHER_ACCOUNT
+            self._identity.ensure(self._gates)
+            with self._store.reading() as db:
+                sections, server, since = db.sections.all(), db.servers.find(), self._history.approved_since(db)
+            if since is None:
+                return UNAPPROVED
+            for section in sections:
+                self._read(section.key, server.machine if server else "", since)
+        except (NeighbourError, UnknownAccount) as error:
+            return str(error)
+        return ""
+
+    def _read(self, section: str, machine: str, since: int) -> None:
+        if self._clock.monotonic() < self._rests_until.get(section, 0.0):
+            return
+        note, now = f"{READ_UNTIL}{section}", self._clock.now()
+        with self._store.reading() as db:
+            text = db.notes.text(note)
+        end = _end_of(text, machine, since)
+        # A moment in the future is from before a clock was set.
+        until = 0 if end is None else min(end, now // 1000)
+        viewings: dict[str, Viewing] = {}
+        try:
+            for page in asked_pages(self._gates, READ_PLEX, self._plex.viewings(section, since=max(until, since))):
+                viewings |= page.viewings
+                if not page.is_bounded:
+                    self._rests_until[section] = self._clock.monotonic() + DAY
+        except Missing:
+            # The library is gone, and the index does not know yet.
+            return
+        listed = self._listed.get(section, {})
+        # At first, only what has a resume point: what was watched to its end may be years old.
+        fresh = [
+            key for key, viewing in viewings.items() if (viewing.offset if end is None else listed.get(key) != viewing)
+        ]
+        until = max((until, *(viewing.moment for viewing in viewings.values())))
+        scenes = self._history.scenes_of(sorted(fresh))
+        with self._store.writing() as tx:
+            tx.jobs.want_all(PLAYS, scenes, Why.EDIT, now, behind=len(scenes) > CROWD)
+            if text != (text_of_end := f"{machine} {since} {until}"):
+                tx.notes.save(note, text_of_end)
+        self._listed[section] = viewings
+
+    def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
+        """Queue the inspected scenes with an item that was watched since their resume point was dealt with.
+
+        Of the scenes that were never dealt with, those with an item that was left somewhere.
+        """
+        if not (self._history.rules.resume and self._history.tells_views):
+            return
+        since = self._history.approved_since(tx)
+        if since is None:
+            return
+        created = {sight.id: sight.scene.created_at for sight in sights if sight.scene and sight.targets}
+        memory = tx.watches.of(created)
+        for sight in sights:
+            viewings = {target.item.key: target.item.viewing for target in sight.targets}
+            watched, remembered = newest(viewings, since=since), memory.get(sight.id)
+            if sight.id not in created or watched is None:
+                continue
+            if is_news(watched, remembered.last, now=now) if remembered else watched.viewing.offset:
+                tx.jobs.want(PLAYS, sight.id, Why.SWEEP, now)
+
+
+def _end_of(text: str, machine: str, since: int) -> int | None:
+    """The second up to which a note says that a library was read, of this server and from this second on; else None."""
+    of_machine, _, seconds = text.partition(" ")
+    start, _, end = seconds.partition(" ")
+    is_read = of_machine == machine and start.isdecimal() and end.isdecimal() and int(start) <= since
+    return int(end) if is_read else None

@@ -81,28 +81,22 @@ def wished_plays(
     store: Database, wish: PlayWish, *, scenes: Sequence[int] | None = None, since: int = 0
 ) -> dict[int, Wished]:
     """What a wish concerns, by scene: of all scenes, or of these."""
-    chosen: dict[int, Wished] = {}
-    pages: Iterable[Sequence[int]] = pages_of(store, _remembered, 0)
+
+    def read_page(db: Reader, last: int) -> list[int]:
+        resumed = db.watches.scenes(after=last, limit=PAGE)
+        return sorted({*db.plays.scenes(after=last, limit=PAGE), *resumed})[:PAGE]
+
+    pages: Iterable[Sequence[int]] = pages_of(store, read_page, 0)
     if scenes is not None:
         pages = [scenes[start : start + PAGE] for start in range(0, len(scenes), PAGE)]
+    wished: dict[int, Wished] = {}
     for page in pages:
-        chosen |= _chosen(store, wish, page, since)
-    return chosen
-
-
-def _remembered(db: Reader, last: int) -> list[int]:
-    resumed = db.watches.scenes(after=last, limit=PAGE)
-    return sorted({*db.plays.scenes(after=last, limit=PAGE), *resumed})[:PAGE]
-
-
-def _chosen(store: Database, wish: PlayWish, scenes: Sequence[int], since: int) -> dict[int, Wished]:
-    with store.reading() as db:
-        plays = db.plays.of_ids(scenes, since=since)
-        resume = {} if since else db.watches.of_ids(scenes)
-    wished = {
-        id: Wished(
-            tuple(sorted(wish.chosen(plays.get(id, {})))), resume=id in resume and wish.resume(resume[id]) is not None
-        )
-        for id in scenes
-    }
-    return {id: some for id, some in wished.items() if some.plays or some.resume}
+        with store.reading() as db:
+            plays = db.plays.of_ids(page, since=since)
+            resume = {} if since else db.watches.of_ids(page)
+        for id in page:
+            moments = tuple(sorted(wish.chosen(plays.get(id, {}))))
+            concerns_resume = id in resume and wish.resume(resume[id]) is not None
+            if moments or concerns_resume:
+                wished[id] = Wished(moments, concerns_resume)
+    return wished
