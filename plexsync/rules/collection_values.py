@@ -17,7 +17,7 @@ from plexsync.rules.collections import (
     ObjectText,
     Place,
 )
-from plexsync.rules.desired import Profile, Wanted, shown_text
+from plexsync.rules.desired import Profile, Wanted, within
 from plexsync.rules.plan_records import Note
 from plexsync.rules.text import SUMMARY_LIMIT, clean_block
 from plexsync.rules.values import Value
@@ -73,7 +73,7 @@ def collection_values(object: CollectionObject, source: CollectionSource, dressi
     if object.source in dressing.sorts:
         values["titleSort"] = dressing.sort_title_of(object, texts_of(object, source))
     if "summary" in dressing.parts:
-        values["summary"], notes = shown_text("summary", clean_block(source.summary), SUMMARY_LIMIT)
+        values["summary"] = within("summary", clean_block(source.summary), SUMMARY_LIMIT, notes)
     if dressing.mode:
         values["collectionMode"] = MODES[dressing.mode]
     if dressing.home:

@@ -137,7 +137,7 @@ def wanted(scene: Scene, profile: Profile) -> Wanted:
             continue
         if text_of := _TEXTS.get(name):
             limit = SUMMARY_LIMIT if name == "summary" else NAME_LIMIT
-            values[name] = _within(name, text_of(scene, profile), limit, notes)
+            values[name] = within(name, text_of(scene, profile), limit, notes)
         elif names_of := _LISTS.get(name):
             values[name] = _names(name, names_of(scene, profile), notes)
         else:
@@ -258,7 +258,7 @@ def _names(field: str, names: Iterable[str], notes: list[Note]) -> tuple[str, ..
     """The names, cleaned and in order: each once, in its first spelling, without empty ones."""
     members: dict[str, str] = {}
     for name in names:
-        member = _within(field, clean_line(name), NAME_LIMIT, notes)
+        member = within(field, clean_line(name), NAME_LIMIT, notes)
         if member:
             members.setdefault(fold(member), member)
     shown = list(members.values())[:MEMBER_LIMIT]
@@ -276,13 +276,8 @@ def sent_size(text: str) -> int:
     return len(quote(text, safe="", errors="replace"))
 
 
-def shown_text(field: str, text: str, limit: int) -> tuple[str, list[Note]]:
-    """A text as Plex can show it, and the notes about what was cut."""
-    notes: list[Note] = []
-    return _within(field, text, limit, notes), notes
-
-
-def _within(field: str, text: str, limit: int, notes: list[Note]) -> str:
+def within(field: str, text: str, limit: int, notes: list[Note]) -> str:
+    """A text as Plex can show it; notes what was cut."""
     shown = text if len(text) <= limit else cut(text, limit)
     while LARGEST_CHARACTER * len(shown) > SENT_LIMIT and (size := sent_size(shown)) > SENT_LIMIT:
         shown = cut(shown, max(1, len(shown) * SENT_LIMIT // size))

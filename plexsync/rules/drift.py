@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from plexsync.rules.item import LISTS, Item
 from plexsync.rules.plan_records import DriftChoice, Memory, Note, Plan, Remembered
 from plexsync.rules.text import fold
-from plexsync.rules.values import Held, Value, empty_value, held, name_keys, same_value, without_names
+from plexsync.rules.values import Held, Value, empty_value, held, name_keys, without_names
 
 
 @dataclass(frozen=True)
@@ -126,16 +126,3 @@ def all_still_kept(memory: Memory, earlier: Memory) -> Memory:
     """The memory of an item after something was learnt about it: its fields still follow Plex if they did."""
     kept = {name: still_kept(name, memory.get(name), earlier[name]) for name in kept_fields(earlier)}
     return {**memory, **{name: remembered for name, remembered in kept.items() if remembered}}
-
-
-def is_given_up(name: str, now: Held, remembered: Remembered) -> bool:
-    """Whether Plex has the very value that you decided to replace. One that was set since is not meant."""
-    replaced = remembered.drift.replaced if remembered.drift else None
-    return replaced is not None and same_value(name, now.value, replaced.value)
-
-
-def without_take(name: str, remembered: Remembered | None) -> Remembered | None:
-    """The memory without a decision to take Stash's value."""
-    if remembered is None or remembered.drift is None or remembered.drift.replaced is None:
-        return remembered
-    return None if is_bare(name, remembered) else replace(remembered, drift=None)

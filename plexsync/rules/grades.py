@@ -181,11 +181,6 @@ def places_spelled_exactly(offer: Offer) -> set[str]:
     return {key for key, path in plex_paths if any(raw_equal(target, path) for target, _ in targets.get(key, ()))}
 
 
-def is_only_place(fit: Fit, spelt: set[str]) -> bool:
-    """Whether a fit at the full path, by its key alone, has no twin there that is spelled exactly."""
-    return fit.grade is Grade.PLACE and fit.place not in spelt
-
-
 Owner = Literal["ours", "theirs", "look-alike", "shared item", "two scenes"]
 
 

@@ -26,7 +26,6 @@ from plexsync.rules.grades import (
     fits_of,
     grade_of,
     has_other_sources,
-    is_only_place,
     owner_of,
     places,
     places_spelled_exactly,
@@ -72,23 +71,27 @@ def match(offer: Offer) -> Verdict:
     bound_keys, fits = offer.taken, fits_of(offer, "size")
     is_respelt = any(fit.grade is Grade.PLACE for fit in fits)
     spelt = places_spelled_exactly(offer) if is_respelt else set()
-    at_path = [fit for fit in fits if fit.grade is Grade.EXACT or is_only_place(fit, spelt)]
+    # A file at the full path by its key alone has no twin there that is spelled exactly.
+    at_path = [fit for fit in fits if fit.grade is Grade.EXACT or (fit.grade is Grade.PLACE and fit.place not in spelt)]
     held = [fit for fit in fits if fit.grade >= Grade.PLACE and fit.entry.key in bound_keys]
     # Most scenes are at their path, and need no other comparison.
     plain = (
         offer.rivals is None and bool(at_path) and not held and not any(_needs_rivals(fit, offer) for fit in at_path)
     )
-    timed = [] if plain else fits_of(offer, "duration")
-    return _climb(
-        offer,
-        _AllFits(
-            at_path=[fit for fit in at_path if fit not in held],
-            held=held,
-            sized=[fit for fit in fits if _may_be(fit, bound_keys)],
-            timed=[fit for fit in timed if _may_be(fit, bound_keys)],
-            plain=plain,
-        ),
-    )
+    at_path = [fit for fit in at_path if fit not in held]
+    sized = [fit for fit in fits if _may_be(fit, bound_keys)]
+    timed = [] if plain else [fit for fit in fits_of(offer, "duration") if _may_be(fit, bound_keys)]
+    alike, lasting = ([fit for fit in some if fit.grade is Grade.ALIKE] for some in (sized, timed))
+    nearest = at_path or held or alike or lasting
+    if not plain and offer.rivals is None and any(_needs_rivals(fit, offer) for fit in nearest):
+        return AskRivals(_names_to_ask(offer.scene, (fit.entry for fit in (*at_path, *sized, *timed))))
+    if offer.rivals is not None and all(rival.id != offer.scene.id for rival in offer.rivals):
+        # Stash did not find the scene by its own file names, so it can have missed other scenes as well.
+        step = Step(
+            "name and size", "Stash does not fit this scene by its own file names: others may be missed as well."
+        )
+        return _unclear([_Doubt(fit, "look-alike", NOT_ALONE) for fit in nearest], [step])
+    return _climb(offer, at_path, held, sized, timed)
 
 
 def _match_bound(offer: Offer) -> Verdict:
@@ -119,21 +122,6 @@ class _SortedFits:
     steps: list[Step]
 
 
-@dataclass(frozen=True)
-class _AllFits:
-    """The fits of a scene: at its path, or by name with sizes or durations compared.
-
-    `held`: at its path, but bound to another scene. `plain`: it is at its path, and no other scene can have a claim to
-    it.
-    """
-
-    at_path: list[Fit]
-    held: list[Fit]
-    sized: list[Fit]
-    timed: list[Fit]
-    plain: bool
-
-
 def _may_be(fit: Fit, bound: Mapping[str, int]) -> bool:
     """Whether a fit by name can be the scene's file.
 
@@ -142,21 +130,15 @@ def _may_be(fit: Fit, bound: Mapping[str, int]) -> bool:
     return fit.grade <= Grade.ALIKE and (fit.entry.key not in bound or len(fit.entry.parts) > 1)
 
 
-def _climb(offer: Offer, all_fits: _AllFits) -> Verdict:
-    """The verdict of the first rung that has one."""
+def _climb(offer: Offer, at_path: list[Fit], held: list[Fit], sized: list[Fit], timed: list[Fit]) -> Verdict:
+    """The verdict of the first rung that has one.
+
+    The fits are at the scene's path (`held`: there, but bound to another scene), or by name with sizes or durations.
+    """
     bound = offer.taken
-    alike, lasting = ([fit for fit in fits if fit.grade is Grade.ALIKE] for fits in (all_fits.sized, all_fits.timed))
-    asked = (
-        () if all_fits.plain or offer.rivals is not None else (all_fits.at_path or all_fits.held or alike or lasting)
-    )
-    if any(_needs_rivals(fit, offer) for fit in asked):
-        fits = (*all_fits.at_path, *all_fits.sized, *all_fits.timed)
-        return AskRivals(_names_to_ask(offer.scene, (fit.entry for fit in fits)))
-    if offer.rivals is not None and all(rival.id != offer.scene.id for rival in offer.rivals):
-        return _unlisted(all_fits.at_path or all_fits.held or alike or lasting)
     steps = _bound_elsewhere(offer) if bound else []
-    if all_fits.at_path:
-        judged = _sort_by_owner(offer, all_fits.at_path, "path")
+    if at_path:
+        judged = _sort_by_owner(offer, at_path, "path")
         steps += judged.steps
         if any(fit.grade is Grade.PLACE for fit in judged.owned):
             judged = _one_spelling(judged, offer)
@@ -164,17 +146,18 @@ def _climb(offer: Offer, all_fits: _AllFits) -> Verdict:
             return verdict
     else:
         steps.append(Step("path", _nothing_at_path_text(offer)))
-    if all_fits.held:
+    if held:
         # The item with the scene's own file is known, so a look-alike can't be its item.
-        return _unclear(_bound_candidates(all_fits.held, offer), steps)
-    if remembered := [fit for fit in alike if fit.entry.key in offer.remembered and fit.entry.key not in bound]:
+        return _unclear(_bound_candidates(held, offer), steps)
+    remembered = [fit for fit in sized if fit.grade is Grade.ALIKE and fit.entry.key in offer.remembered - bound.keys()]
+    if remembered:
         judged = _sort_by_owner(offer, remembered, "remembered")
         steps += judged.steps
         if verdict := _all_of(judged, steps):
             return verdict
-    if verdict := _by_name(offer, "name and size", all_fits.sized, steps):
+    if verdict := _by_name(offer, "name and size", sized, steps):
         return verdict
-    return _by_name(offer, "name and duration", all_fits.timed, steps) or NotThere(tuple(steps))
+    return _by_name(offer, "name and duration", timed, steps) or NotThere(tuple(steps))
 
 
 def _bound_elsewhere(offer: Offer) -> list[Step]:
@@ -297,12 +280,6 @@ def _all_of(judged: _SortedFits, steps: list[Step]) -> Verdict | None:
     if judged.owned:
         return Matched(tuple(fit.entry.key for fit in judged.owned), tuple(steps))
     return _unclear(judged.doubtful, steps) if judged.doubtful else None
-
-
-def _unlisted(fits: Sequence[Fit]) -> Verdict:
-    """Stash did not find the scene by its own file names, so it can have missed other scenes as well."""
-    step = Step("name and size", "Stash does not fit this scene by its own file names: others may be missed as well.")
-    return _unclear([_Doubt(fit, "look-alike", NOT_ALONE) for fit in fits], [step])
 
 
 def _unclear(doubtful: Sequence[_Doubt], steps: list[Step]) -> Unclear:

@@ -64,11 +64,6 @@ def put(memory: dict[str, Remembered], name: str, remembered: Remembered | None)
         memory[name] = remembered
 
 
-def said_value(remembered: Remembered | None) -> Value | None:
-    """The value that Stash had at the last push of the field, or None."""
-    return remembered.said if remembered else None
-
-
 def is_released(name: str, remembered: Remembered) -> bool:
     """Whether nothing of PlexSync's is left in the field."""
     if name in LISTS:

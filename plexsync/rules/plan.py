@@ -12,10 +12,8 @@ from dataclasses import replace
 from plexsync.rules.drift import (
     all_still_kept,
     is_bare,
-    is_given_up,
     kept_fields,
     still_kept,
-    without_take,
 )
 from plexsync.rules.item import LISTS, NEVER_EMPTY, PICTURES, Item, beside_whom, is_lockless, is_of_person
 from plexsync.rules.list_members import (
@@ -35,7 +33,6 @@ from plexsync.rules.memory import (
     named_fields,
     put,
     released,
-    said_value,
     spelled_as_in_stash,
     stamped,
     undone,
@@ -179,9 +176,12 @@ def _stamped(remembered: Remembered, earlier: Remembered | None, item: Item) -> 
 
 def _field_decision(name: str, value: Value, now: Held, remembered: Remembered | None, policy: Policy) -> Decision:
     if remembered and remembered.drift:
-        if value and is_given_up(name, now, remembered):
+        replaced = remembered.drift.replaced
+        # A value that was set since you decided to replace that one is not meant.
+        if value and replaced and same_value(name, now.value, replaced.value):
             return _given_up_field(name, value, now, remembered)
-        remembered = without_take(name, remembered)
+        if replaced:
+            remembered = None if is_bare(name, remembered) else replace(remembered, drift=None)
     if isinstance(value, tuple):
         if policy.adopt_lists:
             remembered = adopted_list(value, now, remembered)
@@ -345,7 +345,7 @@ def _is_edited_since(name: str, sent: Sending, remembered: Remembered | None, no
 
     Only if Stash still has the pushed value, and no later push changed the memory.
     """
-    if sent.said != value or said_value(sent.was) != said_value(remembered):
+    if sent.said != value or (sent.was and sent.was.said) != (remembered and remembered.said):
         return False
     return (
         now.locked

@@ -78,14 +78,13 @@ class FieldHistory:
 
     def traces(self) -> list[tuple[FieldTrace, FieldTrace | None, JournalEntry]]:
         """Per push: the field as sent, as read back (None if not), and the entry with the salt."""
-        return [
-            (
-                sent.fields[trace_name(self.name, sent.salt)],
-                _read_trace(self.name, sent, read) if read else None,
-                sent,
-            )
-            for sent, read in self.pushes
-        ]
+        traces = []
+        for sent, read in self.pushes:
+            own = trace_name(self.name, sent.salt)
+            # A single value that Plex took as it was sent has no trace of its own.
+            read_trace = (read.fields.get(own) or replace(sent.fields[own], adds=())) if read else None
+            traces.append((sent.fields[own], read_trace, sent))
+        return traces
 
     def was_own(self, value: str) -> bool:
         """Whether a single value was PlexSync's at any time."""
@@ -105,12 +104,6 @@ class FieldHistory:
             set(name_hashes((member,), entry.salt)) & {*sent.adds, *(read.adds if read else ())}
             for sent, read, entry in self.traces()
         )
-
-
-def _read_trace(name: str, sent: JournalEntry, read: JournalEntry) -> FieldTrace:
-    """The field as it was read back: a single value that Plex took as it was sent has no trace of its own."""
-    own = trace_name(name, sent.salt)
-    return read.fields.get(own) or replace(sent.fields[own], adds=())
 
 
 def history_of(name: str, entries: Sequence[JournalEntry]) -> FieldHistory:
@@ -413,7 +406,8 @@ def _value_set_back(
         return Remembered(UNKNOWN, now, Held("", locked=False), before=now.value if value is None else None)
     if value is None and not remembered.undone and not is_known:
         return None
-    if not _was_own(name, now, remembered, history):
+    earlier = [remembered.said, remembered.found.value, *([] if remembered.before is None else [remembered.before])]
+    if not any(same_value(name, now.value, old) for old in earlier) and not history.was_own(str(now.value)):
         if value is not None or remembered.undone:
             result.kept.append(name)
         if value is not None and not remembered.undone and history.was_sent_last(str(value)):
@@ -425,19 +419,6 @@ def _value_set_back(
         return replace(remembered, left=now, before=now.value)
     is_written = not remembered.undone and value != now.value
     return replace(remembered, said=UNKNOWN if is_written else remembered.said, left=now)
-
-
-def _was_own(name: str, now: Held, remembered: Remembered, history: FieldHistory) -> bool:
-    earlier = [remembered.said, remembered.found.value, *([] if remembered.before is None else [remembered.before])]
-    return any(same_value(name, now.value, value) for value in earlier) or history.was_own(str(now.value))
-
-
-def _own_members(now: Held, history: FieldHistory) -> set[str]:
-    """The keys of the members that belonged to PlexSync after these pushes."""
-    state = _list_state((), now, None)
-    for sent, read, entry in history.traces():
-        state.push(sent, read, entry.salt, whole=True)
-    return state.own
 
 
 def _list_set_back(
@@ -454,7 +435,10 @@ def _list_set_back(
     `earlier` is the history up to that moment. Members of PlexSync that are back belong to it. Members that the last
     push left are missing because of the restore (`left_later`: it was after that moment), so they are added again.
     """
-    own = _own_members(now, earlier)
+    state = _list_state((), now, None)
+    for sent, read, entry in earlier.traces():
+        state.push(sent, read, entry.salt, whole=True)
+    own = state.own
     if remembered is None:
         back = [name for name in now.value if fold(name) in own]
         original = Held(without_names(now.value, back), locked=False)

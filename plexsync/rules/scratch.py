@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from plexsync.rules.added_dates import FIELD as ADDED
 from plexsync.rules.added_dates import moment_seconds
 from plexsync.rules.item import Item
-from plexsync.rules.text import fold
 from plexsync.rules.traits import UNKNOWN, ServerTraits
-from plexsync.rules.values import name_keys
+from plexsync.rules.values import name_keys, names_present
 
 # The lists that get scratch names.
 SCRATCH_LISTS = ("label", "actor", "collection")
@@ -171,11 +170,15 @@ def leftovers(original: Original, now: ProbedItem) -> Leftovers:
     A lock follows its value: if someone has changed the value since, a lock that the probe took off is set again, and
     one that came with the change stays.
     """
-    names = {role: present for role in SCRATCH_LISTS if (present := _present(original.scratch(role), now.names(role)))}
+    scratch = {role: original.scratch(role) for role in SCRATCH_LISTS}
+    names = {role: present for role, mine in scratch.items() if (present := names_present(now.names(role), mine))}
     moved = now.added_at == original.added_at - EARLIER
     rated = original.rating is None and now.rating in (RATING_BY_EDIT, RATING_BY_ACCOUNT)
     as_before = {
-        **{role: _is_as_before(original, now, role) for role in SCRATCH_LISTS},
+        **{
+            role: name_keys(now.names(role)) - name_keys(mine) == name_keys(original.lists.get(role, ()))
+            for role, mine in scratch.items()
+        },
         "addedAt": moved or now.added_at == original.added_at,
         "userRating": rated or now.rating == original.rating,
     }
@@ -185,16 +188,6 @@ def leftovers(original: Original, now: ProbedItem) -> Leftovers:
     }
     locks = {name: lock for name, lock in wanted.items() if name in written or (name in now.locks) != lock}
     return Leftovers(names, original.added_at if moved else None, rated, locks)
-
-
-def _is_as_before(original: Original, now: ProbedItem, role: str) -> bool:
-    scratch = name_keys(original.scratch(role))
-    return name_keys(now.names(role)) - scratch == name_keys(original.lists.get(role, ()))
-
-
-def _present(scratch: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
-    keys = name_keys(scratch)
-    return tuple(name for name in names if fold(name) in keys)
 
 
 def differences(original: Original, now: ProbedItem) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ An unknown trait changes nothing: PlexSync then sends what is right under every 
 was learnt costs a request or a value that is left out, and never a value of yours: lists are always sent whole.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from plexsync.rules.added_dates import FIELD as ADDED
@@ -61,13 +60,11 @@ def edits_of(edit: Edit, traits: ServerTraits) -> list[Edit]:
         together = 0 if apart else (limit or len(change.removes))
         if together or sends_names:
             first[name] = replace(change, removes=change.removes[:together])
-        later += [{name: Change(None, change.lock, removes=some)} for some in _chunks(change.removes[together:], limit)]
+        rest = change.removes[together:]
+        size = limit or max(1, len(rest))
+        some = (rest[start : start + size] for start in range(0, len(rest), size))
+        later += [{name: Change(None, change.lock, removes=removes)} for removes in some]
     return [first, *later] if first else later
-
-
-def _chunks(names: Sequence[str], limit: int) -> list[tuple[str, ...]]:
-    size = limit or max(1, len(names))
-    return [tuple(names[start : start + size]) for start in range(0, len(names), size)]
 
 
 def rating_in(edit: Edit, traits: ServerTraits) -> str | None:
