@@ -112,8 +112,8 @@ def _give_up_name(tx: Writer, row: CollectionRow, errand: CollectionWrite, now: 
 
 def move_scenes(tx: Writer, row: CollectionRow, *, now: int) -> None:
     """Queue the scenes that show the object of a row: they come into another collection."""
-    if kind := SHOWN.get(row.object.source):
-        for scene in tx.scene_names.scenes_showing(kind, row.object.id):
+    if row.object.source in SHOWN:
+        for scene in tx.scene_names.scenes_showing(Kind(row.object.source), row.object.id):
             tx.jobs.want(Kind.SCENE, scene, Why.SWEEP, now)
 
 

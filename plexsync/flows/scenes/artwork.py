@@ -8,7 +8,7 @@ and still syncs the other fields.
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from plexsync.engine.flow import Outdated
 from plexsync.engine.gates import Gates
@@ -65,6 +65,7 @@ class PictureChanged(Outdated):
         super().__init__("its picture is another one than when it was looked at")
 
 
+@dataclass(eq=False)
 class Artwork:
     """The artwork of one Stash, in one Plex. `key_of` returns the key of a picture in Plex. No `imaging`: no resizing.
 
@@ -72,28 +73,19 @@ class Artwork:
     `readers` read the pictures of a batch to send side by side.
     """
 
-    def __init__(
-        self,
-        store: Database,
-        stash: Stash,
-        plex: PlexPictures,
-        gates: Gates,
-        key_of: Callable[[str, bytes], str],
-        imaging: Imaging | None,
-        *,
-        sends: bool = False,
-        flow: str = Kind.SCENE,
-        readers: Readers | None = None,
-    ) -> None:
-        self._store = store
-        self._gates = gates
-        self._sends = sends
-        self._stash = stash
-        self._plex = plex
-        self._key_of = key_of
-        self._imaging = imaging
-        self._sources = StashPictures(stash, gates, imaging, readers)
-        self._batch = PictureBatch(store, sends=sends, flow=flow)
+    _store: Database
+    _stash: Stash
+    _plex: PlexPictures
+    _gates: Gates
+    _key_of: Callable[[str, bytes], str]
+    _imaging: Imaging | None
+    sends: bool = False
+    flow: str = Kind.SCENE
+    readers: Readers | None = None
+
+    def __post_init__(self) -> None:
+        self._sources = StashPictures(self._stash, self._gates, self._imaging, self.readers)
+        self._batch = PictureBatch(self._store, sends=self.sends, flow=self.flow)
 
     def batch(self, scenes: Sequence[Scene]) -> AbstractContextManager[None]:
         """Inspect these scenes inside the block, as one batch."""
@@ -101,7 +93,7 @@ class Artwork:
 
     def reading_ahead(self, scenes: Iterable[tuple[Scene, Profile]]) -> AbstractContextManager[None]:
         """Inside the block, the pictures of these scenes of the batch are read before they are asked for, in this order."""
-        if not self._sends:
+        if not self.sends:
             return nullcontext()
         due = (
             first_read(scene, name, profile, self._batch.rows(scene.id))
@@ -112,13 +104,12 @@ class Artwork:
 
     def of_flow(self, flow: str) -> "Artwork":
         """The artwork of another flow on the same servers."""
-        key_of, sends = self._key_of, self._sends
-        return Artwork(self._store, self._stash, self._plex, self._gates, key_of, self._imaging, sends=sends, flow=flow)
+        return replace(self, flow=flow, readers=None)
 
     def choices(self, plex: Plex, clock: Clock, *, is_on: bool) -> GalleryChoices:
         """What gives items of this Plex pictures of galleries to choose from."""
         of_both = (self._store, self._sources, plex, self._plex, self._gates, clock)
-        return GalleryChoices(*of_both, self._key_of, sends=self._sends, is_on=is_on)
+        return GalleryChoices(*of_both, self._key_of, sends=self.sends, is_on=is_on)
 
     # --- desired pictures --------------------------------------------------------------------------------------------
 
@@ -368,11 +359,8 @@ def last_row_of(rows: Mapping[str, PictureRow], name: str, sources: Sequence[str
 
 def of_same_source(last_row: PictureRow | None, version: str) -> PictureRow | None:
     """The row if it is of the same place and treatment as this version, whatever the stamps."""
-    return last_row if last_row and _source(last_row.version) == _source(version) else None
-
-
-def _source(version: str) -> str:
-    return version.rpartition(" at ")[0]
+    place = version.rpartition(" at ")[0]
+    return last_row if last_row and last_row.version.rpartition(" at ")[0] == place else None
 
 
 def _failures(last_row: PictureRow | None, version: str) -> int:

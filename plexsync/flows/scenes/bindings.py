@@ -11,6 +11,7 @@ from plexsync.flows.scenes.dead_letter_cures import bindings_changed
 from plexsync.flows.scenes.inspection import BATCH, Looker
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.causes import Cause
+from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item, Part
 from plexsync.rules.job import Dead, Kind, Why
 from plexsync.rules.match_records import Binding, Candidate
@@ -174,7 +175,7 @@ def bind_pairs(
     for number, sights in enumerate(looker.look_at_each([pair.scene for pair in pairs])):
         batch = pairs[number * BATCH : (number + 1) * BATCH]
         scenes = {pair: sight.scene for sight in sights if (pair := pairing(sight)) and sight.scene}
-        items = looker.items([pair.key for pair in batch if pair in scenes])
+        items = looker.matcher.items([pair.key for pair in batch if pair in scenes])
         with looker.store.writing() as tx:
             bound_keys = {binding.key for binding in tx.bindings.all()}
             for pair in batch:
@@ -268,18 +269,19 @@ def candidates_now(looker: Looker, ids: Sequence[int]) -> dict[int, SceneCandida
         return {}
     looker.gates.enter(*READS)
     sights = looker.look(ids)
-    items = looker.items({candidate.key for sight in sights for candidate in sight.candidates})
+    items = looker.matcher.items({candidate.key for sight in sights for candidate in sight.candidates})
     return {
-        sight.id: _of(sight, {key: item for key, item in items.items() if isinstance(item, Item)}) for sight in sights
+        sight.id: SceneCandidates(
+            sight.scene,
+            tuple(_item(candidate, items.get(candidate.key)) for candidate in sight.candidates),
+            sight.outcome.error if isinstance(sight.outcome, Dead) else "",
+        )
+        for sight in sights
     }
 
 
-def _of(sight: Inspection, items: dict[str, Item]) -> SceneCandidates:
-    candidates = tuple(_item(candidate, items.get(candidate.key)) for candidate in sight.candidates)
-    return SceneCandidates(sight.scene, candidates, sight.outcome.error if isinstance(sight.outcome, Dead) else "")
-
-
-def _item(candidate: Candidate, item: Item | None) -> CandidateItem:
+def _item(candidate: Candidate, answer: Item | NeighbourError | None) -> CandidateItem:
+    item = answer if isinstance(answer, Item) else None
     parts = item.parts if item else ()
     file = next((part for part in parts if part.path == candidate.path), Part(candidate.path))
     title = item.scalars.get("title", "") if item else ""

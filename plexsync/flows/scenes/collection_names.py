@@ -29,12 +29,7 @@ from plexsync.rules.text import fold
 from plexsync.store.database import Database, Writer
 
 # The kinds of objects of which it is remembered which scenes show them.
-SHOWN: Mapping[Source, Kind] = {
-    "studio": Kind.STUDIO,
-    "group": Kind.GROUP,
-    "tag": Kind.TAG,
-    "performer": Kind.PERFORMER,
-}
+SHOWN: tuple[Source, ...] = ("studio", "group", "tag", "performer")
 
 
 class NamingStash(Stash, Protocol):
@@ -130,7 +125,15 @@ class CollectionNames:
         profiles = {section: profile for section, profile in profiles.items() if _asks(profile)}
         if not profiles:
             return past, None
-        by_section = {section: _objects(scenes, profile) for section, profile in profiles.items()}
+        # Without the objects that an import is about to create.
+        by_section = {
+            section: list(
+                dict.fromkeys(
+                    named.object for scene in scenes for named in objects_of(scene, profile) if named.object.id
+                )
+            )
+            for section, profile in profiles.items()
+        }
         lost = _lost_names(read, past, profiles)
         with self._store.reading() as db:
             libraries = {row.key: row.uuid for row in db.sections.all() if row.uuid and row.key in profiles}
@@ -140,7 +143,9 @@ class CollectionNames:
             )
             rows = db.collections.of_objects(dropped.union(*by_section.values()))
             suspects = [row for section, names in lost.items() for row in db.collections.by_name(names)]
-        here = {(row.object, section): row for section, row in _in_libraries(rows, libraries)}
+        sections = {uuid: section for section, uuid in libraries.items()}
+        known = (row for some in rows.values() for row in some if row.library in sections)
+        here = {(row.object, sections[row.library]): row for row in known}
         for scene in scenes:
             targets = [read[key] for key in keys.get(scene.id, ()) if key in read]
             suspects += _joined(scene, targets, past, profiles, here)
@@ -235,7 +240,7 @@ def save_counts(
     for id, row in rows.items():
         minimum = profiles[row.section].dressing.minimum
         if row.scenes >= 0 and (row.scenes < minimum) != (counts[id] < minimum) and row.object.source in SHOWN:
-            crossing.update(tx.scene_names.scenes_showing(SHOWN[row.object.source], row.object.id))
+            crossing.update(tx.scene_names.scenes_showing(Kind(row.object.source), row.object.id))
     for scene in sorted(crossing.difference(inspected)):
         tx.jobs.want(Kind.SCENE, scene, Why.SWEEP, now)
     return len(crossing.difference(inspected))
@@ -243,13 +248,6 @@ def save_counts(
 
 def _asks(profile: Profile) -> bool:
     return FIELD in profile.fields and profile.dressing.asks_names
-
-
-def _objects(scenes: Iterable[Scene], profile: Profile) -> list[CollectionObject]:
-    """The objects of these scenes, without those that an import is about to create."""
-    return list(
-        dict.fromkeys(named.object for scene in scenes for named in objects_of(scene, profile) if named.object.id)
-    )
 
 
 def _dropped(scenes: Iterable[Scene], references: Mapping[int, Collection[tuple[str, int]]]) -> set[CollectionObject]:
@@ -296,13 +294,6 @@ def _joined(
             row = here.get((named.object, item.section))
             if row and row.item and fold(row.name) not in names:
                 yield row
-
-
-def _in_libraries(
-    rows: Mapping[CollectionObject, Sequence[KnownCollection]], libraries: Mapping[str, str]
-) -> list[tuple[str, KnownCollection]]:
-    sections = {uuid: section for section, uuid in libraries.items()}
-    return [(sections[row.library], row) for some in rows.values() for row in some if row.library in sections]
 
 
 def _carried(

@@ -105,37 +105,27 @@ def save_given(tx: Writer, scene: int, item: str, version: str) -> None:
     tx.pictures.of_flow(GIVEN).save(scene, item, PictureRow(version, "", "", ""))
 
 
+@dataclass(eq=False)
 class GalleryChoices:
     """Gives pictures of galleries to the items of one Plex. `sends`: prepares what is due; else only tells that it is.
 
     While it is off (`is_on`), it only mends what was left unfinished before, and asks no more once nothing is.
     """
 
-    def __init__(
-        self,
-        store: Database,
-        sources: StashPictures,
-        plex: Plex,
-        pictures: PlexPictures,
-        gates: Gates,
-        clock: Clock,
-        key_of: Callable[[str, bytes], str],
-        *,
-        sends: bool,
-        is_on: bool,
-    ) -> None:
-        self._store = store
-        self._sources = sources
-        self._plex = plex
-        self._pictures = pictures
-        self._gates = gates
-        self._clock = clock
-        self._key_of = key_of
-        self._sends = sends
-        self._batch = PictureBatch(store, sends=sends, flow=GIVEN)
-        self._is_on = is_on
-        # Whether anything may be left from before; only while it is on, more comes.
-        self.may_be_left = True
+    _store: Database
+    _sources: StashPictures
+    _plex: Plex
+    _pictures: PlexPictures
+    _gates: Gates
+    _clock: Clock
+    _key_of: Callable[[str, bytes], str]
+    sends: bool
+    is_on: bool
+    # Whether anything may be left from before; only while it is on, more comes.
+    may_be_left: bool = True
+
+    def __post_init__(self) -> None:
+        self._batch = PictureBatch(self._store, sends=self.sends, flow=GIVEN)
 
     def batch(self, scenes: Sequence[Scene]) -> AbstractContextManager[None]:
         """Inspect these scenes inside the block, as one batch."""
@@ -155,7 +145,7 @@ class GalleryChoices:
         row = self._batch.rows(scene.id).get(target.item.key)
         if row and row.version == version:
             return target
-        if not self._sends:
+        if not self.sends:
             return replace(target, choices=Choices(version))
         item, plan, shelves = target.item, target.plan, []
         for name in PICTURES:
@@ -247,7 +237,7 @@ class GalleryChoices:
     def unfinished(self, db: Reader) -> list[Giving]:
         """Everything that is being given, or was when a process ended."""
         found = givings(db) if self.may_be_left else []
-        self.may_be_left = self._is_on or bool(found)
+        self.may_be_left = self.is_on or bool(found)
         return found
 
     def being_given(self, db: Reader) -> dict[str, Waiting]:

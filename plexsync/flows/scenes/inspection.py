@@ -113,11 +113,8 @@ class Looker:
         self.recovery = recovery
         self.expiry = expiry
         self._names = CollectionNames(store, stash.collections, plex.collections, gates, rules)
-        self._matcher = SceneMatcher(store, stash, plex, indexer, gates, rules, patient=patient)
-        # See the methods of `SceneMatcher`.
-        self.items, self.correct = self._matcher.items, self._matcher.correct
-        self.may_be_in, self.led_to = self._matcher.may_be_in, self._matcher.led_to
-        self._undone_scenes = UndoneScenes(store, stash, self._matcher, gates, rules, pictures)
+        self.matcher = SceneMatcher(store, stash, plex, indexer, gates, rules, patient=patient)
+        self._undone_scenes = UndoneScenes(store, stash, self.matcher, gates, rules, pictures)
 
     def look(
         self, ids: Sequence[int], *, undoing: TakenBack = TakenBack.NO, taking_over: bool = False, redoing: bool = False
@@ -192,7 +189,7 @@ class Looker:
         self.identity.ensure(self.gates)
         if not self.recovery.is_checked:
             self.recovery.check()
-        paired = self._matcher.find(scenes, others)
+        paired = self.matcher.find(scenes, others)
         if paired.is_foreign:
             return self._on_another_server(scenes)
         verdicts, items = paired.verdicts, paired.items

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 from plexsync.engine.flow import Observation
@@ -150,7 +151,7 @@ class Inspection(Observation):
         """Whether locked values in Plex may be from an earlier database, and no journal tells. They count as yours."""
         return any(target.has_unknown_values for target in self.targets if not target.was_lost)
 
-    @property
+    @cached_property
     def desired(self) -> str:
         """A hash of the desired values (of an ambiguous scene: its candidates), to tell a new request from a dead one."""
         if isinstance(self.outcome, Dead | Dropped):

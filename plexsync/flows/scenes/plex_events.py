@@ -84,28 +84,21 @@ class Gathered:
         return part
 
 
+@dataclass(eq=False)
 class Listener:
     """Listens to one Plex, on one thread."""
 
-    def __init__(
-        self,
-        store: Database,
-        stash: Stash,
-        plex: Plex,
-        events: Events,
-        indexer: Indexer,
-        gates: Gates,
-        clock: Clock,
-        dice: Dice,
-    ) -> None:
-        self._store = store
-        self._stash = stash
-        self._plex = plex
-        self._events = events
-        self._indexer = indexer
-        self._gates = gates
-        self._clock = clock
-        self._backoff = ReconnectBackoff(clock, dice, FIRST_DELAY)
+    _store: Database
+    _stash: Stash
+    _plex: Plex
+    _events: Events
+    _indexer: Indexer
+    _gates: Gates
+    _clock: Clock
+    _dice: Dice
+
+    def __post_init__(self) -> None:
+        self._backoff = ReconnectBackoff(self._clock, self._dice, FIRST_DELAY)
         self._silent = False
 
     def __call__(

@@ -276,21 +276,16 @@ class ScenePush(ObjectFlow[Inspection, SceneWrite]):
         if self._pictures and any(name in errand.target.plan.edit for name in PICTURES):
             self.send_pictures(self._pictures, errand)
         item, edit = errand.target.item, errand.target.plan.edit
-        if errand.target.choices:
-            edit = {**edit, **self._choices_given(errand)}
+        choices, due = self._looker.choices, errand.target.choices
+        if choices and due and due.shelves:
+            # What it sends sets the locks as they were.
+            errand.begun = True
+            errand.sent_choices = choices.send(item, due, patient=errand.job.failures < self._patience)
+            edit = {**edit, **errand.sent_choices.edit}
         if edit:
             renamed = errand.target.plan.renamed
             cast = cast_to_send(item, renamed) if renamed else item.cast
             self._edit(item, edit, cast, errand.target.traits)
-
-    def _choices_given(self, errand: SceneWrite) -> Edit:
-        """Give the item pictures to choose from. Returns what sets its locks as they were."""
-        choices, due = self._looker.choices, errand.target.choices
-        if choices is None or due is None or not due.shelves:
-            return {}
-        errand.begun = True
-        errand.sent_choices = choices.send(errand.target.item, due, patient=errand.job.failures < self._patience)
-        return errand.sent_choices.edit
 
     def _edit(self, item: Item, edit: Edit, cast: Cast, traits: ServerTraits) -> None:
         """Send an edit as the server takes it. If a later request fails, the error is `applied`."""
@@ -331,7 +326,7 @@ class ScenePush(ObjectFlow[Inspection, SceneWrite]):
         if not errands:
             return []
         try:
-            items = self._looker.items([errand.key for errand in errands])
+            items = self._looker.matcher.items([errand.key for errand in errands])
         except NeighbourError as error:
             # Sent and answered, but not read back: the saved entries tell the next look what may be in Plex.
             for errand in errands:
@@ -362,7 +357,7 @@ class ScenePush(ObjectFlow[Inspection, SceneWrite]):
         """
         log.warning("item %s got other files while it was edited: its scenes are inspected again", item.key)
         errand.outcome = Waiting("its item got other files while it was edited", "released", backoff=False)
-        ids = self._looker.correct(errand.target.item, item)
+        ids = self._looker.matcher.correct(errand.target.item, item)
         with self._looker.store.writing() as tx:
             for id in sorted(ids - {errand.sight.id}):
                 tx.jobs.want(Kind.SCENE, id, Why.SWEEP, self._looker.clock.now())

@@ -289,14 +289,14 @@ class Reconciler:
             titles = ", ".join(row.title for row in sections)
             raise UnknownLibrary(f"no library in use is named {title}; there are: {titles}")
         for page in asked_pages(self._gates, READ_STASH, self._stash.walk(page=PAGE), of_all=True):
-            there_too = self._looker.may_be_in(page, keys)
+            there_too = self._looker.matcher.may_be_in(page, keys)
             for start in range(0, len(there_too), BATCH):
                 yield self._looker.look_at(there_too[start : start + BATCH])
 
     def _with_items(self, sights: Sequence[Inspection]) -> list[Inspection]:
         """Add the items of scenes out of scope from the index, without a request to Plex."""
         outside = [sight.scene for sight in sights if isinstance(sight.outcome, OutOfScope) and sight.scene]
-        keys = self._looker.led_to(outside) if outside else {}
+        keys = self._looker.matcher.led_to(outside) if outside else {}
         return [replace(sight, keys=keys.get(sight.id, sight.keys)) for sight in sights]
 
     # --- findings ----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ find what lines have missed.
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -38,27 +39,20 @@ class Lines(Protocol):
         ...
 
 
+@dataclass(eq=False)
 class StashListener:
     """Listens to one Stash, on one thread. `poll` has the poller run at once."""
 
-    def __init__(
-        self,
-        store: Database,
-        stash: Stash,
-        lines: Lines,
-        gates: Gates,
-        clock: Clock,
-        dice: Dice,
-        *,
-        poll: Callable[[], object],
-    ) -> None:
-        self._store = store
-        self._stash = stash
-        self._lines = lines
-        self._gates = gates
-        self._clock = clock
-        self._backoff = ReconnectBackoff(clock, dice, FIRST_DELAY)
-        self._poll = poll
+    _store: Database
+    _stash: Stash
+    _lines: Lines
+    _gates: Gates
+    _clock: Clock
+    _dice: Dice
+    poll: Callable[[], object] = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        self._backoff = ReconnectBackoff(self._clock, self._dice, FIRST_DELAY)
         self._told = ""
 
     def __call__(self, stopping: Callable[[], bool] = lambda: False) -> None:
@@ -71,7 +65,7 @@ class StashListener:
         except NeighbourError as error:
             self._tell(str(error))
             # Lines may have been lost with the connection.
-            self._poll()
+            self.poll()
         finally:
             self._backoff.ended(began)
 
@@ -85,12 +79,12 @@ class StashListener:
             if not connected:
                 connected = True
                 self._tell(HEARS)
-                self._poll()
+                self.poll()
             if edits is None:
                 continue
             if not sends:
                 sends = True
-                self._poll()
+                self.poll()
             self.take(edits)
 
     def take(self, edits: Sequence[Edited]) -> None:
