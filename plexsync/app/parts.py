@@ -22,8 +22,7 @@ from plexsync.app.stored import Stored, address_of, check_settled, clock_of
 from plexsync.engine.asked_probes import ask_at_once, why_closed
 from plexsync.engine.clock import SystemDice
 from plexsync.engine.expiry import Expiry, longest_request
-from plexsync.engine.gates import Gates, outage
-from plexsync.engine.pulse import in_turn
+from plexsync.engine.gates import Gates, in_turn, outage
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS, Closed, Gate
 from plexsync.engine.watchdog import Heard, Watchdog

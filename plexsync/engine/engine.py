@@ -14,16 +14,15 @@ from functools import partial
 
 from plexsync.engine.batch import STOPPED, Sender
 from plexsync.engine.evidence import Evidence
-from plexsync.engine.flow import AnyFlow, Key
+from plexsync.engine.flow import AnyFlow, ChangeNotice, Key
 from plexsync.engine.gates import Gates
 from plexsync.engine.housekeeping import Housekeeping
-from plexsync.engine.notices import GATES, Notices
 from plexsync.engine.rules import WorkRules
 from plexsync.engine.settlement import Settlement
-from plexsync.engine.tickets import Closed, Gate, Probe, Ticket
+from plexsync.engine.tickets import READ_STASH, Closed, Gate, Probe, Ticket
 from plexsync.engine.watchdog import Unwatched, Watchdog
 from plexsync.rules.errors import NO_MEMORY, LocalFault, Neighbour, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.job import NOTICES, START, Job, Later, Outcome, State, Waiting, crashed, next_size
+from plexsync.rules.job import NOTICES, START, Done, Job, Later, Outcome, State, Waiting, Why, crashed, next_size
 from plexsync.rules.neighbours import Clock, Dice
 from plexsync.rules.outcomes import shared_outcome_of
 from plexsync.store.database import Database, Writer
@@ -32,6 +31,10 @@ log = logging.getLogger("PlexSync.engine")
 
 # The outcomes of jobs that will be tried again.
 AGAIN = frozenset({"waiting", "later"})
+# The gates needed to find out whom a notice concerns.
+NOTICE_GATES = (READ_STASH,)
+# Larger sets are queued in pieces of this size, so that a hook need not wait for all of them.
+FAN_OUT = 500
 SWITCHED_OFF = "PlexSync is switched off (enabled = false)"
 
 
@@ -113,9 +116,8 @@ class Engine:
         self._settlement = Settlement(store, self._flows, gates, clock, dice, max_retries=rules.max_retries)
         # Deletes old rows, see `Housekeeping.prune`.
         self.prune = Housekeeping(store, self._flows, clock, rules).prune
-        notices = Notices(store, flows, gates, self._evidence, self._settlement, clock, batch=rules.batch)
         desks = [BatchSource((flow.kind,), tuple(flow.gates), partial(self._work, flow)) for flow in flows]
-        self._desks = [*desks, BatchSource(tuple(sorted(NOTICES)), GATES, lambda jobs, _stopping: notices.work(jobs))]
+        self._desks = [*desks, BatchSource(tuple(sorted(NOTICES)), NOTICE_GATES, self._work_notices)]
 
     def close(self) -> None:
         """Wait for the sends in flight and end the threads. The step that claimed a job has settled it already."""
@@ -237,6 +239,32 @@ class Engine:
         )
         sender.work(pairs, judged, stopping=stopping)
         flow.worked(findings)
+
+    def _work_notices(self, jobs: list[Job], _stopping: Callable[[], bool]) -> None:
+        """Queue the jobs that these notices concern: changes that many jobs may depend on. Settles every notice."""
+        for number, job in enumerate(jobs):
+            keys: set[Key] = set()
+            for flow in self._flows.values():
+                try:
+                    keys |= {(flow.kind, id) for id in flow.affected(ChangeNotice(job.kind, job.id))}
+                except NeighbourError as error:
+                    self._settlement.settle_all([job], self._evidence.after_read(flow, job, error))
+                    if not self._gates.is_open(*NOTICE_GATES):
+                        self._settlement.settle_all(jobs[number + 1 :], shared_outcome_of(error))
+                        return
+                    break
+            else:
+                self._want_all(job, sorted(keys))
+
+    def _want_all(self, notice: Job, keys: list[Key]) -> None:
+        """Queue the jobs that a notice concerns, the last of them in the transaction that settles it."""
+        many = len(keys) > self._rules.batch
+        for start in range(0, max(len(keys), 1), FAN_OUT):
+            with self._store.writing() as tx:
+                for kind, id in keys[start : start + FAN_OUT]:
+                    tx.jobs.want(kind, id, Why.EDIT, self._clock.now(), behind=many)
+                if start + FAN_OUT >= len(keys):
+                    self._settlement.settle(tx, [(notice, Done())])
 
     def _probe(self, probe: Probe) -> bool:
         """Probe a server. While PlexSync is switched off, the probe writes nothing."""

@@ -8,9 +8,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from plexsync.engine.pulse import BREATH_CAP
 from plexsync.engine.tickets import READ, READ_STASH, WRITE, WRITE_STASH, Access, Closed, Gate
-from plexsync.rules.errors import Barred, Neighbour
+from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Throttled, Unavailable
+from plexsync.rules.neighbours import Dice
 from plexsync.rules.records import BreakerRow, HoldRow, PaceRow
 from plexsync.rules.status_words import DOWN, THROTTLED
 from plexsync.store.database import Reader, Writer
@@ -21,6 +21,10 @@ log = logging.getLogger("PlexSync.gates")
 # Prefix of the note that stores which access caused a hold. Only a request with the same access can end it.
 HELD = "held:"
 MAX_THROTTLE = 3_600_000
+# The shortest wait after a throttled request in seconds, plus up to as many again at random.
+LEAST_PATIENCE = 1.0
+BREATH = 0.25
+BREATH_CAP = 2.0
 # The fewest seconds between two probes: the lines that prove a server to be up can be forged.
 HASTE = 2.0
 
@@ -30,16 +34,8 @@ HASTE = 2.0
 
 def breaker_of(row: BreakerRow) -> Breaker:
     """Convert a row to the record that the breaker rules take."""
-    return Breaker(
-        state=CircuitState(row.state),
-        failures=row.failures,
-        successes=row.successes,
-        opened_at=row.opened_at,
-        wait=row.wait,
-        trips=row.trips,
-        generation=row.generation,
-        probe_started=row.probe_started,
-    )
+    values = {name: value for name, value in vars(row).items() if name not in ("cause", "error")}
+    return Breaker(**values | {"state": CircuitState(row.state)})
 
 
 def breaker_probe_at(row: BreakerRow, rules: Rules) -> int | None:
@@ -67,7 +63,8 @@ def save_breaker(tx: Writer, gate: Gate, row: BreakerRow, after: Breaker, now: i
         return
     closed = after.state is CircuitState.CLOSED
     fresh = closed and after.failures == 0
-    tx.breakers.save(gate.row, _row(after, row, fresh=fresh))
+    past = {"cause": "", "error": "", "trips": 0} if fresh else {"cause": row.cause, "error": row.error}
+    tx.breakers.save(gate.row, BreakerRow(**vars(after) | {"state": after.state.value} | past))
     # Closed on trial (`Gates.trust`) and now confirmed. Only this ends the outage.
     proved = fresh and before.state is CircuitState.CLOSED and before.trips > 0
     if after.state is before.state and not proved:
@@ -82,21 +79,6 @@ def save_breaker(tx: Writer, gate: Gate, row: BreakerRow, after: Breaker, now: i
     log.log(level, "breaker of %s: %s -> %s%s", gate.row, before.state.value, after.state.value, trouble)
     if closed:
         tx.paces.save(gate.row, replace(tx.paces.find(gate.row), ramp=1))
-
-
-def _row(after: Breaker, before: BreakerRow, *, fresh: bool) -> BreakerRow:
-    return BreakerRow(
-        state=after.state.value,
-        failures=after.failures,
-        successes=after.successes,
-        opened_at=after.opened_at,
-        wait=after.wait,
-        trips=0 if fresh else after.trips,
-        generation=after.generation,
-        probe_started=after.probe_started,
-        cause="" if fresh else before.cause,
-        error="" if fresh else before.error,
-    )
 
 
 def hasten(tx: Writer, gate: Gate, rules: Rules, now: float) -> None:
@@ -213,6 +195,19 @@ def count_writes(tx: Writer, gate: Gate, well: int, failed: int) -> PaceRow:
         pace = replace(pace, writes_ok=pace.writes_ok + well, writes_bad=pace.writes_bad + failed)
         tx.paces.save(gate.row, pace)
     return pace
+
+
+def patience(error: NeighbourError, gate: Gate, failures: int, dice: Dice) -> float:
+    """Seconds to throttle: what the server asked for, or a short wait, so that a blip does not open the breaker."""
+    if isinstance(error, Throttled):
+        # A server that asks for no wait and refuses again would be asked without end.
+        return max(error.retry_after, LEAST_PATIENCE * (1 + dice.random()))
+    if isinstance(error, Unavailable):
+        if error.retry_after:
+            return error.retry_after
+        if gate.access is READ or not error.sent:
+            return min(BREATH_CAP, BREATH * 2.0**failures) * (1 + dice.random()) / 2
+    return 0.0
 
 
 # --- display ---------------------------------------------------------------------------------------------------------

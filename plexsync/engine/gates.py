@@ -16,14 +16,14 @@ One object serves all threads of a process, since the ticket carries everything 
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from plexsync.engine import gate_rows
-from plexsync.engine.pulse import greet, in_turn, nothing, patience, pulse
 from plexsync.engine.tickets import READ, READ_STASH, VOID, WRITE, Access, Closed, Gate, Go, Probe, Ticket, by_row
-from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Refused, Throttled, Unavailable
+from plexsync.rules.errors import Barred, Missing, Neighbour, NeighbourError, Refused, Throttled, Unavailable
 from plexsync.rules.neighbours import Clock, Dice, Plex, Stash
 from plexsync.rules.records import BreakerRow
 from plexsync.store.database import Database, Reader, Writer
@@ -55,6 +55,37 @@ def outage(error: NeighbourError, access: Access = READ) -> NeighbourError:
         return error
     hint = ", like every other edit: is it still starting?" if access is WRITE else ""
     return Unavailable(error.neighbour, f"{error}{hint}")
+
+
+def pulse(plex: Plex, keys: Sequence[str], check: Callable[[], None]) -> None:
+    """Send the requests that Plex answers if the token is valid, and that read known items; then `check`."""
+    # A missing object is an answer as well.
+    with suppress(Missing):
+        plex.sections()
+    if keys:
+        plex.items(keys)
+    with suppress(Missing):
+        check()
+
+
+def in_turn(*checks: Callable[[], None]) -> Callable[[], None]:
+    """All of these checks as one."""
+
+    def check_all() -> None:
+        for check in checks:
+            check()
+
+    return check_all
+
+
+def greet(stash: Stash, check: Callable[[], None]) -> None:
+    """Send the request that Stash answers if it is ready; then `check`."""
+    stash.probe()
+    check()
+
+
+def nothing() -> None:
+    """Check nothing."""
 
 
 class Gates:
@@ -340,7 +371,7 @@ class Gates:
         if isinstance(error, Barred):
             fingerprint = self._fingerprints[gate.neighbour]
             gate_rows.bar(tx, gate, error, now, retest=self._retest, fingerprint=fingerprint)
-        gate_rows.slow_down(tx, gate, round(patience(error, gate, row.failures, self._dice) * 1000), now)
+        gate_rows.slow_down(tx, gate, round(gate_rows.patience(error, gate, row.failures, self._dice) * 1000), now)
 
     def _report(self, tx: Writer, gate: Gate, row: BreakerRow, rule: Callable[[Breaker, float], Breaker]) -> None:
         now = self._clock.now()

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 from plexsync.engine.flow import AnyFlow, Key
 from plexsync.engine.rules import WorkRules
@@ -60,8 +59,8 @@ class Housekeeping:
         more = more_past = False
         if may:
             rows, more = self._prune_rows(now, before, ends)
-            past, more_past = self._delete(partial(_prune_past, now=now, before=before), ends)
-            self._delete(partial(_prune_samples, now=now), ends)
+            past, more_past = self._delete(lambda tx: tx.prune_history(now=now, before=before, limit=1), ends)
+            self._delete(lambda tx: tx.samples.prune(now=now, limit=1), ends)
         with self._store.reading() as db:
             many = db.jobs.count_dead_up_to(self._rules.dlq_max + 1) > self._rules.dlq_max
         if many:
@@ -139,14 +138,6 @@ def may_prune(tx: Writer, now: int) -> bool:
         tx.notes.save("leapt", str(now))
         return False
     return leapt == 0 or now - leapt >= DAY
-
-
-def _prune_past(tx: Writer, *, now: int, before: int) -> int:
-    return tx.prune_history(now=now, before=before, limit=1)
-
-
-def _prune_samples(tx: Writer, *, now: int) -> int:
-    return tx.samples.prune(now=now, limit=1)
 
 
 def warn_of_dead(tx: Writer, now: int, most: int) -> None:

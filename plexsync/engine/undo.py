@@ -78,15 +78,12 @@ def wish_undone(
                 if isinstance(facts, NeighbourError):
                     marked.failed[id] = str(facts)
                 elif flow.undo(tx, id, facts, mark, now=clock.now()):
-                    _want(tx, flow.kind, id, marked, now=clock.now(), behind=len(ids) > CROWD)
+                    now = clock.now()
+                    tx.jobs.unignore(flow.kind, id, now=now)
+                    tx.jobs.wrest(flow.kind, id, now=now)
+                    tx.jobs.want(flow.kind, id, Why.USER, now, behind=len(ids) > CROWD)
+                    marked.jobs.append(id)
                 else:
                     marked.untouched.append(id)
         progress(start + len(batch), len(ids))
     return marked
-
-
-def _want(tx: Writer, kind: str, id: int, marked: Marked, *, now: int, behind: bool) -> None:
-    tx.jobs.unignore(kind, id, now=now)
-    tx.jobs.wrest(kind, id, now=now)
-    tx.jobs.want(kind, id, Why.USER, now, behind=behind)
-    marked.jobs.append(id)
