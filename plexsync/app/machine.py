@@ -12,17 +12,20 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plexsync.rules.errors import Unusable
 from plexsync.rules.machine import Machine, differing, refusal_words
 from plexsync.rules.records import WorkerRow
 from plexsync.store.address import StoreAddress
-from plexsync.store.fence import Fence
 from plexsync.store.installation import installation
 from plexsync.store.opening import check_folder
 from plexsync.store.worker_locks import shared_locks
 from validation import database_settings
 from validation.config import PlexSyncConfig
+
+if TYPE_CHECKING:
+    from plexsync.store.postgres.worker_lock import WorkerLock
 
 # What may be different on each machine: how it reaches the servers, its pace, and whom it tells.
 LOCAL = frozenset(
@@ -82,7 +85,7 @@ def settings_prints(config: PlexSyncConfig) -> dict[str, str]:
 
 
 @contextmanager
-def fence_of(config: PlexSyncConfig, address: StoreAddress) -> Iterator[Fence | None]:
+def fence_of(config: PlexSyncConfig, address: StoreAddress) -> Iterator["WorkerLock | None"]:
     """Hold the worker's lock of a database on PostgreSQL; yields None while another process holds it.
 
     Raises Unusable if the last worker had other settings and did not end in good order.

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from plexsync.app.breaker import breaker_rules
 from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
@@ -49,12 +49,14 @@ from plexsync.rules.http_answers import whole_request
 from plexsync.rules.neighbours import Clock, Dice, Imaging
 from plexsync.stash.client import StashClient
 from plexsync.store.database import Database
-from plexsync.store.fence import Fence
 from plexsync.store.journal_file import WriteJournal
 from plexsync.store.opening import check_folder, open_database
 from plexsync.store.worker_ends import HANG
 from plexsync.store.worker_locks import locks_at
 from validation.config import PlexSyncConfig
+
+if TYPE_CHECKING:
+    from plexsync.store.postgres.worker_lock import WorkerLock
 
 # Seconds without a heartbeat after which a worker is ended. Longer than a request or a busy database can take.
 LEAST_WATCHED = 180.0
@@ -220,7 +222,7 @@ def assemble(
 
 @contextmanager
 def opened(
-    config: PlexSyncConfig, folder: Path, *, worker: bool = False, fence: Fence | None = None
+    config: PlexSyncConfig, folder: Path, *, worker: bool = False, fence: "WorkerLock | None" = None
 ) -> Iterator[Parts]:
     """Open the store of these settings and assemble the parts on it; closes them at the end.
 

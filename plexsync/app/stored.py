@@ -21,7 +21,7 @@ from validation.config import PlexSyncConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from plexsync.store.fence import Fence
+    from plexsync.store.postgres.worker_lock import WorkerLock
     from plexsync.store.summary import Summary
 
 
@@ -92,7 +92,7 @@ def open_store(config: PlexSyncConfig, folder: Path) -> Iterator[Stored]:
         yield Stored(store, clock_of(locks, None), config, folder, locks)
 
 
-def clock_of(locks: Locks, fence: "Fence | None") -> Clock:
+def clock_of(locks: Locks, fence: "WorkerLock | None") -> Clock:
     """Return the clock that everything stored goes by: the database's if several machines use it, else the machine's.
 
     The heartbeats of a `fence` set it. Raises LocalFault.

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from plexsync.rules.errors import LocalFault, SpoolFault
 from plexsync.rules.job import Kind, Why
@@ -24,7 +24,6 @@ from plexsync.rules.note_keys import EDIT_BY_HOOK
 from plexsync.rules.records import Lately
 from plexsync.store import intake
 from plexsync.store.address import StoreAddress
-from plexsync.store.backend import Backend
 from plexsync.store.connection import Connection, Table
 from plexsync.store.db import MOUNTS
 from plexsync.store.sqlite import SqliteFile
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from plexsync.store.pictures import Pictures, ReadOnlyPictures
     from plexsync.store.play_memory import Plays, ReadOnlyPlays
     from plexsync.store.poll_marks import PollMarks, ReadOnlyPollMarks
+    from plexsync.store.postgres.backend import PostgresSchema
     from plexsync.store.probes import Probes, ReadOnlyProbes, ReadOnlyServers, Servers
     from plexsync.store.pushes import Pushes, Pushings, ReadOnlyPushes, ReadOnlyPushings
     from plexsync.store.rating_memory import Ratings, ReadOnlyRatings
@@ -65,6 +65,8 @@ if TYPE_CHECKING:
     from plexsync.store.watch_memory import ReadOnlyWatches, Watches
 
 T = TypeVar("T")
+# What a database has besides the statements of its tables.
+Backend: TypeAlias = "SqliteFile | PostgresSchema"
 # The modules of the tables that have another name than their table.
 MODULES = {
     "collections": "collection_rows",

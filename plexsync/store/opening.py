@@ -6,16 +6,15 @@ from plexsync import extras
 from plexsync.rules.errors import Unusable
 from plexsync.store import intake
 from plexsync.store.address import StoreAddress, moved_name
-from plexsync.store.backend import Backend
-from plexsync.store.database import Database
+from plexsync.store.database import Backend, Database
 from plexsync.store.sqlite import SqliteFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from plexsync.store.fence import Fence
+    from plexsync.store.postgres.worker_lock import WorkerLock
 
 
-def open_database(address: StoreAddress, *, worker: bool = False, fence: "Fence | None" = None) -> Database:
+def open_database(address: StoreAddress, *, worker: bool = False, fence: "WorkerLock | None" = None) -> Database:
     """Open the store at `address`, created if missing; `worker`: this process holds the worker's lock.
 
     `fence` is that lock if it can be lost, as with PostgreSQL: then each transaction that writes raises LockLost.
@@ -26,7 +25,7 @@ def open_database(address: StoreAddress, *, worker: bool = False, fence: "Fence 
     return Database.on(backend_at(address, worker=worker, fence=fence))
 
 
-def backend_at(address: StoreAddress, *, worker: bool = False, fence: "Fence | None" = None) -> Backend:
+def backend_at(address: StoreAddress, *, worker: bool = False, fence: "WorkerLock | None" = None) -> Backend:
     """Return what opens connections to the store at `address`, see `open_database`. Opens none yet."""
     if address.is_postgres:
         check_driver(address)

@@ -9,57 +9,32 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeAlias, TypeVar
 
 from plexsync.rules.errors import LocalFault, Unusable
 from plexsync.rules.note_keys import EDIT_BY_HOOK, INSIDE
 from plexsync.rules.server_scopes import PREFIX, schema_beside, scope_in, scope_of_schema, store_folder
 from plexsync.store import summary
 from plexsync.store.address import StoreAddress
+from plexsync.store.connection import Connection
 from plexsync.store.counts import COUNT_READY, COUNT_RUNNING
 from plexsync.store.database import Database, Reader
 from plexsync.store.folder import DATABASE
 from plexsync.store.job_queries import COUNT_UNSETTLED_OF_FLOWS
-from plexsync.store.postgres.schemas import schemas_of_stores, use_schema
 from plexsync.store.probes import FIND
 
 T = TypeVar("T")
+# For this transaction alone. A schema's name needs no quotes.
+USE_SCHEMA = """
+select set_config('search_path', cast(:schema as text), true) where to_regclass(:schema || '.schema_version') is not null
+"""
+OF_STORES = """
+select cast(n.nspname as text) from pg_namespace n join pg_class c on c.relnamespace = n.oid
+ where c.relname = 'schema_version' and starts_with(cast(n.nspname as text), :prefix)
+"""
 
 
-class Siblings(Protocol):
-    """The stores beside one, by their scopes: '' for the first server, else the name of its entry."""
-
-    @property
-    def is_further(self) -> bool:
-        """Whether this store is that of a further server, so that a first one is beside it."""
-
-    def earlier_owner(self, machine: str) -> str | None:
-        """Who comes before this server and has the Plex server with this identifier in its store; None if nobody.
-
-        The first server comes before all others, and these come in the order of their names: so of two stores with one
-        server, one goes on.
-        """
-
-    def last_hook(self) -> str:
-        """The time of the last event that a hook stored for the first server, as noted; '' if that is not known."""
-
-    def inside(self) -> str:
-        """How the worker inside Stash, which runs that of a further server too, is switched by the first one's note.
-
-        '' for the first server itself, and if that is not known.
-        """
-
-    def has_work(self, scope: str) -> bool:
-        """Whether a further server has scenes that are not settled; False if that can't be read."""
-
-    def has_store(self, scope: str) -> bool:
-        """Whether there is a store of this further server. Raises LocalFault."""
-
-    def place_of(self, scope: str) -> str:
-        """Where the store of a further server is, for messages."""
-
-
-def siblings_of(store: Database) -> Siblings:
+def siblings_of(store: Database) -> "Siblings":
     """The stores beside this one, in the same data folder or in the same PostgreSQL database."""
     address = store.address
     return SchemaSiblings(store, address) if address.is_postgres else FolderSiblings(address.folder)
@@ -79,9 +54,15 @@ class FolderSiblings:
 
     @property
     def is_further(self) -> bool:
+        """Whether this store is that of a further server, so that a first one is beside it."""
         return self._first is not None
 
     def earlier_owner(self, machine: str) -> str | None:
+        """Who comes before this server and has the Plex server with this identifier in its store; None if nobody.
+
+        The first server comes before all others, and these come in the order of their names: so of two stores with one
+        server, one goes on.
+        """
         first = self._first
         if first is None:
             return None
@@ -93,20 +74,28 @@ class FolderSiblings:
         return next((scope for scope, place in places if _read(place, _machine, "") == machine), None)
 
     def last_hook(self) -> str:
+        """The time of the last event that a hook stored for the first server, as noted; '' if that is not known."""
         first = self._first
         return "" if first is None else _read(first, lambda db: summary.note(db, EDIT_BY_HOOK), "")
 
     def inside(self) -> str:
+        """How the worker inside Stash, which runs that of a further server too, is switched by the first one's note.
+
+        '' for the first server itself, and if that is not known.
+        """
         first = self._first
         return "" if first is None else _read(first, lambda db: summary.note(db, INSIDE), "")
 
     def has_work(self, scope: str) -> bool:
+        """Whether a further server has scenes that are not settled; False if that can't be read."""
         return _read(store_folder(self._folder, scope), _has_work, False)
 
     def has_store(self, scope: str) -> bool:
+        """Whether there is a store of this further server. Raises LocalFault."""
         return (store_folder(self._folder, scope) / DATABASE).is_file()
 
     def place_of(self, scope: str) -> str:
+        """Where the store of a further server is, for messages."""
         return f"the folder {PREFIX}{scope}"
 
     @property
@@ -169,6 +158,10 @@ class SchemaSiblings:
             return unknown
 
 
+# The stores beside one, by their scopes: '' for the first server, else the name of its entry.
+Siblings: TypeAlias = FolderSiblings | SchemaSiblings
+
+
 def _machine_of(db: Reader) -> str:
     server = db.servers.find()
     return server.machine if server else ""
@@ -189,3 +182,13 @@ def _machine(db: summary.Snapshot) -> str:
 def _has_work(db: summary.Snapshot) -> bool:
     ready, running, of_flows = (db.rows(sql)[0][0] for sql in (COUNT_READY, COUNT_RUNNING, COUNT_UNSETTLED_OF_FLOWS))
     return bool(ready + running > of_flows)
+
+
+def use_schema(db: Connection, schema: str) -> bool:
+    """Let the tables of the current transaction be those of another schema; False if no store is there."""
+    return db.row(USE_SCHEMA, {"schema": schema}) is not None
+
+
+def schemas_of_stores(db: Connection, prefix: str) -> list[str]:
+    """Return the names of the schemas with a store whose names begin like this."""
+    return [str(name) for (name,) in db.rows(OF_STORES, {"prefix": prefix})]

@@ -94,7 +94,7 @@ class SqliteConnection(Connection):
 
 
 class SqliteFile:
-    """The store's file at `path`, created if missing. It is a `plexsync.store.backend.Backend`.
+    """The store's file at `path`, created if missing.
 
     With `worker`, this process holds the worker's lock: the connection of the thread that made this object checkpoints
     the log. `mounts` is the system's table of mounted file systems.

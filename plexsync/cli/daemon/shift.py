@@ -29,7 +29,6 @@ from plexsync.engine.loop import pause_after
 from plexsync.rules.errors import Damaged, LocalFault, LockLost
 from plexsync.rules.note_keys import WORKER_ENDED
 from plexsync.rules.worker_ends import after_end
-from plexsync.store.fence import Fence
 from plexsync.store.life_signs import LifeSign
 from validation.config import PlexSyncConfig
 
@@ -194,7 +193,7 @@ def put_together(
     begin: Callable[[Parts], None] = lambda _parts: None,
     *,
     inside: bool,
-    fence: Fence | None = None,
+    fence: "WorkerLock | None" = None,
 ) -> Parts | None:
     """The parts, until `held` ends; None if stopped before, or (`inside`) switched off in Stash. Raises LockLost.
 

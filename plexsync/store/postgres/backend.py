@@ -1,6 +1,7 @@
 """A schema of a PostgreSQL database as the store: its connections, and how they are set up."""
 
 import logging
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -8,9 +9,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from plexsync.rules.errors import LocalFault, SyncError, Unusable
 from plexsync.store.address import StoreAddress
 from plexsync.store.connection import Connection
-from plexsync.store.fence import Fence
 from plexsync.store.postgres import faults, schema
 from plexsync.store.postgres.connection import WRITER_CLASS, Driver, PostgresConnection, adapt
+
+if TYPE_CHECKING:
+    from plexsync.store.postgres.worker_lock import WorkerLock
 
 OLDEST_SERVER = 15
 CONNECT_SECONDS = 10
@@ -37,11 +40,11 @@ logging.getLogger("psycopg").setLevel(logging.CRITICAL + 1)
 
 
 class PostgresSchema:
-    """The store in a schema, created if missing. It is a `plexsync.store.backend.Backend`."""
+    """The store in a schema, created if missing."""
 
     errors = (psycopg.Error,)
 
-    def __init__(self, address: StoreAddress, *, fence: Fence | None = None) -> None:
+    def __init__(self, address: StoreAddress, *, fence: "WorkerLock | None" = None) -> None:
         self.address = address
         self.name = address.name
         self.folder = address.folder

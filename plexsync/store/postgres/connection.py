@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from psycopg import adapters, pq
@@ -10,8 +10,10 @@ from psycopg.adapt import Dumper, Loader
 
 from plexsync.rules.errors import LockLost
 from plexsync.store.connection import Connection, Row, Values
-from plexsync.store.fence import Fence
 from plexsync.store.postgres.translation import Translated, for_driver
+
+if TYPE_CHECKING:
+    from plexsync.store.postgres.worker_lock import WorkerLock
 
 # Rows of a stream that come in one exchange.
 STREAMED = 1000
@@ -36,7 +38,7 @@ class PostgresConnection(Connection):
     `fence`: the worker's lock; a transaction that writes raises LockLost once another process holds it.
     """
 
-    def __init__(self, driver: Driver, begins: str, fence: Fence | None = None) -> None:
+    def __init__(self, driver: Driver, begins: str, fence: "WorkerLock | None" = None) -> None:
         super().__init__()
         self.driver = driver
         self._begins = begins
