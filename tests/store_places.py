@@ -184,7 +184,7 @@ class PostgresPlace:
         return {"schema": version, **found}
 
     def is_locked(self) -> bool:
-        from plexsync.store.postgres.connection import WRITER_CLASS
+        from plexsync.store.postgres.worker_lock import WRITER_CLASS
 
         # A migration has a lock of its own, of one number.
         lock = "locktype = 'advisory' and granted and (classid = %s or objsubid = 1)"

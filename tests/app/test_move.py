@@ -21,8 +21,7 @@ from plexsync.store.connection import Connection
 from plexsync.store.lock import try_lock
 from plexsync.store.opening import open_database
 from plexsync.store.postgres import backend
-from plexsync.store.postgres.connection import WRITER_CLASS
-from plexsync.store.postgres.worker_lock import HOLDERS, value
+from plexsync.store.postgres.worker_lock import HOLDERS, WRITER_CLASS, value
 from tests import postgres_server
 from tests.app.move_stage import MACHINE, connected, content, fill
 from tests.patience import until

@@ -14,9 +14,9 @@ from plexsync.rules.errors import LockLost
 from plexsync.rules.machine import Machine
 from plexsync.store import lasting
 from plexsync.store.postgres import schema, worker_lock
-from plexsync.store.postgres.connection import WRITER_CLASS
 from plexsync.store.postgres.worker_lock import (
     IMPORT_CLASS,
+    WRITER_CLASS,
     Periods,
     Session,
     end_hung,

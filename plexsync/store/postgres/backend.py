@@ -1,7 +1,6 @@
 """A schema of a PostgreSQL database as the store: its connections, and how they are set up."""
 
 import logging
-from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -10,10 +9,8 @@ from plexsync.rules.errors import LocalFault, SyncError, Unusable
 from plexsync.store.address import StoreAddress
 from plexsync.store.connection import Connection
 from plexsync.store.postgres import faults, schema
-from plexsync.store.postgres.connection import WRITER_CLASS, Driver, PostgresConnection, adapt
-
-if TYPE_CHECKING:
-    from plexsync.store.postgres.worker_lock import WorkerLock
+from plexsync.store.postgres.connection import Driver, PostgresConnection, adapt
+from plexsync.store.postgres.worker_lock import WRITER_CLASS, WorkerLock
 
 OLDEST_SERVER = 15
 CONNECT_SECONDS = 10
@@ -44,7 +41,7 @@ class PostgresSchema:
 
     errors = (psycopg.Error,)
 
-    def __init__(self, address: StoreAddress, *, fence: "WorkerLock | None" = None) -> None:
+    def __init__(self, address: StoreAddress, *, fence: WorkerLock | None = None) -> None:
         self.address = address
         self.name = address.name
         self.folder = address.folder

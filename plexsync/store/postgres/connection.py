@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 # Rows of a stream that come in one exchange.
 STREAMED = 1000
 _WRITES = ("INSERT", "UPDATE", "DELETE")
-# An advisory lock has two numbers: its class, and a hash of the schema. This is the class of the only writer.
-WRITER_CLASS = 0x506C5379  # "PlSy", as in the id of PlexSync's SQLite files
-# Read under that lock, so that no other worker begins before this transaction ends.
+# Read under the lock of the only writer, so that no other worker begins before this transaction ends.
 NUMBER = "select number from worker"
 COUNT_COMMIT = "update commit_count set commits = commits + 1"
 COMMITS = "select commits from commit_count"

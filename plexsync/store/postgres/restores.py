@@ -10,8 +10,8 @@ import logging
 import psycopg
 
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, RESTORED, STASH_SETTINGS
-from plexsync.store.postgres.connection import COUNT_COMMIT, WRITER_CLASS
-from plexsync.store.postgres.worker_lock import MOMENT, WAIT, Session, value
+from plexsync.store.postgres.connection import COUNT_COMMIT
+from plexsync.store.postgres.worker_lock import MOMENT, WAIT, WRITER_CLASS, Session, value
 
 log = logging.getLogger("PlexSync.store")
 

@@ -24,9 +24,9 @@ from plexsync.rules.machine import Machine
 from plexsync.rules.records import StandbyRow, WorkerRow
 from plexsync.store.lasting import LastingThread
 from plexsync.store.postgres.clock import steady
-from plexsync.store.postgres.connection import WRITER_CLASS
 
-# The first number of an advisory lock names its kind, the second one is a hash of the schema.
+# An advisory lock has two numbers: its class, and a hash of the schema. The first is the class of the only writer.
+WRITER_CLASS = 0x506C5379  # "PlSy", as in the id of PlexSync's SQLite files
 WORKER_CLASS, IMPORT_CLASS = WRITER_CLASS + 1, WRITER_CLASS + 2
 # UTC milliseconds by the database, now rather than when the transaction began.
 MOMENT = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint"
