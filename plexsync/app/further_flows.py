@@ -4,6 +4,7 @@ A flow that is off is not assembled and not imported. One that has written befor
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from plexsync.app.flow_parts import FlowParts
 from plexsync.app.parts import Assembled, Parts
@@ -16,23 +17,23 @@ from plexsync.rules.note_keys import COLLECTIONS_COMPARED, PLAYS_COMPARED, PLAYS
 from plexsync.store.database import Reader, Writer
 
 
+@dataclass(frozen=True)
+class Registration:
+    """A flow. `assemble` returns what it adds, None if it is off; `clean_up` ends what is stored for what is off."""
+
+    assemble: Callable[[Parts], FlowParts | None]
+    clean_up: Callable[[Parts], None]
+
+
 def further_flows(parts: Parts) -> list[FlowParts]:
     """Put the further flows together on these parts: those that are on, or have something to take back."""
-    flows = [assemble(parts) for assemble in (plays, ratings, collections)]
-    return [added for added in flows if added is not None]
+    return [added for flow in REGISTERED if (added := flow.assemble(parts)) is not None]
 
 
 def clean_up(parts: Parts) -> None:
-    """End what is queued and saved for the flows that are off, and the marks as played while these are."""
-    if parts.config.watch_back == "off":
-        forget_way_back(parts, forgets_gate=rating_rules(parts.config) is None)
-    elif not parts.config.watch_marked:
-        with parts.store.writing() as tx:
-            drop_marks(tx)
-    if rating_rules(parts.config) is None:
-        forget_ratings(parts)
-    if not is_dressing_on(parts.settings.looks):
-        forget_dressing(parts)
+    """End what is queued and saved for the flows that are off."""
+    for flow in REGISTERED:
+        flow.clean_up(parts)
 
 
 def holds(parts: Parts, memory: Callable[[Reader], bool]) -> bool:
@@ -59,6 +60,15 @@ def plays(parts: Parts) -> FlowParts | None:
     if rules is None:
         return FlowParts([plays_to_take_back(parts)])
     return way_back(parts, rules).added(parts.config.stash_poll_interval)
+
+
+def clean_up_plays(parts: Parts) -> None:
+    """Forget the way back while it is off, and the marks as played while these are."""
+    if parts.config.watch_back == "off":
+        forget_way_back(parts, forgets_gate=rating_rules(parts.config) is None)
+    elif not parts.config.watch_marked:
+        with parts.store.writing() as tx:
+            drop_marks(tx)
 
 
 def drop_marks(tx: Writer) -> None:
@@ -126,3 +136,10 @@ def forget_dressing(parts: Assembled) -> None:
         tx.jobs.discard([COLLECTION], but=tx.collections.undone())
         if tx.notes.text(COLLECTIONS_COMPARED):
             tx.notes.save(COLLECTIONS_COMPARED, "")
+
+
+REGISTERED = (
+    Registration(plays, clean_up_plays),
+    Registration(ratings, lambda parts: None if rating_rules(parts.config) else forget_ratings(parts)),
+    Registration(collections, lambda parts: None if is_dressing_on(parts.settings.looks) else forget_dressing(parts)),
+)
