@@ -8,9 +8,10 @@ import pytest
 PROGRAM = """
 import sys, threading
 from plexsync.cli.daemon import signals
+from plexsync.stash_plugin.child_process import end_in_order
 sys.platform = sys.argv[1]
 with signals.stoppable(terminated=0) as stop:
-    threading.Thread(target=signals.end_self).start()
+    threading.Thread(target=end_in_order).start()
     while not stop.event.wait(0.05):
         pass
 print("in good order", stop.code)

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from plexsync.app.parts import Parts, opened
-from plexsync.cli.daemon.listening import listening
+from plexsync.cli.daemon.dashboard_process import listening
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.store.installation import browser_key

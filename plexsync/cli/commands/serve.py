@@ -31,10 +31,9 @@ from plexsync.cli.daemon.dashboard_servers import shown_servers
 from plexsync.cli.daemon.greeting import greeted
 from plexsync.cli.daemon.idle_exit import life_sign, patient_lock, waits_no_longer
 from plexsync.cli.daemon.plex_children import WITH_FIRST, end_with_first, plex_children
-from plexsync.cli.daemon.shift import Shift
+from plexsync.cli.daemon.shift import Shift, recorded
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.standby import Standby
-from plexsync.cli.daemon.worker_run import recorded
 from plexsync.cli.faults import tell
 from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
 from plexsync.cli.settings import here_of, settings, toml_of

@@ -1,12 +1,24 @@
-"""Starts a PlexSync module as a process: with the same Python, and without imports from the current folder."""
+"""A PlexSync module as a process: with the same Python, without imports from the current folder, and started again."""
 
+import logging
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic
+from typing import IO
+
+from plexsync.store.lasting import LastingThread
 
 ROOT = Path(__file__).resolve().parents[3]
+# Seconds of the pause before a process is started again: the first one, and the longest.
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+# A process that ran for this many seconds was healthy.
+WELL = 60.0
 
 
 def command_of(module: str, *words: str) -> list[str]:
@@ -15,7 +27,7 @@ def command_of(module: str, *words: str) -> list[str]:
 
 
 def start(
-    module: str, *words: str, env: Mapping[str, str], stdout: int = subprocess.DEVNULL, inherits: Iterable[int] = ()
+    module: str, *words: str, env: Mapping[str, str], stdout: int = subprocess.DEVNULL, inherits: Sequence[int] = ()
 ) -> "subprocess.Popen[str]":
     """Start a module of PlexSync, whose standard input and error are pipes of text. Raises OSError.
 
@@ -44,3 +56,69 @@ def environ() -> dict[str, str]:
     if not sys.flags.safe_path and sys.path[:1] == [str(ROOT)]:
         kept["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH"))))
     return kept
+
+
+class ChildThread(LastingThread):
+    """The thread that runs one process after the other. Each ends when its standard input closes, as with its parent."""
+
+    def __init__(self, name: str, last_words: float) -> None:
+        super().__init__(name, threading.Event())
+        self._last_words = last_words
+        self._wake = threading.Condition()
+        self._process: subprocess.Popen[str] | None = None
+
+    @contextmanager
+    def running(
+        self,
+        module: str,
+        *words: str,
+        env: Mapping[str, str],
+        stdout: int = subprocess.DEVNULL,
+        inherits: Sequence[int] = (),
+    ) -> "Iterator[subprocess.Popen[str]]":
+        """The process for the time of the block. Raises OSError if it can't be started."""
+        process = start(module, *words, env=env, stdout=stdout, inherits=inherits)
+        with self._wake:
+            self._process = process
+        try:
+            yield process
+        finally:
+            self.end_process()
+            with self._wake:
+                self._process = None
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream is not None:
+                    with suppress(OSError):
+                        stream.close()
+
+    def release(self) -> "subprocess.Popen[str] | None":
+        """Ask the present process to end in good order."""
+        with self._wake:
+            process = self._process
+        if process is not None and process.stdin is not None:
+            with suppress(OSError, ValueError):
+                process.stdin.close()
+        return process
+
+    def end_process(self) -> None:
+        """End the present process, and wait for it; one that takes too long is killed."""
+        if (process := self.release()) is not None:
+            try:
+                process.wait(self._last_words)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def longer(wait: float, began: float) -> float:
+    """The pause after a process that began then, where the one before was `wait`."""
+    return FIRST_WAIT if monotonic() - began >= WELL else min(2 * wait, LONGEST_WAIT)
+
+
+def relay(lines: IO[str], log: logging.Logger, record: "re.Pattern[str]", name: str = "") -> None:
+    """Copy a process's log to this one, to its end. A `record` has a level and words; any other line is a warning."""
+    with suppress(OSError, ValueError):
+        for line in lines:
+            if matched := record.fullmatch(line.rstrip()):
+                log.log(logging.getLevelNamesMapping()[matched["level"]], "%s%s", name, matched["words"])
+            elif line.strip():
+                log.warning("%s%s", name, line.rstrip().removeprefix("plexsync: "))

@@ -5,35 +5,38 @@ is in its arguments or environment. That input closes with the parent process, h
 with it.
 """
 
+import base64
 import json
 import logging
+import os
+import re
 import secrets
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from plexsync.app.database_files import file_number
 from plexsync.app.setting_change import unguarded
-from plexsync.cli.daemon.child import environ, start
-from plexsync.cli.daemon.listening import Listening, handed
+from plexsync.cli.daemon.child import FIRST_WAIT, ChildThread, environ, longer, relay
 from plexsync.extras import advice, is_installed
-from plexsync.store.lasting import LastingThread
 from validation import values
 from validation.config import PlexSyncConfig
 from validation.sources import Loaded
 
 log = logging.getLogger("PlexSync.web")
 
-FIRST_WAIT, LONGEST_WAIT, TAKEN_WAIT = 1.0, 60.0, 15.0
-# A dashboard that ran for this many seconds was healthy.
-WELL = 60.0
-LAST_WORDS = 4.0
+# Seconds before a place that is taken is tried again, and that the dashboard has for its end.
+TAKEN_WAIT, LAST_WORDS = 15.0, 4.0
+# Bytes that the system keeps of an answer: of a client that does not read, no more than this is out of sight.
+SEND_BUFFER = 64 * 1024
+_RECORD = re.compile(r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) (?P<words>.*)")
 # What the log says before the address at which the dashboard listens, and before why it can't.
 LISTENS = "dashboard: "
 
@@ -67,19 +70,61 @@ class DashboardOrder(NamedTuple):
     bind: str
 
 
-class Dashboard(LastingThread):
+def listening(host: str, port: int) -> socket.socket:
+    """Open an exclusive listening socket at this address; raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Every connection inherits it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        listener.bind(address)
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class Listening:
+    """The listening socket, bound once for as long as `web_bind` stays the same, and handed to each process in turn.
+
+    So nobody is refused while one process follows another: who comes meanwhile waits for the next one.
+    """
+
+    def __init__(self) -> None:
+        self._bind = ""
+        self._socket: socket.socket | None = None
+
+    def at(self, bind: str) -> socket.socket:
+        """The socket at this place, bound if it is not yet; raises OSError."""
+        if self._socket is None or bind != self._bind:
+            self.close()
+            place = values.host_and_port(bind)
+            assert place is not None  # noqa: S101 - without a place there is no dashboard
+            self._bind, self._socket = bind, listening(*place)
+        return self._socket
+
+    def close(self) -> None:
+        """Listen no more."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+class Dashboard(ChildThread):
     """The process, and the thread that supervises it."""
 
     def __init__(self, file: Path, *, switch: Path | None = None) -> None:
-        super().__init__("dashboard", threading.Event())
+        super().__init__("dashboard", LAST_WORDS)
         self._file = file
         self._switch = switch
         # Sessions survive a restart of the dashboard, but not of this process.
         self._key = secrets.token_hex(32)
-        self._wake = threading.Condition()
         self._asked = ""
         self._wanted: DashboardOrder | None = None
-        self._process: subprocess.Popen[str] | None = None
         self._listening = Listening()
         self._told = ""
 
@@ -108,7 +153,7 @@ class Dashboard(LastingThread):
             self._wanted = None if none else DashboardOrder(request, config.web_bind)
             self._wake.notify_all()
         # The work does not wait for the dashboard's end.
-        threading.Thread(target=self._end_process, name="dashboard end", daemon=True).start()
+        threading.Thread(target=self.end_process, name="dashboard end", daemon=True).start()
         if self.ident is None and not none:
             self.start()
 
@@ -117,7 +162,7 @@ class Dashboard(LastingThread):
         with self._wake:
             self._over.set()
             self._wake.notify_all()
-        self._end_process()
+        self.end_process()
         if self.is_alive():
             self.join(LAST_WORDS + 2)
 
@@ -132,10 +177,11 @@ class Dashboard(LastingThread):
                 continue
             # Nobody waits for a page that may not come.
             self._listening.close()
-            wait = FIRST_WAIT if monotonic() - began >= WELL else min(2 * wait, LONGEST_WAIT)
+            wait = longer(wait, began)
             if code is not None:
                 log.warning("the dashboard ended (%s); it is started again in %.0f s", code, wait)
-            self._rest(wanted, TAKEN_WAIT if code is None else wait)
+            with self._wake:
+                self._wake.wait_for(lambda: self._is_replaced(wanted), TAKEN_WAIT if code is None else wait)
 
     def _try(self, wanted: DashboardOrder) -> int | None:
         """Run the process once; returns its exit code, None if its place is taken."""
@@ -161,49 +207,27 @@ class Dashboard(LastingThread):
             self._wake.wait_for(lambda: self._over.is_set() or self._wanted is not None)
             return None if self._over.is_set() else self._wanted
 
-    def _rest(self, wanted: DashboardOrder, seconds: float) -> None:
-        with self._wake:
-            self._wake.wait_for(lambda: self._is_replaced(wanted), seconds)
-
     def _run(self, wanted: DashboardOrder, at: socket.socket) -> int:
         """Run the process once on this socket; returns its exit code."""
-        process = start("plexsync.web", env=environ(), stdout=subprocess.PIPE, inherits=[at.fileno()])
-        assert process.stdin and process.stdout and process.stderr  # noqa: S101 - they were requested
-        with self._wake:
-            self._process = process
-        relay = threading.Thread(target=_relay, args=(process.stderr,), name="dashboard log", daemon=True)
-        relay.start()
-        try:
+        handle = at.fileno()
+        with self.running("plexsync.web", env=environ(), stdout=subprocess.PIPE, inherits=[handle]) as process:
+            assert process.stdin and process.stdout and process.stderr  # noqa: S101 - they were requested
+            words = (process.stderr, log, _RECORD)
+            threading.Thread(target=relay, args=words, name="dashboard log", daemon=True).start()
+            socket_words = str(handle)
+            if sys.platform == "win32":
+                # There the process has not inherited the socket.
+                socket_words = base64.b64encode(at.share(process.pid)).decode()
             # Its end may have come first, and have closed its input.
             with suppress(OSError, ValueError):
-                process.stdin.write(f"{handed(at, process.pid)}\n{wanted.request}\n")
+                process.stdin.write(f"{socket_words}\n{wanted.request}\n")
                 process.stdin.flush()
             if self._is_replaced(wanted):
-                self._end_process()
+                self.end_process()
             if line := process.stdout.readline().strip():
                 self._tell(f"{LISTENS}{line}")
             process.stdout.read()
             return process.wait()
-        finally:
-            self._end_process()
-            with self._wake:
-                self._process = None
-            relay.join(1)
-            for stream in (process.stdin, process.stdout, process.stderr):
-                with suppress(OSError):
-                    stream.close()
-
-    def _end_process(self) -> None:
-        with self._wake:
-            process = self._process
-        if process is None or process.stdin is None:
-            return
-        with suppress(OSError, ValueError):
-            process.stdin.close()
-        try:
-            process.wait(LAST_WORDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
 
     def _tell(self, line: str) -> None:
         """Log a line once, as long as it does not change."""
@@ -232,12 +256,3 @@ def hindrance_of(config: PlexSyncConfig) -> str:
     if not is_installed("web"):
         return f"its packages are not installed: {advice('web')} (or plexsync serve --no-web)"
     return unguarded(config)
-
-
-def _relay(lines: IO[str]) -> None:
-    """Copy the dashboard's output to the log."""
-    with suppress(OSError, ValueError):
-        for line in lines:
-            level, _, text = line.rstrip().partition(" ")
-            number = logging.getLevelNamesMapping().get(level)
-            log.log(number or logging.WARNING, "%s", text if number else line.rstrip())

@@ -22,7 +22,13 @@ SETTINGS = "PlexSync.config"
 
 def greeting(config: PlexSyncConfig, version: str, *, web: bool) -> tuple[str, ...]:
     """The lines, with the reason if there is no dashboard; `web`: it was not turned off for this call."""
-    reason = _no_dashboard(config, web=web)
+    if not web:
+        reason = NOT_ASKED_FOR
+    elif values.host_and_port(config.web_bind) is None:
+        reason = SWITCHED_OFF
+    else:
+        hindrance = hindrance_of(config)
+        reason = f"Dashboard: none: {hindrance}" if hindrance else ""
     return (f"PlexSync {version} keeps Plex in sync with Stash.", *filter(None, [reason]), STOP)
 
 
@@ -48,13 +54,3 @@ def greeted(console: Console, config: PlexSyncConfig, version: str, *, web: bool
     finally:
         for handler in handlers:
             handler.removeFilter(is_new)
-
-
-def _no_dashboard(config: PlexSyncConfig, *, web: bool) -> str:
-    """Why there is no dashboard; '' if there is one."""
-    if not web:
-        return NOT_ASKED_FOR
-    if values.host_and_port(config.web_bind) is None:
-        return SWITCHED_OFF
-    reason = hindrance_of(config)
-    return f"Dashboard: none: {reason}" if reason else ""

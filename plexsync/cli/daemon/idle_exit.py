@@ -60,20 +60,22 @@ def await_plugin(ended: threading.Event) -> None:
 
 def life_sign(environ: Mapping[str, str] = os.environ) -> LifeSign | None:
     """The sign of life of a worker that Stash started, from now on; None for any other."""
-    try:
-        life = json.loads(environ.get("PLEXSYNC_LIFE", ""))
-        return LifeSign(life["folder"], WORKER, life["address"])
-    except (ValueError, KeyError, TypeError):
-        return None
+    life = _life(environ)
+    return LifeSign(life["folder"], WORKER, life["address"]) if {"folder", "address"} <= life.keys() else None
 
 
 def served_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
     """The folder of the plugin that Stash serves to its page; None for a worker that Stash did not start."""
+    served = _life(environ).get("served")
+    return Path(served) if served else None
+
+
+def _life(environ: Mapping[str, str]) -> dict[str, str]:
     try:
-        served = json.loads(environ.get("PLEXSYNC_LIFE", ""))["served"]
-        return Path(served) if served else None
-    except (ValueError, KeyError, TypeError):
-        return None
+        life = json.loads(environ.get("PLEXSYNC_LIFE", ""))
+    except ValueError:
+        return {}
+    return life if isinstance(life, dict) else {}
 
 
 class Leaving(LastingThread):
@@ -131,21 +133,20 @@ class Leaving(LastingThread):
             return OFF
         if switched == intake.AGAIN and leave_inside(self._parts, idle=False):
             return AGAIN
-        if self._is_updated() and leave_inside(self._parts, idle=False):
-            self._ask_for_the_next()
+        # Another version counts once two checks in a row have found it: unpacking takes a moment.
+        before, self._last_look = self._last_look, installed()
+        self._gone = self._gone + 1 if self._last_look is None else 0
+        is_updated = self._last_look is not None and self._last_look == before != BEGAN_WITH
+        if is_updated and leave_inside(self._parts, idle=False):
+            if self._sign is not None:
+                try:
+                    self._parts.stash.run_operation(PLUGIN, "wake")
+                except NeighbourError as error:
+                    log.info("the next event in Stash starts the worker that was installed: %s", error)
             return "another PlexSync was installed: its worker takes over"
         if self._gone >= GONE and leave_inside(self._parts, idle=False):
             return "the plugin was removed: nothing more is written"
         return self._why_by_stash() or self._why_idle()
-
-    def _ask_for_the_next(self) -> None:
-        """Have Stash start the worker of the plugin that was installed; otherwise the next event does."""
-        if self._sign is None:
-            return
-        try:
-            self._parts.stash.run_operation(PLUGIN, "wake")
-        except NeighbourError as error:
-            log.info("the next event in Stash starts the worker that was installed: %s", error)
 
     def _why_idle(self) -> str:
         with self._parts.store.reading() as db:
@@ -181,12 +182,6 @@ class Leaving(LastingThread):
         if plugin is not None and not plugin.enabled and leave_inside(self._parts, idle=False, value=intake.AWAY):
             return "the plugin is disabled in Stash: nothing more is written"
         return ""
-
-    def _is_updated(self) -> bool:
-        """Whether another version is installed, in two checks in a row: unpacking takes a moment."""
-        before, self._last_look = self._last_look, installed()
-        self._gone = self._gone + 1 if self._last_look is None else 0
-        return self._last_look is not None and self._last_look == before != BEGAN_WITH
 
 
 def waits_no_longer(folder: Path, since: float) -> str:

@@ -8,62 +8,48 @@ parent, however that ends.
 import logging
 import os
 import re
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
-from typing import IO
 
 from plexsync.cli.call import Call
-from plexsync.cli.daemon.child import start
+from plexsync.cli.daemon.child import FIRST_WAIT, ChildThread, longer, relay
 from plexsync.cli.daemon.signals import GRACE, Stop
 from plexsync.store.database import Database
-from plexsync.store.lasting import LastingThread
 from plexsync.store.siblings import siblings_of
 from validation.sources import Loaded
 
 log = logging.getLogger("PlexSync.plex")
 
 WITH_FIRST = "--with-first"
-FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
-# Seconds after which a worker that ends has not failed to start.
-WELL = 60.0
 # Seconds that an ending worker gets: more than it takes by itself.
 LAST_WORDS = GRACE + 1.0
 # Variables that are for this process alone.
 OWN = ("PLEXSYNC_PLEX", "PLEXSYNC_LIFE", "PLEXSYNC_PROGRESS", "PLEXSYNC_DATA_DIR")
-_LINE = re.compile(r"\S+Z (DEBUG|INFO|WARNING|ERROR) (\S+) (.*)")
+_RECORD = re.compile(r"\S+Z (?P<level>DEBUG|INFO|WARNING|ERROR) \S+ (?P<words>.*)")
 
 
-class PlexChild(LastingThread):
+class PlexChild(ChildThread):
     """The worker of one entry: its process, and the thread that starts it again."""
 
     def __init__(self, name: str, words: list[str]) -> None:
-        super().__init__(f"worker of {name}", threading.Event())
+        super().__init__(f"worker of {name}", LAST_WORDS)
         self._plex = name
         self._words = words
-        self._guard = threading.Lock()
-        self._process: subprocess.Popen[str] | None = None
         self.start()
 
     def ask_to_end(self) -> None:
         """Ask the process to end in good order; it is not started again."""
         self._over.set()
-        with self._guard:
-            if self._process is not None and self._process.stdin is not None:
-                with suppress(OSError):
-                    self._process.stdin.close()
+        self.release()
 
     def end(self) -> None:
         """End the process, and wait until it has ended."""
-        self.ask_to_end()
-        self.join(LAST_WORDS)
-        with self._guard:
-            if self._process is not None:
-                self._process.kill()
+        self._over.set()
+        self.end_process()
         self.join(LAST_WORDS)
 
     def work(self) -> None:
@@ -72,30 +58,19 @@ class PlexChild(LastingThread):
         while not self._over.is_set():
             began = monotonic()
             try:
-                code = self._run()
+                with self.running("plexsync", *self._words, env=_environ()) as process:
+                    if self._over.is_set():
+                        self.release()
+                    assert process.stderr  # noqa: S101 - it was requested
+                    relay(process.stderr, log, _RECORD, f"{self._plex}: ")
+                    code = process.wait()
             except OSError as error:
                 log.warning("%s: its worker can't be started: %s", self._plex, error.strerror)
                 code = 1
-            wait = FIRST_WAIT if monotonic() - began >= WELL else min(2 * wait, LONGEST_WAIT)
+            wait = longer(wait, began)
             if not self._over.is_set():
                 log.warning("%s: its worker ended (%s); it is started again in %.0f s", self._plex, code, wait)
                 self._over.wait(wait)
-
-    def _run(self) -> int:
-        """Run the process once; returns its exit code."""
-        with self._guard:
-            if self._over.is_set():
-                return 0
-            self._process = process = start("plexsync", *self._words, env=_environ())
-        assert process.stdin and process.stderr  # noqa: S101 - they were requested
-        _relay(self._plex, process.stderr)
-        code = process.wait()
-        with self._guard:
-            self._process = None
-        for stream in (process.stdin, process.stderr):
-            with suppress(OSError):
-                stream.close()
-        return code
 
 
 class PlexChildren:
@@ -104,11 +79,9 @@ class PlexChildren:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._children: dict[str, PlexChild] = {}
-        self._folder = Path()
 
     def use(self, loaded: Loaded, folder: Path) -> None:
         """Start a worker for each new entry, and end those of removed ones; `folder` is that of the first server."""
-        self._folder = folder
         wanted = () if self._call.chosen_plex else loaded.servers[1:]
         for name in [name for name in self._children if name not in wanted]:
             # The work does not wait for its end.
@@ -116,7 +89,12 @@ class PlexChildren:
         for name in wanted:
             if name not in self._children:
                 log.info("%s: its worker is started", name)
-                self._children[name] = PlexChild(name, self._words(name))
+                words = ["serve", "--no-web", WITH_FIRST, "--plex", name, "--data-dir", str(folder)]
+                if self._call.config_file is not None:
+                    words += ["--config", str(self._call.config_file)]
+                if self._call.verbose:
+                    words.append("--verbose")
+                self._children[name] = PlexChild(name, words)
 
     def have_work(self, store: Database) -> bool:
         """Whether one of them has something to do, or to wait for; `store` is that of the first server."""
@@ -133,14 +111,6 @@ class PlexChildren:
         self.ask_to_end()
         for child in tuple(self._children.values()):
             child.end()
-
-    def _words(self, name: str) -> list[str]:
-        options = ["--plex", name, "--data-dir", str(self._folder)]
-        if self._call.config_file is not None:
-            options += ["--config", str(self._call.config_file)]
-        if self._call.verbose:
-            options.append("--verbose")
-        return ["serve", "--no-web", WITH_FIRST, *options]
 
 
 @contextmanager
@@ -176,13 +146,3 @@ def _environ() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in OWN}
     places = dict.fromkeys(place for place in sys.path if Path(place).is_absolute())
     return {**kept, "PYTHONPATH": os.pathsep.join(places)}
-
-
-def _relay(name: str, lines: IO[str]) -> None:
-    """Copy a worker's log to this one, to its end."""
-    with suppress(OSError, ValueError):
-        for line in lines:
-            if record := _LINE.fullmatch(line.rstrip()):
-                log.log(logging.getLevelNamesMapping()[record[1]], "%s: %s", name, record[3])
-            elif line.strip():
-                log.warning("%s: %s", name, line.rstrip().removeprefix("plexsync: "))

@@ -75,27 +75,20 @@ class SettingsWatch(LastingThread):
         """Whether plexsync.toml is as it was when the settings in use were read, and nothing newer is known."""
         return self.fresh is None and self._content() == self._text
 
-    @property
-    def _is_over(self) -> bool:
-        return self.ended.is_set() or self._stop_event.is_set()
-
     def work(self) -> None:
         """Check until the end."""
         while self.fresh is None and not self._stop_event.wait(LOOK_PACE) and not self.ended.is_set():
-            self._try_to_look()
+            try:
+                self.fresh = self._look()
+            except (LocalFault, Unusable) as fault:
+                # The loop meets the error as well, and logs it once a minute.
+                log.debug("settings not looked at: %s", fault)
+            except MemoryError:
+                # Logging needs memory as well, and the loop logs the error once it meets it.
+                continue
+            except Exception:  # the edge of a check: whatever the error, work goes on, and the next check tries again
+                log.exception("looking at the settings failed by a fault of PlexSync")
         self.ended.set()
-
-    def _try_to_look(self) -> None:
-        try:
-            self.fresh = self._look()
-        except (LocalFault, Unusable) as fault:
-            # The loop meets the error as well, and logs it once a minute.
-            log.debug("settings not looked at: %s", fault)
-        except MemoryError:
-            # Logging needs memory as well, and the loop logs the error once it meets it.
-            return
-        except Exception:  # the edge of a check: whatever the error, the work continues, and the next check tries again
-            log.exception("looking at the settings failed by a fault of PlexSync")
 
     def _look(self) -> Settings | None:
         """Changed settings, if there are any; those in use, to begin again, if the database was replaced."""
@@ -112,9 +105,12 @@ class SettingsWatch(LastingThread):
         try:
             if changed or self._is_due():
                 answered = self._ask()
-                return self._read() if (changed or answered) and not self._is_over else None
+                is_over = self.ended.is_set() or self._stop_event.is_set()
+                return self._read() if (changed or answered) and not is_over else None
         except (ConfigError, Unusable) as error:
-            self._complain(str(error))
+            if str(error) != self._told:
+                self._told = str(error)
+                log.error("changed settings can't be used, going on with those before: %s", error)
         return None
 
     def _is_due(self) -> bool:
@@ -171,11 +167,6 @@ class SettingsWatch(LastingThread):
             return toml_of(self._call).read_bytes()
         except (OSError, ValueError):
             return None
-
-    def _complain(self, problem: str) -> None:
-        if problem != self._told:
-            self._told = problem
-            log.error("changed settings can't be used, going on with those before: %s", problem)
 
 
 def differing(before: PlexSyncConfig, after: PlexSyncConfig) -> list[str]:

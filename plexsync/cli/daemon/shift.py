@@ -2,8 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,11 +24,13 @@ from plexsync.cli.daemon.plex_children import PlexChildren
 from plexsync.cli.daemon.settings_watch import SettingsWatch
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.daemon.status_file import StatusFile
+from plexsync.cli.faults import lines_of
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.loop import pause_after
 from plexsync.rules.errors import Damaged, LocalFault, LockLost
 from plexsync.rules.note_keys import WORKER_ENDED
 from plexsync.rules.worker_ends import after_end
+from plexsync.store import worker_ends
 from plexsync.store.life_signs import LifeSign
 from validation.config import PlexSyncConfig
 
@@ -131,7 +133,13 @@ class Shift:
             return self._serve(held, current, parts, lock)
 
     def _serve(self, held: ExitStack, current: Settings, parts: Parts, lock: "WorkerLock | None") -> Settings | None:
-        page = self._page_in_stash(held, parts, current)
+        page, served = None, served_folder() if self.as_needed else None
+        if served is not None:
+            # For a worker that Stash has started: what writes the status for the page there.
+            page = StatusFile(parts, served, threading.Event())
+            page.use(*shown_servers(self.call, current))
+            held.callback(page.end)
+            page.start()
         watch = SettingsWatch(self.call, current, parts, self.stop.event, page or self.pages)
         # A signal ends the work at once, also during a request to Stash; so does the loss of the lock.
         self.stop.spread(watch.ended)
@@ -154,17 +162,6 @@ class Shift:
             self.report.flush()
             self.report.parts = None
         return watch.fresh
-
-    def _page_in_stash(self, held: ExitStack, parts: Parts, current: Settings) -> StatusFile | None:
-        """What writes the status for the page in Stash, until `held` ends; None for a worker that Stash did not start."""
-        served = served_folder() if self.as_needed else None
-        if served is None:
-            return None
-        page = StatusFile(parts, served, threading.Event())
-        page.use(*shown_servers(self.call, current))
-        held.callback(page.end)
-        page.start()
-        return page
 
 
 def take_turn(parts: Parts, lock: "WorkerLock", *, first: bool) -> None:
@@ -214,3 +211,23 @@ def put_together(
             pauses.tell(fault)
             stop.event.wait(pause_after(fault))
     return None
+
+
+@contextmanager
+def recorded(folder: Path, call: Call, stop: Stop) -> Iterator[None]:
+    """Record the end of the block. The caller holds the worker's lock, and has the database closed before and after."""
+    place = str(folder)
+    if cause := worker_ends.set_mark(place):
+        worker_ends.note_end(place, cause)
+    # A process that is asked to end may end at any instant from then on, and is not killed.
+    stop.leaving = lambda: worker_ends.remove_mark(place)
+    try:
+        yield
+    except Exception as error:  # the edge of a worker's life: whatever ended it is recorded, and goes on as it was
+        if not stop:
+            worker_ends.note_end(place, lines_of(error, call)[0])
+        raise
+    else:
+        worker_ends.note_good_end(place)
+    finally:
+        worker_ends.remove_mark(place)

@@ -75,16 +75,6 @@ class Stop:
         os._exit(self.code)
 
 
-def end_self() -> None:
-    """End this process as SIGTERM does, in good order if it is handled; from any thread."""
-    if sys.platform == "win32":
-        # On Windows `os.kill` ends the process at once; this calls the handler.
-        signal.raise_signal(signal.SIGTERM)
-    else:
-        # Sent to the whole process: it wakes the main thread from any wait.
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
 @contextmanager
 def stoppable(*, terminated: int = 128 + signal.SIGTERM) -> Iterator[Stop]:
     """Handle SIGINT, SIGTERM and SIGBREAK until the block ends; `terminated` is the exit code after the last two."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from plexsync.app.machine import this_machine
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import opened
 from plexsync.app.settings import Settings
 from plexsync.app.stored import address_of
 from plexsync.cli.daemon.settings_watch import SettingsWatch
@@ -99,7 +99,11 @@ class Standby:
             held.callback(watch.end)
             held.callback(_leave, locks, machine)
             while not watch.ended.wait(locks.periods.look):
-                self._forward(parts)
+                try:
+                    if count := parts.store.drain_spool(parts.clock.now()):
+                        log.info("%d events taken over that hooks had left as files", count)
+                except SpoolFault as fault:
+                    self._pauses.tell(fault)
                 # With settings that have just changed, it would begin with those before.
                 if watch.is_settled() and (lock := self._try(locks, machine)) is not None:
                     return None, lock
@@ -133,14 +137,6 @@ class Standby:
         if text != self._told:
             self._told = text
             log.log(logging.WARNING if names else logging.INFO, "%s", text)
-
-    def _forward(self, parts: Parts) -> None:
-        """Put the events that a hook on this machine has left as files into the database."""
-        try:
-            if count := parts.store.drain_spool(parts.clock.now()):
-                log.info("%d events taken over that hooks had left as files", count)
-        except SpoolFault as fault:
-            self._pauses.tell(fault)
 
 
 def _leave(locks: "SharedLocks", machine: Machine) -> None:

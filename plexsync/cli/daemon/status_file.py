@@ -34,22 +34,9 @@ AT_LEAST = 15.0  # seconds between two writes when nothing changes
 START = 30.0  # seconds that the workers of further Plex servers may take to start
 # What the page shows.
 SHOWN = (
-    *(
-        "verdict",
-        "at",
-        "scenes",
-        "jobs",
-        "due",
-        "oldest_due",
-        "breakers",
-        "holds",
-        "paces",
-        "worker",
-        "dashboard",
-        "events",
-    ),
+    *("verdict", "at", "scenes", "jobs", "due", "oldest_due", "breakers", "holds", "paces", "worker", "dashboard"),
     *("outages", "dlq", "last_poll", "last_reconcile", "comparison_due", "setting_change", "bulk_approved", "edits"),
-    *("kept_fields", "old_lists"),
+    *("events", "kept_fields", "old_lists"),
 )
 # An address has two slashes behind its colon, and no folder of Windows has two letters before its own.
 PATH = re.compile(r"(?<![\w:/.])(/[^\s'\";,:)]+|[A-Za-z]:\\[^\s'\";,)]+|\\\\[^\s'\";,)]+)")
