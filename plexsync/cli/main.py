@@ -191,7 +191,8 @@ def run(words: list[str]) -> int:
 
 def unwritten(error: OSError) -> int:
     """The exit code if the answer could not be written; prints why, unless the reader closed the pipe, as `head` does."""
-    _drop_output()
+    # All further output is discarded, even at interpreter exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if not isinstance(error, BrokenPipeError):
         click.echo(f"plexsync: standard output can't be written: {error.strerror}", err=True)
     return FAILED
@@ -203,7 +204,17 @@ def _done(words: list[str]) -> int:
     try:
         code = plexsync.main(words, prog_name="plexsync", obj=call, standalone_mode=False)
     except click.ClickException as error:
-        return _misused(error, as_json=call.json or "--json" in words)
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            click.echo(error.format_message(), err=True)
+            return WRONG
+        # A list of choices comes on lines of its own.
+        message = " ".join(_message(error).split())
+        if call.json or "--json" in words:
+            click.echo(json.dumps({"error": message}))
+        context = getattr(error, "ctx", None)
+        more = f"{'' if message.endswith(('.', '?')) else '.'} See '{context.command_path} --help'." if context else ""
+        click.echo(f"plexsync: {message}{more}", err=True)
+        return WRONG
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
@@ -213,25 +224,6 @@ def _done(words: list[str]) -> int:
         sys.stdout.flush()
         return int(importlib.import_module("plexsync.cli.faults").tell(error, call))
     return code if isinstance(code, int) else FINE
-
-
-def _drop_output() -> None:
-    """Discard all further output, even at interpreter exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _misused(error: click.ClickException, *, as_json: bool) -> int:
-    context = getattr(error, "ctx", None)
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        click.echo(error.format_message(), err=True)
-        return WRONG
-    # A list of choices comes on lines of its own.
-    message = " ".join(_message(error).split())
-    if as_json:
-        click.echo(json.dumps({"error": message}))
-    more = f"{'' if message.endswith(('.', '?')) else '.'} See '{context.command_path} --help'." if context else ""
-    click.echo(f"plexsync: {message}{more}", err=True)
-    return WRONG
 
 
 def _message(error: click.ClickException) -> str:

@@ -101,19 +101,15 @@ def warn(current: Settings) -> None:
         click.echo(f"plexsync: warning: {warning}", err=True)
 
 
-def say_which(call: Call, current: Settings) -> None:
-    """Say in one line which of several Plex servers the call is about, unless you have chosen it."""
-    first, *others = current.loaded.servers or ("",)
-    if others and not call.chosen_plex:
-        click.echo(f"plexsync: this is about {first}; --plex NAME chooses another ({', '.join(others)})", err=True)
-
-
 @contextmanager
 def begun(call: Call, *, need: SettingsNeed = SettingsNeed.DATABASE, level: str = "error") -> Iterator[Begun]:
     """Settings, folder and log of this call; `level` is the usual level of its log."""
     with logged(call, level=level) as (console, _):
         current = settings(call, need)
-        say_which(call, current)
+        first, *others = current.loaded.servers or ("",)
+        if others and not call.chosen_plex:
+            more = f"--plex NAME chooses another ({', '.join(others)})"
+            click.echo(f"plexsync: this is about {first}; {more}", err=True)
         warn(current)
         yield Begun(current, console, call.sources)
 

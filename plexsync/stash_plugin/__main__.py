@@ -40,20 +40,16 @@ def main() -> None:
     except dependencies.NotReady as error:
         sys.exit(f"plexsync: {error}")
     os.environ.update(launcher.settings_of(folder))
-    find_stash(folder)
-    sys.path.insert(0, packages)
-    sys.argv[0] = "plexsync"
-    runpy.run_module("plexsync", run_name="__main__", alter_sys=True)
-
-
-def find_stash(folder: str) -> None:
-    """Put the address of Stash by which the worker was started last into the environment, unless a setting names one."""
+    # The address by which the worker was started last, unless a setting names one.
     settings = Path(os.environ.get("PLEXSYNC_CONFIG", ""))
     with suppress(OSError, UnicodeError, child_process.NoEntry):
         is_set = settings.is_file() and re.search(r"(?m)^\s*stash_url\s*=", settings.read_text(encoding="utf-8-sig"))
         server = life_signs.last_server(str(Path(folder).absolute().parent))
         if server and not is_set:
             os.environ.setdefault(child_process.ADDRESS, child_process.address(server))
+    sys.path.insert(0, packages)
+    sys.argv[0] = "plexsync"
+    runpy.run_module("plexsync", run_name="__main__", alter_sys=True)
 
 
 def beside(plugin: Path) -> str:

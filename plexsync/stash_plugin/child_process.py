@@ -47,7 +47,14 @@ def main() -> None:
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [*order["path"], *(place for place in sys.path if os.path.abspath(place) != here)]
     if order["leash"]:
-        threading.Thread(target=_end_with_it, name="leash", daemon=True).start()
+
+        def end_with_it() -> None:
+            # When the other end of standard input is closed, this process shuts down cleanly.
+            while os.read(0, 1024):
+                pass
+            end_in_order()
+
+        threading.Thread(target=end_with_it, name="leash", daemon=True).start()
     if order["server"] is not None:
         try:
             sign_in(order["server"], patience=RESTART if order.get("life") else 0.0)
@@ -83,13 +90,6 @@ def _line() -> bytes:
     return read
 
 
-def _end_with_it() -> None:
-    """Shut this process down cleanly when the other end of standard input is closed."""
-    while os.read(0, 1024):
-        pass
-    end_in_order()
-
-
 def end_in_order() -> None:
     """End this process as SIGTERM does, in good order if it is handled; from any thread."""
     if sys.platform == "win32":
@@ -109,7 +109,15 @@ def sign_in(server: dict[str, object], patience: float = 0.0) -> "dict[str, obje
         return None
     base = address(server)
     cookie = server.get("SessionCookie")
-    general, plugins = _waited_for(base, cookie if isinstance(cookie, dict) else {}, time.monotonic() + patience)
+    until = time.monotonic() + patience
+    while True:
+        try:
+            general, plugins = _asked(base, cookie if isinstance(cookie, dict) else {})
+            break
+        except Unreachable:
+            if time.monotonic() + AGAIN > until:
+                raise
+        time.sleep(AGAIN)
     key = str(general.get("apiKey") or "")
     if general.get("username") and not key and not os.environ.get(KEY):
         raise NoEntry(
@@ -130,17 +138,6 @@ def address(server: dict[str, object]) -> str:
         raise NoEntry("Stash does not say where it answers: set PLEXSYNC_STASH_URL in the environment of Stash")
     host = ANYWHERE.get(host, f"[{host}]" if ":" in host and not host.startswith("[") else host)
     return f"{scheme}://{host}:{port}"
-
-
-def _waited_for(base: str, cookie: dict[str, object], until: float) -> "tuple[dict[str, object], dict[str, object]]":
-    """Ask as `_asked` does, again and again while Stash can't be reached and the time is not over."""
-    while True:
-        try:
-            return _asked(base, cookie)
-        except Unreachable:
-            if time.monotonic() + AGAIN > until:
-                raise
-        time.sleep(AGAIN)
 
 
 def _asked(base: str, cookie: dict[str, object]) -> "tuple[dict[str, object], dict[str, object]]":

@@ -19,7 +19,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from plexsync.stash_plugin import launcher
 
@@ -100,7 +100,13 @@ def install(folder: str, progress: Callable[[float], None], report: Callable[[st
     check_python()
     above = os.path.join(folder, FOLDER)
     os.makedirs(above, mode=0o700, exist_ok=True)
-    with _alone(above, progress):
+    while (lock := _lock(above)) is None:
+        # Show how far the other one is.
+        part = _noted(above).get("part")
+        if isinstance(part, float):
+            progress(part)
+        time.sleep(LOOK)
+    with lock:
         _note(above, 0.0)
         progress(0.0)
 
@@ -121,31 +127,27 @@ def _installed(folder: str, progress: Callable[[float], None], report: Callable[
     if os.path.isdir(final) and not _trouble(final):
         _clear(above, keep=os.path.basename(final), tidy=tidy)
         return "the dependencies are installed and sound: there is nothing to do"
-    _check_pip(folder)
+    if launcher.run(launcher.Runtime(folder, "", {}), "--version", module="pip", report=lambda _line: None) != 0:
+        raise NotReady(
+            f"the Python that Stash uses ({sys.executable}) has no pip: install it (Alpine: apk add py3-pip; Debian: apt "
+            "install python3-pip) and try again, or run PlexSync outside of Stash"
+        )
     fresh = os.path.join(above, f"{NEW}{os.getpid()}-{os.urandom(4).hex()}")
     os.mkdir(fresh, 0o700)
     try:
         _fetch(folder, fresh, progress, report)
         if trouble := _trouble(fresh):
             raise NotReady(f"the packages were installed, but can't be used with this Python: {trouble}")
-        _swap(fresh, final)
+        # At any moment the folder is complete or does not exist.
+        if os.path.lexists(final):
+            os.rename(final, f"{fresh}-old")
+        os.rename(fresh, final)
+        shutil.rmtree(f"{fresh}-old", ignore_errors=True)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     _clear(above, keep=os.path.basename(final), tidy=tidy)
     progress(1.0)
     return f"{count()} packages were installed in {final}; {LOAD}"
-
-
-@contextmanager
-def _alone(above: str, progress: Callable[[float], None]) -> Iterator[None]:
-    """Hold the lock of the process that installs; while another holds it, show how far that one is."""
-    while (lock := _lock(above)) is None:
-        part = _noted(above).get("part")
-        if isinstance(part, float):
-            progress(part)
-        time.sleep(LOOK)
-    with lock:
-        yield
 
 
 def _lock(above: str) -> "Lock | None":
@@ -193,15 +195,12 @@ def count() -> int:
     """Count the packages of the list that apply to this Python."""
     with open(PINS, encoding="utf-8") as file:
         lines = [line.rstrip(" \\\n") for line in file if re.match(r"[A-Za-z0-9]", line)]
-    return sum(_is_for_us(line.partition(";")[2]) for line in lines)
-
-
-def _is_for_us(marker: str) -> bool:
-    """Whether a package with this marker applies to this Python; False for a marker that can't be parsed."""
-    return not marker.strip() or all(map(_holds, marker.split(" and ")))
+    markers = (line.partition(";")[2] for line in lines)
+    return sum(not marker.strip() or all(map(_holds, marker.split(" and "))) for marker in markers)
 
 
 def _holds(clause: str) -> bool:
+    """Whether a part of a marker holds for this Python; False for one that can't be parsed."""
     parsed = re.fullmatch(r"\s*(\w+) (==|!=|<|>=) '([^']*)'\s*", clause)
     name, compare, value = parsed.groups() if parsed else ("", "", "")
     if name == "sys_platform" and compare in ("==", "!="):
@@ -210,15 +209,6 @@ def _holds(clause: str) -> bool:
         asked = tuple(map(int, value.split(".")))
         return (sys.version_info < asked) is (compare == "<")
     return False
-
-
-def _check_pip(folder: str) -> None:
-    at = launcher.Runtime(folder, "", {})
-    if launcher.run(at, "--version", module="pip", report=lambda _line: None) != 0:
-        raise NotReady(
-            f"the Python that Stash uses ({sys.executable}) has no pip: install it (Alpine: apk add py3-pip; Debian: apt "
-            "install python3-pip) and try again, or run PlexSync outside of Stash"
-        )
 
 
 def _fetch(folder: str, fresh: str, progress: Callable[[float], None], report: Callable[[str], None]) -> None:
@@ -269,23 +259,14 @@ def lacking(folder: str) -> Iterator[str]:
         if not sizes:
             yield record
         for path, size in sizes.items():
-            if not path.startswith((".", "/")) and not _has_size(os.path.join(folder, path), size):
+            if path.startswith((".", "/")):
+                continue
+            try:
+                is_whole = os.path.getsize(os.path.join(folder, path)) == size
+            except (OSError, ValueError):  # no file can have this name
+                is_whole = False
+            if not is_whole:
                 yield path
-
-
-def _has_size(path: str, size: int) -> bool:
-    try:
-        return os.path.getsize(path) == size
-    except (OSError, ValueError):  # no file can have this name
-        return False
-
-
-def _swap(fresh: str, final: str) -> None:
-    """Replace the old folder by the new one. At any moment the folder is complete or does not exist."""
-    if os.path.lexists(final):
-        os.rename(final, f"{fresh}-old")
-    os.rename(fresh, final)
-    shutil.rmtree(f"{fresh}-old", ignore_errors=True)
 
 
 def may_try(folder: str) -> bool:

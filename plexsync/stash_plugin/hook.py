@@ -123,7 +123,9 @@ def _noted(data: bytes) -> "dict[str, object]":
     try:
         event = parsed(data)
         if event is None:
-            return _kept_raw(data)
+            # You may inspect it: it is unchanged, but without the session cookie.
+            path = intake.spool(data_folder(_folder_in(data[:HEAD])), without_cookie(data), ".raw")
+            return {"error": f"PlexSync: the event can't be read; it is kept in {path}"}
         kind, id, folder = event
         trouble, starts = intake.noted(folder, kind, id, starting=os.path.exists(LAUNCHER))
     except (NotAnEvent, intake.NotStored) as error:
@@ -168,12 +170,6 @@ def _start_worker(folder: str, data: bytes) -> None:
             log(f"PlexSync: the worker can't be started: {error}")
     except (OSError, ValueError, RecursionError) as error:
         log(f"PlexSync: the worker can't be started: {error}")
-
-
-def _kept_raw(data: bytes) -> "dict[str, object]":
-    """Keep input that holds no readable event in a file, for you to inspect: unchanged, but without the session cookie."""
-    path = intake.spool(data_folder(_folder_in(data[:HEAD])), without_cookie(data), ".raw")
-    return {"error": f"PlexSync: the event can't be read; it is kept in {path}"}
 
 
 def without_cookie(data: bytes) -> bytes:
@@ -226,7 +222,13 @@ def parsed(data: bytes) -> "tuple[str, int, str] | None":
     except (ValueError, RecursionError, MemoryError):
         document = None
     if document is None:
-        return _searched(data[:HEAD].replace(b"\0", b""))
+        # A text that is truncated, broken, too deeply nested or too large: its first bytes tell.
+        head = data[:HEAD].replace(b"\0", b"")
+        searched = head.partition(b'"hookContext"')[2]
+        id, type_ = _ID.search(searched), _TYPE.search(searched)
+        if id is None or type_ is None:
+            return None
+        return kind_of(type_[1].decode()), number(int(id[2])), data_folder(_folder_in(head))
     context = _inside(document, "args", "hookContext")
     if not isinstance(context, dict):
         if isinstance(_inside(document, "args", "mode"), str):
@@ -234,15 +236,6 @@ def parsed(data: bytes) -> "tuple[str, int, str] | None":
         raise NotAnEvent("this is not one of Stash's hooks: there is no hookContext")
     kind = kind_of(context.get("type"))
     return kind, number(context.get("id")), data_folder(_inside(document, "server_connection", "Dir"))
-
-
-def _searched(head: bytes) -> "tuple[str, int, str] | None":
-    """Like `parsed`, from the first bytes of a text that is truncated, broken, too deeply nested or too large."""
-    context = head.partition(b'"hookContext"')[2]
-    id, type_ = _ID.search(context), _TYPE.search(context)
-    if id is None or type_ is None:
-        return None
-    return kind_of(type_[1].decode()), number(int(id[2])), data_folder(_folder_in(head))
 
 
 def _inside(document: object, *names: str) -> object:

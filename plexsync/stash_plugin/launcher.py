@@ -55,7 +55,13 @@ def run(place: Runtime, *words: str, module: str, report: Callable[[str], None])
         env=_environ(place),
         cwd=place.folder,
     )
-    reader = threading.Thread(target=_hear, args=(process.stdout, report), daemon=True)
+
+    def hear() -> None:
+        with process.stdout as lines:  # type: ignore[union-attr]
+            for line in lines:
+                report(line.decode("utf-8", "replace").rstrip("\r\n"))
+
+    reader = threading.Thread(target=hear, daemon=True)
     reader.start()
     try:
         process.stdin.write(_order(place, module, words, leash=True))  # type: ignore[union-attr]
@@ -64,7 +70,14 @@ def run(place: Runtime, *words: str, module: str, report: Callable[[str], None])
     except BrokenPipeError:
         pass
     finally:
-        _let_go(process)
+        # Without its standard input the program shuts down cleanly, or is killed.
+        with suppress(OSError):
+            process.stdin.close()  # type: ignore[union-attr]
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
     reader.join(GRACE)
     return process.returncode
 
@@ -136,38 +149,12 @@ def _environ(place: Runtime) -> dict[str, str]:
 
     Compiled files are kept with the packages, so that nothing is left in the folder of the plugin.
     """
-    removed = (
-        "PYTHONPATH",
-        "PYTHONHOME",
-        "PYTHONSTARTUP",
-        "PYTHONWARNINGS",
-        "PYTHONOPTIMIZE",
-        "PYTHONINSPECT",
-        "COLUMNS",
-    )
-    kept = {name: value for name, value in os.environ.items() if name not in removed}
+    removed = [f"PYTHON{name}" for name in ("PATH", "HOME", "STARTUP", "WARNINGS", "OPTIMIZE", "INSPECT")]
+    kept = {name: value for name, value in os.environ.items() if name not in (*removed, "COLUMNS")}
     kept |= {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
     if place.packages:
         return {**kept, "PYTHONPYCACHEPREFIX": os.path.join(place.packages, CACHE), "PLEXSYNC_PROGRESS": "stash"}
     return {**kept, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
-
-
-def _hear(stream: "IO[bytes]", report: Callable[[str], None]) -> None:
-    """Report each line of a stream, to its end."""
-    with stream:
-        for line in stream:
-            report(line.decode("utf-8", "replace").rstrip("\r\n"))
-
-
-def _let_go(process: "subprocess.Popen[bytes]") -> None:
-    """Close standard input, which makes the program shut down cleanly; kill it if it does not."""
-    with suppress(OSError):
-        process.stdin.close()  # type: ignore[union-attr]
-    try:
-        process.wait(GRACE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def log_size(folder: str) -> int:

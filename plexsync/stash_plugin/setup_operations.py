@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from plexsync.rules.errors import Unusable
-from plexsync.stash_plugin import dependencies, installer, launcher, package_tasks, tasks
+from plexsync.stash_plugin import dependencies, installer, launcher, tasks
 from plexsync.stash_plugin.task_run import Facts, TaskRun
 from plexsync.stash_plugin.worker_process import Failed
 from plexsync.store import setup_files
@@ -28,7 +28,7 @@ def state(call: TaskRun) -> Facts:
     try:
         dependencies.ready(call.folder)
     except dependencies.NotReady as error:
-        facts = package_tasks.not_ready(call, error)
+        facts = tasks.not_ready(call, error)
         return {"stage": PACKAGES, "outdated": dependencies.is_outdated(call.folder), **facts, "error": ""}
     notes = setup_files.read(call.folder, setup_files.NOTES).get("public")
     if isinstance(notes, dict):
@@ -39,7 +39,11 @@ def state(call: TaskRun) -> Facts:
 def _longer(call: TaskRun, stage: str) -> Facts:
     """Return how far the longer step of this stage is, if it has one: `doing` and `part`, `result`, or `failed`."""
     if stage == "work":
-        return {"scenes": _first_scenes(call)}
+        # The scenes that the preview has shown are looked at first.
+        result = setup_files.read(call.folder, setup_files.PREVIEW).get("result")
+        scenes = result.get("scenes") if isinstance(result, dict) else None
+        rows = [row for row in scenes if isinstance(row, dict)] if isinstance(scenes, list) else []
+        return {"scenes": [{"id": row.get("id"), "title": row.get("title")} for row in rows]}
     if stage not in LONGER:
         return {}
     runs, kept = _step(call, LONGER[stage])
@@ -68,14 +72,6 @@ def _step(call: TaskRun, name: str) -> tuple[bool, Facts]:
         kept = again
 
 
-def _first_scenes(call: TaskRun) -> list[Facts]:
-    """Return the scenes that the preview has shown: those that are looked at first."""
-    result = setup_files.read(call.folder, setup_files.PREVIEW).get("result")
-    scenes = result.get("scenes") if isinstance(result, dict) else None
-    rows = scenes if isinstance(scenes, list) else []
-    return [{"id": row.get("id"), "title": row.get("title")} for row in rows if isinstance(row, dict)]
-
-
 def _step_runs(call: TaskRun) -> bool:
     try:
         return is_locked(setup_files.place(call.folder), setup_files.LOCK)
@@ -88,16 +84,6 @@ def install(call: TaskRun) -> Facts:
     dependencies.check_python()
     installer.start_installing(call.folder)
     return {"started": True}
-
-
-def sign_in(call: TaskRun) -> Facts:
-    """Get a PIN."""
-    return call.facts("setup", "sign-in")
-
-
-def check(call: TaskRun) -> Facts:
-    """Ask whether the PIN was confirmed."""
-    return call.facts("setup", "check")
 
 
 def server(call: TaskRun) -> Facts:
@@ -167,8 +153,9 @@ def finish(call: TaskRun) -> Facts:
 OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
     "setup_state": state,
     "setup_install": install,
-    "setup_sign_in": sign_in,
-    "setup_check": check,
+    # A PIN, and whether it was confirmed.
+    "setup_sign_in": lambda call: call.facts("setup", "sign-in"),
+    "setup_check": lambda call: call.facts("setup", "check"),
     "setup_server": server,
     "setup_libraries": libraries,
     "setup_rules": rules,

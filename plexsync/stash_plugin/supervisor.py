@@ -12,8 +12,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from types import FrameType
-from typing import IO
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LEASH = os.path.join(HERE, "child_process.py")
@@ -53,9 +53,11 @@ class Supervisor:
             if self.stopped or not (failed or (code < 0 and code not in ASKED)):
                 return max(code, 0)
             pause = PAUSE if lived > LONGEST else pause
-            _say(
-                f"the worker was {'ended by a fault' if failed else 'killed'} ({code}): it starts again in {pause:.0f} s"
-            )
+            words = f"the worker was {'ended by a fault' if failed else 'killed'} ({code}): it starts again in {pause:.0f} s"
+            # Into the worker's log.
+            moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            sys.stderr.write(f"{moment} WARNING PlexSync.supervisor {words}\n")
+            sys.stderr.flush()
             time.sleep(pause)
             pause = min(2 * pause, LONGEST)
             if self.stopped or not os.path.exists(LEASH) or is_locked(self._folder):
@@ -75,7 +77,9 @@ class Supervisor:
             stdout=subprocess.PIPE,
             creationflags=HIDDEN if os.name == "nt" else 0,
         )
-        _send(process.stdin, json.dumps(self._order).encode() + b"\n")
+        # It may end before it has read its order.
+        with suppress(OSError), process.stdin as order:  # type: ignore[union-attr]
+            order.write(json.dumps(self._order).encode() + b"\n")
         with process.stdout as pipe:  # type: ignore[union-attr]
             line = pipe.readline()
         if line.startswith(b"{"):
@@ -97,20 +101,6 @@ def main() -> None:
     code = supervisor.run()
     sign.end()
     sys.exit(code)
-
-
-def _send(stream: "IO[bytes] | None", content: bytes) -> None:
-    try:
-        with stream as order:  # type: ignore[union-attr]
-            order.write(content)
-    except OSError:  # it ended before it read its order
-        return
-
-
-def _say(text: str) -> None:
-    """Write a line to the worker's log."""
-    sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} WARNING PlexSync.supervisor {text}\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from plexsync.rules.errors import Unusable
-from plexsync.stash_plugin import dependencies, package_tasks, worker_process
+from plexsync.stash_plugin import dependencies, installer, worker_process
 from plexsync.stash_plugin.stash_words import in_its_field, inside, inside_all
 from plexsync.stash_plugin.task_run import Facts, TaskRun
 from plexsync.stash_plugin.worker_process import Failed, log
@@ -24,24 +24,10 @@ PATIENCE = 60.0
 MOST_IDS = 500
 NO_WORKER = "no worker runs"
 SERVED = "the worker does the rest"
+REPORT = "preview.html"
 
 
 # --- tasks -----------------------------------------------------------------------------------------------------------
-
-
-def sync_all(call: TaskRun) -> str:
-    """Queue every scene, if you have approved the first write."""
-    return _wanted(call, "wanted", "sync", "--all")
-
-
-def sync_recent(call: TaskRun) -> str:
-    """Queue the scenes that changed since yesterday."""
-    return _wanted(call, "wanted", "sync", "--since", "1d")
-
-
-def retry(call: TaskRun) -> str:
-    """Retry all dead letters."""
-    return _wanted(call, "retried", "dlq", "retry", "--all")
 
 
 def reconcile(call: TaskRun) -> str:
@@ -74,12 +60,8 @@ def drain(call: TaskRun) -> str:
 
 def preview(call: TaskRun) -> str:
     """Show what a sync of the whole library would change."""
-    call.plexsync("sync", "--all", "--dry-run", "--html", _report(call), "--force")
+    call.plexsync("sync", "--all", "--dry-run", "--html", os.path.join(call.folder, REPORT), "--force")
     return "the preview is ready: Show the preview on the page of PlexSync opens it"
-
-
-def _report(call: TaskRun) -> str:
-    return os.path.join(call.folder, "preview.html")
 
 
 def status(call: TaskRun) -> str:
@@ -104,8 +86,9 @@ def doctor(call: TaskRun) -> str:
             fix = f" -> {check['mend']}" if check["mend"] else ""
             name = f"{server['plex']}: {check['name']}" if "plex" in server else check["name"]
             log(LEVELS.get(check["state"], "i"), f"{name}: {in_its_field(check['told'])}{inside(fix)}")
-    problems, warnings = (sum(check["state"] == state for check in checks) for state in LEVELS)
-    summary = f"{_count(problems, 'problem')}, {_count(warnings, 'warning')}; the details are in Stash's log"
+    counts = {state: sum(check["state"] == state for check in checks) for state in LEVELS}
+    words = (f"{count} {state}{'' if count == 1 else 's'}" for state, count in counts.items())
+    summary = f"{', '.join(words)}; the details are in Stash's log"
     if facts["code"] != 0:
         raise Failed(summary)
     return summary
@@ -115,10 +98,6 @@ def _servers(facts: Facts) -> list[Any]:
     """Return the facts of each of several Plex servers, with its name in `plex`; those of a single one without."""
     servers = facts.get("servers")
     return servers if isinstance(servers, list) else [facts]
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def start(call: TaskRun) -> str:
@@ -141,7 +120,26 @@ def stop(call: TaskRun) -> str:
     raise Failed("a worker goes on: it was not started by Stash, so stop it where it was started")
 
 
+def install_packages(call: TaskRun) -> str:
+    """Install the packages, or repair what is installed."""
+    os.makedirs(call.folder, mode=0o700, exist_ok=True)
+    tidy = not worker_process.locked(call)
+    return dependencies.install(
+        call.folder, lambda part: log("p", f"{part:.3f}"), lambda line: log("d", line), tidy=tidy
+    )
+
+
 # --- operations of the page ------------------------------------------------------------------------------------------
+
+
+def not_ready(call: TaskRun, error: dependencies.NotReady) -> Facts:
+    """Return why the packages can't be used; after an update their installation is started, and the worker's then."""
+    if dependencies.is_outdated(call.folder) and dependencies.may_try(call.folder):
+        installer.start_installing(call.folder, call.server)
+        installation: Facts = {"running": True, "part": 0.0, "error": ""}
+    else:
+        installation = dependencies.installation(call.folder)
+    return {"error": str(error), "installed": False, "installation": installation}
 
 
 def page_status(call: TaskRun) -> Facts:
@@ -157,63 +155,28 @@ def page_status(call: TaskRun) -> Facts:
 def page_preview(call: TaskRun) -> Facts:
     """Return the report of the last preview, and when it was made."""
     try:
-        with open(_report(call), encoding="utf-8") as file:
+        with open(os.path.join(call.folder, REPORT), encoding="utf-8") as file:
             return {"html": file.read(), "at": round(os.fstat(file.fileno()).st_mtime * 1000)}
     except FileNotFoundError:
         raise Failed("there is no preview yet: run the task Preview") from None
 
 
-def wake(call: TaskRun) -> Facts:
-    """Start the worker if it is switched on and does not run: called by the wake-up inside Stash, and by its page."""
-    return {"told": worker_process.wake(call)}
-
-
-def page_letters(call: TaskRun) -> Facts:
-    """List the dead letters."""
-    return call.facts("dlq", "list")
-
-
-def page_retry(call: TaskRun) -> Facts:
-    """Retry some or all dead letters."""
-    return _then_worked(call, call.facts("dlq", "retry", *_which(call)))
-
-
-def page_drop(call: TaskRun) -> Facts:
-    """Drop some or all dead letters."""
-    return call.facts("dlq", "drop", "--yes", *_which(call))
-
-
-def page_scene(call: TaskRun) -> Facts:
-    """Explain the status of a scene, and what would change."""
-    return call.facts("explain", _scene(call))
-
-
 def page_sync(call: TaskRun) -> Facts:
     """Sync a scene now: by the worker, or here if none runs."""
-    words = ("sync", _scene(call))
+    words = ("sync", _number(call, "scene"))
     facts = call.facts(*words)
     return facts if facts["code"] != 0 or worker_process.worker_runs(call) else call.facts(*words, "--wait")
 
 
 def page_act(call: TaskRun) -> Facts:
     """Undo, release or redo a scene, or decide about what was edited of it in Plex: by the worker, or here if none runs."""
-    verb, scene = call.args.get("verb", "redo"), _scene(call)
+    verb, scene = call.args.get("verb", "redo"), _number(call, "scene")
     if verb in ("keep", "take", "unkeep"):
-        return _then_worked(call, call.facts("drift", f"--{verb}", scene))
+        return _then_worked(call, "drift", f"--{verb}", scene)
     if verb not in ("undo", "release", "redo"):
         raise Failed("no action is named")
     here = () if worker_process.worker_runs(call) else ("--wait",)
     return call.facts(str(verb), scene, *here)
-
-
-def page_bind(call: TaskRun) -> Facts:
-    """Name the item of a scene, and sync it."""
-    return _then_worked(call, call.facts("bind", _scene(call), _item(call)))
-
-
-def page_approve(call: TaskRun) -> Facts:
-    """Approve the first write of the whole library, and queue it."""
-    return _then_worked(call, call.facts("sync", "--all", "--yes"))
 
 
 def page_accept(call: TaskRun) -> Facts:
@@ -222,7 +185,7 @@ def page_accept(call: TaskRun) -> Facts:
     if not re.fullmatch(r"[a-z][a-z-]{0,30}", choice):
         raise Failed("no choice is named")
     declined = ("--no",) if call.args.get("no") else ()
-    return _then_worked(call, call.facts("accept", choice, *declined))
+    return _then_worked(call, "accept", choice, *declined)
 
 
 def page_anew(call: TaskRun) -> Facts:
@@ -233,22 +196,17 @@ def page_anew(call: TaskRun) -> Facts:
         raise Failed(str(error)) from error
 
 
-def _then_worked(call: TaskRun, facts: Facts) -> Facts:
-    return {**facts, "worker": worker_process.worker_runs(call)}
+def _then_worked(call: TaskRun, *words: str) -> Facts:
+    """Run a command that leaves work to a worker, and make sure that one runs."""
+    return {**call.facts(*words), "worker": worker_process.worker_runs(call)}
 
 
-def _scene(call: TaskRun) -> str:
-    scene = str(call.args.get("scene", ""))
-    if not re.fullmatch(r"[1-9][0-9]{0,17}", scene):
-        raise Failed("no scene is named")
-    return scene
-
-
-def _item(call: TaskRun) -> str:
-    item = str(call.args.get("item", ""))
-    if not re.fullmatch(r"[1-9][0-9]{0,17}", item):
-        raise Failed("no item is named")
-    return item
+def _number(call: TaskRun, name: str) -> str:
+    """Return the number that the argument `scene` or `item` holds. Raises Failed."""
+    number = str(call.args.get(name, ""))
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", number):
+        raise Failed(f"no {name} is named")
+    return number
 
 
 def _which(call: TaskRun) -> tuple[str, ...]:
@@ -263,30 +221,31 @@ def _which(call: TaskRun) -> tuple[str, ...]:
 
 
 TASKS: dict[str, Callable[[TaskRun], str]] = {
-    "sync_all": sync_all,
-    "sync_recent": sync_recent,
+    "sync_all": lambda call: _wanted(call, "wanted", "sync", "--all"),
+    "sync_recent": lambda call: _wanted(call, "wanted", "sync", "--since", "1d"),
     "preview": preview,
     "reconcile": reconcile,
     "drain": drain,
-    "retry": retry,
+    "retry": lambda call: _wanted(call, "retried", "dlq", "retry", "--all"),
     "status": status,
     "doctor": doctor,
-    "install": package_tasks.install,
+    "install": install_packages,
     "start": start,
     "stop": stop,
 }
 OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
-    "wake": wake,
+    # Called by the wake-up inside Stash, and by its page.
+    "wake": lambda call: {"told": worker_process.wake(call)},
     "page_status": page_status,
-    "page_letters": page_letters,
-    "page_retry": page_retry,
-    "page_drop": page_drop,
-    "page_scene": page_scene,
+    "page_letters": lambda call: call.facts("dlq", "list"),
+    "page_retry": lambda call: _then_worked(call, "dlq", "retry", *_which(call)),
+    "page_drop": lambda call: call.facts("dlq", "drop", "--yes", *_which(call)),
+    "page_scene": lambda call: call.facts("explain", _number(call, "scene")),
     "page_sync": page_sync,
     "page_act": page_act,
-    "page_bind": page_bind,
+    "page_bind": lambda call: _then_worked(call, "bind", _number(call, "scene"), _number(call, "item")),
     "page_preview": page_preview,
-    "page_approve": page_approve,
+    "page_approve": lambda call: _then_worked(call, "sync", "--all", "--yes"),
     "page_accept": page_accept,
     "page_anew": page_anew,
 }
@@ -294,6 +253,8 @@ OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
 
 # These run whatever the settings are: they change none of the library, or show the wrong ones themselves.
 WITHOUT_SETTINGS = {"install", "stop", "doctor"}
+# What a page shows first: there a wrong setting is told.
+SHOW_SETTINGS = {"page_status", "page_scene"}
 
 
 def done(
@@ -312,7 +273,7 @@ def done(
     intake.note_call(folder)
     try:
         if operation:
-            return {"output": inside_all(_asked(call, operation))}
+            return {"output": inside_all(_asked(call, mode, operation))}
         if mode in TASKS:
             summary = inside(_performed(call, mode))
             log("i", f"PlexSync: {summary}")
@@ -326,8 +287,9 @@ def done(
 
 def _performed(call: TaskRun, mode: str) -> str:
     """Run a task; a server that is on hold is told in every answer. Raises Failed, also for a wrong setting."""
-    if mode not in ("install", "stop"):
-        package_tasks.provide(call)
+    if mode not in ("install", "stop") and dependencies.is_outdated(call.folder):
+        log("i", "PlexSync: after the update its packages are installed first")
+        install_packages(call)
     if mode in WITHOUT_SETTINGS:
         return TASKS[mode](call)
     if call.wrong_settings and mode == "status":
@@ -335,34 +297,24 @@ def _performed(call: TaskRun, mode: str) -> str:
             status(call)
     if call.wrong_settings:
         raise Failed(" / ".join(call.wrong_settings))
-    summary = TASKS[mode](call)
-    holds = [hold for hold in _holds(call) if hold not in summary]
-    for hold in holds:
-        log("e", inside(f"PlexSync: {hold}"))
-    return "; ".join((summary, *holds))
+    told = [TASKS[mode](call)]
+    for server in _servers(call.facts("status")):
+        for held in server.get("holds", {}).values():
+            hold = f"{server['plex']}: {held['message']}" if "plex" in server else str(held["message"])
+            if hold not in told[0]:
+                log("e", inside(f"PlexSync: {hold}"))
+                told.append(hold)
+    return "; ".join(told)
 
 
-def _holds(call: TaskRun) -> list[str]:
-    """Return what has to be put right before a server is used again."""
-    return [
-        f"{server['plex']}: {hold['message']}" if "plex" in server else str(hold["message"])
-        for server in _servers(call.facts("status"))
-        for hold in server.get("holds", {}).values()
-    ]
-
-
-def _asked(call: TaskRun, operation: Callable[[TaskRun], Facts]) -> Facts:
+def _asked(call: TaskRun, mode: str, operation: Callable[[TaskRun], Facts]) -> Facts:
     """Run an operation; a failure becomes part of its data, for the page to show, and so does a wrong setting."""
     try:
         os.makedirs(call.folder, mode=0o700, exist_ok=True)
         facts = operation(call)
-        wrong = call.wrong_settings if operation in SHOW_SETTINGS else []
+        wrong = call.wrong_settings if mode in SHOW_SETTINGS else []
         return {**facts, "wrong_settings": wrong} if wrong else facts
     except dependencies.NotReady as error:
-        return package_tasks.not_ready(call, error)
+        return not_ready(call, error)
     except Failed as error:
         return {"error": str(error)}
-
-
-# What a page shows first: there a wrong setting is told.
-SHOW_SETTINGS = (page_status, page_scene)

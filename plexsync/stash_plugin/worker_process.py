@@ -2,16 +2,17 @@
 
 import os
 import re
-import subprocess
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
 
 from plexsync.rules.errors import Unusable
 from plexsync.stash_plugin import dependencies, launcher
 from plexsync.store import intake, life_signs
 from plexsync.store.lock import is_locked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from plexsync.stash_plugin.task_run import TaskRun
 
 # Seconds until a started worker must show a heartbeat, and until a stopped one must have ended.
 BEGIN, END = 30.0, 20.0
@@ -38,32 +39,22 @@ def log(level: str, text: str) -> None:
         return
 
 
-class Caller(Protocol):
-    """The task or operation that asks: the folder of the database, and where the program runs."""
-
-    folder: str
-    server: Mapping[str, object]
-
-    def place(self) -> launcher.Runtime:
-        """Return where the program runs; raises NotReady if its packages are missing."""
-
-
-def switch(call: Caller, value: str) -> None:
+def switch(call: "TaskRun", value: str) -> None:
     """Note that the worker inside Stash is switched on or off; raises Failed."""
     if trouble := _switched(call, value):
         raise Failed(f"that can't be noted: {trouble}")
 
 
-def _switched(call: Caller, value: str) -> str:
+def _switched(call: "TaskRun", value: str) -> str:
     life_signs.show_wanted(_life(call), value != intake.OFF)
     return intake.switch(call.folder, value)
 
 
-def _life(call: Caller) -> str:
+def _life(call: "TaskRun") -> str:
     return launcher.life_of(call.folder, call.server)["folder"]
 
 
-def start_now(call: Caller, before: str) -> None:
+def start_now(call: "TaskRun", before: str) -> None:
     """Start the worker and check that it runs; on failure, end it and switch back to `before`.
 
     The error contains what the worker has written to its log.
@@ -73,23 +64,19 @@ def start_now(call: Caller, before: str) -> None:
         size = launcher.log_size(call.folder)
         beat = intake.beat(call.folder)
         process = launcher.start_worker(call.place())
-        _see_it_live(call, process, beat, lambda: _last_words(call.folder, size))
+        # Wait until the heartbeat is not that of the worker before.
+        for _ in range(round(BEGIN / LOOK)):
+            if process.poll() is not None:
+                raise Failed(f"the worker ended at once: {_last_words(call.folder, size)}")
+            if intake.beat(call.folder) not in ("", beat):
+                return
+            time.sleep(LOOK)
+        raise Failed(f"the worker gives no sign of life: {_last_words(call.folder, size)}")
     except (Failed, dependencies.NotReady, OSError):
         if process is not None:
             process.terminate()
         _switched(call, before)
         raise
-
-
-def _see_it_live(call: Caller, process: "subprocess.Popen[bytes]", beat: str, last_words: Callable[[], str]) -> None:
-    """Wait until the heartbeat differs from `beat`, the one of the worker before; raises Failed."""
-    for _ in range(round(BEGIN / LOOK)):
-        if process.poll() is not None:
-            raise Failed(f"the worker ended at once: {last_words()}")
-        if intake.beat(call.folder) not in ("", beat):
-            return
-        time.sleep(LOOK)
-    raise Failed(f"the worker gives no sign of life: {last_words()}")
 
 
 def _last_words(folder: str, before: int) -> str:
@@ -99,7 +86,7 @@ def _last_words(folder: str, before: int) -> str:
     return words or f"see {os.path.join(folder, launcher.LOG)}"
 
 
-def ends(call: Caller, seconds: float) -> bool:
+def ends(call: "TaskRun", seconds: float) -> bool:
     """Whether the worker ends within this time."""
     for step in range(round(seconds / LOOK)):
         if not locked(call):
@@ -109,7 +96,7 @@ def ends(call: Caller, seconds: float) -> bool:
     return False
 
 
-def start(call: Caller) -> bool:
+def start(call: "TaskRun") -> bool:
     """Switch the worker on and start it; False if one runs already. Raises Failed."""
     before = intake.switched(call.folder)
     # A worker that was not switched on is about to end, or was started elsewhere.
@@ -121,7 +108,7 @@ def start(call: Caller) -> bool:
     return True
 
 
-def worker_runs(call: Caller) -> bool:
+def worker_runs(call: "TaskRun") -> bool:
     """Whether a worker has this database. One that is switched on but has left, or is leaving, is started."""
     before = intake.switched(call.folder)
     if before == intake.OFF or _is_at_work(call, before):
@@ -131,7 +118,7 @@ def worker_runs(call: Caller) -> bool:
     return True
 
 
-def wake(call: Caller) -> str:
+def wake(call: "TaskRun") -> str:
     """Start the worker if it is switched on and does not run, and do not wait for it: a save in Stash waits for this.
 
     At most one start a minute, so that a worker that can't start costs little.
@@ -162,7 +149,7 @@ def wake(call: Caller) -> str:
     return "the worker is started"
 
 
-def _is_at_work(call: Caller, before: str) -> bool:
+def _is_at_work(call: "TaskRun", before: str) -> bool:
     """Whether a worker goes on with this database. One that was started with another address of Stash is told to leave."""
     if not locked(call):
         return False
@@ -172,14 +159,14 @@ def _is_at_work(call: Caller, before: str) -> bool:
     return before == intake.ON or not ends(call, LEAVE)
 
 
-def _is_elsewhere(call: Caller) -> bool:
+def _is_elsewhere(call: "TaskRun") -> bool:
     """Whether the running worker was started with another address of Stash than Stash has now."""
     life = launcher.life_of(call.folder, call.server)
     addresses = life_signs.addresses(life["folder"])
     return bool(addresses) and life["address"] not in addresses
 
 
-def locked(call: Caller) -> bool:
+def locked(call: "TaskRun") -> bool:
     """Whether a worker has the lock on the database; raises Failed."""
     try:
         return is_locked(Path(call.folder))

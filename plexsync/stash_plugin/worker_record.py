@@ -22,7 +22,16 @@ def record(order: Mapping[str, object], code: int, log_size: int) -> None:
     if code == 0:
         worker_ends.note_good_end(folder)
     elif not is_locked(folder):
-        worker_ends.note_end(folder, _error(folder, code, log_size), secrets=_secrets(order))
+        # The key and the cookie by which the worker reaches Stash.
+        environ, server = order["environ"], order["server"]
+        cookie = server.get("SessionCookie") if isinstance(server, dict) else None
+        candidates = (
+            environ.get(KEY) if isinstance(environ, dict) else None,
+            cookie.get("Value") if isinstance(cookie, dict) else None,
+            os.environ.get(KEY),
+        )
+        secrets = tuple(secret for secret in candidates if isinstance(secret, str) and secret)
+        worker_ends.note_end(folder, _error(folder, code, log_size), secrets=secrets)
 
 
 def _error(folder: str, code: int, log_size: int) -> str:
@@ -33,15 +42,3 @@ def _error(folder: str, code: int, log_size: int) -> str:
     if errors:
         return errors[-1]
     return worker_ends.HUNG if worker_ends.has_hung(folder, locked_at(folder) or 0) else f"it ended with {code}"
-
-
-def _secrets(order: Mapping[str, object]) -> tuple[str, ...]:
-    """The key and the cookie by which the worker reaches Stash."""
-    environ, server = order["environ"], order["server"]
-    cookie = server.get("SessionCookie") if isinstance(server, dict) else None
-    candidates = (
-        environ.get(KEY) if isinstance(environ, dict) else None,
-        cookie.get("Value") if isinstance(cookie, dict) else None,
-        os.environ.get(KEY),
-    )
-    return tuple(secret for secret in candidates if isinstance(secret, str) and secret)

@@ -14,8 +14,8 @@ import pytest
 
 from plexsync.cli.checks.check import Check
 from plexsync.cli.checks.machine import folder
+from plexsync.cli.checks.paths import rules_of, suggested
 from plexsync.cli.checks.servers import clock_check, other_database, version_check
-from plexsync.cli.terminal.mapping import rules_of, suggested
 from plexsync.extras import PARTS
 from plexsync.rules.paths import map_path, name_key, path_key, unmap_path
 from plexsync.rules.worker_ends import after_end

@@ -8,9 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from plexsync.cli.terminal.preview_html import scene_html
-from plexsync.cli.terminal.preview_output import scene_facts
-from plexsync.cli.terminal.preview_text import scene_lines
+from plexsync.cli.terminal.preview_output import scene_facts, scene_html, scene_lines
 from plexsync.flows.scenes.preview import WOULD_CHANGE, ItemChange, Preview
 from plexsync.plex.artwork import key_of
 from plexsync.rules.approval import FieldChange

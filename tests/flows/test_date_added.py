@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from plexsync.cli.terminal.preview_text import scene_lines
+from plexsync.cli.terminal.preview_output import scene_lines
 from plexsync.reports.format import local
 from plexsync.rules import template
 from plexsync.rules.desired import NAMES, Profile

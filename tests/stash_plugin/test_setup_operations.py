@@ -11,7 +11,7 @@ import pytest
 
 from plexsync.app.parts import opened
 from plexsync.simulator.plex_tv import PlexTvSim
-from plexsync.stash_plugin import dependencies, package_tasks, setup_operations, tasks
+from plexsync.stash_plugin import dependencies, setup_operations, tasks
 from plexsync.store import intake, setup_files
 from plexsync.store.lock import is_locked, try_lock
 from release.check import TASK, TOKEN, Trial
@@ -194,7 +194,7 @@ def test_two_installations_at_once_are_one_after_the_other(tmp_path, monkeypatch
         (Path(fresh) / "sound").touch()
         running[0] -= 1
 
-    monkeypatch.setattr(dependencies, "_check_pip", lambda _folder: None)
+    monkeypatch.setattr(dependencies.launcher, "run", lambda *_words, **_how: 0)
     monkeypatch.setattr(dependencies, "_fetch", fetch)
     monkeypatch.setattr(dependencies, "_trouble", lambda found: "" if any(Path(found).iterdir()) else "empty")
     told: list[str] = []
@@ -220,7 +220,7 @@ def quick(inside, monkeypatch):
     outdate(inside)
     started: list[dict] = []
     monkeypatch.setattr(
-        package_tasks.installer,
+        tasks.installer,
         "start_installing",
         lambda folder, server=None: started.append({"folder": folder, "server": server}),
     )
@@ -244,11 +244,11 @@ def test_the_worker_that_such_an_installation_starts_gets_the_session_that_the_w
 
 def test_after_an_update_a_task_installs_first(inside, quick, monkeypatch):
     installed: list[str] = []
-    monkeypatch.setattr(package_tasks.dependencies, "install", lambda folder, *_, tidy: installed.append(folder))
+    monkeypatch.setattr(tasks.dependencies, "install", lambda folder, *_, tidy: installed.append(folder))
     call = tasks.TaskRun(str(inside.folder), {}, {})
-    package_tasks.provide(call)
+    tasks.provide(call)
     Path(dependencies.place(str(inside.folder))).mkdir()
-    package_tasks.provide(call)
+    tasks.provide(call)
     assert installed == [str(inside.folder)]
     assert quick == [], "a task waits for it, and shows its progress"
 

@@ -18,7 +18,6 @@ from plexsync.rules.choices import hold_remedy
 from plexsync.rules.gate_names import CURE, REFUSES, GateName, caption, shown
 from plexsync.rules.machine import ALIGN, difference_words
 from plexsync.rules.note_keys import HEARTBEAT, THREAD_ENDED
-from plexsync.rules.records import StandbyRow, WorkerRow
 from plexsync.store.database import Reader
 
 # Older SQLite can corrupt a database when two processes checkpoint its log at the same time.
@@ -52,7 +51,11 @@ def database(parts: Parts, *, is_new: bool = False) -> Iterator[Check]:
     if inspection.log > LONG_LOG:
         mend = "a worker writes it back: start plexsync serve; if one runs, end what reads the database for long"
         yield warning("log of the database", f"{_size(inspection.log)} wait to be written back", mend)
-    yield _engine(inspection.network)
+    version = f"version {sqlite3.sqlite_version}"
+    if sqlite3.sqlite_version_info < SAFE_SQLITE and not inspection.network:
+        # PlexSync avoids the old bug, so the version needs no action.
+        version += "; SQLite before 3.51.3 can damage a database that two processes checkpoint, so only the worker does"
+    yield Check("SQLite", version)
     if not is_new:
         yield books_check(parts)
 
@@ -64,14 +67,6 @@ def books_check(parts: Parts) -> Check:
     if kept["balanced"]:
         return Check("books", f"balanced: {kept['accepted']:,} accepted")
     return problem("books", "accepted is not coalesced + done + pruned + open", "please report this fault", FAILED)
-
-
-def _engine(network: bool) -> Check:
-    """SQLite itself. PlexSync avoids its old bug with logs, so the version needs no action."""
-    version = f"version {sqlite3.sqlite_version}"
-    if sqlite3.sqlite_version_info < SAFE_SQLITE and not network:
-        version += "; SQLite before 3.51.3 can damage a database that two processes checkpoint, so only the worker does"
-    return Check("SQLite", version)
 
 
 def _size(count: int) -> str:
@@ -96,14 +91,11 @@ def worker(parts: Parts) -> Iterator[Check]:
         if thread_ended:
             yield warning("worker", thread_words(thread_ended, now), "it goes on by itself: please report the fault")
     for row in standbys:
-        yield _standby(row, last)
-
-
-def _standby(row: StandbyRow, last: WorkerRow | None) -> Check:
-    """Whether a machine that stands by could take over."""
-    if row.differing and last is not None:
-        return warning("standby", f"{row.host} would not take over: {difference_words(last, row.differing)}", ALIGN)
-    return Check("standby", f"{row.host} takes over if the worker ends")
+        if row.differing and last is not None:
+            words = f"{row.host} would not take over: {difference_words(last, row.differing)}"
+            yield warning("standby", words, ALIGN)
+        else:
+            yield Check("standby", f"{row.host} takes over if the worker ends")
 
 
 def gates(parts: Parts) -> Iterator[Check]:

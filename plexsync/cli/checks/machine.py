@@ -100,7 +100,15 @@ def folder(place: Path, reason: str, content: str = "the database") -> Iterator[
     file = place / DATABASE
     if _open_to_others(file):
         yield warning(name, f"others may read {file}", f"chmod 600 {file}")
-    free, fault = shutil.disk_usage(place).free, _write_fault(place)
+    free, fault = shutil.disk_usage(place).free, ""
+    try:
+        # A quota shows only by writing a file.
+        with tempfile.TemporaryFile(dir=place) as tried:
+            tried.write(bytes(TRIED_BYTES))
+            tried.flush()
+            os.fsync(tried.fileno())
+    except OSError as error:
+        fault = error.strerror or "the disk can't be written"
     if free < FULL_BELOW or fault:
         message = f"{fault or 'the disk is full'}: nothing can be stored, so sync and the worker fail"
         yield problem("free space", message, f"make room on the disk of {place}", WRONG)
@@ -108,18 +116,6 @@ def folder(place: Path, reason: str, content: str = "the database") -> Iterator[
         yield warning("free space", f"{free // 2**20} MB left for {content}", "make room: work pauses on a full disk")
     else:
         yield Check("free space", f"{free / 2**30:,.1f} GB left for {content}")
-
-
-def _write_fault(place: Path) -> str:
-    """Why a file in this folder can't be written, by writing one; '' if it can. A quota shows only this way."""
-    try:
-        with tempfile.TemporaryFile(dir=place) as file:
-            file.write(bytes(TRIED_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        return error.strerror or "the disk can't be written"
-    return ""
 
 
 def events(place: Path) -> Iterator[Check]:

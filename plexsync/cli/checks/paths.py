@@ -2,18 +2,19 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from plexsync.app.parts import Parts
 from plexsync.cli.checks.check import Check, problem, warning
-from plexsync.cli.terminal.mapping import Pair, Rule, Suggestion, suggested
 from plexsync.reports.format import many
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind
 from plexsync.rules.neighbours import Stash
-from plexsync.rules.paths import is_mapped, lies_in, map_path, name_key, path_key
+from plexsync.rules.paths import PathRules, base_name, is_mapped, lies_in, map_path, name_key, parted, path_key
 from plexsync.rules.scene import Scene
+from plexsync.rules.text import caseless, composed
 from plexsync.store.database import Reader
 from validation import path_rules
 
@@ -21,6 +22,24 @@ from validation import path_rules
 SAMPLE, PLACES = 50, 5
 # A rule that this many of their files confirm is suggested even if most files are found by path.
 MANY = 5
+
+Rule = tuple[str, str]  # (folder in Stash, folder in Plex)
+Pair = tuple[str, str]  # a file in Stash, and the same file in Plex
+
+MOST = 10
+# A single pair proves nothing: its file was moved, or is a copy.
+LEAST = 2
+# For this many files that a rule maps correctly, one may be elsewhere: it was moved.
+STRAY = 10
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A rule, and how many pairs agree with it and how many do not."""
+
+    rule: Rule
+    right: int
+    wrong: int
 
 
 @dataclass
@@ -91,7 +110,10 @@ def looked_up(db: Reader, scenes: Sequence[Scene], rules: Sequence[Rule]) -> Pat
     unmapped: list[Pair] = []
     mapped: list[Pair] = []
     for scene in scenes:
-        if at_path := _at_path(db, scene, rules):
+        # The files that Plex has at their mapped path.
+        places = {path_key(path): file.path for file in scene.files for path in map_path(file.path, tuple(rules))}
+        parts = [part for entry in db.index.entries_at(sorted(places)) for part in entry.parts]
+        if at_path := [(places[path_key(part.path)], part.path) for part in parts if path_key(part.path) in places]:
             lookup.by_path += 1
             mapped += at_path
         elif alike := _alike(db, scene):
@@ -100,13 +122,6 @@ def looked_up(db: Reader, scenes: Sequence[Scene], rules: Sequence[Rule]) -> Pat
     lookup.pairs = tuple(unmapped)
     lookup.suggestions = tuple(suggested(unmapped, tuple(rules), mapped=mapped))
     return lookup
-
-
-def _at_path(db: Reader, scene: Scene, rules: Sequence[Rule]) -> list[Pair]:
-    """The scene's files that Plex has at their mapped path."""
-    places = {path_key(path): file.path for file in scene.files for path in map_path(file.path, tuple(rules))}
-    parts = [part for entry in db.index.entries_at(sorted(places)) for part in entry.parts]
-    return [(places[path_key(part.path)], part.path) for part in parts if path_key(part.path) in places]
 
 
 def _alike(db: Reader, scene: Scene) -> list[tuple[str, str]]:
@@ -123,22 +138,20 @@ def _alike(db: Reader, scene: Scene) -> list[tuple[str, str]]:
 
 def _rules_to_set(lookup: PathLookup, present: Sequence[Rule]) -> str:
     """The path rules to set, since most files were found by name and size only."""
-    has_rules = bool(present)
-    if os.environ.get("PLEXSYNC_PROGRESS") == "stash" and lookup.suggestions:
-        return _rules_in_stash(lookup, has_rules=has_rules)
-    rules = [json.dumps(" => ".join(suggestion.rule), ensure_ascii=False) for suggestion in lookup.suggestions]
+    rules = [" => ".join(suggestion.rule) for suggestion in lookup.suggestions]
     right, wrong = (sum(getattr(suggestion, name) for suggestion in lookup.suggestions) for name in ("right", "wrong"))
     agree = f"{right} of {many(right + wrong, 'file')} agree"
-    if rules and has_rules:
+    if rules and os.environ.get("PLEXSYNC_PROGRESS") == "stash":
+        deed = f"{'add to' if present else 'enter in'} the field Path mapping in the settings of the plugin"
+        return f"{deed}, with ; between rules: {'; '.join(rules)} ({agree})"
+    rules = [json.dumps(rule, ensure_ascii=False) for rule in rules]
+    if rules and present:
         return f"add to path_map, where it is set: {', '.join(rules)} ({agree})"
     if rules:
         where = "put that line into plexsync.toml, or the rules into path_map among the plugin's settings in Stash"
         return f"path_map = [{', '.join(rules)}] would find them by full path ({agree}): {where}"
-    return _example(lookup.pairs, present)
-
-
-def _example(pairs: Sequence[Pair], present: Sequence[Rule]) -> str:
-    """What to do if no rule would find most of these files: a rule that leads away, or a pair as an example."""
+    # No rule would find most of these files: one leads away, or a pair is an example.
+    pairs = lookup.pairs
     misled = [path for path, in_plex in pairs if path_key(path) == path_key(in_plex) and is_mapped(path, present)]
     if misled:
         led = next(iter(map_path(misled[0], tuple(present))), "nowhere")
@@ -148,15 +161,6 @@ def _example(pairs: Sequence[Pair], present: Sequence[Rule]) -> str:
     return f"{advice}. {differs[0]} in Stash is {differs[1]} in Plex" if differs else advice
 
 
-def _rules_in_stash(lookup: PathLookup, *, has_rules: bool) -> str:
-    """The path rules to set, in the form of the field in Stash."""
-    rules = "; ".join(" => ".join(suggestion.rule) for suggestion in lookup.suggestions)
-    right, wrong = (sum(getattr(suggestion, name) for suggestion in lookup.suggestions) for name in ("right", "wrong"))
-    deed = "add to the field Path mapping" if has_rules else "enter in the field Path mapping"
-    agree = f"{right} of {many(right + wrong, 'file')} agree"
-    return f"{deed} in the settings of the plugin, with ; between rules: {rules} ({agree})"
-
-
 def _judged(name: str, lookup: PathLookup, rules: Sequence[Rule]) -> Check:
     summary = f"of {many(lookup.scenes, 'scene')}, {lookup.by_path} found by full path"
     summary += f", {lookup.by_name} by name and size, {lookup.missing} not at all"
@@ -164,10 +168,77 @@ def _judged(name: str, lookup: PathLookup, rules: Sequence[Rule]) -> Check:
         return problem(
             name, summary, "do the libraries hold these files? If their folders have other names: set path_map"
         )
-    if lookup.by_name > lookup.by_path:
-        return warning(name, summary, _rules_to_set(lookup, rules))
-    if any(suggestion.right >= MANY for suggestion in lookup.suggestions):
+    if lookup.by_name > lookup.by_path or any(suggestion.right >= MANY for suggestion in lookup.suggestions):
         return warning(name, summary, _rules_to_set(lookup, rules))
     if lookup.missing * 2 > lookup.scenes:
         return warning(name, summary, "has Plex scanned these files, and do the libraries above hold them?")
     return Check(name, summary)
+
+
+# --- which rules map the files ---------------------------------------------------------------------------------------
+
+
+def suggested(pairs: Sequence[Pair], rules: PathRules = (), *, mapped: Sequence[Pair] = ()) -> list[Suggestion]:
+    """Rules that map the first path of several pairs to the second, those with the most matches first.
+
+    They are added to `rules`, which already found the `mapped` pairs. A folder whose files are in
+    several places gets no rule, nor does one whose rule would map other files to the wrong place.
+    """
+    refused: set[Rule] = set(rules)
+    while True:
+        # Each pair counts for the widest valid rule, so that one rule covers a whole tree of folders.
+        counted = Counter(
+            next((rule for rule in rules_of(stash_path, plex_path) if rule not in refused), None)
+            for stash_path, plex_path in pairs
+        )
+        chosen = [rule for rule, count in counted.most_common() if rule and count >= LEAST]
+        suggestions = [_count_pairs(rule, [*rules, *chosen], [*pairs, *mapped]) for rule in chosen]
+        doubtful = [
+            suggestion
+            for suggestion in suggestions
+            if suggestion.right < LEAST or suggestion.wrong * STRAY > suggestion.right
+        ]
+        if not doubtful:
+            return sorted(suggestions, key=lambda suggestion: -suggestion.right)[:MOST]
+        # Without the worst rule, others may decide its pairs: they are evaluated again.
+        refused.add(max(doubtful, key=lambda suggestion: (suggestion.wrong - suggestion.right, suggestion.rule)).rule)
+
+
+def rules_of(stash_path: str, plex_path: str) -> list[Rule]:
+    """The rules that map the first path to the second, the widest first; none if both are the same."""
+    (stash_root, stash_names), (plex_root, plex_names) = parted(stash_path), parted(plex_path)
+    stash_folders, plex_folders = list(stash_names), list(plex_names)
+    same = caseless if plex_root not in ("/", "") else composed
+    if (
+        not stash_root
+        or not plex_root
+        or not stash_folders
+        or not plex_folders
+        or name_key(stash_folders.pop()) != name_key(plex_folders.pop())
+    ):
+        return []
+    rules = [(_folder(stash_root, stash_folders), _folder(plex_root, plex_folders))]
+    while stash_folders and plex_folders and same(stash_folders[-1]) == same(plex_folders[-1]):
+        stash_folders.pop()
+        plex_folders.pop()
+        rules.insert(0, (_folder(stash_root, stash_folders), _folder(plex_root, plex_folders)))
+    return [] if path_key(rules[0][0]) == path_key(rules[0][1]) else rules
+
+
+def _count_pairs(rule: Rule, rules: PathRules, pairs: Iterable[Pair]) -> Suggestion:
+    """Count the pairs that agree with a rule among others; pairs that another rule decides don't count."""
+    right = wrong = 0
+    for stash_path, plex_path in pairs:
+        # A rule does not depend on the case of names.
+        named = stash_path[: len(stash_path) - len(base_name(stash_path))] + base_name(plex_path)
+        target = map_path(named, [rule])
+        if is_mapped(named, [rule]) and set(target) & set(map_path(named, rules)):
+            agrees = path_key(plex_path) in map(path_key, target)
+            right, wrong = right + agrees, wrong + (not agrees)
+    return Suggestion(rule, right, wrong)
+
+
+def _folder(root: str, names: Sequence[str]) -> str:
+    """The folder with its side's separators."""
+    separator = "/" if root == "/" else "\\"
+    return root.replace("/", separator) + separator.join(names)

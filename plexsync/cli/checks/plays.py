@@ -48,34 +48,22 @@ def _in_plex(parts: Parts, back: WayBack) -> Iterator[Check]:
         yield _unread(error)
         return
     yield Check(ACCOUNT, f"{account} ({names[account] or 'it has no name'})")
-    if back.resume is not None:
-        yield _resume(account)
-    if back.history.rules.marks:
-        yield _marks(account)
+    # Plex tells resume points and marks of the owner alone.
+    if back.resume is not None and account == OWNER:
+        yield Check(RESUME, "brought to Stash")
+    elif back.resume is not None:
+        yield warning(RESUME, OTHER_ACCOUNT, 'leave watch_account empty, or set watch_back = "plays"')
+    if back.history.rules.marks and account == OWNER:
+        yield Check(MARKS, "count as plays")
+    elif back.history.rules.marks:
+        yield warning(MARKS, OTHER_VIEWER, "leave watch_account empty, or set watch_marked = false")
     yield _history(parts, back, account)
-
-
-def _resume(account: int) -> Check:
-    """Whether resume points are brought: Plex tells those of the owner alone."""
-    if account == OWNER:
-        return Check(RESUME, "brought to Stash")
-    return warning(RESUME, OTHER_ACCOUNT, 'leave watch_account empty, or set watch_back = "plays"')
-
-
-def _marks(account: int) -> Check:
-    """Whether marks are plays: Plex tells those of the owner alone."""
-    if account == OWNER:
-        return Check(MARKS, "count as plays")
-    return warning(MARKS, OTHER_VIEWER, "leave watch_account empty, or set watch_marked = false")
 
 
 def _history(parts: Parts, back: WayBack, account: int) -> Check:
     with parts.store.reading() as db:
-        newest, count, is_whole = (
-            db.plays.newest(account),
-            db.plays.counts()["in_plex"],
-            was_read_to_its_end(db, account, back.history.rules.since),
-        )
+        newest, count = db.plays.newest(account), db.plays.counts()["in_plex"]
+        is_whole = was_read_to_its_end(db, account, back.history.rules.since)
     try:
         # The first page is enough to know.
         next(iter(parts.plex.history.plays(account, since=max(newest or 0, back.history.rules.since), page=2)), None)

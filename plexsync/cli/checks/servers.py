@@ -1,7 +1,7 @@
 """Checks of both servers: reachable, authorised, new enough, and consistent with PlexSync in files and time."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -10,19 +10,20 @@ from plexsync.app.clients import is_at, plex_by_address
 from plexsync.app.parts import Parts
 from plexsync.app.settings import PLUGIN, WAKE_UP
 from plexsync.cli.checks.check import Check, problem, warning
-from plexsync.cli.checks.libraries import library_words, other_videos_check
 from plexsync.engine.tickets import READ, Gate
 from plexsync.reports.format import lasting, stamp
 from plexsync.reports.status import edit_facts, edit_words
 from plexsync.rules.choices import hold_remedy
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError
-from plexsync.rules.records import Plugin
+from plexsync.rules.records import Plugin, Section
 from plexsync.rules.text import fold
 from plexsync.store.place import events_in, theirs
 
 LEAST_STASH, LEAST_PLEX = (0, 28), (1, 41, 9)
 # The clock difference in milliseconds above which a check warns.
 ASTRAY = 60_000
+OTHER_VIDEOS = "Other Videos"
+ABOUT_OTHER_VIDEOS = f"{OTHER_VIDEOS}: a library without a metadata agent; its videos are synced as movies are."
 
 
 def stash(parts: Parts) -> Iterator[Check]:
@@ -85,7 +86,13 @@ def plex(parts: Parts) -> Iterator[Check]:
         sections = parts.plex.sections()
         parts.visitor.check()
     except NeighbourError as error:
-        yield unknown_host(parts, error) or other_server(parts, Neighbour.PLEX) or away(name, error, "plex_url")
+        url = plex_by_address(parts.config) if isinstance(error, Barred) and error.setting == "plex_token" else ""
+        if url:
+            # Plex rejects the token under its host name and accepts it under its IP address.
+            message = f"it does not know the host name in plex_url (401), and accepts plex_token at {url}"
+            yield problem(name, message, f"set plex_url to {url}, or claim the server: sign in to it in Plex")
+        else:
+            yield other_server(parts, Neighbour.PLEX) or away(name, error, "plex_url")
         return
     yield from _let_in(parts, Neighbour.PLEX)
     yield version_check(name, version, LEAST_PLEX, f"{title or 'the server'} answers and accepts the token")
@@ -106,6 +113,32 @@ def plex(parts: Parts) -> Iterator[Check]:
         mend = "take the token of the account that owns the server: plexsync init signs in with it"
         shared = "the token seems to belong to somebody with whom the libraries are shared, and only the owner can edit"
         yield warning("libraries", shared, mend)
+
+
+def library_words(section: Section) -> str:
+    """A library with its kind, if it is one of Other Videos, and its folders."""
+    kind = f", {OTHER_VIDEOS}" if section.other_videos else ""
+    return f"{section.title}{kind} ({', '.join(section.locations)})"
+
+
+def other_videos_check(parts: Parts, sections: Sequence[Section]) -> Iterator[Check]:
+    """Whether the server takes a cast in the libraries of Other Videos to which one is synced; nothing without any."""
+    tables = {fold(name): parts.config.of_library(name) for name in parts.config.libraries}
+    titles = [
+        section.title
+        for section in sections
+        if section.other_videos and tables.get(fold(section.title), parts.config).sync_cast
+    ]
+    if not titles:
+        return
+    with parts.store.reading() as db:
+        learnt = db.probes.traits()
+    words = {
+        None: "whether this server takes one there is not known: plexsync probe ITEM, with an item of it, learns it",
+        True: "this server takes one there",
+        False: "this server takes none there, so none is sent; all other fields are synced",
+    }[learnt.traits.cast_on_other if learnt else None]
+    yield Check(f"cast in {OTHER_VIDEOS}", f"{', '.join(titles)}: {words}")
 
 
 def traits_check(parts: Parts, version: str) -> Check:
@@ -129,16 +162,6 @@ def away(name: str, error: NeighbourError, address: str) -> Check:
     if isinstance(error, Barred):
         return problem(name, str(error), hold_remedy(error.setting, error.choice))
     return problem(name, str(error), f"is {address} right?")
-
-
-def unknown_host(parts: Parts, error: NeighbourError) -> Check | None:
-    """A Plex that rejects the token under its host name and accepts it under its IP address; None if that is not so."""
-    rejected = isinstance(error, Barred) and error.setting == "plex_token"
-    url = plex_by_address(parts.config) if rejected else ""
-    if not url:
-        return None
-    message = f"it does not know the host name in plex_url (401), and accepts plex_token at {url}"
-    return problem("Plex", message, f"set plex_url to {url}, or claim the server: sign in to it in Plex")
 
 
 def other_server(parts: Parts, server: Neighbour) -> Check | None:

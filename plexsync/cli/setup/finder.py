@@ -32,8 +32,8 @@ from plexsync.app.setting_change import (
     why_not,
     write_into,
 )
-from plexsync.cli.checks.libraries import ABOUT_OTHER_VIDEOS, library_words
-from plexsync.cli.checks.paths import PathLookup
+from plexsync.cli.checks.paths import PathLookup, Rule
+from plexsync.cli.checks.servers import ABOUT_OTHER_VIDEOS, library_words
 from plexsync.cli.settings import toml_of
 from plexsync.cli.setup.steps import (
     PathLesson,
@@ -47,7 +47,6 @@ from plexsync.cli.setup.steps import (
     stash_doubts,
     written_rules,
 )
-from plexsync.cli.terminal.mapping import Rule
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import LiveLine, table
 from plexsync.engine.clock import SystemClock

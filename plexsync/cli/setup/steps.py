@@ -12,9 +12,8 @@ from plexsync.app.clients import Account, OwnServer, SignIn
 from plexsync.app.parts import Parts
 from plexsync.app.setting_change import STASH_PORT, FoundPlex, reach_plex, reach_stash
 from plexsync.cli.checks.check import PROBLEM
-from plexsync.cli.checks.paths import PathLookup, looked_up, sample
+from plexsync.cli.checks.paths import PathLookup, Rule, looked_up, sample
 from plexsync.cli.checks.servers import LEAST_PLEX, LEAST_STASH, version_check
-from plexsync.cli.terminal.mapping import Rule
 from plexsync.cli.terminal.preview_output import FIRST_FEW, PreviewTotals
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
 from plexsync.reports.comparisons import scene_facts

@@ -81,18 +81,16 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, ri
     )
     cells = [[safe(cell) for cell in row] for row in rows]
     for number, head in enumerate(heads):
-        whole = all(_is_word(row[number]) for row in cells)
+        # A moment, a number or a name is not folded.
+        whole = all(
+            len(row[number]) <= LONGEST_WORD and (" " not in row[number] or is_moment(row[number])) for row in cells
+        )
         drawn.add_column(
             Text(head), justify="right" if number in right else "left", overflow="fold", no_wrap=bool(cells) and whole
         )
     for row in cells:
         drawn.add_row(*map(Text, row))
     return drawn
-
-
-def _is_word(cell: str) -> bool:
-    """Whether a cell is a moment, a number or a name, which should not be folded."""
-    return len(cell) <= LONGEST_WORD and (" " not in cell or is_moment(cell))
 
 
 class FittedTable(Table):
@@ -104,10 +102,11 @@ class FittedTable(Table):
         room = options.max_width - edges - between * (len(self.columns) - 1)
         columns = [[str(cell) for cell in column.cells] for column in self.columns]
         heads = [str(column.header) for column in self.columns]
+        words = [" ".join([head, *texts]).split(" ") for head, texts in zip(heads, columns, strict=True)]
         naturals = [max(map(cell_len, [head, *column])) for head, column in zip(heads, columns, strict=True)]
         least = [
-            natural if column.no_wrap else min(natural, max(map(_least, [head, *texts])))
-            for natural, column, head, texts in zip(naturals, self.columns, heads, columns, strict=True)
+            natural if column.no_wrap else min(natural, LONGEST_KEPT, max(map(cell_len, its_words)))
+            for natural, column, its_words in zip(naturals, self.columns, words, strict=True)
         ]
         if sum(least) > room and len(columns) >= WIDE:
             yield from self._blocks(heads, columns, options.max_width)
@@ -148,7 +147,3 @@ def _block(pairs: list[tuple[str, str]], width: int) -> RenderableType:
     for head, cell in pairs:
         block.add_row(f"  {head}", Text(cell))
     return block
-
-
-def _least(text: str) -> int:
-    return min(LONGEST_KEPT, max(map(cell_len, text.split(" "))))

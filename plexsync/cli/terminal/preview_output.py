@@ -1,17 +1,18 @@
 """The output of `plexsync sync --dry-run`: text, JSON, or a report in one HTML file, each written as results arrive."""
 
+import html
 import json
+import re
 import shutil
 import sys
 import tempfile
-from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, Protocol, TextIO
 
 from rich.console import Console
 
@@ -22,15 +23,16 @@ from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun
 from plexsync.cli.terminal.export_file import output
 from plexsync.cli.terminal.param_types import moment
-from plexsync.cli.terminal.preview_html import HEAD, scene_html, shown
-from plexsync.cli.terminal.preview_text import scene_lines
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
 from plexsync.reports.comparisons import PreviewCounts, PreviewError, scene_facts, undecidable_line
 from plexsync.reports.format import many, safe, stamp
-from plexsync.reports.rows import short
+from plexsync.reports.rows import on_screen, short
+from plexsync.rules.approval import FieldChange
 from plexsync.rules.errors import NeighbourError, SyncError, Unusable
+from plexsync.rules.item import PICTURES
 from plexsync.rules.status_words import PREVIEWED, counted, finding_counts
+from plexsync.rules.values import Held, Value
 
 ALWAYS = 6
 FAULT = "a fault of PlexSync"
@@ -100,60 +102,168 @@ class PreviewTotals:
         return [*lines, undecidable_line(self.undecidable)] if self.undecidable else lines
 
 
+# --- a scene as text -------------------------------------------------------------------------------------------------
+
+
+def scene_lines(preview: Preview) -> Iterator[str]:
+    """A scene as text: one line for each field that would change, and for each note."""
+    name = f"Scene {preview.id}: {safe(preview.title, 120)}" if preview.title else f"Scene {preview.id}"
+    if preview.standing != WOULD_CHANGE:
+        yield f"{name}: {preview.word}{f' ({safe(preview.reason)})' if preview.reason else ''}"
+        return
+    for item in preview.items:
+        yield f"{name} (item {item.key})"
+        for change in item.fields:
+            yield f"  {short(change.field)}: {'; '.join(_change_words(change))}"
+    for note in preview.notes:
+        yield f"  {short(note.field)} ({note.reason}): {safe(note.text)}"
+
+
+def _change_words(change: FieldChange) -> Iterator[str]:
+    if isinstance(change.new.value, tuple):
+        if change.adds:
+            yield f"add {safe(', '.join(change.adds))}"
+        if change.removes:
+            yield f"remove {safe(', '.join(change.removes))}"
+    elif change.new.value != change.old.value:
+        old, new = single_values(change)
+        yield f"{safe(old, 120) or '(empty)'} -> {safe(new, 120) or '(empty)'}"
+    if lock := lock_change(change.old, change.new):
+        yield lock
+
+
+def single_values(change: FieldChange) -> tuple[str, str]:
+    """A single value before and after; for a picture its source, since its key is not readable."""
+    old, new = str(change.old.value), str(change.new.value)
+    if change.field not in PICTURES:
+        return on_screen(old, change.field), on_screen(new, change.field)
+    return (
+        old and "the picture in Plex",
+        "" if not new else "the picture in Stash" if new != old else "the picture in Plex",
+    )
+
+
+def lock_change(old: Held, new: Held) -> str:
+    """`lock`, `unlock`, or '' if the lock does not change."""
+    return "" if old.locked == new.locked else "lock" if new.locked else "unlock"
+
+
+# --- a scene as HTML -------------------------------------------------------------------------------------------------
+
+# Nothing is loaded or executed, whatever a title contains.
+HEAD = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>What a sync would change - PlexSync</title>
+<style>
+:root { color-scheme: light dark; --line: #8886; --soft: #8882; --gone: #b3261e; --new: #146c2e; }
+@media (prefers-color-scheme: dark) { :root { --gone: #ff8a80; --new: #81d995; } }
+body { font: 1rem/1.45 system-ui, sans-serif; margin: 0; }
+main { max-width: 70rem; margin: 0 auto; padding: 1rem; }
+section { content-visibility: auto; contain-intrinsic-size: auto 12rem; }
+section { border-top: 1px solid var(--line); padding: .5rem 0 1rem; }
+h2 { font-size: 1.1rem; margin: .5rem 0; overflow-wrap: anywhere; }
+table { border-collapse: collapse; width: 100%; table-layout: fixed; }
+th, td { text-align: start; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid var(--soft); }
+td { white-space: pre-wrap; overflow-wrap: anywhere; }
+th:first-child, th:last-child { width: 6.5rem; }
+caption { text-align: start; opacity: .75; }
+del { color: var(--gone); } ins { color: var(--new); text-decoration: none; }
+</style>
+</head>
+<body>
+<main>
+"""
+HEADS = "<tr><th>field</th><th>in Plex now</th><th>after</th><th>lock</th></tr>\n"
+_UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def shown(text: str) -> str:
+    """Escape a foreign text for HTML: no mark-up, no unprintable characters, and its text direction ends with it."""
+    return f"<bdi>{html.escape(_UNSHOWN.sub(chr(0xFFFD), text))}</bdi>"
+
+
+def scene_html(preview: Preview) -> Iterator[str]:
+    """A scene as a section of the report, in pieces."""
+    yield f"<section>\n<h2>Scene {preview.id}{f': {shown(preview.title)}' if preview.title else ''}</h2>\n"
+    if preview.standing != WOULD_CHANGE:
+        yield f"<p>{shown(preview.word)}{f': {shown(preview.reason)}' if preview.reason else ''}</p>\n"
+    for item in preview.items:
+        yield f"<table>\n<caption>item {shown(item.key)}</caption>\n{HEADS}"
+        for change in item.fields:
+            old = _marked(change, "del", change.old.value, change.removes)
+            new = _marked(change, "ins", change.new.value, change.adds)
+            yield (
+                f"<tr><td>{shown(short(change.field))}</td><td>{old}</td><td>{new}</td>"
+                f"<td>{lock_change(change.old, change.new)}</td></tr>\n"
+            )
+        yield "</table>\n"
+    if preview.notes:
+        yield "<ul>\n"
+        for note in preview.notes:
+            yield f"<li>{shown(short(note.field))} ({shown(note.reason)}): {shown(note.text)}</li>\n"
+        yield "</ul>\n"
+    yield "</section>\n"
+
+
+def _marked(change: FieldChange, mark: str, value: Value, moved: Collection[str]) -> str:
+    """One side of a change, with what it alone has in this mark."""
+    if isinstance(value, tuple):
+        return ", ".join(f"<{mark}>{shown(name)}</{mark}>" if name in moved else shown(name) for name in value)
+    old, new = single_values(change)
+    text = old if mark == "del" else new
+    return f"<{mark}>{shown(text)}</{mark}>" if old != new and (text or mark == "ins") else shown(text)
+
+
 # --- output formats --------------------------------------------------------------------------------------------------
 
 
-class Paper(ABC):
+class Paper(Protocol):
     """The output of scenes as they arrive, then the totals. `whole`: all scenes, else only those that change."""
 
-    whole = False
+    whole: bool
 
-    def put(self, preview: Preview) -> None:
-        """Count a scene, and write it if it is to be shown."""
-        if self.whole or preview.standing == WOULD_CHANGE:
-            self.write(preview)
-
-    @abstractmethod
     def write(self, preview: Preview) -> None:
         """Write a scene."""
 
-    @abstractmethod
     def end(self, totals: PreviewTotals) -> None:
         """Write the end."""
 
 
-class Words(Paper):
+@dataclass
+class Words:
     """Lines of text: all scenes, or the first `most` and a summary of the others by field."""
 
-    def __init__(self, out: Console, *, whole: bool, most: int | None = None) -> None:
-        self._out = out
-        self._most = most
-        self._more = 0
-        self._fields: Counter[str] = Counter()
-        self.whole = whole
+    out: Console
+    whole: bool
+    most: int | None = None
+    more: int = 0
+    fields: Counter[str] = field(default_factory=Counter)
 
     def write(self, preview: Preview) -> None:
         """A few lines for each scene."""
-        self._fields.update({short(change.field) for item in preview.items for change in item.fields})
-        if self._most is not None and not self._most:
-            self._more += 1
+        self.fields.update({short(change.field) for item in preview.items for change in item.fields})
+        if self.most is not None and not self.most:
+            self.more += 1
             return
-        self._most = self._most and self._most - 1
+        self.most = self.most and self.most - 1
         for line in scene_lines(preview):
-            say(self._out, line)
+            say(self.out, line)
 
     def end(self, totals: PreviewTotals) -> None:
         """Write the number of scenes that were left out, by field, and the totals."""
-        if self._more:
-            say(
-                self._out, f"... and {many(self._more, 'scene')} more (--html FILE or a pipe shows all). In all scenes:"
-            )
-            rows = [(field, f"{count:,}") for field, count in self._fields.most_common()]
-            self._out.print(table("", ("field", "scenes that would change"), rows, right=(1,)))
-        say(self._out, "\n".join(totals.lines()))
+        if self.more:
+            say(self.out, f"... and {many(self.more, 'scene')} more (--html FILE or a pipe shows all). In all scenes:")
+            rows = [(field, f"{count:,}") for field, count in self.fields.most_common()]
+            self.out.print(table("", ("field", "scenes that would change"), rows, right=(1,)))
+        say(self.out, "\n".join(totals.lines()))
 
 
-class Document(Paper):
+class Document:
     """One JSON object."""
 
     def __init__(self, out: TextIO, *, whole: bool) -> None:
@@ -174,14 +284,14 @@ class Document(Paper):
         self._out.flush()
 
 
-class HtmlReport(Paper):
+@dataclass
+class HtmlReport:
     """One HTML file: the totals come before the scenes, which are buffered in an unnamed file until then."""
 
-    def __init__(self, out: TextIO, scenes: IO[str], at: str, *, whole: bool) -> None:
-        self._out = out
-        self._scenes = scenes
-        self._at = at
-        self.whole = whole
+    _out: TextIO
+    _scenes: IO[str]
+    _at: str
+    whole: bool
 
     def write(self, preview: Preview) -> None:
         """Write a section for each scene."""
@@ -198,8 +308,10 @@ class HtmlReport(Paper):
         self._out.write("</main>\n</body>\n</html>\n")
 
 
-class PlanPaper(Paper):
+class PlanPaper:
     """A plan that `plexsync sync --apply` reads. A dry run that did not end makes none."""
+
+    whole = False
 
     def __init__(self, out: TextIO, head: plan_file.PlanHead) -> None:
         self._out = out
@@ -285,9 +397,15 @@ def dry_run(
                     whole=bool(ids),
                     most=ON_A_TERMINAL if out.is_terminal and not ids else None,
                 )
-                named = list(ids) if ids or redo else None
-                asked = PreviewRequest(named, moment(since, parts.clock.now()), take_over=take_over, redo=redo)
-                totals = _run(call, parts, asked, on, bar, stop)
+                scenes = parts.previewer.preview(
+                    list(ids) if ids or redo else None,
+                    since=moment(since, parts.clock.now()),
+                    take_over=take_over,
+                    redo=redo,
+                    progress=bar.at,
+                    stopping=lambda: bool(stop),
+                )
+                totals = _run(call, scenes, on, bar, stop)
             on.end(totals)
         if to.path:
             facts = {"dry_run": True, **totals.facts(), "file": to.path}
@@ -295,31 +413,14 @@ def dry_run(
         return stop.code or totals.code
 
 
-@dataclass(frozen=True)
-class PreviewRequest:
-    """The scenes to preview (None: all), and the kind of sync."""
-
-    ids: list[int] | None
-    since: datetime | None
-    take_over: bool
-    redo: bool = False
-
-
-def _run(call: Call, parts: Parts, asked: PreviewRequest, on: Paper, bar: ProgressBar, stop: Stop) -> PreviewTotals:
+def _run(call: Call, scenes: Iterable[Preview], on: Paper, bar: ProgressBar, stop: Stop) -> PreviewTotals:
     """Preview everything; if a server goes down, the results so far are shown, with the reason."""
     totals = PreviewTotals()
-    scenes = parts.previewer.preview(
-        asked.ids,
-        since=asked.since,
-        take_over=asked.take_over,
-        redo=asked.redo,
-        progress=bar.at,
-        stopping=lambda: bool(stop),
-    )
     try:
         for preview in scenes:
             totals.count(preview)
-            on.put(preview)
+            if on.whole or preview.standing == WOULD_CHANGE:
+                on.write(preview)
     except NeighbourError as error:
         totals.failure = str(error)
         bar.say(f"plexsync: {safe(totals.failure)}")

@@ -20,9 +20,12 @@ def row_table(row: JobRow, now: int, name: str = "", *, word: str = "", since: i
 
     `word` and `since`: its status instead of the state, and since when.
     """
+    tries = f"{row.attempts} counted, {row.streak} failed in a row"
+    if row.state is State.DEAD and not row.attempts:
+        tries = "not tried again: another attempt would change nothing"
     facts = [
         ("status", f"{word or job_word(row.state)}, since {_at(row.since if since is None else since, now)}"),
-        ("attempts", _attempt_words(row)),
+        ("attempts", tries),
     ]
     if row.state in WAITING:
         due = _at(row.due, now) if row.due > now else "due now, once a worker and both servers are up"
@@ -37,13 +40,6 @@ def row_table(row: JobRow, now: int, name: str = "", *, word: str = "", since: i
 
 def _at(moment: int, now: int) -> str:
     return f"{local(moment)} ({ago(moment, now)})"
-
-
-def _attempt_words(row: JobRow) -> str:
-    """How often it was tried. A dead letter without a counted attempt was not tried again, since that changes nothing."""
-    if row.state is State.DEAD and not row.attempts:
-        return "not tried again: another attempt would change nothing"
-    return f"{row.attempts} counted, {row.streak} failed in a row"
 
 
 def attempt_table(attempts: Sequence[AttemptRow]) -> Table:

@@ -109,7 +109,9 @@ class ProgressBar:
             self._progress.update(self._task, completed=done, total=total, rate=self._rate(now))
         elif now - self._told >= PLAIN_PACE and done:
             self._told = now
-            say(self._console, f"{self._label}: {done:,} of {total:,}{self._outlook(now)}")
+            outlook, remaining = self._rate(now), (total - done) * (now - self._began) / done
+            outlook = f", {outlook}, about {lasting(remaining * 1000)} left" if outlook else ""
+            say(self._console, f"{self._label}: {done:,} of {total:,}{outlook}")
 
     def left(self, remaining: int, total: int) -> None:
         """Show how much of `total` is left. What is done stays done: what was added meanwhile makes the total larger."""
@@ -123,13 +125,6 @@ class ProgressBar:
     def _rate(self, now: float) -> str:
         spent = now - self._began
         return f"{self._done / spent:.1f}/s" if spent >= 1 and self._done else ""
-
-    def _outlook(self, now: float) -> str:
-        rate = self._rate(now)
-        if not rate:
-            return ""
-        remaining = (self._total - self._done) * (now - self._began) / self._done
-        return f", {rate}, about {lasting(remaining * 1000)} left"
 
 
 class LiveLine:

@@ -36,7 +36,7 @@ from plexsync.rules.status_words import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plexsync.reports.shapes.outages import OutageFacts
-    from plexsync.reports.shapes.status import EventFacts, HoldFacts, QueueFacts, StatusFacts, UndoneFacts
+    from plexsync.reports.shapes.status import EventFacts, QueueFacts, StatusFacts, UndoneFacts
 
 WORKER_HINTS = {NOT_RUNNING: " (plexsync serve)", HANGS: " (restart plexsync serve)"}
 
@@ -59,7 +59,9 @@ def show_page(out: Console, facts: "StatusFacts", plex: str = "") -> None:
             statuses.append((word, f"{count:,}", _when(since, facts) if since else ""))
     if statuses:
         out.print(table("Scenes", ("status", "count", "the oldest"), statuses, right=(1,)))
-    counts = job_counts(facts["jobs"], _resting(facts), kept_fields=facts["kept_fields"])
+    resting = {name: scenes.get(name, {"count": 0})["count"] for name in ("skipped", "not_shown")}
+    resting |= {"undone": facts["undone"]["undone"], "released": facts["undone"]["released"]}
+    counts = job_counts(facts["jobs"], resting, kept_fields=facts["kept_fields"])
     rows = [(row.word, f"{row.count:,}", row.meaning) for row in counts]
     out.print(table("Queue", ("state", "count", ""), rows, right=(1,)))
     out.print(table("Servers", ("server", "state", "failures", "next try", "why"), _servers(facts)))
@@ -77,11 +79,6 @@ def _when(moment: "str | None", facts: "StatusFacts") -> str:
     return seen(moment, _now(facts))
 
 
-def _resting(facts: "StatusFacts") -> dict[str, int]:
-    chosen = {name: facts["scenes"].get(name, {"count": 0})["count"] for name in ("skipped", "not_shown")}
-    return {**chosen, "undone": facts["undone"]["undone"], "released": facts["undone"]["released"]}
-
-
 def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for server, breaker in facts["breakers"].items():
@@ -90,16 +87,11 @@ def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
         state = server_words(breaker, held=held is not None, patience=patience is not None)
         again, reason = breaker["next_probe_at"] or patience, breaker["error"]
         if held:
-            again, reason = held["retest_at"], _hold(held)
+            again, reason = held["retest_at"], hold_line(held["setting"], held["message"], held["choice"])
         if state == UP and not _answered(facts, server):
             state = "no sync yet"
         rows.append((caption(server), state, f"{breaker['failures']}", _when(again, facts) if again else "", reason))
     return rows
-
-
-def _hold(held: "HoldFacts") -> str:
-    """The reason for a hold, with what ends it."""
-    return hold_line(held["setting"], held["message"], held["choice"])
 
 
 def _answered(facts: "StatusFacts", server: str) -> bool:
@@ -112,7 +104,7 @@ def _answered(facts: "StatusFacts", server: str) -> bool:
 
 
 def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
-    worker, index, kept = facts["worker"], facts["index"], facts["books"]
+    worker, index, kept, verified = facts["worker"], facts["index"], facts["books"], facts["verified"]
     runs = word_for_worker({**worker, "enabled": True})
     runs += WORKER_HINTS.get(runs, "")
     off = "" if worker["enabled"] else f", {SWITCHED_OFF} (enabled = false)"
@@ -134,7 +126,7 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         ("edits in Stash", safe(edit_words(facts["edits"], _now(facts)))),
         ("last poll of Stash", _when(facts["last_poll"], facts)),
         ("last full comparison", _when(facts["last_reconcile"], facts)),
-        ("verified", _verified(facts)),
+        ("verified", verified_words(verified) + (f", {_when(verified['at'], facts)}" if verified else "")),
         *([("plays", words)] if (words := _plays(facts)) else []),
         *([("collections", words)] if (words := _collections(facts)) else []),
         *([("to do", f"{REFUSES}. {CURE}")] if _refuses(facts) else []),
@@ -165,13 +157,6 @@ def _plays(facts: "StatusFacts") -> str:
 def _collections(facts: "StatusFacts") -> str:
     """How the collections stand; '' if none is known."""
     return ", ".join(counted(status.word, count) for status, count in counted_collections(facts["collections"]))
-
-
-def _verified(facts: "StatusFacts") -> str:
-    """What the last comparison found, and when."""
-    last = facts["verified"]
-    words = verified_words(last)
-    return words if last is None else f"{words}, {_when(last['at'], facts)}"
 
 
 def _dead_letters(facts: "QueueFacts") -> str:
