@@ -3,7 +3,6 @@
 The functions raise ValueError with a message that follows the setting's name, as in `validation.values`.
 """
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -13,6 +12,7 @@ from plexsync.rules.collections import PARTS, PLACES, TEMPLATE_NAMES, TEMPLATE_S
 from plexsync.rules.template import Template
 from validation import values
 from validation.checked import CheckedModel
+from validation.path_rules import entries
 from validation.redact import is_safe
 
 _ARROW = " => "
@@ -20,19 +20,12 @@ _ARROW = " => "
 
 def templates(value: object) -> tuple[str, ...]:
     """Templates of sources, each as the text `source => template` or as a template for all other sources."""
-    if isinstance(value, str):
-        value = (
-            [entry for entry in re.split(r"[;\r\n]+", value) if entry.strip()]
-            if value.strip() or not value
-            else [value]
-        )
-    if not isinstance(value, list | tuple):
-        raise ValueError("must be a template, or a list of templates of the form source => template")
-    entries = [_template(number, entry) for number, entry in enumerate(value, start=1)]
-    sources = [source for source, _ in entries]
+    shape = "a template, or a list of templates of the form source => template"
+    pairs = [_template(number, entry) for number, entry in enumerate(entries(value, shape), start=1)]
+    sources = [source for source, _ in pairs]
     if len(set(sources)) < len(sources):
         raise ValueError("must hold at most one template for each source, and one for all others")
-    return tuple(f"{source}{_ARROW}{text}" if source else text for source, text in entries)
+    return tuple(f"{source}{_ARROW}{text}" if source else text for source, text in pairs)
 
 
 def _template(number: int, entry: object) -> tuple[str, str]:
@@ -52,10 +45,10 @@ def _template(number: int, entry: object) -> tuple[str, str]:
     return source.lower(), text
 
 
-def by_source(entries: tuple[str, ...]) -> dict[Source, Template]:
+def by_source(checked: tuple[str, ...]) -> dict[Source, Template]:
     """The templates by source, from a value that was checked. Sources without one are left out."""
-    texts = {source: text for source, arrow, text in (entry.partition(_ARROW) for entry in entries) if arrow}
-    others = next((entry for entry in entries if _ARROW not in entry), "")
+    texts = {source: text for source, arrow, text in (entry.partition(_ARROW) for entry in checked) if arrow}
+    others = next((entry for entry in checked if _ARROW not in entry), "")
     return {
         source: template.parsed(text, TEMPLATE_NAMES)
         for word, source in TEMPLATE_SOURCES.items()

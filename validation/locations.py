@@ -14,11 +14,8 @@ def settings_file(environ: Mapping[str, str], platform: str = sys.platform) -> s
     if named := environ.get("PLEXSYNC_CONFIG"):
         return named
     # Unlike the method of Path, it does not raise if access is denied.
-    return TOML if os.path.isfile(TOML) else _user_file(environ, platform)
-
-
-def _user_file(environ: Mapping[str, str], platform: str) -> str:
-    """The user's own settings file; without a home folder, the one in the current folder."""
+    if os.path.isfile(TOML):
+        return TOML
     variable, below_home = ("APPDATA", "AppData/Roaming") if platform == "win32" else ("XDG_CONFIG_HOME", ".config")
     folder = _user_folder(environ, platform, variable, below_home)
     return os.path.join(folder, "plexsync", TOML) if folder else TOML

@@ -4,7 +4,7 @@ The functions raise ValueError with a message that follows the setting's name, a
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from validation.redact import is_safe
 
@@ -13,14 +13,20 @@ _MOST_RULES = 200
 FULL_PATH = r"/|[A-Za-z]:[\\/]|\\\\[^\\/]+[\\/][^\\/]+"
 
 
+def entries(
+    value: object, shape: str, split: Callable[[str], Iterable[str]] = re.compile(r"[;\r\n]+").split
+) -> Sequence[object]:
+    """The entries of a list, or of one text with semicolons or line ends between them; `shape` says what they must be."""
+    if isinstance(value, str):
+        value = [entry for entry in split(value) if entry.strip()] if value.strip() or not value else [value]
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"must be {shape}")
+    return value
+
+
 def rules(value: object) -> tuple[str, ...]:
     """Path rules, each as the text `stash folder => plex folder`, from one text, a list of texts or a list of pairs."""
-    if isinstance(value, str):
-        value = (
-            [rule for rule in re.split(r"[;\r\n]+", value) if rule.strip()] if value.strip() or not value else [value]
-        )
-    if not isinstance(value, list | tuple):
-        raise ValueError("must be a list of rules, each of the form stash folder => plex folder")
+    value = entries(value, "a list of rules, each of the form stash folder => plex folder")
     if len(value) > _MOST_RULES:
         raise ValueError(f"must have at most {_MOST_RULES} rules")
     checked: list[str] = []

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from validation.path_rules import FULL_PATH, LONGEST_PATH
+from validation.path_rules import FULL_PATH, LONGEST_PATH, entries
 from validation.redact import is_safe
 
 _MOST_TERMS = 200
@@ -19,10 +19,8 @@ _RATING = re.compile(r"(?P<least>>=\s*)?(?P<number>100|[1-9]\d?)(?P<more>\s*\+)?
 
 def terms(value: object) -> tuple[str, ...]:
     """Terms of the scope in one spelling, from one text or a list of texts; no terms mean everything."""
-    if isinstance(value, str):
-        value = [term for term in _TERMS.findall(value) if term.strip()] if value.strip() or not value else [value]
-    if not isinstance(value, list | tuple):
-        raise ValueError("must be terms such as organized or not tag: NAME, as a list or with ; between them")
+    shape = "terms such as organized or not tag: NAME, as a list or with ; between them"
+    value = entries(value, shape, _TERMS.findall)
     if len(value) > _MOST_TERMS:
         raise ValueError(f"must have at most {_MOST_TERMS} terms")
     spelled = tuple(dict.fromkeys(_term(number, term) for number, term in enumerate(value, start=1))) or ("all",)

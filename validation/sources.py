@@ -450,17 +450,12 @@ def _where(name: str, source: str, file: str) -> str:
     }[source]
 
 
-def default_toml(environ: Mapping[str, str], *, platform: str = sys.platform) -> Path:
-    """The settings file to read: the one that PLEXSYNC_CONFIG names, else ./plexsync.toml if it exists, else the user's."""
-    return Path(locations.settings_file(environ, platform))
-
-
-def default_data_dir(environ: Mapping[str, str], *, data_dir: str = "", platform: str = sys.platform) -> Path:
-    """The folder that `data_dir` or PLEXSYNC_DATA_DIR names, else the user's folder for PlexSync's data.
+def default_data_dir(environ: Mapping[str, str], *, platform: str = sys.platform) -> Path:
+    """The folder that PLEXSYNC_DATA_DIR names, else the user's folder for PlexSync's data.
 
     Raises `ConfigError` if the user has no home folder.
     """
-    folder = data_dir or locations.data_folder(environ, platform)
+    folder = locations.data_folder(environ, platform)
     if folder is None:
         raise ConfigError(["there is no home folder to keep the database in: set PLEXSYNC_DATA_DIR to a folder"])
     return Path(folder)

@@ -40,12 +40,7 @@ def accept(parts: Parts, choice: Choice) -> bool:
         tx.notes.save(WISHES, CHANGED)
         tx.notes.save(CURSOR, "")
     parts.gates.retest(Gate(HELD_BY[choice], READ))
-    _wait_for_server(parts, choice)
-    return True
-
-
-def _wait_for_server(parts: Parts, choice: Choice) -> None:
-    """If the server did not answer, the hold asks nothing any more: it ends with the server's next answer."""
+    # If the server did not answer, the hold asks nothing any more: it ends with the server's next answer.
     server, now = HELD_BY[choice], parts.clock.now()
     with parts.store.writing() as tx:
         row = tx.holds.find(server)
@@ -53,6 +48,7 @@ def _wait_for_server(parts: Parts, choice: Choice) -> None:
         if row and row.choice == choice and tx.notes.text(ACCEPTED + choice):
             message = f"{CHANGES[choice]}, which you have accepted; {server.title()} has not answered since"
             tx.holds.save(server, replace(row, message=message, since=now, retest_at=now, fingerprint="", choice=""))
+    return True
 
 
 def outcome(parts: Parts, choice: Choice) -> str:

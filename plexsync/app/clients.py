@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -32,39 +32,37 @@ from validation.config import PlexSyncConfig
 TRIED_ADDRESSES = 2
 
 AnyPlexClient = TypeVar("AnyPlexClient", bound=PlexClient)
+AnyClient = TypeVar("AnyClient", StashClient, PlexClient)
 
 
-@contextmanager
-def stash_at(url: str, key: str, *, ca_file: str = "", patience: float = asking.ASK_READ) -> Iterator[StashClient]:
+def stash_at(
+    url: str, key: str, *, ca_file: str = "", patience: float = asking.ASK_READ
+) -> AbstractContextManager[StashClient]:
     """Yield a Stash client for a connection test, with short timeouts; raises Unusable.
 
     If a test fails because the address is that of the other server, the error says so.
     """
-    clock, connect = SystemClock(), min(asking.ASK_CONNECT, patience)
-    client = StashClient(url, key, connect_timeout=connect, read_timeout=patience, clock=clock, ca_file=ca_file)
-    with closing(client) as stash, _other_server_named(Neighbour.STASH, url, ca_file):
-        yield stash
+    return _server_at(StashClient, Neighbour.STASH, url, key, ca_file, patience)
+
+
+def plex_at(
+    url: str, token: str, *, ca_file: str = "", patience: float = asking.ASK_READ
+) -> AbstractContextManager[PlexClient]:
+    """Yield a Plex client for a connection test, as `stash_at` does."""
+    return _server_at(PlexClient, Neighbour.PLEX, url, token, ca_file, patience)
 
 
 @contextmanager
-def plex_at(url: str, token: str, *, ca_file: str = "", patience: float = asking.ASK_READ) -> Iterator[PlexClient]:
-    """Yield a Plex client for a connection test, with short timeouts; raises Unusable.
-
-    If a test fails because the address is that of the other server, the error says so.
-    """
-    clock, connect = SystemClock(), min(asking.ASK_CONNECT, patience)
-    client = PlexClient(url, token, connect_timeout=connect, read_timeout=patience, clock=clock, ca_file=ca_file)
-    with closing(client) as plex, _other_server_named(Neighbour.PLEX, url, ca_file):
-        yield plex
-
-
-@contextmanager
-def _other_server_named(server: Neighbour, url: str, ca_file: str) -> Iterator[None]:
-    """After a failed test, say so if the other server answers at this address."""
-    other = Neighbour.PLEX if server is Neighbour.STASH else Neighbour.STASH
+def _server_at(
+    of: Callable[..., AnyClient], server: Neighbour, url: str, secret: str, ca_file: str, patience: float
+) -> Iterator[AnyClient]:
+    connect = min(asking.ASK_CONNECT, patience)
+    client = of(url, secret, connect_timeout=connect, read_timeout=patience, clock=SystemClock(), ca_file=ca_file)
     try:
-        yield
+        with closing(client) as opened:
+            yield opened
     except NeighbourError as error:
+        other = Neighbour.PLEX if server is Neighbour.STASH else Neighbour.STASH
         # Without a connection there is no answer to tell apart.
         if (isinstance(error, Unavailable) and not error.sent) or not is_at(other, url, ca_file):
             raise

@@ -1,12 +1,12 @@
 """The parts of one process, assembled on one database.
 
-`assemble` is the only place that connects them. The program, the tests and the simulation all call it.
+`Assembled` is the only place that connects them, for the program, the tests and the simulation.
 """
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -69,7 +69,6 @@ class Identities(NamedTuple):
     stash: StashIdentity
 
 
-@dataclass(frozen=True)
 class Assembled:
     """All parts that work on one database.
 
@@ -77,37 +76,58 @@ class Assembled:
     engine, `watch_looker` to comparisons.
     """
 
-    store: Database
-    stash: StashClient
-    plex: PlexClient
-    clock: Clock
-    dice: Dice
-    settings: PartSettings
-    gates: Gates
-    identity: ServerIdentity
-    visitor: ServerIdentity
-    indexer: Indexer
-    looker: Looker
-    work_looker: Looker
-    watch_looker: Looker
-    poller: Poller
-    reconciler: Reconciler
-    previewer: Previewer
-    listener: Listener
-    scans: Scans | None
-    curer: Curer
+    def __init__(
+        self,
+        store: Database,
+        stash: StashClient,
+        plex: PlexClient,
+        clock: Clock,
+        dice: Dice,
+        settings: PartSettings,
+        *,
+        events: Events,
+        imaging: Imaging | None = None,
+        readers: Readers | None = None,
+    ) -> None:
+        """Assemble the parts on a database and its two servers. Opens, requests and writes nothing."""
+        self.store, self.stash, self.plex = store, stash, plex
+        self.clock, self.dice, self.settings = clock, dice, settings
+        self.gates = gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
+        by, visitors = (
+            Identities(
+                ServerIdentity(store, plex, clock, looks_only=looks_only),
+                StashIdentity(store, stash, clock, looks_only=looks_only),
+            )
+            for looks_only in (False, True)
+        )
+        self.identity, self.visitor = by.plex, visitors.plex
+        losses = SceneLosses(store, stash, gates, clock)
+        self.indexer = indexer = Indexer(store, plex, gates, clock)
+        gates.check(plex=(by.plex.check, indexer.losses.check), stash=(by.stash.check, losses.check))
+        # It tells which requests have ended, to every flow alike.
+        self.expiry = expiry = Expiry(clock, longest_request(settings.work))
+        recovery = Recovery(store, WriteJournal(store.folder), clock)
 
-    @property
-    def expiry(self) -> Expiry:
-        """Tells which requests have ended, to every flow alike."""
-        return self.work_looker.expiry
+        def looker(index: Indexer, by: Identities = by, *, patient: bool = True) -> Looker:
+            in_plex, key_of = PlexPictures(store, plex, gates, clock), artwork.key_of
+            pictures = Artwork(store, stash, in_plex, gates, key_of, imaging, sends=not patient, readers=readers)
+            of_both = (store, stash, plex, index, gates, settings.looks, *by, losses, recovery, expiry)
+            choices = pictures.choices(plex, clock, is_on=settings.looks.gallery_choices > 0)
+            return Looker(*of_both, pictures if settings.pictures else None, choices, patient=patient)
+
+        self.looker = looker(Indexer(store, plex, gates, clock, looks_only=True), visitors)
+        self.watch_looker, self.work_looker = looker(indexer), looker(indexer, patient=False)
+        self.poller = Poller(store, stash, indexer, gates, clock, losses)
+        self.reconciler = Reconciler(self.watch_looker, **settings.prints)
+        self.previewer = Previewer(self.looker)
+        self.listener = Listener(store, stash, plex, events, indexer, gates, clock, dice)
+        self.scans = Scans(store, plex, gates, clock, settings.looks.paths) if settings.scan_absent else None
+        self.curer = Curer(self.watch_looker, settings.cures)
 
 
-@dataclass(frozen=True)
-class Parts(Stored, Assembled):
+class Parts(Assembled, Stored):
     """The parts of a running program, with the settings that they were built from and this machine's data folder."""
 
-    plex: PlexClient
     watchdog: Watchdog
     sampler: Sampler
 
@@ -160,66 +180,6 @@ def part_settings(config: PlexSyncConfig, store: Database) -> PartSettings:
     )
 
 
-def _identities(
-    store: Database, stash: StashClient, plex: PlexClient, clock: Clock, *, looks_only: bool = False
-) -> Identities:
-    return Identities(
-        ServerIdentity(store, plex, clock, looks_only=looks_only),
-        StashIdentity(store, stash, clock, looks_only=looks_only),
-    )
-
-
-def assemble(
-    store: Database,
-    stash: StashClient,
-    plex: PlexClient,
-    clock: Clock,
-    dice: Dice,
-    settings: PartSettings,
-    *,
-    events: Events,
-    imaging: Imaging | None = None,
-    readers: Readers | None = None,
-) -> Assembled:
-    """Assemble the parts on a database and its two servers. Opens, requests and writes nothing."""
-    gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
-    by, visitors = (_identities(store, stash, plex, clock, looks_only=looks_only) for looks_only in (False, True))
-    losses = SceneLosses(store, stash, gates, clock)
-    indexer = Indexer(store, plex, gates, clock)
-    gates.check(plex=(by.plex.check, indexer.losses.check), stash=(by.stash.check, losses.check))
-    recovery, expiry = Recovery(store, WriteJournal(store.folder), clock), Expiry(clock, longest_request(settings.work))
-
-    def looker(index: Indexer, by: Identities = by, *, patient: bool = True) -> Looker:
-        in_plex, key_of = PlexPictures(store, plex, gates, clock), artwork.key_of
-        pictures = Artwork(store, stash, in_plex, gates, key_of, imaging, sends=not patient, readers=readers)
-        of_both = (store, stash, plex, index, gates, settings.looks, *by, losses, recovery, expiry)
-        choices = pictures.choices(plex, clock, is_on=settings.looks.gallery_choices > 0)
-        return Looker(*of_both, pictures if settings.pictures else None, choices, patient=patient)
-
-    glances, watch_looker = looker(Indexer(store, plex, gates, clock, looks_only=True), visitors), looker(indexer)
-    return Assembled(
-        store=store,
-        stash=stash,
-        plex=plex,
-        clock=clock,
-        dice=dice,
-        settings=settings,
-        gates=gates,
-        identity=by.plex,
-        visitor=visitors.plex,
-        indexer=indexer,
-        looker=glances,
-        work_looker=looker(indexer, patient=False),
-        watch_looker=watch_looker,
-        poller=Poller(store, stash, indexer, gates, clock, losses),
-        reconciler=Reconciler(watch_looker, **settings.prints),
-        previewer=Previewer(glances),
-        listener=Listener(store, stash, plex, events, indexer, gates, clock, dice),
-        scans=Scans(store, plex, gates, clock, settings.looks.paths) if settings.scan_absent else None,
-        curer=Curer(watch_looker, settings.cures),
-    )
-
-
 @contextmanager
 def opened(
     config: PlexSyncConfig, folder: Path, *, worker: bool = False, fence: "WorkerLock | None" = None
@@ -255,15 +215,10 @@ def opened(
         threads = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="picture")
         stack.callback(threads.shutdown)
         readers = Readers(threads, watchdog.alive)
-        parts = assemble(store, stash, plex, clock, dice, settings, events=events, imaging=imaging, readers=readers)
-        yield Parts(
-            **{field.name: getattr(parts, field.name) for field in fields(parts)},
-            config=config,
-            folder=folder,
-            watchdog=watchdog,
-            sampler=Sampler(store, clock, heard),
-            locks=locks,
-        )
+        parts = Parts(store, stash, plex, clock, dice, settings, events=events, imaging=imaging, readers=readers)
+        parts.config, parts.folder, parts.locks = config, folder, locks
+        parts.watchdog, parts.sampler = watchdog, Sampler(store, clock, heard)
+        yield parts
 
 
 @contextmanager

@@ -5,8 +5,8 @@ and read scene by scene. The file holds no secrets: servers and settings are sal
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -58,27 +58,6 @@ def why_untrue(head: PlanHead, now: PlanHead) -> str:
     if head.settings != now.settings:
         return "the settings that decide what Plex shows have changed since it was made"
     return ""
-
-
-# --- writing ---------------------------------------------------------------------------------------------------------
-
-
-def begin(out: TextIO, head: PlanHead) -> None:
-    """Write the start of a plan."""
-    out.write(f'{{\n  "plexsync_plan": {VERSION}')
-    for name, value in asdict(head).items():
-        out.write(f",\n  {json.dumps(name)}: {json.dumps(value)}")
-    out.write(',\n  "scenes": [')
-
-
-def put(out: TextIO, scene: Mapping[str, object], *, first: bool) -> None:
-    """Write a scene, on a line of its own."""
-    out.write(("" if first else ",") + "\n    " + json.dumps(scene))
-
-
-def end(out: TextIO) -> None:
-    """Write the end of a plan."""
-    out.write("\n  ]\n}\n")
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

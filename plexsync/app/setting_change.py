@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -147,18 +148,12 @@ def typed_form(name: str, value: object) -> str | None:
 def unguarded(config: PlexSyncConfig) -> str:
     """Why serve opens no dashboard for others, who could use it without a password; '' if nothing forbids it."""
     place = values.host_and_port(config.web_bind)
-    if place is None or config.web_password or _is_loopback(place[0]):
+    if place is None or config.web_password or place[0].lower() == "localhost":
         return ""
+    with suppress(ValueError):
+        if ipaddress.ip_address(place[0]).is_loopback:
+            return ""
     return f"web_bind = {config.web_bind} can be reached by others, so web_password has to be set"
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ class _Search:
                 if not error.missing:
                     raise
         try:
-            answer = ask_stash(self.here, os.environ, self.folder)
+            answer = ask_stash(self.here, self.folder)
         except NeighbourError as away:
             return self._while_away(away)
         return Settings(self._load(answer.settings), answer.place, answer.settings)
@@ -222,12 +222,12 @@ def _usual(environ: Mapping[str, str]) -> Path | None:
         return None
 
 
-def ask_stash(loaded: Loaded, environ: Mapping[str, str], folder: DataFolder | None) -> StashAnswer:
+def ask_stash(loaded: Loaded, folder: DataFolder | None) -> StashAnswer:
     """Ask Stash for the plugin's settings and, if unknown, the folder; raises NeighbourError, Unusable."""
     with closing(asking_stash(loaded.config)) as stash:
         plugin_settings = stash.plugin_settings(PLUGIN)
         if folder is None:
-            folder = _of_server(loaded, place.chosen(_usual(environ), stash.config_path()))
+            folder = _of_server(loaded, place.chosen(_usual(os.environ), stash.config_path()))
         return StashAnswer(plugin_settings, folder)
 
 

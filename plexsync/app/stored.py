@@ -30,7 +30,7 @@ def address_of(config: PlexSyncConfig, folder: Path) -> StoreAddress:
     return StoreAddress(folder, config.database_url, config.database_schema)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Stored:
     """The store, the clock that everything in it goes by, and this machine's data folder."""
 

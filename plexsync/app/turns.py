@@ -157,17 +157,15 @@ class ImportTurn:
         store, clock, began = self._parts.store, self._parts.clock, None
         while not self._stop.is_set() and self._parts.locks.is_locked(IMPORT):
             now = clock.now()
-            if began is None or not 0 <= now - began < BEAT or not self._is_noted():
+            with store.reading() as db:
+                is_noted = bool(db.notes.text(STANDS))
+            if began is None or not 0 <= now - began < BEAT or not is_noted:
                 began = now
                 with store.writing() as tx:
                     tx.notes.save(STANDS, str(now))
                     tx.notes.save(HEARTBEAT, str(now))
             self._parts.watchdog.alive()
             clock.sleep(STAND_LOOK)
-
-    def _is_noted(self) -> bool:
-        with self._parts.store.reading() as db:
-            return bool(db.notes.text(STANDS))
 
 
 @contextmanager

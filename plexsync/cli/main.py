@@ -6,6 +6,7 @@ newer than this program; 130 interrupted.
 """
 
 import importlib
+import io
 import json
 import keyword
 import os
@@ -19,7 +20,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, SharingFamily
-from plexsync.cli.streams import prepare_streams
 
 # Every command with its line in the list; its module has its name, or that of its opposite.
 COMMANDS = {
@@ -171,7 +171,17 @@ def plexsync() -> None:
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
     """Run the command line (or `words`) and end the process with its exit code."""
-    prepare_streams()
+    # All streams are open, and able to encode any text: a title in a foreign script must not end the call.
+    # A stream that was closed at the start would be noticed only on output.
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     code = run(list(sys.argv[1:] if words is None else words))
     if any(thread.name == "log" for thread in threading.enumerate()):
         # Nobody reads the log, and Python would wait for that at its end.

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -67,3 +68,16 @@ def check_saved(saved: Mapping[str, object] | None, where: Sources, content: byt
     if address is not None and os.path.exists(address.path):  # noqa: PTH110 - unreadable is no error
         from_sources.keep_valid(address, where, content, saved)
     return []
+
+
+def calls_of_all(call: Call) -> list[tuple[str, Call]]:
+    """The name of each server with a call for it, if there are several and none is chosen; otherwise none."""
+    if call.chosen_plex:
+        return []
+    try:
+        here = here_of(call)
+    except ConfigError:
+        # The command reports it.
+        return []
+    names = here.servers if len(here.servers) > 1 else ()
+    return [(name, replace(call, plex=name)) for name in names]

@@ -102,9 +102,9 @@ def warn(current: Settings) -> None:
 
 
 @contextmanager
-def begun(call: Call, *, need: SettingsNeed = SettingsNeed.DATABASE, level: str = "error") -> Iterator[Begun]:
-    """Settings, folder and log of this call; `level` is the usual level of its log."""
-    with logged(call, level=level) as (console, _):
+def begun(call: Call, *, need: SettingsNeed = SettingsNeed.DATABASE) -> Iterator[Begun]:
+    """Settings, folder and log of this call."""
+    with logged(call, level="error") as (console, _):
         current = settings(call, need)
         first, *others = current.loaded.servers or ("",)
         if others and not call.chosen_plex:

@@ -129,6 +129,13 @@ def install_packages(call: TaskRun) -> str:
     )
 
 
+def provide(call: TaskRun) -> None:
+    """After an update that changed the list of packages, install it before a task runs."""
+    if dependencies.is_outdated(call.folder):
+        log("i", "PlexSync: after the update its packages are installed first")
+        install_packages(call)
+
+
 # --- operations of the page ------------------------------------------------------------------------------------------
 
 
@@ -287,9 +294,8 @@ def done(
 
 def _performed(call: TaskRun, mode: str) -> str:
     """Run a task; a server that is on hold is told in every answer. Raises Failed, also for a wrong setting."""
-    if mode not in ("install", "stop") and dependencies.is_outdated(call.folder):
-        log("i", "PlexSync: after the update its packages are installed first")
-        install_packages(call)
+    if mode not in ("install", "stop"):
+        provide(call)
     if mode in WITHOUT_SETTINGS:
         return TASKS[mode](call)
     if call.wrong_settings and mode == "status":

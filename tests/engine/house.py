@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from plexsync.app.dressing import collection_dressing
-from plexsync.app.flow_parts import FlowParts
-from plexsync.app.parts import assemble
+from plexsync.app.further_flows import FlowParts
+from plexsync.app.parts import Assembled
 from plexsync.app.rating_back import rating_back
 from plexsync.app.rules import PartSettings
 from plexsync.app.run import engine_on, scene_flow
@@ -102,7 +102,7 @@ class Worker:
         self._stack.callback(threads.shutdown)
         servers = (stash, plex, house.clock, house.dice, settings)
         readers = Readers(threads, watchdog.alive if watchdog else lambda: None)
-        parts = assemble(house.store, *servers, events=events, imaging=Pillow(), readers=readers)
+        parts = Assembled(house.store, *servers, events=events, imaging=Pillow(), readers=readers)
         self.parts = parts
         self.store, self.stash, self.plex, self.clock = house.store, stash, plex, house.clock
         self.gates = parts.gates

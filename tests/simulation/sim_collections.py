@@ -21,7 +21,7 @@ from random import Random
 from plexsync.app.choices import accept, asked
 from plexsync.app.dressing import CollectionDressing, collection_dressing
 from plexsync.app.further_flows import forget_dressing
-from plexsync.app.parts import assemble
+from plexsync.app.parts import Assembled
 from plexsync.app.rules import PartSettings
 from plexsync.app.run import engine_on
 from plexsync.engine.rules import WorkRules
@@ -94,7 +94,7 @@ class CollectionsProcess:
             wishes=f"wishes{world.switched}",
         )
         events = PlexEvents("http://plex", TOKEN, **timeouts)
-        parts = self.parts = assemble(self.store, stash, plex, clock, dice, settings, events=events)
+        parts = self.parts = Assembled(self.store, stash, plex, clock, dice, settings, events=events)
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
         self.gates = parts.gates
         self.dressing: CollectionDressing = collection_dressing(parts)

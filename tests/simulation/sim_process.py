@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import httpx2
 
-from plexsync.app.flow_parts import FlowParts
-from plexsync.app.parts import assemble
+from plexsync.app.further_flows import FlowParts
+from plexsync.app.parts import Assembled
 from plexsync.app.rating_back import rating_back
 from plexsync.app.rules import PartSettings
 from plexsync.app.run import engine_on
@@ -175,7 +175,7 @@ class Process:
         )
         # Nobody listens here: what Plex announces is told by no wire.
         events = PlexEvents("http://plex", TOKEN, **timeouts)
-        parts = self.parts = assemble(self.store, stash, plex, clock, dice, settings, events=events)
+        parts = self.parts = Assembled(self.store, stash, plex, clock, dice, settings, events=events)
         self.clock = clock
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
         self.gates, self.watch_looker = parts.gates, parts.watch_looker

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.app.first_entry import check_first, keep_first
+from plexsync.cli.daemon.settings_watch import check_first, keep_first
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.note_keys import EDIT_BY_HOOK, FIRST_ENTRY
 from plexsync.rules.server_scopes import schema_beside, store_folder

@@ -14,6 +14,7 @@ from tests.sights import out_of_sight
 from tests.tables import table
 from validation import path_rules
 from validation.config import SECRETS, PlexSyncConfig, describe
+from validation.locations import settings_file
 from validation.sources import (
     FILE_VARIABLES,
     NOT_FROM_STASH,
@@ -22,7 +23,6 @@ from validation.sources import (
     TEST_VARIABLES,
     ConfigError,
     default_data_dir,
-    default_toml,
     load,
     load_here,
 )
@@ -31,6 +31,10 @@ TOKEN = "sN4xT7qLw2Vb9KcR5hJd"
 KEY = "eyJhbGciOiJIUzI1NiJ9.kQz8"
 REQUIRED = {"plex_url": "http://plex.local:32400", "plex_token": TOKEN}
 IN_ENVIRONMENT = {"PLEXSYNC_PLEX_URL": REQUIRED["plex_url"], "PLEXSYNC_PLEX_TOKEN": TOKEN}
+
+
+def default_toml(environ, **more):
+    return Path(settings_file(environ, **more))
 
 
 def written(value):
@@ -711,7 +715,6 @@ def test_something_else_at_a_usual_place_is_a_problem(tmp_path, monkeypatch):
 def test_the_database_lies_in_the_named_folder_else_at_the_usual_place():
     home = {"HOME": "/home/ann"}
     assert default_data_dir({**home, "PLEXSYNC_DATA_DIR": "/data"}) == Path("/data")
-    assert default_data_dir({**home, "PLEXSYNC_DATA_DIR": "/data"}, data_dir="/set") == Path("/set")
     assert default_data_dir(home, platform="linux") == Path("/home/ann/.local/share/plexsync")
     assert default_data_dir({**home, "XDG_DATA_HOME": "/xdg"}, platform="linux") == Path("/xdg/plexsync")
     assert default_data_dir({**home, "XDG_DATA_HOME": "xdg"}, platform="linux") == default_data_dir(

@@ -175,18 +175,15 @@ class Examination:
         others = [other for other in by_name if base_name(other) != name]
         if others and len(others) < len(by_name) and all(folder_name(other) == folder for other in others):
             self._learn(file_filter="folder")
-        elif by_name and not others and name.swapcase() != name and self._has_sibling(path):
-            self._learn(file_filter="any case" if any(base_name(other) == name for other in by_case) else "exact")
+        elif by_name and not others and name.swapcase() != name:
+            for page in self._plex.entries(section):
+                self._go_on()
+                siblings = (part.path for entry in page if entry.key != self._original.key for part in entry.parts)
+                if any(folder_name(other) == folder for other in siblings):
+                    is_alike = any(base_name(other) == name for other in by_case)
+                    self._learn(file_filter="any case" if is_alike else "exact")
+                    break
         return self._skip("no other item has its file in the same folder, or the name has no letters", "file_filter")
-
-    def _has_sibling(self, path: str) -> bool:
-        """Whether another item has a file in the same folder."""
-        for page in self._plex.entries(self._original.section):
-            self._go_on()
-            others = (part.path for entry in page if entry.key != self._original.key for part in entry.parts)
-            if any(folder_name(other) == folder_name(path) for other in others):
-                return True
-        return False
 
     def lists(self) -> None:
         """Add scratch labels, and remove some: labels, because no metadata agent changes them meanwhile."""
@@ -326,10 +323,7 @@ class Examination:
             self._clock.sleep(LAG_PACE)
         lag = round(self._clock.monotonic() - start, 1)
         self._learn(picture_lag=lag if lag >= LAG_PACE else 0.0, upload_selects=listed[stored])
-        return self._own_face(key, stored)
-
-    def _own_face(self, key: str, stored: str) -> None:
-        """Add a scratch person with the address of the collection's poster, which the server itself has."""
+        # A scratch person gets the address of the collection's poster, which the server itself has.
         name = self._original.people[-1]
         self._plex.show(key, "thumb", stored)
         shown = self._plex.collections.read([key]).get(key)
@@ -339,6 +333,7 @@ class Examination:
             self._learn(people_own=self._face(name))
         else:
             self._skip(NO_PEOPLE if address else "the scratch collection shows no picture", "people_own")
+        return None
 
 
 # The names of the questions of each experiment, in the order in which they are asked.

@@ -70,7 +70,13 @@ def _collection_remains(plex: ProbeClient, original: Original, clock: Clock) -> 
 def _take_back(plex: ProbeClient, original: Original, now: ProbedItem, rest: Leftovers, number: int) -> None:
     """Send what takes the rest back: names first, then values, then locks, since each edit may lock its field."""
     for role, names in rest.names.items():
-        for edit in _removals(role, names, now, number):
+        # All at once, then one by one, then with the list that stays.
+        edits = [Change(None, None, removes=names)]
+        if number == 1:
+            edits = [Change(None, None, removes=(name,)) for name in names]
+        elif number > 1:
+            edits = [Change(without_names(now.names(role), name_keys(names)), None, removes=names)]
+        for edit in edits:
             _try(plex, now, {role: edit})
     if rest.added_at is not None:
         _try(plex, now, {ADDED: Change(moment_text(rest.added_at))})
@@ -81,15 +87,6 @@ def _take_back(plex: ProbeClient, original: Original, now: ProbedItem, rest: Lef
             _try(plex, now, {"userRating": Change("")})
     for name, locked in rest.locks.items():
         _try(plex, now, {name: Change(None, lock=locked)})
-
-
-def _removals(role: str, names: tuple[str, ...], now: ProbedItem, number: int) -> list[Change]:
-    """The edits that remove these names: all at once, then one by one, then with the list that stays."""
-    if number == 0:
-        return [Change(None, None, removes=names)]
-    if number == 1:
-        return [Change(None, None, removes=(name,)) for name in names]
-    return [Change(without_names(now.names(role), name_keys(names)), None, removes=names)]
 
 
 def _try(plex: ProbeClient, now: ProbedItem, edit: dict[str, Change]) -> None:

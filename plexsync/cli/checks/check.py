@@ -9,20 +9,19 @@ OK, WARNING, PROBLEM = "ok", "warning", "problem"
 
 @dataclass(frozen=True)
 class Check:
-    """One result. `code` is the exit code that a problem asks for."""
+    """One result; `mend` says what to do if it is not right. `code` is the exit code that a problem asks for."""
 
     name: str
     message: str
-    state: str = OK
     mend: str = ""
     code: int = FINE
 
-
-def warning(name: str, message: str, mend: str) -> Check:
-    """A check that passed with a limitation."""
-    return Check(name, message, WARNING, mend)
+    @property
+    def state(self) -> str:
+        """A problem stops work, a warning limits it."""
+        return PROBLEM if self.code != FINE else WARNING if self.mend else OK
 
 
 def problem(name: str, message: str, mend: str, code: int = FAILED) -> Check:
     """A failed check: something stops work."""
-    return Check(name, message, PROBLEM, mend, code)
+    return Check(name, message, mend, code)

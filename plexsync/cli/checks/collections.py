@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from plexsync.app.parts import Parts
 from plexsync.app.rules import is_dressing_on, profiles_of
-from plexsync.cli.checks.check import Check, warning
+from plexsync.cli.checks.check import Check
 from plexsync.cli.checks.plays import NOT_OWNER
 from plexsync.reports.collections import collection_counts
 from plexsync.reports.format import many
@@ -64,11 +64,11 @@ def _home(parts: Parts, sections: list[SectionRow]) -> Check:
 
 def _unread(name: str, section: SectionRow, error: NeighbourError) -> Check:
     mend = NOT_OWNER if isinstance(error, Barred | Refused) else "run doctor again when Plex answers"
-    return warning(name, f"{section.title}: {error}", mend)
+    return Check(name, f"{section.title}: {error}", mend)
 
 
 def _standing(counts: Mapping[CollectionStatus, int]) -> Check:
     words = ", ".join(counted(status.word, count) for status, count in counts.items())
     if CollectionStatus.FAILED in counts:
-        return warning(STANDING, words, "plexsync collections list --standing failed, plexsync dlq list")
+        return Check(STANDING, words, "plexsync collections list --standing failed, plexsync dlq list")
     return Check(STANDING, words or "none is known yet: they are noted when their scenes are inspected")

@@ -9,7 +9,7 @@ from plexsync.app.parts import Parts
 from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed
 from plexsync.cli.call import FAILED, WRONG
 from plexsync.cli.checks import postgres
-from plexsync.cli.checks.check import Check, problem, warning
+from plexsync.cli.checks.check import Check, problem
 from plexsync.reports.format import ago, many, noted
 from plexsync.reports.status import OWED, books, ends_by_note, server_words
 from plexsync.reports.status import breaker as breaker_facts
@@ -43,14 +43,14 @@ def database(parts: Parts, *, is_new: bool = False) -> Iterator[Check]:
     where = f"on {inspection.file_system}" if inspection.file_system else "on a file system of unknown kind"
     summary = f"sound, {_size(inspection.size)}; schema {inspection.schema}, journal {inspection.journal}, {where}"
     if inspection.network:
-        yield warning("database", f"{summary}, a network share", "a local disk is faster and safer: see data_dir")
+        yield Check("database", f"{summary}, a network share", "a local disk is faster and safer: see data_dir")
     elif is_new:
         yield Check("database", f"there was none yet: an empty one was made just now; {where}")
     else:
         yield Check("database", summary)
     if inspection.log > LONG_LOG:
         mend = "a worker writes it back: start plexsync serve; if one runs, end what reads the database for long"
-        yield warning("log of the database", f"{_size(inspection.log)} wait to be written back", mend)
+        yield Check("log of the database", f"{_size(inspection.log)} wait to be written back", mend)
     version = f"version {sqlite3.sqlite_version}"
     if sqlite3.sqlite_version_info < SAFE_SQLITE and not inspection.network:
         # PlexSync avoids the old bug, so the version needs no action.
@@ -82,18 +82,18 @@ def worker(parts: Parts) -> Iterator[Check]:
     last, standbys = parts.locks.worker(), parts.locks.standbys()
     where = f" on {last.host}" if last else ""
     if not parts.someone_works():
-        yield warning("worker", f"not running; last heartbeat {heard}", "start plexsync serve")
+        yield Check("worker", f"not running; last heartbeat {heard}", "start plexsync serve")
     elif beat is not None and now - beat > SILENT:
         mend = "look into its log; it ends itself when it hangs, and hang.txt in the data folder says where"
-        yield warning("worker", f"running{where}, but its last heartbeat was {heard}", mend)
+        yield Check("worker", f"running{where}, but its last heartbeat was {heard}", mend)
     else:
         yield Check("worker", f"running{where}; last heartbeat {heard}")
         if thread_ended:
-            yield warning("worker", thread_words(thread_ended, now), "it goes on by itself: please report the fault")
+            yield Check("worker", thread_words(thread_ended, now), "it goes on by itself: please report the fault")
     for row in standbys:
         if row.differing and last is not None:
             words = f"{row.host} would not take over: {difference_words(last, row.differing)}"
-            yield warning("standby", words, ALIGN)
+            yield Check("standby", words, ALIGN)
         else:
             yield Check("standby", f"{row.host} takes over if the worker ends")
 
@@ -112,7 +112,7 @@ def _gate(parts: Parts, db: Reader, server: GateName, now: int) -> Check:
     if held := db.holds.find(server):
         message = f"on hold, begun {ago(held.since, now)}: {held.message}"
         cure = f". {CURE}" if server is GateName.STASH_WRITES else "; it is tried again by itself"
-        return warning(name, message, f"{hold_remedy(held.setting, held.choice)}{cure}")
+        return Check(name, message, f"{hold_remedy(held.setting, held.choice)}{cure}")
     facts = breaker_facts(parts.config, db.breakers.find(server), now)
     words = server_words(facts, held=False)
     if facts["state"] == "closed" and not facts["error"]:
@@ -121,7 +121,7 @@ def _gate(parts: Parts, db: Reader, server: GateName, now: int) -> Check:
     mend = "nothing has to be done if it answers above: the worker goes on by itself"
     if server is GateName.STASH_WRITES:
         message, mend = f"{REFUSES}: {message}", CURE
-    return warning(name, message, f"{mend} (next try {facts['next_probe_at']})" if facts["next_probe_at"] else mend)
+    return Check(name, message, f"{mend} (next try {facts['next_probe_at']})" if facts["next_probe_at"] else mend)
 
 
 def queue(parts: Parts) -> Iterator[Check]:
@@ -132,12 +132,12 @@ def queue(parts: Parts) -> Iterator[Check]:
     causes = ", ".join(f"{cause} {number:,}" for cause, number in sorted(dead.items()))
     if count > most:
         message = f"{many(count, 'dead letter')}, more than dlq_max ({most:,}): {causes}"
-        yield warning("dead letters", message, "plexsync dlq list tells what cures each cause")
+        yield Check("dead letters", message, "plexsync dlq list tells what cures each cause")
     else:
         yield Check("dead letters", f"{count:,}: {causes}" if count else "none")
     if comparison_owed(parts):
-        yield warning("comparison", OWED, "a worker makes it by itself")
+        yield Check("comparison", OWED, "a worker makes it by itself")
     if question := asked_settings(parts):
-        yield warning("settings", question.text, SETTINGS_WAIT)
+        yield Check("settings", question.text, SETTINGS_WAIT)
     if not bulk_approved(parts):
         yield Check("first write", UNAPPROVED)

@@ -11,7 +11,7 @@ from pathlib import Path
 from plexsync.app.clients import tried_ways
 from plexsync.app.database_files import DATABASE, spooled
 from plexsync.cli.call import WRONG
-from plexsync.cli.checks.check import Check, problem, warning
+from plexsync.cli.checks.check import Check, problem
 from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.logs import LOG_FILE
 from plexsync.extras import PARTS, advice, is_installed
@@ -29,17 +29,14 @@ OPTIONAL = ("web", "setup", "art", "notify", "postgres")
 
 def program() -> Iterator[Check]:
     """The Python version, and which optional packages are installed."""
-    name = "program"
     installed = [part for part in OPTIONAL if is_installed(part)]
     lacking = [part for part in OPTIONAL if part not in installed]
     uses = ", ".join(f"{part} ({PARTS[part].use})" for part in lacking)
     summary = f"Python {platform.python_version()}; extras: {', '.join(installed) or 'none'}"
     summary += f"; not installed: {uses}: {advice(*lacking)}" if lacking else ""
-    if sys.version_info[:2] > TRIED_PYTHON:
-        newest = ".".join(map(str, TRIED_PYTHON))
-        yield warning(name, summary, f"PlexSync is tried with Python up to {newest}: take that one if something is odd")
-    else:
-        yield Check(name, summary)
+    newest = ".".join(map(str, TRIED_PYTHON))
+    mend = f"PlexSync is tried with Python up to {newest}: take that one if something is odd"
+    yield Check("program", summary, mend if sys.version_info[:2] > TRIED_PYTHON else "")
 
 
 def configuration(loaded: Loaded, file: Path) -> Iterator[Check]:
@@ -53,17 +50,17 @@ def configuration(loaded: Loaded, file: Path) -> Iterator[Check]:
     for line in loaded.warnings:
         message, _, path = line.rpartition(": chmod 600 ")
         closed = closed and not message
-        yield warning(name, message or line, f"chmod 600 {path}" if message else "plexsync works on without that")
+        yield Check(name, message or line, f"chmod 600 {path}" if message else "plexsync works on without that")
     held = [name for name in SECRETS if loaded.origin[name] == TOML]
     if closed and held and _open_to_others(file):
-        yield warning(
+        yield Check(
             "configuration", f"others than its owner may read {' and '.join(held)} in {file}", f"chmod 600 {file}"
         )
     if not loaded.config.enabled:
-        yield warning("enabled", "PlexSync is switched off: events are kept, nothing is sent", "set enabled = true")
+        yield Check("enabled", "PlexSync is switched off: events are kept, nothing is sent", "set enabled = true")
     # If web_bind was not set, missing packages are no problem: the program's line lists them.
     if loaded.origin["web_bind"] != DEFAULT and (hindrance := hindrance_of(loaded.config)):
-        yield warning("dashboard", f"serve has none: {hindrance}", "mend that, or set web_bind = none")
+        yield Check("dashboard", f"serve has none: {hindrance}", "mend that, or set web_bind = none")
 
 
 def notices(config: PlexSyncConfig) -> Iterator[Check]:
@@ -77,7 +74,7 @@ def notices(config: PlexSyncConfig) -> Iterator[Check]:
             mend = f"serve does not start like that: mend it (docs/outages.md says how), or take it out of {setting}"
             yield problem(name, fault, mend, WRONG)
         else:
-            yield warning(name, f"{setting} can't be started: {fault}", f"correct {setting}, or make its program run")
+            yield Check(name, f"{setting} can't be started: {fault}", f"correct {setting}, or make its program run")
     if not ways:
         yield Check(name, "not set up: nobody is told when something needs a person (notify_urls, notify_command)")
     elif not faults:
@@ -94,12 +91,12 @@ def folder(place: Path, reason: str, content: str = "the database") -> Iterator[
         yield problem(name, f"{place} can't be written", "give it to the user that runs PlexSync", WRONG)
         return
     if _open_to_others(place):
-        yield warning(name, f"others may look into {place}", f"chmod 700 {place}")
+        yield Check(name, f"others may look into {place}", f"chmod 700 {place}")
     else:
         yield Check(name, f"{place} is used: {reason}; it is writable, and for its owner only")
     file = place / DATABASE
     if _open_to_others(file):
-        yield warning(name, f"others may read {file}", f"chmod 600 {file}")
+        yield Check(name, f"others may read {file}", f"chmod 600 {file}")
     free, fault = shutil.disk_usage(place).free, ""
     try:
         # A quota shows only by writing a file.
@@ -112,10 +109,10 @@ def folder(place: Path, reason: str, content: str = "the database") -> Iterator[
     if free < FULL_BELOW or fault:
         message = f"{fault or 'the disk is full'}: nothing can be stored, so sync and the worker fail"
         yield problem("free space", message, f"make room on the disk of {place}", WRONG)
-    elif free < LITTLE_SPACE:
-        yield warning("free space", f"{free // 2**20} MB left for {content}", "make room: work pauses on a full disk")
     else:
-        yield Check("free space", f"{free / 2**30:,.1f} GB left for {content}")
+        is_little, mend = free < LITTLE_SPACE, "make room: work pauses on a full disk"
+        left = f"{free // 2**20} MB" if is_little else f"{free / 2**30:,.1f} GB"
+        yield Check("free space", f"{left} left for {content}", mend if is_little else "")
 
 
 def events(place: Path) -> Iterator[Check]:
@@ -124,9 +121,7 @@ def events(place: Path) -> Iterator[Check]:
     waiting, unread = spooled(place)
     if unread:
         message = f"{many(unread, 'event')} could not be read, and were set aside in {place / 'spool' / 'unread'}"
-        yield warning(
-            name, message, "plexsync reconcile finds what they told of; look into the files, then delete them"
-        )
+        yield Check(name, message, "plexsync reconcile finds what they told of; look into the files, then delete them")
     if waiting:
         yield Check(name, f"{many(waiting, 'event')} left as files, which a worker takes over")
 
@@ -141,5 +136,5 @@ def log(folder: Path) -> Check:
     file = folder / LOG_FILE
     exists = os.path.exists(file)  # noqa: PTH110
     if exists and not os.access(file, os.W_OK):
-        return warning("log", f"{file} can't be written", "give it to the user that runs PlexSync")
+        return Check("log", f"{file} can't be written", "give it to the user that runs PlexSync")
     return Check("log", f"{file} {'has' if exists else 'will have'} what serve logs; PLEXSYNC_LOG says how much")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from plexsync.app.parts import Parts
-from plexsync.cli.checks.check import Check, problem, warning
+from plexsync.cli.checks.check import Check, problem
 from plexsync.reports.format import many
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind
@@ -89,11 +89,11 @@ def idle_rules(parts: Parts, scenes: Sequence[Scene], rules: Sequence[Rule]) -> 
         written = json.dumps(" => ".join(rule), ensure_ascii=False)
         if not any(lies_in(plex_folder, folder) or lies_in(folder, plex_folder) for folder in folders):
             message = f"the rule {written} of path_map leads into no library: Plex has {', '.join(folders)}"
-            yield warning("path rules", message, "correct the rule, or take it out")
+            yield Check("path rules", message, "correct the rule, or take it out")
         elif not any(is_mapped(path, [rule]) for path in files):
             message = f"the rule {written} of path_map fits none of {many(len(files), 'file')} of Stash"
             sampled = "" if len(scenes) < SAMPLE else " that were looked at"
-            yield warning("path rules", f"{message}{sampled}", "correct the rule, or take it out if it is not needed")
+            yield Check("path rules", f"{message}{sampled}", "correct the rule, or take it out if it is not needed")
 
 
 def sample(stash: Stash) -> list[Scene]:
@@ -169,9 +169,9 @@ def _judged(name: str, lookup: PathLookup, rules: Sequence[Rule]) -> Check:
             name, summary, "do the libraries hold these files? If their folders have other names: set path_map"
         )
     if lookup.by_name > lookup.by_path or any(suggestion.right >= MANY for suggestion in lookup.suggestions):
-        return warning(name, summary, _rules_to_set(lookup, rules))
+        return Check(name, summary, _rules_to_set(lookup, rules))
     if lookup.missing * 2 > lookup.scenes:
-        return warning(name, summary, "has Plex scanned these files, and do the libraries above hold them?")
+        return Check(name, summary, "has Plex scanned these files, and do the libraries above hold them?")
     return Check(name, summary)
 
 

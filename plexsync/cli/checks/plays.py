@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from plexsync.app.parts import Parts
 from plexsync.app.way_back import WayBack, way_back_of
-from plexsync.cli.checks.check import Check, warning
+from plexsync.cli.checks.check import Check
 from plexsync.engine.tickets import WRITE_STASH
 from plexsync.flows.plays.errands import removals_of_nothing
 from plexsync.flows.plays.history_poll import UnknownAccount, was_read_to_its_end
@@ -27,11 +27,9 @@ TRIED = 3
 
 def plays(parts: Parts) -> Iterator[Check]:
     """The account and its history, and whether Stash accepts writes; nothing while the way back is off."""
-    back = way_back_of(parts)
-    if back is None:
-        return
-    yield from _in_plex(parts, back)
-    yield _in_stash(parts)
+    if (back := way_back_of(parts)) is not None:
+        yield from _in_plex(parts, back)
+        yield _in_stash(parts)
 
 
 def _in_plex(parts: Parts, back: WayBack) -> Iterator[Check]:
@@ -42,21 +40,20 @@ def _in_plex(parts: Parts, back: WayBack) -> Iterator[Check]:
             raise UnknownAccount(f"no account of the Plex server with the number {account} of watch_account")
     except UnknownAccount as error:
         known_names = ", ".join(f"{id} ({name})" for id, name in sorted(names.items()) if name)
-        yield warning(ACCOUNT, str(error), f"set watch_account to the number or name of one of these: {known_names}")
+        yield Check(ACCOUNT, str(error), f"set watch_account to the number or name of one of these: {known_names}")
         return
     except NeighbourError as error:
         yield _unread(error)
         return
     yield Check(ACCOUNT, f"{account} ({names[account] or 'it has no name'})")
     # Plex tells resume points and marks of the owner alone.
-    if back.resume is not None and account == OWNER:
-        yield Check(RESUME, "brought to Stash")
-    elif back.resume is not None:
-        yield warning(RESUME, OTHER_ACCOUNT, 'leave watch_account empty, or set watch_back = "plays"')
-    if back.history.rules.marks and account == OWNER:
-        yield Check(MARKS, "count as plays")
-    elif back.history.rules.marks:
-        yield warning(MARKS, OTHER_VIEWER, "leave watch_account empty, or set watch_marked = false")
+    theirs = account != OWNER
+    if back.resume is not None:
+        mend = 'leave watch_account empty, or set watch_back = "plays"'
+        yield Check(RESUME, OTHER_ACCOUNT if theirs else "brought to Stash", mend if theirs else "")
+    if back.history.rules.marks:
+        mend = "leave watch_account empty, or set watch_marked = false"
+        yield Check(MARKS, OTHER_VIEWER if theirs else "count as plays", mend if theirs else "")
     yield _history(parts, back, account)
 
 
@@ -79,7 +76,7 @@ def _history(parts: Parts, back: WayBack, account: int) -> Check:
 
 def _unread(error: NeighbourError) -> Check:
     mend = NOT_OWNER if isinstance(error, Refused) else "run doctor again when Plex answers"
-    return warning(HISTORY, str(error), mend)
+    return Check(HISTORY, str(error), mend)
 
 
 def _in_stash(parts: Parts) -> Check:
@@ -92,7 +89,7 @@ def _in_stash(parts: Parts) -> Check:
             return Check(PLAYS, "writes were not tried, since no scene is known yet")
         tries[0]()
     except NeighbourError as error:
-        return warning(PLAYS, f"{REFUSES}: {error}", CURE)
+        return Check(PLAYS, f"{REFUSES}: {error}", CURE)
     again = ""
     if not parts.gates.is_open(WRITE_STASH) and parts.gates.retest(WRITE_STASH):
         again = " again: plays go on"

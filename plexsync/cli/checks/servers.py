@@ -9,7 +9,7 @@ from pathlib import Path
 from plexsync.app.clients import is_at, plex_by_address
 from plexsync.app.parts import Parts
 from plexsync.app.settings import PLUGIN, WAKE_UP
-from plexsync.cli.checks.check import Check, problem, warning
+from plexsync.cli.checks.check import Check, problem
 from plexsync.engine.tickets import READ, Gate
 from plexsync.reports.format import lasting, stamp
 from plexsync.reports.status import edit_facts, edit_words
@@ -42,7 +42,7 @@ def stash(parts: Parts) -> Iterator[Check]:
     if installed is None:
         yield Check("plugin in Stash", "not installed: PlexSync works without it (docs/stash-plugin.md)")
     elif not installed.enabled:
-        yield warning("plugin in Stash", "installed, and switched off there", "switch it on: Settings, Plugins")
+        yield Check("plugin in Stash", "installed, and switched off there", "switch it on: Settings, Plugins")
     else:
         yield Check("plugin in Stash", f"version {installed.version or 'unknown'} is installed and switched on")
     yield wake_up_check(wake_up, parts)
@@ -59,7 +59,7 @@ def wake_up_check(wake_up: Plugin | None, parts: Parts) -> Check:
         return Check(name, f"{words}. With the plugin PlexSync wake-up an edit is in Plex about a second later: {mend}")
     if not wake_up.enabled:
         mend = "switch it on in Stash: Settings, Plugins"
-        return warning(name, f"{words}. The plugin PlexSync wake-up is switched off", mend)
+        return Check(name, f"{words}. The plugin PlexSync wake-up is switched off", mend)
     return Check(name, words)
 
 
@@ -70,10 +70,10 @@ def other_database(folder: Path, settings_file: str) -> Iterator[Check]:
         events = events_in(place) if place and not (place.exists() and folder.samefile(place)) else ""
     except OSError:
         mend = "run PlexSync as the user of Stash, or give both the same folder: data_dir here, PLEXSYNC_DATA_DIR for Stash"
-        yield warning("plugin", f"its events go to {place}, where we may not look; {folder} is used", mend)
+        yield Check("plugin", f"its events go to {place}, where we may not look; {folder} is used", mend)
         return
     if events:
-        yield warning(
+        yield Check(
             "plugin", f"its events go to {place}, where {events} is; {folder} is used", f"set data_dir to {place}"
         )
 
@@ -106,13 +106,11 @@ def plex(parts: Parts) -> Iterator[Check]:
     titles = {fold(section.title) for section in sections}
     if without := [table for table in parts.config.libraries if fold(table) not in titles]:
         tables = " and ".join(f'[libraries."{table}"]' for table in without)
-        yield warning(
-            "libraries", f"{tables} in the settings fits none of them, so it has no effect", "correct the name"
-        )
+        yield Check("libraries", f"{tables} in the settings fits none of them, so it has no effect", "correct the name")
     if not all(section.owned for section in sections):
         mend = "take the token of the account that owns the server: plexsync init signs in with it"
         shared = "the token seems to belong to somebody with whom the libraries are shared, and only the owner can edit"
-        yield warning("libraries", shared, mend)
+        yield Check("libraries", shared, mend)
 
 
 def library_words(section: Section) -> str:
@@ -148,12 +146,12 @@ def traits_check(parts: Parts, version: str) -> Check:
         learnt, probed = db.probes.traits(), db.probes.probed()
     if probed is not None:
         mend = "run plexsync probe; a worker does it by itself"
-        return warning(name, f"item {probed.key} is not restored after an interrupted plexsync probe", mend)
+        return Check(name, f"item {probed.key} is not restored after an interrupted plexsync probe", mend)
     if learnt is None:
         return Check(name, "how this Plex treats edits is not known: plexsync probe ITEM learns it")
     if learnt.version != version:
         mend = "run plexsync probe ITEM again"
-        return warning(name, f"learnt from version {learnt.version}, and this is version {version}", mend)
+        return Check(name, f"learnt from version {learnt.version}, and this is version {version}", mend)
     return Check(name, f"learnt from this version, {stamp(learnt.learnt_at)}")
 
 
@@ -199,7 +197,7 @@ def version_check(name: str, version: str, least: tuple[int, ...], status: str) 
     needed = ".".join(map(str, least))
     number = re.match(r"v?(\d+(?:\.\d+)*)", version)
     if not number:
-        return warning(name, f"{status}; its version is not known", f"PlexSync needs {needed} or newer")
+        return Check(name, f"{status}; its version is not known", f"PlexSync needs {needed} or newer")
     if tuple(map(int, number[1].split("."))) < least:
         return problem(name, f"{status}, but is version {version}", f"update it: PlexSync needs {needed} or newer")
     return Check(name, f"{status}; version {version}")
@@ -218,4 +216,4 @@ def clock_check(server: str, date: str, now: int) -> Iterator[Check]:
         return
     way = "ahead of" if apart > 0 else "behind"
     offset = f"{lasting(abs(apart))} {way} the one here"
-    yield warning(name, offset, "let both machines set their clocks by the network: PlexSync compares times of both")
+    yield Check(name, offset, "let both machines set their clocks by the network: PlexSync compares times of both")

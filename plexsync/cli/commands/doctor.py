@@ -13,8 +13,7 @@ from plexsync.cli.call import FINE, NEWER, WRONG, Call, command
 from plexsync.cli.checks import collections, database, machine, paths, plays, servers
 from plexsync.cli.checks.check import OK, PROBLEM, WARNING, Check, problem
 from plexsync.cli.checks.postgres import COMMITS
-from plexsync.cli.settings import toml_of
-from plexsync.cli.several import calls_of_all
+from plexsync.cli.settings import calls_of_all, toml_of
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.screen import LiveLine, paper, table
 from plexsync.reports.format import many, safe

@@ -16,7 +16,7 @@ from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.commands.doctor import examined, facts_of
 from plexsync.cli.commands.log import LogTail, folder_of
 from plexsync.cli.logs import LOG_FILE
-from plexsync.cli.several import calls_of_all
+from plexsync.cli.settings import calls_of_all
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.cli.version import version

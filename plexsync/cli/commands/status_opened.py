@@ -7,7 +7,7 @@ import click
 from plexsync.app.rules import look_rules
 from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.faults import code_of, lines_of
-from plexsync.cli.several import calls_of_all
+from plexsync.cli.settings import calls_of_all
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.cli.terminal.status_page import show_page

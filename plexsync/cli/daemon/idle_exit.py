@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -58,21 +58,21 @@ def await_plugin(ended: threading.Event) -> None:
             pass
 
 
-def life_sign(environ: Mapping[str, str] = os.environ) -> LifeSign | None:
+def life_sign() -> LifeSign | None:
     """The sign of life of a worker that Stash started, from now on; None for any other."""
-    life = _life(environ)
+    life = _life()
     return LifeSign(life["folder"], WORKER, life["address"]) if {"folder", "address"} <= life.keys() else None
 
 
-def served_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
+def served_folder() -> Path | None:
     """The folder of the plugin that Stash serves to its page; None for a worker that Stash did not start."""
-    served = _life(environ).get("served")
+    served = _life().get("served")
     return Path(served) if served else None
 
 
-def _life(environ: Mapping[str, str]) -> dict[str, str]:
+def _life() -> dict[str, str]:
     try:
-        life = json.loads(environ.get("PLEXSYNC_LIFE", ""))
+        life = json.loads(os.environ.get("PLEXSYNC_LIFE", ""))
     except ValueError:
         return {}
     return life if isinstance(life, dict) else {}

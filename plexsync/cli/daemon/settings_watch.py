@@ -1,7 +1,6 @@
 """Watches for changed settings while `plexsync serve` runs."""
 
 import logging
-import os
 import threading
 from dataclasses import replace
 from time import monotonic
@@ -9,7 +8,6 @@ from time import monotonic
 from plexsync.app.asking import ASK_READ
 from plexsync.app.clients import try_out
 from plexsync.app.database_files import DATABASE, file_number
-from plexsync.app.first_entry import check_first
 from plexsync.app.parts import Parts
 from plexsync.app.settings import PLACES, Settings, ask_stash, in_stash, keep_answer
 from plexsync.cli.call import Call
@@ -20,9 +18,12 @@ from plexsync.cli.settings import here_of, hide, sources, toml_of
 from plexsync.engine.stash_return import CALLS, proved_up
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import LocalFault, NeighbourError, Unusable
+from plexsync.rules.note_keys import FIRST_ENTRY
+from plexsync.store.database import Database
 from plexsync.store.lasting import LastingThread
+from plexsync.store.siblings import siblings_of
 from validation.config import PlexSyncConfig
-from validation.sources import ConfigError, load
+from validation.sources import ConfigError, Loaded, load
 
 log = logging.getLogger("PlexSync.settings")
 
@@ -128,7 +129,7 @@ class SettingsWatch(LastingThread):
         self._tried_at, self._calls = monotonic(), self._calls_now()
         here = here_of(self._call)
         try:
-            self._said = ask_stash(here, os.environ, self._found.place).settings
+            self._said = ask_stash(here, self._found.place).settings
         except NeighbourError as away:
             # The worker meets the error as well.
             log.debug("settings in Stash not asked for: %s", away)
@@ -178,3 +179,31 @@ def differing(before: PlexSyncConfig, after: PlexSyncConfig) -> list[str]:
 def _place(config: PlexSyncConfig) -> dict[str, str]:
     """Where the database is, by setting."""
     return {name: getattr(config, name) for name in PLACES}
+
+
+def check_first(store: Database, loaded: Loaded) -> str:
+    """Return whose database this is, '' if that was never noted. Raises ConfigError if it is not that of the first entry.
+
+    The first `[[plex]]` entry has the database of a single server, and a renamed one keeps it. If another entry took its
+    place, that one would get a database that is not its own.
+    """
+    with store.reading() as db:
+        before = db.notes.text(FIRST_ENTRY)
+    first = loaded.plex
+    if loaded.is_first and before not in ("", first):
+        has_own = bool(first) and siblings_of(store).has_store(first)
+        if before in loaded.servers or has_own:
+            mend = (
+                "put it first again" if before in loaded.servers else "put its entry first again, with enabled = false"
+            )
+            problem = f'[[plex]] "{first}" can\'t be the first entry: the first database is that of "{before}"'
+            raise ConfigError([f"{problem}: {mend}"])
+    return before
+
+
+def keep_first(store: Database, loaded: Loaded) -> None:
+    """Check as `check_first` does, and note whose database this is. Without entries nothing is noted."""
+    before = check_first(store, loaded)
+    if loaded.servers and loaded.is_first and before != loaded.plex:
+        with store.writing() as tx:
+            tx.notes.save(FIRST_ENTRY, loaded.plex)

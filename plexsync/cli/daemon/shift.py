@@ -11,7 +11,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from plexsync.app import run
-from plexsync.app.first_entry import keep_first
 from plexsync.app.machine import settings_prints
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import Settings, keep_answer, keep_for_status
@@ -21,7 +20,7 @@ from plexsync.cli.daemon.dashboard_process import Dashboard
 from plexsync.cli.daemon.dashboard_servers import shown_servers
 from plexsync.cli.daemon.idle_exit import Leaving, await_plugin, served_folder
 from plexsync.cli.daemon.plex_children import PlexChildren
-from plexsync.cli.daemon.settings_watch import SettingsWatch
+from plexsync.cli.daemon.settings_watch import SettingsWatch, keep_first
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.daemon.status_file import StatusFile
 from plexsync.cli.faults import lines_of

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Protocol
 
 from plexsync.app.parts import Parts, at_work, opened
 from plexsync.app.run import drain
@@ -29,16 +28,6 @@ SHORT_REST = 3_000
 LOOK = 0.3  # seconds between two checks of the other process
 COUNT_PACE = 0.5  # seconds between two counts for the progress bar
 SWITCHED_OFF = "PlexSync is switched off (enabled = false)"
-
-
-class Countdown(Protocol):
-    """What a call waits for: how much of a `total` is left."""
-
-    total: int
-
-    def count(self, parts: Parts) -> int:
-        """The number of objects that are left; 0 if all are settled."""
-        ...
 
 
 class Remaining:
@@ -90,6 +79,10 @@ class Due:
             count = db.jobs.count_due(parts.clock.now())[0] + db.jobs.count_states()[State.RUNNING]
         self.total = max(self.total, count)
         return count
+
+
+# What a call waits for: how much of a total is left.
+Countdown = Remaining | RemainingJobs | Due
 
 
 @dataclass

@@ -17,14 +17,10 @@ def pressed() -> Iterator[Pressed]:
     if not sys.stdin.isatty():
         yield lambda: ""
     elif sys.platform == "win32":
-        yield _pressed_on_windows
+        console: Any = importlib.import_module("msvcrt")
+        yield lambda: str(console.getwch()) if console.kbhit() else ""
     else:
         yield from _raw(sys.stdin.fileno())
-
-
-def _pressed_on_windows() -> str:
-    console: Any = importlib.import_module("msvcrt")
-    return str(console.getwch()) if console.kbhit() else ""
 
 
 def _raw(handle: int) -> Iterator[Pressed]:

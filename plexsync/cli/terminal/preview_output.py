@@ -7,9 +7,9 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Protocol, TextIO
@@ -264,24 +264,52 @@ class Words:
 
 
 class Document:
-    """One JSON object."""
+    """One JSON object: what is known `before`, a list of scenes, and the totals."""
 
-    def __init__(self, out: TextIO, *, whole: bool) -> None:
+    def __init__(self, out: TextIO, before: Mapping[str, object], *, whole: bool) -> None:
         self._out = out
         self._count = 0
         self.whole = whole
-        out.write('{\n  "dry_run": true,\n  "scenes": [')
+        out.write("{" + "".join(f"\n  {json.dumps(name)}: {json.dumps(value)}," for name, value in before.items()))
+        out.write('\n  "scenes": [')
 
     def write(self, preview: Preview) -> None:
         """Write an object of the list."""
-        self._out.write(("," if self._count else "") + "\n    " + json.dumps(scene_facts(preview)))
+        self.put(scene_facts(preview))
+
+    def put(self, scene: Mapping[str, object]) -> None:
+        """Write a scene, on a line of its own."""
+        self._out.write(("," if self._count else "") + "\n    " + json.dumps(scene))
         self._count += 1
 
     def end(self, totals: PreviewTotals) -> None:
         """Write the totals and the end of the object."""
-        rest = (f",\n  {json.dumps(name)}: {json.dumps(value)}" for name, value in totals.facts().items())
+        self.close(totals.facts())
+
+    def close(self, after: Mapping[str, object]) -> None:
+        """Write the end of the list, and what comes after it."""
+        rest = (f",\n  {json.dumps(name)}: {json.dumps(value)}" for name, value in after.items())
         self._out.write(("\n  ]" if self._count else "]") + "".join(rest) + "\n}\n")
         self._out.flush()
+
+
+class PlanDocument(Document):
+    """A plan that `plexsync sync --apply` reads. A dry run that did not end makes none."""
+
+    def __init__(self, out: TextIO, head: plan_file.PlanHead) -> None:
+        super().__init__(out, {"plexsync_plan": plan_file.VERSION, **asdict(head)}, whole=False)
+
+    def write(self, preview: Preview) -> None:
+        """Write the changes of a scene, if it has any."""
+        if preview.items:
+            facts = scene_facts(preview)
+            self.put({name: facts[name] for name in ("id", "title", "items", "notes")})
+
+    def end(self, totals: PreviewTotals) -> None:
+        """Write the end."""
+        if not totals.complete:
+            raise Unusable(f"no plan was written: {safe(totals.failure) or 'the dry run was stopped'}")
+        self.close({})
 
 
 @dataclass
@@ -308,32 +336,6 @@ class HtmlReport:
         self._out.write("</main>\n</body>\n</html>\n")
 
 
-class PlanPaper:
-    """A plan that `plexsync sync --apply` reads. A dry run that did not end makes none."""
-
-    whole = False
-
-    def __init__(self, out: TextIO, head: plan_file.PlanHead) -> None:
-        self._out = out
-        self._is_first = True
-        plan_file.begin(out, head)
-
-    def write(self, preview: Preview) -> None:
-        """Write the changes of a scene, if it has any."""
-        if not preview.items:
-            return
-        facts = scene_facts(preview)
-        scene = {"id": facts["id"], "title": facts["title"], "items": facts["items"], "notes": facts["notes"]}
-        plan_file.put(self._out, scene, first=self._is_first)
-        self._is_first = False
-
-    def end(self, totals: PreviewTotals) -> None:
-        """Write the end."""
-        if not totals.complete:
-            raise Unusable(f"no plan was written: {safe(totals.failure) or 'the dry run was stopped'}")
-        plan_file.end(self._out)
-
-
 @dataclass(frozen=True)
 class PreviewFile:
     """The file that a dry run writes ('': none): a report, or a plan that can be applied."""
@@ -357,14 +359,14 @@ def _on_paper(call: Call, parts: Parts, to: PreviewFile, *, whole: bool, take_ov
     if file and to.is_plan:
         at = stamp(parts.clock.now()) or ""
         with output(file, replace=replace) as out:
-            yield PlanPaper(out, plan_file.head_now(parts, take_over=take_over, made_at=at))
+            yield PlanDocument(out, plan_file.head_now(parts, take_over=take_over, made_at=at))
     elif file:
         with output(file, replace=replace) as out:
             # In the folder of the report: that disk has space for it, and nobody else can read it.
             with tempfile.TemporaryFile("w+", encoding="utf-8", dir=Path(file).absolute().parent) as scenes:
                 yield HtmlReport(out, scenes, stamp(parts.clock.now()) or "", whole=whole)
     elif call.json:
-        yield Document(sys.stdout, whole=whole)
+        yield Document(sys.stdout, {"dry_run": True}, whole=whole)
     else:
         yield None
 

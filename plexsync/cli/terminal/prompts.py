@@ -80,9 +80,9 @@ class Person:
             continue
         return answer
 
-    def agrees(self, question: str, *, option: str = "--yes") -> bool:
+    def agrees(self, question: str) -> bool:
         """Ask for yes or no; Enter is a yes."""
-        self._check(option)
+        self._check("--yes")
         return click.confirm(question, default=True, err=True)
 
     def chosen(
@@ -97,9 +97,7 @@ class Person:
         def wrong(answer: str) -> str:
             picked = _numbers(answer)
             if picked is None or not all(1 <= number <= len(names) for number in picked):
-                return (
-                    f"must be numbers from 1 to {len(names)}" if several else f"must be a number from 1 to {len(names)}"
-                )
+                return f"must be {'numbers' if several else 'a number'} from 1 to {len(names)}"
             return "" if several or len(picked) == 1 else "must be one number"
 
         answer = self.line(prompt, option=option, default=usual, wrong=wrong)

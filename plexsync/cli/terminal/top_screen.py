@@ -1,13 +1,12 @@
 """The screen of `plexsync top`: one snapshot, drawn to fit any size from 60 columns on."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from plexsync.cli.terminal.snapshot import Coming, Event, Glance, RunningJob
+from plexsync.cli.terminal.snapshot import Glance
 from plexsync.reports.format import ago, lasting, many, safe, stamp
 from plexsync.reports.verdict import BAD, WAIT, WELL, verdict_line, worker_hangs
 from plexsync.rules.choices import hold_line
@@ -38,6 +37,10 @@ ABOVE, TITLE = 11, 2
 def frame(snapshot: Glance, rate: float | None, *, width: int, height: int, hint: str, trouble: str = "") -> Group:
     """One screen of this size; `hint` says how to quit, `trouble` is the last read error."""
     verdict = _verdict(snapshot, width)
+    pace = [("-" if rate is None else f"{rate:,.0f}", "bold" if rate else "")]
+    pace.append((f" scenes a minute; {snapshot.changed:,} items changed in the last; {snapshot.due:,} due", ""))
+    if snapshot.spooled:
+        pace.append((f"; {snapshot.spooled:,} events as files", "yellow"))
     parts: list[RenderableType] = [
         *verdict,
         _head(snapshot, width, hint),
@@ -47,7 +50,7 @@ def frame(snapshot: Glance, rate: float | None, *, width: int, height: int, hint
         _bar(snapshot, width),
         _counts(snapshot),
         Text(""),
-        _speed(snapshot, rate),
+        _line("pace ", *pace),
         _line("next ", ("; ".join(_next(snapshot)) or (IDLE if snapshot.worker["running"] else STILL), "")),
     ]
     if trouble:
@@ -156,14 +159,6 @@ def _counts(snapshot: Glance) -> Text:
     return line
 
 
-def _speed(snapshot: Glance, rate: float | None) -> Text:
-    pieces = [("-" if rate is None else f"{rate:,.0f}", "bold" if rate else "")]
-    pieces.append((f" scenes a minute; {snapshot.changed:,} items changed in the last; {snapshot.due:,} due", ""))
-    if snapshot.spooled:
-        pieces.append((f"; {snapshot.spooled:,} events as files", "yellow"))
-    return _line("pace ", *pieces)
-
-
 def _next(snapshot: Glance) -> list[str]:
     """What comes next: the jobs that are due, unless nobody works them, then the scheduled events."""
     due = (
@@ -171,44 +166,25 @@ def _next(snapshot: Glance) -> list[str]:
         if snapshot.due and snapshot.worker["running"] and snapshot.worker["enabled"]
         else []
     )
-    return [*due, *_coming(snapshot.coming[:3], snapshot.now)]
-
-
-def _coming(coming: Sequence[Coming], now: int) -> Iterable[str]:
-    return (f"{event.text} {ago(event.at, now)}" for event in coming)
+    return [*due, *(f"{event.text} {ago(event.at, snapshot.now)}" for event in snapshot.coming[:3])]
 
 
 def _works(snapshot: Glance, rows: int) -> Table:
     count = snapshot.jobs.get(State.RUNNING, 0)
     drawn = _list(f"{SYNCING.title()}: {count:,}" if count else f"{SYNCING.title()}: nothing")
     for row in snapshot.work[:rows]:
-        drawn.add_row(*_work(row, snapshot.now))
+        lasts = Text(lasting(max(0, snapshot.now - row.since)), style="dim")
+        drawn.add_row(lasts, Text(row.key, style="cyan"), Text(safe(row.title, 120)), Text(row.doing, style="dim"))
     return drawn
-
-
-def _work(row: RunningJob, now: int) -> tuple[Text, Text, Text, Text]:
-    return (
-        Text(lasting(max(0, now - row.since)), style="dim"),
-        Text(row.key, style="cyan"),
-        Text(safe(row.title, 120)),
-        Text(row.doing, style="dim"),
-    )
 
 
 def _events(snapshot: Glance, rows: int) -> Table:
     drawn = _list("Latest" if snapshot.events else "Latest: nothing was changed yet")
     for event in snapshot.events[:rows]:
-        drawn.add_row(*_event(event, snapshot.now))
+        since, told = Text(ago(event.at, snapshot.now), style="dim"), safe(event.summary)
+        told_in = Text(told, style="dim" if event.well else "red")
+        drawn.add_row(since, Text(event.key, style="cyan"), Text(safe(event.title, 120)), told_in)
     return drawn
-
-
-def _event(event: Event, now: int) -> tuple[Text, Text, Text, Text]:
-    return (
-        Text(ago(event.at, now), style="dim"),
-        Text(event.key, style="cyan"),
-        Text(safe(event.title, 120)),
-        Text(safe(event.summary), style="dim" if event.well else "red"),
-    )
 
 
 def _list(title: str) -> Table:
