@@ -13,10 +13,9 @@ from plexsync.rules.moves import MOVE, MOVED, move_note, moved_note
 from plexsync.rules.note_keys import BEGUN, SALT
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
-from plexsync.store.folder import spooled
-from plexsync.store.lock import FILE, has_dashboard
+from plexsync.store.lock import FILE
 from plexsync.store.opening import check_folder, open_database
-from plexsync.store.worker_locks import FileLocks, HeldLock, Locks, locks_at
+from plexsync.store.worker_locks import FileLocks, Locks, locks_at
 from validation.config import PlexSyncConfig
 
 TYPE_CHECKING = False
@@ -45,29 +44,9 @@ class Stored:
         """Where the store is."""
         return address_of(self.config, self.folder)
 
-    def try_lock(self, file: str) -> "HeldLock | None":
-        """Take a lock on this database that is not the worker's; None while another process holds it."""
-        return self.locks.try_lock(file)
-
-    def is_locked(self, file: str = FILE) -> bool:
-        """Whether any process holds the worker's lock on this database, or another one."""
-        return self.locks.is_locked(file)
-
     def someone_works(self) -> bool:
         """Whether a worker is running on this database."""
-        return self.is_locked()
-
-    def worker_since(self) -> tuple[bool, int | None]:
-        """Whether a worker is running, and when it began (UTC milliseconds)."""
-        return self.someone_works(), self.locks.worker_since()
-
-    def has_dashboard(self) -> bool:
-        """Whether a dashboard listens for this database."""
-        return has_dashboard(self.folder)
-
-    def spooled(self) -> tuple[int, int]:
-        """Count the spooled events: (waiting for a worker, unreadable and set aside)."""
-        return spooled(self.folder)
+        return self.locks.is_locked(FILE)
 
     def summary(self) -> "Summary":
         """Return a summary of the database, read in one snapshot; raises LocalFault."""

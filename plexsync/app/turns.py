@@ -174,7 +174,7 @@ def import_turn(parts: Parts, *, alone: bool, stopping: Callable[[], bool] = lam
 
     `alone`: this process holds the worker's lock, so there is no worker to wait for.
     """
-    lock = parts.try_lock(IMPORT)
+    lock = parts.locks.try_lock(IMPORT)
     if lock is None:
         raise OtherImport("another import is writing to Stash")
     with lock:

@@ -17,6 +17,8 @@ from plexsync.rules.status_words import DOWN, FAILING, ON_HOLD, PROBING, STATUSE
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.verified import read as read_verified
 from plexsync.rules.worker_ends import read as read_ends
+from plexsync.store.folder import spooled
+from plexsync.store.lock import has_dashboard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,14 +77,13 @@ ALONE = Machines(None, ())
 
 def facts(parts: "Stored") -> "StatusFacts":
     """All facts of `status`, from one snapshot; times are RFC 3339 or None."""
-    running, began = parts.worker_since()
     return facts_of(
         parts.summary(),
         parts.config,
-        spooled=parts.spooled(),
-        running=running,
-        began=began,
-        has_dashboard=parts.has_dashboard(),
+        spooled=spooled(parts.folder),
+        running=parts.someone_works(),
+        began=parts.locks.worker_since(),
+        has_dashboard=has_dashboard(parts.folder),
         machines=Machines(parts.locks.worker(), parts.locks.standbys(), parts.locks.commit_wait()),
     )
 
