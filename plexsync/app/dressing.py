@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from plexsync.app.further_flows import COMPARE_LOOK, FlowParts, RegularLook
+from plexsync.app.flow_parts import COMPARE_LOOK, FlowParts, RegularLook
 from plexsync.app.parts import Assembled
 from plexsync.app.rules import is_dressing_on, profiles_of
 from plexsync.flows.collections.comparison import CollectionComparison

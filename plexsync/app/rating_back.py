@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from plexsync.app.further_flows import FlowParts, RegularLook
+from plexsync.app.flow_parts import FlowParts, RegularLook
 from plexsync.app.parts import Assembled
 from plexsync.flows.plays.ratings import RatingParts, RatingPoll, RatingToPlex, RatingToStash
 from plexsync.flows.scenes.canaries import LockCanaries

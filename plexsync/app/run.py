@@ -13,7 +13,8 @@ from itertools import chain
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lets_in, stash_lines
-from plexsync.app.further_flows import COMPARE_LOOK, FlowParts, clean_up, further_flows
+from plexsync.app.flow_parts import COMPARE_LOOK, FlowParts
+from plexsync.app.further_flows import clean_up, further_flows
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import HOUR, MINUTE
 from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed, has_lost

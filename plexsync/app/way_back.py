@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from plexsync.app.further_flows import COMPARE_LOOK, FlowParts, RegularLook
+from plexsync.app.flow_parts import COMPARE_LOOK, FlowParts, RegularLook
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import watch_rules
 from plexsync.engine.expiry import longest_request

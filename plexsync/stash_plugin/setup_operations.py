@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from plexsync.rules.errors import Unusable
 from plexsync.stash_plugin import dependencies, installer, launcher, tasks
+from plexsync.stash_plugin.stash_words import Failed
 from plexsync.stash_plugin.task_run import Facts, TaskRun
-from plexsync.stash_plugin.worker_process import Failed
 from plexsync.store import setup_files
 from plexsync.store.lock import is_locked
 

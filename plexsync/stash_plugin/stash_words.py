@@ -15,6 +15,9 @@ TAB = "the tab Plex of the scene"
 BUTTON = "the button Use this item there"
 ELSEWHERE = "PlexSync in a terminal (see the documentation of the plugin)"
 
+# In characters. Stash's limit is in bytes: it reads no line above 64 KiB, nor any line after it.
+LONGEST_LINE = 8_000
+
 # Applied one after the other, so longer commands come first.
 TABLE = (
     (
@@ -84,6 +87,20 @@ TABLE = (
 SIGN = re.compile(r"plexsync [a-z]|begin anew\. |explain (?:shows|lists)|dlq retry|--anew|strict_mode =|with -v")
 # Texts of the library: they are shown as they are.
 FOREIGN = {"title", "stash", "plex", "path", "files", "names"}
+
+
+class Failed(Exception):
+    """The task failed; the message is one line for the user."""
+
+
+def log(level: str, text: str) -> None:
+    """Write a line to Stash's log: level d, i, w or e, or the progress of a task (p)."""
+    line = re.sub(r"[\x00-\x1f\x7f]+", " ", text).rstrip()[:LONGEST_LINE]
+    try:
+        os.write(2, f"\x01{level}\x02{line}\n".encode("utf-8", "replace"))
+    except OSError:
+        # Stash no longer reads the log.
+        return
 
 
 def inside(text: str) -> str:

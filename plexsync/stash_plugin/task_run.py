@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from plexsync.stash_plugin import child_process, dependencies, launcher
-from plexsync.stash_plugin.stash_words import in_its_field, inside
-from plexsync.stash_plugin.worker_process import Failed, log
+from plexsync.stash_plugin.stash_words import Failed, in_its_field, inside, log
 
 Facts = dict[str, object]
 

@@ -14,9 +14,8 @@ from typing import Any
 
 from plexsync.rules.errors import Unusable
 from plexsync.stash_plugin import dependencies, installer, worker_process
-from plexsync.stash_plugin.stash_words import in_its_field, inside, inside_all
+from plexsync.stash_plugin.stash_words import Failed, in_its_field, inside, inside_all, log
 from plexsync.stash_plugin.task_run import Facts, TaskRun
-from plexsync.stash_plugin.worker_process import Failed, log
 from plexsync.store import intake, older_database
 
 # Seconds that an operation may take, because a page waits for it. Reading from both servers takes longest.

@@ -1,18 +1,15 @@
 """Starts, stops and watches the worker inside Stash, for tasks and for the page. Standard library only."""
 
 import os
-import re
 import time
 from pathlib import Path
 
 from plexsync.rules.errors import Unusable
 from plexsync.stash_plugin import dependencies, launcher
+from plexsync.stash_plugin.stash_words import Failed, log
+from plexsync.stash_plugin.task_run import TaskRun
 from plexsync.store import intake, life_signs
 from plexsync.store.lock import is_locked
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from plexsync.stash_plugin.task_run import TaskRun
 
 # Seconds until a started worker must show a heartbeat, and until a stopped one must have ended.
 BEGIN, END = 30.0, 20.0
@@ -21,40 +18,24 @@ LEAVE = 8.0
 LOOK = 0.2
 # Instead of how the worker is switched.
 UNREAD = "unread"
-# In characters. Stash's limit is in bytes: it reads no line above 64 KiB, nor any line after it.
-LONGEST_LINE = 8_000
 
 
-class Failed(Exception):
-    """The task failed; the message is one line for the user."""
-
-
-def log(level: str, text: str) -> None:
-    """Write a line to Stash's log: level d, i, w or e, or the progress of a task (p)."""
-    line = re.sub(r"[\x00-\x1f\x7f]+", " ", text).rstrip()[:LONGEST_LINE]
-    try:
-        os.write(2, f"\x01{level}\x02{line}\n".encode("utf-8", "replace"))
-    except OSError:
-        # Stash no longer reads the log.
-        return
-
-
-def switch(call: "TaskRun", value: str) -> None:
+def switch(call: TaskRun, value: str) -> None:
     """Note that the worker inside Stash is switched on or off; raises Failed."""
     if trouble := _switched(call, value):
         raise Failed(f"that can't be noted: {trouble}")
 
 
-def _switched(call: "TaskRun", value: str) -> str:
+def _switched(call: TaskRun, value: str) -> str:
     life_signs.show_wanted(_life(call), value != intake.OFF)
     return intake.switch(call.folder, value)
 
 
-def _life(call: "TaskRun") -> str:
+def _life(call: TaskRun) -> str:
     return launcher.life_of(call.folder, call.server)["folder"]
 
 
-def start_now(call: "TaskRun", before: str) -> None:
+def start_now(call: TaskRun, before: str) -> None:
     """Start the worker and check that it runs; on failure, end it and switch back to `before`.
 
     The error contains what the worker has written to its log.
@@ -86,7 +67,7 @@ def _last_words(folder: str, before: int) -> str:
     return words or f"see {os.path.join(folder, launcher.LOG)}"
 
 
-def ends(call: "TaskRun", seconds: float) -> bool:
+def ends(call: TaskRun, seconds: float) -> bool:
     """Whether the worker ends within this time."""
     for step in range(round(seconds / LOOK)):
         if not locked(call):
@@ -96,7 +77,7 @@ def ends(call: "TaskRun", seconds: float) -> bool:
     return False
 
 
-def start(call: "TaskRun") -> bool:
+def start(call: TaskRun) -> bool:
     """Switch the worker on and start it; False if one runs already. Raises Failed."""
     before = intake.switched(call.folder)
     # A worker that was not switched on is about to end, or was started elsewhere.
@@ -108,7 +89,7 @@ def start(call: "TaskRun") -> bool:
     return True
 
 
-def worker_runs(call: "TaskRun") -> bool:
+def worker_runs(call: TaskRun) -> bool:
     """Whether a worker has this database. One that is switched on but has left, or is leaving, is started."""
     before = intake.switched(call.folder)
     if before == intake.OFF or _is_at_work(call, before):
@@ -118,7 +99,7 @@ def worker_runs(call: "TaskRun") -> bool:
     return True
 
 
-def wake(call: "TaskRun") -> str:
+def wake(call: TaskRun) -> str:
     """Start the worker if it is switched on and does not run, and do not wait for it: a save in Stash waits for this.
 
     At most one start a minute, so that a worker that can't start costs little.
@@ -149,7 +130,7 @@ def wake(call: "TaskRun") -> str:
     return "the worker is started"
 
 
-def _is_at_work(call: "TaskRun", before: str) -> bool:
+def _is_at_work(call: TaskRun, before: str) -> bool:
     """Whether a worker goes on with this database. One that was started with another address of Stash is told to leave."""
     if not locked(call):
         return False
@@ -159,14 +140,14 @@ def _is_at_work(call: "TaskRun", before: str) -> bool:
     return before == intake.ON or not ends(call, LEAVE)
 
 
-def _is_elsewhere(call: "TaskRun") -> bool:
+def _is_elsewhere(call: TaskRun) -> bool:
     """Whether the running worker was started with another address of Stash than Stash has now."""
     life = launcher.life_of(call.folder, call.server)
     addresses = life_signs.addresses(life["folder"])
     return bool(addresses) and life["address"] not in addresses
 
 
-def locked(call: "TaskRun") -> bool:
+def locked(call: TaskRun) -> bool:
     """Whether a worker has the lock on the database; raises Failed."""
     try:
         return is_locked(Path(call.folder))

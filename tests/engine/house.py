@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from plexsync.app.dressing import collection_dressing
-from plexsync.app.further_flows import FlowParts
+from plexsync.app.flow_parts import FlowParts
 from plexsync.app.parts import Assembled
 from plexsync.app.rating_back import rating_back
 from plexsync.app.rules import PartSettings

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import httpx2
 
-from plexsync.app.further_flows import FlowParts
+from plexsync.app.flow_parts import FlowParts
 from plexsync.app.parts import Assembled
 from plexsync.app.rating_back import rating_back
 from plexsync.app.rules import PartSettings
