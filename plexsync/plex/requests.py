@@ -7,7 +7,7 @@ there". Plex silently ignores unknown filters, so who filters checks the results
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import partial
-from typing import Protocol, TypedDict, TypeVar
+from typing import ParamSpec, Protocol, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx2
@@ -54,6 +54,7 @@ NOTHING = msgspec.json.Decoder(Body[dict[str, object]])
 C = TypeVar("C")
 R = TypeVar("R")
 T = TypeVar("T")
+P = ParamSpec("P")
 # The times that a walk may step back.
 STEPS_BACK = 100
 
@@ -285,11 +286,11 @@ class PlexRequests:
         asked = {"type": edits.MOVIE, **filters, "sort": "id", **unwanted, **slice_of(start, size)}
         answer = self.ask("GET", f"/library/sections/{section}/all?{query(asked)}", cap=LISTING_CAP)
         page, header = self._wire.decoded(ENTRIES, answer.body).MediaContainer, answer.headers.get(TOTAL, "")
-        entries = self._checked(lambda: answers.entries_of(page, section))
+        entries = self._checked(answers.entries_of, page, section)
         if filters and page.totalSize is None and not header:
             # A short filtered listing may come without a total.
             return entries, start + len(entries)
-        return entries, self._checked(lambda: answers.total_of(page.totalSize, header))
+        return entries, self._checked(answers.total_of, page.totalSize, header)
 
     def page(
         self,
@@ -301,10 +302,10 @@ class PlexRequests:
     ) -> tuple[list[T], int]:
         """The rows of a page of a list, and the number of all. Without a total, a full page may have another behind it."""
         page, header = self._wire.decoded(decoder, answer.body).MediaContainer, answer.headers.get(TOTAL, "")
-        rows = self._checked(lambda: [parse(row) for row in answers.rows_of(page)])
+        rows = self._checked(list, map(parse, self._checked(answers.rows_of, page)))
         if page.totalSize is None and not header:
             return rows, start + len(rows) + (len(rows) == size)
-        return rows, self._checked(lambda: answers.total_of(page.totalSize, header))
+        return rows, self._checked(answers.total_of, page.totalSize, header)
 
     def walk(self, read: Callable[[int, int], tuple[list[K], int]], page: int) -> Iterator[list[K]]:
         """The entries that `read` lists from a start on, at most so many, of a total: in pages without repeats.
@@ -346,12 +347,11 @@ class PlexRequests:
 
     def parsed(self, answer: Answer, decoder: "msgspec.json.Decoder[Body[C]]", parse: Callable[[C], T]) -> T:
         """What is parsed in the container of an answer; raises Unavailable if it contradicts itself."""
-        container = self._wire.decoded(decoder, answer.body).MediaContainer
-        return self._checked(lambda: parse(container))
+        return self._checked(parse, self._wire.decoded(decoder, answer.body).MediaContainer)
 
-    def _checked(self, read: Callable[[], T]) -> T:
+    def _checked(self, parse: Callable[P, T], *data: P.args, **more: P.kwargs) -> T:
         try:
-            return read()
+            return parse(*data, **more)
         except ValueError:
             failure = self.foreign("with something that contradicts itself")
         raise failure

@@ -30,7 +30,13 @@ class Origin:
         """Whether an item with this library and these files can be the remembered one."""
         if self.library and library and self.library != library:
             return False
-        return not self.files or any(_is_same(old, new) for old in self.files for new in parts)
+        # A file is the same one at the same place, or moved with its name and its size.
+        return not self.files or any(
+            path_key(old.path) == path_key(new.path)
+            or (old.size == new.size > 0 and name_key(old.path) == name_key(new.path))
+            for old in self.files
+            for new in parts
+        )
 
 
 def is_of(origin: Origin, memory: Memory, pushings: Sequence[Pushing], item: Item) -> bool:
@@ -42,13 +48,6 @@ def is_of(origin: Origin, memory: Memory, pushings: Sequence[Pushing], item: Ite
     if origin.agrees(item.library, item.parts):
         return True
     return origin.agrees(item.library, origin.files) and _shows_text_of(memory, pushings, item)
-
-
-def _is_same(old: Part, new: Part) -> bool:
-    """Whether two parts are one file: at the same place, or moved with its name and its size."""
-    if path_key(old.path) == path_key(new.path):
-        return True
-    return old.size == new.size > 0 and name_key(old.path) == name_key(new.path)
 
 
 def _shows_text_of(memory: Memory, pushings: Sequence[Pushing], item: Item) -> bool:

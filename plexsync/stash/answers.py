@@ -333,8 +333,12 @@ def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
     """The scene; null texts become empty ones. Raises ValueError if its files are to have times, and one has none."""
     if timed and not all(file.mod_time for file in answer.files):
         raise ValueError("a file without its time")
-    studios = list(_upwards(answer.studio))
-    above = [_above(tag) for tag in answer.tags]
+    studios: list[StudioAnswer] = []
+    studio = answer.studio
+    while studio:
+        studios.append(studio)
+        studio = studio.parent_studio
+    above = [_above(tag) if tag.parents else [] for tag in answer.tags]
     names: dict[Kind, Sequence[Named]] = {
         Kind.PERFORMER: answer.performers,
         Kind.STUDIO: studios,
@@ -360,7 +364,17 @@ def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
         created_at=answer.created_at,
         updated_at=answer.updated_at,
         images=tuple(_images(answer)),
-        people=tuple(map(_performer, answer.performers)),
+        people=tuple(
+            Performer(
+                id=number(one.id),
+                name=one.name,
+                disambiguation=one.disambiguation or "",
+                aliases=tuple(one.alias_list),
+                # `TRANSGENDER_FEMALE` is written as "transgender female".
+                gender=(one.gender or "").replace("_", " ").lower(),
+            )
+            for one in answer.performers
+        ),
         stash_ids=tuple(entry.endpoint for entry in answer.stash_ids),
         urls=tuple(answer.urls),
         references=tuple(
@@ -385,23 +399,6 @@ def _images(answer: SceneAnswer) -> Iterator[Image]:
         yield Image("studio", f"/studio/{number(answer.studio.id)}/image", answer.studio.updated_at)
     for group in (entry.group for entry in answer.groups[:1]):
         yield Image("group", f"/group/{number(group.id)}/frontimage", group.updated_at)
-
-
-def _performer(answer: PerformerAnswer) -> Performer:
-    """A performer; the gender is written in words: `TRANSGENDER_FEMALE` becomes "transgender female"."""
-    return Performer(
-        id=number(answer.id),
-        name=answer.name,
-        disambiguation=answer.disambiguation or "",
-        aliases=tuple(answer.alias_list),
-        gender=(answer.gender or "").replace("_", " ").lower(),
-    )
-
-
-def _upwards(studio: StudioAnswer | None) -> Iterator[StudioAnswer]:
-    while studio:
-        yield studio
-        studio = studio.parent_studio
 
 
 def _above(tag: TagAnswer) -> list[TagAnswer]:
@@ -432,12 +429,7 @@ def newest_of(answer: FoundThings) -> Newest:
     return Newest(answer.count, answer.things[0].updated_at if answer.things else "")
 
 
-def last_of(answer: FoundThings) -> int:
-    """The last id, 0 if there is none."""
-    return number(answer.things[0].id) if answer.things else 0
-
-
-def check_rising(ids: Sequence[int], *, after: int) -> None:
+def check_rising(ids: Sequence[int], after: int) -> None:
     """Raise ValueError unless each id is greater than the one before: else a walk could miss some, or never end."""
     for id in ids:
         if id <= after:

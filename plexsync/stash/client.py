@@ -108,27 +108,37 @@ class StashClient:
     def scenes(self, ids: Sequence[int]) -> dict[int, Scene]:
         """The scenes with these ids, in one request; missing ones are left out."""
         query = partial(queries.scenes, **self.requests.more)
-        rows = self.requests.scenes(ids, SCENES, query, lambda row: row)
-        return dict(zip(rows, self._scenes_of(list(rows.values())), strict=True))
+        pairs = self.requests.scenes(ids, SCENES, query, self._pair)
+        return {scene.id: scene for scene in self._with_choices(list(pairs.values()))}
 
-    def _scenes_of(self, rows: Sequence[answers.SceneAnswer]) -> list[Scene]:
-        timed, count = self.requests.more.get("file_times", False), self.requests.more.get("choices", 0)
-        scenes = self.requests.checked(lambda: [answers.scene_of(row, timed=timed) for row in rows])
-        of_scenes = [sorted({answers.number(gallery.id) for gallery in row.galleries}) for row in rows] if count else []
-        galleries = sorted({id for ids in of_scenes for id in ids})
-        if not galleries:
+    def _pair(self, row: answers.SceneAnswer) -> tuple[answers.SceneAnswer, Scene]:
+        return row, answers.scene_of(row, timed=self.requests.more.get("file_times", False))
+
+    def _with_choices(self, pairs: Sequence[tuple[answers.SceneAnswer, Scene]]) -> list[Scene]:
+        """The scenes with the first pictures of their galleries, if they are requested: at once for all of them."""
+        count = self.requests.more.get("choices", 0)
+        of_scenes = {
+            scene.id: sorted({answers.number(gallery.id) for gallery in row.galleries})
+            for row, scene in pairs
+            if count and row.galleries
+        }
+        scenes = [scene for _, scene in pairs]
+        if not of_scenes:
             return scenes
+        galleries = sorted({id for ids in of_scenes.values() for id in ids})
         images = self.requests.ask(IMAGES, queries.gallery_images(galleries, count))
         return [
-            replace(scene, images=(*scene.images, *_first(images, ids, count))) if ids else scene
-            for scene, ids in zip(scenes, of_scenes, strict=True)
+            replace(scene, images=(*scene.images, *_first(images, of_scenes[scene.id], count)))
+            if scene.id in of_scenes
+            else scene
+            for scene in scenes
         ]
 
     def existing(self, ids: Sequence[int]) -> tuple[frozenset[int], int]:
         """Those of these scenes that exist, and the number of all scenes, in one request."""
         asked = list(dict.fromkeys(ids))
         data = self.requests.ask(EXISTING, queries.existing(asked))
-        return self.requests.checked(lambda: answers.existing_of(data, asked))
+        return self.requests.checked(answers.existing_of, data, asked)
 
     def walk(self, *, after: int = 0, page: int = 500) -> Iterator[list[Scene]]:
         """Every scene with an id above `after`, in full, in pages by id."""
@@ -136,7 +146,7 @@ class StashClient:
         def ask(last: int) -> tuple[int, list[Scene]]:
             query = queries.walk(**self.requests.more)
             data = self.requests.ask(WALKED, query, walking(queries.above(last), page)).findScenes
-            return data.count, self._scenes_of(data.scenes)
+            return data.count, self._with_choices(self.requests.checked(list, map(self._pair, data.scenes)))
 
         return self.requests.walk(after, ask, lambda scene: scene.id)
 
@@ -208,7 +218,7 @@ class StashClient:
             self._knows_files = None
             raise
         files = data.files
-        return News(self._kinds(data), self.requests.checked(lambda: answers.newest_of(files)) if files else None)
+        return News(self._kinds(data), self.requests.checked(answers.newest_of, files) if files else None)
 
     def newest(self) -> dict[Kind, Newest]:
         """The count and newest change of every kind, in one request."""
@@ -234,20 +244,20 @@ class StashClient:
             Kind.TAG: data.tags,
             Kind.GROUP: data.groups,
         }
-        kinds = self.requests.checked(lambda: {kind: answers.newest_of(things) for kind, things in newest.items()})
-        last = self.requests.checked(lambda: answers.last_of(data.last))
+        kinds = {kind: self.requests.checked(answers.newest_of, things) for kind, things in newest.items()}
+        last = self.requests.checked(answers.number, data.last.things[0].id) if data.last.things else 0
         return {**kinds, Kind.SCENE: replace(kinds[Kind.SCENE], last=last)}
 
     def recent(self, kind: Kind, *, page: int, size: int) -> list[tuple[int, str]]:
         """(id, updated_at), newest first; page 1 is the first."""
         data = self.requests.ask(RECENT, queries.RECENT[kind], {"page": _newest_first(page, size)}).found
-        return self.requests.checked(lambda: answers.stamps_of(data.things))
+        return self.requests.checked(answers.stamps_of, data.things)
 
     def _walk_ids(self, after: int, page: int, more: Mapping[str, object]) -> Iterator[list[tuple[int, str]]]:
         def ask(last: int) -> tuple[int, list[tuple[int, str]]]:
             scenes = queries.above(last, **more)
             data = self.requests.ask(WALKED_IDS, queries.WALK_IDS, walking(scenes, page)).findScenes
-            return data.count, self.requests.checked(lambda: answers.stamps_of(data.scenes))
+            return data.count, self.requests.checked(answers.stamps_of, data.scenes)
 
         return self.requests.walk(after, ask, lambda stamp: stamp[0])
 

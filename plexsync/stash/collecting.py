@@ -107,7 +107,7 @@ class StashCollecting:
         while True:
             number += 1
             data = self._requests.ask(STAMPS, query, {"page": queries.page(page, sort="id", number=number)}).listed
-            stamps = self._requests.checked(lambda: [_stamp_of(answer, counted=counted) for answer in data.objects])  # noqa: B023 - called at once
+            stamps = [self._requests.checked(_stamp_of, answer, counted=counted) for answer in data.objects]
             deleted, total = max(total - data.count, 0), data.count
             if deleted:
                 number = max(number - 1 - ceil(deleted / page), 0)
@@ -146,7 +146,7 @@ class StashCollecting:
         if source not in FRONT:
             return CollectionSource(source, id, scenes=self._counted(answer), scenes_below=self._counted(answer))
         named = self._requests.decoded(NAMED, answer)
-        return self._requests.checked(lambda: _source_of(source, id, named)) if named else None
+        return self._requests.checked(_source_of, source, id, named) if named else None
 
     def _counted(self, answer: msgspec.Raw) -> int:
         return self._requests.decoded(COUNTED, answer).scenes

@@ -112,7 +112,7 @@ class StashCreating:
         answer = self._requests.ask(NAMES, query, {"page": queries.page(EVERYTHING, sort="name")}).listed
         if answer.count != len(answer.objects):
             raise self._requests.foreign("with a part of its names")
-        return self._requests.checked(lambda: [_name(entry) for entry in answer.objects])
+        return self._requests.checked(list, map(_name, answer.objects))
 
     def import_fields(self, ids: Sequence[int]) -> dict[int, StashFields]:
         """The fields of these scenes, in one request; missing scenes are left out."""
@@ -124,17 +124,17 @@ class StashCreating:
         answer = self._requests.ask(
             FILLED, import_queries.FILL, {"input": {"id": str(id), **values_by_name}}, cap=scenes_cap([id])
         )
-        return self._requests.checked(lambda: _fields(answer.scene))
+        return self._requests.checked(_fields, answer.scene)
 
     def create(self, kind: NameKind, name: str) -> StashObject:
         """Create an object with this name. Stash answers with an error if the name is taken."""
         answer = self._requests.ask(CREATED, import_queries.CREATE[kind], {"name": name}).object
-        return self._requests.checked(lambda: _object(answer))
+        return self._requests.checked(_object, answer)
 
     def find_object(self, kind: NameKind, id: int) -> StashObject | None:
         """An object and the number of things that use it; None if it is gone."""
         answer = self._requests.ask(USED, import_queries.USES[kind], {"id": str(id)}).object
-        return None if answer is None else self._requests.checked(lambda: _object(answer))
+        return None if answer is None else self._requests.checked(_object, answer)
 
     def destroy(self, kind: NameKind, id: int) -> None:
         """Delete an object."""

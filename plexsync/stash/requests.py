@@ -7,7 +7,8 @@ Unavailable, and nothing of it is used: a partial answer would blank fields in P
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from typing import Protocol, TypeVar, Unpack
+from functools import partial
+from typing import ParamSpec, Protocol, TypeVar, Unpack
 
 import httpx2
 import msgspec
@@ -30,6 +31,7 @@ HEALTHY = b"."
 
 D = TypeVar("D")
 A = TypeVar("A")
+P = ParamSpec("P")
 S = TypeVar("S", bound="Identified")
 T = TypeVar("T")
 
@@ -148,10 +150,10 @@ class StashRequests:
             # GraphQL errors can be longer than the part of the body that is read.
             return answer.body.lstrip().startswith(b"{")
 
-    def checked(self, read: Callable[[], A]) -> A:
+    def checked(self, parse: Callable[P, A], *data: P.args, **more: P.kwargs) -> A:
         """The parsed data; raises Unavailable if it contradicts itself."""
         try:
-            return read()
+            return parse(*data, **more)
         except ValueError:
             failure = self._wire.foreign("with something that contradicts itself")
         raise failure
@@ -163,7 +165,7 @@ class StashRequests:
         while True:
             total, rows = ask(after)
             ids = [id_of(row) for row in rows]
-            self.checked(lambda: answers.check_rising(ids, after=after))  # noqa: B023 - called at once
+            self.checked(answers.check_rising, ids, after)
             if rows:
                 yield rows
                 after = ids[-1]
@@ -184,7 +186,8 @@ class StashRequests:
         if not wanted:
             return {}
         data = self.ask(decoder, query(wanted), cap=min(LISTING_CAP, SCENES_CAP + SCENE_CAP * len(wanted)))
-        return self.checked(lambda: {id: parse(answer) for id, answer in by_id(data, wanted).items()})
+        rows = self.checked(partial(by_id, data, wanted))
+        return dict(zip(rows, self.checked(list, map(parse, rows.values())), strict=True))
 
     def get(self, path: str, headers: Mapping[str, str], cap: int) -> Answer:
         """The answer to a request for a file; it may be 304."""

@@ -130,14 +130,9 @@ class StashWatching:
     def _write(self, mutation: str, id: int, moments: Moments) -> tuple[int, ...]:
         variables = {"id": str(id), "times": moments.texts()}
         plays = self._requests.ask(PLAYS_WRITTEN, mutation, variables, cap=PLAYS_CAP).plays
-        return self._requests.checked(lambda: written_of(plays))
-
-
-def written_of(answer: PlaysAnswer) -> tuple[int, ...]:
-    """The plays after a write; raises ValueError if they are not as many as Stash counted."""
-    if answer.count != len(answer.history):
-        raise ValueError("a part of the plays")
-    return plays_of(answer.history)
+        if plays.count != len(plays.history):
+            raise self._requests.foreign("with a part of the plays")
+        return plays_of(plays.history)
 
 
 def plays_of(moments: Sequence[Moment]) -> tuple[int, ...]:
