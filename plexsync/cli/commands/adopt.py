@@ -46,21 +46,17 @@ def adopt(call: Call, file: Path | None) -> int:
     if not stash2plex:
         return call.refused(f"Stash has no settings of {STASH2PLEX}")
     adopted = imported(stash2plex)
-    _check(adopted.settings)
+    # All that can't be imported is reported at once, before anything is written.
+    try:
+        load(environ={}, toml_path=None, plugin_settings={**STAND_INS, **adopted.settings})
+    except ConfigError as error:
+        raise ConfigError(f"{STASH2PLEX}: {line}" for line in error.lines) from None
     shown = {name: MASK if name in SECRETS else value for name, value in adopted.settings.items()}
     if file:
         _write(file, adopted.settings)
     facts = {"settings": shown, "left": list(adopted.unsupported), "file": str(file) if file else None}
     call.answer(facts, lambda: _tell(shown, adopted.unsupported, file))
     return FINE
-
-
-def _check(settings: Mapping[str, object]) -> None:
-    """Report all settings that can't be imported at once, before anything is written; raises ConfigError."""
-    try:
-        load(environ={}, toml_path=None, plugin_settings={**STAND_INS, **settings})
-    except ConfigError as error:
-        raise ConfigError(f"{STASH2PLEX}: {line}" for line in error.lines) from None
 
 
 def _write(file: Path, settings: Mapping[str, object]) -> None:

@@ -144,7 +144,7 @@ def edit(call: Call) -> int:
     with suppress(FileExistsError):
         save(file, new_file({}), new=True)
     click.edit(filename=str(file))
-    if wrong := _problems(call):
+    if wrong := problems(sources(call), hide=partial(hide, call)):
         raise ConfigError(wrong)
     call.answer({"file": str(file), "valid": True}, lambda: say(paper(), f"{file.name} is valid; {RESTART}"))
     return FINE
@@ -204,15 +204,10 @@ def _asked(name: str) -> str:
     return line.rstrip("\r\n")
 
 
-def _problems(call: Call) -> list[str]:
-    """What is wrong with the settings of this machine."""
-    return problems(sources(call), hide=partial(hide, call))
-
-
 def _told(call: Call, name: str, done: str) -> int:
     """Say what was done, what wins over it, and what is still wrong with the settings; returns the exit code."""
     file = toml_of(call)
-    wrong = _problems(call)
+    wrong = problems(sources(call), hide=partial(hide, call))
     here = None if wrong else here_of(call)
     origin = here.origin[name] if here else ""
     winner = f"; the value from the {origin} wins over it" if origin not in ("", TOML, "default", "Stash") else ""

@@ -113,10 +113,7 @@ def facts_of(checks: Sequence[Check], settings: Sequence[dict[str, str]]) -> dic
 
 
 def _tell(checks: Sequence[Check], settings: Sequence[dict[str, str]], out: Console) -> None:
-    changed = [
-        (setting["name"], setting["value"], setting["origin"]) for setting in settings if setting["origin"] != DEFAULT
-    ]
-    if changed:
+    if changed := [tuple(setting.values()) for setting in settings if setting["origin"] != DEFAULT]:
         out.print(table("Settings that were given", ("setting", "value", "from"), changed))
     drawn = table("Checks", ("", "what", "found, and how to mend it"), [])
     for check in checks:
@@ -168,12 +165,8 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
     except NewerDatabase as error:
         yield problem("database", str(error), "install the newer PlexSync again", NEWER)
     except (LocalFault, Unusable) as error:
-        yield problem("database", str(error), _mend(start), WRONG)
-
-
-def _mend(start: Begun) -> str:
-    """What to do about a database that can't be used."""
-    return "mend that (docs/postgresql.md)" if start.address.is_postgres else MEND_FILE
+        mend = "mend that (docs/postgresql.md)" if start.address.is_postgres else MEND_FILE
+        yield problem("database", str(error), mend, WRONG)
 
 
 def _settings(loaded: Loaded) -> list[dict[str, str]]:

@@ -111,20 +111,16 @@ def read(start: Begun, parts: Parts, wanted: DriftFilter, scenes: Sequence[int],
     try:
         start.meet(parts)
         if not away and scenes:
-            return drift_facts(_of_scenes(parts, wanted, scenes))
+            entries = map(wanted.narrowed, drift_now(parts.looker, list(dict.fromkeys(scenes))))
+            chosen = tuple(entry for entry in entries if entry.fields)
+            with parts.store.reading() as db:
+                return drift_facts(DriftPage(chosen, None, db.standings.count_kept(), db.notes.count_kept()))
         if not away:
             return drift_facts(drift_page(parts.looker, wanted, after=after, limit=SHOWN))
     except NeighbourError as error:
         away = str(error)
     with parts.store.reading() as db:
         return known_drift(db, wanted, away, after=after, limit=SHOWN)
-
-
-def _of_scenes(parts: Parts, wanted: DriftFilter, scenes: Sequence[int]) -> DriftPage:
-    entries = drift_now(parts.looker, list(dict.fromkeys(scenes)))
-    chosen = tuple(entry for entry in map(wanted.narrowed, entries) if entry.fields)
-    with parts.store.reading() as db:
-        return DriftPage(chosen, None, db.standings.count_kept(), db.notes.count_kept())
 
 
 # --- the list as text ------------------------------------------------------------------------------------------------

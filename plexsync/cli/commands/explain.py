@@ -146,9 +146,5 @@ def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out:
 
 
 def _values(field: str, *values: Value | None) -> list[str]:
-    return [_shown(on_screen(value, field)) for value in values]
-
-
-def _shown(value: Value | None) -> str:
-    text = ", ".join(value) if isinstance(value, tuple) else value or ""
-    return safe(text, 120) or "-"
+    shown = (on_screen(value, field) for value in values)
+    return [safe(", ".join(value) if isinstance(value, tuple) else value or "", 120) or "-" for value in shown]

@@ -58,8 +58,8 @@ def fix(call: Call, cause: str | None) -> int:
       plexsync fix --cause ambiguous
       plexsync fix --json
     """
-    walk = Walk(call, cause or "")
     if sys.stdin.isatty() and sys.stderr.isatty() and not call.json:
+        walk = Walk(call, cause or "")
         # A changed setting needs new clients.
         while walk.goes_on:
             with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:

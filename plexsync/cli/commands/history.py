@@ -67,11 +67,6 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
     return FINE
 
 
-def _moments(entry: PlaysRow) -> str:
-    words = ", ".join(local(moment * 1000) for moment in entry.moments[:MOMENTS])
-    return words + (f" and {len(entry.moments) - MOMENTS:,} more" if len(entry.moments) > MOMENTS else "")
-
-
 def _table(name: str, past: Sequence[PastRow]) -> Table:
     rows: list[tuple[str, ...]] = []
     for entry in past:
@@ -80,13 +75,10 @@ def _table(name: str, past: Sequence[PastRow]) -> Table:
             event = f"item {entry.key}" if not entry.undone else f"{PUSHES[entry.undone]}, item {entry.key}"
             rows += [(at, event, change_words(field, moved)) for field, moved in entry.moved.items()]
         elif isinstance(entry, PlaysRow):
-            rows.append((at, PLAY_WORDS.get(entry.state, entry.state), _moments(entry)))
+            moments = ", ".join(local(moment * 1000) for moment in entry.moments[:MOMENTS])
+            more = f" and {len(entry.moments) - MOMENTS:,} more" if len(entry.moments) > MOMENTS else ""
+            rows.append((at, PLAY_WORDS.get(entry.state, entry.state), moments + more))
         else:
-            rows.append(
-                (
-                    at,
-                    f"attempt, then {job_word(entry.state)}",
-                    f"{entry.error} ({entry.cls})" if entry.cls else entry.error,
-                )
-            )
+            reason = f"{entry.error} ({entry.cls})" if entry.cls else entry.error
+            rows.append((at, f"attempt, then {job_word(entry.state)}", reason))
     return table(f"History of {name}", ("at", "what", "before -> after, or why it failed"), rows)

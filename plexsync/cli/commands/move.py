@@ -40,9 +40,13 @@ def move(call: Call, place: str | None, file: Path | None, schema: str | None) -
       plexsync move --to sqlite
     """
     url = _target(place, file)
+    try:
+        schema = schema and checked_schema(schema)
+    except ValueError as error:
+        raise click.UsageError(f"--schema {error}.") from None
     call.hide(*secret_parts(url))
     with begun(call) as start:
-        target = StoreAddress(start.folder, url, _schema(schema) if schema else start.config.database_schema)
+        target = StoreAddress(start.folder, url, schema or start.config.database_schema)
         if not url and not start.address.is_postgres:
             raise click.UsageError(f"{start.address.name} is the database in use already.")
         # Where the settings name the new database already, the file is what is left to move.
@@ -73,14 +77,6 @@ def _target(place: str | None, file: Path | None) -> str:
     except ValueError as error:
         raise click.UsageError(f"{'--to' if file is None else '--to-file'} {error}.") from None
     return url
-
-
-def _schema(name: str) -> str:
-    """The name of a schema, checked as the setting is. Raises UsageError."""
-    try:
-        return checked_schema(name)
-    except ValueError as error:
-        raise click.UsageError(f"--schema {error}.") from None
 
 
 def _sentences(done: MoveResult, target: StoreAddress, schema: str, others: tuple[str, ...]) -> str:

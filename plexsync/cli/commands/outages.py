@@ -6,12 +6,12 @@ from rich.console import Console
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, say, table
-from plexsync.reports.format import lasting, local, share, unstamped
+from plexsync.reports.format import lasting, local, many, share, unstamped
 from plexsync.reports.outages import MOST_DAYS, OutageHistory, report
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.rules.choices import hold_cause
 from plexsync.rules.gate_names import caption
-from plexsync.rules.outages import OutageKind, OutageTotals
+from plexsync.rules.outages import OutageKind
 from plexsync.rules.status_words import DOWN, ON_HOLD
 
 
@@ -40,7 +40,19 @@ def _tell(outages: list[OutageFacts], history: OutageHistory, out: Console) -> N
     if outages:
         heads = ("since", "lasted", "server", "what", "queued", "last message")
         out.print(table("Outages", heads, map(_row, outages), right=(4,)))
-    say(out, _line(history.figures, _span(history)))
+    span = "the last day" if history.days == 1 else f"the last {history.days:,} days"
+    if history.is_short:
+        span = f"the {lasting(history.now - history.start)} since PlexSync was installed"
+    figures = history.figures
+    if not figures.interruptions:
+        say(out, f"No outage in {span}: availability 100 %.")
+        return
+    mttr = "-" if figures.mttr is None else lasting(figures.mttr)
+    say(
+        out,
+        f"In {span}: {many(figures.interruptions, 'interruption')}, {lasting(figures.down)} in all; mean time to recovery "
+        f"{mttr}, between interruptions {lasting(figures.mtbf or 0)}; availability {share(figures.availability)}.",
+    )
 
 
 def _row(outage: OutageFacts) -> tuple[str, ...]:
@@ -54,23 +66,4 @@ def _row(outage: OutageFacts) -> tuple[str, ...]:
         else DOWN + (" (writes)" if cause == "write" else ""),
         f"{outage['waiting']:,}",
         outage["error"],
-    )
-
-
-def _span(history: OutageHistory) -> str:
-    """The time that the figures are of, in words."""
-    if history.is_short:
-        return f"the {lasting(history.now - history.start)} since PlexSync was installed"
-    return "the last day" if history.days == 1 else f"the last {history.days:,} days"
-
-
-def _line(figures: OutageTotals, span: str) -> str:
-    """The summary in one line."""
-    if not figures.interruptions:
-        return f"No outage in {span}: availability 100 %."
-    mttr = "-" if figures.mttr is None else lasting(figures.mttr)
-    times = "1 interruption" if figures.interruptions == 1 else f"{figures.interruptions:,} interruptions"
-    return (
-        f"In {span}: {times}, {lasting(figures.down)} in all; mean time to recovery {mttr}, between interruptions "
-        f"{lasting(figures.mtbf or 0)}; availability {share(figures.availability)}."
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from plexsync.app.stored import Stored
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.commands.doctor import examined, facts_of
 from plexsync.cli.commands.log import LogTail, folder_of
@@ -84,8 +85,8 @@ def _of_server(call: Call) -> dict[str, str]:
     """What is about the Plex server of this call."""
     return {
         "doctor.json": _text(lambda: facts_of(*examined(call))),
-        "status.json": _text(lambda: _status(call)),
-        "outages.json": _text(lambda: _outages(call)),
+        "status.json": _text(lambda: _of_store(call, status_facts)),
+        "outages.json": _text(lambda: _of_store(call, lambda parts: outage_report(parts, DAYS).facts())),
         "plexsync.log": _log(call),
     }
 
@@ -100,14 +101,9 @@ def machine() -> dict[str, str]:
     }
 
 
-def _status(call: Call) -> Mapping[str, object]:
+def _of_store(call: Call, report: Callable[[Stored], Mapping[str, object]]) -> Mapping[str, object]:
     with opened(call) as parts:
-        return status_facts(parts)
-
-
-def _outages(call: Call) -> Mapping[str, object]:
-    with opened(call) as parts:
-        return outage_report(parts, DAYS).facts()
+        return report(parts)
 
 
 def _text(collect: Callable[[], Mapping[str, object]]) -> str:

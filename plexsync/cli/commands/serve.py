@@ -6,7 +6,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 from time import monotonic
 
@@ -50,7 +50,7 @@ from plexsync.rules.gate_names import caption, shown
 from plexsync.rules.job import State
 from plexsync.rules.status_words import SceneStatus, counted, in_sync_words
 from plexsync.store.address import StoreAddress
-from plexsync.store.database import Reader, load_tables
+from plexsync.store.database import load_tables
 from validation.sources import ConfigError
 
 log = logging.getLogger("PlexSync.serve")
@@ -99,22 +99,15 @@ def serve(
     """
     load_tables()
     try:
-        return _served(
-            call,
-            as_needed=as_needed,
-            no_web=no_web,
-            take_over=take_over,
-            demo_switch=demo_switch,
-            with_first=with_first,
-        )
+        return _serve(call, as_needed, no_web, take_over, demo_switch, with_first)
     except LocalFault as fault:
         # A supervisor restarts this process: by then the fault may have passed, or the database is recreated.
         tell(fault, call)
         return FAILED
 
 
-def _served(
-    call: Call, *, as_needed: bool, no_web: bool, take_over: bool, demo_switch: Path | None, with_first: bool
+def _serve(
+    call: Call, as_needed: bool, no_web: bool, take_over: bool, demo_switch: Path | None, with_first: bool
 ) -> int:
     outcomes: Counter[str] = Counter()
     with (
@@ -301,26 +294,20 @@ class Reporter:
 
     def _show(self) -> None:
         self._shown = monotonic()
-        try:
+        # The loop reports an error and waits; the line can wait as well.
+        with suppress(LocalFault):
             text = self._text(self.parts) if self.parts else ""
-        except LocalFault:
-            # The loop reports the error and waits; the line can wait as well.
-            return
-        rate = sum(self._fresh.values()) / max(self._shown - self._logged, 1.0)
-        self._line.show(f"{text} | {rate:.1f}/s" if rate else text)
-
-    def _count_undone(self, db: Reader) -> int:
-        """The number of undone scenes; counted now and then, because there may be very many."""
-        if self._undone_at is None or monotonic() - self._undone_at >= UNDONE_PACE:
-            self._undone = sum(db.memories.count_undone().values())
-            self._undone_at = monotonic()
-        return self._undone
+            rate = sum(self._fresh.values()) / max(self._shown - self._logged, 1.0)
+            self._line.show(f"{text} | {rate:.1f}/s" if rate else text)
 
     def _text(self, parts: Parts) -> str:
         now = parts.clock.now()
         with parts.store.reading() as db:
             waiting = db.jobs.count_unsettled()
-            in_step = db.jobs.count_states()[State.IDLE] - self._count_undone(db)
+            # There may be very many undone ones.
+            if self._undone_at is None or monotonic() - self._undone_at >= UNDONE_PACE:
+                self._undone, self._undone_at = sum(db.memories.count_undone().values()), monotonic()
+            in_step = db.jobs.count_states()[State.IDLE] - self._undone
             in_sync = in_sync_words(db.standings.kept_fields())
             gates = shown({*db.breakers.names(), *db.holds.names()})
             rows = {gate: db.breakers.find(gate) for gate in gates}

@@ -2,8 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import monotonic
 
 import click
@@ -54,7 +52,7 @@ def top(call: Call, once: bool, every: float) -> int:
       plexsync top --json --every 10
     """
     out = paper()
-    if not (once or call.json) and not _can_draw(out):
+    if not (once or call.json) and (out.is_dumb_terminal or not sys.stdout.isatty()):
         raise click.UsageError(NO_TERMINAL)
     with opened(call) as parts, stoppable() as stop:
         if call.json:
@@ -65,10 +63,6 @@ def top(call: Call, once: bool, every: float) -> int:
             _watch(parts, stop, out, every)
     # Ctrl-C is the usual way to end it.
     return FINE
-
-
-def _can_draw(out: Console) -> bool:
-    return sys.stdout.isatty() and not out.is_dumb_terminal
 
 
 def _print_once(parts: Stored, stop: Stop, out: Console) -> None:
@@ -96,7 +90,7 @@ def _watch(parts: Stored, stop: Stop, out: Console, every: float) -> None:
     """Draw until the user quits. A read error is shown, and the read is repeated."""
     rates, snapshot, trouble = Rates(), glance(parts), ""
     rates.take(snapshot)
-    with _screen(out) as live, pressed() as key:
+    with Live(console=out, screen=True, auto_refresh=False, vertical_overflow="crop") as live, pressed() as key:
         looked, size = monotonic(), _draw(live, out, snapshot, rates, trouble)
         while not stop and key() not in ("q", "Q", "\x03"):
             if monotonic() - looked >= every:
@@ -110,12 +104,6 @@ def _watch(parts: Stored, stop: Stop, out: Console, every: float) -> None:
             elif out.size != size:
                 size = _draw(live, out, snapshot, rates, trouble)
             stop.event.wait(LOOK)
-
-
-@contextmanager
-def _screen(out: Console) -> Iterator[Live]:
-    with Live(console=out, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
-        yield live
 
 
 def _draw(live: Live, out: Console, snapshot: Glance, rates: Rates, trouble: str) -> ConsoleDimensions:

@@ -1,7 +1,6 @@
 """`plexsync verify`: whether Plex shows what Stash says, in a figure."""
 
 from collections import Counter
-from collections.abc import Sequence
 from random import SystemRandom
 
 import click
@@ -10,12 +9,12 @@ from rich.console import Console
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command
-from plexsync.cli.daemon.signals import Stop, stoppable
+from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
-from plexsync.reports.comparisons import PreviewFacts, VerifyFacts, scene_facts
+from plexsync.reports.comparisons import VerifyFacts, scene_facts
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.rows import short
 from plexsync.rules import verified
@@ -50,7 +49,12 @@ def verify(call: Call, sample: int | None) -> int:
     ):
         start.meet(parts)
         drawn = _drawn(parts, sample) if sample else None
-        counts, kept, differing = _compared(parts, drawn, bar, stop)
+        counts, kept, differing = Counter[str](), 0, list[Preview]()
+        for preview in parts.previewer.preview(drawn, sweep=True, progress=bar.at, stopping=stop.event.is_set):
+            counts[preview.standing] += 1
+            kept += preview.kept_fields
+            if preview.standing == WOULD_CHANGE and len(differing) < LISTED:
+                differing.append(preview)
         now = parts.clock.now()
         in_sync, differ = sum(counts[name] for name in AS_STASH_SAYS), counts[WOULD_CHANGE]
         if not stop:
@@ -81,21 +85,6 @@ def _drawn(parts: Parts, count: int) -> list[int]:
     return sorted(SystemRandom().sample(ids, min(count, len(ids))))
 
 
-def _compared(
-    parts: Parts, ids: Sequence[int] | None, bar: ProgressBar, stop: Stop
-) -> tuple[Counter[str], int, list[Preview]]:
-    """(how many scenes there are of each finding, the number of fields that Plex keeps, the first scenes that differ)."""
-    counts: Counter[str] = Counter()
-    kept = 0
-    differing: list[Preview] = []
-    for preview in parts.previewer.preview(ids, sweep=True, progress=bar.at, stopping=lambda: bool(stop)):
-        counts[preview.standing] += 1
-        kept += preview.kept_fields
-        if preview.standing == WOULD_CHANGE and len(differing) < LISTED:
-            differing.append(preview)
-    return counts, kept, differing
-
-
 def _tell(facts: VerifyFacts, out: Console) -> None:
     compared = facts["in_sync"] + facts["differ"]
     of_all = "a sample of " if facts["sample"] else ""
@@ -108,11 +97,10 @@ def _tell(facts: VerifyFacts, out: Console) -> None:
             out, f"not compared: {', '.join(counted(word, count) for word, count in finding_counts(facts['left_out']))}"
         )
     if listed := facts["scenes_that_differ"]:
-        rows = [(str(scene["id"]), safe(scene["title"], 60), _fields(scene)) for scene in listed]
+        rows = []
+        for scene in listed:
+            fields = dict.fromkeys(short(field["field"]) for item in scene["items"] for field in item["fields"])
+            rows.append((str(scene["id"]), safe(scene["title"], 60), ", ".join(fields)))
         out.print(table("Scenes that differ", ("scene", "title", "fields"), rows, right=(0,)))
         more = f"; {facts['differ'] - len(listed):,} more" if facts["differ"] > len(listed) else ""
         say(out, f"plexsync sync {' '.join(row[0] for row in rows)} syncs these{more}")
-
-
-def _fields(facts: PreviewFacts) -> str:
-    return ", ".join(dict.fromkeys(short(field["field"]) for item in facts["items"] for field in item["fields"]))
