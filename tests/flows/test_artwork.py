@@ -16,6 +16,7 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import FIELDS
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.records import BreakerRow
+from plexsync.rules.taken_back import TakenBack
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House, path_of
@@ -612,7 +613,7 @@ def test_a_scene_whose_cover_can_not_be_read_can_be_taken_back(house, how):
     house.stash_sim.set_cover(id, BLUE)
     house.stash_sim.faults.set(screenshot(status=500))
     worker = house.hire()
-    seen = worker.looker.look([id], undoing=how)
+    seen = worker.looker.look([id], TakenBack(how))
     assert [sight.error for sight in seen] == [None]
     assert wish_undone(house.store, SceneUndo(worker.looker), house.clock, [id], how).jobs == [id]
     house.work_until_settled()

@@ -6,6 +6,7 @@ from plexsync.flows.scenes.plex_index import CHANGE_PACE
 from plexsync.flows.scenes.undo import preview as undo_preview
 from plexsync.flows.scenes.verbs import explain
 from plexsync.rules.job import State
+from plexsync.rules.taken_back import TakenBack
 from tests.engine.house import path_of
 
 
@@ -39,7 +40,7 @@ def looks(house):
         "dry run": lambda _: list(worker.previewer.preview()),
         "dry run of scenes": lambda id: list(worker.previewer.preview([id])),
         "dry run of a take-over": lambda _: list(worker.previewer.preview(take_over=True)),
-        "dry run of an undo": lambda id: list(undo_preview(worker.glances, [id], "undo")),
+        "dry run of an undo": lambda id: list(undo_preview(worker.glances, [id], TakenBack.UNDO)),
     }
 
 

@@ -15,6 +15,7 @@ from plexsync.rules.desired import NAMES, Profile
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import FIELDS
 from plexsync.rules.job import PLAYS, Kind, State, Why
+from plexsync.rules.taken_back import TakenBack
 from plexsync.simulator.stash_images import png
 from plexsync.store.database import Database
 from plexsync.store.documents import encode
@@ -517,7 +518,7 @@ def test_a_preview_tells_what_will_be_done_and_does_nothing(house):
     house.forget_requests()
     before = house.rows("select subject, item, document from memory")
     worker = house.worker
-    seen = list(preview(worker.looker, [*ids, 99], "undo"))
+    seen = list(preview(worker.looker, [*ids, 99], TakenBack.UNDO))
     assert [sight.id for sight in seen] == ids
     promised = [target.plan.edit for sight in seen for target in sight.targets]
     assert set(promised[0]) == {"title", "studio", "genre", "collection"}

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
-from functools import partial
+from typing import Literal
 
 from plexsync.engine.expiry import Expiry
 from plexsync.engine.gates import Gates
@@ -71,6 +71,10 @@ BEING_PROBED = Waiting("plexsync probe has not restored its item yet", "released
 REST_LEFT = "you approved only a part of its changes (plexsync sync SCENE writes the rest)"
 NO_LONGER = "what you approved is no longer true: "
 OUTDATED = f"{NO_LONGER}{{}} (nothing was written; plexsync sync SCENE writes what Stash says)"
+# How scenes are inspected: as they are (`TakenBack.NO`), or as if you undid, took over or redid all of them now.
+AsIf = TakenBack | Literal["take over", "redo"]
+TAKING_OVER: AsIf = "take over"
+REDOING: AsIf = "redo"
 # The mark of a take-over in a preview.
 ASKED = "asked"
 
@@ -116,12 +120,10 @@ class Looker:
         self.matcher = SceneMatcher(store, stash, plex, indexer, gates, rules, patient=patient)
         self._undone_scenes = UndoneScenes(store, stash, self.matcher, gates, rules, pictures)
 
-    def look(
-        self, ids: Sequence[int], *, undoing: TakenBack = TakenBack.NO, taking_over: bool = False, redoing: bool = False
-    ) -> list[Inspection]:
-        """Inspect the scenes with these ids. Those that Stash does not have (any more) are Gone.
+    def look(self, ids: Sequence[int], as_if: AsIf = TakenBack.NO) -> list[Inspection]:
+        """Inspect the scenes with these ids, as if you undid, took over or redid all of them now.
 
-        `undoing`, `taking_over`, `redoing`: show what undoing, taking over or redoing all of them now would do.
+        Those that Stash does not have (any more) are Gone.
         """
         answers = read_each(self.gates, Neighbour.STASH, self.stash.scenes, ids)
         scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
@@ -131,28 +133,20 @@ class Looker:
             self._stash_identity.check_again(self.gates)
         if gone:
             self.losses.ensure(gone)
-        inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over, redoing=redoing) + failed
+        inspections = self.look_at(scenes, as_if) + failed
         if not gone:
             return inspections
-        lost = self.losses.known_among(gone)
-        return inspections + self._beside_probe(self._undone_scenes.removed(gone, undoing, lost))
+        undoing = as_if if isinstance(as_if, TakenBack) else TakenBack.NO
+        removed = self._undone_scenes.removed(gone, undoing, self.losses.known_among(gone))
+        return inspections + self._beside_probe(removed)
 
-    def look_at_each(
-        self, ids: Sequence[int], *, undoing: TakenBack = TakenBack.NO, taking_over: bool = False, redoing: bool = False
-    ) -> Iterator[list[Inspection]]:
+    def look_at_each(self, ids: Sequence[int], as_if: AsIf = TakenBack.NO) -> Iterator[list[Inspection]]:
         """Inspect many scenes for a caller without a claim, a batch at a time. Otherwise as `look`."""
         for start in range(0, len(ids), BATCH):
             self.gates.enter(*READS)
-            yield self.look(ids[start : start + BATCH], undoing=undoing, taking_over=taking_over, redoing=redoing)
+            yield self.look(ids[start : start + BATCH], as_if)
 
-    def look_at(
-        self,
-        scenes: Sequence[Scene],
-        *,
-        undoing: TakenBack = TakenBack.NO,
-        taking_over: bool = False,
-        redoing: bool = False,
-    ) -> list[Inspection]:
+    def look_at(self, scenes: Sequence[Scene], as_if: AsIf = TakenBack.NO) -> list[Inspection]:
         """Inspect scenes that were just read from Stash. Otherwise as `look`.
 
         Scenes out of scope cost no request to Plex, unless they are being undone. Nor do those that may be ignored.
@@ -162,30 +156,28 @@ class Looker:
         if self._rules.scope.terms:
             reasons = {scene.id: outside(scene, self._rules.scope) for scene in scenes}
             settled = {id: OutOfScope(reason) for id, reason in reasons.items() if reason}
-        back = set(settled)
-        if settled and not undoing:
-            back = set() if redoing else self._undone_scenes.marked_among(settled) - others
+        undoing = as_if if isinstance(as_if, TakenBack) else TakenBack.NO
+        back = set(settled) if undoing else set[int]()
+        if settled and not undoing and as_if != REDOING:
+            back = self._undone_scenes.marked_among(settled) - others
         with self.store.reading() as db:
             held_ignores = db.notes.held_ignores(scene.id for scene in scenes)
             held_ignores |= db.notes.ignored_once_undone(others) if others else frozenset()
         settled |= {id: ignored_another(id) for id in held_ignores}
         back -= held_ignores
         inside = [scene for scene in scenes if scene.id not in settled or scene.id in back]
-        ask = partial(self._look_in_plex, taking_over=taking_over, redoing=redoing)
         parts = (part for part in (self.pictures if self.pictured else None, self.choices) if part)
         with ExitStack() as stack:
             for part in parts:
                 stack.enter_context(part.batch(inside))
-            sights = ask(inside, others, undoing) if inside or not settled else []
+            sights = self._look_in_plex(inside, others, as_if) if inside or not settled else []
         by_id = {sight.id: sight for sight in self._beside_probe(sights)}
         for scene in scenes:
             if scene.id in settled and not (scene.id in by_id and by_id[scene.id].undone):
                 by_id[scene.id] = Inspection(scene.id, scene, outcome=settled[scene.id])
         return [by_id[scene.id] for scene in scenes]
 
-    def _look_in_plex(
-        self, scenes: Sequence[Scene], others: Collection[int], undoing: TakenBack, *, taking_over: bool, redoing: bool
-    ) -> list[Inspection]:
+    def _look_in_plex(self, scenes: Sequence[Scene], others: Collection[int], as_if: AsIf) -> list[Inspection]:
         self.identity.ensure(self.gates)
         if not self.recovery.is_checked:
             self.recovery.check()
@@ -194,23 +186,18 @@ class Looker:
             return self._on_another_server(scenes)
         verdicts, items = paired.verdicts, paired.items
         past = self._past(verdicts)
-        past = past.redone(verdicts) if redoing else past
+        past = past.redone(verdicts) if as_if == REDOING else past
         past = (past.without(others) if others else past).believed(items)
         keys = {id: verdict.keys for id, verdict in verdicts.items() if isinstance(verdict, Matched)}
         past, names = self._names.applied(scenes, keys, items, past) if self._names.is_on else (past, None)
         past = replace(past, provenances=self.recovery.provenances(items, past.memories))
-        if taking_over:
+        if as_if == TAKING_OVER:
             past = replace(past, take_overs={scene.id: ASKED for scene in scenes})
-        back = (
-            self._undone_scenes.undone_among(scenes, verdicts, past, undoing)
-            if undoing or any(map(undone, past.memories.values()))
-            else {}
-        )
         undone_scenes: Mapping[int, Inspection] = {}
-        if back:
-            undone_scenes = self._undone_scenes.with_targets(
-                [*back.values()], verdicts, items, past, afresh=bool(undoing)
-            )
+        undoing = as_if if isinstance(as_if, TakenBack) else TakenBack.NO
+        if undoing or any(map(undone, past.memories.values())):
+            back = self._undone_scenes.undone_among(scenes, verdicts, past, undoing)
+            undone_scenes = self._undone_scenes.with_targets(back, verdicts, items, past, afresh=bool(undoing))
         plain = [scene for scene in scenes if scene.id not in undone_scenes]
         # The pictures of scenes that are certain to be planned are read ahead.
         certain = _certain(plain, verdicts, items, past.profiles, self._rules.profile) if self.pictured else []

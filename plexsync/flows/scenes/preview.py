@@ -14,7 +14,7 @@ from datetime import datetime
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.undo import Progress, quiet
 from plexsync.engine.watching import asked_pages
-from plexsync.flows.scenes.inspection import BATCH, NO_LONGER, Looker
+from plexsync.flows.scenes.inspection import BATCH, NO_LONGER, REDOING, TAKING_OVER, AsIf, Looker
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.reconcile import stands
 from plexsync.flows.scenes.verbs import changed_since
@@ -31,6 +31,7 @@ from plexsync.rules.job import SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutO
 from plexsync.rules.plan_records import Note
 from plexsync.rules.records import JobRow
 from plexsync.rules.status_words import PREVIEWED, Finding, finding_word, in_sync_line
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import held
 from plexsync.store.database import Reader
 
@@ -96,14 +97,15 @@ class Previewer:
         `take_over`: preview a sync that takes over what was in Plex before PlexSync. `redo`: preview a sync of these
         scenes that ends their undo. `sweep`: preview what a full comparison would do with these scenes.
         """
+        as_if = TAKING_OVER if take_over else REDOING if redo else TakenBack.NO
         self._gates.enter(*READS)
         if since is not None:
             ids = changed_since(self._stash, self._gates, since)
         if ids is None:
             total = self._gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
-            batches = self._all(taking_over=take_over)
+            batches = self._all(as_if)
         else:
-            total, batches = len(ids), self._looker.look_at_each(ids, taking_over=take_over, redoing=redo)
+            total, batches = len(ids), self._looker.look_at_each(ids, as_if)
         done = 0
         while not stopping():
             sights = next(batches, None)
@@ -118,11 +120,11 @@ class Previewer:
             done += len(sights)
             progress(done, max(done, total))
 
-    def _all(self, *, taking_over: bool) -> Iterator[list[Inspection]]:
+    def _all(self, as_if: AsIf) -> Iterator[list[Inspection]]:
         for page in asked_pages(self._gates, READ_STASH, self._stash.walk(), of_all=True):
             for start in range(0, len(page), BATCH):
                 self._gates.enter(*READS)
-                yield self._looker.look_at(page[start : start + BATCH], taking_over=taking_over)
+                yield self._looker.look_at(page[start : start + BATCH], as_if)
 
 
 def preview_of(sight: Inspection, row: JobRow | None, *, sweep: bool, whole: bool = False) -> Preview:
@@ -196,7 +198,7 @@ def approve(
     for start in range(0, len(scenes), BATCH):
         batch = {scene.id: scene for scene in scenes[start : start + BATCH]}
         looker.gates.enter(*READS)
-        sights = {sight.id: sight for sight in looker.look(list(batch), taking_over=take_over)}
+        sights = {sight.id: sight for sight in looker.look(list(batch), TAKING_OVER if take_over else TakenBack.NO)}
         with looker.store.writing() as tx:
             rows = tx.jobs.of(Kind.SCENE, list(batch))
             for id, scene in batch.items():

@@ -179,5 +179,5 @@ def preview(looker: Looker, ids: Sequence[int], reason: TakenBack) -> Iterator[I
     for start in range(0, len(ids), BATCH):
         with looker.store.reading() as db:
             batch = [id for id in ids[start : start + BATCH] if _items(db, id)]
-        for sights in looker.look_at_each(batch, undoing=reason):
+        for sights in looker.look_at_each(batch, reason):
             yield from sorted(sights, key=lambda sight: sight.id)

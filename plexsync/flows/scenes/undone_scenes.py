@@ -47,9 +47,9 @@ class UndoneScenes:
 
     def undone_among(
         self, scenes: Sequence[Scene], verdicts: Mapping[int, Verdict], past: Past, undoing: TakenBack
-    ) -> dict[int, Inspection]:
+    ) -> list[Inspection]:
         """The scenes that stay undone, or (`undoing`) would be. Their targets are not inspected yet."""
-        inspections = {}
+        inspections = []
         with self._store.reading() as db:
             ignored = db.notes.ignored_once_undone(scene.id for scene in scenes)
         for scene in scenes:
@@ -65,11 +65,11 @@ class UndoneScenes:
             )
             try:
                 if undoing or scene.id in ignored or self._stays_undone(scene, keys, past):
-                    inspections[scene.id] = base
+                    inspections.append(base)
             except NeighbourError as error:
                 if not may_be_its_own(error):
                     raise
-                inspections[scene.id] = replace(base, error=error)
+                inspections.append(replace(base, error=error))
         return inspections
 
     def removed(self, ids: Sequence[int], undoing: TakenBack, lost: Collection[int]) -> list[Inspection]:
