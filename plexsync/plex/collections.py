@@ -27,7 +27,8 @@ from plexsync.plex.answers import (
     whole_number,
 )
 from plexsync.plex.requests import UNWANTED, UNWANTED_FIELDS, PlexRequests, check_number, query, slice_of
-from plexsync.rules.collection_servers import HOME_PLACES, PREFS, ListedCollection, PlexCollection
+from plexsync.rules.collection_servers import PREFS, ListedCollection, PlexCollection
+from plexsync.rules.collections import PLACES
 from plexsync.rules.item import Item
 from plexsync.rules.plan_records import Edit
 from plexsync.rules.traits import CollectionForm
@@ -39,7 +40,7 @@ COMPOSED = "/library/collections/"
 HUB = "custom.collection."
 # What the home can show: one line for each collection there.
 HUBS_CAP = 4 * MEGABYTE
-# The parameters for the places of the home, in the order of HOME_PLACES.
+# The parameters for the places of the home, in the order of PLACES.
 PROMOTIONS = ("promotedToRecommended", "promotedToOwnHome", "promotedToSharedHome")
 
 
@@ -141,11 +142,11 @@ class CollectionClient:
         """
         check_number(section)
         check_number(key)
-        if not set(places) <= set(HOME_PLACES):
+        if not set(places) <= set(PLACES):
             raise ValueError("the home has no such place")
         manage = f"/hubs/sections/{section}/manage"
         hub = f"{manage}/{_hub(section, key)}"
-        shown = {name: str(int(place in places)) for name, place in zip(PROMOTIONS, HOME_PLACES, strict=True)}
+        shown = {name: str(int(place in places)) for name, place in zip(PROMOTIONS, PLACES, strict=True)}
         if places and managed:
             self._requests.ask("PUT", f"{hub}?{query(shown)}")
         elif places:
@@ -203,7 +204,7 @@ def _hub(section: str, key: str) -> str:
 
 def _places(hub: HubAnswer) -> tuple[str, ...]:
     flags = (hub.promotedToRecommended, hub.promotedToOwnHome, hub.promotedToSharedHome)
-    return tuple(place for place, flag in zip(HOME_PLACES, flags, strict=True) if is_set(flag))
+    return tuple(place for place, flag in zip(PLACES, flags, strict=True) if is_set(flag))
 
 
 def _collection(metadata: CollectionAnswer, container: FullPage[CollectionAnswer]) -> PlexCollection:

@@ -15,8 +15,6 @@ from plexsync.rules.traits import CollectionForm
 # The settings of a collection that Plex shows beside its fields, each with the value that stands for Plex's default. They
 # have no lock. In an `Item` the default is ''.
 PREFS = {"collectionMode": "-1", "collectionSort": "0"}
-# Where the home of Plex can show a collection.
-HOME_PLACES = ("recommended", "home", "shared")
 # The kinds of objects in Stash that have a name of their own.
 OBJECT_SOURCES = ("studio", "group", "tag", "performer")
 
@@ -71,7 +69,7 @@ class PlexCollections(Protocol):
         """Put a member behind another one, or first. Raises Missing if one of them is no member."""
 
     def homes(self, section: str) -> dict[str, tuple[str, ...]]:
-        """The collections of a library that its home manages: where it shows each (of `HOME_PLACES`), in one request."""
+        """The collections of a library that its home manages: where it shows each (of `PLACES`), in one request."""
 
     def show_home(self, section: str, key: str, places: Collection[str], *, managed: bool) -> None:
         """Show a collection at exactly these places; at none: take it out of the home. `managed`: `homes` has it."""
@@ -99,16 +97,6 @@ class CollectionSource:
     scenes_below: int = 0
 
 
-@dataclass(frozen=True)
-class ObjectStamp:
-    """When an object in Stash was changed, and its scenes (-1 if they were not asked for), as in `CollectionSource`."""
-
-    id: int
-    updated_at: str
-    scenes: int = -1
-    scenes_below: int = -1
-
-
 class StashCollections(Protocol):
     """The sources of collections in Stash."""
 
@@ -119,8 +107,8 @@ class StashCollections(Protocol):
         `organized` (1).
         """
 
-    def object_stamps(self, source: str, *, page: int = 500, counted: bool = False) -> Iterator[list[ObjectStamp]]:
-        """All objects of one of `OBJECT_SOURCES`, in pages by id; `counted`: with their numbers of scenes.
+    def object_stamps(self, source: str, *, page: int = 500, counted: bool = False) -> Iterator[list[CollectionSource]]:
+        """All objects of one of `OBJECT_SOURCES`, in pages by id: when each was changed, and its scenes if `counted`.
 
         Only `objects` proves that one is gone: an object can be left out while others are created and deleted.
         """

@@ -6,7 +6,7 @@ from math import ceil
 import msgspec
 
 from plexsync.http.client import LISTING_CAP
-from plexsync.rules.collection_servers import CollectionSource, ObjectStamp
+from plexsync.rules.collection_servers import CollectionSource
 from plexsync.rules.scene import Image
 from plexsync.stash import answers, collection_queries, queries
 from plexsync.stash.requests import StashRequests, scenes_cap, walking
@@ -96,7 +96,7 @@ class StashCollecting:
         objects = ((source, id, self._source(source, id, data[f"{source}{id}"])) for source, id in pairs)
         return {(source, id): object for source, id, object in objects if object}
 
-    def object_stamps(self, source: str, *, page: int = 500, counted: bool = False) -> Iterator[list[ObjectStamp]]:
+    def object_stamps(self, source: str, *, page: int = 500, counted: bool = False) -> Iterator[list[CollectionSource]]:
         """All objects of a source with a name, in pages by id; `counted`: with their numbers of scenes.
 
         Objects can only be listed by page number, so a page that tells of deletions is read from where they moved the rest.
@@ -107,7 +107,7 @@ class StashCollecting:
         while True:
             number += 1
             data = self._requests.ask(STAMPS, query, {"page": queries.page(page, sort="id", number=number)}).listed
-            stamps = [self._requests.checked(_stamp_of, answer, counted=counted) for answer in data.objects]
+            stamps = [self._requests.checked(_stamp_of, source, answer, counted=counted) for answer in data.objects]
             deleted, total = max(total - data.count, 0), data.count
             if deleted:
                 number = max(number - 1 - ceil(deleted / page), 0)
@@ -175,8 +175,9 @@ def _image(source: str, id: int, leaf: str, address: str | None, updated_at: str
     return Image(source, f"/{source}/{id}/{leaf}", updated_at) if answers.is_own_picture(address) else None
 
 
-def _stamp_of(answer: CountedStamp, *, counted: bool) -> ObjectStamp:
+def _stamp_of(source: str, answer: CountedStamp, *, counted: bool) -> CollectionSource:
     if counted and answer.scenes < 0:
         raise ValueError("an object without the number of its scenes")
     below = answer.scenes if answer.scenes_below is None else answer.scenes_below
-    return ObjectStamp(answers.number(answer.id), answer.updated_at, answer.scenes, below)
+    id, changed_at = answers.number(answer.id), answer.updated_at
+    return CollectionSource(source, id, updated_at=changed_at, scenes=answer.scenes, scenes_below=below)

@@ -1,6 +1,6 @@
 """The collections that PlexSync dresses: how they stand, one with its parts on both servers, and your decisions there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -27,6 +27,7 @@ from plexsync.rules.collection_status import CollectionStatus, named_status
 from plexsync.rules.job import COLLECTION
 from plexsync.store.database import Reader
 from plexsync.web.pages import Ask, PageNotFound, Wrong, page, whole_number
+from plexsync.web.scene_pages import Tab
 
 HERE = "/collections"
 SHOWN = 50
@@ -60,16 +61,6 @@ class Filter:
         return f"{HERE}?{urlencode(meant)}" if meant else HERE
 
 
-@dataclass(frozen=True)
-class CollectionTab:
-    """A tab above the list."""
-
-    name: str
-    count: int | None
-    href: str
-    here: bool
-
-
 def collections(ask: Ask) -> Response:
     """How all collections stand, and a page of the list."""
     with ask.reading() as db:
@@ -85,7 +76,12 @@ def collections(ask: Ask) -> Response:
         list=facts,
         wanted=wanted,
         tabs=_tabs(wanted, facts["counts"]),
-        libraries=_library_tabs(wanted, libraries) if len(libraries) > 1 else [],
+        libraries=[
+            Tab(title or "all libraries", None, wanted.address(library=title, offset=0), title == wanted.title)
+            for title in ("", *libraries)
+        ]
+        if len(libraries) > 1
+        else [],
         of=object_words,
         stands=stands,
         first=wanted.address(offset=0),
@@ -117,22 +113,18 @@ def _filter(ask: Ask, db: Reader) -> Filter:
     return Filter(status, title, ids.get(title, ""), place)
 
 
-def _tabs(wanted: Filter, counts: Mapping[str, int]) -> list[CollectionTab]:
-    tabs = [CollectionTab("all", sum(counts.values()), wanted.address(stands="", offset=0), wanted.status is None)]
-    for status in CollectionStatus:
-        count, here = counts.get(status, 0), status is wanted.status
-        if count or here or status in MAIN:
-            tabs.append(CollectionTab(status.word, count, wanted.address(stands=status.value, offset=0), here))
-    return tabs
-
-
-def _library_tabs(wanted: Filter, titles: Sequence[str]) -> list[CollectionTab]:
-    every = CollectionTab("all libraries", None, wanted.address(library="", offset=0), not wanted.title)
+def _tabs(wanted: Filter, counts: Mapping[str, int]) -> list[Tab]:
+    shown = [status for status in CollectionStatus if counts.get(status) or status is wanted.status or status in MAIN]
     return [
-        every,
+        Tab("all", sum(counts.values()), wanted.address(stands="", offset=0), wanted.status is None),
         *(
-            CollectionTab(title, None, wanted.address(library=title, offset=0), title == wanted.title)
-            for title in titles
+            Tab(
+                status.word,
+                counts.get(status, 0),
+                wanted.address(stands=status.value, offset=0),
+                status is wanted.status,
+            )
+            for status in shown
         ),
     ]
 

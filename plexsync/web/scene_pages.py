@@ -83,10 +83,10 @@ def _named(ask: Ask, ids: Sequence[int], listed: Sequence[int]) -> list[SceneFac
 
 @dataclass(frozen=True)
 class Tab:
-    """A tab above the list: its name, its number of scenes, its address, and whether it is open."""
+    """A tab above a list: its name, the number of what it lists, its address, and whether it is open."""
 
     name: str
-    count: int
+    count: int | None
     href: str
     here: bool
 

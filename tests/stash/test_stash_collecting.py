@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from plexsync.rules.collection_servers import CollectionSource, ObjectStamp, StashCollections
+from plexsync.rules.collection_servers import CollectionSource, StashCollections
 from plexsync.rules.errors import Unavailable
 from plexsync.rules.scene import Image
 from plexsync.simulator.stash_images import png
@@ -158,7 +158,9 @@ def test_objects_are_listed_with_their_times_and_if_asked_their_scenes(sim, stas
     assert [len(page) for page in pages] == [2, 2, 1]
     assert len(sim.log) == 3
     stamps = [stamp for page in pages for stamp in page]
-    assert stamps == [ObjectStamp(id, stamp_of(sim, source, id)) for id in range(1, 6)]
+    assert [(stamp.source, stamp.id, stamp.updated_at) for stamp in stamps] == [
+        (source, id, stamp_of(sim, source, id)) for id in range(1, 6)
+    ]
     sim.clear_log()
     counted = [stamp for page in stash.collections.object_stamps(source, counted=True) for stamp in page]
     assert [(stamp.scenes, stamp.scenes_below) for stamp in counted] == [(2, 2), *[(1, 1)] * 4]

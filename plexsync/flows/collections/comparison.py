@@ -17,11 +17,9 @@ from plexsync.rules.collection_servers import (
     OBJECT_SOURCES,
     CollectionSource,
     ListedCollection,
-    ObjectStamp,
 )
 from plexsync.rules.collection_values import scenes_of
 from plexsync.rules.collections import CollectionRow
-from plexsync.rules.desired import Profile
 from plexsync.rules.job import COLLECTION, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import COLLECTIONS_COMPARED, LAST_RECONCILE, WISHES
@@ -44,7 +42,6 @@ class CollectionComparison(Comparison):
     def __init__(self, looker: CollectionLooker, clock: Clock, settings: str, *, counts: bool) -> None:
         self._looker = looker
         self._store = looker.store
-        self._stash = looker.stash
         self._gates = looker.gates
         self._clock = clock
         self._settings = settings
@@ -105,32 +102,27 @@ class CollectionComparison(Comparison):
 
     def _changed(self, source: str, rows: Sequence[CollectionRow]) -> set[int]:
         """The rows whose objects were changed, are not listed any more, or have crossed the least number of scenes."""
-        stamps: dict[int, ObjectStamp] = {}
-        pages = self._stash.object_stamps(source, page=PAGE, counted=self.counts)
-        for page in asked_pages(self._gates, READ_STASH, pages, of_all=True):
-            stamps |= {stamp.id: stamp for stamp in page}
-        crossed = self._counted(source, rows, stamps) if self.counts else set()
+        pages = self._looker.stash.object_stamps(source, page=PAGE, counted=self.counts)
+        listed = asked_pages(self._gates, READ_STASH, pages, of_all=True)
+        stamps = {stamp.id: stamp for page in listed for stamp in page}
+        crossed = self._counted(rows, stamps) if self.counts else set()
         return crossed | {
             row.id
             for row in rows
             if row.object.id not in stamps or (row.item and stamps[row.object.id].updated_at != row.object_at)
         }
 
-    def _counted(self, source: str, rows: Sequence[CollectionRow], stamps: Mapping[int, ObjectStamp]) -> set[int]:
+    def _counted(self, rows: Sequence[CollectionRow], stamps: Mapping[int, CollectionSource]) -> set[int]:
         """Save the numbers of scenes; those that cross the minimum queue their scenes, and are returned."""
         with self._store.writing() as tx:
             profiles = {section.key: self._looker.reads.profile(section) for section in tx.sections.all()}
             synced = [row for row in rows if row.section in profiles and row.object.id in stamps]
-            counts = {}
-            for row in synced:
-                stamp = stamps[row.object.id]
-                counted = CollectionSource(source, stamp.id, scenes=stamp.scenes, scenes_below=stamp.scenes_below)
-                counts[row.id] = scenes_of(counted, profiles[row.section])
+            counts = {row.id: scenes_of(stamps[row.object.id], profiles[row.section]) for row in synced}
             save_counts(tx, counts, profiles, now=self._clock.now())
+        # One that was never counted has a collection.
+        minimum = {row.id: profiles[row.section].dressing.minimum for row in synced}
         return {
-            row.id
-            for row in synced
-            if is_below(row.scenes, profiles[row.section]) != is_below(counts[row.id], profiles[row.section])
+            row.id for row in synced if (0 <= row.scenes < minimum[row.id]) != (0 <= counts[row.id] < minimum[row.id])
         }
 
     def _reordered(self, rows: Sequence[CollectionRow]) -> set[int]:
@@ -153,11 +145,6 @@ def _differ(db: Reader, settings: str) -> bool:
     """
     noted = db.notes.text(COLLECTIONS_COMPARED).partition(" ")[2]
     return noted != settings and db.notes.text(WISHES) in ("", settings)
-
-
-def is_below(scenes: int, profile: Profile) -> bool:
-    """Whether an object with so many scenes has no collection; one that was never counted has one."""
-    return 0 <= scenes < profile.dressing.minimum
 
 
 def _has_moved(
