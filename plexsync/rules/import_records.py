@@ -22,41 +22,28 @@ class NameKind(StrEnum):
 
 
 class StashField(StrEnum):
-    """A field of a scene that an import can fill, by its name in Stash's update; in the order of the preview."""
+    """A field of a scene that an import can fill, by its name in Stash's update; in the order of the preview.
 
-    TITLE = "title"
-    DATE = "date"
-    DETAILS = "details"
-    RATING = "rating100"
-    STUDIO = "studio_id"
-    PERFORMERS = "performer_ids"
-    TAGS = "tag_ids"
+    `in_plex` is the field of an item that has its value, `word` its name for people, `kind` that of the objects it names.
+    """
 
-    @property
-    def word(self) -> str:
-        """The field in words."""
-        return {"rating100": "rating", "studio_id": "studio", "performer_ids": "performers", "tag_ids": "tags"}.get(
-            self.value, self.value
-        )
+    in_plex: str
+    word: str
+    kind: NameKind | None
 
+    def __new__(cls, name: str, in_plex: str, word: str, kind: NameKind | None = None) -> "StashField":
+        """The member with these names."""
+        field = str.__new__(cls, name)
+        field._value_, field.in_plex, field.word, field.kind = name, in_plex, word, kind
+        return field
 
-# The field of an item that has the value of each field in Stash.
-IN_PLEX = {
-    StashField.TITLE: "title",
-    StashField.DATE: "originallyAvailableAt",
-    StashField.DETAILS: "summary",
-    StashField.RATING: "userRating",
-    StashField.STUDIO: "studio",
-    StashField.PERFORMERS: "actor",
-    StashField.TAGS: "genre",
-}
-
-
-KIND_OF = {
-    StashField.STUDIO: NameKind.STUDIO,
-    StashField.PERFORMERS: NameKind.PERFORMER,
-    StashField.TAGS: NameKind.TAG,
-}
+    TITLE = ("title", "title", "title")
+    DATE = ("date", "originallyAvailableAt", "date")
+    DETAILS = ("details", "summary", "details")
+    RATING = ("rating100", "userRating", "rating")
+    STUDIO = ("studio_id", "studio", "studio", NameKind.STUDIO)
+    PERFORMERS = ("performer_ids", "actor", "performers", NameKind.PERFORMER)
+    TAGS = ("tag_ids", "genre", "tags", NameKind.TAG)
 
 
 @dataclass(frozen=True)
@@ -162,7 +149,7 @@ class ImportChange:
     @property
     def field(self) -> StashField | None:
         """The field that was filled; None for an object."""
-        return StashField(self.target) if self.scene else None
+        return next(field for field in StashField if field == self.target) if self.scene else None
 
     @property
     def kind(self) -> NameKind | None:

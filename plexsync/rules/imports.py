@@ -11,15 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.rules.desired import Profile, file_title, wanted
-from plexsync.rules.import_records import (
-    IN_PLEX,
-    KIND_OF,
-    AllNames,
-    MissingName,
-    Names,
-    StashField,
-    StashName,
-)
+from plexsync.rules.import_records import AllNames, MissingName, NameKind, Names, StashField, StashName
 from plexsync.rules.item import LISTS, Item
 from plexsync.rules.memory import is_untouched
 from plexsync.rules.plan import plan
@@ -63,7 +55,7 @@ class Fill:
     @property
     def shown(self) -> tuple[str, ...]:
         """The texts to show: the value, or the names."""
-        return tuple(entry.name for entry in self.objects) if self.field in KIND_OF else (self.text,)
+        return tuple(entry.name for entry in self.objects) if self.field.kind else (self.text,)
 
     @property
     def to_create(self) -> tuple[StashName, ...]:
@@ -91,7 +83,12 @@ class ImportPlan:
     @property
     def to_create(self) -> tuple[MissingName, ...]:
         """The names that have to be created first."""
-        return tuple(MissingName(KIND_OF[fill.field], entry.name) for fill in self.fills for entry in fill.to_create)
+        return tuple(
+            MissingName(fill.field.kind, entry.name)
+            for fill in self.fills
+            if fill.field.kind
+            for entry in fill.to_create
+        )
 
 
 @dataclass
@@ -118,11 +115,11 @@ def plan_import(scene: Scene, items: Sequence[ImportItem], names: AllNames, *, c
     for name in StashField:
         if is_filled(scene, name):
             continue
-        side = next((side for side in items if held(side.item, IN_PLEX[name]).value), None)
+        side = next((side for side in items if held(side.item, name.in_plex).value), None)
         if side is None:
             continue
         if name is StashField.RATING and (reason := _rating_left_out(items)):
-            draft.left_out.append(LeftOut(name, side.item.value(IN_PLEX[name]), reason))
+            draft.left_out.append(LeftOut(name, side.item.value(name.in_plex), reason))
             continue
         for fill in _candidates(draft, name, side, names, create=create):
             future = filled(draft.scene, fill)
@@ -130,7 +127,7 @@ def plan_import(scene: Scene, items: Sequence[ImportItem], names: AllNames, *, c
                 draft.left_out.append(LeftOut(name, fill.shown[-1], reason))
                 continue
             draft.scene = future
-            draft.fills[name] = _joined(draft.fills.get(name), fill)
+            draft.fills[name] = replace(fill, objects=(*draft.objects(name), *fill.objects))
     return ImportPlan(tuple(draft.fills.values()), tuple(draft.left_out), tuple(draft.missing))
 
 
@@ -139,7 +136,7 @@ def _rating_left_out(items: Sequence[ImportItem]) -> str:
 
     The flow of ratings would take the undo of an import for a rating that you have cleared.
     """
-    rating = IN_PLEX[StashField.RATING]
+    rating = StashField.RATING.in_plex
     if any(side.is_rated_both_ways for side in items):
         return RATED_BOTH_WAYS
     is_one = all(same_value(rating, side.item.value(rating), items[0].item.value(rating)) for side in items)
@@ -194,9 +191,9 @@ def filled(scene: Scene, fill: Fill) -> Scene:
 
 def _candidates(draft: _Draft, name: StashField, side: ImportItem, names: AllNames, *, create: bool) -> Iterator[Fill]:
     """The values of a field in Plex, each as a fill of its own: one text, or each name."""
-    in_plex = IN_PLEX[name]
-    if name in KIND_OF:
-        yield from _named(draft, name, side, names[KIND_OF[name]], create=create)
+    in_plex = name.in_plex
+    if name.kind:
+        yield from _named(draft, name, name.kind, side, names[name.kind], create=create)
         return
     text = side.item.value(in_plex)
     if _is_own(in_plex, side):
@@ -223,10 +220,11 @@ def _rating100(text: str) -> str:
     return str(rating) if 1 <= rating <= 100 and math.isclose(tenfold, rating) else ""
 
 
-def _named(draft: _Draft, name: StashField, side: ImportItem, stash_names: Names, *, create: bool) -> Iterator[Fill]:
-    value = held(side.item, IN_PLEX[name]).value
-    kind, keys = KIND_OF[name], set[str]()
-    if isinstance(value, str) and _is_own(IN_PLEX[name], side):
+def _named(
+    draft: _Draft, name: StashField, kind: NameKind, side: ImportItem, stash_names: Names, *, create: bool
+) -> Iterator[Fill]:
+    value, keys = held(side.item, name.in_plex).value, set[str]()
+    if isinstance(value, str) and _is_own(name.in_plex, side):
         draft.left_out.append(LeftOut(name, value, OWN_VALUE))
         return
     for spelling in (value,) if isinstance(value, str) else value:
@@ -234,7 +232,7 @@ def _named(draft: _Draft, name: StashField, side: ImportItem, stash_names: Names
         if not text or fold(text) in keys:
             continue
         keys.add(fold(text))
-        if isinstance(value, tuple) and _is_own_member(IN_PLEX[name], spelling, side):
+        if isinstance(value, tuple) and _is_own_member(name.in_plex, spelling, side):
             draft.left_out.append(LeftOut(name, text, OWN_VALUE))
             continue
         objects = stash_names.find(text)
@@ -267,10 +265,6 @@ def _is_own_member(in_plex: str, spelling: str, side: ImportItem) -> bool:
     return fold(spelling) in added
 
 
-def _joined(earlier: Fill | None, fill: Fill) -> Fill:
-    return replace(fill, objects=(*earlier.objects, *fill.objects)) if earlier else fill
-
-
 # --- the sync after it -----------------------------------------------------------------------------------------------
 
 
@@ -293,23 +287,19 @@ def _consequences(scene: Scene, side: ImportItem) -> _Consequences:
 def written_values(edit: Edit) -> frozenset[tuple[str, Value]]:
     """The fields of an edit with the values that it writes, lists in any order; locks alone write nothing."""
     return frozenset(
-        (name, _comparable(change.value))
+        (name, tuple(sorted(name_keys(change.value))) if isinstance(change.value, tuple) else change.value or "")
         for name, change in edit.items()
         if change.value is not None or change.adds or change.removes
     )
-
-
-def _comparable(value: Value | None) -> Value:
-    return tuple(sorted(name_keys(value))) if isinstance(value, tuple) else value or ""
 
 
 def _harm(
     future: Scene, fill: Fill, side: ImportItem, items: Sequence[ImportItem], before: Sequence[_Consequences]
 ) -> str:
     """Why a fill is left out: the way back leads to another value, or a sync would write something because of it."""
-    in_plex = IN_PLEX[fill.field]
+    in_plex = fill.field.in_plex
     after = [_consequences(future, side_of) for side_of in items]
-    back = next(result for side_of, result in zip(items, after, strict=True) if side_of is side).values.get(in_plex)
+    back = after[next(place for place, one in enumerate(items) if one is side)].values.get(in_plex)
     # A field that is not synced has no way back.
     if back is not None and (reason := _way_back(in_plex, back, fill, held(side.item, in_plex).value)):
         return reason

@@ -8,8 +8,6 @@ import pytest
 
 from plexsync.rules.desired import Profile, wanted
 from plexsync.rules.import_records import (
-    IN_PLEX,
-    KIND_OF,
     ImportChange,
     MissingName,
     NameKind,
@@ -139,8 +137,8 @@ def test_every_field_has_a_word_and_a_place_in_plex() -> None:
     assert [field.word for field in StashField] == [
         *("title", "date", "details", "rating", "studio", "performers", "tags"),
     ]
-    assert {field: IN_PLEX[field] for field in StashField}.keys() == set(StashField)
-    assert set(KIND_OF) == {StashField.STUDIO, StashField.PERFORMERS, StashField.TAGS}
+    assert {field.in_plex for field in StashField} <= {*FIELDS}
+    assert [field for field in StashField if field.kind] == [StashField.STUDIO, StashField.PERFORMERS, StashField.TAGS]
 
 
 # --- the plan --------------------------------------------------------------------------------------------------------
@@ -251,7 +249,7 @@ def test_after_an_import_a_sync_writes_nothing_but_locks() -> None:
     for fill in result.fills:
         scene = filled(scene, fill)
     edit = plan(wanted(scene, PLAIN).values, IN_PLEX_NOW, {}, (), Policy()).edit
-    assert set(edit) == {*IN_PLEX.values()} - {"userRating"}, "a rating has no lock"
+    assert set(edit) == {field.in_plex for field in StashField} - {"userRating"}, "a rating has no lock"
     assert written_values(edit) == frozenset()
 
 

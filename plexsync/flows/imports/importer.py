@@ -16,7 +16,6 @@ from plexsync.engine.undo import Progress, quiet
 from plexsync.flows.imports.planner import ImportPlanner, SceneImport
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.import_records import (
-    KIND_OF,
     AllNames,
     ImportChange,
     MissingName,
@@ -269,7 +268,7 @@ def _json_of(fill: Fill) -> str:
 
 def _objects(change: ImportChange) -> set[tuple[NameKind, int]]:
     """The objects that the field was filled with."""
-    kind = KIND_OF.get(change.field) if change.field else None
+    kind = change.field.kind if change.field else None
     ids = json.loads(change.value_after) if kind else []
     return {(kind, id) for id in (ids if isinstance(ids, list) else [ids])} if kind else set()
 
