@@ -1,7 +1,6 @@
 """The sources of collections in Stash: implements `plexsync.rules.collection_servers.StashCollections`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from math import ceil
 
 import msgspec
