@@ -164,7 +164,9 @@ class Sender(Generic[F, E]):
     def _send_all(self, batch: Batch[F, E], stopping: Callable[[], bool]) -> None:
         settled_at = self._clock.monotonic()
         while batch.todo or batch.running:
-            if not self._hangs(batch.running.values()):
+            # The watchdog only sees signs of life from this thread, and none while a send hangs.
+            began = self._clock.monotonic() - OVERDUE * self._deadline / 1000
+            if not any(errand.since < began for errand in batch.running.values()):
                 self._alive()
             if batch.todo and self._clock.now() >= batch.until:
                 # The machine slept past the lease, so another worker may hold these jobs by now.
@@ -204,11 +206,6 @@ class Sender(Generic[F, E]):
             for errand in failed:
                 batch.failed.remove(errand)
         batch.todo.extendleft(errand for errand in reversed(unsent) if batch.is_held(errand))
-
-    def _hangs(self, running: Iterable[E]) -> bool:
-        """Whether one of these sends hangs. The watchdog only sees signs of life from this thread."""
-        began = self._clock.monotonic() - OVERDUE * self._deadline / 1000
-        return any(errand.since < began for errand in running)
 
     # --- before sending ----------------------------------------------------------------------------------------------
 
@@ -388,14 +385,11 @@ class Sender(Generic[F, E]):
             now = self._clock.now()
             with self._store.writing() as tx:
                 for errand in strays:
-                    self._reopen(tx, errand, now)
-
-    def _reopen(self, tx: Writer, errand: E, now: int) -> None:
-        kind, id = errand.job.kind, errand.job.id
-        self._flow.journal.reopen(tx, errand, now + self._deadline)
-        row = tx.jobs.find(kind, id)
-        if row is None or row.state is not State.DROPPED:
-            tx.jobs.want(kind, id, Why.EDIT, now)
+                    kind, id = errand.job.kind, errand.job.id
+                    self._flow.journal.reopen(tx, errand, now + self._deadline)
+                    row = tx.jobs.find(kind, id)
+                    if row is None or row.state is not State.DROPPED:
+                        tx.jobs.want(kind, id, Why.EDIT, now)
 
     def _renew(self, batch: Batch[F, E]) -> None:
         """Renew the leases. Threads use the new time only after that, and nothing begins for a lost job."""

@@ -136,7 +136,9 @@ class Engine:
     def _step(self, stopping: Callable[[], bool]) -> Worked | ProbeResult | Idle:
         self._settlement.ended, self._settlement.stored = {}, {}
         if self._settlement.open:
-            self._release_open()
+            # A local fault left them open: this worker holds them but does not work on them.
+            self._settlement.release(Waiting("our own database could not be written", "local", backoff=False))
+            self._settlement.open = []
         with self._store.writing() as tx:
             now = self._clock.now()
             self._rescue(tx, now)
@@ -278,11 +280,6 @@ class Engine:
         return self._gates.probe(probe, canary)
 
     # --- release -----------------------------------------------------------------------------------------------------
-
-    def _release_open(self) -> None:
-        """Release the jobs that a local fault left open, without blame. This worker holds them but does not work on them."""
-        self._settlement.release(Waiting("our own database could not be written", "local", backoff=False))
-        self._settlement.open = []
 
     def abandon(self) -> None:
         """Release the claimed jobs without blame. Another thread calls this when the process must end and a request hangs.

@@ -11,7 +11,7 @@ from dataclasses import replace
 from plexsync.engine.tickets import READ, READ_STASH, WRITE, WRITE_STASH, Access, Closed, Gate
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Throttled, Unavailable
 from plexsync.rules.neighbours import Dice
-from plexsync.rules.records import BreakerRow, HoldRow, PaceRow
+from plexsync.rules.records import BreakerRow, HoldRow
 from plexsync.rules.status_words import DOWN, THROTTLED
 from plexsync.store.database import Reader, Writer
 from worker.circuit_breaker import Breaker, CircuitState, Rules, after_reset, next_probe_at
@@ -186,15 +186,6 @@ def speed_up(tx: Writer, gate: Gate, *, batch: int) -> None:
     if pace.ramp:
         ramp = pace.ramp * 2
         tx.paces.save(gate.row, replace(pace, ramp=0 if ramp >= batch else ramp))
-
-
-def count_writes(tx: Writer, gate: Gate, well: int, failed: int) -> PaceRow:
-    """Add to the count of all writes ever tried through a gate, and return its pace."""
-    pace = tx.paces.find(gate.row)
-    if well or failed:
-        pace = replace(pace, writes_ok=pace.writes_ok + well, writes_bad=pace.writes_bad + failed)
-        tx.paces.save(gate.row, pace)
-    return pace
 
 
 def patience(error: NeighbourError, gate: Gate, failures: int, dice: Dice) -> float:

@@ -194,14 +194,10 @@ class Gates:
         is_plain = tx.holds.find(gate.row) is None and not tx.paces.find(gate.row).not_before
         if is_plain and tx.breakers.find(gate.row).state == CircuitState.CLOSED:
             return None
-        return self._throttle(tx, gate, now) or self._hold(tx, gate, now) or self._breaker(tx, gate, now)
-
-    def _throttle(self, tx: Writer, gate: Gate, now: int) -> Closed | None:
-        until = gate_rows.throttled_until(tx, gate, now)
-        if until is None:
-            return None
-        closed = gate_rows.closed(tx, gate, self._rules, now)
-        return Closed(until, closed.reason if closed else "")
+        if (until := gate_rows.throttled_until(tx, gate, now)) is not None:
+            closed = gate_rows.closed(tx, gate, self._rules, now)
+            return Closed(until, closed.reason if closed else "")
+        return self._hold(tx, gate, now) or self._breaker(tx, gate, now)
 
     def _hold(self, tx: Writer, gate: Gate, now: int, *, at_once: bool = False) -> Probe | Closed | None:
         hold = tx.holds.find(gate.row)
@@ -386,7 +382,10 @@ class Gates:
 
     def writes(self, tx: Writer, gate: Gate) -> tuple[int, int]:
         """The numbers of successful and failed writes through a gate, including those still in memory: the evidence."""
-        pace = gate_rows.count_writes(tx, gate, *self._tally.take(gate))
+        pace, (well, failed) = tx.paces.find(gate.row), self._tally.take(gate)
+        if well or failed:
+            pace = replace(pace, writes_ok=pace.writes_ok + well, writes_bad=pace.writes_bad + failed)
+            tx.paces.save(gate.row, pace)
         return pace.writes_ok, pace.writes_bad
 
 

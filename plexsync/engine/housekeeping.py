@@ -84,8 +84,8 @@ class Housekeeping:
             row = next(rest, None)
             if row is not None and (row.kind, row.id) in existing:
                 tx.jobs.want(row.kind, row.id, Why.SWEEP, now)
-            elif row is not None:
-                self._prune_row(tx, row)
+            elif row is not None and tx.jobs.prune(row) and (flow := self._flows.get(row.kind)):
+                flow.forget(tx, row.id, gone=row.state is State.GONE)
             return int(row is not None)
 
         self._delete(end_next, ends)
@@ -106,10 +106,6 @@ class Housekeeping:
                     log.debug("what is gone (%s) is not forgotten now: %s", kind, error)
                     unknown |= {(kind, id) for id in ids}
         return existing, unknown
-
-    def _prune_row(self, tx: Writer, row: JobRow) -> None:
-        if tx.jobs.prune(row) and (flow := self._flows.get(row.kind)):
-            flow.forget(tx, row.id, gone=row.state is State.GONE)
 
     def _delete(self, delete: Callable[[Writer], int], ends: float) -> tuple[int, bool]:
         """Delete a batch in pieces, starting none after `ends`. Returns the number of rows and whether more may remain."""

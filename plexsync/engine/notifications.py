@@ -85,7 +85,7 @@ class Noticer:
         now = self._clock.now()
         sight, record = self._seen()
         notices, after = look(record, sight, self._rules, now)
-        if notices and not self._may_send():
+        if notices and self._again_at is not None and self._clock.monotonic() < self._again_at:
             return []
         if notices:
             delivered = [notice for notice in notices if self._tell(notice)]
@@ -120,9 +120,6 @@ class Noticer:
             log.debug("what was told could not be written down: %s", fault)
             return
         self._kept.saved = True
-
-    def _may_send(self) -> bool:
-        return self._again_at is None or self._clock.monotonic() >= self._again_at
 
     def _tell(self, notice: Notice) -> bool:
         """Whether at least one messenger accepted the notice."""

@@ -58,7 +58,9 @@ class ServerIdentity:
         is_new = stored is None or stored.machine != server.machine
         if stored and is_new and not (accepted and asked in ("", server.machine)):
             if accepted or asked != server.machine:
-                self._ask_about(server.machine)
+                with self._store.writing() as tx:
+                    tx.notes.save(ASKED, server.machine)
+                    tx.notes.save(NOTE, "")
             raise Barred(
                 Neighbour.PLEX,
                 f"this is another Plex server ({server.name or 'without a name'}) than the one that PlexSync has written"
@@ -97,8 +99,3 @@ class ServerIdentity:
             f"Correct plex_url{gone}",
             setting="plex_url",
         )
-
-    def _ask_about(self, machine: str) -> None:
-        with self._store.writing() as tx:
-            tx.notes.save(ASKED, machine)
-            tx.notes.save(NOTE, "")

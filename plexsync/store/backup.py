@@ -84,7 +84,10 @@ def restore(file: Path, database: Path, *, aside: str, notes: Mapping[str, str] 
         kept = database.with_name(aside)
         database_exists = database.exists()
         if database_exists and _kept(database, kept):
-            _replace_content(hidden, database)
+            # All pages in one transaction: a kill in the middle leaves the previous content.
+            with faults(database), closing(_opened(hidden, "ro")) as copy, closing(_opened(database, "rw")) as db:
+                db.execute("pragma synchronous = extra")
+                copy.backup(db, progress=_not_for_ever)
         else:
             # A log without its database would be taken for the copy's log.
             _move_away(database, kept)
@@ -101,13 +104,6 @@ def _kept(database: Path, kept: Path) -> bool:
     except Unsound:
         return False
     return True
-
-
-def _replace_content(source: Path, database: Path) -> None:
-    """Replace all pages in one transaction: a kill in the middle leaves the previous content."""
-    with faults(database), closing(_opened(source, "ro")) as copy, closing(_opened(database, "rw")) as db:
-        db.execute("pragma synchronous = extra")
-        copy.backup(db, progress=_not_for_ever)
 
 
 def _move_away(database: Path, kept: Path) -> None:

@@ -170,7 +170,10 @@ class Index(ReadOnlyIndex):
 
         Unchanged files are not written again. Unless `stamped`, known items keep their stamps.
         """
-        fresh = {entry.key: _storable(entry) for entry in entries}
+        fresh = {
+            entry.key: replace(entry, parts=tuple(replace(part, path=clean(part.path)) for part in entry.parts))
+            for entry in entries
+        }
         stored = {entry.key: entry for entry in self.entries(list(fresh))}
         rows = [
             {"key": entry.key, "section": entry.section, "walk": walk, "stamp": entry.stamp if stamped else 0}
@@ -197,10 +200,6 @@ class Index(ReadOnlyIndex):
     def drop(self, keys: Sequence[str]) -> None:
         """Forget these items."""
         self._db.execute_many(DROP_ITEM, [{"key": key} for key in keys])
-
-
-def _storable(entry: Entry) -> Entry:
-    return replace(entry, parts=tuple(replace(part, path=clean(part.path)) for part in entry.parts))
 
 
 def _parts(entry: Entry) -> list[dict[str, object]]:

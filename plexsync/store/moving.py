@@ -137,9 +137,18 @@ class StoreMove:
                 self._copy_table(table)
             tell(table.name, contents[table].rows)
         for table, content in contents.items():
-            self._verify(table, content)
+            if (arrived := content_of(self._target, table)) != content:
+                raise LocalFault(
+                    f"the table {table.name} did not arrive as it was: {arrived.rows:,} of {content.rows:,} rows are there,"
+                    " or they differ. Run plexsync move again"
+                )
         if self._address.is_postgres:
-            self._go_on_numbering()
+            # It gives numbers above those that have arrived.
+            with _writing(self._target):
+                for name, column in self._target.rows(NUMBERED):
+                    self._target.rows(
+                        f"select setval(pg_get_serial_sequence('{name}', '{column}'), max({column})) from {name}"
+                    )
         return sum(content.rows for content in contents.values()) + self._copy_notes()
 
     def _copy_table(self, table: CopiedTable) -> None:
@@ -147,22 +156,6 @@ class StoreMove:
             self._target.execute(f"delete from {table.name}")
             for rows in _batches(self._source.stream(table.read)):
                 self._target.execute_many(table.insert, [dict(zip(table.columns, row, strict=True)) for row in rows])
-
-    def _verify(self, table: CopiedTable, source: Content) -> None:
-        target = content_of(self._target, table)
-        if source != target:
-            raise LocalFault(
-                f"the table {table.name} did not arrive as it was: {target.rows:,} of {source.rows:,} rows are there,"
-                " or they differ. Run plexsync move again"
-            )
-
-    def _go_on_numbering(self) -> None:
-        """Let PostgreSQL give numbers above those that have arrived."""
-        with _writing(self._target):
-            for table, column in self._target.rows(NUMBERED):
-                self._target.rows(
-                    f"select setval(pg_get_serial_sequence('{table}', '{column}'), max({column})) from {table}"
-                )
 
     def _copy_notes(self) -> int:
         """Copy the notes, and note that everything has arrived; returns the number of notes."""

@@ -1,26 +1,22 @@
 """Results for the pictures of scenes, so that an unchanged picture is neither fetched nor checked again."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from plexsync.rules.records import PictureRow
 from plexsync.store.connection import FlowTable, clean
 
 # A picture of a scene is judged once for all its items, so library and item are ''.
 _OF = "flow = :flow and library = '' and item = ''"
-LIST = f"select name, version, tag, key, why from picture where {_OF} and subject = :scene"
 SAVE = """
 insert or replace into picture (flow, subject, library, item, name, version, tag, key, why)
 values (:flow, :scene, '', '', :name, :version, :tag, :key, :why)
 """
-LIST_ALL = f"""
-select subject, name, version, tag, key, why from picture
- where {_OF} and subject in (select value from json_each(:scenes))
-"""
+LIST_ALL = f"select subject, name, version, tag, key, why from picture where {_OF}"
+LIST = f"{LIST_ALL} and subject in (select value from json_each(:scenes))"
 REFUSE = f"""
 update picture set why = :why
  where {_OF} and subject = :scene and name in (select value from json_each(:names)) and key <> '' and why <> :why
 """
-EVERYTHING = f"select subject, name, version, tag, key, why from picture where {_OF} order by subject, name"
 DROP = f"delete from picture where {_OF} and subject = :scene and name = :name"
 FORGET = f"delete from picture where {_OF} and subject = :scene"
 
@@ -30,24 +26,20 @@ class ReadOnlyPictures(FlowTable):
 
     def of(self, scene: int) -> dict[str, PictureRow]:
         """Return the results for a scene's pictures, by name (`thumb`, `art`)."""
-        return {
-            name: PictureRow(version, tag, key, reason)
-            for name, version, tag, key, reason in self._db.rows(LIST, {"flow": self._flow, "scene": scene})
-        }
+        return self.of_all([scene]).get(scene, {})
 
     def of_all(self, scenes: Sequence[int]) -> dict[int, dict[str, PictureRow]]:
         """Return the results for the pictures of these scenes. Scenes without one are left out."""
-        rows: dict[int, dict[str, PictureRow]] = {}
-        values = {"flow": self._flow, "scenes": list(scenes)}
-        for scene, name, version, tag, key, reason in self._db.rows(LIST_ALL, values):
-            rows.setdefault(scene, {})[name] = PictureRow(version, tag, key, reason)
-        return rows
+        return self._read(LIST, {"flow": self._flow, "scenes": list(scenes)})
 
     def everything(self) -> dict[int, dict[str, PictureRow]]:
         """Return all results of the flow, by scene."""
+        return self._read(LIST_ALL, {"flow": self._flow})
+
+    def _read(self, sql: str, values: Mapping[str, object]) -> dict[int, dict[str, PictureRow]]:
         rows: dict[int, dict[str, PictureRow]] = {}
-        for scene, name, version, tag, key, reason in self._db.rows(EVERYTHING, {"flow": self._flow}):
-            rows.setdefault(scene, {})[name] = PictureRow(version, tag, key, reason)
+        for scene, name, *result in self._db.rows(sql, values):
+            rows.setdefault(scene, {})[name] = PictureRow(*result)
         return rows
 
 

@@ -135,7 +135,7 @@ class Pushes(ReadOnlyPushes):
     def add_all(self, pushes: Iterable[tuple[int, str, Mapping[str, Moved], str]], *, at: int) -> None:
         """Like `add`, for several (scene, item key, changes, undone)."""
         rows = [
-            {**self._pair(scene, key), "at": at, "document": _document(scene, key, moved), "undone": undone}
+            {**self._pair(scene, key), "at": at, "document": encode(_shortened(moved), (scene, key)), "undone": undone}
             for scene, key, moved, undone in pushes
             if moved
         ]
@@ -160,15 +160,12 @@ def _push(scene: int, key: str, at: int, document: bytes, undone: str) -> PushRo
     )
 
 
-def _document(scene: int, key: str, moved: Mapping[str, Moved]) -> bytes:
-    return encode({name: Moved(_short(field.old), _short(field.new)) for name, field in moved.items()}, (scene, key))
+def _shortened(moved: Mapping[str, Moved]) -> dict[str, Moved]:
+    def short(held: Held) -> Held:
+        is_short = isinstance(held.value, tuple) or len(held.value) <= LONGEST_TEXT
+        return held if is_short else Held(f"{held.value[:LONGEST_TEXT]}…", held.locked)
 
-
-def _short(held: Held) -> Held:
-    if isinstance(held.value, tuple):
-        return held
-    text = held.value if len(held.value) <= LONGEST_TEXT else held.value[:LONGEST_TEXT] + "…"
-    return Held(text, held.locked)
+    return {name: Moved(short(field.old), short(field.new)) for name, field in moved.items()}
 
 
 UNFINISHED = f"""
