@@ -108,37 +108,27 @@ class Unsent(Exception):
     """The errand did not begin."""
 
 
+@dataclass(eq=False)
 class Sender(Generic[F, E]):
     """Sends errands, reads them back and passes the outcomes to `settle`, in the transaction that saves them.
 
     `alive` is called at least once a second while there is progress. It is not called while a send hangs.
     """
 
-    def __init__(
-        self,
-        store: Database,
-        flow: Flow[F, E],
-        gates: Gates,
-        evidence: Evidence,
-        clock: Clock,
-        rules: WorkRules,
-        settle: Settle,
-        *,
-        pool: Executor,
-        alive: Callable[[], None],
-    ) -> None:
-        self._store = store
-        self._flow = flow
-        self._gates = gates
-        self._evidence = evidence
-        self._clock = clock
-        self._rules = rules
-        self._deadline = rules.deadline * flow.requests
-        self._settle = settle
-        self._alive = alive
-        self._pool = pool
-        # Whether a send of this batch was accepted.
-        self._accepted = False
+    _store: Database
+    _flow: Flow[F, E]
+    _gates: Gates
+    _evidence: Evidence
+    _clock: Clock
+    _rules: WorkRules
+    _settle: Settle
+    _pool: Executor
+    _alive: Callable[[], None]
+    # Whether a send of this batch was accepted.
+    _accepted: bool = False
+
+    def __post_init__(self) -> None:
+        self._deadline = self._rules.deadline * self._flow.requests
 
     def work(
         self,

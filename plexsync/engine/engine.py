@@ -113,7 +113,7 @@ class Engine:
         self._watchdog = watchdog or Unwatched()
         self._pool = pool or ThreadPoolExecutor(max_workers=rules.parallel, thread_name_prefix="push")
         self._evidence = Evidence(store, gates)
-        self._settlement = Settlement(store, self._flows, gates, clock, dice, max_retries=rules.max_retries)
+        self._settlement = Settlement(store, self._flows, gates, clock, dice, rules.max_retries)
         # Deletes old rows, see `Housekeeping.prune`.
         self.prune = Housekeeping(store, self._flows, clock, rules).prune
         desks = [BatchSource((flow.kind,), tuple(flow.gates), partial(self._work, flow)) for flow in flows]
@@ -236,8 +236,8 @@ class Engine:
             self._clock,
             self._rules,
             self._settlement.settle,
-            pool=self._pool,
-            alive=self._watchdog.alive,
+            self._pool,
+            self._watchdog.alive,
         )
         sender.work(pairs, judged, stopping=stopping)
         flow.worked(findings)

@@ -17,7 +17,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -88,32 +88,42 @@ def nothing() -> None:
     """Check nothing."""
 
 
+@dataclass(eq=False)
+class Tally:
+    """Counts of successful and failed writes not yet saved, by row."""
+
+    _counts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, gate: Gate, *, well: int = 0, failed: int = 0) -> None:
+        """Add to the counts of a gate."""
+        with self._lock:
+            before = self._counts.get(gate.row, (0, 0))
+            self._counts[gate.row] = (before[0] + well, before[1] + failed)
+
+    def take(self, gate: Gate) -> tuple[int, int]:
+        """Return and reset the counts of a gate."""
+        with self._lock:
+            return self._counts.pop(gate.row, (0, 0))
+
+
+@dataclass(eq=False)
 class Gates:
     """The gates of one database. `fingerprints` represent the settings; a change of them retests a hold at once."""
 
-    def __init__(
-        self,
-        store: Database,
-        stash: Stash,
-        plex: Plex,
-        rules: Rules,
-        clock: Clock,
-        dice: Dice,
-        fingerprints: Mapping[Neighbour, str],
-    ) -> None:
-        self._store = store
-        self._stash = stash
-        self._plex = plex
-        self._rules = rules
-        self._clock = clock
-        self._dice = dice
-        self._fingerprints = fingerprints
-        self._tally = Tally()
-        # For each thread and gate, the last revision of the store in which an answer changed nothing.
-        self._no_news: dict[tuple[int, Gate], tuple[int, int, int]] = {}
-        # What a probe checks besides: raises NeighbourError if this is not the expected server, or not as expected.
-        self.plex_check: Callable[[], None] = nothing
-        self.stash_check: Callable[[], None] = nothing
+    _store: Database
+    _stash: Stash
+    _plex: Plex
+    _rules: Rules
+    _clock: Clock
+    _dice: Dice
+    _fingerprints: Mapping[Neighbour, str]
+    _tally: Tally = field(default_factory=Tally)
+    # For each thread and gate, the last revision of the store in which an answer changed nothing.
+    _no_news: dict[tuple[int, Gate], tuple[int, int, int]] = field(default_factory=dict)
+    # What a probe checks besides: raises NeighbourError if this is not the expected server, or not as expected.
+    plex_check: Callable[[], None] = nothing
+    stash_check: Callable[[], None] = nothing
 
     def check(self, *, plex: Sequence[Callable[[], None]], stash: Sequence[Callable[[], None]]) -> None:
         """Set what a probe of each server checks besides. A check raises NeighbourError if it fails."""
@@ -387,22 +397,3 @@ class Gates:
             pace = replace(pace, writes_ok=pace.writes_ok + well, writes_bad=pace.writes_bad + failed)
             tx.paces.save(gate.row, pace)
         return pace.writes_ok, pace.writes_bad
-
-
-class Tally:
-    """Counts of successful and failed writes not yet saved, by row."""
-
-    def __init__(self) -> None:
-        self._counts: dict[str, tuple[int, int]] = {}
-        self._lock = threading.Lock()
-
-    def add(self, gate: Gate, *, well: int = 0, failed: int = 0) -> None:
-        """Add to the counts of a gate."""
-        with self._lock:
-            before = self._counts.get(gate.row, (0, 0))
-            self._counts[gate.row] = (before[0] + well, before[1] + failed)
-
-    def take(self, gate: Gate) -> tuple[int, int]:
-        """Return and reset the counts of a gate."""
-        with self._lock:
-            return self._counts.pop(gate.row, (0, 0))

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from plexsync.engine.flow import AnyFlow, Key
 from plexsync.engine.rules import WorkRules
@@ -28,15 +29,15 @@ DAY = 86_400_000
 LEAP = 2 * DAY
 
 
+@dataclass(eq=False)
 class Housekeeping:
     """Prunes one database."""
 
-    def __init__(self, store: Database, flows: Mapping[str, AnyFlow], clock: Clock, rules: WorkRules) -> None:
-        self._store = store
-        self._flows = flows
-        self._clock = clock
-        self._rules = rules
-        self._pruned_at = 0
+    _store: Database
+    _flows: Mapping[str, AnyFlow]
+    _clock: Clock
+    _rules: WorkRules
+    _pruned_at: int = 0
 
     def prune(self) -> int:
         """Delete dead letters older than the retention, one batch at a time; nothing after a jump of the clock.

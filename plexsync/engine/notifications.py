@@ -8,7 +8,7 @@ message is logged once and retried later. It never disturbs the work.
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from plexsync.rules.errors import LocalFault, NewerDatabase, SyncError, Unusable
 from plexsync.rules.neighbours import Clock, Messenger
@@ -28,25 +28,21 @@ FIRST = 3.0
 SEND_AGAIN = 300.0
 
 
+@dataclass(eq=False)
 class Standstill:
     """Whether the worker is paused by a fault of its disk or database. The loop sets it, the noticer reads it."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._pause: Pause | None = None
-
-    @property
-    def pause(self) -> Pause | None:
-        """The current pause; None while the worker works."""
-        return self._pause
+    _clock: Clock
+    # None while the worker works.
+    pause: Pause | None = None
 
     def __call__(self, fault: SyncError | None) -> None:
         """Record that a step failed with this fault, or (None) succeeded."""
         if fault is None:
-            self._pause = None
+            self.pause = None
             return
-        since = self._pause.since if self._pause else self._clock.now()
-        self._pause = Pause(since, str(fault), isinstance(fault, LocalFault) and fault.full)
+        since = self.pause.since if self.pause else self._clock.now()
+        self.pause = Pause(since, str(fault), isinstance(fault, LocalFault) and fault.full)
 
 
 @dataclass
@@ -55,30 +51,22 @@ class _Kept:
     saved: bool
 
 
+@dataclass(eq=False)
 class Noticer:
     """Checks and notifies. Messengers may fail; a notice counts as sent when one of them accepted it.
 
     With several Plex servers, each text begins with `plex`, the name of the one that it is about.
     """
 
-    def __init__(
-        self,
-        store: Database,
-        clock: Clock,
-        messengers: Sequence[Messenger],
-        rules: NoticeRules,
-        standstill: Standstill,
-        plex: str = "",
-    ) -> None:
-        self._store = store
-        self._clock = clock
-        self._messengers = messengers
-        self._rules = rules
-        self._standstill = standstill
-        self._plex = plex
-        self._kept: _Kept | None = None
-        self._failing: set[str] = set()
-        self._again_at: float | None = None
+    _store: Database
+    _clock: Clock
+    _messengers: Sequence[Messenger]
+    _rules: NoticeRules
+    _standstill: Standstill
+    _plex: str = ""
+    _kept: _Kept | None = None
+    _failing: set[str] = field(default_factory=set)
+    _again_at: float | None = None
 
     def notice(self) -> list[Notice]:
         """Send what is new, and return the sent notices."""

@@ -5,7 +5,7 @@ can be released without blame.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from plexsync.engine.flow import AnyFlow, Key
 from plexsync.engine.gates import Gates
@@ -17,34 +17,25 @@ from plexsync.store.jobs import AttemptEnding
 Settle = Callable[[Writer, Sequence[tuple[Job, Outcome]]], None]
 
 
+@dataclass(eq=False)
 class Settlement:
     """Settles the jobs of one engine. `ended` maps each job of the current step to the name of its outcome.
 
     `stored` maps those that are in sync to what a comparison would store, if the flow says so.
     """
 
-    def __init__(
-        self,
-        store: Database,
-        flows: Mapping[str, AnyFlow],
-        gates: Gates,
-        clock: Clock,
-        dice: Dice,
-        *,
-        max_retries: int,
-    ) -> None:
-        self._store = store
-        self._flows = flows
-        self._gates = gates
-        self._clock = clock
-        self._dice = dice
-        self._max_retries = max_retries
-        self.ended: dict[Key, str] = {}
-        self.stored: dict[Key, str] = {}
-        # The hash of the desired values, by token.
-        self.desired: dict[str, str] = {}
-        # The jobs that are claimed and have not ended.
-        self.open: list[Job] = []
+    _store: Database
+    _flows: Mapping[str, AnyFlow]
+    _gates: Gates
+    _clock: Clock
+    _dice: Dice
+    _max_retries: int
+    ended: dict[Key, str] = field(default_factory=dict)
+    stored: dict[Key, str] = field(default_factory=dict)
+    # The hash of the desired values, by token.
+    desired: dict[str, str] = field(default_factory=dict)
+    # The jobs that are claimed and have not ended.
+    open: list[Job] = field(default_factory=list)
 
     def settle(self, tx: Writer, ends: Sequence[tuple[Job, Outcome]]) -> None:
         """Settle these attempts, each with its outcome. A job that another worker holds by now is not changed."""

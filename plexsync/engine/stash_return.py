@@ -5,6 +5,7 @@ page), or it lets a connection in after it refused one. The proof only makes the
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from plexsync.engine import gate_rows
 from plexsync.engine.tickets import READ_STASH, WRITE_STASH
@@ -18,23 +19,21 @@ PACE = 2.0
 CALLS = (EDIT_BY_LINE, EDIT_BY_HOOK, STASH_CALLED)
 
 
+@dataclass(eq=False)
 class StashReturn:
     """Looks once for each call. `lets_in` is whether Stash takes a connection now, without a request.
 
     `returned` is called once Stash is up again, also if it was away too briefly for the breaker.
     """
 
-    def __init__(
-        self, store: Database, rules: Rules, clock: Clock, lets_in: Callable[[], bool], returned: Callable[[], None]
-    ) -> None:
-        self._store = store
-        self._rules = rules
-        self._clock = clock
-        self._lets_in = lets_in
-        self._returned = returned
-        self._failed = False
-        # If requests have just failed, the reason may be that Stash refused.
-        self._refused = True
+    _store: Database
+    _rules: Rules
+    _clock: Clock
+    _lets_in: Callable[[], bool]
+    _returned: Callable[[], None]
+    _failed: bool = False
+    # If requests have just failed, the reason may be that Stash refused.
+    _refused: bool = True
 
     def __call__(self) -> None:
         """Make the next probe due if Stash proves to be up. Costs one small read while requests are answered."""

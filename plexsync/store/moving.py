@@ -91,14 +91,14 @@ def tables() -> tuple[CopiedTable, ...]:
     return tuple(CopiedTable(name, columns[name]) for name in order)
 
 
+@dataclass(eq=False)
 class StoreMove:
     """A move under way: the source can be read and is not written to, the target is only of this move."""
 
-    def __init__(self, source: Connection, target: Connection, address: StoreAddress, machine: Machine) -> None:
-        self._source = source
-        self._target = target
-        self._address = address
-        self._machine = machine
+    _source: Connection
+    _target: Connection
+    _address: StoreAddress
+    _machine: Machine
 
     # --- what the notes say ------------------------------------------------------------------------------------------
 
