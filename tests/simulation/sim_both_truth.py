@@ -30,13 +30,14 @@ class RatingTruth:
     """The rating of a scene and its items.
 
     `agreed`: the ratings that all of them may have. `apart`: what each side has to have instead, by side, after an undo.
-    `moved`: what a person has set last on each side since both were at rest. `replaced`: what the product's rating has
-    replaced on each side where nobody has rated since. `is_sure`: whether that is known.
+    `moved`: what a person has set last on each side since both were at rest, and `of_items` on each item. `replaced`: what
+    the product's rating has replaced on each side where nobody has rated since. `is_sure`: whether that is known.
     """
 
     agreed: set[int] = field(default_factory=lambda: {NONE})
     apart: dict[str, set[int]] | None = None
     moved: dict[str, int] = field(default_factory=dict)
+    of_items: dict[str, int] = field(default_factory=dict)
     replaced: dict[str, int] = field(default_factory=dict)
     is_sure: bool = True
     ever: set[int] = field(default_factory=lambda: {NONE})
@@ -51,9 +52,17 @@ class RatingTruth:
         """A person has rated on one side."""
         self.stays = None
         if at_rest:
-            self.moved, self.may_part = {}, False
+            self.moved, self.of_items, self.may_part = {}, {}, False
         self._is_no_longer_apart(at_rest=at_rest)
-        self.moved[STASH if side == STASH else "Plex"] = rating
+        if side == STASH:
+            self.moved[STASH] = rating
+        else:
+            self.of_items[side] = rating
+            self.moved = {name: one for name, one in self.moved.items() if not name.startswith("item ")}
+            self.moved["Plex"] = rating
+            if rating == NONE:
+                # Until it was in step, a cleared item is like one that was never rated: what another one says may count.
+                self.moved |= {f"item {item}": one for item, one in self.of_items.items()}
         self.replaced.pop(side, None)
         self.ever.add(rating)
         self.agreed = set(self.moved.values())
