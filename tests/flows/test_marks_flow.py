@@ -8,16 +8,17 @@ import pytest
 
 from plexsync.app.further_flows import drop_marks
 from plexsync.engine.undo import wish_undone
+from plexsync.flows.plays.errands import MARKED as WAITS
 from plexsync.flows.plays.errands import PlaysFinding
-from plexsync.flows.plays.marked import WAITS
+from plexsync.flows.plays.errands import settled as settled_finding
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import PLAYS, Done, Gone, Kind, Waiting
+from plexsync.rules.job import PLAYS, Done, Kind, Waiting
 from plexsync.rules.marked_plays import GRACE, CountedViews, MarkDecision
 from plexsync.rules.play_wishes import REDO, UNDO, PlayWish
-from plexsync.rules.plays import PlayPlan, WatchRules
+from plexsync.rules.plays import Moments, PlayPlan, WatchRules
 from plexsync.simulator.http import Fault, Request
 from plexsync.store.plays_file import PlaysFile
 from tests.engine.house import DAY, HOUR, TOKEN, House
@@ -462,8 +463,6 @@ def test_a_database_that_is_older_than_a_mark_sends_it_no_second_time(house):
 
 # --- how long a scene waits -------------------------------------------------------------------------------------------
 
-IDLE = PlayPlan(None, None, {}, {})
-
 
 def waiting(seconds: float, text: str = "something else") -> Waiting:
     return Waiting(text, "released", after=seconds, backoff=False)
@@ -484,12 +483,6 @@ def waiting(seconds: float, text: str = "something else") -> Waiting:
 def test_a_scene_is_looked_at_again_after_the_wait_that_is_over_first(house, mark, ends, waits, sends):
     until = house.clock.now() + mark if mark else 0
     marks = {"71": (CountedViews(), MarkDecision(CountedViews(), wait_until=until))}
-    finding = PlaysFinding(1, plan=IDLE, ends=ends, outcome=None if sends else ends)
-    joined = house.worker.back.flow.marked.joined(finding, marks)
-    assert (joined.ends, joined.outcome, joined.marks) == (waits, None if sends else waits, marks)
-
-
-def test_a_scene_without_a_plan_waits_for_no_mark(house):
-    gone = PlaysFinding(1, outcome=Gone())
-    marks = {"71": (CountedViews(), MarkDecision(CountedViews(), wait_until=house.clock.now() + 5_000))}
-    assert house.worker.back.flow.marked.joined(gone, marks) == gone
+    plan = PlayPlan(Moments([1]) if sends else None, None, {}, {})
+    found = settled_finding(PlaysFinding(1, plan=plan, marks=marks), plan, house.clock.now(), ends)
+    assert (found.ends, found.outcome) == (waits, None if sends else waits)

@@ -6,6 +6,7 @@ import pytest
 
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.plays.errands import PlaysFinding
+from plexsync.flows.plays.errands import settled as settled_finding
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.resume import OTHER_ACCOUNT, UNAPPROVED
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
@@ -13,7 +14,7 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import Viewing
 from plexsync.rules.job import Done, State, Waiting
 from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish
-from plexsync.rules.plays import PlayPlan, WatchRules
+from plexsync.rules.plays import Moments, PlayPlan, WatchRules
 from plexsync.rules.resume import RememberedResume, Watched
 from plexsync.rules.scene import Scene, WatchedScene
 from plexsync.simulator.http import Fault, Request
@@ -619,6 +620,7 @@ def test_a_scene_is_looked_at_again_after_the_wait_that_is_over_first(house, unt
     last = Watched("71", Viewing(0, house.plex_sim.now(), 30_000))
     open_request = RememberedResume(last, 0, 0, sending=30_000, until=house.clock.now() + until)
     watched = WatchedScene(Scene(1), (), position=0)
-    finding = PlaysFinding(1, watched, plan=PlayPlan(None, None, {}, {}), ends=ends, outcome=None if sends else ends)
-    joined = house.worker.back.flow.resume.planned(finding, None, open_request)
-    assert (joined.ends, joined.outcome) == (waits, None if sends else waits)
+    plan = PlayPlan(Moments([1]) if sends else None, None, {}, {})
+    finding = house.worker.back.flow.resume.planned(PlaysFinding(1, watched, plan=plan), None, open_request)
+    found = settled_finding(finding, plan, house.clock.now(), ends)
+    assert (found.ends, found.outcome) == (waits, None if sends else waits)

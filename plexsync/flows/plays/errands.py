@@ -19,6 +19,8 @@ from plexsync.rules.scene import WatchedScene
 from plexsync.store.database import Writer
 
 Memory = Mapping[int, RememberedPlay]
+# What a scene waits for.
+ARRIVES, MARKED = "an earlier request may still arrive in Stash", "its play may still come in the history of Plex"
 # A second in which nobody played anything: removing a play of it changes nothing.
 NO_PLAY = 1
 
@@ -56,19 +58,28 @@ def with_expiry(memory: Memory, expiry: Expiry) -> Memory:
     }
 
 
-def wait_until(until: int, now: int, reason: str = "an earlier request may still arrive in Stash") -> Waiting:
+def wait_until(until: int, now: int, reason: str) -> Waiting:
     """A wait until then (UTC ms), after which the job is looked at again."""
     return Waiting(reason, "released", after=max(0, until - now) / 1000, backoff=False)
 
 
-def sooner(ends: Outcome, waits: Waiting) -> Waiting:
-    """The wait that is over first."""
-    return ends if isinstance(ends, Waiting) and ends.after <= waits.after else waits
+def settled(finding: PlaysFinding, plan: PlayPlan, now: int, rests: Outcome) -> PlaysFinding:
+    """The finding with the outcome of what is planned: None if something is sent, else the wait that is over first.
 
-
-def ending(plan: PlayPlan, now: int) -> Outcome:
-    """The outcome of a job whose plan is carried out: done, or a wait for an earlier request."""
-    return wait_until(plan.wait_until, now) if plan.wait_until else Done()
+    `rests`: its outcome if it waits for nothing.
+    """
+    resume = finding.resume[1] if finding.resume else ResumePlan()
+    waits = [rests] if isinstance(rests, Waiting) and not plan.wait_until else []
+    marks = [decision.wait_until for _, decision in finding.marks.values()]
+    for until, reason in (
+        (plan.wait_until, ARRIVES),
+        *((until, MARKED) for until in marks),
+        (resume.wait_until, ARRIVES),
+    ):
+        if until:
+            waits.append(wait_until(until, now, reason))
+    ends = min(waits, key=lambda waiting: waiting.after, default=rests)
+    return replace(finding, ends=ends, outcome=None if plan.add or plan.remove or resume.send else ends)
 
 
 @dataclass(eq=False, kw_only=True)

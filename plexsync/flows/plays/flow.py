@@ -19,8 +19,8 @@ from plexsync.flows.plays.errands import (
     PlaysErrand,
     PlaysFinding,
     WatchErrand,
-    ending,
     of_plays,
+    settled,
     with_expiry,
     write_canaries,
 )
@@ -146,17 +146,16 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
             marks = self.marked.decided(db, [full[key] for key in items], remembered, since=start)
         plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in marked_plays(marks).items()}}
         kept = self._held_by_others(holders, watched)
-        findings = {
-            id: self.marked.joined(
-                self._finding(watching, verdicts[id], keys[id], plays, memory.get(id, {}), kept),
-                {key: marks[key] for key in keys[id] if key in marks},
-            )
-            for id, watching in watched.items()
-        }
-        return {
-            id: self.resume.joined(finding, [full[key] for key in keys[id]], resume.get(id), since=start)
-            for id, finding in findings.items()
-        }
+        findings = {}
+        for id, watching in watched.items():
+            finding = self._finding(watching, verdicts[id], keys[id], plays, memory.get(id, {}), kept)
+            if (plan := finding.plan) is not None:
+                finding = replace(finding, marks={key: marks[key] for key in keys[id] if key in marks})
+                finding = self.resume.joined(finding, [full[key] for key in keys[id]], resume.get(id), since=start)
+                rests = Done() if keys[id] or finding.memory else UNPAIRED
+                finding = settled(finding, plan, self._clock.now(), rests)
+            findings[id] = finding
+        return findings
 
     def _held_by_others(
         self, holders: Mapping[tuple[str, int], Set[tuple[int, str]]], watched: Mapping[int, WatchedScene]
@@ -190,12 +189,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
         rows, remembered = Counter(watched.plays), with_expiry(memory, self._expiry)
         plan = plan_plays(listed, rows, remembered, now=now, longest=self._expiry.longest)
         played = frozenset(source.item for key in keys for source in plays.get(key, {}).values())
-        ends = ending(plan, now)
-        finding = PlaysFinding(id, watched, memory, plan, ends=ends, listed=listed.keys(), played=played)
-        is_settled = plan.add is None and plan.remove is None
-        if is_settled and not keys and not memory:
-            return replace(finding, outcome=UNPAIRED)
-        return replace(finding, outcome=finding.ends) if is_settled else finding
+        return PlaysFinding(id, watched, memory, plan, listed=listed.keys(), played=played)
 
     def _wanted_back(self, findings: Iterable[PlaysFinding]) -> dict[int, PlaysFinding]:
         """Of scenes of which nothing else can be planned: the plan to take back what you asked for, by memory alone."""
@@ -216,11 +210,9 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
         for id in asked:
             (finding, watching), known = watched[id], with_expiry(plays[id], self._expiry)
             plan = plan_plays({}, Counter(watching.plays), known, now=now, longest=self._expiry.longest)
-            ends = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
-            ends = ending(plan, now) if plan.wait_until else ends
-            outcome = None if plan.remove else ends
-            back = replace(finding, memory=plays[id], plan=plan, outcome=outcome, ends=ends, error=None)
-            backs[id] = self.resume.planned(back, None, resume.get(id))
+            rests = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
+            back = replace(finding, memory=plays[id], plan=plan, error=None)
+            backs[id] = settled(self.resume.planned(back, None, resume.get(id)), plan, now, rests)
         return backs
 
     # --- writing -----------------------------------------------------------------------------------------------------

@@ -7,9 +7,9 @@ are not asked for, the inspections only remember that there is one.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from plexsync.flows.plays.errands import PlaysFinding, sooner, wait_until
+from plexsync.flows.plays.errands import PlaysFinding
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.item import Item
@@ -20,7 +20,6 @@ from plexsync.rules.plays import OWNER
 from plexsync.store.database import Reader, Writer
 
 OTHER_VIEWER = "marks are those of the owner's account, and watch_account is another one"
-WAITS = "its play may still come in the history of Plex"
 
 
 @dataclass(frozen=True)
@@ -85,17 +84,6 @@ class MarkedPlays:
             for item in items
             if item.key in counted
         }
-
-    def joined(self, finding: PlaysFinding, marks: MarkDecisions) -> PlaysFinding:
-        """The finding with what was decided about the items of its scene; it waits for what is not decided yet."""
-        if finding.plan is None:
-            return finding
-        waits_until = [decision.wait_until for _, decision in marks.values() if decision.wait_until]
-        finding, until = replace(finding, marks=marks), min(waits_until, default=0)
-        if not until:
-            return finding
-        waits = sooner(finding.ends, wait_until(until, self._clock.now(), WAITS))
-        return finding if waits is finding.ends else replace(finding, ends=waits, outcome=finding.outcome and waits)
 
     @staticmethod
     def save(tx: Writer, finding: PlaysFinding, *, now: int) -> None:

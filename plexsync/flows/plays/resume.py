@@ -17,7 +17,7 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
-from plexsync.flows.plays.errands import PlaysFinding, ResumeErrand, sooner, wait_until
+from plexsync.flows.plays.errands import PlaysFinding, ResumeErrand
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import Missing, NeighbourError
@@ -63,7 +63,7 @@ class ResumePoints:
         self, finding: PlaysFinding, watched: Watched | None, remembered: RememberedResume | None
     ) -> PlaysFinding:
         """The finding with the plan for this viewing; None: to put back the resume point, if that was asked for."""
-        if finding.watched is None or finding.plan is None:
+        if finding.watched is None:
             return finding
         now = self._clock.now()
         current = replace(remembered, until=self._expiry.until(remembered.until)) if remembered else None
@@ -76,15 +76,7 @@ class ResumePoints:
             now=now,
             longest=self._expiry.longest,
         )
-        ends = finding.ends
-        if plan.wait_until:
-            ends = sooner(ends, wait_until(plan.wait_until, now))
-        outcome = finding.outcome
-        if plan.send:
-            outcome = None
-        elif outcome and plan.wait_until:
-            outcome = ends
-        return replace(finding, resume=(remembered, plan), ends=ends, outcome=outcome)
+        return replace(finding, resume=(remembered, plan))
 
     @staticmethod
     def save(tx: Writer, job: Job, finding: PlaysFinding, *, until: int) -> list[ResumeErrand]:
