@@ -90,46 +90,30 @@ def plex_names(context: click.Context, _option: click.Parameter, incomplete: str
 
 
 def _shared() -> list[click.Option]:
+    def shared(*names: str, **settings: Any) -> click.Option:
+        return click.Option(names, expose_value=False, callback=_keep, **settings)
+
     return [
-        click.Option(
-            ["--config", "config_file"],
+        shared(
+            *("--config", "config_file"),
             type=click.Path(path_type=Path),
             metavar="FILE",
-            expose_value=False,
-            callback=_keep,
             help="Read the settings from this file instead of the usual plexsync.toml.",
         ),
-        click.Option(
-            ["--data-dir", "data_dir"],
-            metavar="DIR",
-            expose_value=False,
-            callback=_keep,
-            help="Use the database in this folder instead of the usual one.",
-        ),
-        click.Option(
-            ["--plex", "plex"],
+        shared("--data-dir", metavar="DIR", help="Use the database in this folder instead of the usual one."),
+        shared(
+            "--plex",
             metavar="NAME",
-            expose_value=False,
-            callback=_keep,
             shell_complete=plex_names,
             help="Choose the Plex server of this [[plex]] entry instead of the first.",
         ),
-        click.Option(
-            ["-v", "--verbose"],
+        shared(
+            *("-v", "--verbose"),
             is_flag=True,
-            expose_value=False,
-            callback=_keep,
             help="Log what is done in detail, and show where a fault of PlexSync happened.",
         ),
-        click.Option(
-            ["--json"],
-            is_flag=True,
-            # Processed before --version, wherever it is given.
-            is_eager=True,
-            expose_value=False,
-            callback=_keep,
-            help="Answer with one JSON object on standard output.",
-        ),
+        # Processed before --version, wherever it is given.
+        shared("--json", is_flag=True, is_eager=True, help="Answer with one JSON object on standard output."),
     ]
 
 

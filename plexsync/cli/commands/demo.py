@@ -59,7 +59,9 @@ def demo(call: Call, scenes: int, store: str, keep: bool) -> int:
       plexsync demo --keep
       plexsync demo --store postgres
     """
-    _check_packages(store)
+    parts = ("demo", "postgres") if store == POSTGRES else ("demo",)
+    if missing := [part for part in parts if not is_installed(part)]:
+        raise Unusable(f"the demo needs packages that are not installed: {advice(*missing)}")
     # Imported once their packages are there.
     from plexsync.cli.commands.demo_play import Play
     from plexsync.cli.commands.demo_stage import Stage
@@ -79,12 +81,6 @@ def demo(call: Call, scenes: int, store: str, keep: bool) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return FINE if summary["well"] else FAILED
-
-
-def _check_packages(store: str) -> None:
-    parts = ("demo", "postgres") if store == POSTGRES else ("demo",)
-    if missing := [part for part in parts if not is_installed(part)]:
-        raise Unusable(f"the demo needs packages that are not installed: {advice(*missing)}")
 
 
 @contextmanager
@@ -136,16 +132,11 @@ def stay(stage: "Stage", screen: Console) -> None:
             say(screen, f"   {words} {example}")
         if not hindrance_of(stage.parts.config):
             address = stage.address
-            say(
-                screen,
-                f"Or in a browser: {address} shows everything, {address}/demo takes Plex down and brings it back.",
-            )
-            say(screen, f"What people see in Plex, before and now: {stage.wall.url}/wall")
+            words = f"Or in a browser: {address} shows everything, {address}/demo takes Plex down and brings it back."
+            say(screen, f"{words}\nWhat people see in Plex, before and now: {stage.wall.url}/wall")
         for standby in stage.machines[1:]:
-            say(
-                screen,
-                f"The standby has a dashboard too: {standby.address}. Let it take over: kill -9 {stage.machines[0].pid}",
-            )
+            takes = f"Let it take over: kill -9 {stage.machines[0].pid}"
+            say(screen, f"The standby has a dashboard too: {standby.address}. {takes}")
         say(screen, f"Its log: {stage.machines[0].log}. Ctrl-C ends everything.")
         try:
             edit_on(stage)

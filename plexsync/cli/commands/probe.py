@@ -52,8 +52,12 @@ def probe(call: Call, item: str | None, yes: bool) -> int:
         if item is not None and not _agreed(call, start, item, yes=yes):
             return FAILED
         with at_work(start.config, start.folder) as (parts, mine):
-            earlier = _restored(parts) if mine else None
-            probed = None
+            with parts.store.reading() as db:
+                is_left = db.probes.probed() is not None
+            earlier = probed = None
+            if mine and is_left:
+                with closing(connected(parts)) as plex:
+                    earlier = restore_left(parts.store, plex, parts.clock)
             if item is not None:
                 try:
                     probed = _probed(start, parts, stop, item) if mine else _by_worker(parts, stop, item)
@@ -80,16 +84,6 @@ def _agreed(call: Call, start: Begun, item: str, *, yes: bool) -> bool:
         return True
     call.refused("nothing was changed")
     return False
-
-
-def _restored(parts: Parts) -> Restoration | None:
-    """Restore the item of an interrupted probe."""
-    with parts.store.reading() as db:
-        earlier = db.probes.probed()
-    if earlier is None:
-        return None
-    with closing(connected(parts)) as plex:
-        return restore_left(parts.store, plex, parts.clock)
 
 
 def _probed(start: Begun, parts: Parts, stop: Stop, item: str) -> ProbeOutcome:
