@@ -22,9 +22,21 @@ from plexsync.engine.settlement import Settlement
 from plexsync.engine.tickets import READ_STASH, Closed, Gate, Probe, Ticket
 from plexsync.engine.watchdog import Unwatched, Watchdog
 from plexsync.rules.errors import NO_MEMORY, LocalFault, Neighbour, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.job import NOTICES, START, Done, Job, Later, Outcome, State, Waiting, Why, crashed, next_size
+from plexsync.rules.job import (
+    NOTICES,
+    START,
+    Done,
+    Job,
+    Later,
+    Outcome,
+    State,
+    Waiting,
+    Why,
+    crashed,
+    next_size,
+    shared_outcome_of,
+)
 from plexsync.rules.neighbours import Clock, Dice
-from plexsync.rules.outcomes import shared_outcome_of
 from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.engine")

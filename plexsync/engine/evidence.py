@@ -14,8 +14,7 @@ from plexsync.engine.flow import AnyFlow, Errand
 from plexsync.engine.gates import Gates, outage
 from plexsync.engine.tickets import READ, WRITE, Gate, Ticket
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, TooLong, Unavailable
-from plexsync.rules.job import Job, Outcome
-from plexsync.rules.outcomes import outcome_of, shared_outcome_of
+from plexsync.rules.job import Job, Outcome, outcome_of, shared_outcome_of
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.evidence")

@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
@@ -21,7 +21,6 @@ import httpcore2
 import httpx2
 import msgspec
 
-from plexsync.http.error_bodies import json_words
 from plexsync.http.streams import Deadline, Transport
 from plexsync.rules.clock import Clock
 from plexsync.rules.errors import NeighbourError, Refused, TooLong, Unavailable, Unusable
@@ -403,3 +402,40 @@ def _looks_like(beginning: bytes) -> str:
     if start.startswith((b"<!doctype html", b"<html")):
         return "with a web page: is something else at this address?"
     return "with something that can't be read"
+
+
+# --- errors in JSON, as Plex and GraphQL write them -------------------------------------------------------------------
+
+
+class ErrorWords(msgspec.Struct):
+    """An error as Plex and GraphQL write it in JSON."""
+
+    message: str = ""
+    status: str | int = ""
+    title: str = ""
+
+
+class ErrorBody(msgspec.Struct):
+    """The body of an error in JSON."""
+
+    errors: list[ErrorWords] = []
+    error: str = ""
+    message: str = ""
+
+
+ERRORS = msgspec.json.Decoder(ErrorBody, strict=False)
+
+
+def json_words(body: bytes | bytearray) -> str:
+    """What an error in JSON says; '' for nothing, or for another form."""
+    try:
+        answer = ERRORS.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return ""
+    texts = (error.message or error.title or str(error.status) for error in answer.errors)
+    return "; ".join(filter(None, dict.fromkeys((answer.message, answer.error, *texts))))
+
+
+def messages(errors: Sequence[msgspec.Raw]) -> str:
+    """What the errors of a GraphQL answer say."""
+    return json_words(b'{"errors":[%s]}' % b",".join(map(bytes, errors)))

@@ -10,9 +10,8 @@ import msgspec
 
 from plexsync.http.client import Timeouts
 from plexsync.http.websocket import EventSocket
-from plexsync.rules.errors import Neighbour
+from plexsync.plex.requests import PLEX, plex_headers
 from plexsync.rules.events import Event, Left, Scanned, SessionChanged, SessionState, Touched
-from plexsync.rules.http_answers import Server
 
 # The path that clients use; the documented one lacks a letter.
 TARGET = "/:/websockets/notifications"
@@ -107,10 +106,10 @@ class PlexEvents:
         ca_file: str = "",
     ) -> None:
         self._live = EventSocket(
-            Server(Neighbour.PLEX, "Plex", "plex_url", "plex_token"),
+            PLEX,
             url,
             TARGET,
-            headers={"X-Plex-Token": token, "X-Plex-Client-Identifier": client_id, "X-Plex-Product": "PlexSync"},
+            headers=plex_headers(token, client_id),
             timeouts=Timeouts(connect_timeout, read_timeout),
             ca_file=ca_file,
         )
@@ -164,16 +163,12 @@ def _entry(notification: TimelineEntry) -> Event | None:
     return Left(key, section) if deleted else Touched(key, section, int(notification.updatedAt or 0))
 
 
-def _is_scan(notification: ActivityNotification) -> bool:
-    return notification.event == "ended" and notification.Activity is not None and notification.Activity.type == SCAN
-
-
 def _scan(notification: ActivityNotification) -> Event | None:
     """The end of a scan; None for any other activity."""
-    if not _is_scan(notification):
+    activity = notification.Activity
+    if notification.event != "ended" or activity is None or activity.type != SCAN:
         return None
-    context = notification.Activity.Context if notification.Activity else None
-    return Scanned(str(context.librarySectionID) if context else "")
+    return Scanned(str(activity.Context.librarySectionID) if activity.Context else "")
 
 
 def _session(report: PlaySessionStateNotification) -> Event:

@@ -86,6 +86,11 @@ def query(parameters: Mapping[str, str | int]) -> str:
     return urlencode(parameters, errors="replace", quote_via=quote)
 
 
+def plex_headers(token: str, client_id: str) -> dict[str, str]:
+    """The headers of every request to Plex."""
+    return {"X-Plex-Token": token, "X-Plex-Client-Identifier": client_id, "X-Plex-Product": "PlexSync"}
+
+
 class PlexOptions(TypedDict, total=False):
     """How a Plex is asked; see `PlexRequests`."""
 
@@ -126,7 +131,7 @@ class PlexRequests:
         self._wire = Wire(
             PLEX,
             url,
-            headers={"X-Plex-Token": token, "X-Plex-Client-Identifier": client_id, "X-Plex-Product": "PlexSync"},
+            headers=plex_headers(token, client_id),
             timeouts=Timeouts(connect_timeout, read_timeout),
             clock=clock,
             transport=transport,

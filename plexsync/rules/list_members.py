@@ -36,19 +36,25 @@ def list_decision(
     elif names and take_over:
         adopts = _adoptable(now, original, remembered)
     adds, removes = _added(names, now, remembered), removed_members(names, now, remembered, adopts)
-    target = (*without_names(now.value, removes), *adds)
     lock = bool(names) or original.locked
-    moved = bool(adds or removes)
     # If Plex ignored a lock once, the lock is not sent again until something else is sent.
     settled = lock == now.locked or (bool(names) and remembered is not None and not is_lock_gone(remembered, now))
-    if not moved and settled:
-        return Decision(
-            _list_memory(names, now, original, remembered, adopts), note=_list_note(name, names, now, remembered)
-        )
-    # Always send the lock: Plex locks every list that an edit touches, unless the edit says otherwise.
-    change = Change(target if moved else None, lock, adds, removes)
-    sending = Sending(names or None, Held(target, lock), original, now, adds, removes, adopts=adopts)
-    return Decision(remembered, change, sending, _list_note(name, names, now, remembered))
+    note = _list_note(name, names, now, remembered)
+    if not adds and not removes and settled:
+        return Decision(_list_memory(names, now, original, remembered, adopts), note=note)
+    sending = Sending(names or None, Held((), lock), original, now, adds, removes, adopts=adopts)
+    return replace(sending_list(remembered, sending), note=note)
+
+
+def sending_list(remembered: Remembered | None, sending: Sending) -> Decision:
+    """The decision to add and remove the members of a list that this says, under its lock.
+
+    The lock is always sent: Plex locks every list that an edit touches, unless the edit says otherwise.
+    """
+    adds, removes, lock = sending.adds, sending.removes, sending.sent.locked
+    target = (*without_names(sending.before.value, removes), *adds)
+    change = Change(target if adds or removes else None, lock, adds, removes)
+    return Decision(remembered, change, replace(sending, sent=Held(target, lock)))
 
 
 def adopted_list(names: tuple[str, ...], now: Held, remembered: Remembered | None) -> Remembered | None:

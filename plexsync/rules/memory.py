@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from plexsync.rules.drift import still_kept
-from plexsync.rules.item import LISTS, PICTURES, Item, beside_whom, field_key
+from plexsync.rules.item import LISTS, NEVER_EMPTY, PICTURES, Item, beside_whom, field_key, is_lockless
 from plexsync.rules.list_members import emptied_list, owned_names, still_adopted, without_adopted
 from plexsync.rules.plan_records import Change, Learnt, Memory, Note, Pushing, Remembered, Sending
 from plexsync.rules.taken_back import TakenBack
@@ -84,6 +84,14 @@ def is_as_left(name: str, now: Held, remembered: Remembered) -> bool:
 def is_untouched(name: str, now: Held, remembered: Remembered) -> bool:
     """Whether Plex has the value that PlexSync left, and no lock was added."""
     return same_value(name, now.value, remembered.left.value) and (remembered.left.locked or not now.locked)
+
+
+def restoring(name: str, now: Held, original: Held) -> Change | None:
+    """The change that restores a single value; None if nothing is to be restored."""
+    unchanged = same_value(name, now.value, original.value) or (name in NEVER_EMPTY and not original.value)
+    value = None if unchanged else original.value
+    lock = None if is_lockless(name) or now.locked == original.locked else original.locked
+    return None if value is None and lock is None else Change(value, lock)
 
 
 def undone(memory: Memory) -> TakenBack:

@@ -134,7 +134,11 @@ def conditions(sight: Situation, rules: NoticeRules, base: int | None, now: int)
     if sight.pause and (sight.pause.full or now - sight.pause.since >= rules.after):
         current.append(_pause(sight.pause))
     if sight.repaired_at is not None and abs(now - sight.repaired_at) < DAY:
-        current.append(_repaired(sight.repaired_at))
+        text = (
+            f"The database was damaged and was rebuilt at {moment(sight.repaired_at)}; the damaged file is beside it. "
+            "A full comparison runs by itself. Check the dead letters and bindings."
+        )
+        current.append(Condition(f"repaired:{sight.repaired_at}", sight.repaired_at, text))
     return current
 
 
@@ -192,14 +196,6 @@ def _pause(pause: Pause) -> Condition:
         return Condition("disk", pause.since, text, "There is room on the disk again, and PlexSync goes on.")
     text = f"PlexSync can't use its own database since {moment(pause.since)}. {_sentence(pause.message)}"
     return Condition("database", pause.since, text, "PlexSync can use its database again.")
-
-
-def _repaired(at: int) -> Condition:
-    text = (
-        f"The database was damaged and was rebuilt at {moment(at)}; the damaged file is beside it. "
-        "A full comparison runs by itself. Check the dead letters and bindings."
-    )
-    return Condition(f"repaired:{at}", at, text)
 
 
 def _sentence(text: str) -> str:
@@ -334,17 +330,11 @@ def _is_sound(record: NoticeRecord) -> bool:
     return (
         type(record.away) is int
         and all(count is None or type(count) is int for count in counts)
-        and _are_sound(record.announced)
-    )
-
-
-def _are_sound(entries: Mapping[str, Told]) -> bool:
-    return all(
-        type(entry.since) is int
-        and type(entry.at) is int
-        and type(entry.over) is str
-        and type(entry.size) is int
-        and (entry.gone is None or type(entry.gone) is int)
-        and type(entry.cleared) is bool
-        for entry in entries.values()
+        and all(
+            {type(entry.since), type(entry.at), type(entry.size)} == {int}
+            and type(entry.over) is str
+            and (entry.gone is None or type(entry.gone) is int)
+            and type(entry.cleared) is bool
+            for entry in record.announced.values()
+        )
     )

@@ -15,7 +15,7 @@ from plexsync.rules.drift import (
     kept_fields,
     still_kept,
 )
-from plexsync.rules.item import LISTS, NEVER_EMPTY, PICTURES, Item, beside_whom, is_lockless, is_of_person
+from plexsync.rules.item import LISTS, PICTURES, Item, beside_whom, is_lockless, is_of_person
 from plexsync.rules.list_members import (
     adopted_list,
     beside_cast,
@@ -33,6 +33,7 @@ from plexsync.rules.memory import (
     named_fields,
     put,
     released,
+    restoring,
     spelled_as_in_stash,
     stamped,
     undone,
@@ -218,12 +219,8 @@ def _emptied_field(name: str, now: Held, remembered: Remembered | None) -> Decis
         # Other items show it too, so it stays, and still belongs to PlexSync.
         return Decision(remembered)
     original = remembered.found
-    unchanged = same_value(name, now.value, original.value) or (name in NEVER_EMPTY and not original.value)
-    value = None if unchanged else original.value
-    lock = None if is_lockless(name) or now.locked == original.locked else original.locked
-    if value is None and lock is None:
-        return Decision(None)
-    return Decision(remembered, Change(value, lock), Sending(None, original, original, now))
+    change = restoring(name, now, original)
+    return Decision(remembered, change, Sending(None, original, original, now)) if change else Decision(None)
 
 
 def _new_field(name: str, value: str, now: Held, policy: Policy) -> Decision:

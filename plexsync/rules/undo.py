@@ -7,9 +7,24 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.rules.drift import still_kept
-from plexsync.rules.item import FIELDS, LISTS, NEVER_EMPTY, Item, is_lockless, is_of_person
-from plexsync.rules.list_members import cast_after, is_outside_cast, removed_members, with_members_left, without_adopted
-from plexsync.rules.memory import is_as_left, is_released, is_untouched, released, spelled_as_in_stash, undone
+from plexsync.rules.item import FIELDS, LISTS, Item, is_lockless, is_of_person
+from plexsync.rules.list_members import (
+    cast_after,
+    is_outside_cast,
+    removed_members,
+    sending_list,
+    with_members_left,
+    without_adopted,
+)
+from plexsync.rules.memory import (
+    is_as_left,
+    is_released,
+    is_untouched,
+    released,
+    restoring,
+    spelled_as_in_stash,
+    undone,
+)
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Pushing, Remembered, Sending
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import (
@@ -140,17 +155,15 @@ def _undo_decision(name: str, now: Held, remembered: Remembered) -> Decision:
         note = Note(name, "person", "changed in Plex since it was written; left alone") if kept else None
         return Decision(released(remembered, now), note=note)
     if remembered.undone == TakenBack.RELEASE or is_of_person(name):
-        value, lock = None, _lock_taken_off(name, now, remembered)
+        lock = _lock_taken_off(name, now, remembered)
+        change = None if lock is None else Change(None, lock)
     else:
-        unchanged = same_value(name, now.value, original.value) or (name in NEVER_EMPTY and not original.value)
-        value = None if unchanged else original.value
-        lock = None if is_lockless(name) or now.locked == original.locked else original.locked
-    if value is None and lock is None:
+        change = restoring(name, now, original)
+    if change is None:
         return Decision(released(remembered, now))
-    sent = Held(now.value if value is None else value, now.locked if lock is None else lock)
-    return Decision(
-        remembered, Change(value, lock), Sending(remembered.said, sent, original, now, undone=remembered.undone)
-    )
+    value = now.value if change.value is None else change.value
+    sent = Held(value, now.locked if change.lock is None else change.lock)
+    return Decision(remembered, change, Sending(remembered.said, sent, original, now, undone=remembered.undone))
 
 
 def _undo_list(name: str, now: Held, remembered: Remembered) -> Decision:
@@ -171,14 +184,8 @@ def _undo_list(name: str, now: Held, remembered: Remembered) -> Decision:
         lock = original.locked if now.locked == remembered.left.locked else now.locked
     if not removes and not adds and lock == now.locked:
         return Decision(released(remembered, now))
-    target = (*without_names(now.value, removes), *adds)
-    # Always send the lock: Plex locks every list that an edit touches, unless the edit says otherwise.
-    change = Change(target if removes or adds else None, lock, adds, removes)
-    return Decision(
-        current,
-        change,
-        Sending(remembered.said, Held(target, lock), original, now, adds, removes, undone=remembered.undone),
-    )
+    sending = Sending(remembered.said, Held((), lock), original, now, adds, removes, undone=remembered.undone)
+    return sending_list(current, sending)
 
 
 def _lock_taken_off(name: str, now: Held, remembered: Remembered) -> bool | None:

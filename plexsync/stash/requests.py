@@ -13,8 +13,7 @@ from typing import ParamSpec, Protocol, TypeVar, Unpack
 import httpx2
 import msgspec
 
-from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire, unheard
-from plexsync.http.error_bodies import json_words, messages
+from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire, json_words, messages, unheard
 from plexsync.rules.clock import Clock
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Unavailable, Unusable
 from plexsync.rules.http_answers import PLEX_MARK, Server
