@@ -102,7 +102,7 @@ class ImportPlanner:
                 items = [
                     ImportItem(
                         target.item,
-                        target.known_memory,
+                        {**target.memory, **target.plan.recovery.recalled},
                         target.profile,
                         self._policy,
                         target.traits,

@@ -249,7 +249,8 @@ class Looker:
         tx.memories.save_all(learnt, now=now)
         if learnt:
             mark_kept(tx, learnt, now=now)
-        tx.memories.renew_files((id, key) for id, key, target in targets if target.has_other_files)
+        if moved := [(id, key) for id, key, target in targets if target.has_other_files]:
+            tx.memories.renew_files(moved)
         if known_again := [key for _, key, target in targets if target.was_lost]:
             tx.notes.end_losses(known_again)
         tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=self.expiry.ended())
@@ -267,7 +268,8 @@ class Looker:
             titles = {row.key: fold(row.title) for row in rows} if self._rules.libraries else {}
             own = {key: self._rules.libraries[title] for key, title in titles.items() if title in self._rules.libraries}
             sections = frozenset(row.key for row in rows)
-            approvals = _approvals(db, sorted(verdicts))
+            texts = db.notes.of_scenes(APPROVED, sorted(verdicts))
+            approvals = _approvals(db, texts) if texts else {}
             marks = db.notes.of_scenes(TAKE_OVER, sorted(verdicts))
             marks |= {id: ASKED for id, approval in approvals.items() if approval and approval.take_over}
             past = replace(past_of(db, ids), owners=owners, profiles=own, sections=sections)
@@ -344,10 +346,8 @@ class Looker:
         return self.choices.with_due(scene, target) if self.choices else target
 
 
-def _approvals(db: Reader, ids: Sequence[int]) -> dict[int, Approval | None]:
-    """The approvals of these scenes. None for one that is void: something else has queued the scene since."""
-    if not (texts := db.notes.of_scenes(APPROVED, ids)):
-        return {}
+def _approvals(db: Reader, texts: Mapping[int, str]) -> dict[int, Approval | None]:
+    """The approvals of scenes by their notes. None for one that is void: something else has queued the scene since."""
     rows, approvals = db.jobs.of(Kind.SCENE, list(texts)), {id: approval_in(text) for id, text in texts.items()}
     return {
         id: approval if approval and id in rows and rows[id].wanted_rev == approval.rev else None

@@ -90,11 +90,6 @@ class Target(PlannedObject):
     old_lists: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
-    def known_memory(self) -> Mapping[str, Remembered]:
-        """What was remembered before, with what the journal has added."""
-        return {**self.memory, **self.plan.recovery.recalled}
-
-    @property
     def has_unknown_values(self) -> bool:
         """Whether a locked value in Plex counts as yours: it differs from Stash's, or is a list never written before."""
         if any(note.reason in ("person", "kept") for note in self.plan.notes):

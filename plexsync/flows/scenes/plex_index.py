@@ -105,28 +105,25 @@ class Indexer:
         if not self._lock.acquire(timeout=-1 if wait else PATIENCE):
             return None
         try:
-            return self._freshen(force=force, soon=soon)
+            asked = self.clock.monotonic()
+            if self._asked is not None and not (force or soon) and asked - self._asked < MARKS_PACE:
+                return False
+            ticket = self._gates.ticket(READ_PLEX)
+            try:
+                changed = self._renew(force=force)
+            except NeighbourError as error:
+                # A server that refuses to list its libraries, or every one of them, is not the expected server.
+                failure = outage(error)
+                self._gates.ill(ticket, failure)
+                if failure is error:
+                    raise
+                raise failure from error
+            # A list of libraries does not clear failed item reads, so no success is reported. The time is set only now,
+            # so that an interrupted check is retried at once.
+            self._asked = asked
+            return changed
         finally:
             self._lock.release()
-
-    def _freshen(self, *, force: bool, soon: bool) -> bool:
-        asked = self.clock.monotonic()
-        if self._asked is not None and not (force or soon) and asked - self._asked < MARKS_PACE:
-            return False
-        ticket = self._gates.ticket(READ_PLEX)
-        try:
-            changed = self._renew(force=force)
-        except NeighbourError as error:
-            # A server that refuses to list its libraries, or every one of them, is not the expected server.
-            failure = outage(error)
-            self._gates.ill(ticket, failure)
-            if failure is error:
-                raise
-            raise failure from error
-        # A list of libraries does not clear failed item reads, so no success is reported. The time is set only now, so
-        # that an interrupted check is retried at once.
-        self._asked = asked
-        return changed
 
     def _renew(self, *, force: bool) -> bool:
         sections = self._plex.sections()

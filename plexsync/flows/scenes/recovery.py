@@ -165,7 +165,7 @@ class Recovery(JournalBeside[WriteJournal]):
         for sight in sights:
             for target in sight.targets:
                 # With its present files, the journal may know nothing of the memory of an item yet.
-                before = {} if target.has_other_files else target.known_memory
+                before = {} if target.has_other_files else {**target.memory, **target.plan.recovery.recalled}
                 changed = learnt_fields(before, target.plan.memory, target.plan.sending, target.item, salt)
                 learnt += [(sight.id, target.item, fields) for fields in changed]
         if not learnt:

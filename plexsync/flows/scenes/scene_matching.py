@@ -138,12 +138,14 @@ class SceneMatcher:
             answer = rival_scenes.get(id, ())
             if isinstance(answer, NeighbourError):
                 decided[id] = answer
-            elif isinstance(verdict, AskRivals):
-                again = match.match(replace(offers[id], rivals=answer))
-                decided |= {} if isinstance(again, AskRivals) else {id: again}
-            else:
-                decided[id] = verdict
-        return {id: _with_entries(verdict, offers[id]) for id, verdict in decided.items()}
+                continue
+            final = match.match(replace(offers[id], rivals=answer)) if isinstance(verdict, AskRivals) else verdict
+            if isinstance(final, Matched | Unclear):
+                keys = set(claimed(final))
+                final = replace(final, entries=tuple(entry for entry in offers[id].entries if entry.key in keys))
+            if not isinstance(final, AskRivals):
+                decided[id] = final
+        return decided
 
     def _offers(self, db: Reader, scenes: Sequence[Scene], others: Collection[int]) -> dict[int, Offer]:
         """What the index and the memory offer for each of these scenes, read for all of them together."""
@@ -324,14 +326,6 @@ def claims(verdicts: Mapping[int, Verdict]) -> set[str]:
 def entry_of(item: Item) -> Entry:
     """The index entry of an item."""
     return Entry(item.key, item.section, item.parts, item.stamp)
-
-
-def _with_entries(verdict: Verdict, offer: Offer) -> Verdict:
-    """The verdict with the entries of the items that it claims."""
-    if not isinstance(verdict, Matched | Unclear):
-        return verdict
-    keys = set(claimed(verdict))
-    return replace(verdict, entries=tuple(entry for entry in offer.entries if entry.key in keys))
 
 
 def _is_misled(verdict: Verdict | None, items: Mapping[str, Item | NeighbourError]) -> bool:

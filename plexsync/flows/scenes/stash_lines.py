@@ -6,7 +6,7 @@ find what lines have missed.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -89,7 +89,18 @@ class StashListener:
 
     def take(self, edits: Sequence[Edited]) -> None:
         """Queue what a batch of lines names, in one transaction: of scenes that are new here, those that Stash has."""
-        absent = self._absent([edit.id for edit in edits if edit.kind is Kind.SCENE])
+        ids = [edit.id for edit in edits if edit.kind is Kind.SCENE]
+        with self._store.reading() as db:
+            recorded = {*db.jobs.of(Kind.SCENE, ids), *db.standings.of(ids)} if ids else set[int]()
+        fresh = [id for id in ids if id not in recorded]
+        absent = set(fresh)
+        try:
+            for start in range(0, len(fresh), PAGE):
+                ask = partial(self._stash.existing, fresh[start : start + PAGE])
+                absent -= self._gates.ask(READ_STASH, ask, of_all=True)[0]
+        except NeighbourError:
+            # The attempts find out.
+            absent = set()
         edits = [edit for edit in edits if edit.kind is not Kind.SCENE or edit.id not in absent]
         if not edits:
             return
@@ -99,23 +110,6 @@ class StashListener:
                 tx.jobs.want(edit.kind, edit.id, Why.EDIT, now, behind=len(edits) > CROWD)
             tx.notes.save(EDIT_BY_LINE, str(now))
         log.debug("%d edits by lines of Stash's log", len(edits))
-
-    def _absent(self, ids: Sequence[int]) -> Collection[int]:
-        """The scenes among these of which nothing is known here, and which Stash does not have."""
-        if not ids:
-            return ()
-        with self._store.reading() as db:
-            recorded = {*db.jobs.of(Kind.SCENE, ids), *db.standings.of(ids)}
-        fresh = [id for id in ids if id not in recorded]
-        existing: set[int] = set()
-        try:
-            for start in range(0, len(fresh), PAGE):
-                ask = partial(self._stash.existing, fresh[start : start + PAGE])
-                existing |= self._gates.ask(READ_STASH, ask, of_all=True)[0]
-        except NeighbourError:
-            # The attempt finds out.
-            return ()
-        return set(fresh) - existing
 
     def _tell(self, state: str) -> None:
         """Note whether lines are heard. It is logged once, however often it fails, since polls find everything as well."""
