@@ -18,6 +18,7 @@ from plexsync.actions.model import (
 )
 from plexsync.app.parts import Parts
 from plexsync.engine.undo import wish_undone
+from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.flows.scenes.undo import (
     Redone,
     SceneUndo,
@@ -202,7 +203,7 @@ class RedoScenes(SceneAction):
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """What a sync would write then."""
-        for scene in asked.parts.previewer.preview(list(asked.ids), redo=True):
+        for scene in preview_scenes(asked.parts.looker, list(asked.ids), redo=True):
             changes = [
                 PreviewRow(
                     short(change.field),

@@ -35,7 +35,6 @@ from plexsync.flows.scenes.plex_events import Events, Listener
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.plex_pictures import PlexPictures
 from plexsync.flows.scenes.poll import Poller
-from plexsync.flows.scenes.preview import Previewer
 from plexsync.flows.scenes.reconcile import Reconciler
 from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.scan_requests import Scans
@@ -119,7 +118,6 @@ class Assembled:
         self.watch_looker, self.work_looker = looker(indexer), looker(indexer, patient=False)
         self.poller = Poller(store, stash, indexer, gates, clock, losses)
         self.reconciler = Reconciler(self.watch_looker, **settings.prints)
-        self.previewer = Previewer(self.looker)
         self.listener = Listener(store, stash, plex, events, indexer, gates, clock, dice)
         self.scans = Scans(store, plex, gates, clock, settings.looks.paths) if settings.scan_absent else None
         self.curer = Curer(self.watch_looker, settings.cures)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from plexsync.app.parts import Parts
 from plexsync.app.plan_file import PlanHead, head_now, why_untrue
 from plexsync.flows.scenes.inspection import BATCH
-from plexsync.flows.scenes.preview import Approved, ItemChange, Preview, approve
+from plexsync.flows.scenes.preview import Approved, ItemChange, Preview, approve, preview_scenes
 from plexsync.rules.approval import ApprovedScene, FieldChange, change_document, scene_in
 from plexsync.rules.errors import Unusable
 from plexsync.store.review_file import (
@@ -45,7 +45,7 @@ def make_review(parts: Parts, count: Count, progress: Progress, stopping: Callab
         libraries = {row.key: row.title for row in db.sections.all()}
     writer, complete = ReviewWriter(parts.folder), False
     try:
-        for preview in parts.previewer.preview(progress=progress, stopping=stopping):
+        for preview in preview_scenes(parts.looker, progress=progress, stopping=stopping):
             count(preview)
             if preview.items:
                 document = json.dumps({"id": preview.id, "items": [_item(item) for item in preview.items]})

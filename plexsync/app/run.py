@@ -28,7 +28,7 @@ from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
-from plexsync.flows.scenes.preview import WOULD_CHANGE
+from plexsync.flows.scenes.preview import WOULD_CHANGE, preview_scenes
 from plexsync.flows.scenes.stash_lines import StashListener
 from plexsync.rules.errors import NeighbourError, SyncError
 from plexsync.rules.http_answers import whole_request
@@ -336,7 +336,7 @@ def settings_wait(parts: Parts, stopping: Callable[[], bool]) -> bool:
 def _counted(parts: Parts, names: Collection[str], stopping: Callable[[], bool]) -> SettingQuestion | None:
     """The question about these settings; None if it could not be counted now."""
     try:
-        standings = Counter(scene.standing for scene in parts.previewer.preview(sweep=True, stopping=stopping))
+        standings = Counter(scene.standing for scene in preview_scenes(parts.looker, sweep=True, stopping=stopping))
     except NeighbourError as error:
         log.info("what changed settings would write can't be counted now: %s", error)
         return None

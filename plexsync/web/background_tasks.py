@@ -16,7 +16,7 @@ from plexsync.app.review import make_review, write_approved
 from plexsync.app.switches import approve_bulk, waits_for_yes
 from plexsync.engine.asked_probes import ask_at_once
 from plexsync.engine.tickets import READS
-from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
+from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, preview_scenes
 from plexsync.flows.scenes.verbs import take_up_skipped, want_all
 from plexsync.reports.comparisons import (
     PollFacts,
@@ -100,7 +100,7 @@ def preview(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync sync --all --dry-run`; the first changes in full. It is complete once every scene was inspected."""
     counts, kept, scenes = Counter[str](), 0, list[PreviewFacts]()
     _found(errand, counts, kept, scenes, complete=False)
-    for scene in parts.previewer.preview(progress=errand.at, stopping=errand.stopping):
+    for scene in preview_scenes(parts.looker, progress=errand.at, stopping=errand.stopping):
         counts[scene.standing] += 1
         kept += scene.kept_fields
         if scene.standing == WOULD_CHANGE and len(scenes) < SHOWN_CHANGES:

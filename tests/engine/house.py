@@ -107,7 +107,7 @@ class Worker:
         self.store, self.stash, self.plex, self.clock = house.store, stash, plex, house.clock
         self.gates = parts.gates
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
-        self.looker, self.glances, self.previewer = parts.work_looker, parts.looker, parts.previewer
+        self.looker, self.glances = parts.work_looker, parts.looker
         self.listener, self.scans = parts.listener, parts.scans
         self.scenes = scene_flow(parts)
         self.back = way_back(parts, watch) if watch is not None else None

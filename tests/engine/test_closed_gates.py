@@ -5,6 +5,7 @@ import pytest
 from plexsync.engine.engine import Idle, ProbeResult
 from plexsync.engine.tickets import READ, WRITE, Go
 from plexsync.flows.scenes.bindings import bind
+from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.flows.scenes.undo import mark_all_undone
 from plexsync.flows.scenes.verbs import explain, want_all
 from plexsync.rules.errors import Missing, Neighbour, Refused, Unavailable
@@ -98,7 +99,7 @@ def test_switched_off_is_still_said_and_nothing_is_claimed(off):
 
 
 def look(house):
-    return list(house.worker.previewer.preview([1]))
+    return list(preview_scenes(house.worker.glances, [1]))
 
 
 DOORS = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.flows.scenes.preview import Approved, approve
+from plexsync.flows.scenes.preview import Approved, approve, preview_scenes
 from plexsync.flows.scenes.verbs import status_in, want_all
 from plexsync.rules.approval import ApprovedScene
 from plexsync.rules.job import Kind, State, Why
@@ -92,7 +92,7 @@ def test_what_was_skipped_has_a_status_of_its_own_and_is_taken_up_by_a_sync_of_e
         assert db.standings.counts()[SceneStatus.SKIPPED][0] == 1
         assert db.standings.scenes(SceneStatus.SKIPPED, limit=9) == [id]
         assert (db.standings.scenes(SceneStatus.DROPPED, limit=9), status_in(db, id)) == ([], SceneStatus.SKIPPED)
-    (rest,) = [one for one in house.worker.previewer.preview() if one.id == id]
+    (rest,) = [one for one in preview_scenes(house.worker.glances) if one.id == id]
     assert [change.field for item in rest.items for change in item.fields] == ["title"]
     want_all(house.store, house.worker.stash, house.worker.gates, house.clock)
     house.clock.move(3)

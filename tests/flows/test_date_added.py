@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from plexsync.cli.terminal.preview_output import scene_lines
+from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.reports.format import local
 from plexsync.rules import template
 from plexsync.rules.desired import NAMES, Profile
@@ -183,7 +184,7 @@ def test_a_server_that_ignores_it_unasked_comes_to_rest(dated):
 def test_a_dry_run_shows_local_times(dated):
     (id,) = created(dated, 1)
     before = item(dated, id).scalars["addedAt"]
-    (preview,) = dated.worker.previewer.preview([id])
+    (preview,) = preview_scenes(dated.worker.glances, [id])
     moment = dated.stash_sim.data.scenes[id].created_at
     (seconds,) = [THEN + n for n in range(10) if moment_text(THEN + n) == moment]
     assert f"  date added: {local(before * 1000)} -> {local(seconds * 1000)}; lock" in list(scene_lines(preview))

@@ -3,6 +3,7 @@
 import pytest
 
 from plexsync.flows.scenes.plex_index import CHANGE_PACE
+from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.flows.scenes.undo import preview as undo_preview
 from plexsync.flows.scenes.verbs import explain
 from plexsync.rules.job import State
@@ -37,9 +38,9 @@ def looks(house):
     worker = house.worker
     return {
         "explain": lambda id: explain(worker.glances, id),
-        "dry run": lambda _: list(worker.previewer.preview()),
-        "dry run of scenes": lambda id: list(worker.previewer.preview([id])),
-        "dry run of a take-over": lambda _: list(worker.previewer.preview(take_over=True)),
+        "dry run": lambda _: list(preview_scenes(worker.glances)),
+        "dry run of scenes": lambda id: list(preview_scenes(worker.glances, [id])),
+        "dry run of a take-over": lambda _: list(preview_scenes(worker.glances, take_over=True)),
         "dry run of an undo": lambda id: list(undo_preview(worker.glances, [id], TakenBack.UNDO)),
     }
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.flows.scenes.preview import WOULD_CHANGE
+from plexsync.flows.scenes.preview import WOULD_CHANGE, preview_scenes
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.scope import Scope, Term
@@ -10,7 +10,7 @@ from tests.engine.house import House, fails, path_of
 
 
 def preview(house, ids=None, **more):
-    return {one.id: one for one in house.worker.previewer.preview(ids, **more)}
+    return {one.id: one for one in preview_scenes(house.worker.glances, ids, **more)}
 
 
 def told(one):
@@ -189,7 +189,7 @@ def test_scenes_are_told_as_they_come_with_how_far_it_is(house):
     house.worker.indexer.freshen()
     house.forget_requests()
     seen = []
-    scenes = house.worker.previewer.preview(progress=lambda done, total: seen.append((done, total)))
+    scenes = preview_scenes(house.worker.glances, progress=lambda done, total: seen.append((done, total)))
     first = next(scenes)
     assert (first.id, seen) == (1, [])
     assert house.plex_sim.count() == 2, "who the server is, and the items of one batch"
@@ -200,8 +200,8 @@ def test_scenes_are_told_as_they_come_with_how_far_it_is(house):
 def test_it_can_be_stopped_between_two_batches(house):
     house.add(120)
     seen = []
-    scenes = house.worker.previewer.preview(
-        progress=lambda done, _total: seen.append(done), stopping=lambda: bool(seen)
+    scenes = preview_scenes(
+        house.worker.glances, progress=lambda done, _total: seen.append(done), stopping=lambda: bool(seen)
     )
     assert len(list(scenes)) == 50
 

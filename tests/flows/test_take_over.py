@@ -2,6 +2,7 @@
 
 import pytest
 
+from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.flows.scenes.undo import mark_all_undone
 from plexsync.flows.scenes.verbs import want_all, want_scenes
 from plexsync.rules.job import State, Why
@@ -247,8 +248,8 @@ def test_a_dry_run_shows_what_a_take_over_would_do_and_wishes_nothing(tmp_path):
         (id,) = before_us(house)
         house.want(id)
         house.work()
-        assert [one.standing for one in house.worker.previewer.preview([id])] == ["kept_for_a_person"]
-        (seen,) = house.worker.previewer.preview([id], take_over=True)
+        assert [one.standing for one in preview_scenes(house.worker.glances, [id])] == ["kept_for_a_person"]
+        (seen,) = preview_scenes(house.worker.glances, [id], take_over=True)
         changes = {change.field: change for change in seen.items[0].fields}
         assert changes["genre"].removes == ("Old one",)
         assert changes["studio"].new.value == "Studio 0"

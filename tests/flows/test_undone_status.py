@@ -4,6 +4,7 @@ import pytest
 
 from plexsync.app.named_scenes import ignore_scenes
 from plexsync.engine.undo import wish_undone
+from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.flows.scenes.undo import SceneUndo, redo_scenes
 from plexsync.flows.scenes.verbs import explain, status_in
 from plexsync.rules.desired import Profile
@@ -182,13 +183,13 @@ def test_a_preview_of_a_redo_shows_what_the_worker_then_writes(house):
     undo(house, first, second)
     house.work()
     house.forget_requests()
-    (shown,) = house.worker.previewer.preview([first], redo=True)
+    (shown,) = preview_scenes(house.worker.glances, [first], redo=True)
     assert shown.standing == "would_change"
     titles = [field.new.value for item in shown.items for field in item.fields if field.field == "title"]
     assert titles == ["Title 0"]
     assert house.plex_sim.count("PUT") == 0
     assert status(house, first) is SceneStatus.UNDONE, "a preview changes nothing"
-    (still,) = house.worker.previewer.preview([second])
+    (still,) = preview_scenes(house.worker.glances, [second])
     assert still.standing == "undone", "without it, a sync leaves the scene alone"
 
 

@@ -13,7 +13,7 @@ from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.engine.tickets import READ_STASH
-from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
+from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, preview_scenes
 from plexsync.reports.comparisons import VerifyFacts, scene_facts
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.rows import short
@@ -50,7 +50,7 @@ def verify(call: Call, sample: int | None) -> int:
         start.meet(parts)
         drawn = _drawn(parts, sample) if sample else None
         counts, kept, differing = Counter[str](), 0, list[Preview]()
-        for preview in parts.previewer.preview(drawn, sweep=True, progress=bar.at, stopping=stop.event.is_set):
+        for preview in preview_scenes(parts.looker, drawn, sweep=True, progress=bar.at, stopping=stop.event.is_set):
             counts[preview.standing] += 1
             kept += preview.kept_fields
             if preview.standing == WOULD_CHANGE and len(differing) < LISTED:

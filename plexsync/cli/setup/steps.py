@@ -15,7 +15,7 @@ from plexsync.cli.checks.check import PROBLEM
 from plexsync.cli.checks.paths import PathLookup, Rule, looked_up, sample
 from plexsync.cli.checks.servers import LEAST_PLEX, LEAST_STASH, version_check
 from plexsync.cli.terminal.preview_output import FIRST_FEW, PreviewTotals
-from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
+from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, preview_scenes
 from plexsync.reports.comparisons import scene_facts
 from plexsync.reports.format import many, safe
 from plexsync.rules.errors import Barred, NeighbourError, Unusable
@@ -195,7 +195,7 @@ def preview_facts(parts: Parts, progress: Progress) -> dict[str, object]:
         progress(f"{count:,} of {many(total, 'scene')} compared", count / total if total else None)
 
     progress("reading the libraries of Plex")
-    for scene in parts.previewer.preview(progress=compared):
+    for scene in preview_scenes(parts.looker, progress=compared):
         totals.count(scene)
         if scene.standing == WOULD_CHANGE and len(first) < FIRST_FEW:
             first.append(scene)

@@ -24,7 +24,7 @@ from plexsync.cli.start import Begun
 from plexsync.cli.terminal.export_file import output
 from plexsync.cli.terminal.param_types import moment
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
-from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
+from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, preview_scenes
 from plexsync.reports.comparisons import PreviewCounts, PreviewError, scene_facts, undecidable_line
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.rows import on_screen, short
@@ -399,7 +399,8 @@ def dry_run(
                     whole=bool(ids),
                     most=ON_A_TERMINAL if out.is_terminal and not ids else None,
                 )
-                scenes = parts.previewer.preview(
+                scenes = preview_scenes(
+                    parts.looker,
                     list(ids) if ids or redo else None,
                     since=moment(since, parts.clock.now()),
                     take_over=take_over,
@@ -444,7 +445,7 @@ def first_look(start: Begun, parts: Parts, *, take_over: bool = False) -> Previe
     out, first = paper(), list[Preview]()
     with stoppable() as stop, ProgressBar(start.console, "comparing") as bar:
         totals = PreviewTotals()
-        look = parts.previewer.preview(take_over=take_over, progress=bar.at, stopping=lambda: bool(stop))
+        look = preview_scenes(parts.looker, take_over=take_over, progress=bar.at, stopping=lambda: bool(stop))
         for preview in look:
             totals.count(preview)
             if preview.standing == WOULD_CHANGE and len(first) < FIRST_FEW:

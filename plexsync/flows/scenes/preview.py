@@ -75,56 +75,51 @@ class Preview:
         return in_sync_line(self.kept_fields) if self.kept_fields else finding_word(self.standing)
 
 
-class Previewer:
-    """Previews a sync from one Stash to one Plex."""
+def preview_scenes(
+    looker: Looker,
+    ids: Sequence[int] | None = None,
+    *,
+    since: datetime | None = None,
+    take_over: bool = False,
+    redo: bool = False,
+    sweep: bool = False,
+    progress: Progress = quiet,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Iterator[Preview]:
+    """Yield a preview of these scenes, those changed since `since`, or all. Raises NeighbourError if a server is down.
 
-    def __init__(self, looker: Looker) -> None:
-        self._looker, self._stash, self._gates = looker, looker.stash, looker.gates
+    `take_over`: preview a sync that takes over what was in Plex before PlexSync. `redo`: preview a sync of these
+    scenes that ends their undo. `sweep`: preview what a full comparison would do with these scenes.
+    """
+    as_if = TAKING_OVER if take_over else REDOING if redo else TakenBack.NO
+    looker.gates.enter(*READS)
+    if since is not None:
+        ids = changed_since(looker.stash, looker.gates, since)
+    if ids is None:
+        total = looker.gates.ask(READ_STASH, looker.stash.newest, of_all=True)[Kind.SCENE].count
+        batches = _look_at_all(looker, as_if)
+    else:
+        total, batches = len(ids), looker.look_at_each(ids, as_if)
+    done = 0
+    while not stopping():
+        sights = next(batches, None)
+        if sights is None:
+            return
+        with looker.store.reading() as db:
+            rows = {sight.id: db.jobs.find(Kind.SCENE, sight.id) for sight in sights}
+            is_first = looker.recovery.is_unproven(db)
+        for sight in sights:
+            preview = preview_of(sight, rows[sight.id], sweep=sweep, whole=ids is None)
+            yield replace(preview, undecidable=is_first and not take_over and sight.is_undecidable)
+        done += len(sights)
+        progress(done, max(done, total))
 
-    def preview(
-        self,
-        ids: Sequence[int] | None = None,
-        *,
-        since: datetime | None = None,
-        take_over: bool = False,
-        redo: bool = False,
-        sweep: bool = False,
-        progress: Progress = quiet,
-        stopping: Callable[[], bool] = lambda: False,
-    ) -> Iterator[Preview]:
-        """Yield a preview of these scenes, those changed since `since`, or all. Raises NeighbourError if a server is down.
 
-        `take_over`: preview a sync that takes over what was in Plex before PlexSync. `redo`: preview a sync of these
-        scenes that ends their undo. `sweep`: preview what a full comparison would do with these scenes.
-        """
-        as_if = TAKING_OVER if take_over else REDOING if redo else TakenBack.NO
-        self._gates.enter(*READS)
-        if since is not None:
-            ids = changed_since(self._stash, self._gates, since)
-        if ids is None:
-            total = self._gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
-            batches = self._all(as_if)
-        else:
-            total, batches = len(ids), self._looker.look_at_each(ids, as_if)
-        done = 0
-        while not stopping():
-            sights = next(batches, None)
-            if sights is None:
-                return
-            with self._looker.store.reading() as db:
-                rows = {sight.id: db.jobs.find(Kind.SCENE, sight.id) for sight in sights}
-                is_first = self._looker.recovery.is_unproven(db)
-            for sight in sights:
-                preview = preview_of(sight, rows[sight.id], sweep=sweep, whole=ids is None)
-                yield replace(preview, undecidable=is_first and not take_over and sight.is_undecidable)
-            done += len(sights)
-            progress(done, max(done, total))
-
-    def _all(self, as_if: AsIf) -> Iterator[list[Inspection]]:
-        for page in asked_pages(self._gates, READ_STASH, self._stash.walk(), of_all=True):
-            for start in range(0, len(page), BATCH):
-                self._gates.enter(*READS)
-                yield self._looker.look_at(page[start : start + BATCH], as_if)
+def _look_at_all(looker: Looker, as_if: AsIf) -> Iterator[list[Inspection]]:
+    for page in asked_pages(looker.gates, READ_STASH, looker.stash.walk(), of_all=True):
+        for start in range(0, len(page), BATCH):
+            looker.gates.enter(*READS)
+            yield looker.look_at(page[start : start + BATCH], as_if)
 
 
 def preview_of(sight: Inspection, row: JobRow | None, *, sweep: bool, whole: bool = False) -> Preview:
