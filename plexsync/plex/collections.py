@@ -49,7 +49,6 @@ class CollectionAnswer(FullAnswer):
 
     type: str = ""
     smart: Flag = False
-    childCount: Number | None = None
     collectionMode: Number | None = None
     collectionSort: Number | None = None
 
@@ -173,7 +172,6 @@ def _listed(metadata: CollectionAnswer) -> ListedCollection:
         key=key_of(metadata.ratingKey),
         title=metadata.title or "",
         smart=is_set(metadata.smart) or metadata.type != COLLECTION,
-        members=whole_number(metadata.childCount or 0),
         stamp=whole_number(metadata.updatedAt or 0),
     )
 
@@ -228,7 +226,7 @@ def _collection(metadata: CollectionAnswer, container: FullPage[CollectionAnswer
         stamp=whole_number(metadata.updatedAt or 0),
         library=metadata.librarySectionUUID or container.librarySectionUUID or "",
     )
-    return PlexCollection(item, is_set(metadata.smart), whole_number(metadata.childCount or 0))
+    return PlexCollection(item, is_set(metadata.smart))
 
 
 def _setting(name: str, value: Number | None) -> str:

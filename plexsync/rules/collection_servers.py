@@ -26,7 +26,6 @@ class ListedCollection:
     key: str
     title: str
     smart: bool = False
-    members: int = 0
     stamp: int = 0
 
 
@@ -40,7 +39,6 @@ class PlexCollection:
 
     item: Item
     smart: bool = False
-    members: int = 0
 
 
 class PlexCollections(Protocol):

@@ -150,18 +150,8 @@ class CollectionChoice(Protocol):
 
 
 @dataclass(frozen=True)
-class NewCollection:
-    """An object that is to have a collection in a library, given by its uuid and its key, and the name by its template."""
-
-    object: CollectionObject
-    library: str
-    section: str
-    name: str
-
-
-@dataclass(frozen=True)
 class KnownCollection:
-    """The collection of an object in a library. `id` is that of its job, too.
+    """The collection of an object in a library, given by its uuid and its key. `id` is that of its job, too; 0 if it is new.
 
     `name`: the title in Plex when last read; until the collection was found, the name that scenes are given. `item`: its
     rating key, '' while it was not found. `scenes`: the number of the object's scenes in Stash, -1 if unknown.

@@ -12,7 +12,6 @@ from plexsync.rules.collections import (
     CollectionObject,
     CollectionRow,
     KnownCollection,
-    NewCollection,
     Owner,
 )
 from plexsync.rules.plan_records import Pushing, Remembered
@@ -139,7 +138,7 @@ class ReadOnlyCollections(Table):
 class Collections(ReadOnlyCollections):
     """Read and write access to the collections."""
 
-    def ensure(self, collections: Iterable[NewCollection]) -> dict[CollectionObject, list[KnownCollection]]:
+    def ensure(self, collections: Iterable[KnownCollection]) -> dict[CollectionObject, list[KnownCollection]]:
         """Insert the collections that are missing; returns those of all these objects, in all libraries.
 
         Of one that is there, only the key of its library is renewed: its name stays what scenes carry.

@@ -18,7 +18,6 @@ from plexsync.rules.collections import (
     CollectionRow,
     Dressing,
     KnownCollection,
-    NewCollection,
     Source,
 )
 from plexsync.rules.desired import Profile
@@ -76,7 +75,7 @@ def know(house: House, title: str, source: Source = "studio", *, section: str = 
     object = CollectionObject(source, id)
     with house.store.writing() as tx:
         library = next(row.uuid for row in tx.sections.all() if row.key == section)
-        made = tx.collections.ensure([NewCollection(object, library, section, title)])
+        made = tx.collections.ensure([KnownCollection(0, object, library, section, title)])
         (row,) = [row for row in made[object] if row.section == section]
         item = house.plex_sim.collection_keys(section)[title]
         tx.collections.save(replace(tx.collections.of([row.id])[row.id], **{"item": item, "owner": "ours", **more}))

@@ -6,7 +6,7 @@ import pytest
 
 from plexsync.plex.artwork import key_of as picture_key
 from plexsync.rules import choice
-from plexsync.rules.collections import NewCollection
+from plexsync.rules.collections import KnownCollection
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import COLLECTION, State
 from plexsync.simulator.http import Fault, Request
@@ -267,7 +267,7 @@ def test_a_comparison_comes_to_rest_though_a_library_is_not_synced_any_more(tmp_
         a_library(house)
         studio = rows(house)["Acme"].object
         with house.store.writing() as tx:
-            *_, left = tx.collections.ensure([NewCollection(studio, "another", "77", "Acme")])[studio]
+            *_, left = tx.collections.ensure([KnownCollection(0, studio, "another", "77", "Acme")])[studio]
             tx.collections.save(replace(tx.collections.of([left.id])[left.id], item="999", object_at="before"))
         house.worker.reconciler.reconcile()
         comparison = house.worker.dressing.comparison

@@ -60,12 +60,11 @@ def test_the_collections_of_a_library_are_listed_with_a_request_for_each_page(si
     listed = [collection for page in reader.listed("1") for collection in page]
     assert len(sim.log) == 1
     stamp = sim.item(key_named(sim, "All")).updated_at
-    assert {collection.title: (collection.smart, collection.members) for collection in listed} == {
-        "All": (False, 4),
-        **{f"C{n}": (False, 1) for n in range(4)},
-        "Recent": (True, 3),
+    assert {collection.title: collection.smart for collection in listed} == {
+        **dict.fromkeys(("All", "C0", "C1", "C2", "C3"), False),
+        "Recent": True,
     }
-    assert ListedCollection(key_named(sim, "All"), "All", members=4, stamp=stamp) in listed
+    assert ListedCollection(key_named(sim, "All"), "All", stamp=stamp) in listed
     assert next(one.key for one in listed if one.smart) == smart
     assert [[one.key for one in page] for page in reader.listed("1", page=4)] == [
         [one.key for one in listed[:4]],
@@ -104,7 +103,6 @@ def test_collections_are_read_in_full_with_their_locks_in_one_request(sim, plex)
             },
             locks=frozenset({"summary", "titleSort"}),
         ),
-        members=1,
     )
     assert (read[best].item.stamp, read[best].item.library) == (sim.item(best).updated_at, sim.item(best).library)
     assert (read[rest].item.value("collectionMode"), read[rest].item.value("collectionSort")) == ("", "")
@@ -289,9 +287,9 @@ RECORDED = (
 def test_a_collection_as_a_real_server_has_sent_it():
     plex = answering(f'{{"MediaContainer": {{"size": 1, "librarySectionUUID": "u", "Metadata": [{RECORDED}]}}}}')
     read = plex.collections.read(["161"])["161"]
-    assert (read.item.section, read.item.stamp, read.item.library, read.members) == ("1", 1663510762, "u", 3)
+    assert (read.item.section, read.item.stamp, read.item.library) == ("1", 1663510762, "u")
     assert (read.item.value("title"), dict(read.item.pictures), read.smart) == ("Animation", {}, False)
-    assert list(plex.collections.listed("1")) == [[ListedCollection("161", "Animation", members=3, stamp=1663510762)]]
+    assert list(plex.collections.listed("1")) == [[ListedCollection("161", "Animation", stamp=1663510762)]]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from plexsync.reports.collections import (
 )
 from plexsync.reports.rows import title
 from plexsync.rules.collection_status import CollectionStatus, collection_status, named_status
-from plexsync.rules.collections import CollectionObject, NewCollection
+from plexsync.rules.collections import CollectionObject, KnownCollection
 from plexsync.rules.job import COLLECTION
 from plexsync.simulator.http import Fault
 from tests.flows.dressed import dressed_house, key_of, rows
@@ -84,10 +84,10 @@ def test_collections_are_listed_by_name_page_by_page_with_their_objects_and_coun
 def test_the_list_is_narrowed_to_one_status_and_agrees_with_the_counts(house):
     by_hand(house, "Acme")
     with house.store.writing() as tx:
-        tx.collections.ensure([NewCollection(CollectionObject("tag", 99), "", "9", "Elsewhere")])
+        tx.collections.ensure([KnownCollection(0, CollectionObject("tag", 99), "", "9", "Elsewhere")])
     kill(house, "tag", "Series One", description="Another.")
     with house.store.writing() as tx:
-        tx.collections.ensure([NewCollection(CollectionObject("tag", 98), "", "9", "New")])
+        tx.collections.ensure([KnownCollection(0, CollectionObject("tag", 98), "", "9", "New")])
     by_status = {
         CollectionStatus.EDITED: ["My Acme"],
         CollectionStatus.IN_SYNC: ["Trilogy"],

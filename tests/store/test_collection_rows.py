@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.rules.collections import CollectionObject, CollectionRow, KnownCollection, NewCollection
+from plexsync.rules.collections import CollectionObject, CollectionRow, KnownCollection
 from plexsync.rules.plan_records import Pushing, Remembered, Sending
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import Held
@@ -18,11 +18,11 @@ MEMORY = {"summary": Remembered("A summary", KEPT, EMPTY)}
 PUSHING = (Pushing({"title": Sending("New", Held("New", locked=True), EMPTY, EMPTY)}, until=9),)
 
 
-def new(object: CollectionObject, name: str, library: str = MOVIES, section: str = "1") -> NewCollection:
-    return NewCollection(object, library, section, name)
+def new(object: CollectionObject, name: str, library: str = MOVIES, section: str = "1") -> KnownCollection:
+    return KnownCollection(0, object, library, section, name)
 
 
-def ensured(store: Database, *collections: NewCollection) -> list[KnownCollection]:
+def ensured(store: Database, *collections: KnownCollection) -> list[KnownCollection]:
     with store.writing() as tx:
         known = tx.collections.ensure(collections)
     return [known[one.object][[row.library for row in known[one.object]].index(one.library)] for one in collections]

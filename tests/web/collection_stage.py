@@ -4,7 +4,7 @@ import threading
 
 from plexsync.app.parts import Parts, at_work, opened
 from plexsync.app.run import drain
-from plexsync.rules.collections import CollectionObject, NewCollection
+from plexsync.rules.collections import CollectionObject, KnownCollection
 from plexsync.rules.job import COLLECTION, State, Why
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.stash_images import png
@@ -41,7 +41,7 @@ def note(world: World, library: str, tag: int, name: str) -> None:
     """Note the collection of a tag in this library. Nobody has inspected it yet."""
     with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         (row,) = (row for row in tx.sections.all() if row.title == library)
-        tx.collections.ensure([NewCollection(CollectionObject("tag", tag), row.uuid, row.key, name)])
+        tx.collections.ensure([KnownCollection(0, CollectionObject("tag", tag), row.uuid, row.key, name)])
 
 
 def refuse(world: World, key: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from plexsync.app.parts import opened
 from plexsync.reports import comparisons, dead_letters, review, undo
 from plexsync.reports.shapes import outages, plex_servers, scenes, status, top, workers
-from plexsync.rules.collections import CollectionObject, NewCollection
+from plexsync.rules.collections import CollectionObject, KnownCollection
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.first_plays import FirstPlays, counted_text
 from plexsync.rules.note_keys import DASHBOARD, LAST_RECONCILE, PLAYS_COUNTED, WORKER_ENDED
@@ -53,7 +53,9 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
             tx.plays.begin(ids["in_step"], "", "", {1_700_000_000: play}, now=parts.clock.now())
             (section,) = tx.sections.all()
             studios = [CollectionObject("studio", id) for id in range(1, 20)]
-            tx.collections.ensure(NewCollection(studio, section.uuid, section.key, "A studio") for studio in studios)
+            tx.collections.ensure(
+                KnownCollection(0, studio, section.uuid, section.key, "A studio") for studio in studios
+            )
             tx.notes.save(LAST_RECONCILE, str(parts.clock.now()))
             tx.notes.mark_old_lists({"100": '{"scene": 7, "lists": {"genre": {"A": "A"}}}'})
             tx.notes.save(DASHBOARD, "machine http://127.0.0.1:9797 localhost")

@@ -69,20 +69,11 @@ def _tell_list(facts: CollectionList, now: int, out: Console) -> None:
         return
     rows = []
     for row in facts["collections"]:
-        status = named_status(row["stands"])
-        word = status.word if status else row["stands"]
+        status = named_status(row["stands"]) or CollectionStatus.QUEUED
+        queued = ", queued" if row["queued"] and status is not CollectionStatus.QUEUED else ""
         since = ago(unstamped(row["since"]), now) if row["since"] else ""
-        rows.append(
-            (
-                f"{row['id']}",
-                safe(row["name"], LONGEST),
-                object_words(row),
-                safe(row["library"], LONGEST),
-                word + (", queued" if row["queued"] and status is not CollectionStatus.QUEUED else ""),
-                since,
-                safe(row["why"], LONGEST),
-            )
-        )
+        names = (safe(row["name"], LONGEST), object_words(row), safe(row["library"], LONGEST))
+        rows.append((f"{row['id']}", *names, f"{status.word}{queued}", since, safe(row["why"], LONGEST)))
     heads = ("", "collection", "of", "library", "stands", "since", "why")
     kept = [place for place in range(len(heads)) if any(row[place] for row in rows)]
     out.print(table("", [heads[place] for place in kept], [[row[place] for place in kept] for row in rows], right=(0,)))
@@ -218,6 +209,9 @@ unkeep = _decision(
 
 # --- undo ------------------------------------------------------------------------------------------------------------
 
+WRITTEN = "Every collection that anything was written to."
+SINCE = "The collections written to since then: 2026-03-31, 2h, 3d."
+RUN = "The collections written to in that run."
 undo = action_command(
     Verb.UNDO,
     SubjectKind.COLLECTIONS,
@@ -233,9 +227,9 @@ undo = action_command(
       plexsync collections undo "Studio 3" --dry-run
       plexsync collections undo --all --wait
     """,
-    every="Every collection that anything was written to.",
-    since="The collections written to since then: 2026-03-31, 2h, 3d.",
-    run="The collections written to in that run.",
+    every=WRITTEN,
+    since=SINCE,
+    run=RUN,
 )
 release = action_command(
     Verb.RELEASE,
@@ -248,9 +242,9 @@ release = action_command(
     Example:
       plexsync collections release "Studio 3"
     """,
-    every="Every collection that anything was written to.",
-    since="The collections written to since then: 2026-03-31, 2h, 3d.",
-    run="The collections written to in that run.",
+    every=WRITTEN,
+    since=SINCE,
+    run=RUN,
 )
 redo = action_command(
     Verb.REDO,

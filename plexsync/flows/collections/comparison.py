@@ -5,7 +5,7 @@ others. It decides nothing itself: the queued collections are inspected.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.watching import Comparison, asked_pages
@@ -66,22 +66,22 @@ class CollectionComparison(Comparison):
             sections = {section.uuid or section.key: section.key for section in db.sections.all()}
             # Nothing is inspected in a library that is not synced.
             rows = {row.id: row for row in db.collections.every() if row.library in sections}
-        if differ:
-            wanted = set(rows)
-        else:
-            wanted = self._moved_in_plex(rows, sections)
-            for ids in self._moved_in_stash(rows):
-                if stopping():
-                    return None
-                wanted |= ids
+        wanted = set(rows) if differ else self._moved_in_plex(rows, sections)
+        for source in () if differ else OBJECT_SOURCES:
+            if stopping():
+                return None
+            if own := [row for row in rows.values() if row.object.source == source]:
+                wanted |= self._changed(source, own)
+        if not differ:
+            wanted |= self._reordered(
+                [row for row in rows.values() if row.object.source == "group" and ORDER in row.memory]
+            )
         with self._store.writing() as tx:
             tx.jobs.want_all(COLLECTION, wanted, Why.SWEEP, self._clock.now())
             tx.notes.save(COLLECTIONS_COMPARED, f"{began} {self._settings if differ else noted}")
         if wanted:
             log.info("%d collections may have changed and are inspected", len(wanted))
         return len(wanted)
-
-    # --- Plex --------------------------------------------------------------------------------------------------------
 
     def _moved_in_plex(self, rows: Mapping[int, CollectionRow], sections: Mapping[str, str]) -> set[int]:
         moved = set()
@@ -90,15 +90,6 @@ class CollectionComparison(Comparison):
             by_key, by_title = {entry.key: entry for entry in listed}, by_name(listed)
             moved |= {row.id for row in rows.values() if row.library == library and _has_moved(row, by_key, by_title)}
         return moved
-
-    # --- Stash -------------------------------------------------------------------------------------------------------
-
-    def _moved_in_stash(self, rows: Mapping[int, CollectionRow]) -> Iterator[set[int]]:
-        for source in OBJECT_SOURCES:
-            own = [row for row in rows.values() if row.object.source == source]
-            if own:
-                yield self._changed(source, own)
-        yield self._reordered([row for row in rows.values() if row.object.source == "group" and ORDER in row.memory])
 
     def _changed(self, source: str, rows: Sequence[CollectionRow]) -> set[int]:
         """The rows whose objects were changed, are not listed any more, or have crossed the least number of scenes."""

@@ -23,7 +23,7 @@ from plexsync.flows.scenes.collection_names import RenamedCollection, save_renam
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.push import PATIENCE, PICTURE_REQUESTS
 from plexsync.rules.collection_servers import PlexCollections
-from plexsync.rules.collections import SOURCES, CollectionObject, CollectionRow, NewCollection, objects_of
+from plexsync.rules.collections import SOURCES, CollectionObject, CollectionRow, KnownCollection, objects_of
 from plexsync.rules.desired import digest
 from plexsync.rules.job import COLLECTION, Dead, Done, Job, Outcome, Why
 from plexsync.rules.neighbours import Clock
@@ -206,7 +206,7 @@ def observe_scenes(tx: Writer, sights: Sequence[Inspection], now: int, *, are_ed
     if not dressed:
         return
     sections = {section.key: section.uuid for section in tx.sections.all()}
-    wanted: dict[tuple[CollectionObject, str], NewCollection] = {}
+    wanted: dict[tuple[CollectionObject, str], KnownCollection] = {}
     named: set[tuple[CollectionObject, str]] = set()
     sorted_groups: set[tuple[CollectionObject, str]] = set()
     for scene, target in dressed:
@@ -215,7 +215,7 @@ def observe_scenes(tx: Writer, sights: Sequence[Inspection], now: int, *, are_ed
         # Without those of objects that an import is about to create.
         for shown in (shown for shown in objects_of(scene, target.profile) if shown.object.id):
             pair = (shown.object, library)
-            wanted.setdefault(pair, NewCollection(shown.object, library, section, shown.name))
+            wanted.setdefault(pair, KnownCollection(0, shown.object, library, section, shown.name))
             if is_moved:
                 named.add(pair)
                 if shown.object.source == "group" and "order" in target.profile.dressing.parts:

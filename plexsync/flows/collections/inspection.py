@@ -102,16 +102,9 @@ class CollectionLooker:
     @property
     def names_parents(self) -> bool:
         """Whether the names of studios contain those of the studios above them."""
-        profiles = (self._rules.profile, *self._rules.libraries.values())
-        templates = [
-            template
-            for profile in profiles
-            for some in (profile.dressing.names, profile.dressing.sorts)
-            if (template := some.get("studio"))
-        ]
-        return any(
-            piece.name == "parent" for template in templates for _, pieces in template.groups for piece in pieces
-        )
+        dressings = [profile.dressing for profile in (self._rules.profile, *self._rules.libraries.values())]
+        templates = [some["studio"] for one in dressings for some in (one.names, one.sorts) if "studio" in some]
+        return any("parent" in template.names for template in templates)
 
     def values(self, row: CollectionRow, source: CollectionSource, profile: Profile) -> Wanted:
         """The desired values with pictures, without the order. Raises NeighbourError if a picture can't be read."""

@@ -17,7 +17,7 @@ from plexsync.flows.scenes.inspection_records import Inspection, Past
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules.collection_servers import CollectionSource, PlexCollection, PlexCollections, StashCollections
 from plexsync.rules.collection_values import scenes_of
-from plexsync.rules.collections import CollectionObject, KnownCollection, NewCollection, Source, objects_of
+from plexsync.rules.collections import CollectionObject, KnownCollection, Source, objects_of
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
@@ -84,9 +84,9 @@ class NameFindings:
         }
         save_counts(tx, counts, self.profiles, inspected={sight.id for sight in sights}, now=now)
 
-    def _new(self, sights: Iterable[Inspection]) -> list[NewCollection]:
+    def _new(self, sights: Iterable[Inspection]) -> list[KnownCollection]:
         return [
-            NewCollection(named.object, self.libraries[target.item.section], target.item.section, named.name)
+            KnownCollection(0, named.object, self.libraries[target.item.section], target.item.section, named.name)
             for sight in sights
             for target in sight.targets
             if sight.scene and target.item.section in self.libraries
