@@ -45,10 +45,15 @@ def test_explain_lists_candidates_with_reasons_and_the_line_that_settles_it(
     assert "in sync" in told
 
 
-def test_explain_offers_no_item_that_is_bound_to_another_scene(world: World, door: Door) -> None:
+def test_explain_names_the_scene_that_loses_an_item_and_offers_none_that_is_bound_to_another(
+    world: World, door: Door
+) -> None:
     (first,) = world.add(1)
     second = world.stash.add_scene(title="The same file", files=world.stash.scene(first).files)
     (key,) = world.plex.keys(world.section)
+    assert door("sync", first, "--wait").code == 0
+    told = door("explain", second).out
+    assert f"  plexsync bind {second} {key}  (scene {first} is not shown then)\n" in told
     assert door("bind", second, key).code == 0
     told = door("explain", first).out
     assert f"bound to scene {second} by hand" in " ".join(told.split())

@@ -98,9 +98,12 @@ def _tell(explanation: Explanation, facts: ExplainFacts, now: int, out: Console)
     if sight.candidates:
         rows = [(row.key, row.path, row.reason) for row in sight.candidates]
         out.print(table("Candidates", ("item", "file", "why it was not taken"), rows))
-        if free := [row["bind"] for row in facts["candidates"] if not row["bound_to"]]:
+        rivals = {candidate.key: candidate.rival for candidate in sight.candidates}
+        if free := [row for row in facts["candidates"] if not row["bound_to"]]:
             say(out, "If you know which one it is, settle it for good:")
-            out.print("\n".join(f"  {line}" for line in free))
+        for row in free:
+            loses = f"  (scene {rivals[row['key']]} is not shown then)" if rivals[row["key"]] else ""
+            out.print(f"  {row['bind']}{loses}")
     for target in facts["targets"]:
         out.print(table(f"Item {target['key']}", HEADS, [_field_row(row) for row in target["fields"]]))
     if facts["collections"]:
