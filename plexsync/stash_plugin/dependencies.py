@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from plexsync.stash_plugin import launcher
 
@@ -163,11 +164,10 @@ def _lock(above: str) -> "Lock | None":
 
 def _note(above: str, part: "float | None", error: str = "") -> None:
     """Note how far the installation is, or why it failed. A disk that can't take this takes no packages either."""
-    path = os.path.join(above, PROGRESS)
+    from plexsync.store.files import replace
+
     with suppress(OSError):
-        with open(f"{path}.{os.getpid()}", "w", encoding="utf-8") as file:
-            json.dump({"part": part, "error": error}, file)
-        os.replace(f"{path}.{os.getpid()}", path)
+        replace(Path(above, PROGRESS), json.dumps({"part": part, "error": error}).encode())
 
 
 def _noted(above: str) -> dict[str, object]:

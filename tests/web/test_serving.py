@@ -300,7 +300,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[Process], object]]:
         acts.pop(0)(process)
         return process  # type: ignore[no-any-return]
 
-    monkeypatch.setattr(child, "start", start)
+    monkeypatch.setattr(dashboard_process, "start", start)
     monkeypatch.setattr(dashboard_process, "FIRST_WAIT", 0.01)
     monkeypatch.setattr(child, "FIRST_WAIT", 0.01)
     return acts

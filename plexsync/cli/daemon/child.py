@@ -68,16 +68,8 @@ class ChildThread(LastingThread):
         self._process: subprocess.Popen[str] | None = None
 
     @contextmanager
-    def running(
-        self,
-        module: str,
-        *words: str,
-        env: Mapping[str, str],
-        stdout: int = subprocess.DEVNULL,
-        inherits: Sequence[int] = (),
-    ) -> "Iterator[subprocess.Popen[str]]":
-        """The process for the time of the block. Raises OSError if it can't be started."""
-        process = start(module, *words, env=env, stdout=stdout, inherits=inherits)
+    def running(self, process: "subprocess.Popen[str]") -> "Iterator[subprocess.Popen[str]]":
+        """Run a process that was just started for the time of the block."""
         with self._wake:
             self._process = process
         try:

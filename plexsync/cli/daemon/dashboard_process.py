@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from plexsync.app.database_files import file_number
 from plexsync.app.setting_change import unguarded
-from plexsync.cli.daemon.child import FIRST_WAIT, ChildThread, environ, longer, relay
+from plexsync.cli.daemon.child import FIRST_WAIT, ChildThread, environ, longer, relay, start
 from plexsync.extras import advice, is_installed
 from validation import values
 from validation.config import PlexSyncConfig
@@ -210,7 +210,8 @@ class Dashboard(ChildThread):
     def _run(self, wanted: DashboardOrder, at: socket.socket) -> int:
         """Run the process once on this socket; returns its exit code."""
         handle = at.fileno()
-        with self.running("plexsync.web", env=environ(), stdout=subprocess.PIPE, inherits=[handle]) as process:
+        started = start("plexsync.web", env=environ(), stdout=subprocess.PIPE, inherits=[handle])
+        with self.running(started) as process:
             assert process.stdin and process.stdout and process.stderr  # noqa: S101 - they were requested
             words = (process.stderr, log, _RECORD)
             threading.Thread(target=relay, args=words, name="dashboard log", daemon=True).start()

@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic
 
 from plexsync.cli.call import Call
-from plexsync.cli.daemon.child import FIRST_WAIT, ChildThread, longer, relay
+from plexsync.cli.daemon.child import FIRST_WAIT, ChildThread, longer, relay, start
 from plexsync.cli.daemon.signals import GRACE, Stop
 from plexsync.store.database import Database
 from plexsync.store.siblings import siblings_of
@@ -58,7 +58,7 @@ class PlexChild(ChildThread):
         while not self._over.is_set():
             began = monotonic()
             try:
-                with self.running("plexsync", *self._words, env=_environ()) as process:
+                with self.running(start("plexsync", *self._words, env=_environ())) as process:
                     if self._over.is_set():
                         self.release()
                     assert process.stderr  # noqa: S101 - it was requested

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from plexsync.rules.errors import Unusable
+from plexsync.store.files import create, hidden_beside
 
 
 @contextmanager
@@ -22,16 +23,12 @@ def output(target: str, *, replace: bool) -> Iterator[TextIO]:
         raise Unusable(f"{target} is a folder: name a file" if target else "name a file, or - for standard output")
     if os.path.exists(path) and not replace:  # noqa: PTH110
         raise Unusable(f"{path} exists already: name another file, or replace it with --force")
-    hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with os.fdopen(os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-            if hasattr(os, "fchmod"):
-                os.fchmod(out.fileno(), 0o600)
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        hidden.replace(path)
+        with hidden_beside(path) as hidden:
+            with os.fdopen(create(hidden), "w", encoding="utf-8") as out:
+                yield out
+                out.flush()
+                os.fsync(out.fileno())
+            hidden.replace(path)
     except OSError as error:
         raise Unusable(f"{path} can't be written: {error.strerror}") from error
-    finally:
-        hidden.unlink(missing_ok=True)
