@@ -20,7 +20,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 from plexsync.stash_plugin import launcher
 
@@ -164,10 +163,11 @@ def _lock(above: str) -> "Lock | None":
 
 def _note(above: str, part: "float | None", error: str = "") -> None:
     """Note how far the installation is, or why it failed. A disk that can't take this takes no packages either."""
-    from plexsync.store.files import replace
-
+    path = os.path.join(above, PROGRESS)
     with suppress(OSError):
-        replace(Path(above, PROGRESS), json.dumps({"part": part, "error": error}).encode())
+        with open(f"{path}.{os.getpid()}", "w", encoding="utf-8") as file:
+            json.dump({"part": part, "error": error}, file)
+        os.replace(f"{path}.{os.getpid()}", path)
 
 
 def _noted(above: str) -> dict[str, object]:

@@ -24,7 +24,7 @@ from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import Call
 from plexsync.cli.commands.serve import Reporter
 from plexsync.cli.daemon import idle_exit
-from plexsync.cli.daemon.greeting import STOP, greeting
+from plexsync.cli.daemon.dashboard_process import STOP, greeting
 from plexsync.cli.daemon.plex_children import PlexChildren
 from plexsync.cli.daemon.shift import Shift, put_together
 from plexsync.cli.daemon.signals import Stop

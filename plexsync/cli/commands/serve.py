@@ -26,9 +26,7 @@ from plexsync.app.settings import (
 from plexsync.app.stored import address_of
 from plexsync.app.switches import back_inside
 from plexsync.cli.call import FAILED, Call, command
-from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard
-from plexsync.cli.daemon.dashboard_servers import shown_servers
-from plexsync.cli.daemon.greeting import greeted
+from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard, greeted, shown_servers
 from plexsync.cli.daemon.idle_exit import life_sign, patient_lock, waits_no_longer
 from plexsync.cli.daemon.plex_children import WITH_FIRST, end_with_first, plex_children
 from plexsync.cli.daemon.shift import Shift, recorded

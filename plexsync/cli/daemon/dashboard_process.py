@@ -22,13 +22,21 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
+from rich.console import Console
+
 from plexsync.app.database_files import file_number
 from plexsync.app.setting_change import unguarded
+from plexsync.app.settings import Settings, in_stash
+from plexsync.app.stored import address_of
+from plexsync.cli.call import Call
 from plexsync.cli.daemon.child import FIRST_WAIT, ChildThread, environ, longer, relay, start
+from plexsync.cli.settings import hide, sources
+from plexsync.cli.terminal.screen import ConsoleHandler
 from plexsync.extras import advice, is_installed
+from plexsync.rules.server_scopes import store_folder
 from validation import values
 from validation.config import PlexSyncConfig
-from validation.sources import Loaded
+from validation.sources import ConfigError, Loaded, load_servers
 
 log = logging.getLogger("PlexSync.web")
 
@@ -39,6 +47,11 @@ SEND_BUFFER = 64 * 1024
 _RECORD = re.compile(r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) (?P<words>.*)")
 # What the log says before the address at which the dashboard listens, and before why it can't.
 LISTENS = "dashboard: "
+# What the terminal says first, and whose log it leaves out.
+STOP = "Ctrl-C stops it in good order."
+NOT_ASKED_FOR = "Dashboard: none, because of --no-web"
+SWITCHED_OFF = "Dashboard: none, because web_bind = none"
+SETTINGS = "PlexSync.config"
 
 
 @dataclass(frozen=True)
@@ -257,3 +270,61 @@ def hindrance_of(config: PlexSyncConfig) -> str:
     if not is_installed("web"):
         return f"its packages are not installed: {advice('web')} (or plexsync serve --no-web)"
     return unguarded(config)
+
+
+def shown_servers(call: Call, current: Settings) -> tuple[DashboardEntry, ...]:
+    """All servers in their order, with the first one's settings as they are in use; the one alone that the call chooses.
+
+    While the settings of the others can't be read, or some of them are known to Stash alone, it is the first one too.
+    """
+    first = DashboardEntry(current.loaded, current.place.path)
+    if call.chosen_plex or len(current.loaded.servers) < 2:
+        return (first,)
+    saved = in_stash(current.stash_settings, address_of(current.loaded.config, first.folder))
+    try:
+        every = load_servers(**sources(call), plugin_settings=saved)
+    except ConfigError:
+        return (first,)
+    for loaded in every:
+        hide(call, loaded)
+    further = (DashboardEntry(loaded, store_folder(first.folder, loaded.scope)) for loaded in every[1:])
+    return (first, *further)
+
+
+def greeting(config: PlexSyncConfig, version: str, *, web: bool) -> tuple[str, ...]:
+    """What `plexsync serve` says first on a terminal, with the reason if there is no dashboard.
+
+    `web`: it was not turned off for this call.
+    """
+    if not web:
+        reason = NOT_ASKED_FOR
+    elif values.host_and_port(config.web_bind) is None:
+        reason = SWITCHED_OFF
+    else:
+        hindrance = hindrance_of(config)
+        reason = f"Dashboard: none: {hindrance}" if hindrance else ""
+    return (f"PlexSync {version} keeps Plex in sync with Stash.", *filter(None, [reason]), STOP)
+
+
+@contextmanager
+def greeted(console: Console, config: PlexSyncConfig, version: str, *, web: bool) -> Iterator[None]:
+    """Print the greeting, and keep its words and the settings out of the console's log inside the block.
+
+    The address of the dashboard is printed when its process says that it listens, in the place of that line of the log.
+    """
+    console.print("\n".join(greeting(config, version, web=web)), soft_wrap=True)
+
+    def is_new(record: logging.LogRecord) -> bool:
+        words = record.getMessage() if record.levelno == logging.INFO else ""
+        if words.startswith(LISTENS):
+            console.print(f"Dashboard: {words.removeprefix(LISTENS)}", soft_wrap=True)
+        return record.name != SETTINGS and words != "serving" and not words.startswith(LISTENS)
+
+    handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, ConsoleHandler)]
+    for handler in handlers:
+        handler.addFilter(is_new)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(is_new)

@@ -11,8 +11,7 @@ from plexsync.app.database_files import DATABASE, file_number
 from plexsync.app.parts import Parts
 from plexsync.app.settings import PLACES, Settings, ask_stash, in_stash, keep_answer
 from plexsync.cli.call import Call
-from plexsync.cli.daemon.dashboard_process import Dashboard
-from plexsync.cli.daemon.dashboard_servers import shown_servers
+from plexsync.cli.daemon.dashboard_process import Dashboard, shown_servers
 from plexsync.cli.daemon.status_file import StatusFile
 from plexsync.cli.settings import here_of, hide, sources, toml_of
 from plexsync.engine.stash_return import CALLS, proved_up

@@ -16,8 +16,7 @@ from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import Settings, keep_answer, keep_for_status
 from plexsync.app.switches import off_inside
 from plexsync.cli.call import Call
-from plexsync.cli.daemon.dashboard_process import Dashboard
-from plexsync.cli.daemon.dashboard_servers import shown_servers
+from plexsync.cli.daemon.dashboard_process import Dashboard, shown_servers
 from plexsync.cli.daemon.idle_exit import Leaving, await_plugin, served_folder
 from plexsync.cli.daemon.plex_children import PlexChildren
 from plexsync.cli.daemon.settings_watch import SettingsWatch, keep_first
