@@ -1,6 +1,5 @@
 """Mends what needs you: the one place behind the buttons of the dashboard and the choices of `plexsync fix`."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -73,18 +72,34 @@ def carry_out(parts: Parts, order: FixOrder) -> FixResult:
     """Do it. A server that can't be asked is a problem in the result."""
     store, clock, (_, id) = parts.store, parts.clock, order.key
     match order.action:
+        case FixAction.BIND:
+            return _bind(parts, order)
         case FixAction.UNBIND:
             return FixResult(order, bindings.unbind(store, clock, id, order.item))
+        case FixAction.IGNORE:
+            named = named_scenes(parts, [id])
+            done = [] if named.missing else ignore_scenes(store, named.existing, clock)
+            return FixResult(order, len(done), named=named)
         case FixAction.UNIGNORE:
             return FixResult(order, len(unignore_scenes(store, [id], clock)))
+        case FixAction.RETRY:
+            return FixResult(order, _retry(parts, order.key))
         case FixAction.RETRY_ALL:
             return FixResult(order, dead_letters.retry_all(store, clock, order.name))
         case FixAction.DROP:
             return FixResult(order, dead_letters.drop(store, clock, [order.key])[0])
+        case FixAction.ACCEPT:
+            choice = Choice(order.name)
+            is_accepted = accept_choice(parts, choice)
+            return FixResult(order, int(is_accepted), follows=outcome(parts, choice) if is_accepted else "")
         case FixAction.DECLINE:
             return FixResult(order, answer_lists(parts, take=False))
-        case action:
-            return _DO[action](parts, order)
+        case FixAction.TEST:
+            # A server that lets PlexSync in again is no longer on hold.
+            gate = BY_ROW[GateName(order.name)]
+            ask_at_once(store, parts.gates, clock, gate)
+            problem = why_closed(parts.gates, gate)
+            return FixResult(order, int(not problem), problem=problem)
 
 
 def _bind(parts: Parts, order: FixOrder) -> FixResult:
@@ -98,42 +113,10 @@ def _bind(parts: Parts, order: FixOrder) -> FixResult:
     return FixResult(order, len(bound.items), bound=bound)
 
 
-def _ignore(parts: Parts, order: FixOrder) -> FixResult:
-    named = named_scenes(parts, [order.key[1]])
-    done = [] if named.missing else ignore_scenes(parts.store, named.existing, parts.clock)
-    return FixResult(order, len(done), named=named)
-
-
-def _retry(parts: Parts, order: FixOrder) -> FixResult:
+def _retry(parts: Parts, key: Key) -> int:
     """Retry a dead letter; a scene without a job, which only a comparison has seen, is queued."""
-    done = dead_letters.retry(parts.store, parts.clock, [order.key])[0]
-    kind, id = order.key
+    done = dead_letters.retry(parts.store, parts.clock, [key])[0]
+    kind, id = key
     with parts.store.reading() as db:
         is_unqueued = kind == Kind.SCENE and db.jobs.find(kind, id) is None and db.standings.find(id) is not None
-    if is_unqueued:
-        done = want_scenes(parts.store, [id], Why.USER, parts.clock)
-    return FixResult(order, done)
-
-
-def _accept(parts: Parts, order: FixOrder) -> FixResult:
-    choice = Choice(order.name)
-    if not accept_choice(parts, choice):
-        return FixResult(order)
-    return FixResult(order, 1, follows=outcome(parts, choice))
-
-
-def _test(parts: Parts, order: FixOrder) -> FixResult:
-    """Probe a server at once; a server that lets PlexSync in again is no longer on hold."""
-    gate = BY_ROW[GateName(order.name)]
-    ask_at_once(parts.store, parts.gates, parts.clock, gate)
-    problem = why_closed(parts.gates, gate)
-    return FixResult(order, 0 if problem else 1, problem=problem)
-
-
-_DO: Mapping[FixAction, Callable[[Parts, FixOrder], FixResult]] = {
-    FixAction.BIND: _bind,
-    FixAction.IGNORE: _ignore,
-    FixAction.RETRY: _retry,
-    FixAction.ACCEPT: _accept,
-    FixAction.TEST: _test,
-}
+    return want_scenes(parts.store, [id], Why.USER, parts.clock) if is_unqueued else done
