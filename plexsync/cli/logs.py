@@ -12,13 +12,13 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from rich.console import Console
 
-from plexsync.cli.terminal.screen import ConsoleHandler
+from plexsync.cli.terminal.screen import ConsoleHandler, filtered_consoles
 from validation.redact import RedactingFilter, Redactor
 from validation.sources import ConfigError
 
@@ -80,21 +80,9 @@ def also_in_a_file(hiding: RedactingFilter) -> Iterator["LogFile"]:
         file.close()
 
 
-@contextmanager
-def in_the_file_alone() -> Iterator[None]:
+def in_the_file_alone() -> AbstractContextManager[None]:
     """Mute the console inside the block; only a failure to write the file is still shown."""
-    consoles = [console for console in logging.getLogger().handlers if isinstance(console, ConsoleHandler)]
-    for console in consoles:
-        console.addFilter(_is_of_the_file)
-    try:
-        yield
-    finally:
-        for console in consoles:
-            console.removeFilter(_is_of_the_file)
-
-
-def _is_of_the_file(record: logging.LogRecord) -> bool:
-    return record.name == log.name
+    return filtered_consoles(lambda record: record.name == log.name)
 
 
 class LogFile(RotatingFileHandler):

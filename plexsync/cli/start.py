@@ -15,7 +15,7 @@ from plexsync.app.stored import Stored, address_of, open_store
 from plexsync.cli.call import Call
 from plexsync.cli.logs import level_of, logging_to
 from plexsync.cli.settings import settings
-from plexsync.cli.terminal.screen import margin
+from plexsync.cli.terminal.screen import Margin
 from plexsync.store.address import StoreAddress
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
@@ -89,7 +89,7 @@ class Begun:
 def logged(call: Call, *, level: str) -> Iterator[tuple[Console, RedactingFilter]]:
     """The log of this call; `level` is the usual one."""
     level_now = level_of(os.environ, verbose=call.verbose, usual=level)
-    console = margin(draws=not call.json)
+    console = Margin(draws=not call.json)
     with logging_to(console, level_now, Redactor(call.secrets)) as hiding:
         call.on_secret = lambda: hiding.use(Redactor(call.secrets))
         yield console, hiding

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, Call, command
 from plexsync.cli.daemon.dashboard_process import hindrance_of
-from plexsync.cli.terminal.screen import margin, paper, say
+from plexsync.cli.terminal.screen import Margin, paper, say
 from plexsync.extras import advice, is_installed
 from plexsync.rules.errors import Unusable
 from plexsync.simulator.postgres import NoPostgres, postgres_server
@@ -66,7 +66,7 @@ def demo(call: Call, scenes: int, store: str, keep: bool) -> int:
     from plexsync.cli.commands.demo_play import Play
     from plexsync.cli.commands.demo_stage import Stage
 
-    screen = margin() if call.json else paper()
+    screen = Margin(draws=True) if call.json else paper()
     try:
         with ending_orderly(), database(store) as url, Stage.set(scenes, url) as stage:
             summary = Play(stage, screen).perform()

@@ -31,7 +31,7 @@ from plexsync.app.stored import address_of
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.child import FIRST_WAIT, ChildThread, environ, longer, relay, start
 from plexsync.cli.settings import hide, sources
-from plexsync.cli.terminal.screen import ConsoleHandler
+from plexsync.cli.terminal.screen import filtered_consoles
 from plexsync.extras import advice, is_installed
 from plexsync.rules.server_scopes import store_folder
 from validation import values
@@ -320,11 +320,5 @@ def greeted(console: Console, config: PlexSyncConfig, version: str, *, web: bool
             console.print(f"Dashboard: {words.removeprefix(LISTENS)}", soft_wrap=True)
         return record.name != SETTINGS and words != "serving" and not words.startswith(LISTENS)
 
-    handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, ConsoleHandler)]
-    for handler in handlers:
-        handler.addFilter(is_new)
-    try:
+    with filtered_consoles(is_new):
         yield
-    finally:
-        for handler in handlers:
-            handler.removeFilter(is_new)

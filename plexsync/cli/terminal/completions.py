@@ -5,6 +5,7 @@
 import os
 import sqlite3
 from contextlib import closing
+from functools import partial
 
 import click
 from click.shell_completion import CompletionItem
@@ -15,17 +16,7 @@ from plexsync.store import folder, summary
 MOST = 50
 
 
-def dead_scenes(context: click.Context, _argument: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The first dead letters, with the cause of each."""
-    return _rows(context, "dead", incomplete)
-
-
-def ignored_scenes(context: click.Context, _argument: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The first ignored scenes."""
-    return _rows(context, "ignored", incomplete)
-
-
-def _rows(context: click.Context, state: str, incomplete: str) -> list[CompletionItem]:
+def _rows(state: str, context: click.Context, _argument: click.Parameter, incomplete: str) -> list[CompletionItem]:
     rows = keys_in(context.ensure_object(Call), state, MOST)
     return [CompletionItem(key, help=cause or None) for key, cause in rows if key.startswith(incomplete)]
 
@@ -48,3 +39,7 @@ def keys_in(call: Call, state: str, limit: int) -> list[tuple[str, str]]:
     except (summary.Unreadable, sqlite3.Error, OSError):
         return []
     return [(str(number) if kind == "scene" else f"{kind}:{number}", cause) for kind, number, cause in rows]
+
+
+# The first dead letters, with the cause of each, and the first ignored scenes.
+dead_scenes, ignored_scenes = partial(_rows, "dead"), partial(_rows, "ignored")

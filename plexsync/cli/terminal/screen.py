@@ -10,7 +10,8 @@ import queue
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Self
 
 from rich.console import Console
@@ -33,9 +34,10 @@ LAST_WORDS = 1.0
 
 
 class Margin(Console):
-    """A console that goes silent when its reader is gone, instead of ending the process.
+    """Standard error, for progress and logs: it goes silent when its reader is gone, instead of ending the process.
 
-    `draws`: it can show a line that is redrawn. That takes a terminal, whatever the colour settings.
+    `draws`: it can show a line that is redrawn. That takes a terminal, whatever the colour settings; without it, progress
+    is plain lines.
     """
 
     def __init__(self, *, draws: bool) -> None:
@@ -46,11 +48,6 @@ class Margin(Console):
     def on_broken_pipe(self) -> None:
         """Go silent; the default would end the process."""
         self.quiet = True
-
-
-def margin(*, draws: bool = True) -> Margin:
-    """Standard error, for progress and logs; without `draws`, progress is plain lines on a terminal as well."""
-    return Margin(draws=draws)
 
 
 def _draws(console: Console) -> bool:
@@ -190,3 +187,16 @@ class ConsoleHandler(logging.Handler):
         # Standard error may be closed: there is nowhere left to report it.
         with suppress(OSError, ValueError, MemoryError):
             self._console.print(Text(line), soft_wrap=True)
+
+
+@contextmanager
+def filtered_consoles(shows: Callable[[logging.LogRecord], bool]) -> Iterator[None]:
+    """Have the consoles show only such lines of the log inside the block."""
+    handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, ConsoleHandler)]
+    for handler in handlers:
+        handler.addFilter(shows)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(shows)
