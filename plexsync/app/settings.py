@@ -300,9 +300,14 @@ def keep_valid(
         _keep(store, VALID_SETTINGS, where.fingerprint(content, salt_of(store), saved))
 
 
-def keep_for_status(store: Database, where: status_settings.Sources, loaded: Loaded) -> None:
-    """Store what `status` needs, unless a warning has to be repeated. Ignores a database that can't be written."""
-    content = where.content()
+def keep(store: Database, where: status_settings.Sources, current: Settings) -> None:
+    """Store Stash's answer if it was asked, and what `status` needs, unless a warning has to be repeated.
+
+    Ignores a database that can't be written.
+    """
+    if current.stash_settings is not None:
+        keep_answer(store, current.stash_settings)
+    content, loaded = where.content(), current.loaded
     # A CA file is checked whenever settings are loaded, so they have to be loaded every time.
     if content is None or loaded.warnings or loaded.config.tls_ca_file:
         return

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from plexsync.app.settings import Settings, SettingsNeed, keep_answer, keep_for_status
+from plexsync.app.settings import Settings, SettingsNeed, keep
 from plexsync.app.status_settings import Sources
 from plexsync.app.stored import Stored, address_of, open_store
 from plexsync.cli.call import Call
@@ -53,9 +53,7 @@ class Begun:
 
     def keep(self, stored: Stored) -> None:
         """Keep Stash's answer, and what a status needs, in the database."""
-        if self.settings.stash_settings is not None:
-            keep_answer(stored.store, self.settings.stash_settings)
-        keep_for_status(stored.store, self.sources, self.settings.loaded)
+        keep(stored.store, self.sources, self.settings)
 
     def tell(self, parts: "Parts") -> None:
         """Record in the database how the request for Stash's settings went: an answer is kept, and a failure counts."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from plexsync.app import run
 from plexsync.app.machine import settings_prints
 from plexsync.app.parts import Parts, opened
-from plexsync.app.settings import Settings, keep_answer, keep_for_status
+from plexsync.app.settings import Settings, keep
 from plexsync.app.switches import off_inside
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import Dashboard, shown_servers
@@ -111,9 +111,7 @@ class Shift:
 
         def begin(parts: Parts) -> None:
             keep_first(parts.store, current.loaded)
-            if current.stash_settings is not None:
-                keep_answer(parts.store, current.stash_settings)
-            keep_for_status(parts.store, self.call.sources, current.loaded)
+            keep(parts.store, self.call.sources, current)
             if lock is not None:
                 take_turn(parts, lock, first=first)
 
