@@ -54,16 +54,11 @@ def checked(where: SettingSources, texts: Mapping[str, str], *, hide: Hide) -> P
 
 def problems(where: SettingSources, texts: Mapping[str, str] | None = None, *, hide: Hide) -> list[str]:
     """What is wrong with the settings from these sources, with these values in their place."""
+    sources: SettingSources = {**where, "overrides": {**where.get("overrides", {}), **(texts or {})}}
+    sources["may_be_missing"] = True
     try:
-        loaded = load(
-            environ=where["environ"],
-            toml_path=where["toml_path"],
-            # A required setting that is missing may be in Stash.
-            plugin_settings=STAND_INS,
-            overrides={**where["overrides"], **(texts or {})},
-            may_be_missing=True,
-            plex=where["plex"],
-        )
+        # A required setting that is missing may be in Stash.
+        loaded = load(**sources, plugin_settings=STAND_INS)
     except ConfigError as error:
         return error.lines
     hide(loaded)

@@ -227,7 +227,8 @@ class Dashboard(ChildThread):
         with self.running(started) as process:
             assert process.stdin and process.stdout and process.stderr  # noqa: S101 - they were requested
             words = (process.stderr, log, _RECORD)
-            threading.Thread(target=relay, args=words, name="dashboard log", daemon=True).start()
+            lines = threading.Thread(target=relay, args=words, name="dashboard log", daemon=True)
+            lines.start()
             socket_words = str(handle)
             if sys.platform == "win32":
                 # There the process has not inherited the socket.
@@ -241,7 +242,10 @@ class Dashboard(ChildThread):
             if line := process.stdout.readline().strip():
                 self._tell(f"{LISTENS}{line}")
             process.stdout.read()
-            return process.wait()
+            code = process.wait()
+            # Its last words say why it ended.
+            lines.join(1)
+            return code
 
     def _tell(self, line: str) -> None:
         """Log a line once, as long as it does not change."""
