@@ -13,7 +13,7 @@ from itertools import chain
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lets_in, stash_lines
-from plexsync.app.flow_parts import COMPARE_LOOK, FlowParts
+from plexsync.app.flow_parts import COMPARE_LOOK, FlowParts, RegularLook
 from plexsync.app.further_flows import clean_up, further_flows
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import HOUR, MINUTE
@@ -165,23 +165,21 @@ def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "", 
         # A worker's start polls at once, and so does each new connection to Stash's log.
         poll_now = threading.Event()
         edits = edit_listener(parts, poll_now.set)
-        watch = partial(Watcher, stop=stop, clock=parts.clock)
         hearing = list(chain.from_iterable(added.hearing for added in further))
-        # A comparison can take long, and edits must not wait for it.
-        watchers = [
-            watch(parts.poller.poll, name="poll", seconds=parts.config.stash_poll_interval, sooner=poll_now),
-            watch(lambda: edits(stop.is_set), name="lines", seconds=LISTEN_LOOK),
-            watch(lambda: parts.listener(stop.is_set, hearing), name="listen", seconds=LISTEN_LOOK),
-            watch(parts.sampler.sample, name="sample", seconds=SECONDS),
-            watch(
-                lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()), name="compare", seconds=COMPARE_LOOK
-            ),
+        looks = [
+            RegularLook("poll", parts.config.stash_poll_interval, parts.poller.poll, poll_now),
+            RegularLook("lines", LISTEN_LOOK, partial(edits, stop.is_set)),
+            RegularLook("listen", LISTEN_LOOK, partial(parts.listener, stop.is_set, hearing)),
+            RegularLook("sample", SECONDS, parts.sampler.sample),
+            # A comparison can take long, and edits must not wait for it.
+            RegularLook("compare", COMPARE_LOOK, lambda: (parts.curer.recheck(stopping=stop.is_set), schedule())),
+            *further_looks(parts, poll_now.set, edits.connect_now),
+            *chain.from_iterable(added.looks(stop.is_set) for added in further),
         ]
-        for name, seconds, look in further_looks(parts, poll_now.set, edits.connect_now):
-            watchers.append(watch(look, name=name, seconds=seconds))
-        for added in further:
-            for each in added.looks(stop.is_set):
-                watchers.append(watch(each.act, name=each.name, seconds=each.seconds, sooner=each.sooner))
+        watchers = [
+            Watcher(look.act, name=look.name, seconds=look.seconds, sooner=look.sooner, stop=stop, clock=parts.clock)
+            for look in looks
+        ]
         for watcher in watchers:
             watcher.start()
         try:
@@ -201,19 +199,15 @@ def edit_listener(parts: Parts, poll: Callable[[], None]) -> StashListener:
     return StashListener(parts.store, parts.stash, lines, parts.gates, parts.clock, parts.dice, poll=poll)
 
 
-def further_looks(
-    parts: Parts, poll: Callable[[], None], connect: Callable[[], None]
-) -> Iterator[tuple[str, float, Callable[[], object]]]:
-    """Yield what else is looked at, by name, and every how many seconds, if it is there.
-
-    `poll` polls Stash at once, and `connect` listens to its log at once.
-    """
+def further_looks(parts: Parts, poll: Callable[[], None], connect: Callable[[], None]) -> Iterator[RegularLook]:
+    """Yield what else is looked at, if it is there. `poll` polls Stash at once, and `connect` listens to its log at once."""
     lets_in = partial(stash_lets_in, parts.config)
-    yield "return", RETURN_LOOK, StashReturn(parts.store, parts.settings.breaker, parts.clock, lets_in, connect)
+    stash_return = StashReturn(parts.store, parts.settings.breaker, parts.clock, lets_in, connect)
+    yield RegularLook("return", RETURN_LOOK, stash_return)
     if (siblings := siblings_of(parts.store)).is_further:
-        yield "first hook", COMPARE_LOOK, FirstHook(siblings, poll)
+        yield RegularLook("first hook", COMPARE_LOOK, FirstHook(siblings, poll))
     if parts.scans is not None:
-        yield "scan", COMPARE_LOOK, parts.scans.go_on
+        yield RegularLook("scan", COMPARE_LOOK, parts.scans.go_on)
 
 
 def loop_of(

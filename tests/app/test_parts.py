@@ -297,7 +297,8 @@ def test_a_stash_that_refuses_is_knocked_at_every_two_seconds(town):
         with parts.store.writing() as tx:
             tx.breakers.save(READ_STASH.row, BreakerRow(state="open", opened_at=at, wait=86_400))
         heard = []
-        looks = {name: (pace, look) for name, pace, look in further_looks(parts, print, lambda: heard.append(at))}
+        found = further_looks(parts, print, lambda: heard.append(at))
+        looks = {look.name: (look.seconds, look.act) for look in found}
         pace, look = looks["return"]
         assert pace == 2
 
