@@ -289,21 +289,12 @@ class ReadOnlyPlays(Table):
 class Plays(ReadOnlyPlays):
     """Read and write access to the history of Plex and to the memory of plays."""
 
-    def save_history(self, account: int, plays: Iterable[tuple[PlaySource, int]], *, now: int) -> set[str]:
-        """Save (source, moment) pairs as Plex lists them now; returns the items with a play that is new here."""
-        history_keys = {(clean(source.item), moment): clean(source.history_key) for source, moment in plays}
-        if not history_keys:
-            return set()
-        listed = self.listed(account, history_keys)
+    def save_history(self, account: int, plays: Iterable[tuple[PlaySource, int]], *, now: int) -> None:
+        """Save (source, moment) pairs as Plex lists them now."""
         entry = {"account": account, "now": now}
-        self._db.execute_many(
-            SAVE_HISTORY,
-            [
-                {**entry, "item": item, "moment": moment, "history_key": history_key}
-                for (item, moment), history_key in history_keys.items()
-            ],
-        )
-        return {item for item, _ in history_keys.keys() - listed}
+        keys = {(clean(source.item), moment): clean(source.history_key) for source, moment in plays}
+        rows = [{**entry, "item": item, "moment": moment, "history_key": key} for (item, moment), key in keys.items()]
+        self._db.execute_many(SAVE_HISTORY, rows)
 
     def forget_history(self) -> None:
         """Forget all saved history: it is read anew, and its scenes are queued again. What was sent stays remembered."""

@@ -101,7 +101,12 @@ class FirstRun:
             ]
             matched = {item for finding in findings for item in finding.played}
             yield PlaysPage(
-                tuple(_plays(finding) for finding in findings if _is_shown(finding, after)),
+                tuple(
+                    _plays(finding)
+                    for finding in findings
+                    # A scene with plays of an item before was shown with that one.
+                    if finding.error or finding.plan is None or min(finding.played, default="") > after
+                ),
                 len(set(items) - matched),
                 items[-1],
                 len(items) < PAGE,
@@ -216,8 +221,3 @@ def _plays(finding: PlaysFinding) -> PreviewedPlays:
         )
     present = set(finding.watched.plays).intersection(finding.listed)
     return PreviewedPlays(finding.id, title, tuple(finding.plan.add or ()), len(present))
-
-
-def _is_shown(finding: PlaysFinding, after: str) -> bool:
-    """Whether a scene belongs to the page of items after this one: it has no plays of an item before."""
-    return finding.error is not None or finding.plan is None or min(finding.played, default="") > after

@@ -97,7 +97,7 @@ class RatingErrand(RememberedErrand):
     table = "ratings"
     scene: Scene
     rating: int
-    before: Ratings
+    before: Mapping[str, RememberedRating | None]
     opened: Ratings
     plex: Mapping[str, ItemRating]
     answer: int | None = None
@@ -111,10 +111,6 @@ class RatingErrand(RememberedErrand):
             self.outcome = Waiting("the rating is not there as it was sent", "missing", counted=True)
         else:
             self.outcome = Done()
-
-    def withdrawn(self, tx: Writer) -> Mapping[str, RememberedRating | None]:  # noqa: ARG002 - an undo ends the lease
-        """The memory from before."""
-        return {key: self.before.get(key) for key in self.opened}
 
     def close(self, tx: Writer, *, now: int, until: int) -> None:  # noqa: ARG002 - nothing of it is unknown
         """Save what was read, and queue what has to follow."""
@@ -290,7 +286,7 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
                         created_at=scene.created_at,
                         scene=scene,
                         rating=rating,
-                        before=finding.known,
+                        before={item: finding.known.get(item) for item in rows},
                         opened=_begun(rows, until),
                         plex=finding.plex,
                     )

@@ -162,7 +162,10 @@ class ResumePoll:
         note, now = f"{READ_UNTIL}{section}", self._clock.now()
         with self._store.reading() as db:
             text = db.notes.text(note)
-        end = _end_of(text, machine, since)
+        # What was read of another server, or from a later second on, does not count.
+        of_machine, start, last = (*text.split(" "), "", "", "")[:3]
+        is_read = of_machine == machine and start.isdecimal() and last.isdecimal() and int(start) <= since
+        end = int(last) if is_read else None
         # A moment in the future is from before a clock was set.
         until = 0 if end is None else min(end, now // 1000)
         viewings: dict[str, Viewing] = {}
@@ -206,11 +209,3 @@ class ResumePoll:
                 continue
             if is_news(watched, remembered.last, now=now) if remembered else watched.viewing.offset:
                 tx.jobs.want(PLAYS, sight.id, Why.SWEEP, now)
-
-
-def _end_of(text: str, machine: str, since: int) -> int | None:
-    """The second up to which a note says that a library was read, of this server and from this second on; else None."""
-    of_machine, _, seconds = text.partition(" ")
-    start, _, end = seconds.partition(" ")
-    is_read = of_machine == machine and start.isdecimal() and end.isdecimal() and int(start) <= since
-    return int(end) if is_read else None

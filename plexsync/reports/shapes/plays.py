@@ -77,16 +77,11 @@ class PlaysToChange(TypedDict):
     """Whether its resume point is concerned."""
 
 
-class WishedCounts(TypedDict):
-    """How much is concerned."""
+class PlaysPreview(TypedDict):
+    """What would be asked for: `plexsync plays undo --all --dry-run`."""
 
     plays: int
     resume_points: int
-
-
-class PlaysPreview(WishedCounts):
-    """What would be asked for: `plexsync plays undo --all --dry-run`."""
-
     scenes: list[PlaysToChange]
 
 
