@@ -170,18 +170,14 @@ class HistoryPoll:
         """
         if not self._gates.is_open(READ_PLEX, READ_STASH):
             return f"Plex or Stash is {DOWN}"
+        before, self._problem = self._problem, ""
         try:
             self.freshen(soon=False, stopping=stopping)
         except (NeighbourError, UnknownAccount) as error:
-            return self._complain(str(error))
-        return self._complain("")
-
-    def _complain(self, problem: str) -> str:
-        """Log a problem once, as long as it stays the same."""
-        if problem and problem != self._problem:
-            log.warning("the history of Plex can't be read: %s", problem)
-        self._problem = problem
-        return problem
+            self._problem = str(error)
+            if self._problem != before:
+                log.warning("the history of Plex can't be read: %s", self._problem)
+        return self._problem
 
     def freshen(self, *, soon: bool = True, stopping: Callable[[], bool] = lambda: False) -> None:
         """Read what was played since the last time. Raises NeighbourError and UnknownAccount.
@@ -235,8 +231,17 @@ class HistoryPoll:
         if is_whole:
             # The number may be another person's by now.
             account = self._account = self._met()
-        if self._list(account, wanted, now, stopping):
-            self._complete(account, f"{machine} {wanted}", now)
+        if not self._list(account, wanted, now, stopping):
+            return
+        with self._store.writing() as tx:
+            if account == OWNER:
+                tx.view_counts.explain_unlisted(account, listed_at=now)
+            dropped = tx.plays.drop_unlisted(account, listed_at=now)
+            tx.notes.save(f"{READ_SINCE}{account}", f"{machine} {wanted}")
+            tx.notes.save(f"{WALKED}{account}", str(now))
+        self.lacks_plays, self.read_at = False, now
+        if dropped:
+            log.info("%d plays are no longer in the history of Plex; nothing is removed from Stash", dropped)
 
     def _list(self, account: int, since: int, now: int, stopping: Callable[[], bool]) -> bool:
         """Save what Plex lists from this second on; False if `stopping` ended that."""
@@ -248,18 +253,6 @@ class HistoryPoll:
         if count:
             log.info("%d new plays in Plex", count)
         return True
-
-    def _complete(self, account: int, read_since: str, now: int) -> None:
-        """Forget what the whole history, read from `now` on, does not list."""
-        with self._store.writing() as tx:
-            if account == OWNER:
-                tx.view_counts.explain_unlisted(account, listed_at=now)
-            dropped = tx.plays.drop_unlisted(account, listed_at=now)
-            tx.notes.save(f"{READ_SINCE}{account}", read_since)
-            tx.notes.save(f"{WALKED}{account}", str(now))
-        self.lacks_plays, self.read_at = False, now
-        if dropped:
-            log.info("%d plays are no longer in the history of Plex; nothing is removed from Stash", dropped)
 
     def _take(self, account: int, page: Sequence[PlexPlay], now: int) -> int:
         """Save one page, and queue the scenes of what is new in it; returns the number of new plays.

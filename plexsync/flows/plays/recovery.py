@@ -98,27 +98,33 @@ class PlaysRecovery(JournalBeside[PlaysFile]):
         """Record what is remembered of these plays from now on, without a request. Raises LocalFault."""
         if learnt:
             first = self.number(tx, len(learnt))
-            self._append([self._entry("known", first + at, *entry) for at, entry in enumerate(learnt)], sync=False)
+            self._append("known", [(first + at, *entry) for at, entry in enumerate(learnt)], sync=False)
 
     def will_send(self, errands: Sequence[PlaysErrand]) -> None:
         """Record what is about to be sent, on the disk. Raises LocalFault."""
-        entries = [self._entry("sent", errand.entry_number, errand.watched.scene, errand.opened) for errand in errands]
-        self._append(entries, sync=True)
+        entries = [(errand.entry_number, errand.watched.scene, errand.opened) for errand in errands]
+        self._append("sent", entries, sync=True)
 
     def was_answered(self, errands: Sequence[PlaysErrand]) -> None:
         """Record what follows from the answers. Raises LocalFault."""
-        entries = [self._entry("known", errand.entry_number, errand.watched.scene, errand.after) for errand in errands]
-        self._append(entries, sync=False)
+        entries = [(errand.entry_number, errand.watched.scene, errand.after) for errand in errands]
+        self._append("known", entries, sync=False)
 
-    def _append(self, entries: Sequence[PlaysEntry], *, sync: bool) -> None:
+    def _append(
+        self,
+        kind: Literal["sent", "known"],
+        entries: Sequence[tuple[int, Scene | ScenePlays, Remembered]],
+        *,
+        sync: bool,
+    ) -> None:
         if entries:
+            now = self._clock.now()
             self._journal.salt()
-            self._journal.append(entries, sync=sync)
-
-    def _entry(
-        self, kind: Literal["sent", "known"], number: int, scene: Scene | ScenePlays, plays: Remembered
-    ) -> PlaysEntry:
-        return PlaysEntry(kind, number, self._clock.now(), scene.id, scene.created_at, scene.updated_at, plays)
+            lines = [
+                PlaysEntry(kind, number, now, scene.id, scene.created_at, scene.updated_at, plays)
+                for number, scene, plays in entries
+            ]
+            self._journal.append(lines, sync=sync)
 
 
 class StashRestores:
