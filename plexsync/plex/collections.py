@@ -26,7 +26,7 @@ from plexsync.plex.answers import (
     sort_title,
     whole_number,
 )
-from plexsync.plex.requests import UNWANTED, UNWANTED_FIELDS, PlexRequests, check_number, query, slice_of
+from plexsync.plex.requests import UNWANTED_FIELDS, WITHOUT_FILES, PlexRequests, check_number, query, slice_of
 from plexsync.rules.collection_servers import PREFS, ListedCollection, PlexCollection
 from plexsync.rules.collections import PLACES
 from plexsync.rules.item import Item
@@ -161,7 +161,7 @@ class CollectionClient:
 
     def _page_of_members(self, key: str, start: int, size: int) -> tuple[list[ListedCollection], int]:
         check_number(key)
-        asked = {"excludeElements": f"{UNWANTED},Media", "excludeFields": UNWANTED_FIELDS, **slice_of(start, size)}
+        asked = {**WITHOUT_FILES, **slice_of(start, size)}
         answer = self._requests.ask("GET", f"/library/collections/{key}/items?{query(asked)}", cap=LISTING_CAP)
         return self._requests.page(answer, MEMBERS, _member, start, size)
 

@@ -23,7 +23,7 @@ from plexsync.plex.answers import (
     viewing_of,
 )
 from plexsync.plex.edits import MOVIE
-from plexsync.plex.requests import UNWANTED, UNWANTED_FIELDS, PlexRequests, check_number, query, slice_of
+from plexsync.plex.requests import WITHOUT_FILES, PlexRequests, check_number, query, slice_of
 from plexsync.rules.errors import Barred, Refused
 from plexsync.rules.item import Viewing
 from plexsync.rules.records import PlexPlay, Rated, ViewingPage
@@ -163,8 +163,7 @@ class PlexHistory:
             "type": MOVIE,
             "lastRatedAt>>": str(since),
             "sort": "lastRatedAt:asc",
-            "excludeElements": f"{UNWANTED},Media",
-            "excludeFields": UNWANTED_FIELDS,
+            **WITHOUT_FILES,
             **slice_of(0, limit),
         }
         rated = self._requests.read(f"/library/sections/{section}/all?{query(asked)}", RATED, _rated, cap=LISTING_CAP)
@@ -226,8 +225,7 @@ class PlexHistory:
             # It is not certain whether the sign includes the moment itself.
             "lastViewedAt>>": str(max(since - 1, 0)),
             "sort": "lastViewedAt:desc",
-            "excludeElements": f"{UNWANTED},Media",
-            "excludeFields": UNWANTED_FIELDS,
+            **WITHOUT_FILES,
             **slice_of(start, size),
         }
         answer = self._requests.ask("GET", f"/library/sections/{section}/all?{query(asked)}", cap=VIEWINGS_CAP)

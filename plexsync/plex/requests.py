@@ -37,6 +37,7 @@ PLEX = Server(Neighbour.PLEX, "Plex", "plex_url", "plex_token")
 # Fields that no list uses. The names are hints: a server may send them all the same.
 UNWANTED = "Image,Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Style,Mood,Format"
 UNWANTED_FIELDS = "summary,tagline"
+WITHOUT_FILES = {"excludeElements": f"{UNWANTED},Media", "excludeFields": UNWANTED_FIELDS}
 # The page of Plex's own 404, as opposed to a proxy's, in case a proxy drops the header.
 NOT_FOUND = b"<html><head><title>Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
 # The number of listed items that are read to prove that Plex is up.

@@ -96,7 +96,7 @@ def unkeep(memory: Memory, name: str, value: Value | None) -> Memory:
 
 def kept_fields(memory: Memory) -> frozenset[str]:
     """The fields that follow Plex."""
-    return frozenset(name for name, remembered in memory.items() if _is_kept(remembered))
+    return frozenset(name for name, entry in memory.items() if entry.drift and entry.drift.replaced is None)
 
 
 def _is_kept(remembered: Remembered) -> bool:

@@ -12,6 +12,14 @@ from plexsync.rules.scene import Scene
 Reason = Literal["look-alike", "shared item", "two scenes", "bound elsewhere", "duration only"]
 Rung = Literal["by hand", "files", "path", "remembered", "name and size", "name and duration"]
 
+REASONS: Mapping[Reason, str] = {
+    "look-alike": "it can't be told for certain which Plex item is this scene's (candidates: {})",
+    "shared item": "the first file of the Plex item ({}) belongs to another scene",
+    "two scenes": "another scene has the file of the Plex item ({}) too",
+    "bound elsewhere": "the Plex item ({}) is bound to another scene",
+    "duration only": "one Plex item ({}) fits by name and duration only",
+}
+
 
 @dataclass(frozen=True)
 class Binding:
@@ -123,16 +131,7 @@ class Unclear:
     @property
     def text(self) -> str:
         """One line for the job's history, without paths."""
-        items = ", ".join(candidate.key for candidate in self.candidates)
-        if self.reason == "shared item":
-            return f"the first file of the Plex item ({items}) belongs to another scene"
-        if self.reason == "two scenes":
-            return f"another scene has the file of the Plex item ({items}) too"
-        if self.reason == "bound elsewhere":
-            return f"the Plex item ({items}) is bound to another scene"
-        if self.reason == "duration only":
-            return f"one Plex item ({items}) fits by name and duration only"
-        return f"it can't be told for certain which Plex item is this scene's (candidates: {items})"
+        return REASONS[self.reason].format(", ".join(candidate.key for candidate in self.candidates))
 
 
 @dataclass(frozen=True)

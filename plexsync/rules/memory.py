@@ -146,13 +146,12 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
         put(updated, name, still_kept(name, learnt, earlier) if earlier and earlier.drift else learnt)
         if was_ignored(sent, now):
             notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
-    updated = {name: _stamped(name, entry, item) for name, entry in updated.items()}
+    # What Plex has now as it was left there was read at this stamp.
+    updated = {
+        name: replace(entry, stamp=item.stamp) if matches(name, held(item, name), entry.left) else entry
+        for name, entry in updated.items()
+    }
     return Learnt(stamped(updated, item.stamp), again, tuple(notes))
-
-
-def _stamped(name: str, remembered: Remembered, item: Item) -> Remembered:
-    """The memory of a field with the item's stamp, if Plex has now what was left there."""
-    return replace(remembered, stamp=item.stamp) if matches(name, held(item, name), remembered.left) else remembered
 
 
 def _left(name: str, sent: Sending, now: Held) -> Held:

@@ -75,7 +75,8 @@ class SceneOrigin:
         """Whether a scene with the same id can be the remembered one. It can if either of them is unknown."""
         if not (self.created_at and now.created_at):
             return True
-        is_same = self.created_at == now.created_at or _is_same_time(self.created_at, now.created_at)
+        # Stash may write one instant with another offset.
+        is_same = self.created_at == now.created_at or (instant(self.created_at) or "") == instant(now.created_at)
         return is_same or any(path_key(old) == path_key(new) for old, _ in self.files for new, _ in now.files)
 
 
@@ -97,9 +98,10 @@ def is_another_stash(different: Collection[int], present: Sequence[int]) -> bool
     return len(different) >= MANY and 2 * len(different) > len(present)
 
 
-def _is_same_time(old: str, new: str) -> bool:
-    """Whether both texts are one instant: Stash may write it with another offset."""
+def instant(text: str) -> datetime | None:
+    """The instant of a text with an offset; None for another one."""
     try:
-        return datetime.fromisoformat(old) == datetime.fromisoformat(new)
-    except (ValueError, TypeError):
-        return False
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None

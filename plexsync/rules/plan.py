@@ -113,7 +113,7 @@ def _plan(
     if undone(memory) and is_undone(memory, values):
         return take_back_plan(values, item, memory, resolved)
     resolved = _to_sync(values, item, resolved, plain_names)
-    kept = _kept(resolved)
+    kept = kept_fields(resolved)
     steps: dict[str, Decision] = {}
     beside = {name for name in names if beside_whom(name)}
     for name, value in values.items():
@@ -123,7 +123,7 @@ def _plan(
     if beside or ("actor" in steps and steps["actor"].change):
         renamed = renamed_members(steps.get("actor"), plain_names)
         item, resolved = item_after_renames(item, renamed), memory_after_renames(resolved, renamed)
-        cast, kept = cast_after(item, steps), _kept(resolved)
+        cast, kept = cast_after(item, steps), kept_fields(resolved)
         for name in [name for name in resolved if is_outside_cast(name, cast | name_keys(item.lists.get("actor", ())))]:
             del resolved[name]
         for name, value in beside_cast(values, resolved).items():
@@ -132,10 +132,16 @@ def _plan(
     sending = {name: replace(step.sending, was=resolved.get(name)) for name, step in steps.items() if step.sending}
     for name, step in steps.items():
         put(resolved, name, step.memory)
-    resolved = {name: _stamped(entry, memory.get(name), item) for name, entry in resolved.items()}
+    # What this look learnt of the last push was left there at this stamp.
+    resolved = {
+        name: entry
+        if (earlier := memory.get(name)) and entry.left == earlier.left
+        else replace(entry, stamp=item.stamp)
+        for name, entry in resolved.items()
+    }
     if resolved != memory:
         resolved = stamped(resolved, item.stamp)
-    kept = _kept(resolved)
+    kept = kept_fields(resolved)
     notes = [step.note for step in steps.values() if step.note]
     notes += [Note(name, "decided", KEPT) for name in values if name in kept]
     return Plan(
@@ -153,7 +159,7 @@ def _to_sync(
     """The memory of an item to sync: whatever was undone before, with earlier values, and with those who stay away."""
     if undone(resolved):
         resolved = dict(begun_anew(resolved))
-    kept = _kept(resolved)
+    kept = kept_fields(resolved)
     earlier = [name for name, entry in resolved.items() if entry.before is not None and name in values]
     for name in earlier:
         if name not in kept:
@@ -162,17 +168,6 @@ def _to_sync(
     if not plain_names or actor is None or set(cast) <= set(actor.said):
         return resolved
     return cast_that_stays_away(resolved, cast, item, plain_names)
-
-
-def _kept(memory: Memory) -> frozenset[str]:
-    """The fields that follow Plex; few memories have a decision at all."""
-    return kept_fields(memory) if any(entry.drift for entry in memory.values()) else frozenset()
-
-
-def _stamped(remembered: Remembered, earlier: Remembered | None, item: Item) -> Remembered:
-    """The memory with the item's stamp, if this look learnt what the last push left."""
-    is_new = earlier is None or remembered.left != earlier.left
-    return replace(remembered, stamp=item.stamp) if is_new else remembered
 
 
 def _field_decision(name: str, value: Value, now: Held, remembered: Remembered | None, policy: Policy) -> Decision:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from plexsync.rules.origin import SceneOrigin
+from plexsync.rules.origin import SceneOrigin, instant
 from plexsync.rules.plays import SentPlay
 from plexsync.rules.scene import ScenePlays
 
@@ -75,7 +75,7 @@ def tail_of(sent: Iterable[SentPlay], scenes: Mapping[int, ScenePlays]) -> Tail:
 
 def was_set_back(scene: ScenePlays, updated_at: str) -> bool:
     """Whether a scene that had this time of its last change has an earlier one now."""
-    before, now = _instant(updated_at), _instant(scene.updated_at)
+    before, now = instant(updated_at), instant(scene.updated_at)
     return before is not None and now is not None and now < before
 
 
@@ -114,12 +114,3 @@ def missing_plays(text: str) -> MissingPlays | None:
     """The missing plays of that note; None if there are none."""
     numbers = text.split(" ")
     return MissingPlays(*map(int, numbers)) if len(numbers) == 3 and all(map(str.isdecimal, numbers)) else None
-
-
-def _instant(text: str) -> datetime | None:
-    """The instant of a text with an offset; None for another one."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None

@@ -48,7 +48,7 @@ class Objects(msgspec.Struct, Generic[T]):
     objects: list[T]
 
 
-class Listed(msgspec.Struct, Generic[T]):
+class ObjectList(msgspec.Struct, Generic[T]):
     """The data of a query for a page of such objects."""
 
     listed: Objects[T]

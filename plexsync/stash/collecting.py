@@ -74,7 +74,7 @@ class GroupedScene(msgspec.Struct):
 SOURCES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 NAMED = msgspec.json.Decoder(NamedSource | None)
 COUNTED = msgspec.json.Decoder(CountedSource)
-STAMPS = msgspec.json.Decoder(answers.Listed[CountedStamp])
+STAMPS = msgspec.json.Decoder(answers.ObjectList[CountedStamp])
 GROUP_SCENES = msgspec.json.Decoder(answers.FoundScenes[GroupedScene])
 
 

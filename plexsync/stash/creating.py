@@ -12,7 +12,7 @@ import msgspec
 
 from plexsync.rules.import_records import NameKind, StashField, StashFields, StashName, StashObject
 from plexsync.stash import import_queries, queries
-from plexsync.stash.answers import Id, Listed, StudioAnswer, TagAnswer, number
+from plexsync.stash.answers import Id, ObjectList, StudioAnswer, TagAnswer, number
 from plexsync.stash.requests import EVERYTHING, StashRequests, scenes_cap
 
 T = TypeVar("T")
@@ -87,7 +87,7 @@ class Destroyed(msgspec.Struct):
 
 FIELDS = msgspec.json.Decoder(dict[str, ImportAnswer | None])
 FILLED = msgspec.json.Decoder(Filled)
-NAMES = msgspec.json.Decoder(Listed[NameAnswer])
+NAMES = msgspec.json.Decoder(ObjectList[NameAnswer])
 CREATED = msgspec.json.Decoder(Written[ObjectAnswer])
 USED = msgspec.json.Decoder(Written[ObjectAnswer | None])
 DESTROYED = msgspec.json.Decoder(Destroyed)
