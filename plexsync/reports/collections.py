@@ -6,7 +6,6 @@ those that PlexSync remembers.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TypedDict
 
 from plexsync.engine.undo import BATCH
@@ -20,7 +19,7 @@ from plexsync.reports.rows import SHORT, action, attempt_facts, note_facts, push
 from plexsync.reports.shapes.scenes import AttemptFacts, JobFacts, NoteFacts, PushFacts, SceneCollection
 from plexsync.reports.shapes.values import Moment
 from plexsync.rules.collection_order import ORDER, members_in, sort_of
-from plexsync.rules.collection_status import STORED, CollectionStatus, collection_status
+from plexsync.rules.collection_status import CollectionStatus, collection_status
 from plexsync.rules.collection_values import MODES
 from plexsync.rules.collections import MOST_TENTHS, CollectionObject, CollectionRow, objects_of
 from plexsync.rules.drift import kept_fields
@@ -187,7 +186,6 @@ class CollectionDecision(CollectionsLeftAlone):
     """The parts decided about, by the number of the collection."""
 
 
-PAGE = 500
 # The parts in display order, by their names in Plex, with their display words.
 PART_WORDS: Mapping[str, str] = {
     "title": "name",
@@ -282,22 +280,14 @@ def collection_counts(db: Reader, *, library: str = "") -> dict[CollectionStatus
     return {status: count for status, count in counts.items() if count}
 
 
-def _ids_in(db: Reader, state: State) -> list[int]:
-    """The collections whose jobs are in a state that is not on the usual path."""
-    ids: list[int] = []
-    while True:
-        page = db.jobs.in_state(state, limit=PAGE, after=(COLLECTION, ids[-1] if ids else 0))
-        ids += [row.id for row in page if row.kind == COLLECTION]
-        if len(page) < PAGE or page[-1].kind != COLLECTION:
-            return ids
-
-
 def collection_list(
     db: Reader, *, stands: CollectionStatus | None = None, library: str = "", offset: int = 0, limit: int
 ) -> CollectionList:
     """A page of the collections of a library ('' for all) with this status (None for any), by name."""
     counts = collection_counts(db, library=library)
-    rows = _listed(db, stands, library, offset, limit + 1)
+    known = ((standing, state) for standing, state, _ in db.collections.count_all(library=library))
+    pairs = [pair for pair in known if stands in (None, collection_status(*pair))]
+    rows = db.collections.in_order(pairs, library=library, offset=offset, limit=limit + 1)
     total = sum(counts.values()) if stands is None else counts.get(stands, 0)
     return {
         "counts": {status.value: count for status, count in counts.items()},
@@ -305,22 +295,6 @@ def collection_list(
         "collections": collection_rows(db, rows[:limit]),
         "offset": offset + limit if len(rows) > limit else None,
     }
-
-
-def _listed(db: Reader, stands: CollectionStatus | None, library: str, offset: int, limit: int) -> list[CollectionRow]:
-    listed = partial(db.collections.in_order, library=library, offset=offset, limit=limit)
-    if stands is None:
-        return listed()
-    dead = _ids_in(db, State.DEAD)
-    if stands is CollectionStatus.FAILED:
-        return listed(ids=dead)
-    if stands.stored:
-        return listed(standings=[stands.stored], but=dead)
-    unknown = {standing for standing, *_ in db.collections.count_all()} - STORED
-    dropped = _ids_in(db, State.DROPPED)
-    if stands is CollectionStatus.DROPPED:
-        return listed(standings=unknown, ids=dropped, but=dead)
-    return listed(standings=unknown, but=[*dead, *dropped])
 
 
 def collection_rows(db: Reader, rows: Sequence[CollectionRow]) -> list[CollectionRowFacts]:

@@ -58,8 +58,6 @@ class CollectionStatus(StrEnum):
 
 
 _BY_STORED = {status.stored: status for status in CollectionStatus if status.stored}
-STORED = frozenset(_BY_STORED)
-"""Every stored word of an inspection."""
 
 
 def collection_status(standing: str, job_state: str | None) -> CollectionStatus:

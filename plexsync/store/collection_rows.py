@@ -4,7 +4,7 @@ One row per object and library; its id is also that of its job. See `plexsync.ru
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from plexsync.rules.collections import (
     OWNERS,
@@ -35,11 +35,13 @@ select {_KNOWN} from collection
 BY_ITEM = (
     f"select {_KNOWN} from collection where item in (select value from json_each(:items)) and item <> '' order by id"
 )
+# As `plexsync.store.counts.COUNT_COLLECTIONS` counts them.
 IN_ORDER = f"""
 select {_ALL} from collection
- where (:any_standing or standing in (select value from json_each(:standings)))
-   and (:any_id or id in (select value from json_each(:ids))) and id not in (select value from json_each(:numbers))
-   and (:library = '' or library = :library)
+ where (:library = '' or library = :library) and standing || ':' || coalesce((
+    select state from job
+     where job.kind = 'collection' and job.id = collection.id and (state = 'dead' or state = 'dropped')
+ ), '') in (select value from json_each(:stands))
  order by name_key, library, id limit :limit offset :offset
 """
 ENSURE = """
@@ -98,29 +100,14 @@ class ReadOnlyCollections(Table):
         return list(map(_known, self._db.rows(BY_ITEM, {"items": json.dumps(list(items))})))
 
     def in_order(
-        self,
-        *,
-        standings: Collection[str] | None = None,
-        ids: Collection[int] | None = None,
-        but: Collection[int] = (),
-        library: str = "",
-        offset: int = 0,
-        limit: int,
+        self, stands: Iterable[tuple[str, str]], *, library: str = "", offset: int = 0, limit: int
     ) -> list[CollectionRow]:
-        """Return up to `limit` collections with these standings and ids (None for any), after the first `offset`, by name.
+        """Return up to `limit` collections of a library ('' for all), after the first `offset`, by name.
 
-        Those with the ids in `but` are left out, and with `library` those of other libraries.
+        `stands`: those with these standings and states, as `count_all` has them.
         """
-        values = {
-            "any_standing": standings is None,
-            "standings": json.dumps(sorted(standings or ())),
-            "any_id": ids is None,
-            "ids": json.dumps(sorted(ids or ())),
-            "numbers": json.dumps(sorted(but)),
-            "library": library,
-            "offset": offset,
-            "limit": limit,
-        }
+        pairs = json.dumps(sorted(map(":".join, stands)))
+        values = {"stands": pairs, "library": library, "offset": offset, "limit": limit}
         return list(map(_row, self._db.rows(IN_ORDER, values)))
 
     def count_all(self, *, library: str = "") -> list[tuple[str, str, int]]:

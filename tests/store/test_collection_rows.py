@@ -113,12 +113,13 @@ def test_collections_are_listed_by_id_and_by_name_and_counted_by_standing(store)
     save(store, replace(row(store, ids[0]), standing="in step"), replace(row(store, ids[2]), standing="in step"))
     with store.reading() as db:
         assert [one.id for one in db.collections.page(after=ids[0], limit=1)] == [ids[1]]
-        assert [one.name for one in db.collections.in_order(limit=9)] == ["Alpha", "beta", "gamma"]
-        assert [one.name for one in db.collections.in_order(offset=1, limit=1)] == ["beta"]
-        assert [one.name for one in db.collections.in_order(standings=["in step"], limit=9)] == ["beta", "gamma"]
-        assert [one.name for one in db.collections.in_order(ids=ids[:2], limit=9)] == ["Alpha", "beta"]
-        assert [one.name for one in db.collections.in_order(ids=ids[:2], but=ids[1:], limit=9)] == ["beta"]
-        assert db.collections.in_order(ids=[], limit=9) == []
+        both, well = [("in step", ""), ("", "")], [("in step", "")]
+        assert [one.name for one in db.collections.in_order(both, limit=9)] == ["Alpha", "beta", "gamma"]
+        assert [one.name for one in db.collections.in_order(both, offset=1, limit=1)] == ["beta"]
+        assert [one.name for one in db.collections.in_order(well, limit=9)] == ["beta", "gamma"]
+        assert [one.name for one in db.collections.in_order(well, library=OTHERS, limit=9)] == []
+        assert db.collections.in_order([("in step", "dead"), ("", "dropped")], limit=9) == []
+        assert db.collections.in_order([], limit=9) == []
         assert sorted(db.collections.count_all()) == [("", "", 1), ("in step", "", 2)]
 
 

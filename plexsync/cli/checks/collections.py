@@ -3,7 +3,7 @@
 Scenes go on without collections, so what is wrong here is a warning.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from plexsync.app.parts import Parts
 from plexsync.app.rules import is_dressing_on, profiles_of
@@ -32,39 +32,33 @@ def collections(parts: Parts) -> Iterator[Check]:
         counts = collection_counts(db)
     profiles = {row.key: looks.libraries.get(fold(row.title), looks.profile) for row in sections}
     dressed = [row for row in sections if profiles[row.key].dressing.is_on]
-    yield _listed(parts, dressed)
+    plex = parts.plex.collections
+    listed = _counted(LISTED, dressed, lambda key: sum(map(len, plex.listed(key))))
+    if isinstance(listed, list):
+        names = ", ".join(f"{count:,} in {title}" for title, count in listed)
+        listed = Check(LISTED, f"Plex lists {names}" if names else "no library was read yet: a worker does it")
+    yield listed
     yield Check(FORM, BY_KEY if form == "item" else BY_LIBRARY)
     if any(profile.dressing.home for profile in profiles_of(looks)):
-        yield _home(parts, [row for row in dressed if profiles[row.key].dressing.home])
+        at_home = [row for row in dressed if profiles[row.key].dressing.home]
+        shown = _counted(HOME, at_home, lambda key: sum(map(bool, plex.homes(key).values())))
+        if isinstance(shown, list):
+            total = sum(count for _, count in shown)
+            shown = Check(HOME, f"Plex shows {many(total, 'collection')} there")
+        yield shown
     yield _standing(counts)
 
 
-def _listed(parts: Parts, sections: list[SectionRow]) -> Check:
-    if not sections:
-        return Check(LISTED, "no library was read yet: a worker does it")
-    names = []
+def _counted(name: str, sections: list[SectionRow], count: Callable[[str], int]) -> list[tuple[str, int]] | Check:
+    """The number of each library, with its title, or a warning about the first that can't be read."""
+    counts = []
     for section in sections:
         try:
-            count = sum(map(len, parts.plex.collections.listed(section.key)))
+            counts.append((section.title, count(section.key)))
         except NeighbourError as error:
-            return _unread(LISTED, section, error)
-        names.append(f"{count:,} in {section.title}")
-    return Check(LISTED, "Plex lists " + ", ".join(names))
-
-
-def _home(parts: Parts, sections: list[SectionRow]) -> Check:
-    shown = 0
-    for section in sections:
-        try:
-            shown += sum(map(bool, parts.plex.collections.homes(section.key).values()))
-        except NeighbourError as error:
-            return _unread(HOME, section, error)
-    return Check(HOME, f"Plex shows {many(shown, 'collection')} there")
-
-
-def _unread(name: str, section: SectionRow, error: NeighbourError) -> Check:
-    mend = NOT_OWNER if isinstance(error, Barred | Refused) else "run doctor again when Plex answers"
-    return Check(name, f"{section.title}: {error}", mend)
+            mend = NOT_OWNER if isinstance(error, Barred | Refused) else "run doctor again when Plex answers"
+            return Check(name, f"{section.title}: {error}", mend)
+    return counts
 
 
 def _standing(counts: Mapping[CollectionStatus, int]) -> Check:
