@@ -9,6 +9,8 @@ is starting rejects every edit, it is an outage.
 """
 
 import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from plexsync.engine.flow import AnyFlow, Errand
 from plexsync.engine.gates import Gates, outage
@@ -24,12 +26,12 @@ EVIDENCE_WRITES = 3
 EVIDENCE_BAD_SHARE = 0.1
 
 
+@dataclass(eq=False)
 class Evidence:
     """Judges the failures of one engine."""
 
-    def __init__(self, store: Database, gates: Gates) -> None:
-        self._store = store
-        self._gates = gates
+    _store: Database
+    _gates: Gates
 
     def is_own(self, flow: AnyFlow, job: Job, key: str) -> bool:
         """Whether the job itself caused its failed write."""
@@ -67,23 +69,12 @@ class Evidence:
 
     def _accepts_any(self, flow: AnyFlow, but: int | None = None, key: str = "") -> bool | None:
         """Send canary writes until one is accepted: True. False if all fail, None if there are none."""
-        ticket = self._gates.ticket(flow.writes)
-        try:
-            canaries = flow.canaries(flow.writes, CANARIES, ticket=ticket, but=but, key=key)
-        except NeighbourError as error:
-            log.info("canary can't be read: %s", error)
-            return False
-        answer: bool | None = None
-        for canary in canaries:
-            try:
-                if self._gates.ask(flow.writes, canary, of_all=True):
-                    return True
-            except Missing:
-                continue
-            except NeighbourError as error:
-                log.info("canary failed: %s", error)
-                answer = False
-        return answer
+        has_failed = False
+        for is_answered in self._answers(flow, flow.writes, CANARIES, but=but, key=key):
+            if is_answered:
+                return True
+            has_failed = True
+        return False if has_failed else None
 
     def after_read(self, flow: AnyFlow, job: Job, error: NeighbourError, *, desired: str = "") -> Outcome:
         """The outcome of a job whose read failed alone: it backs off, and is blamed only if other reads succeed."""
@@ -114,20 +105,28 @@ class Evidence:
 
         `ticket` is the ticket of a probe.
         """
-        by = ticket or self._gates.ticket(gate)
         answered: bool | None = None
+        for answered in self._answers(flow, gate, limit, ticket=ticket, but=but, key=key):
+            if not answered:
+                return False
+        return answered
+
+    def _answers(
+        self, flow: AnyFlow, gate: Gate, limit: int, *, ticket: Ticket | None = None, but: int | None, key: str
+    ) -> Iterator[bool]:
+        """Send canaries and yield whether each was answered. One whose object is missing says nothing."""
         try:
-            canaries = flow.canaries(gate, limit, ticket=by, but=but, key=key)
+            canaries = flow.canaries(gate, limit, ticket=ticket or self._gates.ticket(gate), but=but, key=key)
         except NeighbourError as error:
             log.info("canary can't be read: %s", error)
-            return False
+            yield False
+            return
         for canary in canaries:
             try:
                 if self._gates.ask(ticket or gate, canary, of_all=True):
-                    answered = True
+                    yield True
             except Missing:
                 continue
             except NeighbourError as error:
                 log.info("canary failed: %s", error)
-                return False
-        return answered
+                yield False
