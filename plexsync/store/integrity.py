@@ -17,7 +17,7 @@ SHAPE = "select sql from sqlite_master where sql is not null and name not like '
 # Since 3.37 SQLite returns column types in capitals.
 COLUMNS = 'select name, lower(type) as type, pk, "notnull" from pragma_table_info(:table)'
 ORPHAN = "select 1 from pragma_foreign_key_check(:table) limit 1"
-NAMES = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
+NAMES = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' order by rowid"
 
 
 # Values that no claim or settle leaves behind. Only a damaged page does.

@@ -21,7 +21,7 @@ from plexsync.rules.note_keys import REPAIRED
 from plexsync.store import books, documents, intake
 from plexsync.store.db import MOUNTS, connect, faults, lost_its_file
 from plexsync.store.files import SIDES, hidden_beside, sync_to_disk
-from plexsync.store.integrity import TYPES, columns_of, damage, opened
+from plexsync.store.integrity import NAMES, TYPES, columns_of, damage, opened
 
 # Seconds without a new row after which a table is abandoned, because its tree of pages has a loop.
 LONGEST_STILL = 20.0
@@ -29,31 +29,8 @@ LONGEST_STILL = 20.0
 MOST_WANTS = 2**40
 MARK = ".mended-"
 
-# Each table is after those that its rows refer to.
-TABLES = (
-    "job",
-    "attempt",
-    "breaker",
-    "transition",
-    "hold",
-    "pace",
-    "memory",
-    "pushing",
-    "push",
-    "shown",
-    "tally",
-    "note",
-    "binding",
-    "sample",
-    "server",
-    "played",
-    "play",
-    "resume",
-    "rating",
-    "import_change",
-    "view_count",
-    "collection",
-)
+# What a full comparison finds again; the books are made from the rows.
+LEFT_TABLES = frozenset({"book", "library", "item", "part", "seen", "picture", "standing", "asked_scan"})
 # The poller's notes on Stash are useless without the wants that belong to them.
 LEFT_NOTES = "poll:"
 
@@ -133,7 +110,8 @@ def _read_what_can_be_read(old: sqlite3.Connection, new: sqlite3.Connection, now
         old.execute("pragma writable_schema = on")
     read = time.monotonic()
     old.set_progress_handler(lambda: time.monotonic() > read + LONGEST_STILL, 10_000)
-    for table in TABLES:
+    # In the order of their making, each table is after those that its rows refer to.
+    for table in [str(table) for (table,) in new.execute(NAMES) if table not in LEFT_TABLES]:
         columns, read = columns_of(new, table), time.monotonic()
         for row in _rows(old, table):
             if table == "job":
