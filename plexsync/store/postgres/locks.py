@@ -1,5 +1,6 @@
 """PlexSync's locks on a database of PostgreSQL, for one process: who works, who stands by, who imports."""
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -7,14 +8,19 @@ from typing import TypeVar
 import psycopg
 
 from plexsync.rules.machine import Machine
+from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, RESTORED, STASH_SETTINGS
 from plexsync.rules.records import StandbyRow, WorkerRow
 from plexsync.store import lock
 from plexsync.store.address import StoreAddress
 from plexsync.store.journal_file import discard_journals
-from plexsync.store.postgres import backend, faults, restores, schema, worker_lock
+from plexsync.store.postgres import backend, faults, schema, worker_lock
+from plexsync.store.postgres.connection import COUNT_COMMIT
 from plexsync.store.postgres.worker_lock import (
     IMPORT_CLASS,
+    MOMENT,
+    WAIT,
     WORKER_CLASS,
+    WRITER_CLASS,
     Periods,
     Session,
     SessionLock,
@@ -22,11 +28,33 @@ from plexsync.store.postgres.worker_lock import (
     end_hung,
     try_session_lock,
     try_worker_lock,
+    value,
 )
+
+log = logging.getLogger("PlexSync.store")
 
 T = TypeVar("T")
 # The locks by the names of their files in the data folder of SQLite.
 KINDS = {lock.FILE: WORKER_CLASS, lock.IMPORT: IMPORT_CLASS}
+
+# The database holds a print of where it is: the server's cluster, its timeline, and the numbers that it gave to the
+# database and to a table. A dump that is restored brings the print of its origin along. A server that was restored from
+# a base backup, or promoted from standby, has another timeline.
+_NUMBERS = "(select oid from pg_database where datname = current_database()) || '-' || 'note'::regclass::oid"
+_TIMELINE = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
+# The numbers alone are for servers that keep the rest from their users.
+PRINTS = (
+    f"select (select system_identifier from pg_control_system()) || '-' || {_TIMELINE} || '-' || {_NUMBERS}",
+    f"select {_NUMBERS}",
+)
+READ_PRINT = "select print from origin"
+SAVE_PRINT = (
+    "insert into origin (one, print) values (1, %(print)s) on conflict (one) do update set print = excluded.print"
+)
+SAVE_NOTE = (
+    "insert into note (name, value) values (%(name)s, %(value)s)"
+    " on conflict (name) do update set value = excluded.value"
+)
 
 
 class SharedLocks:
@@ -67,7 +95,7 @@ class SharedLocks:
         held = self._translating(lambda: try_worker_lock(self._connect, self._schema, machine, agrees=follows))
         if held is not None:
             try:
-                self._ask(lambda session: restores.notice(session, self._schema), again=False)
+                self._ask(lambda session: notice_restore(session, self._schema), again=False)
             except BaseException:
                 held.release()
                 raise
@@ -169,3 +197,33 @@ class SharedLocks:
             return action()
         except psycopg.Error as error:
             raise faults.translated(error, self._address.name, opening=opening) from error
+
+
+def notice_restore(session: Session, schema: str) -> bool:
+    """Note a restore, after which a full comparison is due; returns whether there was one. Raises psycopg.Error.
+
+    Only for the holder of the worker's lock.
+    """
+    present = _print(session)
+    before = value(session, READ_PRINT)
+    if before == present:
+        return False
+    with session.transaction():
+        session.execute(WAIT, {"kind": WRITER_CLASS, "schema": schema})
+        session.execute(SAVE_PRINT, {"print": present})
+        if before is None:
+            return False
+        # Stash's answers and the place in a comparison are of another time.
+        notes = {LAST_RECONCILE: "", CURSOR: "", STASH_SETTINGS: "", RESTORED: str(value(session, f"select {MOMENT}"))}
+        for name, text in notes.items():
+            session.execute(SAVE_NOTE, {"name": name, "value": text})
+        session.execute(COUNT_COMMIT)
+    log.warning("the database was restored, or another server took over: a full comparison is due")
+    return True
+
+
+def _print(session: Session) -> str:
+    try:
+        return str(value(session, PRINTS[0]))
+    except psycopg.errors.InsufficientPrivilege:
+        return str(value(session, PRINTS[1]))

@@ -45,7 +45,7 @@ OWN_TABLES = (
     "insert into commit_count (one, commits) values (1, 0)",
 )
 # Who holds the worker's lock, or held it last, and who stands by; see `plexsync.store.postgres.worker_lock`. Where the
-# database is; see `plexsync.store.postgres.restores`.
+# database is; see `plexsync.store.postgres.locks`.
 WORKERS = (
     "create table worker (one bigint primary key default 1 check (one = 1), number bigint not null, host text not null,"
     " pid bigint not null, version text not null, backend bigint not null, settings jsonb not null,"
