@@ -11,8 +11,7 @@ from plexsync.rules.job import Why
 from plexsync.rules.machine import Machine
 from plexsync.store.address import StoreAddress
 from plexsync.store.opening import open_database
-from plexsync.store.postgres.locks import SharedLocks
-from plexsync.store.postgres.locks import PRINTS
+from plexsync.store.postgres.locks import PRINTS, SharedLocks
 from tests import postgres_server
 from tests.postgres_server import Server
 
