@@ -20,8 +20,9 @@ from plexsync.rules.traits import CollectionForm
 from plexsync.rules.values import Value
 
 LINE_LIMIT = 8_000
-# The types of items in a request, and the fields that the edit of a collection can have.
+# The types of items in a request, the order of fields in it, and the fields that the edit of a collection can have.
 MOVIE, COLLECTION = "1", "18"
+RANK = {name: place for place, name in enumerate(FIELDS + PICTURES)}
 OF_COLLECTIONS = frozenset({"title", "titleSort", "summary", *PICTURES})
 
 
@@ -40,13 +41,21 @@ def targets(
     the longest request line in bytes; a single text or list above it still travels alone.
     Raises ValueError for a section or item that is not a number, and for a field or value that Plex does not accept.
     """
-    head = _head(section, key, form)
+    for role, text in (("library", section), ("item", key)):
+        if not (text.isascii() and text.isdigit()):
+            raise ValueError(f"an edit needs the number of its {role}")
+    if form == "item":
+        head = f"/library/metadata/{key}?"
+    else:
+        head = f"/library/sections/{section}/all?type={COLLECTION if form else MOVIE}&id={key}&"
     if form and not edit.keys() <= OF_COLLECTIONS:
         raise ValueError("an edit has fields that a collection does not have")
     beside: Beside = {}
     if any(name == "actor" or beside_whom(name) for name in edit):
         edit, beside = _with_cast(edit, cast or Cast())
-    pieces = [piece for name in _in_order(edit) for piece in _pieces(name, edit[name], beside)]
+    if not edit.keys() <= RANK.keys():
+        raise ValueError("an edit has fields that Plex does not take")
+    pieces = [piece for name in sorted(edit, key=RANK.__getitem__) for piece in _pieces(name, edit[name], beside)]
     if not pieces:
         return []
     whole = _target(head, pieces)
@@ -89,28 +98,6 @@ class _Piece:
     pairs: tuple[tuple[str, str], ...]
     field: str = ""
     names: tuple[str, ...] = ()
-
-    def all_pairs(self) -> Iterator[tuple[str, str]]:
-        if self.names:
-            # Encoded here and once more with the whole query, so that a comma in a name does not separate names.
-            yield f"{self.field}[].tag.tag-", ",".join(map(_quoted, self.names))
-        yield from self.pairs
-
-
-def _head(section: str, key: str, form: CollectionForm | None) -> str:
-    for role, text in (("library", section), ("item", key)):
-        if not (text.isascii() and text.isdigit()):
-            raise ValueError(f"an edit needs the number of its {role}")
-    if form == "item":
-        return f"/library/metadata/{key}?"
-    return f"/library/sections/{section}/all?type={COLLECTION if form else MOVIE}&id={key}&"
-
-
-def _in_order(edit: Edit) -> list[str]:
-    rank = FIELDS + PICTURES
-    if not edit.keys() <= set(rank):
-        raise ValueError("an edit has fields that Plex does not take")
-    return [name for name in rank if name in edit]
 
 
 def _pieces(name: str, change: Change, beside: Beside) -> Iterator[_Piece]:
@@ -168,7 +155,10 @@ def _packed(head: str, pieces: list[_Piece], limit: int) -> Iterator[str]:
 def _target(head: str, pieces: list[_Piece]) -> str:
     pairs: list[tuple[str, str]] = []
     for piece in pieces:
-        pairs += piece.all_pairs()
+        if piece.names:
+            # Encoded here and once more with the whole query, so that a comma in a name does not separate names.
+            pairs.append((f"{piece.field}[].tag.tag-", ",".join(map(_quoted, piece.names))))
+        pairs += piece.pairs
     # Two pieces of one request may hold the same lock.
     return head + "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in dict.fromkeys(pairs))
 

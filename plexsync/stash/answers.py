@@ -4,7 +4,7 @@ Null is valid where the schema allows it and an error anywhere else, so a partia
 functions are pure and raise ValueError for well-formed answers that contradict themselves.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -435,17 +435,6 @@ def check_rising(ids: Sequence[int], after: int) -> None:
         if id <= after:
             raise ValueError("ids out of order")
         after = id
-
-
-def existing_of(answer: Mapping[str, ExistingAnswer | None], asked: Sequence[int]) -> tuple[frozenset[int], int]:
-    """Those of the scenes that exist, and the number of all. Raises ValueError for another answer than to this query."""
-    total = answer.get("all")
-    if total is None or total.count < 0 or answer.keys() != {"all", *(f"s{id}" for id in asked)}:
-        raise ValueError("not what was asked for")
-    scenes = {id: scene for id in asked if (scene := answer[f"s{id}"]) is not None}
-    if any(number(scene.id) != id for id, scene in scenes.items()):
-        raise ValueError("another scene than was asked for")
-    return frozenset(scenes), total.count
 
 
 def is_own_picture(address: str | None) -> bool:

@@ -15,7 +15,7 @@ from plexsync.rules.records import Newest, News, Picture, Plugin
 from plexsync.rules.scene import CHOICE, Image, Scene
 from plexsync.stash import answers, queries
 from plexsync.stash.collecting import StashCollecting
-from plexsync.stash.requests import EVERYTHING, StashOptions, StashRequests, walking
+from plexsync.stash.requests import EVERYTHING, StashOptions, StashRequests, by_id, walking
 from plexsync.stash.watching import StashWatching
 
 SHOWING_PAGE = 5000
@@ -138,7 +138,10 @@ class StashClient:
         """Those of these scenes that exist, and the number of all scenes, in one request."""
         asked = list(dict.fromkeys(ids))
         data = self.requests.ask(EXISTING, queries.existing(asked))
-        return self.requests.checked(answers.existing_of, data, asked)
+        total = data.pop("all", None)
+        if total is None or total.count < 0:
+            raise self.requests.foreign("without the number of its scenes")
+        return frozenset(self.requests.checked(partial(by_id, data, asked))), total.count
 
     def walk(self, *, after: int = 0, page: int = 500) -> Iterator[list[Scene]]:
         """Every scene with an id above `after`, in full, in pages by id."""

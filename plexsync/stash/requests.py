@@ -184,7 +184,7 @@ class StashRequests:
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return {}
-        data = self.ask(decoder, query(wanted), cap=min(LISTING_CAP, SCENES_CAP + SCENE_CAP * len(wanted)))
+        data = self.ask(decoder, query(wanted), cap=scenes_cap(wanted))
         rows = self.checked(partial(by_id, data, wanted))
         return dict(zip(rows, self.checked(list, map(parse, rows.values())), strict=True))
 
