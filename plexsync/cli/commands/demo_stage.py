@@ -178,16 +178,13 @@ class Stage:
             first, *others = self.machines
             running.enter_context(first.serving())
             if others:
-                self._wait_for(first)
+                # It has to be the worker, whom another one can replace.
+                ends = time.monotonic() + LONGEST_START
+                while first.pid and self.working_pid() != first.pid and time.monotonic() < ends:
+                    time.sleep(LOOK)
             for machine in others:
                 running.enter_context(machine.serving())
             yield
-
-    def _wait_for(self, machine: DemoMachine) -> None:
-        """Wait until this machine works, so that it is the worker whom another one can replace."""
-        ends = time.monotonic() + LONGEST_START
-        while machine.pid and self.working_pid() != machine.pid and time.monotonic() < ends:
-            time.sleep(LOOK)
 
     def working_pid(self) -> int:
         """The process that holds the worker's lock in PostgreSQL, 0 if there is none."""

@@ -55,7 +55,9 @@ def _all_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
     for name, own_call in calls:
         servers.append((name, *examined(own_call)))
         call.hide(*own_call.secrets)
-    worst = sorted(servers, key=lambda server: badness(server[1]), reverse=True)
+    # The worst exit code comes first, then the number of what is not right.
+    bad = {name: (max(c.code for c in checks), sum(c.state != OK for c in checks)) for name, checks, _ in servers}
+    worst = sorted(servers, key=lambda server: bad[server[0]], reverse=True)
 
     def tell() -> None:
         out = paper()
@@ -74,12 +76,7 @@ def _all_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
         },
         tell,
     )
-    return max(check.code for _, checks, _ in servers for check in checks)
-
-
-def badness(checks: Sequence[Check]) -> tuple[int, int]:
-    """How bad it is, to compare servers: by the worst exit code, then by the number of what is not right."""
-    return max(check.code for check in checks), sum(check.state != OK for check in checks)
+    return max(code for code, _ in bad.values())
 
 
 def examined(call: Call) -> tuple[list[Check], list[dict[str, str]]]:

@@ -18,7 +18,7 @@ from plexsync.flows.scenes.verbs import explain as look_at
 from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.format import safe
 from plexsync.reports.rows import on_screen, short
-from plexsync.reports.shapes.scenes import ExplainFacts, FieldFacts, PlaysOfScene, UnreadFacts
+from plexsync.reports.shapes.scenes import ExplainFacts, FieldFacts, UnreadFacts
 from plexsync.rules.collection_status import named_status
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind, State
@@ -69,7 +69,8 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
     def tell() -> None:
         out = paper()
         out.print(f"Scene {id} can't be read now. What the database knows:")
-        _tell_plays(known["plays"], out)
+        if known["plays"]:
+            say(out, f"Plays: {known['plays']['text']}.")
         _tell_row(row, attempts, now, out, stands)
         if remembered:
             rows = [
@@ -91,7 +92,8 @@ def _tell(explanation: Explanation, facts: ExplainFacts, now: int, out: Console)
     title = f": {safe(sight.scene.title)}" if sight.scene and sight.scene.title else ""
     out.print(f"Scene {sight.id}{title}")
     out.print(safe(facts["verdict"]))
-    _tell_plays(facts["plays"], out)
+    if facts["plays"]:
+        say(out, f"Plays: {facts['plays']['text']}.")
     if sight.steps:
         steps = [(f"{number}", step.rung, step.text) for number, step in enumerate(sight.steps, start=1)]
         out.print(table("How its item was matched", ("", "by", "what was seen"), steps))
@@ -130,11 +132,6 @@ def _field_row(field: FieldFacts) -> tuple[str, ...]:
     locked = "yes" if field["locked"] else ""
     in_stash, in_plex = _values(field["field"], field["stash"], field["plex"])
     return short(field["field"]), in_stash, in_plex, locked, field["action"], reasons
-
-
-def _tell_plays(plays: PlaysOfScene | None, out: Console) -> None:
-    if plays:
-        say(out, f"Plays: {plays['text']}.")
 
 
 def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out: Console, stands: Standing) -> None:

@@ -14,13 +14,14 @@ from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import ItemKey
 from plexsync.cli.terminal.prompts import confirmed
-from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
+from plexsync.cli.terminal.screen import ProgressBar, paper, table
 from plexsync.cli.version import version
 from plexsync.reports.format import safe
-from plexsync.reports.probe import ProbeFacts, probe_facts, stored_traits, trait_rows
+from plexsync.reports.probe import probe_facts, stored_traits, trait_rows
 from plexsync.rules.scratch import CantProbe, ProbeOutcome, Restoration
 
 PACE = 0.2  # seconds between two looks for the worker's result
+HEADS = ("question", "answer", "what PlexSync does with it")
 QUESTION = (
     "This edits item {} ({}) for some seconds: scratch labels, people and a collection, its date added, and a rating if "
     "it has none. Everything is restored at the end. Go on?"
@@ -60,14 +61,16 @@ def probe(call: Call, item: str | None, yes: bool) -> int:
                     earlier = restore_left(parts.store, plex, parts.clock)
             if item is not None:
                 try:
-                    probed = _probed(start, parts, stop, item) if mine else _by_worker(parts, stop, item)
+                    probed = _probe_now(start, parts, stop, item) if mine else _by_worker(parts, stop, item)
                 except CantProbe as error:
                     return call.refused(str(error))
             learnt = stored_traits(parts)
             with parts.store.reading() as db:
                 restored = probed.is_restored if probed else db.probes.probed() is None
         facts = probe_facts(learnt, probed, restored=restored, program=version())
-        call.answer(facts, lambda: _tell(facts))
+        drawn = table(f"Plex {safe(facts['plex'] or '')}", HEADS, trait_rows(facts["traits"]))
+        unknown = "Nothing was learnt yet: plexsync probe ITEM asks the server."
+        call.answer(facts, lambda: paper().print(unknown if facts["plex"] is None else drawn))
         _complain(item, probed, earlier, restored=restored)
         return stop.code or (FINE if restored and facts["complete"] else FAILED)
 
@@ -86,7 +89,7 @@ def _agreed(call: Call, start: Begun, item: str, *, yes: bool) -> bool:
     return False
 
 
-def _probed(start: Begun, parts: Parts, stop: Stop, item: str) -> ProbeOutcome:
+def _probe_now(start: Begun, parts: Parts, stop: Stop, item: str) -> ProbeOutcome:
     """Probe in this process, which holds the worker's lock."""
     with ProgressBar(start.console, "asking") as bar, closing(connected(parts)) as plex:
         return probe_item(parts.store, plex, parts.clock, item, progress=bar.at, stopping=stop.event.is_set)
@@ -114,14 +117,6 @@ def _by_worker(parts: Parts, stop: Stop, item: str) -> ProbeOutcome:
     if not result.version:
         raise CantProbe(result.error)
     return result
-
-
-def _tell(facts: ProbeFacts) -> None:
-    if facts["plex"] is None:
-        return say(paper(), "Nothing was learnt yet: plexsync probe ITEM asks the server.")
-    columns = ("question", "answer", "what PlexSync does with it")
-    paper().print(table(f"Plex {safe(facts['plex'])}", columns, trait_rows(facts["traits"])))
-    return None
 
 
 def _complain(item: str | None, probed: ProbeOutcome | None, earlier: Restoration | None, *, restored: bool) -> None:

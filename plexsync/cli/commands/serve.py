@@ -6,12 +6,11 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from time import monotonic
 
 import click
-from rich.console import Console
 
 from plexsync.app.database_files import lock_of
 from plexsync.app.parts import Parts, opened
@@ -104,9 +103,7 @@ def serve(
         return FAILED
 
 
-def _serve(
-    call: Call, as_needed: bool, no_web: bool, take_over: bool, demo_switch: Path | None, with_first: bool
-) -> int:
+def _serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, switch: Path | None, with_first: bool) -> int:
     outcomes: Counter[str] = Counter()
     with (
         logged(call, level="info") as (console, hiding),
@@ -121,7 +118,7 @@ def _serve(
         early = known_place(here, os.environ) if as_needed else None
         if early is not None and not held.enter_context(patient_lock(address_of(here.config, early.path), stop.event)):
             return call.refused(BUSY)
-        pages = held.enter_context(dashboard(toml_of(call).absolute(), off=no_web or as_needed, switch=demo_switch))
+        pages = held.enter_context(dashboard(toml_of(call).absolute(), off=no_web or as_needed, switch=switch))
         locks = held.enter_context(ExitStack())
         sign = life_sign() if early is not None else None
         if early is not None and sign is not None:
@@ -139,10 +136,12 @@ def _serve(
                 locks.enter_context(recorded(initial.place.path, call, stop))
             if as_needed:
                 log.info("from here on the log is %s", LOG_FILE)
+            greets = sys.stderr.isatty() and not (call.json or call.verbose or os.environ.get("PLEXSYNC_LOG"))
             with (
                 # The output file that Stash's plugin provides must not grow during a long run.
                 in_the_file_alone() if as_needed else nullcontext(),
-                _greeted(call, console, initial, web=not no_web),
+                # Whoever asks for a level of the log sees the log and no greeting.
+                greeted(console, initial.loaded.config, version(), web=not no_web) if greets else nullcontext(),
                 LiveLine(console) as line,
                 plex_children(call, stop) as children,
             ):
@@ -152,13 +151,6 @@ def _serve(
         log.info("stopped in good order")
         call.answer({"outcomes": dict(outcomes)}, lambda: None)
         return stop.code
-
-
-def _greeted(call: Call, console: Console, initial: Settings, *, web: bool) -> AbstractContextManager[None]:
-    """The greeting, on a terminal; whoever asks for a level of the log sees the log and no greeting."""
-    if not sys.stderr.isatty() or call.json or call.verbose or os.environ.get("PLEXSYNC_LOG"):
-        return nullcontext()
-    return greeted(console, initial.loaded.config, version(), web=web)
 
 
 def _work(shift: Shift, initial: Settings, *, takes_over: bool) -> None:
