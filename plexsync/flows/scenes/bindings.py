@@ -90,7 +90,9 @@ def bind(
             tx.bindings.unbind(scene, key)
         pushed = _bind(tx, present, items, now)
         bindings_changed(tx)
-        undo_mark = _undone(tx, scene)
+        # How it was undone, if it was: then it rests. What was taken back for a missing scene does not rest.
+        marks = map(undone, tx.memories.of([scene]).values())
+        undo_mark = next((mark for mark in marks if mark in (TakenBack.UNDO, TakenBack.RELEASE)), TakenBack.NO)
     return Bound(tuple((item, titles[item.section]) for item in items), gone, pushed, undo_mark)
 
 
@@ -104,12 +106,6 @@ def _bind(tx: Writer, scene: Scene, items: Sequence[Item], now: int) -> tuple[in
     for id in (scene.id, *pushed):
         tx.jobs.want(Kind.SCENE, id, Why.USER, now)
     return tuple(pushed)
-
-
-def _undone(db: Reader, scene: int) -> TakenBack:
-    """How the scene was undone, if it was: then it rests. What was taken back for a missing scene does not rest."""
-    marks = map(undone, db.memories.of([scene]).values())
-    return next((mark for mark in marks if mark in (TakenBack.UNDO, TakenBack.RELEASE)), TakenBack.NO)
 
 
 Pairing = Callable[[Inspection], Pair | None]

@@ -82,22 +82,14 @@ def end_giving(tx: Writer, scene: int, item: str, choices: Choices) -> None:
 
 def givings(db: Reader) -> list[Giving]:
     """Everything that is being given."""
-    return [
-        _giving(scene, name, row)
-        for scene, rows in db.pictures.of_flow(GIVING).everything().items()
-        for name, row in rows.items()
-    ]
-
-
-def drop_giving(tx: Writer, giving: Giving) -> None:
-    """Forget what was being given, since the item shows what it has to."""
-    tx.pictures.of_flow(GIVING).drop(giving.scene, f"{giving.item} {giving.name}")
-
-
-def _giving(scene: int, name: str, row: PictureRow) -> Giving:
-    item, _, kind = name.partition(" ")
-    section, *keys = row.reason.split(" ")
-    return Giving(scene, item, section, kind, int(row.version), row.key, row.tag == "locked", tuple(keys))
+    found = []
+    for scene, rows in db.pictures.of_flow(GIVING).everything().items():
+        for key, row in rows.items():
+            item, _, name = key.partition(" ")
+            section, *keys = row.reason.split(" ")
+            is_locked = row.tag == "locked"
+            found.append(Giving(scene, item, section, name, int(row.version), row.key, is_locked, tuple(keys)))
+    return found
 
 
 def save_given(tx: Writer, scene: int, item: str, version: str) -> None:
@@ -149,7 +141,8 @@ class GalleryChoices:
             return replace(target, choices=Choices(version))
         item, plan, shelves = target.item, target.plan, []
         for name in PICTURES:
-            pictures = self._keys(name, [image for image in images if _name_of(image) == name])
+            upright = name == "thumb"
+            pictures = self._keys(name, [image for image in images if (image.height > image.width) is upright])
             if not pictures:
                 continue
             listing = self._pictures.listed(item.key, name)
@@ -201,7 +194,10 @@ class GalleryChoices:
                 sent = self._upload(item, shelf, patient=patient)
             except NeighbourError as error:
                 error.applied = True
-                self._try_to_keep(item, shelf, own)
+                try:
+                    self._pictures.keep(item.key, shelf.name, shelf.shown, own)
+                except NeighbourError as later:
+                    log.info("what item %s showed is selected again later: %s", item.key, later)
                 raise
             listing = self._pictures.keep(item.key, shelf.name, shelf.shown, own)
             if not shelf.locked and selected(listing) == shelf.shown:
@@ -209,12 +205,6 @@ class GalleryChoices:
             if not sent <= listing.keys():
                 result = replace(result, is_late=True)
         return result
-
-    def _try_to_keep(self, item: Item, shelf: ShelfChoices, own: Collection[str]) -> None:
-        try:
-            self._pictures.keep(item.key, shelf.name, shelf.shown, own)
-        except NeighbourError as error:
-            log.info("what item %s showed is selected again later: %s", item.key, error)
 
     def _upload(self, item: Item, shelf: ShelfChoices, *, patient: bool) -> set[str]:
         """Upload the pictures; returns the keys of those that Plex has accepted."""
@@ -257,7 +247,7 @@ class GalleryChoices:
         for giving in (each for each in unfinished if each.until <= now):
             self._gates.ask(WRITE_PLEX, partial(self._mend, giving))
             with self._store.writing() as tx:
-                drop_giving(tx, giving)
+                tx.pictures.of_flow(GIVING).drop(giving.scene, f"{giving.item} {giving.name}")
         return {
             each.scene: Waiting(LEFT_OPEN, "released", after=(each.until - now) / 1000 + 1, backoff=False)
             for each in unfinished
@@ -279,10 +269,6 @@ def requests_for(count: int) -> int:
     Each picture is read and uploaded. Each kind is listed twice, and the earlier one is selected again. One edit sets locks.
     """
     return 2 * count + 2 * 3 + 1 if count else 0
-
-
-def _name_of(image: Image) -> str:
-    return "thumb" if image.height > image.width else "art"
 
 
 def _version(images: Sequence[Image]) -> str:

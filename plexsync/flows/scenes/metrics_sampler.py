@@ -11,7 +11,7 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.samples import MINUTE, Sample
 from plexsync.rules.status_words import SceneStatus
-from plexsync.store.database import Database, Reader
+from plexsync.store.database import Database
 from worker.circuit_breaker import CircuitState
 
 SECONDS = 60.0
@@ -30,7 +30,11 @@ class Sampler:
         """Save the current counts, and what was done since the last saved sample."""
         with self._store.reading() as db:
             now, counts = self._clock.now(), db.standings.counts()
-            away = {neighbour: not _open(db, neighbour) for neighbour in Neighbour}
+            away = {
+                neighbour: db.holds.find(neighbour) is not None
+                or db.breakers.find(neighbour).state != CircuitState.CLOSED
+                for neighbour in Neighbour
+            }
             totals = {
                 "done": db.books.done(),
                 **{neighbour.value: heard.count for neighbour, heard in self._requests.items()},
@@ -57,7 +61,3 @@ class Sampler:
         with self._store.writing() as tx:
             tx.samples.add(sample)
         self._reported = totals
-
-
-def _open(db: Reader, neighbour: Neighbour) -> bool:
-    return db.holds.find(neighbour) is None and db.breakers.find(neighbour).state == CircuitState.CLOSED

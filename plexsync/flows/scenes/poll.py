@@ -110,8 +110,12 @@ class Poller:
         listed = self._list(kind, cursor)
         if kind is Kind.SCENE:
             self._note_set_back(listed)
-        fresh = self._fresh(kind, listed, cursor)
-        changed = {id for id, _ in fresh} | {unsure_mark.id for unsure_mark in unsure}
+        since = _instant(cursor.updated_at)
+        with self._store.reading() as db:
+            known = db.poll_marks.of(kind, [id for id, _ in listed])
+        changed = {
+            id for id, text in listed if _instant(text) > since or id not in known or known[id].updated_at != text
+        } | {unsure_mark.id for unsure_mark in unsure}
         if kind is not Kind.SCENE:
             changed |= self._vanished(kind, newest, cursor, changed)
         self._want(kind, changed, again=frozenset(mark.id for mark in unsure))
@@ -186,16 +190,6 @@ class Poller:
             missing = {mark.id: mark.updated_at for mark in marks if mark.id not in present}
             if missing and not tx.notes.text(STASH_BACK):
                 tx.notes.save(STASH_BACK, set_back_text(missing))
-
-    def _fresh(self, kind: Kind, listed: list[tuple[int, str]], cursor: Newest) -> list[tuple[int, str]]:
-        since = _instant(cursor.updated_at)
-        with self._store.reading() as db:
-            marks = db.poll_marks.of(kind, [id for id, _ in listed])
-        return [
-            (id, text)
-            for id, text in listed
-            if _instant(text) > since or id not in marks or marks[id].updated_at != text
-        ]
 
     def _want(self, kind: Kind, ids: Iterable[int], *, again: frozenset[int] = frozenset()) -> None:
         """Queue these; those in `again` may be what the last poll has queued already."""

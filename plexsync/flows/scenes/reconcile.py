@@ -338,14 +338,12 @@ class Reconciler:
             note_old_lists(tx, sights)
         for observe in self.observing:
             observe(tx, sights, now)
-        self._recover(tx, sights, report)
-
-    def _recover(self, tx: Writer, sights: Sequence[Inspection], report: ComparisonReport) -> None:
-        """Count what evidence of a restore decided, and save the memories that the journal has completed."""
-        report.count_evidence(sights, is_first=self._looker.recovery.is_unproven(tx))
-        if completed := self._looker.recovery.completed(tx, sights):
-            self._looker.save(tx, completed, now=self._clock.now())
-            self._looker.recovery.has_learnt(tx, completed)
+        # What evidence of a restore decided, and the memories that the journal has completed.
+        recovery = self._looker.recovery
+        report.count_evidence(sights, is_first=recovery.is_unproven(tx))
+        if completed := recovery.completed(tx, sights):
+            self._looker.save(tx, completed, now=now)
+            recovery.has_learnt(tx, completed)
 
     def _news(self, row: JobRow | None, sight: Inspection, *, settled: bool) -> bool:
         """Whether the queue must learn of it. A queued, running or absent row finds out by itself.

@@ -5,7 +5,7 @@ once nothing is written until the old Stash is back or you accept the new one.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from plexsync.engine.gates import Gates
@@ -17,7 +17,7 @@ from plexsync.rules.job import Dead, Kind
 from plexsync.rules.match import renewed
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, STASH_TAKEN
-from plexsync.rules.origin import KnownScene, SceneOrigin, is_another_stash, scene_origin
+from plexsync.rules.origin import KnownScene, is_another_stash, scene_origin
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Database, Reader, Writer
 
@@ -61,7 +61,10 @@ class StashIdentity:
         with self._store.reading() as db:
             accepted, is_taken = db.notes.text(NOTE), bool(db.notes.text(STASH_TAKEN))
             remembered = {} if is_taken else db.scene_names.sample(SAMPLE)
-        if not is_another_stash(*_compared(remembered, self._stash.scenes(list(remembered)))):
+        scenes = self._stash.scenes(list(remembered))
+        present = [id for id in remembered if id in scenes]
+        others = [id for id in present if not remembered[id].agrees(scene_origin(scenes[id]))]
+        if not is_another_stash(others, present):
             if accepted and not self.looks_only:
                 # The old one is back.
                 with self._store.writing() as tx:
@@ -146,11 +149,3 @@ def _differing(scenes: Iterable[Scene], remembered: Mapping[int, KnownScene]) ->
         for scene in scenes
         if scene.id in remembered and not remembered[scene.id].origin.agrees(scene_origin(scene))
     )
-
-
-def _compared(
-    remembered: Mapping[int, SceneOrigin], scenes: Mapping[int, Scene]
-) -> tuple[Collection[int], Sequence[int]]:
-    """(the scenes that are others now, the scenes that are there)."""
-    present = [id for id in remembered if id in scenes]
-    return [id for id in present if not remembered[id].agrees(scene_origin(scenes[id]))], present
