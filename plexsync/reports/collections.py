@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import TypedDict
 
 from plexsync.engine.undo import BATCH
-from plexsync.flows.collections.inspection import CollectionLooker
-from plexsync.flows.collections.records import CollectionFinding, CollectionSight
+from plexsync.flows.collections.inspection import CollectionFinding, CollectionLooker, CollectionSight
 from plexsync.flows.scenes.drift import Decided, DriftAnswer
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.reports.drift import DONE

@@ -6,14 +6,7 @@ One row per object and library; its id is also that of its job. See `plexsync.ru
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from plexsync.rules.collections import (
-    OWNERS,
-    SOURCES,
-    CollectionObject,
-    CollectionRow,
-    KnownCollection,
-    Owner,
-)
+from plexsync.rules.collections import OWNERS, SOURCES, CollectionObject, CollectionRow, KnownCollection, Owner
 from plexsync.rules.plan_records import Pushing, Remembered
 from plexsync.rules.text import fold
 from plexsync.store.connection import Row, Table, clean

@@ -13,11 +13,7 @@ from plexsync.flows.collections.inspection import CollectionLooker, places_of
 from plexsync.flows.collections.reads import by_name
 from plexsync.flows.scenes.collection_names import save_counts
 from plexsync.rules.collection_order import ORDER, as_text, members_in, placed_order
-from plexsync.rules.collection_servers import (
-    OBJECT_SOURCES,
-    CollectionSource,
-    ListedCollection,
-)
+from plexsync.rules.collection_servers import OBJECT_SOURCES, CollectionSource, ListedCollection
 from plexsync.rules.collection_values import scenes_of
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.job import COLLECTION, Why

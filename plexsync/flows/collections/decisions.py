@@ -10,8 +10,7 @@ from dataclasses import replace
 
 from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.undo import CROWD
-from plexsync.flows.collections.inspection import CollectionLooker
-from plexsync.flows.collections.records import EDITED, IN_STEP, CollectionFinding
+from plexsync.flows.collections.inspection import EDITED, IN_STEP, CollectionFinding, CollectionLooker
 from plexsync.flows.scenes.drift import Decisions, DriftAnswer, DriftFilter, with_answer
 from plexsync.rules.collection_servers import CollectionSource
 from plexsync.rules.collection_values import with_order

@@ -8,7 +8,7 @@ from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
 from plexsync.flows.collections.decisions import CollectionUndo
-from plexsync.flows.collections.inspection import CollectionLooker
+from plexsync.flows.collections.inspection import IN_STEP, CollectionFinding, CollectionLooker, pictured
 from plexsync.flows.collections.push import (
     MOVES,
     OTHER_REQUESTS,
@@ -17,7 +17,6 @@ from plexsync.flows.collections.push import (
     CollectionWrite,
     move_scenes,
 )
-from plexsync.flows.collections.records import IN_STEP, CollectionFinding, pictured
 from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.collection_names import RenamedCollection, save_renames
 from plexsync.flows.scenes.inspection_records import Inspection

@@ -2,52 +2,106 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from plexsync.engine.flow import Observation
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.flows.collections.reads import HOME, PROVEN, Batch, CollectionReads, batch_of, concerns, is_made_by_us
-from plexsync.flows.collections.records import (
-    BY_MARK,
-    EDITED,
-    CollectionFinding,
-    CollectionSight,
-    pictured,
-    pictures_of,
-)
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import may_be_its_own
+from plexsync.flows.scenes.inspection_records import PlannedObject
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.rules.collection_order import ORDER, as_text, members_in, order_in_plex, placed_order, told_order
-from plexsync.rules.collection_servers import (
-    CollectionSource,
-    PlexCollection,
-    PlexCollections,
-    StashCollections,
-)
+from plexsync.rules.collection_servers import CollectionSource, PlexCollection, PlexCollections, StashCollections
 from plexsync.rules.collection_status import CollectionStatus
-from plexsync.rules.collection_values import (
-    collection_values,
-    has_collection,
-    home_text,
-    named,
-    scenes_of,
-    with_order,
-)
+from plexsync.rules.collection_values import collection_values, has_collection, home_text, named, scenes_of, with_order
 from plexsync.rules.collections import SOURCES, CollectionRow, Owner
-from plexsync.rules.desired import Profile, Wanted
+from plexsync.rules.desired import Profile, Wanted, digest
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Done, Waiting
 from plexsync.rules.memory import placed, undone
 from plexsync.rules.pictures import PicturePast
 from plexsync.rules.plan import plan
-from plexsync.rules.scene import Scene
+from plexsync.rules.scene import Image, Scene
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.text import fold
-from plexsync.rules.undo import begun_anew, undo
+from plexsync.rules.traits import CollectionForm
+from plexsync.rules.undo import begun_anew, is_undone, undo
 from plexsync.store.database import Database, Reader
+
+IN_STEP = CollectionStatus.IN_SYNC.stored
+EDITED = CollectionStatus.EDITED.stored
+BY_MARK: Mapping[TakenBack, str] = {
+    TakenBack.UNDO: CollectionStatus.UNDONE.stored,
+    TakenBack.RELEASE: CollectionStatus.RELEASED.stored,
+    TakenBack.GONE: CollectionStatus.UNDONE.stored,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionSight(PlannedObject):
+    """A collection in Plex as it was planned, with the plan that brings it in step.
+
+    `item` has its order and its places in the home as values beside the others. `members` are its items as they stand.
+    `managed`: the home of Plex knows it. `form` says which request edits it.
+    """
+
+    members: tuple[str, ...] = ()
+    managed: bool = False
+    form: CollectionForm = "section"
+
+    @property
+    def undone(self) -> TakenBack:
+        """How it was undone, if it stays so."""
+        memory = self.plan.memory
+        return undone(memory) if is_undone(memory, self.wanted.values) else TakenBack.NO
+
+
+@dataclass(frozen=True)
+class CollectionFinding(Observation):
+    """The inspection of one collection: a `sight` of it to bring in step, or an `outcome`, or an `error` of it alone.
+
+    `row` is what was remembered, `name` the name that scenes carry from now on, `template_name` the one that the template
+    makes. `item` is the rating key ('' if it is not in Plex), `leaves`: it is forgotten once nothing is left of PlexSync's.
+    `is_named`: scenes carry the title that the collection has in Plex. `parts`: it shared a collection that has another
+    name now, so its scenes move to one of its own.
+    """
+
+    row: CollectionRow | None = None
+    source: CollectionSource | None = None
+    sight: CollectionSight | None = None
+    name: str = ""
+    template_name: str = ""
+    item: str = ""
+    section: str = ""
+    owner: Owner = ""
+    scenes: int = -1
+    stamp: int = 0
+    leaves: bool = False
+    is_named: bool = False
+    parts: bool = False
+
+    @property
+    def desired(self) -> str:
+        """A hash of the desired values, to tell a new request from a dead one."""
+        return digest(self.sight.wanted) if self.sight else ""
+
+
+def pictured(row: CollectionRow, source: CollectionSource | None) -> Scene:
+    """The collection as the pictures of scenes are fetched: its id, and what Stash has for it."""
+    pictures = {"poster": source.picture, "background": source.background} if source else {}
+    images = [Image(name, image.path, image.version) for name, image in pictures.items() if image]
+    return Scene(row.id, images=tuple(images))
+
+
+def pictures_of(profile: Profile) -> Profile:
+    """The pictures that the collections of a library show."""
+    poster, background = (name if name in profile.dressing.parts else "" for name in ("poster", "background"))
+    return Profile(frozenset(), poster=poster, background=background)
+
 
 SCENES_FIRST = Waiting("many scenes are synced first, which may be among its members", "released", 5.0, backoff=False)
 # A single member stands in every order.
@@ -236,8 +290,8 @@ class CollectionLooker:
         steps = plan(wanted.values, item, memory, pushing, self._rules.policy)
         steps = replace(steps, memory=placed(steps.memory, item))
         managed = item.key in batch.homes.get(section.key, {})
-        sight = CollectionSight(item, steps, wanted, pictures_of(profile), absent, batch.traits)
-        sight = replace(sight, members=members, managed=managed, form=batch.form)
+        basis = (item, steps, wanted, pictures_of(profile), absent, batch.traits)
+        sight = CollectionSight(*basis, members=members, managed=managed, form=batch.form)
         ends = Done(BY_MARK[sight.undone]) if sight.undone else Done(found=EDITED if sight.kept_fields else "")
         return replace(base, sight=sight, ends=ends)
 

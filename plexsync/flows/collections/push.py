@@ -9,9 +9,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from plexsync.flows.collections.inspection import CollectionLooker, told_item
+from plexsync.flows.collections.inspection import CollectionFinding, CollectionLooker, CollectionSight, told_item
 from plexsync.flows.collections.reads import HOME
-from plexsync.flows.collections.records import CollectionFinding, CollectionSight
 from plexsync.flows.scenes.collection_names import SHOWN, RenamedCollection, save_renames
 from plexsync.flows.scenes.push import ObjectFlow, ObjectJournal, ObjectWrite
 from plexsync.rules.collection_order import CUSTOM, ORDER, Move, members_in, moves, sort_of

@@ -15,15 +15,7 @@ from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.undo import Progress, quiet
 from plexsync.flows.imports.planner import ImportPlanner, SceneImport
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.import_records import (
-    AllNames,
-    ImportChange,
-    MissingName,
-    NameKind,
-    StashField,
-    StashFields,
-    once,
-)
+from plexsync.rules.import_records import AllNames, ImportChange, MissingName, NameKind, StashField, StashFields, once
 from plexsync.rules.imports import Fill
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.text import fold
