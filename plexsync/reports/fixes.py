@@ -310,6 +310,7 @@ CHOOSE = {
     DURATION: "Bind it if it is the same video. Different files can share a name and a length.",
 }
 START = ("", 0)
+NO_CANDIDATES = SceneCandidates(None, ())
 # Of how many ambiguous scenes the folders of their candidates are compared, and how many folders are offered.
 COMPARED, FOLDERS = 500, 4
 
@@ -334,23 +335,6 @@ class FixPage:
     limit: int = 10
 
 
-@dataclass(frozen=True)
-class _Problems:
-    """The jobs or scenes of a page of one cause, from the database; or what is wrong with servers, settings and worker."""
-
-    machine: Sequence[FixEntry] = ()
-    rows: Sequence[JobRow] = ()
-    scenes: Mapping[int, SceneFacts] = field(default_factory=dict)
-    candidates: Mapping[int, SceneCandidates] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
-    titles: Mapping[str, str] = field(default_factory=dict)
-    held: frozenset[int] = frozenset()
-    unqueued: Sequence[int] = ()
-    folders: Mapping[str, int] = field(default_factory=dict)
-    """The folders that tell the candidates of several scenes apart, with the number of scenes."""
-    after: str | None = None
-
-
 def fix_count(parts: Stored, facts: StatusFacts) -> int:
     """The number of problems."""
     return sum(_counts(parts, facts).values())
@@ -358,17 +342,28 @@ def fix_count(parts: Stored, facts: StatusFacts) -> int:
 
 def fix_report(parts: Stored, facts: StatusFacts, page: FixPage, look: Look) -> FixReport:
     """The problems of this page; `look` asks both servers for the candidates of scenes."""
-    counts = _counts(parts, facts)
-    shown = {cause: count for cause, count in counts.items() if count and page.cause in ("", cause)}
-    with parts.store.reading() as db:
-        problems = {
-            cause: _Problems(machine=machine_entries(facts)) if cause == SYSTEM else _find(db, cause, page)
-            for cause in shown
+    report: FixReport = {"count": 0, "groups": [], "away": ""}
+    for cause, count in _counts(parts, facts).items():
+        report["count"] += count
+        if not count or page.cause not in ("", cause):
+            continue
+        meaning = MEANINGS.get(cause) or cure_of(cause).meaning
+        group: FixGroup = {
+            "cause": cause,
+            "meaning": meaning,
+            "count": count,
+            "entries": [],
+            "after": None,
+            "steps": [],
         }
-    ambiguous = [row.id for page_rows in problems.values() for row in page_rows.rows if _is_ambiguous(row)]
-    looked = look(ambiguous) if ambiguous else Looked()
-    groups = [_group(cause, count, problems[cause], looked) for cause, count in shown.items()]
-    return {"count": sum(counts.values()), "groups": groups, "away": looked.away}
+        report["groups"].append(group)
+        if cause == SYSTEM:
+            group["entries"] = machine_entries(facts)
+        elif cause == COMPARISON:
+            _fill_unqueued(parts, group, page)
+        else:
+            report["away"] = _fill_letters(parts, group, page, look) or report["away"]
+    return report
 
 
 def _counts(parts: Stored, facts: StatusFacts) -> dict[str, int]:
@@ -384,29 +379,6 @@ def _counts(parts: Stored, facts: StatusFacts) -> dict[str, int]:
     }
 
 
-def _find(db: Reader, cause: str, page: FixPage) -> _Problems:
-    """A page of one cause."""
-    kind, id = page.after if page.cause else START
-    if cause == COMPARISON:
-        listed = db.standings.without_job(NEEDING, limit=page.limit + 1, after=id)
-        ids = listed[: page.limit]
-        more = str(ids[-1]) if len(listed) > page.limit else None
-        return _Problems(scenes=_scenes(db, ids), unqueued=ids, after=more)
-    rows = db.jobs.in_state(State.DEAD, error_class=cause, limit=page.limit + 1, after=(kind, id))
-    shown = rows[: page.limit]
-    ids = [row.id for row in shown if row.kind == Kind.SCENE]
-    return _Problems(
-        rows=shown,
-        scenes=_scenes(db, ids),
-        candidates=candidates_known(db, {row.id: row.desired for row in shown if _is_ambiguous(row)}),
-        titles={section.key: section.title for section in db.sections.all()},
-        names={written(row.kind, row.id): title(db, row.kind, row.id) for row in shown},
-        held=db.notes.held_ignores(ids),
-        folders=_folders(db) if cause == Cause.AMBIGUOUS else {},
-        after=written(shown[-1].kind, shown[-1].id) if len(rows) > page.limit else None,
-    )
-
-
 def _folders(db: Reader) -> dict[str, int]:
     """The folders that tell the candidates of at least two scenes apart, those of most scenes first."""
     rows = db.jobs.in_state(State.DEAD, error_class=Cause.AMBIGUOUS, limit=COMPARED)
@@ -417,35 +389,64 @@ def _folders(db: Reader) -> dict[str, int]:
     return {folder: count for folder, count in counts.most_common(FOLDERS) if count > 1}
 
 
-def _scenes(db: Reader, ids: Sequence[int]) -> dict[int, SceneFacts]:
-    return {scene["id"]: scene for scene in facts_of(db, ids, ())}
+def _fill_unqueued(parts: Stored, group: FixGroup, page: FixPage) -> None:
+    """Scenes that only the last comparison knows."""
+    with parts.store.reading() as db:
+        listed = db.standings.without_job(NEEDING, limit=page.limit + 1, after=page.after[1] if page.cause else 0)
+        scenes = facts_of(db, listed[: page.limit], ())
+    group["after"] = str(listed[page.limit - 1]) if len(listed) > page.limit else None
+    for scene in scenes:
+        key = str(scene["id"])
+        group["entries"].append(
+            {
+                "key": key,
+                "kind": Kind.SCENE,
+                "id": scene["id"],
+                "title": scene["title"],
+                "since": scene["since"],
+                "problem": scene["why"] or "the last full comparison could not compare it",
+                "next": f"Retry it: PlexSync looks at it again, and plexsync explain {key} shows why it can't be synced.",
+                "files": _files(NO_CANDIDATES, scene),
+                "candidates": [],
+                "steps": [step(FixAction.RETRY, "Retry", key, command=f"plexsync sync {key}"), _ignore(key)],
+            }
+        )
 
 
-def _is_ambiguous(row: JobRow) -> bool:
-    return row.kind == Kind.SCENE and row.cls == Cause.AMBIGUOUS
+def _fill_letters(parts: Stored, group: FixGroup, page: FixPage, look: Look) -> str:
+    """Dead letters with their candidates; returns why the servers could not be asked for these, or ''."""
+    cause = group["cause"]
+    with parts.store.reading() as db:
+        after = page.after if page.cause else START
+        rows = db.jobs.in_state(State.DEAD, error_class=cause, limit=page.limit + 1, after=after)
+        shown = rows[: page.limit]
+        ids = [row.id for row in shown if row.kind == Kind.SCENE]
+        scenes = {scene["id"]: scene for scene in facts_of(db, ids, ())}
+        ambiguous = {row.id: row.desired for row in shown if row.kind == Kind.SCENE and cause == Cause.AMBIGUOUS}
+        candidates = candidates_known(db, ambiguous)
+        libraries = {section.key: section.title for section in db.sections.all()}
+        names = {written(row.kind, row.id): title(db, row.kind, row.id) for row in shown}
+        held = db.notes.held_ignores(ids)
+        folders = _folders(db) if cause == Cause.AMBIGUOUS else {}
+    looked = look(list(ambiguous)) if ambiguous else Looked()
+    for row in shown:
+        key, is_scene = written(row.kind, row.id), row.kind == Kind.SCENE
+        known = (looked.scenes.get(row.id) or candidates.get(row.id)) if is_scene else None
+        entry = _entry(row, names[key], known or NO_CANDIDATES, scenes.get(row.id) if is_scene else None, libraries)
+        entry["steps"] += _steps(row, key, has_candidates=bool(entry["candidates"]), held=is_scene and row.id in held)
+        group["entries"].append(entry)
+    group["after"] = written(shown[-1].kind, shown[-1].id) if len(rows) > page.limit else None
+    group["steps"] = _steps_for_all(cause, group["count"], shown, folders)
+    return looked.away
 
 
-def _group(cause: str, count: int, problems: _Problems, looked: Looked) -> FixGroup:
-    entries = [_entry(row, problems, looked) for row in problems.rows]
-    entries += [_unqueued(problems.scenes[id]) for id in problems.unqueued]
-    entries += problems.machine
-    return {
-        "cause": cause,
-        "meaning": MEANINGS.get(cause) or cure_of(cause).meaning,
-        "count": count,
-        "entries": entries,
-        "after": problems.after,
-        "steps": _steps_for_all(cause, count, problems),
-    }
-
-
-def _steps_for_all(cause: str, count: int, problems: _Problems) -> list[FixStep]:
+def _steps_for_all(cause: str, count: int, rows: Sequence[JobRow], folders: Mapping[str, int]) -> list[FixStep]:
     """The steps for all problems of one cause."""
     steps = []
-    if cause == Cause.AMBIGUOUS and any(cure(row.cls, row.error) is DURATION for row in problems.rows):
+    if cause == Cause.AMBIGUOUS and any(cure(row.cls, row.error) is DURATION for row in rows):
         page, command = "/dead/by-duration", "plexsync bind --by-duration"
         steps.append(step("open", "Bind all that fit by duration…", page=page, command=command))
-    for folder, scenes in problems.folders.items():
+    for folder, scenes in folders.items():
         page, command = f"/dead/in-folder?{urlencode({'folder': folder})}", f"plexsync bind --in {shlex.quote(folder)}"
         steps.append(step("open", f"Bind {scenes:,} scenes to their item in {folder}…", page=page, command=command))
     if cause == Cause.STRICT:
@@ -459,17 +460,16 @@ def _steps_for_all(cause: str, count: int, problems: _Problems) -> list[FixStep]
     return steps
 
 
-def _entry(row: JobRow, problems: _Problems, looked: Looked) -> FixEntry:
-    """A dead letter."""
-    key, scene = written(row.kind, row.id), problems.scenes.get(row.id) if row.kind == Kind.SCENE else None
-    sight = looked.scenes.get(row.id) if _is_ambiguous(row) else None
-    candidates = sight or problems.candidates.get(row.id) or SceneCandidates(None, ())
-    cured = cure(row.cls, candidates.error or row.error)
+def _entry(
+    row: JobRow, name: str, candidates: SceneCandidates, scene: SceneFacts | None, libraries: Mapping[str, str]
+) -> FixEntry:
+    """A dead letter, with the steps that its candidates allow."""
+    key, cured = written(row.kind, row.id), cure(row.cls, candidates.error or row.error)
     return {
         "key": key,
         "kind": row.kind,
         "id": row.id,
-        "title": (candidates.scene.title if candidates.scene else "") or problems.names.get(key, ""),
+        "title": (candidates.scene.title if candidates.scene else "") or name,
         "since": stamp(row.since),
         "problem": _problem(cured, candidates) if candidates.items else row.error,
         "next": CHOOSE.get(cured, cured.advice) if candidates.items else cured.advice,
@@ -478,7 +478,7 @@ def _entry(row: JobRow, problems: _Problems, looked: Looked) -> FixEntry:
             {
                 "key": item.key,
                 "title": item.title,
-                "library": problems.titles.get(item.section, item.section),
+                "library": libraries.get(item.section, item.section),
                 "file": {"path": item.file.path, "size": item.file.size, "seconds": item.file.duration / 1000},
                 "reason": item.reason,
                 "step": _step_of_candidate(key, item),
@@ -486,12 +486,9 @@ def _entry(row: JobRow, problems: _Problems, looked: Looked) -> FixEntry:
             for item in candidates.items
         ],
         "steps": [
-            *(
-                _bind(f"Show scene {item.rival}, not this one", str(item.rival), item.key)
-                for item in candidates.items
-                if cured is TWO and item.rival
-            ),
-            *_steps(row, key, has_candidates=bool(candidates.items), held=row.id in problems.held),
+            _bind(f"Show scene {item.rival}, not this one", str(item.rival), item.key)
+            for item in candidates.items
+            if cured is TWO and item.rival
         ],
     }
 
@@ -541,23 +538,6 @@ def _retry(key: str) -> FixStep:
 
 def _ignore(key: str) -> FixStep:
     return step(FixAction.IGNORE, "Ignore", key, command=f"plexsync ignore {key}")
-
-
-def _unqueued(scene: SceneFacts) -> FixEntry:
-    """A scene that only the last comparison knows."""
-    key = str(scene["id"])
-    return {
-        "key": key,
-        "kind": Kind.SCENE,
-        "id": scene["id"],
-        "title": scene["title"],
-        "since": scene["since"],
-        "problem": scene["why"] or "the last full comparison could not compare it",
-        "next": f"Retry it: PlexSync looks at it again, and plexsync explain {key} shows why it can't be synced.",
-        "files": _files(SceneCandidates(None, ()), scene),
-        "candidates": [],
-        "steps": [step(FixAction.RETRY, "Retry", key, command=f"plexsync sync {key}"), _ignore(key)],
-    }
 
 
 def page_after(cause: str, after: str) -> tuple[str, int] | None:
