@@ -26,8 +26,7 @@ from plexsync.reports.rows import past_facts, past_of, row_facts
 from plexsync.rules.collection_status import CollectionStatus, named_status
 from plexsync.rules.job import COLLECTION
 from plexsync.store.database import Reader
-from plexsync.web.pages import Ask, PageNotFound, Wrong, page, whole_number
-from plexsync.web.scene_pages import Tab
+from plexsync.web.pages import Ask, PageNotFound, Tab, Wrong, page, whole_number
 
 HERE = "/collections"
 SHOWN = 50

@@ -232,6 +232,16 @@ def plex_links(ask: Ask) -> list[dict[str, object]]:
 
 
 @dataclass(frozen=True)
+class Tab:
+    """A tab above a list: its name, the number of what it lists, its address, and whether it is open."""
+
+    name: str
+    count: int | None
+    href: str
+    here: bool
+
+
+@dataclass(frozen=True)
 class SortLink:
     """A heading that sorts: where it leads, and the `aria-sort` of its column now ('': the list is not sorted by it)."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
 
 from starlette.responses import Response
 
@@ -26,7 +25,18 @@ from plexsync.rules.job import Gone, Kind, Why
 from plexsync.rules.sorting import COMPARED, ScenePlace, Sort
 from plexsync.rules.status_words import MAIN, SceneStatus, buckets, in_bucket
 from plexsync.web.context import AWAY
-from plexsync.web.pages import Ask, PageNotFound, Wrong, action, address, page, scene_number, sort_links, sort_named
+from plexsync.web.pages import (
+    Ask,
+    PageNotFound,
+    Tab,
+    Wrong,
+    action,
+    address,
+    page,
+    scene_number,
+    sort_links,
+    sort_named,
+)
 
 SHOWN = 50
 LONGEST_SEARCH = 200
@@ -81,23 +91,13 @@ def _named(ask: Ask, ids: Sequence[int], listed: Sequence[int]) -> list[SceneFac
         return facts_of(db, listed, ask.parts.picture_names)
 
 
-@dataclass(frozen=True)
-class Tab:
-    """A tab above a list: its name, the number of what it lists, its address, and whether it is open."""
-
-    name: str
-    count: int | None
-    href: str
-    here: bool
-
-
 def _tabs(counts: Mapping[str, int], name: str, statuses: Sequence[SceneStatus], text: str, sort: Sort) -> list[Tab]:
     """A tab for each word; an empty one only if it is always shown, or open."""
-    tabs = [Tab("all", sum(counts.values()), address("/scenes", {}, sort), here=not (text or name))]
+    tabs = [Tab("all", sum(counts.values()), address("/scenes", {}, sort), not (text or name))]
     for same in buckets():
         status, count, here = same[0], sum(counts[name] for name in same), set(same) >= set(statuses) > set()
         if count or status in MAIN or here:
-            tabs.append(Tab(status.word, count, address("/scenes", {"stands": status.bucket}, sort), here=here))
+            tabs.append(Tab(status.word, count, address("/scenes", {"stands": status.bucket}, sort), here))
     return tabs
 
 
