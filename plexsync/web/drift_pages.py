@@ -19,8 +19,6 @@ from plexsync.web.pages import Ask, Wrong, action, address, page, scene_number
 
 HERE = "/drift"
 SHOWN = 20
-# Seconds after which a button that is about many scenes stops; pressing it again goes on.
-LONG = 20.0
 
 
 def drift(ask: Ask) -> Response:

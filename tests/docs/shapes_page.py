@@ -23,7 +23,6 @@ MARKER = "<!-- What follows is made by `make shapes-page`. -->\n"
 SECTIONS = {
     "shapes.status": "Status",
     "shapes.plex_servers": "Plex servers",
-    "shapes.several": "Status of several Plex servers",
     "shapes.workers": "Workers",
     "shapes.outages": "Outages",
     "shapes.scenes": "Scenes",

@@ -16,8 +16,8 @@ from plexsync.reports.comparisons import UnpairedFacts, lone_items, lone_scenes
 from plexsync.reports.format import ago, local, noted, safe, stamp
 from plexsync.reports.rows import row_facts, title
 from plexsync.reports.scenes import left_out_facts, left_out_words
+from plexsync.reports.shapes.plex_servers import ServerStatusFacts
 from plexsync.reports.shapes.scenes import SceneReport
-from plexsync.reports.shapes.several import ServerStatusFacts
 from plexsync.reports.status import facts as all_facts
 from plexsync.reports.verdict import urgency
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
