@@ -125,15 +125,7 @@ class CollectionNames:
         profiles = {section: profile for section, profile in profiles.items() if _asks(profile)}
         if not profiles:
             return past, None
-        # Without the objects that an import is about to create.
-        by_section = {
-            section: list(
-                dict.fromkeys(
-                    named.object for scene in scenes for named in objects_of(scene, profile) if named.object.id
-                )
-            )
-            for section, profile in profiles.items()
-        }
+        by_section = {section: _objects(scenes, profile) for section, profile in profiles.items()}
         lost = _lost_names(read, past, profiles)
         with self._store.reading() as db:
             libraries = {row.key: row.uuid for row in db.sections.all() if row.uuid and row.key in profiles}
@@ -248,6 +240,12 @@ def save_counts(
 
 def _asks(profile: Profile) -> bool:
     return FIELD in profile.fields and profile.dressing.asks_names
+
+
+def _objects(scenes: Iterable[Scene], profile: Profile) -> list[CollectionObject]:
+    """The objects of these scenes, without those that an import is about to create."""
+    named = (named for scene in scenes for named in objects_of(scene, profile))
+    return list(dict.fromkeys(each.object for each in named if each.object.id))
 
 
 def _dropped(scenes: Iterable[Scene], references: Mapping[int, Collection[tuple[str, int]]]) -> set[CollectionObject]:
