@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from plexsync.app import asking
@@ -87,16 +87,20 @@ def plex_by_address(config: PlexSyncConfig) -> str:
     return ""
 
 
+def _reach(config: PlexSyncConfig) -> dict[str, Any]:
+    """How long every client waits, and whose certificates it trusts."""
+    timeouts = {"connect_timeout": config.plex_connect_timeout, "read_timeout": config.plex_read_timeout}
+    return {**timeouts, "ca_file": config.tls_ca_file}
+
+
 def stash_client(config: PlexSyncConfig, clock: Clock, looks: LookRules, *, alive: Callable[[], None]) -> StashClient:
     """Return a Stash client that fetches only what these rules need; it calls `alive` on every request."""
     profiles = (looks.profile, *looks.libraries.values())
     return StashClient(
         config.stash_url,
         config.stash_api_key,
-        connect_timeout=config.plex_connect_timeout,
-        read_timeout=config.plex_read_timeout,
+        **_reach(config),
         clock=clock,
-        ca_file=config.tls_ca_file,
         alive=alive,
         tags_above=looks.scope.asks_above or any(profile.asks_above for profile in profiles),
         people=any(profile.asks_people for profile in profiles),
@@ -114,37 +118,22 @@ def plex_client(
     return of(
         config.plex_url,
         config.plex_token,
+        **_reach(config),
         libraries=config.library_names,
-        connect_timeout=config.plex_connect_timeout,
-        read_timeout=config.plex_read_timeout,
         client_id=client_id,
         clock=clock,
-        ca_file=config.tls_ca_file,
         alive=alive,
     )
 
 
 def plex_events(config: PlexSyncConfig, *, client_id: str) -> PlexEvents:
     """Return a client for the events that Plex sends."""
-    return PlexEvents(
-        config.plex_url,
-        config.plex_token,
-        connect_timeout=config.plex_connect_timeout,
-        read_timeout=config.plex_read_timeout,
-        client_id=client_id,
-        ca_file=config.tls_ca_file,
-    )
+    return PlexEvents(config.plex_url, config.plex_token, client_id=client_id, **_reach(config))
 
 
 def stash_lines(config: PlexSyncConfig) -> StashLines:
     """Return a client for the lines of Stash's log."""
-    return StashLines(
-        config.stash_url,
-        config.stash_api_key,
-        connect_timeout=config.plex_connect_timeout,
-        read_timeout=config.plex_read_timeout,
-        ca_file=config.tls_ca_file,
-    )
+    return StashLines(config.stash_url, config.stash_api_key, **_reach(config))
 
 
 def stash_lets_in(config: PlexSyncConfig) -> bool:

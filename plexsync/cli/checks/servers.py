@@ -39,12 +39,12 @@ def stash(parts: Parts) -> Iterator[Check]:
     yield from _let_in(parts, Neighbour.STASH)
     yield version_check(name, version, LEAST_STASH, "it answers and accepts us")
     yield from clock_check(name, parts.stash.date, parts.clock.now())
-    if installed is None:
-        yield Check("plugin in Stash", "not installed: PlexSync works without it (docs/stash-plugin.md)")
-    elif not installed.enabled:
-        yield Check("plugin in Stash", "installed, and switched off there", "switch it on: Settings, Plugins")
-    else:
-        yield Check("plugin in Stash", f"version {installed.version or 'unknown'} is installed and switched on")
+    words, mend = "not installed: PlexSync works without it (docs/stash-plugin.md)", ""
+    if installed is not None and installed.enabled:
+        words = f"version {installed.version or 'unknown'} is installed and switched on"
+    elif installed is not None:
+        words, mend = "installed, and switched off there", "switch it on: Settings, Plugins"
+    yield Check("plugin in Stash", words, mend)
     yield wake_up_check(wake_up, parts)
     yield from other_database(parts.folder, settings_file)
 
