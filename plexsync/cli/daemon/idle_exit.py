@@ -98,7 +98,6 @@ class Leaving(LastingThread):
         super().__init__("leaving", ended)
         self._parts = parts
         self._asked = stop
-        self._ended = ended
         self._sign = sign
         self._children = children
         self._busy_at = self._asked_at = monotonic()
@@ -108,7 +107,7 @@ class Leaving(LastingThread):
 
     def work(self) -> None:
         """Check once a second; a database that can't be read now is checked later."""
-        while not self._ended.wait(LOOK) and not self._asked:
+        while not self._over.wait(LOOK) and not self._asked:
             try:
                 reason = self._why()
             except (LocalFault, NewerDatabase, Unusable) as fault:

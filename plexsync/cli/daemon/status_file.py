@@ -7,10 +7,10 @@ The file is about the first Plex server, and has the verdicts of all if there ar
 
 import json
 import logging
-import os
 import re
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -49,7 +49,6 @@ class StatusFile(LastingThread):
         super().__init__("status", ended)
         self._parts = parts
         self._folder = folder
-        self._ended = ended
         self._last = ""
         self._written_at: float | None = None
         self._began = monotonic()
@@ -61,7 +60,7 @@ class StatusFile(LastingThread):
 
     def work(self) -> None:
         """Look now and then; what can't be read or written now is tried at the next look."""
-        while not self._ended.is_set():
+        while not self._over.is_set():
             try:
                 self._look()
             except (LocalFault, NewerDatabase, Unusable, OSError) as fault:
@@ -69,12 +68,15 @@ class StatusFile(LastingThread):
             except MemoryError:
                 # Logging needs memory as well.
                 pass
-            self._ended.wait(LOOK)
-        remove(self._folder)
+            self._over.wait(LOOK)
+        # The page asks by itself then. Of a file that stays, its age shows that nobody writes it.
+        for name in (FILE, f"{FILE}.new"):
+            with suppress(OSError):
+                (self._folder / name).unlink(missing_ok=True)
 
     def end(self) -> None:
         """Wait until the file is removed, so that the page asks by itself; a hanging disk is not waited for."""
-        self._ended.set()
+        self._over.set()
         self.join(LAST)
 
     def _look(self) -> None:
@@ -85,7 +87,11 @@ class StatusFile(LastingThread):
         is_fresh = self._written_at is not None and now - self._written_at < AT_LEAST
         if content == self._last and is_fresh and (self._folder / FILE).exists():
             return
-        write(self._folder, json.dumps(shown))
+        # The folder above is the plugin's: it is not created.
+        self._folder.mkdir(exist_ok=True)
+        fresh = self._folder / f"{FILE}.new"
+        fresh.write_text(json.dumps(shown), encoding="utf-8")
+        fresh.replace(self._folder / FILE)
         self._last, self._written_at = content, now
 
 
@@ -142,21 +148,3 @@ def without_paths(value: object) -> object:
     if isinstance(value, dict):
         return {name: without_paths(part) for name, part in value.items()}
     return value
-
-
-def write(folder: Path, text: str) -> None:
-    """Replace the file at once; raises OSError. The folder above is the plugin's: it is not created."""
-    folder.mkdir(exist_ok=True)
-    fresh = folder / f"{FILE}.new"
-    fresh.write_text(text, encoding="utf-8")
-    os.replace(fresh, folder / FILE)  # noqa: PTH105 - atomic on every system
-
-
-def remove(folder: Path) -> None:
-    """Remove the file, so that the page asks by itself."""
-    for name in (FILE, f"{FILE}.new"):
-        try:
-            (folder / name).unlink(missing_ok=True)
-        except OSError:
-            # Its age shows that nobody writes it.
-            return
