@@ -22,7 +22,8 @@ from plexsync.cli.terminal.screen import ConsoleHandler, filtered_consoles
 from validation.redact import RedactingFilter, Redactor
 from validation.sources import ConfigError
 
-FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+FORMATTER = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+FORMATTER.converter = time.gmtime
 LEVELS = ("debug", "info", "warning", "error")
 LOG_FILE = "plexsync.log"
 # At this size in bytes the file becomes plexsync.log.1; this many old files are kept: 12 MB in all.
@@ -46,7 +47,7 @@ def logging_to(console: Console, level: int, redactor: Redactor) -> Iterator[Red
     """Log to `console` until the block ends, through the yielded filter. Loggers of libraries are shown from WARNING on."""
     handler, hiding = ConsoleHandler(console), RedactingFilter(redactor)
     handler.addFilter(hiding)
-    handler.setFormatter(_formatter())
+    handler.setFormatter(FORMATTER)
     root, logger = logging.getLogger(), logging.getLogger("PlexSync")
     before = root.level, logger.level
     root.setLevel(max(level, logging.WARNING))
@@ -59,12 +60,6 @@ def logging_to(console: Console, level: int, redactor: Redactor) -> Iterator[Red
         handler.close()
         root.setLevel(before[0])
         logger.setLevel(before[1])
-
-
-def _formatter() -> logging.Formatter:
-    formatter = logging.Formatter(FORMAT, "%Y-%m-%dT%H:%M:%SZ")
-    formatter.converter = time.gmtime
-    return formatter
 
 
 @contextmanager
@@ -101,7 +96,7 @@ class LogFile(RotatingFileHandler):
             errors="backslashreplace",
             delay=True,
         )
-        self.setFormatter(_formatter())
+        self.setFormatter(FORMATTER)
         self._early: deque[logging.LogRecord] | None = deque(maxlen=EARLY_LINES)
         self._failed = False
         self._trouble = ""
