@@ -19,7 +19,7 @@ from plexsync.reports.format import many
 from validation.config import SECRETS, PlexSyncConfig
 from validation.sources import DEFAULT, LOOK, TOML, Loaded
 
-LEAST_PYTHON, TRIED_PYTHON = (3, 11), (3, 14)
+TRIED_PYTHON = (3, 14)
 LITTLE_SPACE = 200 * 2**20
 # With less free space than this, or if a file of so many bytes can't be written, the disk is full.
 FULL_BELOW, TRIED_BYTES = 2**20, 2**18
