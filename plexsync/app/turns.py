@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from plexsync.app.clients import plex_client
 from plexsync.app.fingerprints import client_id
@@ -38,7 +38,6 @@ STAND_LOOK, BEAT = 0.1, 10_000
 ENDED = "the worker ended during the probe"
 FAULT = "a fault of PlexSync; the log says more"
 
-Connect: TypeAlias = "Callable[[], ProbeClient]"
 T = TypeVar("T")
 
 
@@ -65,10 +64,9 @@ def turns(parts: Parts, stop: threading.Event, first: Callable[[], None] | None 
 class ProbeTurn:
     """The worker's turn at a probe. Call it between two steps."""
 
-    def __init__(self, parts: Parts, stop: threading.Event, connect: "Connect | None" = None) -> None:
+    def __init__(self, parts: Parts, stop: threading.Event) -> None:
         self._parts = parts
         self._stop = stop
-        self._connect = connect or (lambda: connected(parts))
         self._looked: float | None = None
         self._retry_at = 0.0
 
@@ -123,7 +121,7 @@ class ProbeTurn:
     def _asked(self, act: Callable[["ProbeClient"], T]) -> tuple[T | None, str]:
         """Act on Plex; returns the result, and why that failed, or ''. The queue goes on whatever the error."""
         try:
-            with closing(self._connect()) as plex:
+            with closing(connected(self._parts)) as plex:
                 return act(plex), ""
         except (CantProbe, NeighbourError) as error:
             return None, str(error)

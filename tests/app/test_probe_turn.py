@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from plexsync.app import turns
 from plexsync.app.turns import ENDED, STALE, ProbeTurn, result_of
 from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.scratch import original_of
@@ -32,14 +33,15 @@ class Turn:
 
 
 @pytest.fixture
-def beside(tmp_path: Path) -> Iterator[Turn]:
+def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Turn]:
     with stage(tmp_path / "data") as here:
         parts = SimpleNamespace(store=here.store, clock=here.clock)
 
-        def connect() -> ProbeClient:
+        def connect(_parts: object) -> ProbeClient:
             return ProbeClient(here.plex.url, here.plex.token, connect_timeout=UNHURRIED, read_timeout=UNHURRIED)
 
-        yield Turn(here, ProbeTurn(parts, threading.Event(), connect))
+        monkeypatch.setattr(turns, "connected", connect)
+        yield Turn(here, ProbeTurn(parts, threading.Event()))
 
 
 def test_a_request_is_worked_once(beside: Turn) -> None:
