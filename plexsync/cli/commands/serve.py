@@ -155,14 +155,10 @@ def _serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, switch: P
 
 def _work(shift: Shift, initial: Settings, *, takes_over: bool) -> None:
     """Work until stopped. With PostgreSQL this process stands by first, as long as another one works."""
-    if not address_of(initial.loaded.config, initial.place.path).is_postgres:
+    if address_of(initial.loaded.config, initial.place.path).is_postgres:
+        Standby(shift, takes_over=takes_over).serve(initial)
+    else:
         shift.work(initial)
-        return
-    standby = Standby(shift, takes_over=takes_over)
-    current: Settings | None = initial
-    while current is not None and (turn := standby.turn(current)) is not None:
-        with turn:
-            current = shift.work(turn.settings, turn.lock)
 
 
 class WaitingDashboard:

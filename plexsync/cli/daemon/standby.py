@@ -5,7 +5,8 @@ Meanwhile the dashboard of this machine runs, and events that a hook has left in
 
 import logging
 import threading
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -31,30 +32,6 @@ log = logging.getLogger("PlexSync.serve")
 LAST_WORDS = 1.0  # seconds for which the release of the lock may hold up the end of the process
 
 
-class Turn:
-    """This process works, for as long as it holds this lock, with the settings of the moment when it got it."""
-
-    def __init__(self, shift: Shift, lock: "WorkerLock", settings: Settings) -> None:
-        self.lock = lock
-        self.settings = settings
-        self._shift = shift
-
-    def __enter__(self) -> None:
-        # A process that is asked to end may end without waiting for its work, and is not killed.
-        self._shift.stop.leaving = self._leave
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        self._shift.stop.leaving = lambda: None
-        # The next worker, on whatever machine, counts and shows this end.
-        self.lock.release(lines_of(error, self._shift.call)[0] if isinstance(error, Exception) else "")
-
-    def _leave(self) -> None:
-        """Release the lock if that takes no longer than a moment."""
-        thread = threading.Thread(target=self.lock.release, daemon=True)
-        thread.start()
-        thread.join(LAST_WORDS)
-
-
 class Standby:
     """Waits for the lock, as often as it is lost. `takes_over`: also from a worker with other settings, once."""
 
@@ -67,19 +44,45 @@ class Standby:
         # Of the lock that this process held last.
         self._number = 0
 
-    def turn(self, current: Settings) -> Turn | None:
-        """Wait until this process holds the lock; None if stopped before."""
+    def serve(self, initial: Settings) -> None:
+        """Work whenever this process holds the lock, and wait for it meanwhile, until stopped."""
+        current: Settings | None = initial
+        while current is not None and (turn := self._wait(current)) is not None:
+            lock, settings = turn
+            with self._holding(lock):
+                current = self._shift.work(settings, lock)
+
+    @contextmanager
+    def _holding(self, lock: "WorkerLock") -> Iterator[None]:
+        """Release the lock at the end, or when the process ends without waiting for its work: it is not killed then."""
+
+        def leave() -> None:
+            thread = threading.Thread(target=lock.release, daemon=True)
+            thread.start()
+            thread.join(LAST_WORDS)
+
+        error, self._stop.leaving = "", leave
+        try:
+            yield
+        except Exception as fault:  # the edge of a worker's life: the next one, on whatever machine, counts this end
+            error = lines_of(fault, self._shift.call)[0]
+            raise
+        finally:
+            self._stop.leaving = lambda: None
+            lock.release(error)
+
+    def _wait(self, current: Settings) -> "tuple[WorkerLock, Settings] | None":
+        """Wait until this process holds the lock; returns it with the settings of that moment, None if stopped before."""
         next_settings: Settings | None = current
         while next_settings is not None and not self._stop:
             current = next_settings
             try:
                 with closing(shared_locks(address_of(current.loaded.config, current.place.path))) as locks:
                     machine = this_machine(current.loaded.config, current.place.path)
-                    if (lock := self._try(locks, machine)) is not None:
-                        return Turn(self._shift, lock, current)
-                    next_settings, lock = self._stand_by(locks, machine, current)
+                    if (lock := self._try(locks, machine)) is None:
+                        next_settings, lock = self._stand_by(locks, machine, current)
                     if lock is not None:
-                        return Turn(self._shift, lock, current)
+                        return lock, current
             except LocalFault as fault:
                 self._pauses.tell(fault)
                 self._stop.event.wait(pause_after(fault))
