@@ -25,14 +25,13 @@ IN_IMAGE = "build the image with its own Dockerfile, which installs requirements
 class OptionalPart:
     """A part of PlexSync: the modules that show whether it is installed, their packages, and its purpose.
 
-    `extra` is the extra that adds it, '' for a part of every default installation; `pins` is its requirement file.
+    `extra` is the extra that adds it, and its requirement file; '' for a part of every default installation.
     """
 
     modules: tuple[str, ...]
     packages: tuple[str, ...]
     use: str
     extra: str = ""
-    pins: str = "base"
 
 
 PARTS = {
@@ -45,11 +44,9 @@ PARTS = {
     "demo": OptionalPart(
         ("graphql", "plexapi", "yaml"), ("graphql-core>=3.3", "plexapi>=4.18", "pyyaml>=6.0.2"), "the demonstration"
     ),
-    "art": OptionalPart(("PIL",), ("pillow>=12.0",), "changing pictures", extra="art", pins="art"),
-    "postgres": OptionalPart(
-        ("psycopg",), ("psycopg[binary]>=3.3",), "the database in PostgreSQL", extra="postgres", pins="postgres"
-    ),
-    "notify": OptionalPart(("apprise",), ("apprise>=2.3",), "messages to services", extra="notify", pins="notify"),
+    "art": OptionalPart(("PIL",), ("pillow>=12.0",), "changing pictures", extra="art"),
+    "postgres": OptionalPart(("psycopg",), ("psycopg[binary]>=3.3",), "the database in PostgreSQL", extra="postgres"),
+    "notify": OptionalPart(("apprise",), ("apprise>=2.3",), "messages to services", extra="notify"),
 }
 
 
@@ -73,7 +70,7 @@ class Installation:
         if self.environ.get("PLEXSYNC_PROGRESS") == "stash":
             return IN_PLUGIN
         if (pins / "base.txt").is_file():
-            files = {PARTS[part].pins for part in parts}
+            files = {PARTS[part].extra or "base" for part in parts}
             file = pins / f"{files.pop() if len(files) == 1 else 'all'}.txt"
             return _command(self.python, "-m", "pip", "install", "--require-hashes", "-r", str(file))
         if (pins / "all.txt").is_file():
