@@ -113,34 +113,33 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         f"{kept['coalesced']:,} coalesced + {kept['done']:,} done + {kept['pruned']:,} pruned + {kept['open']:,} open"
     )
     verdict = "" if kept["balanced"] else ": THEY DO NOT BALANCE, please report this"
-    return [
+    closed = closed_gates(facts)
+    # Stash refuses writes, and nothing else.
+    refuses = GateName.STASH_WRITES in closed and not is_covered(GateName.STASH_WRITES, closed)
+    collections = (counted(status.word, count) for status, count in counted_collections(facts["collections"]))
+    rows = [
         ("due now", f"{facts['due']:,}"),
         ("oldest queued", _when(facts["oldest_due"], facts) if facts["oldest_due"] else "nothing is due"),
         ("worker", f"{runs}{safe(machine_words(worker))}{off}; last heartbeat {_when(worker['heartbeat'], facts)}"),
-        *([("dashboard", safe(facts["dashboard"]["url"]))] if facts["dashboard"] else []),
-        *_events(facts["events"]),
+        ("dashboard", safe(facts["dashboard"]["url"]) if facts["dashboard"] else ""),
+        ("events", _events(facts["events"])),
         *_outages(facts),
-        *_undone(facts["undone"]),
+        ("undone", _undone(facts["undone"])),
         ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was read yet"),
         ("dead letters", _dead_letters(facts["dlq"])),
         ("edits in Stash", safe(edit_words(facts["edits"], _now(facts)))),
         ("last poll of Stash", _when(facts["last_poll"], facts)),
         ("last full comparison", _when(facts["last_reconcile"], facts)),
         ("verified", verified_words(verified) + (f", {_when(verified['at'], facts)}" if verified else "")),
-        *([("plays", words)] if (words := _plays(facts)) else []),
-        *([("collections", words)] if (words := _collections(facts)) else []),
-        *([("to do", f"{REFUSES}. {CURE}")] if _refuses(facts) else []),
-        *([("to do", SETTINGS_WAIT)] if facts["setting_change"] else []),
-        *([("to do", OWED)] if facts["comparison_due"] and not facts["setting_change"] else []),
-        *([] if facts["bulk_approved"] else [("to do", UNAPPROVED)]),
+        ("plays", _plays(facts)),
+        ("collections", ", ".join(collections)),
+        ("to do", f"{REFUSES}. {CURE}" if refuses else ""),
+        ("to do", SETTINGS_WAIT if facts["setting_change"] else ""),
+        ("to do", OWED if facts["comparison_due"] and not facts["setting_change"] else ""),
+        ("to do", "" if facts["bulk_approved"] else UNAPPROVED),
         ("books", f"{kept['accepted']:,} accepted = {sums}{verdict}"),
     ]
-
-
-def _refuses(facts: "StatusFacts") -> bool:
-    """Whether Stash refuses writes, and nothing else."""
-    closed = closed_gates(facts)
-    return GateName.STASH_WRITES in closed and not is_covered(GateName.STASH_WRITES, closed)
+    return [(name, words) for name, words in rows if words]
 
 
 def _plays(facts: "StatusFacts") -> str:
@@ -152,11 +151,6 @@ def _plays(facts: "StatusFacts") -> str:
         since = _when(plays["since"], facts)
         words.append(f"those of {many(plays['waiting'], 'scene')} not settled yet, since {since}{error}")
     return ", ".join(words)
-
-
-def _collections(facts: "StatusFacts") -> str:
-    """How the collections stand; '' if none is known."""
-    return ", ".join(counted(status.word, count) for status, count in counted_collections(facts["collections"]))
 
 
 def _dead_letters(facts: "QueueFacts") -> str:
@@ -173,22 +167,18 @@ def _dead_letters(facts: "QueueFacts") -> str:
     return f"{facts['died']:,} in all" + (f": {', '.join(resolved)}" if resolved else "")
 
 
-def _events(facts: "EventFacts") -> list[tuple[str, str]]:
-    """A line if events were left as files."""
+def _events(facts: "EventFacts") -> str:
+    """How many events were left as files; '' if none were."""
     counts = [f"{facts['waiting']:,} left as files, for the worker"] if facts["waiting"] else []
     counts += [f"{facts['unread']:,} set aside, since they can't be read (plexsync doctor)"] if facts["unread"] else []
-    return [("events", "; ".join(counts))] if counts else []
+    return "; ".join(counts)
 
 
-def _undone(facts: "UndoneFacts") -> list[tuple[str, str]]:
-    """A line if scenes were undone, with what ends that."""
+def _undone(facts: "UndoneFacts") -> str:
+    """How many scenes were undone, with what ends that; '' if none were."""
     by_name = (("undone", facts["undone"]), ("released", facts["released"]))
     counts = [f"{many(count, 'scene')} {name}" for name, count in by_name if count]
-    return (
-        [("undone", f"{', '.join(counts)}: left alone until you edit them in Stash, or plexsync redo")]
-        if counts
-        else []
-    )
+    return f"{', '.join(counts)}: left alone until you edit them in Stash, or plexsync redo" if counts else ""
 
 
 def _outages(facts: "StatusFacts") -> list[tuple[str, str]]:
