@@ -22,7 +22,7 @@ import msgspec
 
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.journal_entries import FieldTrace, JournalEntry
-from plexsync.store.files import sync_to_disk
+from plexsync.store.files import create, hidden_beside, sync_to_disk
 
 # Bytes.
 LIMIT = 32 * 2**20
@@ -109,21 +109,15 @@ class JournalFile(ABC, Generic[N]):
 
     def _begin(self) -> bytes:
         salt = os.urandom(SALT_BYTES)
-        hidden = self._path.with_name(f".{self.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
-        try:
-            handle = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                if hasattr(os, "fchmod"):
-                    os.fchmod(handle, 0o600)
+        with hidden_beside(self._path) as hidden:
+            with os.fdopen(create(hidden), "wb") as file:
                 file.write(_summed(msgspec.json.encode(["salt", salt.hex()])))
                 file.flush()
-                os.fsync(handle)
+                os.fsync(file.fileno())
             if self._path.exists():
                 self._path.replace(self._past)
             hidden.replace(self._path)
             sync_to_disk(self._path.parent)
-        finally:
-            hidden.unlink(missing_ok=True)
         return salt
 
     # --- reading -----------------------------------------------------------------------------------------------------

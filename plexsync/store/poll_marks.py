@@ -1,6 +1,6 @@
 """The state of each object in Stash at the last poll."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.rules.job import Kind
 from plexsync.rules.records import PollMark
@@ -20,17 +20,18 @@ class ReadOnlyPollMarks(Table):
 
     def of(self, kind: Kind, ids: Sequence[int]) -> dict[int, PollMark]:
         """Return the marks of these objects, by id. Objects never polled are left out."""
-        rows = self._db.rows(LIST, {"kind": kind, "ids": list(ids)})
-        return {id: PollMark(id, updated_at, bool(sure)) for id, updated_at, sure in rows}
+        return {mark.id: mark for mark in self._read(LIST, {"kind": kind, "ids": list(ids)})}
 
     def newest(self, kind: Kind, *, limit: int) -> list[PollMark]:
         """Return up to `limit` marks, by id: of objects that had the newest time at the last poll."""
-        rows = self._db.rows(NEWEST, {"kind": kind, "limit": limit})
-        return [PollMark(id, updated_at, bool(sure)) for id, updated_at, sure in rows]
+        return self._read(NEWEST, {"kind": kind, "limit": limit})
 
     def unsure(self, kind: Kind) -> list[PollMark]:
         """Return marks taken in a second that was not over yet, by id. The next poll queues these objects once more."""
-        return [PollMark(id, updated_at, bool(sure)) for id, updated_at, sure in self._db.rows(UNSURE, {"kind": kind})]
+        return self._read(UNSURE, {"kind": kind})
+
+    def _read(self, sql: str, values: Mapping[str, object]) -> list[PollMark]:
+        return [PollMark(id, updated_at, bool(sure)) for id, updated_at, sure in self._db.rows(sql, values)]
 
 
 class PollMarks(ReadOnlyPollMarks):
