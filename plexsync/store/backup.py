@@ -21,7 +21,6 @@ from plexsync.store.repair import MARK
 
 # How long a restore waits for other users of the database.
 BUSY_SECONDS = 30.0
-SAVE_NOTE = "insert or replace into note (name, value) values (:name, :value)"
 
 
 class Unsound(Unusable):
@@ -117,7 +116,7 @@ def _move_away(database: Path, kept: Path) -> None:
 
 def _note(path: Path, notes: Mapping[str, str]) -> None:
     with faults(path, opening=True), closing(_opened(path, "rw")) as db:
-        db.executemany(SAVE_NOTE, [{"name": name, "value": value} for name, value in notes.items()])
+        db.executemany(intake.SAVE_NOTE, [{"name": name, "value": value} for name, value in notes.items()])
 
 
 def _copy(source: Path, target: Path) -> Copied:

@@ -125,8 +125,8 @@ select '{STARTED}', cast(cast(:now as bigint) as text)
 # When the last event of a hook was stored.
 HOOKED = "edit:hook"
 NOTE_HOOK = f"insert or replace into note (name, value) values ('{HOOKED}', cast(cast(:now as bigint) as text))"
-SWITCH = f"insert or replace into note (name, value) values ('{INSIDE}', :value)"
 NOTE = "select value from note where name = :name"
+SAVE_NOTE = "insert or replace into note (name, value) values (:name, :value)"
 
 
 class NotStored(Exception):
@@ -215,7 +215,7 @@ def noted(folder: str, kind: str, id: int, reason: str = "edit", *, starting: bo
 
 def switch(folder: str, value: str) -> str:
     """Switch the worker inside Stash `ON` or `OFF`; returns why that can't be noted, '' if it is."""
-    return in_database(folder, lambda db, _: db.execute(SWITCH, {"value": value}))
+    return in_database(folder, lambda db, _: db.execute(SAVE_NOTE, {"name": INSIDE, "value": value}))
 
 
 def switched(folder: str, *, unknown: str = OFF) -> str:
@@ -248,7 +248,7 @@ def _note(folder: str, name: str) -> "str | None":
 def _is_to_start(db: "sqlite3.Connection", now: int) -> bool:
     if not db.execute(START, {"now": now}).rowcount:
         return False
-    db.execute(SWITCH, {"value": ON})
+    db.execute(SAVE_NOTE, {"name": INSIDE, "value": ON})
     return True
 
 

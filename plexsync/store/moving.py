@@ -23,7 +23,7 @@ from plexsync.store import schema
 from plexsync.store.address import StoreAddress
 from plexsync.store.connection import Connection, Row
 from plexsync.store.db import faults
-from plexsync.store.intake import uri
+from plexsync.store.intake import NOTE, SAVE_NOTE, uri
 from plexsync.store.opening import backend_at
 
 BATCH = 1_000
@@ -31,8 +31,6 @@ NOTES = "note"
 # Deleting a job counts in the books, so these are copied after it.
 FIRST = "job"
 
-READ_NOTE = "select value from note where name = :name"
-SAVE_NOTE = "insert or replace into note (name, value) values (:name, :value)"
 DELETE_NOTE = "delete from note where name = :name"
 COUNT_CONTENT = "select (select count(*) from note) + (select count(*) from job)"
 # A source in PostgreSQL is idle while a long table arrives. A machine that stands by ends a session that is silent in the
@@ -305,7 +303,7 @@ def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
 
 
 def _note(db: Connection, name: str) -> str:
-    row = db.row(READ_NOTE, {"name": name})
+    row = db.row(NOTE, {"name": name})
     return str(row[0]) if row else ""
 
 

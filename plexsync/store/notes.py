@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.store.connection import Table, clean
 from plexsync.store.counts import SOME_OLD_LISTS
+from plexsync.store.intake import NOTE, SAVE_NOTE
 
 # No count or time here has more digits, and the database could not store it.
 DIGITS = 18
 # What an `IGNORED` mark says of a scene that is ignored again once its undo is done.
 UNDONE = "undone"
 
-FIND = "select value from note where name = :name"
 # The kinds of marks, of which there may be as many as scenes. A mark is a note of the name KIND:NUMBER or KIND:KEY.
 TAKE_OVER, APPROVED, IGNORED, KEPT, LOSS, OLD_LIST = "take-over", "approved", "ignored", "kept", "loss", "old-list"
 KINDS = (TAKE_OVER, APPROVED, IGNORED, KEPT, LOSS, OLD_LIST)
@@ -43,7 +43,6 @@ LOWER = """
 update note set value = cast(cast(:value as bigint) as text)
  where name = :name and cast(value as bigint) > cast(:value as bigint)
 """
-SAVE = "insert or replace into note (name, value) values (:name, :value)"
 
 
 class ReadOnlyNotes(Table):
@@ -51,7 +50,7 @@ class ReadOnlyNotes(Table):
 
     def text(self, name: str) -> str:
         """Return a note; '' if it was never set."""
-        row = self._db.row(FIND, {"name": name})
+        row = self._db.row(NOTE, {"name": name})
         return str(row[0]) if row else ""
 
     def number(self, name: str) -> int | None:
@@ -108,7 +107,7 @@ class Notes(ReadOnlyNotes):
 
     def save(self, name: str, value: str) -> None:
         """Set a note."""
-        self._db.execute(SAVE, {"name": name, "value": clean(value)})
+        self._db.execute(SAVE_NOTE, {"name": name, "value": clean(value)})
 
     def take_numbers(self, name: str, count: int) -> int:
         """Note so many further numbers, and return the first of them. They begin with 1."""

@@ -41,7 +41,6 @@ update book
                 + (select count(*) from job where state <> 'idle')
                 + (select coalesce(sum(coalesced - accepted), 0) from job)
 """
-SAVE_NOTE = "insert or replace into note (name, value) values (:name, :value)"
 FORGET_NOTE = "delete from note where name = :name or substr(name, 1, length(:prefix)) = :prefix"
 COUNT = "select count(*) from job"
 
@@ -97,7 +96,7 @@ def _make(path: Path, hidden: Path, *, now: int, forget: Sequence[str], mounts: 
         new.execute(ACCEPT)
         for name in forget:
             new.execute(FORGET_NOTE, {"name": name, "prefix": LEFT_NOTES})
-        new.execute(SAVE_NOTE, {"name": REPAIRED, "value": str(now)})
+        new.execute(intake.SAVE_NOTE, {"name": REPAIRED, "value": str(now)})
         new.execute("commit")
         new.execute("pragma journal_mode = delete")
     sync_to_disk(hidden)

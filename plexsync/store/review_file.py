@@ -13,6 +13,7 @@ from pathlib import Path
 
 from plexsync.rules.errors import LocalFault
 from plexsync.store.connection import clean
+from plexsync.store.files import create
 
 NAME, NEW = "review.db", "review.db.new"
 WAIT = 10.0
@@ -90,15 +91,7 @@ class ChangeFilter:
     @property
     def values(self) -> dict[str, object]:
         """For a statement."""
-        return {
-            "field": self.field,
-            "kind": self.kind,
-            "library": self.library,
-            "studio": self.studio,
-            "lowest": self.scene,
-            "highest": self.scene or LARGEST_ID,
-            "item": self.item,
-        }
+        return {**vars(self), "lowest": self.scene, "highest": self.scene or LARGEST_ID}
 
 
 @dataclass(frozen=True)
@@ -131,7 +124,7 @@ class ReviewWriter:
         path = folder / NEW
         try:
             path.unlink(missing_ok=True)
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            os.close(create(path))
         except OSError as error:
             raise LocalFault(f"no review can be written: {error.strerror}") from error
         self._db = sqlite3.connect(path, isolation_level=None)
@@ -139,15 +132,12 @@ class ReviewWriter:
 
     def add(self, id: int, title: str, document: str, changes: Iterable[Mapping[str, str]]) -> None:
         """Add a scene with its changes."""
+        rows = [{"scene": id, **{name: clean(value) for name, value in change.items()}} for change in changes]
         try:
-            self._add(id, title, document, changes)
+            self._db.execute(ADD_SCENE, {"id": id, "title": clean(title), "document": document})
+            self._db.executemany(ADD_CHANGE, rows)
         except sqlite3.Error as error:
             raise LocalFault(f"no review can be written: {error}") from error
-
-    def _add(self, id: int, title: str, document: str, changes: Iterable[Mapping[str, str]]) -> None:
-        self._db.execute(ADD_SCENE, {"id": id, "title": clean(title), "document": document})
-        rows = [{name: clean(value) for name, value in change.items()} for change in changes]
-        self._db.executemany(ADD_CHANGE, [{"scene": id, **row} for row in rows])
 
     def close(self, head: Mapping[str, str] | None) -> None:
         """End the review: with its head it becomes the present one, without it is discarded."""

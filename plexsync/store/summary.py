@@ -102,7 +102,6 @@ SECTIONS = "select section, title, walked_at from library order by section"
 COUNT_ITEMS = "select count(*) from item"
 # The wall-clock time read through SQLite, in UTC milliseconds.
 NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as bigint)"
-NOTE = "select value from note where name = :name"
 
 # Used instead of values that no breaker can have: open since long ago, so that the next request is a probe.
 UNREADABLE: "BreakerValues" = {
@@ -242,7 +241,7 @@ def first_rows(db: "Queries", state: str, limit: int) -> list[tuple[str, int, st
 
 def note(db: "Queries", name: str) -> str:
     """Return a note; '' if it was never set."""
-    return next((str(text) for (text,) in db.rows(NOTE, {"name": name})), "")
+    return next((str(text) for (text,) in db.rows(intake.NOTE, {"name": name})), "")
 
 
 def number(db: "Queries", name: str) -> int:

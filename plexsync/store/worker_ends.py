@@ -31,20 +31,15 @@ def note_end(folder: str, error: str, *, secrets: "tuple[str, ...]" = ()) -> Non
 
     def count(db: "sqlite3.Connection", _schema: int) -> None:
         row = db.execute(intake.NOTE, {"name": WORKER_ENDED}).fetchone()
-        _save(db, after_end(str(row[0]) if row else "", intake.clock(db), line))
+        text = after_end(str(row[0]) if row else "", intake.clock(db), line)
+        db.execute(intake.SAVE_NOTE, {"name": WORKER_ENDED, "value": text})
 
     intake.in_database(folder, count)
 
 
 def note_good_end(folder: str) -> None:
     """Empty the note: the worker ended in good order."""
-    intake.in_database(folder, lambda db, _: _save(db, ""))
-
-
-def _save(db: "sqlite3.Connection", text: str) -> None:
-    db.execute(
-        "insert or replace into note (name, value) values (:name, :value)", {"name": WORKER_ENDED, "value": text}
-    )
+    intake.in_database(folder, lambda db, _: db.execute(intake.SAVE_NOTE, {"name": WORKER_ENDED, "value": ""}))
 
 
 def has_hung(folder: str, since: float) -> bool:
