@@ -189,9 +189,12 @@ def owner_of(fit: Fit, offer: Offer, rivals: Sequence[Claimant]) -> tuple[Owner,
     is_doubted = fit.grade is Grade.ALIKE and _clashes(fit, offer)
     doubt: tuple[Owner, int] = ("look-alike", 0) if is_doubted else ("ours", 0)
     for rival in rivals:
-        grades = tuple(
-            grade_of(rival, part, offer.rules, *_measures(fit, at)) for at, part in enumerate(fit.entry.parts)
-        )
+        # The size alone counts at the part that fits by size, elsewhere size and duration.
+        measures: list[tuple[Measure, ...]] = [("size", "duration")] * len(fit.entry.parts)
+        if fit.by == "size":
+            measures[fit.at] = ("size",)
+        parts = zip(fit.entry.parts, measures, strict=True)
+        grades = tuple(grade_of(rival, part, offer.rules, *compared) for part, compared in parts)
         owner = (
             _against_alike(fit, grades, offer, rival)
             if fit.grade <= Grade.ALIKE
@@ -212,11 +215,6 @@ def _clashes(fit: Fit, offer: Offer) -> bool:
     return all(durations_clash(file, fit.part) for file in same if sizes_agree(file, fit.part))
 
 
-def _measures(fit: Fit, at: int) -> tuple[Measure, ...]:
-    """The measures for a rival's files at a part: only size at the part that fits by size, else size and duration."""
-    return ("size",) if fit.by == "size" and at == fit.at else ("size", "duration")
-
-
 def _against(fit: Fit, grades: Sequence[Grade], offer: Offer, rival: Claimant) -> Owner:
     """The owner of an item that fits at its full path.
 
@@ -229,7 +227,7 @@ def _against(fit: Fit, grades: Sequence[Grade], offer: Offer, rival: Claimant) -
         return "theirs"
     if rival_grade < fit.grade:
         return "look-alike" if _contests(rival, fit, offer.rules) else "ours"
-    if _same_file(offer.scene, rival.scene):
+    if {file.path for file in offer.scene.files} & {file.path for file in rival.scene.files}:
         return "two scenes"
     return _by_evidence(fit, offer, rival)
 
@@ -279,8 +277,3 @@ def _size_fits(scene: Scene, part: Part) -> bool:
 def _remembered_alone(fit: Fit, offer: Offer, rival: Claimant) -> bool:
     owners = offer.owners.get(fit.entry.key, frozenset())
     return fit.entry.key in offer.remembered and rival.scene.id not in owners
-
-
-def _same_file(a: Scene, b: Scene) -> bool:
-    paths = {file.path for file in a.files}
-    return any(file.path in paths for file in b.files)

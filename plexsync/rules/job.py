@@ -352,11 +352,6 @@ CAUSES: tuple[tuple[type[SyncError], Cause], ...] = (
 )
 
 
-def cause_of(error: SyncError) -> Cause:
-    """The cause to store for an error; `BUG` for an error without a rule."""
-    return next((cause for kind, cause in CAUSES if isinstance(error, kind)), Cause.BUG)
-
-
 def outcome_of(error: NeighbourError, *, own: bool = False, desired: str = "") -> Outcome:
     """The outcome for a job whose own request failed.
 
@@ -380,5 +375,5 @@ def outcome_of(error: NeighbourError, *, own: bool = False, desired: str = "") -
 
 def shared_outcome_of(error: NeighbourError) -> Outcome:
     """The outcome for every job of a batch whose shared request failed. Outages, throttles and holds are not counted."""
-    cause = cause_of(error)
+    cause = next((cause for kind, cause in CAUSES if isinstance(error, kind)), Cause.BUG)
     return Waiting(str(error), cause, backoff=not isinstance(error, Unavailable | Throttled | Barred))

@@ -47,7 +47,7 @@ from plexsync.rules.renamed_members import (
     renamed_members,
 )
 from plexsync.rules.text import fold
-from plexsync.rules.undo import begun_anew, is_undone, take_back_plan, with_earlier_value
+from plexsync.rules.undo import begun_anew, is_undone, take_back_plan
 from plexsync.rules.values import (
     Held,
     Value,
@@ -160,10 +160,13 @@ def _to_sync(
     if undone(resolved):
         resolved = dict(begun_anew(resolved))
     kept = kept_fields(resolved)
-    earlier = [name for name, entry in resolved.items() if entry.before is not None and name in values]
-    for name in earlier:
+    earlier = {name: entry for name, entry in resolved.items() if entry.before is not None and name in values}
+    for name, entry in earlier.items():
         if name not in kept:
-            resolved[name] = with_earlier_value(name, resolved[name], held(item, name))
+            # The value from before the undo, or to which a restore of Plex has set the field, if the field still has what
+            # PlexSync left: then Stash's value at the undo counts as new. Any other value there is yours and stays.
+            before = entry.before if is_as_left(name, held(item, name), entry) else None
+            resolved[name] = replace(entry, said=entry.said if before is None else before, before=None)
     cast, actor = values.get("actor", ""), resolved.get("actor")
     if not plain_names or actor is None or set(cast) <= set(actor.said):
         return resolved
@@ -270,8 +273,12 @@ def _resolved_field(
     if remembered and name in PICTURES and any(_is_half_back(sent, now) for sent in sendings):
         return replace(remembered, left=now)
     for sent in reversed(sendings):
-        if _landed(name, sent, now):
-            return _still_undone(remembered, _as_settled(remembered, sent, now), now)
+        is_alike = alike_value(name, now.value, sent.sent.value)
+        if matches(name, now, sent.sent) or (is_alike and not matches(name, now, sent.before)):
+            # It arrived, in whatever spelling: as if it had been read back, with the lock that was sent.
+            result = Held(now.value, sent.sent.locked)
+            learnt = learnt_list(remembered, sent, result) if name in LISTS else learnt_scalar(sent, result)
+            return _still_undone(remembered, learnt, now)
     if name in LISTS:
         return _still_undone(remembered, _after_partial_push(remembered, sendings, now), now)
     if remembered and remembered.undone:
@@ -315,21 +322,6 @@ def _after_repair(name: str, remembered: Remembered, sendings: Sequence[Sending]
         if (members, adopted) == (remembered.ours, remembered.adopted)
         else replace(remembered, ours=members, adopted=adopted)
     )
-
-
-def _landed(name: str, sent: Sending, now: Held) -> bool:
-    """Whether Plex has what the push sent, in whatever spelling."""
-    if matches(name, now, sent.sent):
-        return True
-    return alike_value(name, now.value, sent.sent.value) and not matches(name, now, sent.before)
-
-
-def _as_settled(remembered: Remembered | None, sent: Sending, now: Held) -> Remembered | None:
-    """The memory as if the push had been read back, with the lock that was sent."""
-    result = Held(now.value, sent.sent.locked)
-    if isinstance(now.value, tuple):
-        return learnt_list(remembered, sent, result)
-    return learnt_scalar(sent, result)
 
 
 def _is_edited_since(name: str, sent: Sending, remembered: Remembered | None, now: Held, value: Value | None) -> bool:

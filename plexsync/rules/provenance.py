@@ -198,7 +198,9 @@ def _replay(name: str, value: Value | None, item: Item, history: FieldHistory, r
     remembered, now = result.memory.get(name), held(item, name)
     if name in LISTS:
         names = value if isinstance(value, tuple) else ()
-        replayed = _replayed_list(names, now, remembered, history, item.stamp)
+        state = _replayed_list(names, now, remembered, history, is_older=item.stamp < history.stamp)
+        stamp = history.stamp if state.is_read else item.stamp
+        replayed = state.replayed(names, remembered, stamp) if state.moved else None
     elif value is None and name in (*SCALARS, *PICTURES):
         replayed = _replayed_unread(name, item, remembered, history)
     else:
@@ -282,16 +284,6 @@ def _is_edited_since(
     return not is_earlier and not history.was_own(str(now.value))
 
 
-def _replayed_list(
-    names: tuple[str, ...], now: Held, remembered: Remembered | None, history: FieldHistory, stamp: int
-) -> Replayed | None:
-    """The memory of a list after the pushes that arrived. None if none did."""
-    state = replace(_list_state(names, now, remembered), is_older=stamp < history.stamp)
-    for sent, read, entry in history.traces():
-        state.push(sent, read, entry.salt)
-    return state.replayed(names, remembered, history.stamp if state.is_read else stamp) if state.moved else None
-
-
 @dataclass
 class _ListState:
     """A list while its pushes are replayed. Sets hold keys of names (`fold`); `names` are the names known by their hash.
@@ -349,19 +341,32 @@ class _ListState:
         )
 
 
-def _list_state(names: tuple[str, ...], now: Held, remembered: Remembered | None) -> _ListState:
-    """The list before its pushes are replayed."""
+def _replayed_list(
+    names: tuple[str, ...],
+    now: Held,
+    remembered: Remembered | None,
+    history: FieldHistory,
+    *,
+    is_older: bool = False,
+    whole: bool = False,
+) -> _ListState:
+    """The list after the pushes that arrived. `whole`: see `_ListState.push`."""
     if remembered is None:
-        return _ListState({fold(name): name for name in (*names, *now.value)}, now, now.locked)
-    past = (*remembered.ours.values(), *remembered.left.value, *remembered.said)
-    return _ListState(
-        {fold(name): name for name in (*past, *names, *now.value)},
-        now,
-        remembered.left.locked,
-        own=set(name_keys(tuple(remembered.ours.values()))),
-        in_stash=set(name_keys(remembered.said)),
-        in_plex=set(name_keys(remembered.left.value)),
-    )
+        state = _ListState({fold(name): name for name in (*names, *now.value)}, now, now.locked, is_older=is_older)
+    else:
+        past = (*remembered.ours.values(), *remembered.left.value, *remembered.said)
+        state = _ListState(
+            {fold(name): name for name in (*past, *names, *now.value)},
+            now,
+            remembered.left.locked,
+            own=set(name_keys(tuple(remembered.ours.values()))),
+            in_stash=set(name_keys(remembered.said)),
+            in_plex=set(name_keys(remembered.left.value)),
+            is_older=is_older,
+        )
+    for sent, read, entry in history.traces():
+        state.push(sent, read, entry.salt, whole=whole)
+    return state
 
 
 def _keys(hashes: Sequence[str], by_hash: Mapping[str, str]) -> set[str]:
@@ -435,10 +440,7 @@ def _list_set_back(
     `earlier` is the history up to that moment. Members of PlexSync that are back belong to it. Members that the last
     push left are missing because of the restore (`left_later`: it was after that moment), so they are added again.
     """
-    state = _list_state((), now, None)
-    for sent, read, entry in earlier.traces():
-        state.push(sent, read, entry.salt, whole=True)
-    own = state.own
+    own = _replayed_list((), now, None, earlier, whole=True).own
     if remembered is None:
         back = [name for name in now.value if fold(name) in own]
         original = Held(without_names(now.value, back), locked=False)

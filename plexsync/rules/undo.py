@@ -17,7 +17,6 @@ from plexsync.rules.list_members import (
     without_adopted,
 )
 from plexsync.rules.memory import (
-    is_as_left,
     is_released,
     is_untouched,
     released,
@@ -109,19 +108,6 @@ def _resumed(name: str, remembered: Remembered) -> Remembered | None:
         # Stash's members at the undo may never have been added; PlexSync's own members were.
         return replace(remembered, said=tuple(remembered.ours), undone=TakenBack.NO, before=None)
     return replace(remembered, undone=TakenBack.NO)
-
-
-def with_earlier_value(name: str, remembered: Remembered, now: Held) -> Remembered:
-    """The memory with the value from before the undo, or to which a restore of Plex has set the field.
-
-    If the field still has what PlexSync left, Stash's value at the undo counts as new. Any other value there is yours
-    and stays.
-    """
-    if remembered.before is None:
-        return remembered
-    return replace(
-        remembered, said=remembered.before if is_as_left(name, now, remembered) else remembered.said, before=None
-    )
 
 
 def take_back_plan(values: Mapping[str, Value], item: Item, memory: Memory, resolved: Memory) -> Plan:
