@@ -90,7 +90,7 @@ def wish(house: House, id: int, wish: PlayWish) -> bool:
     worker = house.worker
     recovery = PlaysRecovery(house.store, PlaysFile(house.folder), house.clock, 240_000)
     chosen = wished_plays(house.store, wish, scenes=[id])
-    wishes = WishForPlays(worker.stash, worker.gates, recovery, wish)
+    wishes = WishForPlays(worker.stash.watching, worker.gates, recovery, wish)
     return id in wish_undone(house.store, wishes, house.clock, sorted(chosen), "undo").jobs
 
 
