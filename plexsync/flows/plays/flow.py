@@ -132,8 +132,9 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
         if paired.is_foreign:
             self._identity.check_again(self._gates)
             return {id: PlaysFinding(id, watching, outcome=BEING_LISTED) for id, watching in watched.items()}
-        verdicts = {id: _readable(paired.verdicts[id], paired.items) for id in watched}
-        keys = {id: _keys(verdicts[id], paired.items) for id in watched}
+        found = {id: matched_items(paired.verdicts[id], paired.items) for id in watched}
+        shown = {id: some if isinstance(some, list) else [] for id, some in found.items()}
+        keys = {id: [item.key for item in some] for id, some in shown.items()}
         with self._store.reading() as db:
             items = sorted({key for some in keys.values() for key in some})
             start = self._history.approved_since(db) if since is None else since
@@ -142,16 +143,16 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
             memory, resume = db.plays.of(created), db.watches.of(created)
             holders = db.plays.holders(items)
             remembered = {key: memory.get(id, {}).keys() for id, some in keys.items() for key in some}
-            full = {key: item for key, item in paired.items.items() if isinstance(item, Item)}
-            marks = self.marked.decided(db, [full[key] for key in items], remembered, since=start)
+            every = {item.key: item for some in shown.values() for item in some}
+            marks = self.marked.decided(db, list(every.values()), remembered, since=start)
         plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in marked_plays(marks).items()}}
         kept = self._held_by_others(holders, watched)
         findings = {}
         for id, watching in watched.items():
-            finding = self._finding(watching, verdicts[id], keys[id], plays, memory.get(id, {}), kept)
+            finding = self._finding(watching, found[id], plays, memory.get(id, {}), kept)
             if (plan := finding.plan) is not None:
                 finding = replace(finding, marks={key: marks[key] for key in keys[id] if key in marks})
-                finding = self.resume.joined(finding, [full[key] for key in keys[id]], resume.get(id), since=start)
+                finding = self.resume.joined(finding, shown[id], resume.get(id), since=start)
                 rests = Done() if keys[id] or finding.memory else UNPAIRED
                 finding = settled(finding, plan, self._clock.now(), rests)
             findings[id] = finding
@@ -170,25 +171,24 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
     def _finding(
         self,
         watched: WatchedScene,
-        verdict: Verdict,
-        keys: Sequence[str],
+        items: Sequence[Item] | Waiting | NeighbourError,
         plays: Mapping[str, Mapping[int, PlaySource]],
         memory: Memory,
         kept: Mapping[tuple[str, int], set[int]],
     ) -> PlaysFinding:
         id, now = watched.scene.id, self._clock.now()
-        if isinstance(verdict, NeighbourError):
-            return PlaysFinding(id, watched, error=verdict)
-        if isinstance(verdict, Waiting):
-            return PlaysFinding(id, watched, outcome=verdict)
+        if isinstance(items, NeighbourError):
+            return PlaysFinding(id, watched, error=items)
+        if isinstance(items, Waiting):
+            return PlaysFinding(id, watched, outcome=items)
         listed: dict[int, PlaySource] = {}
-        for key in keys:
-            for moment, source in plays.get(key, {}).items():
+        for item in items:
+            for moment, source in plays.get(item.key, {}).items():
                 if not kept.get((source.item, moment), set()) - {id}:
                     listed.setdefault(moment, source)
         rows, remembered = Counter(watched.plays), with_expiry(memory, self._expiry)
         plan = plan_plays(listed, rows, remembered, now=now, longest=self._expiry.longest)
-        played = frozenset(source.item for key in keys for source in plays.get(key, {}).values())
+        played = frozenset(source.item for item in items for source in plays.get(item.key, {}).values())
         return PlaysFinding(id, watched, memory, plan, listed=listed.keys(), played=played)
 
     def _wanted_back(self, findings: Iterable[PlaysFinding]) -> dict[int, PlaysFinding]:
@@ -318,17 +318,15 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
         return self._undo.undo(tx, id, recalled, mark, now=now)
 
 
-def _readable(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> Verdict:
-    """The verdict, or the error of a matched item that can't be read now: its plays may count."""
-    answers = [items.get(key) for key in verdict.keys] if isinstance(verdict, Matched) else []
-    return next((answer for answer in answers if isinstance(answer, NeighbourError)), verdict)
-
-
-def _keys(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> list[str]:
-    """The rating keys of a matched scene's items that Plex has."""
+def matched_items(
+    verdict: Verdict, items: Mapping[str, Item | NeighbourError]
+) -> list[Item] | Waiting | NeighbourError:
+    """The items of a scene that Plex has; or what it waits for, or why one can't be read now: its values may count."""
     if not isinstance(verdict, Matched):
-        return []
-    return [key for key in verdict.keys if isinstance(items.get(key), Item)]
+        return verdict if isinstance(verdict, Waiting | NeighbourError) else []
+    answers = [items.get(key) for key in verdict.keys]
+    errors = [answer for answer in answers if isinstance(answer, NeighbourError)]
+    return errors[0] if errors else [answer for answer in answers if isinstance(answer, Item)]
 
 
 def left_alone(db: Reader, scenes: Iterable[Scene], scope: Scope) -> set[int]:

@@ -20,7 +20,7 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.errands import RememberedErrand, wait_until, write_canaries
-from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED, left_alone
+from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED, left_alone, matched_items
 from plexsync.flows.plays.history_poll import CROWD
 from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.canaries import LockCanaries
@@ -31,7 +31,6 @@ from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import RATING, RATING_BACK, Done, Gone, Job, Outcome, Waiting, Why
-from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, Plex, PlexWatch, Stash, StashWatch
 from plexsync.rules.ratings import (
     FIELD,
@@ -218,19 +217,18 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
             probed = db.probes.probed()
         findings, now = [], self._clock.now()
         for scene in scenes:
-            verdict = paired.verdicts[scene.id]
-            items = [paired.items.get(key) for key in verdict.keys] if isinstance(verdict, Matched) else []
-            if failed := [error for error in (verdict, *items) if isinstance(error, NeighbourError)]:
-                findings.append(RatingFinding(scene.id, scene, error=failed[0]))
+            items = matched_items(paired.verdicts[scene.id], paired.items)
+            if isinstance(items, NeighbourError):
+                findings.append(RatingFinding(scene.id, scene, error=items))
                 continue
-            read = [item for item in items if isinstance(item, Item) and item.section in sections]
+            read = [] if isinstance(items, Waiting) else [item for item in items if item.section in sections]
             pushed = [
                 push.until for item in read for push in pushings.get((scene.id, item.key), ()) if FIELD in push.fields
             ]
             until = min(self._expiry.until(max(pushed, default=0)), now + self._expiry.longest)
             outcome: Outcome
-            if isinstance(verdict, Waiting):
-                outcome = verdict
+            if isinstance(items, Waiting):
+                outcome = items
             elif not read:
                 outcome = UNPAIRED
             elif scene.id in undone:
