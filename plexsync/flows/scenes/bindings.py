@@ -141,7 +141,10 @@ def pairs_by(
 
     Writes nothing. `limit`: stop when that many are known. Raises NeighbourError if a server can't be asked.
     """
-    ids = _ambiguous(looker.store)
+    pages = pages_of(
+        looker.store, lambda db, after: db.standings.scenes(SceneStatus.AMBIGUOUS, limit=BATCH, after=after), 0
+    )
+    ids = [id for page in pages for id in page]
     pairs: list[Pair] = []
     for number, sights in enumerate(looker.look_at_each(ids), start=1):
         pairs += [pair for sight in sights if (pair := pairing(sight))]
@@ -187,12 +190,6 @@ def bind_pairs(
             bindings_changed(tx)
         progress(min((number + 1) * BATCH, len(pairs)), len(pairs))
     return bound
-
-
-def _ambiguous(store: Database) -> list[int]:
-    """The numbers of all ambiguous scenes."""
-    pages = pages_of(store, lambda db, after: db.standings.scenes(SceneStatus.AMBIGUOUS, limit=BATCH, after=after), 0)
-    return [id for page in pages for id in page]
 
 
 def _pair(sight: Inspection, candidates: Sequence[Candidate]) -> Pair | None:

@@ -7,7 +7,7 @@ wakes the waiting scenes, as after every scan.
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -75,7 +75,9 @@ class Scans:
             if not self._gates.is_open(READ_PLEX):
                 return 0
             sections = self._gates.ask(READ_PLEX, self._plex.sections, of_all=True)
-            self._forget_strangers(sections)
+            for folder in self._folders():
+                if not any(within(folder, section) for section in sections):
+                    self._forget(folder)
             return sum(self._scan_next(section) for section in sections)
         except NeighbourError as error:
             log.info("Plex can't be asked to scan: %s", error)
@@ -94,12 +96,6 @@ class Scans:
                 log.info("library %s is asked to scan a folder, since a scene's file is not there", section.title)
                 return 1
         return 0
-
-    def _forget_strangers(self, sections: Sequence[Section]) -> None:
-        """Forget the folders that are in no library."""
-        for folder in self._folders():
-            if not any(within(folder, section) for section in sections):
-                self._forget(folder)
 
     def _folders(self) -> list[str]:
         with self._lock:

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
-from typing import Generic, TypeVar
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, Ticket
@@ -30,11 +29,26 @@ from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.picture")
 
-K = TypeVar("K")
-T = TypeVar("T")
-
 # The maximum number of pictures that are being read or wait to be asked for.
 AT_ONCE = 4
+# The maximum number of bytes of one batch.
+BATCH_SIZE = 64_000_000
+# Stash sends its stand-in for a picture that exists, too, if it is asked for like this.
+STAND_IN = "?default=true"
+# The number of logos kept in memory, and the largest one in bytes: a larger one is read again for each poster.
+LOGOS, LARGEST_LOGO = 64, 500_000
+# A picture to read: its path, and the tag of the bytes that are known.
+Asked = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class PictureAnswer:
+    """What Stash answered to one request, by its time at `date`. `ticket` is from before the request."""
+
+    ticket: Ticket
+    picture: Picture | None
+    error: NeighbourError | None
+    date: str
 
 
 @dataclass(frozen=True)
@@ -45,21 +59,23 @@ class Readers:
     alive: Callable[[], None]
 
 
-class ReadAhead(Generic[K, T]):
+class ReadAhead:
     """The pictures `due`, in the order in which they will be asked for. For use by one thread.
 
     `reading` is called on that thread, and returns what reads a picture on another one.
     """
 
-    def __init__(self, readers: Readers, due: Iterable[K], reading: Callable[[K], Callable[[], T]]) -> None:
+    def __init__(
+        self, readers: Readers, due: Iterable[Asked], reading: Callable[[Asked], Callable[[], PictureAnswer]]
+    ) -> None:
         self._readers = readers
         self._reading = reading
         self._due = deque(due)
-        self._begun: deque[tuple[K, Future[T]]] = deque()
-        self._passed: list[Future[T]] = []
+        self._begun: deque[tuple[Asked, Future[PictureAnswer]]] = deque()
+        self._passed: list[Future[PictureAnswer]] = []
         self._begin()
 
-    def take(self, key: K) -> T | None:
+    def take(self, key: Asked) -> PictureAnswer | None:
         """A picture, as soon as it is read; None if it is not among those that are due.
 
         Those before it are not needed any more. Raises what its read has raised.
@@ -80,7 +96,7 @@ class ReadAhead(Generic[K, T]):
         self._begun.clear()
         wait([future for future in self._passed if not future.cancel()])
 
-    def _pass_over(self, key: K) -> None:
+    def _pass_over(self, key: Asked) -> None:
         while self._begun and self._begun[0][0] != key:
             self._passed.append(self._begun.popleft()[1])
         # A picture that nobody asks for is not kept in memory.
@@ -96,10 +112,6 @@ class ReadAhead(Generic[K, T]):
             except RuntimeError as error:
                 # The system can't start another thread.
                 raise LocalFault(NO_MEMORY) from error
-
-
-# The maximum number of bytes of one batch.
-BATCH_SIZE = 64_000_000
 
 
 class PictureBatch:
@@ -170,26 +182,6 @@ class PictureBatch:
             return self._contents.get(key, b"")
 
 
-# Stash sends its stand-in for a picture that exists, too, if it is asked for like this.
-STAND_IN = "?default=true"
-# The number of logos kept in memory, and the largest one in bytes: a larger one is read again for each poster.
-LOGOS, LARGEST_LOGO = 64, 500_000
-
-
-# A picture to read: its path, and the tag of the bytes that are known.
-Asked = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class PictureAnswer:
-    """What Stash answered to one request, by its time at `date`. `ticket` is from before the request."""
-
-    ticket: Ticket
-    picture: Picture | None
-    error: NeighbourError | None
-    date: str
-
-
 class StashPictures:
     """The pictures of one Stash. `imaging` tells whether a logo can be drawn; without it, none can.
 
@@ -200,7 +192,7 @@ class StashPictures:
         self.date = ""
         """Stash's time when it answered the last `read`, as an HTTP date."""
         self._readers = readers
-        self._ahead: ReadAhead[Asked, PictureAnswer] | None = None
+        self._ahead: ReadAhead | None = None
         self._stash = stash
         self._gates = gates
         self._imaging = imaging

@@ -23,6 +23,8 @@ from plexsync.store.database import Database, Reader, Writer
 
 # The number of scenes that are redone in one transaction.
 REDONE_TOGETHER = 500
+# The number of scenes that are listed in one snapshot.
+PAGE = 5_000
 
 
 @dataclass
@@ -85,7 +87,7 @@ def sorted_out(db: Reader, ids: Sequence[int], redone: Redone) -> list[int]:
     return ready
 
 
-PAGE = 5_000
+# --- undo ------------------------------------------------------------------------------------------------------------
 
 
 class SceneUndo:

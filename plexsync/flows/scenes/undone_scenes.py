@@ -189,14 +189,15 @@ class UndoneScenes:
         A value that can't be read now may have changed, so the read is retried.
         """
         marked = [(key, memory) for key in keys if undone(memory := past.memories.get((scene.id, key), {}))]
-        profiles = self._profiles_of([key for key, _ in marked], past.profiles)
-        return all(is_undone(memory, self._shown(scene, profiles[key], patient=True).values) for key, memory in marked)
-
-    def _profiles_of(self, keys: Sequence[str], own: Mapping[str, Profile]) -> dict[str, Profile]:
-        """The profile of each item's library; the default one for items that are not in the index."""
+        own = past.profiles
         with self._store.reading() as db:
-            sections = {entry.key: entry.section for entry in db.index.entries(keys)} if own else {}
-        return {key: own.get(sections.get(key, ""), self._rules.profile) for key in keys}
+            entries = db.index.entries([key for key, _ in marked]) if own else ()
+        # The default profile for items that are not in the index.
+        profiles = {entry.key: own[entry.section] for entry in entries if entry.section in own}
+        return all(
+            is_undone(memory, self._shown(scene, profiles.get(key, self._rules.profile), patient=True).values)
+            for key, memory in marked
+        )
 
     def _with_own_targets(
         self,
