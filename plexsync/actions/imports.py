@@ -17,7 +17,7 @@ from plexsync.actions.model import (
 from plexsync.app.imports import in_turn
 from plexsync.app.parts import Parts
 from plexsync.app.turns import OtherImport
-from plexsync.flows.imports.importer import Importer, ImportResult
+from plexsync.flows.imports.importer import ImportResult
 from plexsync.reports.format import many, safe
 from plexsync.reports.imports import outcome_facts, outcome_lines, problem_lines
 
@@ -75,13 +75,12 @@ class UndoImports(Action):
 
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """Take them back while no worker writes. Raises NotPossible while another import writes."""
-
-        def take_back(importer: Importer) -> ImportResult:
-            return importer.take_back(asked.ids, progress=asked.progress)
-
+        config, folder, result = asked.parts.config, asked.parts.folder, ImportResult()
         try:
-            config, folder = asked.parts.config, asked.parts.folder
-            result = in_turn(config, folder, take_back, asked.stopping) if asked.ids else ImportResult()
+            if asked.ids:
+                result = in_turn(
+                    config, folder, lambda one: one.take_back(asked.ids, progress=asked.progress), asked.stopping
+                )
         except OtherImport as error:
             raise NotPossible(str(error)) from None
         lines = list(outcome_lines(result, undo=True))
