@@ -7,7 +7,7 @@ collection is known; from then on scenes carry the title that the collection has
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 from plexsync.rules import template
 from plexsync.rules.choice import Patterns
@@ -126,24 +126,18 @@ class Dressing:
         return cut(_filled(sort, object, text), NAME_LIMIT) if sort else ""
 
 
-class CollectionChoice(Protocol):
-    """The rules of a library that choose the collections of a scene; `plexsync.rules.desired.Profile` has them."""
+@dataclass(frozen=True, kw_only=True)
+class CollectionChoice:
+    """The rules of a library that choose the collections of a scene.
 
-    @property
-    def collections(self) -> frozenset[str]:
-        """The chosen words of `COLLECTIONS`."""
+    `collections` has words of `COLLECTIONS`. `tag_collections` chooses among the tags, and `tag_parents` adds the parents of
+    each chosen one. `dressing` says how the collections are named and dressed.
+    """
 
-    @property
-    def tag_collections(self) -> Patterns:
-        """The tags that become collections."""
-
-    @property
-    def tag_parents(self) -> bool:
-        """Whether the parents of each chosen tag do, too."""
-
-    @property
-    def dressing(self) -> Dressing:
-        """How they are named."""
+    collections: frozenset[str] = frozenset({"studio", "groups"})
+    tag_collections: Patterns = NO_NAMES
+    tag_parents: bool = False
+    dressing: Dressing = field(default_factory=Dressing)
 
 
 # --- what is remembered ----------------------------------------------------------------------------------------------

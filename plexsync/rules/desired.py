@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import accumulate
 from pathlib import PurePosixPath
@@ -14,7 +14,7 @@ from plexsync.rules import template
 from plexsync.rules.added_dates import FIELD as ADDED
 from plexsync.rules.added_dates import added_date
 from plexsync.rules.choice import Patterns
-from plexsync.rules.collections import CollectionObject, Dressing, chosen_tags, objects_of
+from plexsync.rules.collections import CollectionChoice, CollectionObject, chosen_tags, objects_of
 from plexsync.rules.item import FACE, FIELDS, ROLE, beside
 from plexsync.rules.paths import base_name
 from plexsync.rules.plan_records import Note
@@ -49,15 +49,14 @@ _DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(CollectionChoice):
     """The enabled Plex fields (of `plexsync.rules.item.FIELDS`), and what they show.
 
-    `genres`, `labels` and `tag_collections` choose among the tags; `tag_parents` adds the parents of each chosen tag.
-    `collections` names sources in `plexsync.rules.collections.COLLECTIONS`. `content_rating` is the same for every scene.
+    `genres` and `labels` choose among the tags, with `tag_parents`. `content_rating` is the same for every scene.
     `date_added` is a source in `plexsync.rules.added_dates`, '' for none. `poster` and `background` are sources of
     `plexsync.rules.scene.Image` with ", " between them, '' for none: the first that exists is shown. `poster_logo` is the
     corner of the poster for the logo of the studio. `performer_name` is the name of each cast member; `role` and `face`
-    are shown beside it: a text and the address of a picture. `dressing` says how the collections are named and dressed.
+    are shown beside it: a text and the address of a picture.
     """
 
     fields: frozenset[str]
@@ -69,9 +68,6 @@ class Profile:
     content_rating: str = ""
     genres: Patterns = ALL_TAGS
     labels: Patterns = NO_TAGS
-    tag_collections: Patterns = NO_TAGS
-    tag_parents: bool = False
-    collections: frozenset[str] = frozenset({"studio", "groups"})
     poster: str = ""
     background: str = ""
     poster_padding: bool = False
@@ -79,7 +75,6 @@ class Profile:
     poster_logo: str = ""
     role: Template = NO_TEXT
     face: Template = NO_TEXT
-    dressing: Dressing = field(default_factory=Dressing)
 
     def carrying(self, names: Mapping[CollectionObject, str]) -> "Profile":
         """These rules with names of collections that scenes carry instead of those of the templates ('' for none)."""
