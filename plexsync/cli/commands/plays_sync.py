@@ -115,11 +115,8 @@ def _previewed(
     asks = approved is None and not dry
     if asks and not yes and (call.json or not sys.stdin.isatty()):
         raise click.ClickException(FIRST)
-    scenes = FirstScenes()
     with stoppable() as stop, ExitStack() as stack:
-        if to[0]:
-            scenes.file = stack.enter_context(output(to[0], replace=to[1]))
-            scenes.file.write(csv_line(COLUMNS))
+        scenes = FirstScenes(stack.enter_context(output(to[0], replace=to[1])) if to[0] else None)
         bar = stack.enter_context(ProgressBar(start.console, "counting"))
         counted = back.first_run.count(since=begins, take=scenes.take, progress=bar.at, stopping=lambda: bool(stop))
     if counted is None:
@@ -137,23 +134,19 @@ def _previewed(
         "first": counted_facts(counted),
         "scenes": scenes.first,
     }
-
-    def tell() -> None:
-        done = "approved" if asks else "approved already"
-        hint = f"{done}; {worker_hint(parts.someone_works(), start.ask(parts))}"
-        say(paper(), "nothing was written" if dry else hint)
-
-    call.answer({**facts}, tell)
+    call.answer({**facts}, lambda: say(paper(), _ending(start, parts, dry=dry, asks=asks)))
     return FAILED if counted.unread else FINE
 
 
 class FirstScenes:
     """The first scenes that would get plays, how many there are, and the file that gets all of their plays."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: TextIO | None) -> None:
         self.first: list[ScenePlaysFacts] = []
         self.count = 0
-        self.file: TextIO | None = None
+        self.file = file
+        if file is not None:
+            file.write(csv_line(COLUMNS))
 
     def take(self, page: PlaysPage) -> None:
         """Add a page."""
@@ -175,3 +168,11 @@ def _tell(counted: FirstPlays, scenes: FirstScenes, file: str) -> None:
         say(out, line)
     if file:
         say(out, f"every play is listed in {file}")
+
+
+def _ending(start: Begun, parts: Parts, *, dry: bool, asks: bool) -> str:
+    """What happens next."""
+    hint = worker_hint(parts.someone_works(), start.ask(parts))
+    if asks:
+        return f"approved; {hint}"
+    return "nothing was written" if dry else f"approved already; {hint}"
