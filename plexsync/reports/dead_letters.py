@@ -147,9 +147,7 @@ def groups(db: Reader, counts: Mapping[str, int], cause: str | None) -> list[Gro
     chosen = [(name, count) for name, count in counts.items() if cause in (None, name)]
     rows: list[GroupFacts] = []
     for name, count in sorted(chosen, key=lambda pair: (-pair[1], pair[0])):
-        (row,) = (
-            db.jobs.in_state(State.DEAD, error_class=name, limit=1) if name else db.jobs.in_state(State.DEAD, limit=1)
-        )
+        (row,) = db.jobs.in_state(State.DEAD, error_class=name, limit=1)
         rows.append(
             {
                 "cause": name,

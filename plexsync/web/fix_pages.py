@@ -141,8 +141,18 @@ class Rule:
     folder: str = ""
 
 
-def by_duration_rule(_folder: str) -> Rule:
-    """One item has a file of the same name and duration."""
+def rule_of(path: str, folder: str) -> Rule:
+    """By name and duration, or by the one item that has its file in the folder ('' asks for a folder)."""
+    if path == FOLDER:
+        return Rule(
+            pairing=in_folder(folder),
+            path=FOLDER,
+            title="Bind the items in a folder",
+            lead=f"Several items in Plex fit each of these scenes, and just one of them has its file in {folder}. Each "
+            "scene is bound to that one.",
+            none=f"No ambiguous scene has just one candidate in {folder}.",
+            folder=folder,
+        )
     return Rule(
         pairing=by_duration,
         path=DURATION,
@@ -153,25 +163,9 @@ def by_duration_rule(_folder: str) -> Rule:
     )
 
 
-def folder_rule(folder: str) -> Rule:
-    """Several items fit, of which one has its file in the folder; '' asks for a folder."""
-    return Rule(
-        pairing=in_folder(folder),
-        path=FOLDER,
-        title="Bind the items in a folder",
-        lead=f"Several items in Plex fit each of these scenes, and just one of them has its file in {folder}. Each scene is "
-        "bound to that one.",
-        none=f"No ambiguous scene has just one candidate in {folder}.",
-        folder=folder,
-    )
-
-
-RULES = {DURATION: by_duration_rule, FOLDER: folder_rule}
-
-
 def pairs_page(ask: Ask) -> Response:
     """Show the pairs, and the button that binds them."""
-    rule = RULES[ask.here](ask.query.get("folder", ""))
+    rule = rule_of(ask.here, ask.query.get("folder", ""))
     asks = ask.here == FOLDER and not rule.folder
     found, away = ask.look(lambda parts: [] if asks else pairs_by(rule.pairing, parts.looker, limit=PAIRS + 1))
     pairs = found or []
@@ -182,7 +176,7 @@ def pairs_page(ask: Ask) -> Response:
 
 def bind(ask: Ask) -> Response:
     """Bind the pairs that the page has shown."""
-    rule = RULES[ask.here](ask.form.get("folder", ""))
+    rule = rule_of(ask.here, ask.form.get("folder", ""))
     if ask.here == FOLDER and not rule.folder:
         raise Wrong("Say which folder of Plex.")
     agreed = dict(map(_pair_of, ask.form.get("pairs", "").split()))
@@ -214,5 +208,5 @@ routes = [
     action(HERE, mend),
     page(ACCEPT, questions_page),
     action(ACCEPT, accept),
-    *(route for path in RULES for route in (page(path, pairs_page), action(path, bind))),
+    *(route for path in (DURATION, FOLDER) for route in (page(path, pairs_page), action(path, bind))),
 ]
