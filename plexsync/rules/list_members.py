@@ -35,11 +35,17 @@ def list_decision(
         adopts = without_names(now.value, tuple(remembered.ours.values()) if remembered else ())
     elif names and take_over:
         adopts = _adoptable(now, original, remembered)
-    adds, removes = _added(names, now, remembered), removed_members(names, now, remembered, adopts)
+    # Names that are missing in Plex are added if they are new in Stash since the last push; at first, and when PlexSync's
+    # lock is gone, all of them are.
+    adds = missing = without_names(names, _member_keys(now, remembered))
+    has_lock = remembered is not None and not is_lock_gone(remembered, now)
+    if remembered and has_lock:
+        adds = without_names(missing, name_keys(remembered.said))
+    removes = removed_members(names, now, remembered, adopts)
     lock = bool(names) or original.locked
     # If Plex ignored a lock once, the lock is not sent again until something else is sent.
-    settled = lock == now.locked or (bool(names) and remembered is not None and not is_lock_gone(remembered, now))
-    note = _list_note(name, names, now, remembered)
+    settled = lock == now.locked or (bool(names) and has_lock)
+    note = _list_note(name, now, remembered, without_names(missing, adds))
     if not adds and not removes and settled:
         return Decision(_list_memory(names, now, original, remembered, adopts), note=note)
     sending = Sending(names or None, Held((), lock), original, now, adds, removes, adopts=adopts)
@@ -97,30 +103,17 @@ def _list_memory(
     )
 
 
-def _list_note(name: str, names: tuple[str, ...], now: Held, remembered: Remembered | None) -> Note | None:
+def _list_note(name: str, now: Held, remembered: Remembered | None, away: tuple[str, ...]) -> Note | None:
+    """The note about a list. `away`: the names that Stash has, and that stay away from Plex."""
     if remembered is None:
         return None
     if is_lock_gone(remembered, now):
         return Note(name, "reverted", "Plex no longer has our lock; what Stash says is added again")
-    away = without_names(without_names(names, _member_keys(now, remembered)), _added(names, now, remembered))
     if away and not remembered.ours and not name_keys(remembered.said) & name_keys(remembered.left.value):
         return Note(name, "kept", f"Plex did not take them, and has the list as it was: {', '.join(away)}")
     if away:
         return Note(name, "person", f"taken away in Plex since they were written; they stay away: {', '.join(away)}")
     return None
-
-
-def _added(names: tuple[str, ...], now: Held, remembered: Remembered | None) -> tuple[str, ...]:
-    """The names that are new in Stash since the last push and missing in Plex.
-
-    At first, and when PlexSync's lock is gone, all missing names count.
-    """
-    missing = without_names(names, _member_keys(now, remembered))
-    return (
-        missing
-        if remembered is None or is_lock_gone(remembered, now)
-        else without_names(missing, name_keys(remembered.said))
-    )
 
 
 def removed_members(
