@@ -88,5 +88,7 @@ def _by_scene(rows: Iterable[Row]) -> dict[int, RememberedResume]:
     for scene, _, item, moment, count, offset, position, before, sending, until, undo in rows:
         last, sent = Watched(item, Viewing(count, moment, offset)), sending if sending >= 0 else None
         undone = TakenBack.UNDO if undo else TakenBack.NO
-        memory[scene] = RememberedResume(last, position, before, sent, until, undone)
+        # For a mark that a damaged page has changed, nothing is put back.
+        kept = before if undo in ("", "asked") else position
+        memory[scene] = RememberedResume(last, position, kept, sent, until, undone)
     return memory

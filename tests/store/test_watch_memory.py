@@ -9,6 +9,7 @@ from plexsync.rules.item import Viewing
 from plexsync.rules.resume import RememberedResume, Watched
 from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database
+from tests.stores import look
 
 CREATED = "2026-01-02T03:04:05Z"
 KEPT = RememberedResume(Watched("71", Viewing(2, 1_700_000_000, 31_500)), 31_500, 5_000)
@@ -67,6 +68,13 @@ def test_only_an_open_request_is_prolonged(store):
         tx.watches.prolong(7, 50)
         tx.watches.prolong(8, 50)
     assert read(store, 7, 8, 9) == {7: replace(OPEN, until=50), 8: KEPT, 9: OPEN}
+
+
+def test_for_a_mark_that_a_damaged_page_has_changed_nothing_is_put_back(store, folder):
+    save(store, (7, KEPT))
+    with look(folder) as db:
+        db.execute("update resume set undo = 'odd'")
+    assert read(store, 7) == {7: replace(KEPT, before=KEPT.position, undone=TakenBack.UNDO)}
 
 
 def test_random_memories_are_read_as_they_were_saved(store):
