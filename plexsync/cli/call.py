@@ -54,11 +54,11 @@ class Call:
         """The `[[plex]]` entry that this call chooses; '' if it chooses none."""
         return self.plex or os.environ.get("PLEXSYNC_PLEX", "")
 
-    def answer(self, facts: Mapping[str, object], tell: Callable[[], None]) -> None:
+    def answer(self, facts: Mapping[str, object], tell: Callable[[], None] | None = None) -> None:
         """Print `facts` as one JSON object with --json; else print them as text by `tell`."""
         if self.json:
             click.echo(json.dumps(facts, indent=2))
-        else:
+        elif tell is not None:
             tell()
 
     def refused(self, reason: str, done: str = "", /, **facts: object) -> int:
@@ -66,13 +66,13 @@ class Call:
 
         `done` is a line about what was done nevertheless.
         """
-        self.answer({**facts, "error": reason}, lambda: click.echo(done) if done else None)
+        self.answer({**facts, "error": reason}, (lambda: click.echo(done)) if done else None)
         click.echo(f"plexsync: {reason}", err=True)
         return FAILED
 
     def declined(self, action: str, facts: Mapping[str, object]) -> int:
         """Report that you said no, so that nothing was `action`; returns the exit code."""
-        self.answer(facts, lambda: None)
+        self.answer(facts)
         click.echo(f"plexsync: nothing was {action}", err=True)
         return FAILED
 

@@ -70,7 +70,7 @@ def demo(call: Call, scenes: int, store: str, keep: bool) -> int:
     try:
         with ending_orderly(), database(store) as url, Stage.set(scenes, url) as stage:
             summary = Play(stage, screen).perform()
-            call.answer(summary, lambda: None)
+            call.answer(summary)
             if keep:
                 stay(stage, screen)
             else:

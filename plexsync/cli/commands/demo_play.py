@@ -125,15 +125,11 @@ def take_over(stage: Stage, screen: Console) -> Takeover:
 def takeover_rows(facts: TakeoverFacts) -> list[tuple[str, str]]:
     """The rows of the summary."""
     after, first = facts["taken_over_after"], facts["first_edit_after"]
+    by_worker = f"{facts['edits_by_worker']:,} by process {facts['worker']}"
+    by_standby = f"{facts['edits_by_standby']:,} by process {facts['standby']}"
     return [
-        (
-            "edits in Plex by the worker, until it was killed",
-            f"{facts['edits_by_worker']:,} by process {facts['worker']}",
-        ),
-        (
-            "edits in Plex by the standby, which finished",
-            f"{facts['edits_by_standby']:,} by process {facts['standby']}",
-        ),
+        ("edits in Plex by the worker, until it was killed", by_worker),
+        ("edits in Plex by the standby, which finished", by_standby),
         ("from the kill until the standby worked", "never" if after is None else f"{after:.1f} s"),
         ("from the kill until its first edit", "never" if first is None else f"{first:.1f} s"),
     ]
@@ -254,6 +250,10 @@ class Play:
         # Titles edited by hand during the demo, by movie.
         self._by_hand: dict[str, str] = {}
         self._takeover: Takeover | None = None
+        # The movies of each scene.
+        self._movies = {
+            stage.handles.scenes[handle]: tuple(truth.movies) for handle, truth in stage.library.truth.items()
+        }
         self._untouched = {
             handle: stage.plex.item(stage.handles.movies[handle]) for handle in sorted(stage.library.bystanders)
         }
@@ -308,7 +308,7 @@ class Play:
         """Show that an edit in Plex stays while Stash goes on changing other fields."""
         stage = self._stage
         self._act("somebody edits a title in Plex by hand, and its scene gets another summary in Stash")
-        for movie in self._movies(id):
+        for movie in self._movies[id]:
             self._by_hand[movie] = f"Scene {id}, as a person likes it"
             stage.plex.hand_edit(stage.handles.movies[movie], title=self._by_hand[movie])
         details = "Written in Stash after that."
@@ -335,7 +335,7 @@ class Play:
         stage = self._stage
         self._act("somebody watches a movie in Plex: Stash gets the play, it is taken back, and sent again")
         self._run("plays", "sync", "--yes")
-        stage.plex.sessions.finish(stage.handles.movies[self._movies(id)[0]])
+        stage.plex.sessions.finish(stage.handles.movies[self._movies[id][0]])
         self._until(lambda _now: count_plays(stage, id) == 1, quiet=True)
         self._tell_plays(id)
         for command in ("undo", "redo"):
@@ -361,17 +361,11 @@ class Play:
         for line in (done.stdout + done.stderr).splitlines():
             self._say(line)
 
-    def _movies(self, id: int) -> tuple[str, ...]:
-        stage = self._stage
-        return next(
-            tuple(truth.movies) for handle, truth in stage.library.truth.items() if stage.handles.scenes[handle] == id
-        )
-
     def _shown(self, id: int, field: str) -> set[str]:
         """The values that the movies of a scene show in one field."""
         stage = self._stage
         return {
-            str(stage.plex.item(stage.handles.movies[movie]).scalars.get(field) or "") for movie in self._movies(id)
+            str(stage.plex.item(stage.handles.movies[movie]).scalars.get(field) or "") for movie in self._movies[id]
         }
 
     def _edit(self, places: range, words: str) -> list[int]:
@@ -386,22 +380,16 @@ class Play:
         return ids
 
     def _matched(self) -> list[int]:
-        stage = self._stage
-        locked = set(stage.library.hand_locked)
-        return [
-            stage.handles.scenes[handle]
-            for handle, truth in stage.library.truth.items()
-            if truth.movies and not locked & set(truth.movies)
-        ]
+        locked = set(self._stage.library.hand_locked)
+        return [id for id, movies in self._movies.items() if movies and not locked & set(movies)]
 
     def _pushed(self, ids: list[int]) -> int:
         """The number of these scenes that Plex shows with their current title."""
         stage = self._stage
-        movies = {stage.handles.scenes[handle]: truth.movies for handle, truth in stage.library.truth.items()}
         return sum(
             all(
                 stage.plex.item(stage.handles.movies[movie]).scalars.get("title") == stage.stash.scene(id).title
-                for movie in movies[id]
+                for movie in self._movies[id]
             )
             for id in ids
         )

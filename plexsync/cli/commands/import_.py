@@ -96,7 +96,7 @@ def _import(call: Call, start: Begun, stop: Stop, ids: Sequence[int], *, dry: bo
     if agreed and not dry:
         if not yes and not confirmed(_question(agreed)):
             click.echo("plexsync: nothing was changed", err=True)
-            call.answer(import_facts(scenes, counts, dry=dry, outcome=None), lambda: None)
+            call.answer(import_facts(scenes, counts, dry=dry, outcome=None))
             return FAILED
 
         def work(importer: Importer) -> ImportResult:
@@ -104,7 +104,7 @@ def _import(call: Call, start: Begun, stop: Stop, ids: Sequence[int], *, dry: bo
                 return importer.carry_out(agreed, progress=bar.at)
 
         outcome = in_turn(start.config, start.folder, work, stop.event.is_set)
-    call.answer(import_facts(scenes, counts, dry=dry, outcome=outcome), lambda: None)
+    call.answer(import_facts(scenes, counts, dry=dry, outcome=outcome))
     is_well = not any(scene.reason for scene in scenes)
     if outcome:
         for line in () if call.json else outcome_lines(outcome, undo=False):

@@ -149,7 +149,7 @@ def _serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, switch: P
                 shift = Shift(call, stop, report, pages, children, as_needed=as_needed, sign=sign)
                 _work(shift, initial, takes_over=take_over)
         log.info("stopped in good order")
-        call.answer({"outcomes": dict(outcomes)}, lambda: None)
+        call.answer({"outcomes": dict(outcomes)})
         return stop.code
 
 

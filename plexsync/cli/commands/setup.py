@@ -206,7 +206,7 @@ def _folder(call: Call) -> Path:
 
 def _answered(call: Call, facts: Mapping[str, object]) -> int:
     call.json = True
-    call.answer(facts, lambda: None)
+    call.answer(facts)
     return FINE
 
 

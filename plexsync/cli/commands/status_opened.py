@@ -51,7 +51,7 @@ def _tell_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
         call.hide(*own_call.secrets)
     if call.json:
         first = {**servers[0]} if servers and servers[0]["plex"] == calls[0][0] else {}
-        call.answer({**first, "servers": servers, "problem": "\n".join(problems)}, lambda: None)
+        call.answer({**first, "servers": servers, "problem": "\n".join(problems)})
     else:
         out = paper()
         for number, facts in enumerate(sorted(servers, key=lambda facts: urgency(facts["verdict"]))):
@@ -101,7 +101,7 @@ def tell_alone(call: Call, *, scenes: bool) -> int:
             run = noted(db.notes.text(LAST_RUN))
         lone: Iterable[int | UnpairedFacts] = lone_scenes(parts) if scenes else lone_items(parts)
         if call.json:
-            call.answer({"compared": stamp(run), "scenes" if scenes else "items": list(lone)}, lambda: None)
+            call.answer({"compared": stamp(run), "scenes" if scenes else "items": list(lone)})
         elif run is None:
             click.echo("No full comparison has run yet: plexsync reconcile runs one.")
         else:

@@ -85,7 +85,7 @@ class Queued:
         error = {"error": "; ".join(self.refused)} if self.refused and not self.ids else {}
         left_alone = {"ignored": list(self.named.ignored), "undone": list(self.named.undone)}
         left_alone = {name: ids for name, ids in left_alone.items() if ids}
-        call.answer({**facts, **named_facts(self.named), **left_alone, **error}, lambda: None)
+        call.answer({**facts, **named_facts(self.named), **left_alone, **error})
         for words in (*self.refused, unchecked_words(self.named)):
             if words:
                 click.echo(f"plexsync: {words}", err=True)
