@@ -209,7 +209,8 @@ class ItemLosses:
         """
         titles = {fold(section.title) for section in sections}
         unlisted = [row for key, row in rows.items() if key not in {section.key for section in sections}]
-        if any(_is_same(section, rows.get(section.key)) for section in sections):
+        known = [(section.uuid, rows[section.key].uuid) for section in sections if section.key in rows]
+        if any(not uuid or not before or uuid == before for uuid, before in known):
             for row in unlisted:
                 if self._is_used(row.title) and fold(row.title) not in titles:
                     with self._store.reading() as db:
@@ -289,11 +290,6 @@ def _barred(title: str, lost: int, size: int) -> Barred:
         setting="plex_libraries",
         choice=Choice.ITEMS_GONE,
     )
-
-
-def _is_same(section: Section, row: SectionRow | None) -> bool:
-    """Whether a listed library is the known one of its key."""
-    return row is not None and (not row.uuid or not section.uuid or row.uuid == section.uuid)
 
 
 def _numbers(db: Reader, note: str) -> dict[str, int]:

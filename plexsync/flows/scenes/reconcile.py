@@ -43,7 +43,7 @@ from plexsync.rules.setting_question import read
 from plexsync.rules.status_words import BY_MARK, KEPT, SceneStatus, kept_word
 from plexsync.rules.text import fold
 from plexsync.rules.values import held
-from plexsync.store.database import Database, Writer
+from plexsync.store.database import Writer
 
 log = logging.getLogger("PlexSync.reconcile")
 
@@ -57,26 +57,6 @@ SETTLED = ("in step", "person", "undone", "released")
 BATCH = 100
 PAGE = 500
 LOST = 500
-
-
-def note_changed(store: Database, wishes: str, in_use: str) -> None:
-    """Schedule a full comparison if the settings differ from those of the last one.
-
-    The first worker on a database only stores the settings.
-    """
-    with store.reading() as db:
-        noted, prints = db.notes.text(WISHES), db.notes.text(IN_USE)
-        question = read(db.notes.text(ASKED_SETTINGS))
-    if question and question.wishes != wishes:
-        with store.writing() as tx:
-            tx.notes.save(ASKED_SETTINGS, "")
-    if noted not in (CHANGED, wishes, ""):
-        log.info("settings that decide what is synced have changed: a full comparison is due")
-        with store.writing() as tx:
-            tx.notes.save(WISHES, CHANGED)
-    elif noted != CHANGED and (noted, prints) != (wishes, in_use):
-        with store.writing() as tx:
-            note_compared(tx, wishes, in_use)
 
 
 def note_compared(tx: Writer, wishes: str, in_use: str) -> None:
@@ -138,8 +118,23 @@ class Reconciler:
         self.observing: list[Observe] = []
 
     def note_wishes(self) -> None:
-        """Schedule a full comparison if the settings differ from those of the last one. A worker calls this at its start."""
-        note_changed(self._store, self._wishes, self._in_use)
+        """Schedule a full comparison if the settings differ from those of the last one. A worker calls this at its start.
+
+        The first worker on a database only stores the settings.
+        """
+        with self._store.reading() as db:
+            noted, prints = db.notes.text(WISHES), db.notes.text(IN_USE)
+            question = read(db.notes.text(ASKED_SETTINGS))
+        if question and question.wishes != self._wishes:
+            with self._store.writing() as tx:
+                tx.notes.save(ASKED_SETTINGS, "")
+        if noted not in (CHANGED, self._wishes, ""):
+            log.info("settings that decide what is synced have changed: a full comparison is due")
+            with self._store.writing() as tx:
+                tx.notes.save(WISHES, CHANGED)
+        elif noted != CHANGED and (noted, prints) != (self._wishes, self._in_use):
+            with self._store.writing() as tx:
+                note_compared(tx, self._wishes, self._in_use)
 
     def reconcile(
         self,
@@ -334,8 +329,7 @@ class Reconciler:
         # If a scene that was undone is in sync, nothing is left to write that would end its undo.
         end_undone(tx, [id for id, standing in standings.items() if standing in ("in step", KEPT)])
         save_names(tx, sights, now=now)
-        if any(target.old_lists for sight in sights for target in sight.targets):
-            note_old_lists(tx, sights)
+        note_old_lists(tx, sights)
         for observe in self.observing:
             observe(tx, sights, now)
         # What evidence of a restore decided, and the memories that the journal has completed.
