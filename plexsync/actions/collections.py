@@ -28,6 +28,7 @@ from plexsync.reports.collections import (
     collection_changes,
     collection_rows,
     collections_named,
+    in_library,
     object_words,
     part_value,
 )
@@ -70,11 +71,7 @@ def named(store: Database, names: Sequence[str], library: str) -> list[Collectio
 def every(store: Database, chosen: Callable[[CollectionRow], bool], library: str = "") -> list[CollectionRow]:
     """All of these collections, by number, in the library with this title ('' for all)."""
     with store.reading() as db:
-        rows = list(filter(chosen, db.collections.every()))
-        if not library:
-            return rows
-        facts = {entry["id"]: entry for entry in collection_rows(db, rows)}
-    return [row for row in rows if facts[row.id]["library"].casefold() == library.strip().casefold()]
+        return in_library(db, filter(chosen, db.collections.every()), library)
 
 
 def words_of(rows: Sequence[CollectionRow]) -> str:

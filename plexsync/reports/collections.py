@@ -339,11 +339,13 @@ def collections_named(db: Reader, text: str, library: str = "") -> list[Collecti
     rows = db.collections.of([int(text)]) if text.isascii() and text.isdecimal() and len(text) < 16 else {}
     if not rows:
         rows = db.collections.of(namesake.id for namesake in db.collections.by_name([text]))
-    libraries = _libraries(db)
-    titles = {row.id: libraries.get(row.library or row.section, "") for row in rows.values()}
-    return [
-        row for id, row in sorted(rows.items()) if not library or titles[id].casefold() == library.strip().casefold()
-    ]
+    return in_library(db, [row for _, row in sorted(rows.items())], library)
+
+
+def in_library(db: Reader, rows: Iterable[CollectionRow], title: str) -> list[CollectionRow]:
+    """Those of these collections in the library with this title ('' for any)."""
+    libraries, wanted = _libraries(db) if title else {}, title.strip().casefold()
+    return [row for row in rows if not title or libraries.get(row.library or row.section, "").casefold() == wanted]
 
 
 def collections_of_scene(db: Reader, sight: Inspection) -> list[SceneCollection]:
