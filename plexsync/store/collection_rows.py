@@ -3,7 +3,6 @@
 One row per object and library; its id is also that of its job. See `plexsync.rules.collections`.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from plexsync.rules.collections import OWNERS, SOURCES, CollectionObject, CollectionRow, KnownCollection, Owner
@@ -60,7 +59,7 @@ class ReadOnlyCollections(Table):
 
     def of(self, ids: Iterable[int]) -> dict[int, CollectionRow]:
         """Return everything about these collections, by id. Unknown ids are left out."""
-        return {row["id"]: _row(row) for row in self._db.rows(LIST, {"ids": json.dumps(list(ids))})}
+        return {row["id"]: _row(row) for row in self._db.rows(LIST, {"ids": list(ids)})}
 
     def page(self, *, after: int, limit: int) -> list[CollectionRow]:
         """Return up to `limit` collections with an id above `after`, by id."""
@@ -77,7 +76,7 @@ class ReadOnlyCollections(Table):
         """Return the collections of these objects, in all libraries. Objects without one are left out."""
         wanted = set(objects)
         collections: dict[CollectionObject, list[KnownCollection]] = {}
-        for row in self._db.rows(OF_OBJECTS, {"ids": json.dumps(sorted({object.id for object in wanted}))}):
+        for row in self._db.rows(OF_OBJECTS, {"ids": sorted({object.id for object in wanted})}):
             collection = _known(row)
             if collection.object in wanted:
                 collections.setdefault(collection.object, []).append(collection)
@@ -85,12 +84,12 @@ class ReadOnlyCollections(Table):
 
     def by_name(self, names: Iterable[str], *, library: str = "") -> list[KnownCollection]:
         """Return the collections with these names, in any case, in a library ('' for all), by id."""
-        keys = json.dumps(sorted({clean(fold(name)) for name in names}))
+        keys = sorted({clean(fold(name)) for name in names})
         return list(map(_known, self._db.rows(BY_NAME, {"names": keys, "library": library})))
 
     def by_item(self, items: Iterable[str]) -> list[KnownCollection]:
         """Return the objects whose collections have these rating keys, by id."""
-        return list(map(_known, self._db.rows(BY_ITEM, {"items": json.dumps(list(items))})))
+        return list(map(_known, self._db.rows(BY_ITEM, {"items": list(items)})))
 
     def in_order(
         self, stands: Iterable[tuple[str, str]], *, library: str = "", offset: int = 0, limit: int
@@ -99,7 +98,7 @@ class ReadOnlyCollections(Table):
 
         `stands`: those with these standings and states, as `count_all` has them.
         """
-        pairs = json.dumps(sorted(map(":".join, stands)))
+        pairs = sorted(map(":".join, stands))
         values = {"stands": pairs, "library": library, "offset": offset, "limit": limit}
         return list(map(_row, self._db.rows(IN_ORDER, values)))
 
@@ -164,7 +163,7 @@ class Collections(ReadOnlyCollections):
 
     def forget(self, ids: Sequence[int]) -> None:
         """Forget these collections. What PlexSync wrote to them stays in Plex."""
-        self._db.execute(FORGET, {"ids": json.dumps(list(ids))})
+        self._db.execute(FORGET, {"ids": list(ids)})
 
 
 def _names(name: str) -> dict[str, object]:

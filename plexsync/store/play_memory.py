@@ -5,7 +5,6 @@ has under another key by now. The memory is never pruned by age: it is what keep
 again. See `plexsync.rules.plays`.
 """
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
@@ -159,7 +158,7 @@ class ReadOnlyPlays(Table):
 
         A play of an item that is gone from the index belongs to the item that has its file now.
         """
-        values = {"account": account, "items": json.dumps(list(items)), "since": since}
+        values = {"account": account, "items": list(items), "since": since}
         plays: dict[str, dict[int, PlaySource]] = {}
         for asked, moment, item, history_key, _ in self._db.rows(HISTORY, values):
             plays.setdefault(asked, {}).setdefault(moment, PlaySource(item, history_key))
@@ -170,13 +169,13 @@ class ReadOnlyPlays(Table):
         if not plays:
             return set()
         items, since = sorted({item for item, _ in plays}), min(moment for _, moment in plays)
-        values = {"account": account, "items": json.dumps(items), "since": since}
+        values = {"account": account, "items": items, "since": since}
         return {(item, moment) for item, moment in self._db.rows(LISTED, values)}
 
     def moments(self, account: int, items: Iterable[str]) -> dict[str, set[int]]:
         """Return the moments of all the account's saved plays and marks of these items, by item key."""
         moments: dict[str, set[int]] = {}
-        for item, moment in self._db.rows(MOMENTS, {"account": account, "items": json.dumps(list(items))}):
+        for item, moment in self._db.rows(MOMENTS, {"account": account, "items": list(items)}):
             moments.setdefault(item, set()).add(moment)
         return moments
 
@@ -206,7 +205,7 @@ class ReadOnlyPlays(Table):
 
     def heirs(self, account: int, items: Sequence[str]) -> list[str]:
         """Return the items that have the files of those of these items that are gone from the index."""
-        rows = self._db.rows(HEIRS, {"account": account, "items": json.dumps(list(items))})
+        rows = self._db.rows(HEIRS, {"account": account, "items": list(items)})
         return [item for (item,) in rows]
 
     def has_memory(self) -> bool:
@@ -226,7 +225,7 @@ class ReadOnlyPlays(Table):
         return _by_scene(self._listed(scenes, since))
 
     def _listed(self, scenes: Iterable[int], since: int) -> list[Row]:
-        return self._db.rows(LIST, {"scenes": json.dumps(list(scenes)), "since": since})
+        return self._db.rows(LIST, {"scenes": list(scenes), "since": since})
 
     def to_take_back(self) -> list[int]:
         """Return the scenes with plays that you asked to take back, and that are not taken back yet."""
@@ -257,7 +256,7 @@ class ReadOnlyPlays(Table):
     def holders(self, items: Sequence[str]) -> dict[tuple[str, int], set[tuple[int, str]]]:
         """Return the scenes, as id and time of creation, that a play of these items was sent to, or found in, by play."""
         scenes: dict[tuple[str, int], set[tuple[int, str]]] = {}
-        for item, moment, *scene in self._db.rows(HOLDERS, {"items": json.dumps(list(items))}):
+        for item, moment, *scene in self._db.rows(HOLDERS, {"items": list(items)}):
             scenes.setdefault((item, moment), set()).add((scene[0], scene[1]))
         return scenes
 
@@ -354,7 +353,7 @@ class Plays(ReadOnlyPlays):
 
     def forget(self, scenes: Sequence[int]) -> None:
         """Forget everything that is remembered of these scenes."""
-        self._db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
+        self._db.execute(FORGET_SCENES, {"scenes": list(scenes)})
 
 
 def _by_scene(rows: Iterable[Row]) -> dict[int, dict[int, RememberedPlay]]:

@@ -1,6 +1,5 @@
 """Ratings: what is remembered of the rating of each scene and item. See `plexsync.rules.ratings`."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -45,15 +44,15 @@ class ReadOnlyRatings(Table):
 
         What is remembered of another scene that had the id is left out, and so is an item in another library.
         """
-        return _by_item(rows_of(self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}), scenes))
+        return _by_item(rows_of(self._db.rows(LIST, {"scenes": list(scenes)}), scenes))
 
     def of_ids(self, scenes: Sequence[int]) -> dict[tuple[int, str], RememberedRating]:
         """Return what is remembered under these ids, whichever scene has them now."""
-        return _by_item(self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}))
+        return _by_item(self._db.rows(LIST, {"scenes": list(scenes)}))
 
     def in_plex(self, items: Sequence[str]) -> dict[str, int]:
         """Return the rating of these items in Plex when they were last in step. Unknown ones are left out."""
-        return dict(self._db.rows(IN_PLEX, {"items": json.dumps(list(items))}))
+        return dict(self._db.rows(IN_PLEX, {"items": list(items)}))
 
     def scenes(self, *, after: int = 0, limit: int) -> list[int]:
         """Return up to `limit` scenes above `after` of which a rating is remembered, by number."""
@@ -94,7 +93,7 @@ class Ratings(ReadOnlyRatings):
 
     def forget(self, scenes: Sequence[int]) -> None:
         """Forget everything that is remembered of the ratings of these scenes."""
-        self._db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
+        self._db.execute(FORGET_SCENES, {"scenes": list(scenes)})
 
     def forget_all(self) -> None:
         """Forget the ratings of all scenes."""

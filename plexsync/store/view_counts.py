@@ -3,7 +3,6 @@
 See `plexsync.rules.marked_plays`. The views are those of the account of the token.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 
 from plexsync.rules.marked_plays import NEAR, CountedViews
@@ -55,7 +54,7 @@ class ReadOnlyViewCounts(Table):
 
     def of(self, items: Iterable[str]) -> dict[str, CountedViews]:
         """Return what is remembered of the views of these items, by key."""
-        rows = self._db.rows(LIST, {"items": json.dumps(list(items))})
+        rows = self._db.rows(LIST, {"items": list(items)})
         return {row["item"]: CountedViews(row["unexplained"], row["moment"], row["noticed_at"]) for row in rows}
 
     def count_unexplained(self) -> int:

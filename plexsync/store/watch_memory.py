@@ -4,7 +4,6 @@ The memory belongs to the scene that was created at its time, like that of plays
 what you changed in Stash from being written over.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.rules.item import Viewing
@@ -37,11 +36,11 @@ class ReadOnlyWatches(Table):
 
         What is remembered of another scene that had the id is left out.
         """
-        return _by_scene(rows_of(self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}), scenes))
+        return _by_scene(rows_of(self._db.rows(LIST, {"scenes": list(scenes)}), scenes))
 
     def of_ids(self, scenes: Sequence[int]) -> dict[int, RememberedResume]:
         """Return what is remembered under these ids, whichever scene has them now."""
-        return _by_scene(self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}))
+        return _by_scene(self._db.rows(LIST, {"scenes": list(scenes)}))
 
     def to_put_back(self) -> list[int]:
         """Return the scenes whose resume point you asked to put back, and that have not got it yet."""
@@ -80,7 +79,7 @@ class Watches(ReadOnlyWatches):
 
     def forget(self, scenes: Sequence[int]) -> None:
         """Forget what is remembered of these scenes."""
-        self._db.execute(FORGET, {"scenes": json.dumps(list(scenes))})
+        self._db.execute(FORGET, {"scenes": list(scenes)})
 
 
 def _by_scene(rows: Iterable[Row]) -> dict[int, RememberedResume]:

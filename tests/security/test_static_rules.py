@@ -165,7 +165,7 @@ BY_HAND = {
     # They hand on what their callers give, who are held to the same rule; for PostgreSQL, translated.
     "plexsync/store/sqlite.py": {"sql"},
     "plexsync/store/summary.py": {"sql"},
-    "plexsync/store/postgres/connection.py": {"translated.sql", "statements.encode()"},
+    "plexsync/store/postgres/connection.py": {"for_driver(sql)", "statements.encode()"},
     # The name of a schema comes from a setting that takes none but small letters, digits and _; the other statements are
     # those of the layout.
     "plexsync/store/postgres/schema.py": {

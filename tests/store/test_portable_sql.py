@@ -105,7 +105,7 @@ def numbered(sql: str) -> str:
             names.append(match[1])
         return f"${names.index(match[1]) + 1}"
 
-    return re.sub(r"%\((\w+)\)s", number, for_driver(sql).sql).replace("%%", "%")
+    return re.sub(r"%\((\w+)\)s", number, for_driver(sql)).replace("%%", "%")
 
 
 @table(
@@ -130,4 +130,4 @@ def numbered(sql: str) -> str:
     ],
 )  # fmt: skip
 def test_a_statement_is_translated_by_rules(sqlite, translated):
-    assert " ".join(for_driver(sqlite).sql.split()) == translated
+    assert " ".join(for_driver(sqlite).split()) == translated

@@ -1,6 +1,5 @@
 """The connection to PostgreSQL: the same methods as that to SQLite, by psycopg."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,7 +9,7 @@ from psycopg.adapt import Dumper, Loader
 
 from plexsync.rules.errors import LockLost
 from plexsync.store.connection import Connection, Row, Values
-from plexsync.store.postgres.translation import Translated, for_driver
+from plexsync.store.postgres.translation import for_driver
 
 if TYPE_CHECKING:
     from plexsync.store.postgres.worker_lock import WorkerLock
@@ -66,9 +65,8 @@ class PostgresConnection(Connection):
         if not values:
             return 0
         self.statements += 1
-        translated = for_driver(sql)
         with self.driver.cursor() as cursor:
-            cursor.executemany(translated.sql, [_stored(translated, row) for row in values])
+            cursor.executemany(for_driver(sql), values)
             self._changes += cursor.rowcount
             return cursor.rowcount
 
@@ -82,10 +80,9 @@ class PostgresConnection(Connection):
         if not values:
             return []
         self.statements += 1
-        translated = for_driver(sql)
         rows = []
         with self.driver.cursor() as cursor:
-            cursor.executemany(translated.sql, [_stored(translated, row) for row in values], returning=True)
+            cursor.executemany(for_driver(sql), values, returning=True)
             for result in cursor.results():
                 rows.append(result.fetchone())
                 if (result.statusmessage or "").startswith(_WRITES):
@@ -94,10 +91,9 @@ class PostgresConnection(Connection):
 
     def stream(self, sql: str, values: Values = ()) -> Iterator[Row]:
         self.statements += 1
-        translated = for_driver(sql)
         with self.driver.cursor(name=f"stream_{self.statements}") as cursor:
             cursor.itersize = STREAMED
-            yield from cursor.execute(translated.sql, _stored(translated, values))
+            yield from cursor.execute(for_driver(sql), values)
 
     def others_commits(self) -> int:
         return int(self.value(COMMITS)) - self._own_commits
@@ -108,8 +104,7 @@ class PostgresConnection(Connection):
     def cursor(self, sql: str, values: Values = ()) -> "psycopg.Cursor[Any]":
         """Run a statement; returns its cursor, with `fetchone` and `fetchall`."""
         self.statements += 1
-        translated = for_driver(sql)
-        cursor = self.driver.execute(translated.sql, _stored(translated, values))
+        cursor = self.driver.execute(for_driver(sql), values)
         if (cursor.statusmessage or "").startswith(_WRITES):
             self._changes += cursor.rowcount
         return cursor
@@ -154,18 +149,6 @@ class PostgresConnection(Connection):
     def _send(self, statements: str) -> "psycopg.Cursor[Any]":
         """Run one or more statements without parameters, in one exchange."""
         return self.driver.execute(statements.encode(), prepare=False)
-
-
-def _stored(translated: Translated, values: Values) -> Mapping[str, object]:
-    """Return the values of a statement, lists as such."""
-    if not isinstance(values, Mapping):
-        return {}
-    if not translated.lists:
-        return values
-    return {
-        name: json.loads(value) if name in translated.lists and isinstance(value, str) else value
-        for name, value in values.items()
-    }
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------

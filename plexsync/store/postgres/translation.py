@@ -6,7 +6,6 @@ compare byte by byte, and `like` and `nocase` fold the letters of ASCII only; so
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 # Parameters that are lists of numbers; every other list holds texts.
@@ -35,16 +34,8 @@ _WHOLE = re.compile(r"\bcast\(((?!:)(?:[^()]|\((?:[^()]|\([^()]*\))*\))+) as big
 _PARAMETER = re.compile(r"'[^']*'|(?<!:):([a-z_]+)\b")
 
 
-@dataclass(frozen=True)
-class Translated:
-    """A statement with named parameters, and those of them that hold a list, as JSON."""
-
-    sql: str
-    lists: frozenset[str] = frozenset()
-
-
 @lru_cache(maxsize=REMEMBERED)
-def for_driver(sql: str) -> Translated:
+def for_driver(sql: str) -> str:
     """Return a statement as the driver takes it: its parameters are `%(name)s`."""
 
     def named(match: re.Match[str]) -> str:
@@ -55,7 +46,7 @@ def for_driver(sql: str) -> Translated:
         parts += [mechanical[end : match.start()].replace("%", "%%"), named(match)]
         end = match.end()
     parts.append(mechanical[end:].replace("%", "%%"))
-    return Translated("".join(parts), frozenset(_LIST.findall(sql)))
+    return "".join(parts)
 
 
 def by_rules(sql: str) -> str:
