@@ -95,9 +95,7 @@ def _import(call: Call, start: Begun, stop: Stop, ids: Sequence[int], *, dry: bo
     outcome = None
     if agreed and not dry:
         if not yes and not confirmed(_question(agreed)):
-            click.echo("plexsync: nothing was changed", err=True)
-            call.answer(import_facts(scenes, counts, dry=dry, outcome=None))
-            return FAILED
+            return call.declined("changed", import_facts(scenes, counts, dry=dry, outcome=None))
 
         def work(importer: Importer) -> ImportResult:
             with ProgressBar(start.console, "importing") as bar:

@@ -150,13 +150,8 @@ def _set_up(call: Call, given: Given, *, yes: bool) -> int:
         if not is_agreed:
             return call.declined("written", {})
         change.write(kept=kept)
-        over = tuple(overriding(here, findings.settings(call)).values())
-        facts = {
-            "file": str(file),
-            "kept": str(kept) if kept else None,
-            **findings.facts(),
-            "overridden_by": list(over),
-        }
+        over = list(overriding(here, findings.settings(call)).values())
+        facts = {"file": str(file), "kept": str(kept) if kept else None, **findings.facts(), "overridden_by": over}
         call.answer(facts, lambda: _tell(call, file, kept, over))
         return FINE
 
