@@ -11,14 +11,15 @@ import stat
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from rich.console import Console
 
-from plexsync.cli.terminal.screen import ConsoleHandler, filtered_consoles
+from plexsync.cli.call import Call
+from plexsync.cli.terminal.screen import ConsoleHandler, Margin, filtered_consoles
 from validation.redact import RedactingFilter, Redactor
 from validation.sources import ConfigError
 
@@ -34,27 +35,28 @@ EARLY_LINES = 200
 log = logging.getLogger("PlexSync.log")
 
 
-def level_of(environ: Mapping[str, str], *, verbose: bool, usual: str) -> int:
-    """The log level; raises ConfigError if PLEXSYNC_LOG is invalid."""
-    asked = environ.get("PLEXSYNC_LOG", "").strip().lower()
+@contextmanager
+def logged(call: Call, *, level: str) -> Iterator[tuple[Console, RedactingFilter]]:
+    """Log this call to standard error until the block ends, usually from `level` on; libraries from WARNING on.
+
+    Raises ConfigError if PLEXSYNC_LOG is invalid.
+    """
+    asked = os.environ.get("PLEXSYNC_LOG", "").strip().lower()
     if asked and asked not in LEVELS:
         raise ConfigError([f"PLEXSYNC_LOG must be one of {', '.join(LEVELS)}"])
-    return logging.DEBUG if verbose else logging.getLevelNamesMapping()[(asked or usual).upper()]
-
-
-@contextmanager
-def logging_to(console: Console, level: int, redactor: Redactor) -> Iterator[RedactingFilter]:
-    """Log to `console` until the block ends, through the yielded filter. Loggers of libraries are shown from WARNING on."""
-    handler, hiding = ConsoleHandler(console), RedactingFilter(redactor)
+    least = logging.DEBUG if call.verbose else logging.getLevelNamesMapping()[(asked or level).upper()]
+    console = Margin(draws=not call.json)
+    handler, hiding = ConsoleHandler(console), RedactingFilter(Redactor(call.secrets))
+    call.on_secret = lambda: hiding.use(Redactor(call.secrets))
     handler.addFilter(hiding)
     handler.setFormatter(FORMATTER)
     root, logger = logging.getLogger(), logging.getLogger("PlexSync")
     before = root.level, logger.level
-    root.setLevel(max(level, logging.WARNING))
-    logger.setLevel(level)
+    root.setLevel(max(least, logging.WARNING))
+    logger.setLevel(least)
     root.addHandler(handler)
     try:
-        yield hiding
+        yield console, hiding
     finally:
         root.removeHandler(handler)
         handler.close()

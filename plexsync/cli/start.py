@@ -1,6 +1,5 @@
 """The start of a command: read the settings, set up the log, and open the parts on the right folder."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,12 +12,10 @@ from plexsync.app.settings import Settings, SettingsNeed, keep
 from plexsync.app.status_settings import Sources
 from plexsync.app.stored import Stored, address_of, open_store
 from plexsync.cli.call import Call
-from plexsync.cli.logs import level_of, logging_to
+from plexsync.cli.logs import logged
 from plexsync.cli.settings import settings
-from plexsync.cli.terminal.screen import Margin
 from plexsync.store.address import StoreAddress
 from validation.config import PlexSyncConfig
-from validation.redact import RedactingFilter, Redactor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,16 +78,6 @@ class Begun:
         self.meet(parts)
         if self.settings.away and not self.settings.sure:
             raise self.settings.away
-
-
-@contextmanager
-def logged(call: Call, *, level: str) -> Iterator[tuple[Console, RedactingFilter]]:
-    """The log of this call; `level` is the usual one."""
-    level_now = level_of(os.environ, verbose=call.verbose, usual=level)
-    console = Margin(draws=not call.json)
-    with logging_to(console, level_now, Redactor(call.secrets)) as hiding:
-        call.on_secret = lambda: hiding.use(Redactor(call.secrets))
-        yield console, hiding
 
 
 def warn(current: Settings) -> None:

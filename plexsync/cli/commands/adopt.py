@@ -8,8 +8,8 @@ import click
 
 from plexsync.app.settings import settings_in_stash
 from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.logs import logged
 from plexsync.cli.settings import here_of
-from plexsync.cli.start import logged
 from plexsync.cli.terminal.screen import paper
 from plexsync.reports.format import safe
 from plexsync.rules.errors import NeighbourError

@@ -30,10 +30,10 @@ from plexsync.app.setting_change import (
     why_not,
 )
 from plexsync.cli.call import FINE, INTERRUPTED, Call, command
+from plexsync.cli.logs import logged
 from plexsync.cli.settings import here_of, toml_of
 from plexsync.cli.setup.finder import ADDRESS, KEY, STASH, TOKEN, Finder, FoundPaths, Given
 from plexsync.cli.setup.steps import plex_settings, written_rules
-from plexsync.cli.start import logged
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.rules.errors import NeighbourError, Unusable

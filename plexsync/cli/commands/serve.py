@@ -32,9 +32,9 @@ from plexsync.cli.daemon.shift import Shift, recorded
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.standby import Standby
 from plexsync.cli.faults import tell
-from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
+from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone, logged
 from plexsync.cli.settings import here_of, settings, toml_of
-from plexsync.cli.start import logged, warn
+from plexsync.cli.start import warn
 from plexsync.cli.terminal.screen import LiveLine
 from plexsync.cli.version import version
 from plexsync.engine.engine import Idle, ProbeResult, Worked

@@ -30,6 +30,7 @@ from plexsync.app.setting_change import (
 )
 from plexsync.app.settings import PLUGIN, SettingsNeed, settings_in_stash
 from plexsync.cli.call import FINE, Call, Sharing, family
+from plexsync.cli.logs import logged
 from plexsync.cli.settings import here_of, hide, sources, toml_of
 from plexsync.cli.setup.steps import (
     PathLesson,
@@ -41,7 +42,7 @@ from plexsync.cli.setup.steps import (
     reach_of_account,
     servers_of,
 )
-from plexsync.cli.start import begun, logged
+from plexsync.cli.start import begun
 from plexsync.engine.clock import SystemClock
 from plexsync.engine.tickets import READS
 from plexsync.rules.errors import Barred, NeighbourError, SyncError, Unusable
