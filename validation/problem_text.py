@@ -3,7 +3,6 @@
 import difflib
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from validation.redact import one_line
 
@@ -74,13 +73,3 @@ def key_text(name: str) -> str:
 def quoted(text: str) -> str:
     """A short text in quotation marks."""
     return f'"{shortened(text)}"'
-
-
-def file_name(path: Path) -> str:
-    """The name of a file without its folder, on one line."""
-    return shortened(path.name)
-
-
-def full_path(path: Path) -> str:
-    """The path of a file, on one line."""
-    return one_line(str(path))

@@ -27,7 +27,8 @@ from validation.database_settings import SCHEMA, URL, URL_FILE
 from validation.looks import look_of
 from validation.plex_entries import PlexEntry, entries_in, place_of, twice, unknown
 from validation.problem_text import ConfigError as ConfigError
-from validation.problem_text import file_name, full_path, guess, key_text, kind_of, quoted, shortened, value_text
+from validation.problem_text import guess, key_text, kind_of, quoted, shortened, value_text
+from validation.redact import one_line
 from validation.secret_files import secret_in
 
 ENVIRONMENT = "environment"
@@ -337,9 +338,9 @@ def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) ->
     entries = table.pop(plex_entries.KEY, None)
     unknown = _unknown(table)
     for name in unknown[:_MOST_TOLD]:
-        result.problems.append(f"{key_text(name)} in {file_name(path)} is no setting: {guess(name, _SETTINGS)}")
+        result.problems.append(f"{key_text(name)} in {shortened(path.name)} is no setting: {guess(name, _SETTINGS)}")
     if len(unknown) > _MOST_TOLD:
-        result.problems.append(f"{len(unknown) - _MOST_TOLD:,} more names in {file_name(path)} are no settings")
+        result.problems.append(f"{len(unknown) - _MOST_TOLD:,} more names in {shortened(path.name)} are no settings")
     result.warnings += _readers_warning(path, table, entries)
     return _known(table), entries
 
@@ -351,7 +352,7 @@ def _exists(path: Path, result: _Findings) -> bool:
     except FileNotFoundError:
         return False
     except PermissionError:
-        result.unseen.append(f"{full_path(path)} is left out: this user may not look into its folder")
+        result.unseen.append(f"{one_line(str(path))} is left out: this user may not look into its folder")
         return False
     except (OSError, ValueError):
         pass
@@ -360,7 +361,7 @@ def _exists(path: Path, result: _Findings) -> bool:
 
 def _table_in(path: Path) -> dict[str, object]:
     """The content of a settings file. Raises `ConfigError`, which quotes nothing of it, for anything that can't be one."""
-    name, correct = full_path(path), "correct the path (--config, PLEXSYNC_CONFIG)"
+    name, correct = one_line(str(path)), "correct the path (--config, PLEXSYNC_CONFIG)"
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -377,11 +378,11 @@ def _table_in(path: Path) -> dict[str, object]:
         raise ConfigError([f"{name} can't be read: {correct}"]) from None
     if len(content) > _LARGEST_FILE:
         raise ConfigError([f"{name} is larger than 1 MB: that is no settings file"])
-    invalid = f"{file_name(path)} is not valid TOML"
+    invalid = f"{shortened(path.name)} is not valid TOML"
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise ConfigError([f"{file_name(path)} is not UTF-8 text: save it in that encoding"]) from None
+        raise ConfigError([f"{shortened(path.name)} is not UTF-8 text: save it in that encoding"]) from None
     except tomllib.TOMLDecodeError as error:
         # The rest of the parser's message may quote the file.
         place = re.search(r"at line (\d+), column (\d+)\)$", str(error))
@@ -410,7 +411,7 @@ def _readers_warning(path: Path, table: Mapping[str, object], entries: object) -
     if not held or sys.platform == "win32" or not path.stat().st_mode & stat.S_IROTH:
         return []
     return [
-        f"every user of this machine can read {' and '.join(held)} in {full_path(path)}: chmod 600 {full_path(path)}"
+        f"every user of this machine can read {' and '.join(held)} in {one_line(str(path))}: chmod 600 {one_line(str(path))}"
     ]
 
 
