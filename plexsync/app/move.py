@@ -19,7 +19,7 @@ from plexsync.rules.machine import Machine
 from plexsync.store import backup, moving
 from plexsync.store.address import StoreAddress, moved_name
 from plexsync.store.files import SIDES
-from plexsync.store.moving import StoreMove, Tell
+from plexsync.store.moving import Tell
 from plexsync.store.worker_locks import locks_at
 
 # Where a SQLite file is drafted: where it belongs, hooks would write to it.
@@ -74,7 +74,8 @@ def _out_of_file(source: StoreAddress, target: StoreAddress, machine: Machine, t
     names = (moved_name(f"{moment:%Y%m%dT%H%M%SZ}{again}") for again in chain([""], map("-{}".format, count(2))))
     kept = next(path for path in map(file.with_name, names) if not os.path.lexists(path))
     with moving.moving(source, target, machine) as step:
-        rows = _copied(step, tell)
+        step.begin()
+        rows = step.copy(tell)
         backup.save(file, kept)
         step.retire_file()
     _remove(file)
@@ -115,7 +116,8 @@ def _out_of_postgres(source: StoreAddress, target: StoreAddress, machine: Machin
                 raise Unusable(f"{target.path} is there already: rename it, or choose another folder with data_dir")
             draft.folder.mkdir(mode=0o700, exist_ok=True)
         with moving.moving(source, draft, machine) as step:
-            rows = _copied(step, tell)
+            step.begin()
+            rows = step.copy(tell)
             step.retire_schema(target.name, SystemClock().now())
     elif not _goes_on(target, draft):
         raise Unusable(f"{source.name} has moved to {gone.place} already: change database_url")
@@ -135,8 +137,3 @@ def _goes_on(target: StoreAddress, draft: StoreAddress) -> bool:
     if target.is_postgres:
         return moving.copied(target) is not None
     return os.path.lexists(draft.path) and moving.has_arrived(draft)
-
-
-def _copied(step: StoreMove, tell: Tell) -> int:
-    step.begin()
-    return step.copy(tell)
