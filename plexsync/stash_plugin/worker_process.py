@@ -36,10 +36,11 @@ def _life(call: TaskRun) -> str:
 
 
 def start_now(call: TaskRun, before: str) -> None:
-    """Start the worker and check that it runs; on failure, end it and switch back to `before`.
+    """Switch the worker on, start it and check that it runs; on failure, end it and switch back to `before`.
 
     The error contains what the worker has written to its log.
     """
+    switch(call, intake.ON)
     process = None
     try:
         size = launcher.log_size(call.folder)
@@ -84,7 +85,6 @@ def start(call: TaskRun) -> bool:
     if _is_at_work(call, before):
         switch(call, intake.ON)
         return False
-    switch(call, intake.ON)
     start_now(call, before)
     return True
 
@@ -94,7 +94,6 @@ def worker_runs(call: TaskRun) -> bool:
     before = intake.switched(call.folder)
     if before == intake.OFF or _is_at_work(call, before):
         return locked(call)
-    switch(call, intake.ON)
     start_now(call, before)
     return True
 
