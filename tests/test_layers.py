@@ -302,7 +302,9 @@ def files_of_the_repository() -> Iterator[Path]:
 
 
 # Earlier words for what has one word now: how something was taken back is `plexsync.rules.taken_back.TakenBack`.
-SECOND_WORDS = {"Undone", "ChangeState", "CollectionRow.undone"}
+SECOND_WORDS = {"Undone", "ChangeState", "CollectionRow.undone", "ResumeUndo", "PlayState.UNDONE"} | {
+    f"Remembered{what}.undo" for what in ("Play", "Rating", "Resume")
+}
 
 
 def second_words(source: Source) -> Broken:

@@ -152,16 +152,17 @@ class PlaysErrand(RememberedErrand):
     def withdrawn(self, tx: Writer) -> dict[int, RememberedPlay | None]:
         """The memory from before, with the undo that was asked for since."""
         memory = tx.plays.of({self.job.id: self.created_at}).get(self.job.id, {})
-        return {moment: self._withdrawn(moment, memory[moment]) for moment in self.moments if moment in memory}
-
-    def _withdrawn(self, moment: int, now: RememberedPlay) -> RememberedPlay | None:
-        before, begun = self.before[moment], self.opened[moment]
-        if (now.state, now.tries, now.rows_before) != (begun.state, begun.tries, begun.rows_before):
-            # A later attempt has taken the job, and knows better.
-            return now
-        if before is None:
-            return replace(now, state=PlayState.DELETED, tries=0, until=0) if now.undone else None
-        return replace(before, undone=now.undone)
+        withdrawn: dict[int, RememberedPlay | None] = {}
+        for moment in filter(memory.__contains__, self.moments):
+            now, before, begun = memory[moment], self.before[moment], self.opened[moment]
+            if (now.state, now.tries, now.rows_before) != (begun.state, begun.tries, begun.rows_before):
+                # A later attempt has taken the job, and knows better.
+                withdrawn[moment] = now
+            elif before is not None:
+                withdrawn[moment] = replace(before, undone=now.undone)
+            else:
+                withdrawn[moment] = replace(now, state=PlayState.DELETED, tries=0, until=0) if now.undone else None
+        return withdrawn
 
 
 @dataclass(eq=False, kw_only=True)

@@ -71,7 +71,7 @@ class ResumePoints:
             watched,
             finding.watched.position,
             current,
-            duration=_duration(finding.watched),
+            duration=round(files[0].duration * 1000) if (files := finding.watched.scene.files) else 0,
             played_at=_played_at(finding, finding.watched, now),
             now=now,
             longest=self._expiry.longest,
@@ -102,11 +102,6 @@ class ResumePoints:
                 opened=opened,
             )
         ]
-
-
-def _duration(watched: WatchedScene) -> int:
-    """The length of the scene's primary file in ms; 0 if it is unknown."""
-    return round(watched.scene.files[0].duration * 1000) if watched.scene.files else 0
 
 
 def _played_at(finding: PlaysFinding, watched: WatchedScene, now: int) -> int:
