@@ -153,6 +153,17 @@ def test_an_undo_whose_end_is_unknown_is_resolved_by_reading(stage: Stage, write
     assert stage.undo() == type(third)(1)
 
 
+def test_an_undo_goes_on_if_the_answer_to_one_deletion_is_lost(stage: Stage) -> None:
+    id = stage.add(actor=["Ann", "Bo"], genre=None, studio=None)
+    before = stage.scene_json(id)
+    assert stage.run(id, create=True).is_complete
+    stage.house.stash_sim.faults.set(Fault("reset_after", when=lambda request: b"Destroy" in request.body, times=1))
+    first = stage.undo()
+    assert (list(first.failed), [name.name for name in first.destroyed], first.error) == (["performer Bo"], ["Ann"], "")
+    assert stage.undo().is_complete
+    assert (stage.scene_json(id), performers(stage)) == (before, {})
+
+
 # --- what is told of a plan ------------------------------------------------------------------------------------------
 
 

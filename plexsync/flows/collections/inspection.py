@@ -256,7 +256,9 @@ class CollectionLooker:
             ids |= {other.id for other in db.collections.by_name([row.name], library=row.library)}
             ids |= {other.id for other in db.collections.by_item([key]) if other.library == row.library}
             rows = db.collections.of(ids | {row.id}).values()
-        dresser = min(rows, key=_rank)
+        # The least of them: one that has begun, then by source and id.
+        begun = {row.id: bool(row.memory or row.pushing) for row in rows}
+        dresser = min(rows, key=lambda row: (not begun[row.id], SOURCES.index(row.object.source), row.object.id))
         return dresser if dresser.id != row.id else None
 
     def _planned(
@@ -327,8 +329,3 @@ def _has_parted(name: str, dresser: CollectionRow, title: str) -> bool:
     """
     by_stash = dresser.memory.get("title")
     return by_stash is not None and fold(name) not in (fold(str(by_stash.said)), fold(title))
-
-
-def _rank(row: CollectionRow) -> tuple[bool, int, int]:
-    """Of several rows with one collection, the least dresses it: one that has begun, then by source and id."""
-    return not (row.memory or row.pushing), SOURCES.index(row.object.source), row.object.id

@@ -21,7 +21,6 @@ from plexsync.rules.collection_values import named
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError
-from plexsync.rules.plan_records import Memory, Pushing
 from plexsync.rules.records import SectionRow
 from plexsync.rules.renamed_collections import FIELD, added_names
 from plexsync.rules.taken_back import TakenBack
@@ -218,17 +217,12 @@ def is_made_by_us(db: Reader, title: str, members: Sequence[str]) -> bool:
         keys = members[start : start + MEMBERS]
         scenes = sorted({scene for owners in db.memories.pushers(keys).values() for scene in owners})
         memories, pushings = db.memories.of(scenes), db.pushings.of(scenes)
-        given = {
-            pair[1]
-            for pair in {*memories, *pushings}
-            if name in _given_names(memories.get(pair, {}), pushings.get(pair, ()))
-        }
-        if not given.issuperset(keys):
+        given: dict[str, set[str]] = {key: set() for key in keys}
+        for pair in {*memories, *pushings}:
+            # As Stash and as Plex spell them.
+            memory, pushing = memories.get(pair, {}), pushings.get(pair, ())
+            names = {*(memory[FIELD].ours if FIELD in memory else ()), *added_names(memory, pushing)}
+            given.setdefault(pair[1], set()).update(map(fold, names))
+        if not all(name in given[key] for key in keys):
             return False
     return bool(members)
-
-
-def _given_names(memory: Memory, pushing: Sequence[Pushing]) -> set[str]:
-    """The collections of an item, folded, that PlexSync gave to it or may have given, as Stash and as Plex spell them."""
-    in_stash = memory[FIELD].ours if FIELD in memory else ()
-    return {fold(name) for name in (*in_stash, *added_names(memory, pushing))}
