@@ -33,11 +33,6 @@ def differing(machine: Machine, last: WorkerRow) -> tuple[str, ...]:
     return tuple(sorted(name for name in here.keys() & last_settings.keys() if here[name] != last_settings[name]))
 
 
-def waiting_words(row: WorkerRow) -> str:
-    """What a process says that stands by for this worker."""
-    return f"standing by: the worker runs on {row.host}"
-
-
 ALIGN = "make them the same, or start plexsync serve --take-over here once that worker is gone"
 
 

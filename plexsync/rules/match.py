@@ -145,7 +145,9 @@ def _climb(offer: Offer, at_path: list[Fit], held: list[Fit], sized: list[Fit], 
         if verdict := _all_of(judged, steps):
             return verdict
     else:
-        steps.append(Step("path", _nothing_at_path_text(offer)))
+        paths = [target for file in offer.scene.files for target in map_path(file.path, offer.rules)]
+        text = f"No item has the full path {' or '.join(paths)}." if paths else "The scene's path can't be mapped."
+        steps.append(Step("path", text))
     if held:
         # The item with the scene's own file is known, so a look-alike can't be its item.
         return _unclear(_bound_candidates(held, offer), steps)
@@ -332,11 +334,6 @@ def _doubt_text(owner: Reason, rival: int) -> str:
     if owner == "two scenes":
         return f"scene {rival} has this file too"
     return f"it may be scene {rival}'s" if rival else "it lasts quite another time"
-
-
-def _nothing_at_path_text(offer: Offer) -> str:
-    paths = [target for file in offer.scene.files for target in map_path(file.path, offer.rules)]
-    return f"No item has the full path {' or '.join(paths)}." if paths else "The scene's path can't be mapped."
 
 
 # --- whether a bound item is still the one that you bound -------------------------------------------------------------

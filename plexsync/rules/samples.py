@@ -5,11 +5,16 @@ without a worker. The clock may have been set back or ahead in between: samples 
 the requested time are left out. Times are UTC milliseconds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
+# How two samples become one, where that is not the sum: numbers of scenes in a state count at their largest.
+COMBINED: Mapping[str, Callable[[tuple[int, int]], int]] = {
+    "at": min,
+    **dict.fromkeys(("in_step", "waiting", "absent", "dead"), max),
+}
 
 
 @dataclass(frozen=True)
@@ -61,16 +66,5 @@ def buckets(samples: Iterable[Sample], *, start: int, end: int, width: int) -> l
 
 def _together(samples: Sample, other: Sample) -> Sample:
     return Sample(
-        at=min(samples.at, other.at),
-        span=samples.span + other.span,
-        in_step=max(samples.in_step, other.in_step),
-        waiting=max(samples.waiting, other.waiting),
-        absent=max(samples.absent, other.absent),
-        dead=max(samples.dead, other.dead),
-        done=samples.done + other.done,
-        plex=samples.plex + other.plex,
-        stash=samples.stash + other.stash,
-        plex_away=samples.plex_away + other.plex_away,
-        stash_away=samples.stash_away + other.stash_away,
-        minutes=samples.minutes + other.minutes,
+        **{name: COMBINED.get(name, sum)((value, getattr(other, name))) for name, value in vars(samples).items()}
     )

@@ -19,7 +19,7 @@ from plexsync.cli.daemon.shift import Pauses, Shift
 from plexsync.cli.faults import lines_of
 from plexsync.engine.loop import pause_after
 from plexsync.rules.errors import LocalFault, SpoolFault, Unusable
-from plexsync.rules.machine import Machine, differing, refusal_words, waiting_words
+from plexsync.rules.machine import Machine, differing, refusal_words
 from plexsync.rules.records import WorkerRow
 from plexsync.store.worker_locks import shared_locks
 
@@ -134,7 +134,7 @@ class Standby:
 
     def _tell(self, row: WorkerRow, names: tuple[str, ...]) -> None:
         """Log who works, and what keeps this process from taking over, when that changes."""
-        text = waiting_words(row)
+        text = f"standing by: the worker runs on {row.host}"
         if names:
             text += f", and this machine does not take over: {refusal_words(row, names)}"
         if text != self._told:
