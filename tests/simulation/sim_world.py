@@ -4,6 +4,7 @@ Whoever is asked by a wire or a store may be interrupted there: other people act
 chance comes from the seed and all time from one clock, so a seed that fails fails again in the same way.
 """
 
+import gc
 import json
 import logging
 import re
@@ -274,6 +275,8 @@ class World:
             self.process.kill()
             self.process = None
         self._close_others()
+        # A process that was killed while it started can have the file open still.
+        gc.collect()
         put(self.place)
         self.tally[f"our database: {what}"] += 1
         self.tell(f"our database: {what}")
