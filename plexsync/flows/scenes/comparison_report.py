@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from plexsync.flows.scenes.inspection_records import Inspection
@@ -59,13 +58,6 @@ class ComparisonReport:
         """The text from which a comparison that is interrupted after this scene goes on, with the same settings."""
         names = ("began", "scenes", "standing", "wanted", "gone", "holding", *COUNTS)
         return json.dumps({"settings": settings, "after": after, **{name: getattr(self, name) for name in names}})
-
-    def count_evidence(self, sights: Iterable[Inspection], *, is_first: bool) -> None:
-        """Count the scenes for which evidence of a restore decided; `is_first`: and those for which nothing could."""
-        for sight in sights:
-            self.recovered += sight.has_recovered
-            self.kept += sight.has_kept
-            self.undecidable += is_first and sight.is_undecidable
 
 
 def reports(db: Reader) -> list[ComparisonReport]:

@@ -168,7 +168,9 @@ class Reconciler:
                 self._losses.ensure_range(present, after=last, upto=upto)
                 with self._store.writing() as tx:
                     self._compare(tx, sights, report)
-                    self._settle_range(tx, present, report, after=last, upto=upto)
+                    rows = tx.jobs.ids(Kind.SCENE, after=last, upto=upto)
+                    tx.standings.drop(present, after=last, upto=upto)
+                    self._want_gone(tx, [id for id, state in rows if id not in present and state in LEAVING], report)
                     tx.notes.save(CURSOR, report.position(self._settings, upto))
                 last = upto
                 progress(report.scenes, total)
@@ -334,7 +336,10 @@ class Reconciler:
             observe(tx, sights, now)
         # What evidence of a restore decided, and the memories that the journal has completed.
         recovery = self._looker.recovery
-        report.count_evidence(sights, is_first=recovery.is_unproven(tx))
+        is_first = recovery.is_unproven(tx)
+        report.recovered += sum(sight.has_recovered for sight in sights)
+        report.kept += sum(sight.has_kept for sight in sights)
+        report.undecidable += sum(is_first and sight.is_undecidable for sight in sights)
         if completed := recovery.completed(tx, sights):
             self._looker.save(tx, completed, now=now)
             recovery.has_learnt(tx, completed)
@@ -358,13 +363,6 @@ class Reconciler:
             return False
         compared = row.desired or (row.state is State.DEAD and row.cls != "poison")
         return row.state in (State.DEAD, State.DROPPED) and bool(compared) and sight.desired not in ("", row.desired)
-
-    def _settle_range(self, tx: Writer, present: set[int], report: ComparisonReport, *, after: int, upto: int) -> None:
-        """Queue rows of gone scenes above `after`, up to `upto`. `present` are all scenes of Stash in this range."""
-        rows = tx.jobs.ids(Kind.SCENE, after=after, upto=upto)
-        gone = [id for id, state in rows if id not in present and state in LEAVING]
-        tx.standings.drop(present, after=after, upto=upto)
-        self._want_gone(tx, gone, report)
 
     def _lost(self, last: int) -> list[int]:
         """The next rows that are not gone and whose ids are above all of Stash's."""
