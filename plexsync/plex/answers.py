@@ -47,6 +47,10 @@ class FullPage(Page[R], Generic[R]):
     librarySectionUUID: str | None = None
 
 
+# Any body with a container, such as that of a write, in the rare case that it has one.
+NOTHING = msgspec.json.Decoder(Body[dict[str, object]])
+
+
 def rows_of(page: Page[R]) -> list[R]:
     """The rows of a page; raises ValueError if it does not hold as many as it says."""
     check_size(page.size, page.Metadata)

@@ -49,8 +49,6 @@ SECTIONS = msgspec.json.Decoder(Body[answers.LibraryList])
 ENTRIES = msgspec.json.Decoder(Body[Page[answers.EntryAnswer]])
 ITEMS = msgspec.json.Decoder(Body[FullPage[answers.ItemAnswer]])
 IDENTITY = msgspec.json.Decoder(Body[answers.Identity])
-# Any body with a container, such as that of a write, in the rare case that it has one.
-NOTHING = msgspec.json.Decoder(Body[dict[str, object]])
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -206,7 +204,7 @@ class PlexRequests:
         try:
             answer = self.ask("GET", f"/library/metadata/{','.join(keys)}?skipRefresh=1", cap=LISTING_CAP)
             items = read(answer)
-            if not items and not self._wire.decoded(NOTHING, answer.body).MediaContainer.get("Metadata"):
+            if not items and not self._wire.decoded(answers.NOTHING, answer.body).MediaContainer.get("Metadata"):
                 raise self._not_found("with nothing, where Plex says 404")
         except absent:
             middle = len(keys) // 2
@@ -264,7 +262,7 @@ class PlexRequests:
         """Send a write without a body; raises Unavailable if another kind of server answers."""
         body = self.ask("PUT", target).body
         if body.strip():
-            self._wire.decoded(NOTHING, body)
+            self._wire.decoded(answers.NOTHING, body)
 
     def ask(self, method: str, target: str, *, content: bytes = b"", cap: int = ORDINARY_CAP) -> Answer:
         """The answer to one request; a 404 that is not Plex's own says nothing about the requested item."""
@@ -355,9 +353,9 @@ class PlexRequests:
         """What is parsed in the container of an answer; raises Unavailable if it contradicts itself."""
         return self._checked(parse, self._wire.decoded(decoder, answer.body).MediaContainer)
 
-    def _checked(self, parse: Callable[P, T], *data: P.args, **more: P.kwargs) -> T:
+    def _checked(self, parse: Callable[P, T], *read: P.args, **more: P.kwargs) -> T:
         try:
-            return parse(*data, **more)
+            return parse(*read, **more)
         except ValueError:
             failure = self.foreign("with something that contradicts itself")
         raise failure

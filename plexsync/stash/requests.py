@@ -149,10 +149,10 @@ class StashRequests:
             # GraphQL errors can be longer than the part of the body that is read.
             return answer.body.lstrip().startswith(b"{")
 
-    def checked(self, parse: Callable[P, A], *data: P.args, **more: P.kwargs) -> A:
+    def checked(self, parse: Callable[P, A], *read: P.args, **more: P.kwargs) -> A:
         """The parsed data; raises Unavailable if it contradicts itself."""
         try:
-            return parse(*data, **more)
+            return parse(*read, **more)
         except ValueError:
             failure = self._wire.foreign("with something that contradicts itself")
         raise failure
