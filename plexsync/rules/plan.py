@@ -9,12 +9,7 @@ An item whose memory is `undone` is taken back instead (docs/undo.md), as long a
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from plexsync.rules.drift import (
-    all_still_kept,
-    is_bare,
-    kept_fields,
-    still_kept,
-)
+from plexsync.rules.drift import all_still_kept, is_bare, kept_fields, still_kept
 from plexsync.rules.item import LISTS, PICTURES, Item, beside_whom, is_lockless, is_of_person
 from plexsync.rules.list_members import (
     adopted_list,

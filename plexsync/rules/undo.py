@@ -16,14 +16,7 @@ from plexsync.rules.list_members import (
     with_members_left,
     without_adopted,
 )
-from plexsync.rules.memory import (
-    is_released,
-    is_untouched,
-    released,
-    restoring,
-    spelled_as_in_stash,
-    undone,
-)
+from plexsync.rules.memory import is_released, is_untouched, released, restoring, spelled_as_in_stash, undone
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Pushing, Remembered, Sending
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import (

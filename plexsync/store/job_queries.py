@@ -13,15 +13,7 @@ from plexsync.rules.sorting import COMPARED, NUMBER, DeadPlace, Sort
 from plexsync.store import intake
 from plexsync.store.books import ReadOnlyBooks
 from plexsync.store.connection import Connection, Row, Table
-from plexsync.store.counts import (
-    COUNT_DEAD,
-    COUNT_DUE,
-    COUNT_READY,
-    COUNT_RUNNING,
-    COUNT_TO_STASH,
-    IS_RARE,
-    WAITS,
-)
+from plexsync.store.counts import COUNT_DEAD, COUNT_DUE, COUNT_READY, COUNT_RUNNING, COUNT_TO_STASH, IS_RARE, WAITS
 from plexsync.store.scene_order import NAME, TITLE
 from plexsync.store.summary import count_states
 

@@ -4,15 +4,7 @@ import pytest
 
 from plexsync.rules.item import Viewing
 from plexsync.rules.play_wishes import REDO
-from plexsync.rules.resume import (
-    RememberedResume,
-    ResumePlan,
-    Watched,
-    has_written,
-    is_news,
-    newest,
-    plan_resume,
-)
+from plexsync.rules.resume import RememberedResume, ResumePlan, Watched, has_written, is_news, newest, plan_resume
 from plexsync.rules.taken_back import TakenBack
 from tests.tables import table
 

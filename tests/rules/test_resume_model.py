@@ -13,14 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from plexsync.rules.item import Viewing
 from plexsync.rules.play_wishes import REDO
-from plexsync.rules.resume import (
-    RememberedResume,
-    ResumePlan,
-    Watched,
-    has_written,
-    newest,
-    plan_resume,
-)
+from plexsync.rules.resume import RememberedResume, ResumePlan, Watched, has_written, newest, plan_resume
 from plexsync.rules.taken_back import TakenBack
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))

@@ -20,17 +20,7 @@ from plexsync.rules.job import Kind, Why
 from plexsync.store.database import Database
 from tests.patience import HANG
 from tests.torture import forks
-from tests.torture.kill_jobs import (
-    ROOT,
-    SCENES,
-    Reference,
-    a_pass,
-    beats,
-    config_for,
-    environ_for,
-    rows,
-    want_all,
-)
+from tests.torture.kill_jobs import ROOT, SCENES, Reference, a_pass, beats, config_for, environ_for, rows, want_all
 from tests.torture.neighbours import Neighbours
 from tests.torture.score import NAME, Score, workshop
 

@@ -19,14 +19,7 @@ from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.cli.terminal.worker_hint import worker_hint
 from plexsync.flows.plays.first_run import PlaysPage
 from plexsync.flows.plays.history_poll import UnknownAccount, approve_plays
-from plexsync.reports.first_plays import (
-    COLUMNS,
-    csv_line,
-    csv_lines,
-    first_plays_lines,
-    listed,
-    scene_plays_words,
-)
+from plexsync.reports.first_plays import COLUMNS, csv_line, csv_lines, first_plays_lines, listed, scene_plays_words
 from plexsync.reports.format import many, safe
 from plexsync.reports.shapes.plays import FirstPlaysPreview, ScenePlaysFacts
 from plexsync.reports.status import counted_facts

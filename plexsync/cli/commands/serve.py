@@ -14,14 +14,7 @@ import click
 
 from plexsync.app.database_files import lock_of
 from plexsync.app.parts import Parts, opened
-from plexsync.app.settings import (
-    DataFolder,
-    NotSetUp,
-    Settings,
-    SettingsNeed,
-    StashAway,
-    known_place,
-)
+from plexsync.app.settings import DataFolder, NotSetUp, Settings, SettingsNeed, StashAway, known_place
 from plexsync.app.stored import address_of
 from plexsync.app.switches import back_inside
 from plexsync.cli.call import FAILED, Call, command

@@ -32,12 +32,7 @@ from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity, ignored_another
-from plexsync.flows.scenes.scene_matching import (
-    BEING_LISTED,
-    SceneMatcher,
-    Verdict,
-    claimed,
-)
+from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict, claimed
 from plexsync.flows.scenes.undone_scenes import UndoneScenes
 from plexsync.rules.approval import Approval, NoLongerTrue, approval_in, narrowed
 from plexsync.rules.desired import Profile, Wanted, digest, plain_names, wanted

@@ -10,13 +10,7 @@ from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Kind
-from plexsync.rules.journal_entries import (
-    JournalEntry,
-    file_hashes,
-    learnt_fields,
-    read_fields,
-    sent_fields,
-)
+from plexsync.rules.journal_entries import JournalEntry, file_hashes, learnt_fields, read_fields, sent_fields
 from plexsync.rules.memory import is_older
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import JOURNALLED, LAST_RECONCILE, REPAIRED, RESTORED
