@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 from plexsync.app import asking
@@ -87,10 +87,20 @@ def plex_by_address(config: PlexSyncConfig) -> str:
     return ""
 
 
-def _reach(config: PlexSyncConfig) -> dict[str, Any]:
-    """How long every client waits, and whose certificates it trusts."""
-    timeouts = {"connect_timeout": config.plex_connect_timeout, "read_timeout": config.plex_read_timeout}
-    return {**timeouts, "ca_file": config.tls_ca_file}
+class Reach(TypedDict):
+    """How long a client waits (s), and whose certificates it trusts."""
+
+    connect_timeout: float
+    read_timeout: float
+    ca_file: str
+
+
+def _reach(config: PlexSyncConfig) -> Reach:
+    return {
+        "connect_timeout": config.plex_connect_timeout,
+        "read_timeout": config.plex_read_timeout,
+        "ca_file": config.tls_ca_file,
+    }
 
 
 def stash_client(config: PlexSyncConfig, clock: Clock, looks: LookRules, *, alive: Callable[[], None]) -> StashClient:

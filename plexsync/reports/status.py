@@ -100,21 +100,6 @@ def facts_of(
 ) -> "StatusFacts":
     """All facts of `status`; `spooled` counts the waiting and the unreadable events, `began`: when the lock was taken."""
     gates = shown({*summary.breakers, *summary.holds, *summary.paces})
-    setting_change: SettingChangeFacts | None = None
-    if not config.approve_bulk and (question := open_question(summary.asked_settings)):
-        setting_change = {"text": question.text, "scenes": question.scenes, "collections": question.collections}
-    dashboard: DashboardFacts | None = None
-    if has_dashboard and (place := read_place(summary.dashboard)):
-        url, reach, names = place
-        dashboard = {"url": url, "reach": reach, "names": list(names)}
-    libraries: list[LibraryFacts] = [
-        {"key": key, "title": title, "walked_at": stamp(walked_at) if walked_at else None}
-        for key, title, walked_at in summary.sections
-    ]
-    verified: VerifiedFacts | None = None
-    if counts := read_verified(summary.verified):
-        at, in_sync, differ, sample, kept = counts
-        verified = {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample, "kept_fields": kept}
     bare: BareFacts = {
         "at": stamp(summary.now),
         "jobs": summary.jobs,
@@ -136,23 +121,53 @@ def facts_of(
         "outages": _outages(summary),
         "paces": {name: _pace(summary.paces.get(name), summary.now) for name in gates},
         "worker": worker(summary, machines, running=running, began=began, enabled=config.enabled),
-        "dashboard": dashboard,
+        "dashboard": _dashboard(summary) if has_dashboard else None,
         "events": {"waiting": spooled[0], "unread": spooled[1]},
         "edits": edit_facts(summary.edits, summary.lines, running=running),
-        "index": {"items": summary.items, "libraries": libraries},
+        "index": {"items": summary.items, "libraries": _libraries(summary)},
         "last_poll": stamp(noted(summary.last_poll)),
         "last_reconcile": stamp(noted(summary.last_reconcile)),
-        "verified": verified,
+        "verified": _last_verify(summary),
         "plays": _plays(summary),
         "collections": _collections(summary),
         "comparison_due": summary.anew or summary.wishes == CHANGED,
-        "setting_change": setting_change,
+        "setting_change": None if config.approve_bulk else _setting_change(summary),
         "repaired_at": stamp(summary.repaired_at),
         "bulk_approved": config.approve_bulk or summary.approved,
         "old_lists": old_lists_facts(*summary.old_lists),
         "books": _books(summary.books, sum(count for state, count in summary.jobs.items() if state != "idle")),
     }
     return {"verdict": verdict(bare, config.stash_poll_interval), **bare}
+
+
+def _libraries(summary: "Summary") -> "list[LibraryFacts]":
+    return [
+        {"key": key, "title": title, "walked_at": stamp(walked_at) if walked_at else None}
+        for key, title, walked_at in summary.sections
+    ]
+
+
+def _dashboard(summary: "Summary") -> "DashboardFacts | None":
+    """Where the dashboard of a worker that has one is, if that is noted."""
+    if not (place := read_place(summary.dashboard)):
+        return None
+    url, reach, names = place
+    return {"url": url, "reach": reach, "names": list(names)}
+
+
+def _last_verify(summary: "Summary") -> "VerifiedFacts | None":
+    """What `verify` found last."""
+    if not (counts := read_verified(summary.verified)):
+        return None
+    at, in_sync, differ, sample, kept = counts
+    return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample, "kept_fields": kept}
+
+
+def _setting_change(summary: "Summary") -> "SettingChangeFacts | None":
+    """The question of a changed setting that waits for an answer."""
+    if not (question := open_question(summary.asked_settings)):
+        return None
+    return {"text": question.text, "scenes": question.scenes, "collections": question.collections}
 
 
 def queued_plays(waiting: int, since: int | None, error: str | None) -> "QueuedPlays":

@@ -124,6 +124,18 @@ def _plan(
         for name, value in beside_cast(values, resolved).items():
             if not is_outside_cast(name, cast) and name not in kept:
                 steps[name] = _field_decision(name, value, held(item, name), resolved.get(name), policy)
+    return _as_plan(values, item, memory, resolved, steps, renamed)
+
+
+def _as_plan(
+    values: Mapping[str, Value],
+    item: Item,
+    memory: Memory,
+    resolved: dict[str, Remembered],
+    steps: Mapping[str, Decision],
+    renamed: Mapping[str, str],
+) -> Plan:
+    """The plan of these decisions. `resolved` is the memory before them."""
     sending = {name: replace(step.sending, was=resolved.get(name)) for name, step in steps.items() if step.sending}
     for name, step in steps.items():
         put(resolved, name, step.memory)

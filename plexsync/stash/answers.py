@@ -364,17 +364,7 @@ def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
         created_at=answer.created_at,
         updated_at=answer.updated_at,
         images=tuple(_images(answer)),
-        people=tuple(
-            Performer(
-                id=number(one.id),
-                name=one.name,
-                disambiguation=one.disambiguation or "",
-                aliases=tuple(one.alias_list),
-                # `TRANSGENDER_FEMALE` is written as "transgender female".
-                gender=(one.gender or "").replace("_", " ").lower(),
-            )
-            for one in answer.performers
-        ),
+        people=tuple(map(_performer, answer.performers)),
         stash_ids=tuple(entry.endpoint for entry in answer.stash_ids),
         urls=tuple(answer.urls),
         references=tuple(
@@ -387,6 +377,17 @@ def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
         tag_ids_above=tuple(tuple(number(tag.id) for tag in tags) for tags in above),
         group_ids=tuple(number(entry.group.id) for entry in answer.groups),
         group_indexes=tuple(entry.scene_index for entry in answer.groups),
+    )
+
+
+def _performer(answer: PerformerAnswer) -> Performer:
+    return Performer(
+        id=number(answer.id),
+        name=answer.name,
+        disambiguation=answer.disambiguation or "",
+        aliases=tuple(answer.alias_list),
+        # `TRANSGENDER_FEMALE` is written as "transgender female".
+        gender=(answer.gender or "").replace("_", " ").lower(),
     )
 
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from plexsync.engine.flow import Observation
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
-from plexsync.flows.collections.reads import HOME, PROVEN, Batch, CollectionReads, batch_of, concerns, is_made_by_us
+from plexsync.flows.collections.reads import (
+    HOME,
+    PROVEN,
+    CollectionBatch,
+    CollectionReads,
+    batch_of,
+    concerns,
+    is_made_by_us,
+)
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import may_be_its_own
 from plexsync.flows.scenes.inspection_records import PlannedObject
@@ -181,7 +189,7 @@ class CollectionLooker:
                 orders[id] = str(wanted.values[ORDER])
         return orders
 
-    def _early(self, batch: Batch) -> set[int]:
+    def _early(self, batch: CollectionBatch) -> set[int]:
         """The groups that are queued for their order alone while many of their scenes may still come: one look is enough."""
         return {
             row.id
@@ -192,7 +200,7 @@ class CollectionLooker:
 
     # --- findings ----------------------------------------------------------------------------------------------------
 
-    def _finding(self, row: CollectionRow, batch: Batch) -> CollectionFinding:
+    def _finding(self, row: CollectionRow, batch: CollectionBatch) -> CollectionFinding:
         source, section = batch.sources.get(row.id), batch.sections.get(row.id)
         base = CollectionFinding(row.id, row, name=row.name, section=row.section, scenes=row.scenes)
         if isinstance(source, NeighbourError):
@@ -236,7 +244,7 @@ class CollectionLooker:
                 raise
             return replace(base, error=error, item=base.item if error.neighbour is Neighbour.PLEX else "")
 
-    def _owner(self, row: CollectionRow, collection: PlexCollection, batch: Batch) -> Owner:
+    def _owner(self, row: CollectionRow, collection: PlexCollection, batch: CollectionBatch) -> Owner:
         if collection.smart:
             return "foreign"
         key = collection.item.key
@@ -246,7 +254,7 @@ class CollectionLooker:
             is_ours = is_made_by_us(db, collection.item.value("title"), batch.members.get(key, ()))
         return "ours" if is_ours else "foreign"
 
-    def _dressed_by(self, row: CollectionRow, key: str, batch: Batch) -> CollectionRow | None:
+    def _dressed_by(self, row: CollectionRow, key: str, batch: CollectionBatch) -> CollectionRow | None:
         """The row that dresses the collection, if it is that of several objects and this is not the one.
 
         Rows of the same batch may have come to it just now, by a name or a key that is not stored yet.
@@ -266,7 +274,7 @@ class CollectionLooker:
         base: CollectionFinding,
         row: CollectionRow,
         collection: PlexCollection,
-        batch: Batch,
+        batch: CollectionBatch,
     ) -> CollectionFinding:
         """The finding with its plan. Raises NeighbourError if one of its pictures can't be read."""
         section, memory = batch.sections[row.id], row.memory

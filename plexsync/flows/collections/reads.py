@@ -39,7 +39,7 @@ MEMBERS = 500
 
 
 @dataclass
-class Batch:
+class CollectionBatch:
     """A batch of collections: what is known of it, and what the servers have of it.
 
     `rows` and the `sections` of those that are synced, `sources` in Stash, `collections` and the failures by row; `homes` by
@@ -65,7 +65,7 @@ class Batch:
         return [(row, self.sections[id]) for id, row in self.rows.items() if id in self.sections]
 
 
-def batch_of(db: Reader, ids: Sequence[int], undoing: TakenBack, *, redoing: bool) -> Batch:
+def batch_of(db: Reader, ids: Sequence[int], undoing: TakenBack, *, redoing: bool) -> CollectionBatch:
     """What is known of these collections."""
     many = db.jobs.count_unsettled() > MANY_SCENES
     rows, all_sections = db.collections.of(ids), db.sections.all()
@@ -75,7 +75,7 @@ def batch_of(db: Reader, ids: Sequence[int], undoing: TakenBack, *, redoing: boo
     traits = db.probes.present_traits()
     form: CollectionForm = "item" if traits.collection_edits == "item" else "section"
     synced = {id: section for id, section in sections.items() if section}
-    return Batch(rows, synced, form, traits, many, undoing, redoing)
+    return CollectionBatch(rows, synced, form, traits, many, undoing, redoing)
 
 
 class CollectionReads:
@@ -136,7 +136,7 @@ class CollectionReads:
 
     # --- a batch -----------------------------------------------------------------------------------------------------
 
-    def read(self, batch: Batch) -> None:
+    def read(self, batch: CollectionBatch) -> None:
         """Read what matters of a batch from Plex, and the orders of its groups from Stash."""
         self._add(batch, {row.id: row.item for row, _ in batch.synced() if row.item and row.owner != "foreign"})
         self._add(batch, self._found(batch))
@@ -157,7 +157,7 @@ class CollectionReads:
                 groups.add(row.object.id)
         batch.groups = self.group_orders(groups)
 
-    def _add(self, batch: Batch, keys: Mapping[int, str]) -> None:
+    def _add(self, batch: CollectionBatch, keys: Mapping[int, str]) -> None:
         """Read these collections by row. One in another library than its row's is none of it: its key was dealt anew."""
         answers = self.of(keys.values()) if keys else {}
         for id, key in keys.items():
@@ -167,7 +167,7 @@ class CollectionReads:
             elif answer is not None and answer.item.section == batch.sections[id].key:
                 batch.collections[id] = answer
 
-    def _found(self, batch: Batch) -> dict[int, str]:
+    def _found(self, batch: CollectionBatch) -> dict[int, str]:
         """The keys of the others, by their names: that which scenes carry, or that of the template.
 
         One that was not ours is looked for as well: scenes may carry another name by now.

@@ -17,7 +17,7 @@ from plexsync.flows.scenes.push import (
     PATIENCE,
     PICTURE_REQUESTS,
     SceneJournal,
-    ScenePush,
+    ScenePushFlow,
     SceneWrite,
     record_left_out,
     save_choices,
@@ -36,7 +36,7 @@ from plexsync.rules.scene import Scene
 from plexsync.store.database import Writer
 
 
-class SceneFlow(SceneUndo, ScenePush):
+class SceneFlow(SceneUndo, ScenePushFlow):
     """Keeps scenes in sync. `scans` requests scans for files that are not in Plex, if that is enabled.
 
     `observing` are told the inspected scenes, in the transaction that saves them, for what else depends on their items.

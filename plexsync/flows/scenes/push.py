@@ -260,7 +260,7 @@ class ObjectFlow(Flow[F, W]):
         return pictures.read_back(item, before, plan, write.uploaded, traits, unreadable)
 
 
-class ScenePush(ObjectFlow[Inspection, SceneWrite]):
+class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
     """The part of the flow of scenes that sends edits, and reads items back."""
 
     _looker: Looker
