@@ -17,7 +17,7 @@ from random import Random
 
 from bench.requests import ROOT, TOKEN
 from plexsync.app.dressing import collection_dressing
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.plex.artwork import key_of
 from plexsync.simulator.plex_server import CollectionSnapshot, PlexSim
 from plexsync.simulator.stash_images import png
@@ -83,8 +83,8 @@ class Library:
         self.section = plex.add_section("Movies", locations=("/media",), agent="tv.plex.agents.movie")
         self.members: dict[str, list[tuple[int, str]]] = {}
         self.created: list[tuple[int, str]] = []
-        dice = Random("dressed")
-        for n in dice.sample(range(scenes), scenes):
+        rng = Random("dressed")
+        for n in rng.sample(range(scenes), scenes):
             self._add(n)
         for n, (kind, name) in enumerate(self.all_names()):
             word, picture = ("synopsis", "front_image") if kind == "group" else ("details", "image")
@@ -207,7 +207,7 @@ def _compared(library: Library, folder: str, collections: int) -> str:
         stash_api_key=KEY,
         **SETTINGS,  # type: ignore[arg-type]
     )
-    with opened(config, Path(folder)) as parts:
+    with open_parts(config, Path(folder)) as parts:
         comparison = collection_dressing(parts).comparison
         comparison.compare()
         library.plex.clear_log()

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.town import ROOT
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.records import BreakerRow
@@ -59,7 +59,7 @@ def report() -> Iterator[str]:
 
 def _fill(folder: Path) -> None:
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20)
-    with opened(config, folder) as parts, parts.store.writing() as tx:
+    with open_parts(config, folder) as parts, parts.store.writing() as tx:
         for scene in range(1, SCENES + 1):
             tx.jobs.want(Kind.SCENE, scene, Why.SWEEP, parts.clock.now())
         now = parts.clock.now()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.town import KEY, ROOT, TOKEN, Neighbour, Told
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.flows.scenes.reconcile import BATCH, PAGE
 from validation.config import PlexSyncConfig
 
@@ -104,7 +104,7 @@ def _compared(what: str, scenes: int, plex: Neighbour, stash: Neighbour, folder:
 def _looked(plex: Neighbour, stash: Neighbour, folder: str) -> tuple[int, int]:
     """The number of requests of a poll without changes."""
     config = PlexSyncConfig(plex_url=plex.url, plex_token=TOKEN, stash_url=stash.url, stash_api_key=KEY, poster="none")
-    with opened(config, Path(folder)) as parts:
+    with open_parts(config, Path(folder)) as parts:
         for _ in range(3):
             time.sleep(2)
             plex.clear()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 
-def out_of_sight(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def out_of_inspection(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """From now on nothing can be found or made in this folder, as where its mode says so."""
     inside = str(folder.resolve()) + os.sep
     real = {name: getattr(os, name) for name in ("stat", "lstat", "open", "mkdir")}

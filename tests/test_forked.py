@@ -141,7 +141,7 @@ def test_what_is_written_to_it_comes_back_and_errors_may_go_where_the_answer_goe
     assert done.stdout == "éa\nwhy\n"
 
 
-def test_two_of_them_throw_different_dice() -> None:
+def test_two_of_them_throw_different_rng() -> None:
     program = "import random, uuid; print(random.random(), uuid.uuid4())"
     assert len({forked.run(["-c", program], env=ENVIRON, capture_output=True).stdout for _ in range(2)}) == 2
 

@@ -41,7 +41,7 @@ def _template(number: int, entry: object) -> tuple[str, str]:
         )
     if not text:
         raise ValueError(f"must have a template behind each =>; template {number} has none")
-    template.parsed(text, TEMPLATE_NAMES)
+    template.parse_template(text, TEMPLATE_NAMES)
     return source.lower(), text
 
 
@@ -50,7 +50,7 @@ def by_source(checked: tuple[str, ...]) -> dict[Source, Template]:
     texts = {source: text for source, arrow, text in (entry.partition(_ARROW) for entry in checked) if arrow}
     others = next((entry for entry in checked if _ARROW not in entry), "")
     return {
-        source: template.parsed(text, TEMPLATE_NAMES)
+        source: template.parse_template(text, TEMPLATE_NAMES)
         for word, source in TEMPLATE_SOURCES.items()
         if (text := texts.get(word, others))
     }

@@ -408,8 +408,8 @@ class PlexSyncConfig(CollectionSettings, DatabaseSettings):
     def log_config(self) -> None:
         """Write one INFO record to the log `PlexSync.config`: each setting as name=value, no secret, no media path."""
         hidden = Redactor(secret for secret in self.secrets if len(secret) >= _SHORTEST_TELLING_SECRET)
-        shown = (f"{name}={hidden.redact(_shown(name, getattr(self, name)))}" for name, _ in _in_order())
-        _log.info("settings: %s", " ".join(shown))
+        visible = (f"{name}={hidden.redact(_format_value(name, getattr(self, name)))}" for name, _ in _in_order())
+        _log.info("settings: %s", " ".join(visible))
 
 
 def _telling_pieces(url: str) -> list[str]:
@@ -422,7 +422,7 @@ def _telling_pieces(url: str) -> list[str]:
     ]
 
 
-def _shown(name: str, value: object) -> str:
+def _format_value(name: str, value: object) -> str:
     """A value for the log. Texts that could be misread are quoted."""
     if name in SECRETS:
         return MASK if value else "(not set)"

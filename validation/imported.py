@@ -49,7 +49,7 @@ class Imported:
     unsupported: tuple[str, ...] = ()
 
 
-def imported(settings: Mapping[str, object]) -> Imported:
+def import_settings(settings: Mapping[str, object]) -> Imported:
     """The PlexSync settings for Stash2Plex's plugin settings. Values are not checked here: `load` checks them."""
     lines = {name: value for name, value in sorted(settings.items()) if value is not None and not is_emptied(value)}
     own: dict[str, object] = {SAME[name]: value for name, value in lines.items() if name in SAME}

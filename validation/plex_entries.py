@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from validation.config import PlexSyncConfig
-from validation.problem_text import guess, key_text, kind_of, quoted
+from validation.problem_text import guess, key_text, kind_of, quote
 from validation.secret_files import secret_in
 
 KEY = "plex"
@@ -73,7 +73,7 @@ def entries_in(value: object, file: str, environ: Mapping[str, str]) -> tuple[tu
     valid = [*variables, *(f"{variable}{_FILE}" for variable in variables)]
     fields = [*valid, TOKEN_VARIABLE.rstrip("_"), f"{TOKEN_VARIABLE}FILE"]
     reading.problems += [
-        f"{quoted(variable)} in the environment is no setting: {guess(variable.upper(), fields)}"
+        f"{quote(variable)} in the environment is no setting: {guess(variable.upper(), fields)}"
         for variable in sorted(environ)
         if is_token_variable(variable) and variable not in valid
     ]

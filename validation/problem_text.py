@@ -30,7 +30,7 @@ def value_text(value: object) -> str:
         case int() | float() if not abs(value) >= _LARGEST_SHOWN:
             return str(value)
         case str() if 0 < len(value) <= _LONGEST_SHOWN:
-            return quoted(value)
+            return quote(value)
         case _:
             return kind_of(value)
 
@@ -59,7 +59,7 @@ def guess(name: str, names: Iterable[str]) -> str:
     return f"did you mean {lowered[near[0]]}?" if near else "docs/settings.md lists them all"
 
 
-def shortened(text: str) -> str:
+def shorten(text: str) -> str:
     """One line of at most 60 characters, cut with an ellipsis."""
     return one_line(text if len(text) <= 60 else text[:60] + "…")
 
@@ -67,9 +67,9 @@ def shortened(text: str) -> str:
 def key_text(name: str) -> str:
     """An unknown name, unless it may be a secret on the wrong side of the equals sign."""
     telling = len(name) <= _LONGEST_SHOWN or re.fullmatch(r"[a-z]{1,15}([_-][a-z]{1,15})*", name)
-    return quoted(name) if telling else f"a name of {len(name)} characters"
+    return quote(name) if telling else f"a name of {len(name)} characters"
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A short text in quotation marks."""
-    return f'"{shortened(text)}"'
+    return f'"{shorten(text)}"'

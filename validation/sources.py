@@ -27,7 +27,7 @@ from validation.database_settings import SCHEMA, URL, URL_FILE
 from validation.looks import look_of
 from validation.plex_entries import PlexEntry, entries_in, place_of, twice, unknown
 from validation.problem_text import ConfigError as ConfigError
-from validation.problem_text import guess, key_text, kind_of, quoted, shortened, value_text
+from validation.problem_text import guess, key_text, kind_of, quote, shorten, value_text
 from validation.redact import one_line
 from validation.secret_files import secret_in
 
@@ -146,10 +146,10 @@ def load_servers(
     secret_files = _from_secret_files(environ, result)
     overrides = sources.get("overrides", {})
     for name in _unknown(overrides):
-        result.problems.append(f"{quoted(name)} on the command line is no setting: {guess(name, _SETTINGS)}")
+        result.problems.append(f"{quote(name)} on the command line is no setting: {guess(name, _SETTINGS)}")
     stash = _from_stash(plugin_settings or {}, result)
     toml, raw_entries = _from_toml(toml_path, result, may_be_missing=sources.get("may_be_missing", False))
-    file = shortened(toml_path.name) if toml_path else TOML
+    file = shorten(toml_path.name) if toml_path else TOML
     entries, problems = entries_in(raw_entries, file, environ)
     result.problems += problems
     values: dict[str, object] = {}
@@ -160,7 +160,7 @@ def load_servers(
         (TOML, toml),
         (NAMED_FILE, secret_files),
         (ENVIRONMENT, environment),
-        (COMMAND_LINE, _known(overrides)),
+        (COMMAND_LINE, _known_values(overrides)),
     ):
         values.update(settings)
         origin.update(dict.fromkeys(settings, source))
@@ -265,7 +265,7 @@ def _read_url_file(values: dict[str, object], origin: dict[str, str], result: _F
         result.problems.append(f"{where} {error}")
 
 
-def _known(values: Mapping[str, object]) -> dict[str, object]:
+def _known_values(values: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in values.items() if name in _SETTINGS and value is not None}
 
 
@@ -276,8 +276,8 @@ def _unknown(values: Mapping[str, object]) -> list[str]:
 def _from_stash(values: Mapping[str, object], result: _Findings) -> dict[str, object]:
     """The plugin's settings. Stash keeps values of older versions that you can't remove there, so they are no error."""
     for name in _unknown(values):
-        result.warnings.append(f"{quoted(name)} in the plugin settings in Stash is no setting and has no effect")
-    setting = {name: value for name, value in _known(values).items() if not is_emptied(value)}
+        result.warnings.append(f"{quote(name)} in the plugin settings in Stash is no setting and has no effect")
+    setting = {name: value for name, value in _known_values(values).items() if not is_emptied(value)}
     for name in NOT_FROM_STASH:
         if setting.pop(name, None) is not None:
             result.warnings.append(f"{name} in the plugin settings in Stash has no effect: set it in {TOML}")
@@ -298,7 +298,7 @@ def _from_environment(environ: Mapping[str, str], result: _Findings) -> dict[str
             continue
         if variable.upper().startswith(_PREFIX) and not plex_entries.is_token_variable(variable):
             hint = guess(variable.upper(), fields)
-            result.problems.append(f"{quoted(variable)} in the environment is no setting: {hint}")
+            result.problems.append(f"{quote(variable)} in the environment is no setting: {hint}")
     present = {variable: name for variable, name in names.items() if variable in environ}
     # PLEXSYNC_DATABASE_URL_FILE is a setting as well: empty, it counts as not set, like each name of a secret's file.
     return {
@@ -338,11 +338,11 @@ def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) ->
     entries = table.pop(plex_entries.KEY, None)
     unknown = _unknown(table)
     for name in unknown[:_MOST_TOLD]:
-        result.problems.append(f"{key_text(name)} in {shortened(path.name)} is no setting: {guess(name, _SETTINGS)}")
+        result.problems.append(f"{key_text(name)} in {shorten(path.name)} is no setting: {guess(name, _SETTINGS)}")
     if len(unknown) > _MOST_TOLD:
-        result.problems.append(f"{len(unknown) - _MOST_TOLD:,} more names in {shortened(path.name)} are no settings")
+        result.problems.append(f"{len(unknown) - _MOST_TOLD:,} more names in {shorten(path.name)} are no settings")
     result.warnings += _readers_warning(path, table, entries)
-    return _known(table), entries
+    return _known_values(table), entries
 
 
 def _exists(path: Path, result: _Findings) -> bool:
@@ -378,11 +378,11 @@ def _table_in(path: Path) -> dict[str, object]:
         raise ConfigError([f"{name} can't be read: {correct}"]) from None
     if len(content) > _LARGEST_FILE:
         raise ConfigError([f"{name} is larger than 1 MB: that is no settings file"])
-    invalid = f"{shortened(path.name)} is not valid TOML"
+    invalid = f"{shorten(path.name)} is not valid TOML"
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise ConfigError([f"{shortened(path.name)} is not UTF-8 text: save it in that encoding"]) from None
+        raise ConfigError([f"{shorten(path.name)} is not UTF-8 text: save it in that encoding"]) from None
     except tomllib.TOMLDecodeError as error:
         # The rest of the parser's message may quote the file.
         place = re.search(r"at line (\d+), column (\d+)\)$", str(error))
@@ -444,7 +444,7 @@ def _where(name: str, source: str, file: str) -> str:
         ENVIRONMENT: f"in {_SETTINGS[name].variable}",
         NAMED_FILE: f"in the file that {_SETTINGS[name].variable}_FILE names",
         NAMED_BY_SETTING: f"in the file that {name}_file names",
-        TOML: f"in {shortened(file)}",
+        TOML: f"in {shorten(file)}",
         STASH: "in the plugin settings in Stash",
         LOOK: "from the look",
         DEFAULT: f"(default {_SETTINGS[name].default})",

@@ -229,7 +229,7 @@ def whole_template(value: str) -> str:
 
 def performer_name(value: str) -> str:
     """As `role_text`, but with at least one value in it."""
-    if not template.parsed(role_text(value), ROLE_NAMES).names:
+    if not template.parse_template(role_text(value), ROLE_NAMES).names:
         raise ValueError("must have a value of the performer in braces: {name} is the name alone")
     return value
 
@@ -242,7 +242,7 @@ def role_text(value: str) -> str:
 def _in_braces(value: str, names: frozenset[str]) -> str:
     if not is_safe(value) or (value and not value.strip()):
         raise ValueError("must not be blank or contain control characters")
-    template.parsed(value, names)
+    template.parse_template(value, names)
     return value
 
 
@@ -258,7 +258,7 @@ def picture_address(value: str) -> str:
     if "apikey" in value.lower():
         raise ValueError("must not contain an API key: Plex and whoever watches would get it")
     address(f"{value[: host.end() - 1]}")
-    template.parsed(value[host.end() :], FACE_NAMES)
+    template.parse_template(value[host.end() :], FACE_NAMES)
     return value
 
 
@@ -307,7 +307,7 @@ def tags(value: object) -> tuple[str, ...]:
         raise ValueError(
             f"must hold at most {_MOST_PATTERNS} names of {_LONGEST_LIST} characters in all, without control characters"
         )
-    choice.parsed(names)
+    choice.parse_patterns(names)
     return names
 
 

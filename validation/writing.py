@@ -43,7 +43,7 @@ class UnclearFile(ValueError):
     """The settings in this text can't be changed without changing something else in it."""
 
 
-def changed(text: str, settings: Mapping[str, object]) -> str:
+def change_text(text: str, settings: Mapping[str, object]) -> str:
     """The text of a settings file with these settings changed to these values; None removes a setting.
 
     Comments, order and all other settings stay. Raises `UnclearFile` instead of damaging a text that it does not
@@ -52,7 +52,7 @@ def changed(text: str, settings: Mapping[str, object]) -> str:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
         expected = {**tomllib.loads(text), **settings}
-        result = "".join(_changed(text, settings))
+        result = "".join(_rewrite_lines(text, settings))
         right = tomllib.loads(result) == {name: value for name, value in expected.items() if value is not None}
     except (tomllib.TOMLDecodeError, RecursionError):
         right = False
@@ -61,7 +61,7 @@ def changed(text: str, settings: Mapping[str, object]) -> str:
     return result
 
 
-def _changed(text: str, settings: Mapping[str, object]) -> Iterator[str]:
+def _rewrite_lines(text: str, settings: Mapping[str, object]) -> Iterator[str]:
     rest = {name: value for name, value in settings.items() if value is not None}
     for name, lines in list(_statements(text)):
         if name is None:
@@ -116,7 +116,7 @@ def new_file(settings: Mapping[str, object]) -> str:
         for setting in describe()
         if setting.name in COMMON and setting.name not in set_ones
     )
-    return f"{changed(HEAD, settings)}\n{ABOUT}{''.join(options)}"
+    return f"{change_text(HEAD, settings)}\n{ABOUT}{''.join(options)}"
 
 
 def save(path: Path, text: str, *, kept: Path | None = None, new: bool = False) -> None:
@@ -129,12 +129,12 @@ def save(path: Path, text: str, *, kept: Path | None = None, new: bool = False) 
     owner = _owner(target)
     if kept is not None:
         _write(kept, target.read_bytes(), owner)
-    with _taken(target) if new else nullcontext():
+    with _reserve(target) if new else nullcontext():
         _write(target, text.encode(), owner)
 
 
 @contextmanager
-def _taken(target: Path) -> Iterator[None]:
+def _reserve(target: Path) -> Iterator[None]:
     """Reserve the name until the block has put a file there. Raises FileExistsError if it is taken."""
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:

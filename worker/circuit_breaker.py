@@ -140,7 +140,7 @@ def seen_state(b: Breaker, rules: Rules, now: float) -> CircuitState:
     return b.state
 
 
-def admitted(b: Breaker, rules: Rules, now: float) -> tuple[Breaker, bool]:
+def after_request(b: Breaker, rules: Rules, now: float) -> tuple[Breaker, bool]:
     """The breaker after a request for admission, and whether the caller may go.
 
     While HALF_OPEN, True takes the only slot for a lease. `generation` is the caller's token.
@@ -183,7 +183,7 @@ def after_failure(b: Breaker, rules: Rules, now: float, generation: int | None =
         return b
     if b.state is CircuitState.CLOSED and b.failures + 1 < rules.failure_threshold:
         return replace(b, failures=b.failures + 1)
-    return _opened(b, rules, now, draw)
+    return _open(b, rules, now, draw)
 
 
 def after_neutral(b: Breaker, rules: Rules, now: float, generation: int | None = None) -> Breaker:
@@ -232,13 +232,13 @@ def _is_void(b: Breaker, generation: int | None) -> bool:
 
 def _as_met(b: Breaker, rules: Rules, now: float) -> Breaker:
     """The breaker at `now`, before a call changes it: OPEN with its wait over has become HALF_OPEN."""
-    b = _anchored(b, now)
+    b = _limit_times(b, now)
     if b.state is CircuitState.OPEN and _is_due(b, rules, now):
         return replace(b, state=CircuitState.HALF_OPEN, successes=0, probe_started=None, generation=b.generation + 1)
     return b
 
 
-def _anchored(b: Breaker, now: float) -> Breaker:
+def _limit_times(b: Breaker, now: float) -> Breaker:
     """`b` with no time later than `now`, so that nobody has to wait for the time by which a clock was set back."""
     if b.state is CircuitState.OPEN and (b.opened_at is None or now < b.opened_at):
         return replace(b, opened_at=now)
@@ -257,7 +257,7 @@ def _rest(b: Breaker, rules: Rules) -> float:
     return min(max(rules.recovery_timeout, b.wait), rules.longest_wait * (1 + rules.jitter))
 
 
-def _opened(b: Breaker, rules: Rules, now: float, draw: float) -> Breaker:
+def _open(b: Breaker, rules: Rules, now: float, draw: float) -> Breaker:
     return Breaker(
         state=CircuitState.OPEN,
         failures=b.failures + 1,
@@ -372,7 +372,7 @@ class CircuitBreaker:
 
         A report with the token is ignored if it comes too late to matter. A token is valid for one report.
         """
-        b, may_go = self._step("ask", lambda b, now: admitted(b, self.rules, now))
+        b, may_go = self._step("ask", lambda b, now: after_request(b, self.rules, now))
         return b.generation if may_go else None
 
     def record_success(self, token: int | None = None) -> None:

@@ -36,7 +36,7 @@ from plexsync.reports.format import many, safe
 from plexsync.rules.collection_status import CollectionStatus, named_status
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.job import COLLECTION
-from plexsync.rules.status_words import counted
+from plexsync.rules.status_words import count_words
 from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database
 
@@ -46,24 +46,24 @@ OFF = "no part of collections is dressed, so nothing would be written: see the s
 FEW = 10
 
 
-def named(store: Database, names: Sequence[str], library: str) -> list[CollectionRow]:
+def find_collections(store: Database, names: Sequence[str], library: str) -> list[CollectionRow]:
     """The collections with these numbers or names. Raises Unfit for one that is unknown or not the only one."""
     chosen: dict[int, CollectionRow] = {}
     with store.reading() as db:
         for name in names:
             rows = collections_named(db, name, library)
-            shown = safe(name, 80)
+            visible = safe(name, 80)
             if not rows:
                 where = f" in a library {safe(library)}" if library else ""
                 raise Unfit(
-                    f"there is no collection {shown}{where}: the list of collections has their names and numbers"
+                    f"there is no collection {visible}{where}: the list of collections has their names and numbers"
                 )
             if len(rows) > 1:
                 choices = ", ".join(
                     f"{facts['id']} ({object_words(facts)}, {safe(facts['library'], LONGEST) or 'library unknown'})"
                     for facts in collection_rows(db, rows)
                 )
-                raise Unfit(f"several collections have the name {shown}: say the number, or --library: {choices}")
+                raise Unfit(f"several collections have the name {visible}: say the number, or --library: {choices}")
             chosen[rows[0].id] = rows[0]
     return list(chosen.values())
 
@@ -142,7 +142,7 @@ class CollectionAction(Action):
             listed = facts if parts or error else None
             yield SubjectPreview(heading, list(map(_change, parts)), listed, counts, error)
 
-    def summed(self, counts: Counter[str]) -> str:
+    def summary(self, counts: Counter[str]) -> str:
         """The number of parts."""
         failed = f"; {counts['failed']:,} can't be inspected now" if counts["failed"] else ""
         changed = f"{many(counts['parts'], 'part')} of {many(counts['would_change'], 'collection')} would be changed"
@@ -153,7 +153,7 @@ class CollectionAction(Action):
         names = ("inspected", "would_change", "parts", "failed")
         return {"counts": {name: counts[name] for name in names}, "collections": list(shown)}
 
-    def carried(self, jobs: Sequence[int]) -> ActionResult:
+    def answer_for(self, jobs: Sequence[int]) -> ActionResult:
         """The collections that are queued."""
         return ActionResult(
             list(jobs),
@@ -171,7 +171,7 @@ class CollectionAction(Action):
             queued, failed = marked.jobs, marked.failed
         else:
             queued = want_collections(parts.store, parts.clock, asked.ids, self._change)
-        done = self.carried(queued)
+        done = self.answer_for(queued)
         untouched = [id for id in asked.ids if id not in {*queued, *failed}]
         named = asked.selection.is_named
         with parts.store.reading() as db:
@@ -185,13 +185,13 @@ class CollectionAction(Action):
         done.is_failed = bool(failed or (untouched and named))
         return done
 
-    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:  # noqa: ARG002 - the statuses count them
+    def outcome(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:  # noqa: ARG002 - the statuses count them
         """How the collections stand now."""
         with parts.store.reading() as db:
             facts = collection_rows(db, list(db.collections.of(done.jobs).values()))
         stands = (None if entry["queued"] else named_status(entry["stands"]) for entry in facts)
         counts = Counter(status or CollectionStatus.QUEUED for status in stands)
-        words = ", ".join(counted(status.word, count) for status, count in counts.items())
+        words = ", ".join(count_words(status.word, count) for status, count in counts.items())
         line = f"{many(len(done.jobs), 'collection')} {self._done}" + (f": {words}" if words else "")
         outcomes = {status.value: count for status, count in counts.items()}
         is_failed = bool(counts.keys() & {CollectionStatus.FAILED, CollectionStatus.QUEUED})

@@ -30,7 +30,7 @@ from plexsync.reports.collections import (
 )
 from plexsync.reports.drift import decision_facts, decision_words, entry_facts, is_field, stays_words, value_words
 from plexsync.reports.format import many, safe
-from plexsync.reports.named_scenes import listed
+from plexsync.reports.named_scenes import name_scenes
 from plexsync.reports.rows import short
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.collections import CollectionRow
@@ -83,7 +83,7 @@ class DecideScenes(Decide):
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """The fields that it is about."""
         wanted = self._filter(asked.selection)
-        for entry in map(wanted.narrowed, drift_now(asked.parts.looker, asked.ids)):
+        for entry in map(wanted.narrow, drift_now(asked.parts.inspector, asked.ids)):
             if not entry.fields:
                 continue
             facts = entry_facts(entry)
@@ -101,17 +101,17 @@ class DecideScenes(Decide):
             heading = f"Scene {entry.id}: {safe(entry.title, 120) or 'no title is known'} (item {entry.key})"
             yield SubjectPreview(heading, changes, facts, counts)
 
-    def summed(self, counts: Counter[str]) -> str:
+    def summary(self, counts: Counter[str]) -> str:
         """The number of fields."""
         return f"{many(counts['fields'], 'field')} of {many(counts['scenes'], 'item')}; nothing was changed"
 
-    def carried(self, jobs: Sequence[int]) -> ActionResult:
+    def answer_for(self, jobs: Sequence[int]) -> ActionResult:
         """Nothing is decided."""
         return ActionResult(list(jobs), {}, "")
 
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """Save the decision, and queue the scenes of which something is written then."""
-        decisions = SceneDecisions(asked.parts.looker)
+        decisions = SceneDecisions(asked.parts.inspector)
         wanted = self._filter(asked.selection)
         decided = decisions.decide(asked.ids, self._answer, wanted, asked.progress, asked.stopping)
         queued = decided.scenes if self._answer is DriftAnswer.TAKE else []
@@ -120,7 +120,9 @@ class DecideScenes(Decide):
         if asked.selection.is_named and decided.untouched:
             hint = "; a field that you keep is taken by its name alone: --field FIELD"
             is_kept = self.verb is Verb.TAKE and not asked.selection.fields
-            done.complaints.append(f"no such field is listed of: {listed(decided.untouched)}{hint if is_kept else ''}")
+            done.complaints.append(
+                f"no such field is listed of: {name_scenes(decided.untouched)}{hint if is_kept else ''}"
+            )
         done.is_failed = bool(decided.busy or (asked.selection.is_named and decided.untouched))
         return done
 
@@ -173,11 +175,11 @@ class DecideCollections(Decide):
         is_named = self._answer is DriftAnswer.TAKE and selection.is_named and bool(selection.fields)
         return is_named if part["kept_since"] else part["edited"]
 
-    def summed(self, counts: Counter[str]) -> str:
+    def summary(self, counts: Counter[str]) -> str:
         """The number of parts."""
         return f"{many(counts['parts'], 'part')} of {many(counts['collections'], 'collection')}; nothing was changed"
 
-    def carried(self, jobs: Sequence[int]) -> ActionResult:
+    def answer_for(self, jobs: Sequence[int]) -> ActionResult:
         """Nothing is decided."""
         return ActionResult(list(jobs), {"decision": self._answer.value, "parts": {}}, "")
 

@@ -65,11 +65,11 @@ class UndoImports(Action):
             ]
             yield SubjectPreview(f"import {run}", rows, None, {"imports": 1, "changes": len(changes)})
 
-    def summed(self, counts: Counter[str]) -> str:
+    def summary(self, counts: Counter[str]) -> str:
         """The number of changes."""
         return f"{many(counts['changes'], 'change')} of {many(counts['imports'], 'import')}; nothing was changed"
 
-    def carried(self, jobs: Sequence[int]) -> ActionResult:  # noqa: ARG002 - an import has no jobs
+    def answer_for(self, jobs: Sequence[int]) -> ActionResult:  # noqa: ARG002 - an import has no jobs
         """Nothing is done."""
         return ActionResult([], {"outcome": None}, "")
 

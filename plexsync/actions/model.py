@@ -183,7 +183,7 @@ class Action(ABC):
         """What it would do to each. Raises NeighbourError."""
 
     @abstractmethod
-    def summed(self, counts: Counter[str]) -> str:
+    def summary(self, counts: Counter[str]) -> str:
         """The preview in one line."""
 
     def report(self, counts: Counter[str], shown: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
@@ -191,14 +191,14 @@ class Action(ABC):
         return {**counts, **({self.subject.numbered: list(shown)} if shown else {})}
 
     @abstractmethod
-    def carried(self, jobs: Sequence[int]) -> ActionResult:
+    def answer_for(self, jobs: Sequence[int]) -> ActionResult:
         """The answer for these jobs; for none, that of an action that was not done."""
 
     @abstractmethod
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """Do it. Raises NeighbourError; what was marked by then stays so. Repeating it is harmless."""
 
-    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:  # noqa: ARG002
+    def outcome(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:  # noqa: ARG002
         """How its jobs stand now; `unsettled` of them are still in the queue."""
         return ActionResult(done.jobs, {}, done.line, is_failed=done.is_failed)
 

@@ -29,7 +29,7 @@ from plexsync.flows.scenes.undo import (
     sorted_out,
 )
 from plexsync.reports.format import many, safe
-from plexsync.reports.named_scenes import listed
+from plexsync.reports.named_scenes import name_scenes
 from plexsync.reports.outcomes import outcomes
 from plexsync.reports.rows import on_screen, rows_in, short
 from plexsync.reports.undo import DEEDS, UndoFacts, UndoField, redo_facts, undo_facts
@@ -52,7 +52,7 @@ class SceneAction(Action):
         """The words of outcomes that this action has of its own."""
         return {}
 
-    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:  # noqa: ARG002 - the outcomes count them
+    def outcome(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:  # noqa: ARG002 - the outcomes count them
         """How the scenes stand now."""
         ended = outcomes(parts, done.jobs)
         facts = {"outcomes": dict(ended.standing), "causes": dict(ended.causes)}
@@ -92,10 +92,10 @@ class TakeBackScenes(SceneAction):
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """Every field that would be changed, or left to you."""
-        for sight in preview(asked.parts.looker, asked.ids, self._mode):
-            yield shown_scene(undo_facts(sight))
+        for inspection in preview(asked.parts.inspector, asked.ids, self._mode):
+            yield shown_scene(undo_facts(inspection))
 
-    def summed(self, counts: Counter[str]) -> str:
+    def summary(self, counts: Counter[str]) -> str:
         """The number of fields by what is done to them."""
         head = f"would be done for {many(counts['scenes'], 'scene')} and {many(counts['items'], 'item')}"
         failed = f"; {many(counts['failed'], 'scene')} can't be looked at now" if counts["failed"] else ""
@@ -106,7 +106,7 @@ class TakeBackScenes(SceneAction):
         """`plexsync.reports.undo.UndoPreview`."""
         return {"counts": {name: counts[name] for name in ("scenes", "items", *DEEDS)}, "scenes": list(shown)}
 
-    def carried(self, jobs: Sequence[int]) -> ActionResult:
+    def answer_for(self, jobs: Sequence[int]) -> ActionResult:
         """The scenes that are marked."""
         return ActionResult(
             list(jobs), {"undone": len(jobs)}, f"{many(len(jobs), 'scene')} {self._begun}", count=len(jobs)
@@ -116,15 +116,15 @@ class TakeBackScenes(SceneAction):
         """Mark the scenes."""
         parts = asked.parts
         if asked.selection.every:
-            marked = mark_all_undone(parts.looker, self._mode, asked.progress)
+            marked = mark_all_undone(parts.inspector, self._mode, asked.progress)
         else:
-            flow = SceneUndo(parts.looker)
+            flow = SceneUndo(parts.inspector)
             marked = wish_undone(parts.store, flow, parts.clock, asked.ids, self._mode, asked.progress)
-        done = self.carried(marked.jobs)
+        done = self.answer_for(marked.jobs)
         if marked.untouched:
             done.facts = {**done.facts, "nothing_pushed": marked.untouched}
         if marked.untouched and asked.selection.is_named:
-            done.complaints.append(f"nothing was pushed for {listed(marked.untouched)}")
+            done.complaints.append(f"nothing was pushed for {name_scenes(marked.untouched)}")
         if marked.dropped:
             done.facts = {**done.facts, "dropped": marked.dropped}
             rows = many(marked.dropped, "row")
@@ -177,19 +177,19 @@ class RedoScenes(SceneAction):
 
     def choose(self, parts: Parts, selection: Selection) -> list[int]:
         """The selected scenes that can be redone."""
-        ids = self._selected(parts, selection)
+        ids = self._select(parts, selection)
         with parts.store.reading() as db:
             return sorted_out(db, ids, Redone())
 
     def left_alone(self, parts: Parts, selection: Selection) -> ActionResult:
         """What it says of the selected scenes that can't be redone."""
-        ids, unfit = self._selected(parts, selection), Redone()
+        ids, unfit = self._select(parts, selection), Redone()
         with parts.store.reading() as db:
             sorted_out(db, ids, unfit)
         return self._answer(unfit, selection)
 
     @staticmethod
-    def _selected(parts: Parts, selection: Selection) -> list[int]:
+    def _select(parts: Parts, selection: Selection) -> list[int]:
         if selection.ids:
             return list(dict.fromkeys(selection.ids))
         skipped = [row.id for row in rows_in(parts, State.DROPPED, SKIPPED)] if selection.every else []
@@ -203,7 +203,7 @@ class RedoScenes(SceneAction):
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """What a sync would write then."""
-        for scene in preview_scenes(asked.parts.looker, list(asked.ids), redo=True):
+        for scene in preview_scenes(asked.parts.inspector, list(asked.ids), redo=True):
             changes = [
                 PreviewRow(
                     short(change.field),
@@ -219,17 +219,17 @@ class RedoScenes(SceneAction):
                 f"Scene {scene.id}{title}", changes, None, {"scenes": 1, "fields": len(changes)}, scene.reason
             )
 
-    def summed(self, counts: Counter[str]) -> str:
+    def summary(self, counts: Counter[str]) -> str:
         """The number of fields."""
         return f"{many(counts['fields'], 'field')} of {many(counts['scenes'], 'scene')} would be written"
 
-    def carried(self, jobs: Sequence[int]) -> ActionResult:
+    def answer_for(self, jobs: Sequence[int]) -> ActionResult:
         """The scenes that are queued."""
         return self._answer(Redone(list(jobs)), Selection())
 
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """End their undo, and queue them."""
-        parts, selected, unfit = asked.parts, self._selected(asked.parts, asked.selection), Redone()
+        parts, selected, unfit = asked.parts, self._select(asked.parts, asked.selection), Redone()
         with parts.store.reading() as db:
             ready = sorted_out(db, selected, unfit)
         # What was chosen before you agreed; a scene that was undone since then stays so.
@@ -247,11 +247,11 @@ class RedoScenes(SceneAction):
         done = ActionResult(redone.scenes, redo_facts(redone), line, count=scenes)
         named = selection.is_named
         if named and redone.not_undone:
-            done.complaints.append(f"not undone: {listed(redone.not_undone)}")
+            done.complaints.append(f"not undone: {name_scenes(redone.not_undone)}")
         if redone.ignored:
-            done.complaints.append(f"ignored, so left alone (plexsync unignore): {listed(redone.ignored)}")
+            done.complaints.append(f"ignored, so left alone (plexsync unignore): {name_scenes(redone.ignored)}")
         if named and redone.gone:
-            done.complaints.append(f"gone from Stash: {listed(redone.gone)}")
+            done.complaints.append(f"gone from Stash: {name_scenes(redone.gone)}")
         done.is_failed = bool(named and (redone.not_undone or redone.ignored or redone.gone))
         return done
 

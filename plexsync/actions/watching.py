@@ -27,7 +27,7 @@ from plexsync.engine.watching import pages_of
 from plexsync.flows.plays.ratings import BOTH
 from plexsync.flows.plays.wishes import Wished, WishForPlays, wished_plays
 from plexsync.reports.format import local, many, safe, stamp
-from plexsync.reports.named_scenes import listed
+from plexsync.reports.named_scenes import name_scenes
 from plexsync.reports.rows import title
 from plexsync.reports.shapes.plays import PlaysToChange, PlaysWished
 from plexsync.rules.job import PLAYS, Kind
@@ -40,7 +40,7 @@ OFF = 'watch_back is off, so no play would be sent: set watch_back = "plays" fir
 NO_RUNS = "plays and resume points have no runs: say since when, or all"
 NO_MOMENT = "a resume point has no moment of its own: name its scene, or say all"
 ONE_WAY = 'ratings go one way, so none was replaced by another server: set rating_direction = "both" first'
-SHOWN = 10
+MOST_LISTED = 10
 # The number of scenes that are read together.
 PAGE = 1_000
 
@@ -90,9 +90,9 @@ class WatchAction(Action):
 
     def choose(self, parts: Parts, selection: Selection) -> list[int]:
         """The scenes with such a play or resume point."""
-        return sorted(self._wished(parts, selection))
+        return sorted(self._choose_wished(parts, selection))
 
-    def _wished(self, parts: Parts, selection: Selection) -> dict[int, Wished]:
+    def _choose_wished(self, parts: Parts, selection: Selection) -> dict[int, Wished]:
         scenes = list(dict.fromkeys(selection.ids)) or None
         chosen = wished_plays(parts.store, self._wish, scenes=scenes, since=selection.since or 0)
         if not self._only_resume:
@@ -101,19 +101,23 @@ class WatchAction(Action):
 
     def question(self, asked: ActionRequest) -> str:
         """How many plays and resume points it is about."""
-        chosen = self._wished(asked.parts, asked.selection).values()
-        named = _named(sum(len(wished.plays) for wished in chosen), sum(wished.resume for wished in chosen))
+        chosen = self._choose_wished(asked.parts, asked.selection).values()
+        named = _name_counts(sum(len(wished.plays) for wished in chosen), sum(wished.resume for wished in chosen))
         return self._question.format(f"{named} of {many(len(asked.ids), 'scene')}")
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """The plays of each scene."""
-        chosen = self._wished(asked.parts, asked.selection)
+        chosen = self._choose_wished(asked.parts, asked.selection)
         with asked.parts.store.reading() as db:
             titles = {id: title(db, Kind.SCENE, id) for id in sorted(chosen)}
         for id, name in titles.items():
             plays, resume = chosen[id].plays, chosen[id].resume
-            more = [f"{len(plays) - SHOWN:,} more"] if len(plays) > SHOWN else []
-            shown = [*(local(at * 1000) for at in plays[:SHOWN]), *more, *(["its resume point"] if resume else [])]
+            more = [f"{len(plays) - MOST_LISTED:,} more"] if len(plays) > MOST_LISTED else []
+            visible = [
+                *(local(at * 1000) for at in plays[:MOST_LISTED]),
+                *more,
+                *(["its resume point"] if resume else []),
+            ]
             heading = f"{id} {safe(name, 60)}".rstrip()
             facts: PlaysToChange = {
                 "id": id,
@@ -122,19 +126,19 @@ class WatchAction(Action):
                 "resume_point": resume,
             }
             counts = {"scenes": 1, "plays": len(plays), "resume_points": resume}
-            yield SubjectPreview(heading, [PreviewRow(heading, self.verb.value, ", ".join(shown))], facts, counts)
+            yield SubjectPreview(heading, [PreviewRow(heading, self.verb.value, ", ".join(visible))], facts, counts)
 
-    def summed(self, counts: Counter[str]) -> str:
+    def summary(self, counts: Counter[str]) -> str:
         """The number of plays and resume points."""
-        counted = f"{_named(counts['plays'], counts['resume_points'])} of {many(counts['scenes'], 'scene')}"
+        counted = f"{_name_counts(counts['plays'], counts['resume_points'])} of {many(counts['scenes'], 'scene')}"
         return f"{counted}; nothing was changed"
 
-    def carried(self, jobs: Sequence[int]) -> ActionResult:
+    def answer_for(self, jobs: Sequence[int]) -> ActionResult:
         """The scenes that are queued."""
         return self._answer(Marked(list(jobs)), 0, 0, [])
 
     def _answer(self, marked: Marked, plays: int, resume: int, nothing: list[int]) -> ActionResult:
-        line = f"{_named(plays, resume)} of {many(len(marked.jobs), 'scene')} {self._begun}"
+        line = f"{_name_counts(plays, resume)} of {many(len(marked.jobs), 'scene')} {self._begun}"
         facts: PlaysWished = {"plays": plays, "scenes": len(marked.jobs)}
         if resume:
             facts["resume_points"] = resume
@@ -142,7 +146,7 @@ class WatchAction(Action):
             facts["nothing"] = nothing
         done = ActionResult(marked.jobs, {**facts, **failed_facts(marked.failed)}, line, count=plays)
         if nothing:
-            done.complaints.append(f"nothing {self._begun} for {listed(nothing)}")
+            done.complaints.append(f"nothing {self._begun} for {name_scenes(nothing)}")
         done.complaints += unread(marked.failed)
         done.is_failed = bool(nothing or marked.failed)
         return done
@@ -161,7 +165,7 @@ class WatchAction(Action):
         nothing = [id for id in dict.fromkeys(asked.selection.ids) if id not in asked.ids or id in marked.untouched]
         return self._answer(marked, wishes.plays, wishes.resume_points, nothing)
 
-    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:
+    def outcome(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:
         """How many plays are settled."""
         with parts.store.reading() as db:
             memory = db.plays.of_ids(done.jobs)
@@ -170,11 +174,12 @@ class WatchAction(Action):
         rest = unsettled if self._only_resume else min(done.count, still_open)
         resume = cast("int", done.facts.get("resume_points", 0))
         resume -= min(resume, rest) if self._only_resume else 0
-        line = f"{_named(max(0, done.count - rest), resume)} {self._done}{rest_words(rest, ' (plexsync plays status)')}"
+        counted = _name_counts(max(0, done.count - rest), resume)
+        line = f"{counted} {self._done}{rest_words(rest, ' (plexsync plays status)')}"
         return ActionResult(done.jobs, {"unsettled": rest}, line, is_failed=bool(rest))
 
 
-def _named(plays: int, resume: int) -> str:
+def _name_counts(plays: int, resume: int) -> str:
     named = [many(plays, "play")] if plays or not resume else []
     return " and ".join([*named, *([many(resume, "resume point")] if resume else [])])
 
@@ -197,7 +202,7 @@ class UndoRatings(Action):
     def choose(self, parts: Parts, selection: Selection) -> list[int]:
         """The scenes with a rating that PlexSync wrote."""
         since = selection.since or 0
-        pages = pages_of(parts.store, lambda db, last: db.ratings.written(after=last, limit=PAGE, since=since), 0)
+        pages = pages_of(parts.store, lambda db, last: db.ratings.list_written(after=last, limit=PAGE, since=since), 0)
         written = dict.fromkeys(scene for page in pages for scene in page)
         return [id for id in dict.fromkeys(selection.ids or written) if id in written]
 
@@ -218,11 +223,11 @@ class UndoRatings(Action):
             ]
             yield SubjectPreview(heading, changes, None, {"scenes": 1})
 
-    def summed(self, counts: Counter[str]) -> str:
+    def summary(self, counts: Counter[str]) -> str:
         """The number of scenes."""
         return f"{_ratings_of(counts['scenes'])}; nothing was changed"
 
-    def carried(self, jobs: Sequence[int]) -> ActionResult:
+    def answer_for(self, jobs: Sequence[int]) -> ActionResult:
         """The scenes that are queued."""
         return ActionResult(
             list(jobs), {"scenes": len(jobs)}, f"{_ratings_of(len(jobs))} to be put back", count=len(jobs)
@@ -235,16 +240,16 @@ class UndoRatings(Action):
             raise Unfit(ONE_WAY)
         flow, _ = rating_back(asked.parts, rules).flows
         marked = wish_undone(asked.parts.store, flow, asked.parts.clock, asked.ids, TakenBack.UNDO, asked.progress)
-        done = self.carried(marked.jobs)
+        done = self.answer_for(marked.jobs)
         done.facts = {**done.facts, **failed_facts(marked.failed)}
         written_ids = {*marked.jobs, *marked.failed}
         if nothing := [id for id in dict.fromkeys(asked.selection.ids) if id not in written_ids]:
-            done.complaints.append(f"PlexSync has not written the rating of {listed(nothing)}")
+            done.complaints.append(f"PlexSync has not written the rating of {name_scenes(nothing)}")
         done.complaints += unread(marked.failed)
         done.is_failed = bool(done.complaints)
         return done
 
-    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:  # noqa: ARG002 - the queue knows it
+    def outcome(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:  # noqa: ARG002 - the queue knows it
         """How many ratings are not put back yet."""
         line = f"{_ratings_of(done.count)} put back{rest_words(unsettled)}"
         return ActionResult(done.jobs, {"unsettled": unsettled}, line, is_failed=bool(unsettled))

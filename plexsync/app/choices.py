@@ -10,7 +10,7 @@ from plexsync.rules.note_keys import CHANGED, CURSOR, WISHES
 from plexsync.rules.records import HoldRow
 
 
-def asked(parts: Parts) -> dict[Choice, HoldRow]:
+def open_questions(parts: Parts) -> dict[Choice, HoldRow]:
     """What you are asked now: each choice with the hold that waits for it."""
     with parts.store.reading() as db:
         rows = [db.holds.find(server) for server in dict.fromkeys(HELD_BY.values())]
@@ -33,7 +33,7 @@ def accept(parts: Parts, choice: Choice) -> bool:
     """
     if choice is Choice.OLD_LISTS:
         return bool(answer_lists(parts, take=True))
-    if choice not in asked(parts):
+    if choice not in open_questions(parts):
         return False
     with parts.store.writing() as tx:
         tx.notes.save(ACCEPTED + choice, str(parts.clock.now()))

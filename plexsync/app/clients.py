@@ -19,7 +19,7 @@ from plexsync.plex.account import SignIn as SignIn
 from plexsync.plex.client import PlexClient, is_plex
 from plexsync.plex.client import by_address as by_address
 from plexsync.plex.events import PlexEvents
-from plexsync.plex.imaging import Pillow
+from plexsync.plex.imaging import PillowImaging
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Unavailable, Unusable
 from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.rules.notices import Notice, NotSent
@@ -163,10 +163,10 @@ def changes_posters(config: PlexSyncConfig) -> bool:
     return any(each.poster_padding or each.poster_logo != "off" for each in of_libraries)
 
 
-def pillow(*, needed: bool) -> Pillow | None:
+def pillow(*, needed: bool) -> PillowImaging | None:
     """Return the image processor, or None if its package is missing; raises Unusable if it is `needed`."""
     try:
-        return Pillow()
+        return PillowImaging()
     except Unusable:
         if needed:
             raise

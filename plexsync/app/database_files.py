@@ -29,7 +29,7 @@ from plexsync.store.address import StoreAddress
 from plexsync.store.backup import Copied, Restored
 from plexsync.store.database import Database
 from plexsync.store.db import faults, file_system, on_network
-from plexsync.store.folder import spooled as spooled
+from plexsync.store.folder import count_spooled as count_spooled
 from plexsync.store.installation import installation
 from plexsync.store.lock import try_lock
 from plexsync.store.opening import check_folder

@@ -9,7 +9,7 @@ from plexsync.app.parts import Assembled
 from plexsync.app.rules import is_dressing_on, profiles_of
 from plexsync.flows.collections.comparison import CollectionComparison
 from plexsync.flows.collections.flow import CollectionFlow, observe_compared, observe_worked
-from plexsync.flows.collections.inspection import CollectionLooker
+from plexsync.flows.collections.inspection import CollectionInspector
 from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.rules.job import COLLECTION
@@ -20,11 +20,11 @@ class CollectionDressing:
     """The flow of collections, their comparison, and the inspection that screens and commands share with the flow."""
 
     flow: CollectionFlow
-    looker: CollectionLooker
+    inspector: CollectionInspector
     comparison: CollectionComparison
     is_on: bool
 
-    def added(self) -> FlowParts:
+    def parts_to_add(self) -> FlowParts:
         """What it adds to a worker; while it is off, only the flow."""
         if not self.is_on:
             return FlowParts([self.flow])
@@ -41,26 +41,26 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
     While no part is switched on, its flow takes back what was written before, if you ask for it, and nothing else.
     """
     looks, work = parts.settings.looks, parts.settings.work
-    looker = _looker(parts, looks_only=False)
+    inspector = _inspector(parts, looks_only=False)
     is_on = is_dressing_on(looks)
     plex, locks = parts.plex.collections, LockCanaries(parts.store, parts.plex, parts.gates)
     retries = work.max_retries
-    flow = CollectionFlow(looker, plex, parts.clock, parts.expiry, locks, max_retries=retries, is_on=is_on)
+    flow = CollectionFlow(inspector, plex, parts.clock, parts.expiry, locks, max_retries=retries, is_on=is_on)
     if is_on and observe_compared not in parts.reconciler.observing:
         parts.reconciler.observing.append(observe_compared)
     counts = any(profile.dressing.minimum > 1 for profile in profiles_of(looks))
-    comparison = CollectionComparison(looker, parts.clock, parts.settings.wishes, counts=counts)
-    return CollectionDressing(flow, looker, comparison, is_on)
+    comparison = CollectionComparison(inspector, parts.clock, parts.settings.wishes, counts=counts)
+    return CollectionDressing(flow, inspector, comparison, is_on)
 
 
-def collection_viewer(parts: Assembled) -> CollectionLooker:
+def collection_viewer(parts: Assembled) -> CollectionInspector:
     """Return the inspection of collections for callers that only read."""
-    return _looker(parts, looks_only=True)
+    return _inspector(parts, looks_only=True)
 
 
-def _looker(parts: Assembled, *, looks_only: bool) -> CollectionLooker:
-    pictures = parts.work_looker.pictures
-    return CollectionLooker(
+def _inspector(parts: Assembled, *, looks_only: bool) -> CollectionInspector:
+    pictures = parts.work_inspector.pictures
+    return CollectionInspector(
         parts.store,
         parts.stash.collections,
         parts.plex.collections,

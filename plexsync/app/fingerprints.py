@@ -18,10 +18,10 @@ from validation.looks import SETTING
 
 def client_id(store: Database) -> str:
     """Return the identifier by which Plex knows this installation. It is the same at every start."""
-    return f"plexsync-{salted(store, 'client')}"
+    return f"plexsync-{salted_hash(store, 'client')}"
 
 
-def salted(store: Database, *values: str) -> str:
+def salted_hash(store: Database, *values: str) -> str:
     """Return a salted hash of these values, which reveals none of them."""
     return _digest("\0".join(values), key=salt_of(store))
 
@@ -36,12 +36,12 @@ def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str
         Neighbour.PLEX: (config.plex_url, config.plex_token, config.tls_ca_file, *config.library_names),
         Neighbour.STASH: (config.stash_url, config.stash_api_key, config.tls_ca_file),
     }
-    return {server: salted(store, *values) for server, values in settings.items()}
+    return {server: salted_hash(store, *values) for server, values in settings.items()}
 
 
 def print_of_all(config: PlexSyncConfig, store: Database) -> str:
     """Return a hash of all settings, to detect a change since a comparison was interrupted. Reveals no setting."""
-    return salted(store, f"{config.model_dump_json()}{sorted(fingerprints(config, store).items())}")
+    return salted_hash(store, f"{config.model_dump_json()}{sorted(fingerprints(config, store).items())}")
 
 
 def wishes(config: PlexSyncConfig) -> str:

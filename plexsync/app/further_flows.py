@@ -59,7 +59,7 @@ def plays(parts: Parts) -> FlowParts | None:
 
     if rules is None:
         return FlowParts([plays_to_take_back(parts)])
-    return way_back(parts, rules).added(parts.config.stash_poll_interval)
+    return way_back(parts, rules).parts_to_add(parts.config.stash_poll_interval)
 
 
 def clean_up_plays(parts: Parts) -> None:
@@ -105,7 +105,7 @@ def ratings(parts: Parts) -> FlowParts | None:
         return None
     from plexsync.app.rating_back import rating_back
 
-    return rating_back(parts, rules).added(parts.config.stash_poll_interval)
+    return rating_back(parts, rules).parts_to_add(parts.config.stash_poll_interval)
 
 
 def forget_ratings(parts: Assembled) -> None:
@@ -124,7 +124,7 @@ def collections(parts: Parts) -> FlowParts | None:
         return None
     from plexsync.app.dressing import collection_dressing
 
-    return collection_dressing(parts).added()
+    return collection_dressing(parts).parts_to_add()
 
 
 def forget_dressing(parts: Assembled) -> None:

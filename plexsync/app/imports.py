@@ -21,7 +21,7 @@ def import_parts(parts: Parts, *, may_go_on: Callable[[], bool] = lambda: True) 
     stash = StashCreating(parts.stash.requests)
     changes = OpenChanges(parts.store, stash, parts.gates, parts.clock, parts.expiry, longest=longest)
     policy, ratings = parts.settings.looks.policy, rating_rules(parts.config)
-    return Importer(ImportPlanner(changes, parts.stash, parts.looker, policy, ratings), may_go_on=may_go_on)
+    return Importer(ImportPlanner(changes, parts.stash, parts.inspector, policy, ratings), may_go_on=may_go_on)
 
 
 def in_turn(

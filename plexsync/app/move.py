@@ -72,15 +72,15 @@ def _out_of_file(source: StoreAddress, target: StoreAddress, machine: Machine, t
         return MoveResult(0)
     moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
     names = (moved_name(f"{moment:%Y%m%dT%H%M%SZ}{again}") for again in chain([""], map("-{}".format, count(2))))
-    kept = next(path for path in map(file.with_name, names) if not os.path.lexists(path))
+    retained = next(path for path in map(file.with_name, names) if not os.path.lexists(path))
     with moving.moving(source, target, machine) as step:
         step.begin()
         rows = step.copy(tell)
-        backup.save(file, kept)
+        backup.save(file, retained)
         step.retire_file()
     _remove(file)
     moving.finish(target)
-    return MoveResult(rows, kept)
+    return MoveResult(rows, retained)
 
 
 def _check_copied(source: StoreAddress, target: StoreAddress, machine: Machine | None) -> None:
@@ -88,7 +88,7 @@ def _check_copied(source: StoreAddress, target: StoreAddress, machine: Machine |
 
     Another data folder may still have its file, and a worker with the old settings would go on with it.
     """
-    note = moving.copied(target)
+    note = moving.finished_copy(target)
     if note is None:
         raise Unusable(f"there is no database in {source.folder}: nothing to move")
     if machine is not None and note.installation != machine.installation:
@@ -135,5 +135,5 @@ def _out_of_postgres(source: StoreAddress, target: StoreAddress, machine: Machin
 def _goes_on(target: StoreAddress, draft: StoreAddress) -> bool:
     """Whether a move was interrupted after it had set its source aside."""
     if target.is_postgres:
-        return moving.copied(target) is not None
+        return moving.finished_copy(target) is not None
     return os.path.lexists(draft.path) and moving.has_arrived(draft)

@@ -20,7 +20,7 @@ from plexsync.app.named_scenes import NamedScenes, existing_scenes, known_in
 from plexsync.app.rules import PartSettings, look_rules, work_rules
 from plexsync.app.stored import Stored, address_of, check_settled, clock_of
 from plexsync.engine.asked_probes import ask_at_once, why_closed
-from plexsync.engine.clock import SystemDice
+from plexsync.engine.clock import SystemRandom
 from plexsync.engine.expiry import Expiry, longest_request
 from plexsync.engine.gates import Gates, in_turn, outage
 from plexsync.engine.server_identity import ServerIdentity
@@ -28,7 +28,7 @@ from plexsync.engine.tickets import READ_STASH, READS, Closed, Gate
 from plexsync.engine.watchdog import Heard, Watchdog
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.dead_letter_cures import Curer
-from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection import Inspector
 from plexsync.flows.scenes.losses import SceneLosses
 from plexsync.flows.scenes.metrics_sampler import Sampler
 from plexsync.flows.scenes.plex_events import Events, Listener
@@ -45,7 +45,7 @@ from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.http_answers import whole_request
-from plexsync.rules.neighbours import Clock, Dice, Imaging
+from plexsync.rules.neighbours import Clock, Imaging, RandomSource
 from plexsync.stash.client import StashClient
 from plexsync.store.database import Database
 from plexsync.store.journal_file import WriteJournal
@@ -71,8 +71,8 @@ class Identities(NamedTuple):
 class Assembled:
     """All parts that work on one database.
 
-    `looker` is for read-only callers: it queues and wakes nothing that it comes across. `work_looker` belongs to the
-    engine, `watch_looker` to comparisons.
+    `inspector` is for read-only callers: it queues and wakes nothing that it comes across. `work_inspector` belongs to the
+    engine, `watch_inspector` to comparisons.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Assembled:
         stash: StashClient,
         plex: PlexClient,
         clock: Clock,
-        dice: Dice,
+        rng: RandomSource,
         settings: PartSettings,
         *,
         events: Events,
@@ -90,8 +90,8 @@ class Assembled:
     ) -> None:
         """Assemble the parts on a database and its two servers. Opens, requests and writes nothing."""
         self.store, self.stash, self.plex = store, stash, plex
-        self.clock, self.dice, self.settings = clock, dice, settings
-        self.gates = gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
+        self.clock, self.rng, self.settings = clock, rng, settings
+        self.gates = gates = Gates(store, stash, plex, settings.breaker, clock, rng, settings.fingerprints)
         by, visitors = (
             Identities(
                 ServerIdentity(store, plex, clock, looks_only=looks_only),
@@ -107,20 +107,20 @@ class Assembled:
         self.expiry = expiry = Expiry(clock, longest_request(settings.work))
         recovery = Recovery(store, WriteJournal(store.folder), clock)
 
-        def looker(index: Indexer, by: Identities = by, *, patient: bool = True) -> Looker:
+        def inspector(index: Indexer, by: Identities = by, *, patient: bool = True) -> Inspector:
             in_plex, key_of = PlexPictures(store, plex, gates, clock), artwork.key_of
             pictures = Artwork(store, stash, in_plex, gates, key_of, imaging, sends=not patient, readers=readers)
             of_both = (store, stash, plex, index, gates, settings.looks, *by, losses, recovery, expiry)
             choices = pictures.choices(plex, clock, is_on=settings.looks.gallery_choices > 0)
-            return Looker(*of_both, pictures if settings.pictures else None, choices, patient=patient)
+            return Inspector(*of_both, pictures if settings.pictures else None, choices, patient=patient)
 
-        self.looker = looker(Indexer(store, plex, gates, clock, looks_only=True), visitors)
-        self.watch_looker, self.work_looker = looker(indexer), looker(indexer, patient=False)
+        self.inspector = inspector(Indexer(store, plex, gates, clock, looks_only=True), visitors)
+        self.watch_inspector, self.work_inspector = inspector(indexer), inspector(indexer, patient=False)
         self.poller = Poller(store, stash, indexer, gates, clock, losses)
-        self.reconciler = Reconciler(self.watch_looker, **settings.prints)
-        self.listener = Listener(store, stash, plex, events, indexer, gates, clock, dice)
+        self.reconciler = Reconciler(self.watch_inspector, **settings.prints)
+        self.listener = Listener(store, stash, plex, events, indexer, gates, clock, rng)
         self.scans = Scans(store, plex, gates, clock, settings.looks.paths) if settings.scan_absent else None
-        self.curer = Curer(self.watch_looker, settings.cures)
+        self.curer = Curer(self.watch_inspector, settings.cures)
 
 
 class Parts(Assembled, Stored):
@@ -179,7 +179,7 @@ def part_settings(config: PlexSyncConfig, store: Database) -> PartSettings:
 
 
 @contextmanager
-def opened(
+def open_parts(
     config: PlexSyncConfig, folder: Path, *, worker: bool = False, fence: "WorkerLock | None" = None
 ) -> Iterator[Parts]:
     """Open the store of these settings and assemble the parts on it; closes them at the end.
@@ -187,7 +187,7 @@ def opened(
     `folder` is this machine's data folder. `worker`: this process holds the worker's lock, which is `fence` if it can
     be lost: then nothing is written or sent any more.
     """
-    address, dice = address_of(config, folder), SystemDice()
+    address, rng = address_of(config, folder), SystemRandom()
     with ExitStack() as stack:
         locks = locks_at(address)
         stack.callback(locks.close)
@@ -213,7 +213,7 @@ def opened(
         threads = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="picture")
         stack.callback(threads.shutdown)
         readers = Readers(threads, watchdog.alive)
-        parts = Parts(store, stash, plex, clock, dice, settings, events=events, imaging=imaging, readers=readers)
+        parts = Parts(store, stash, plex, clock, rng, settings, events=events, imaging=imaging, readers=readers)
         parts.config, parts.folder, parts.locks = config, folder, locks
         parts.watchdog, parts.sampler = watchdog, Sampler(store, clock, heard)
         yield parts
@@ -224,8 +224,8 @@ def at_work(config: PlexSyncConfig, folder: Path) -> Iterator[tuple[Parts, bool]
     """Like `opened`, with True if this process got the worker's lock and has to work, False if another holds it."""
     address = address_of(config, folder)
     if not address.is_postgres:
-        with lock_of(address) as mine, opened(config, folder, worker=mine) as parts:
+        with lock_of(address) as mine, open_parts(config, folder, worker=mine) as parts:
             yield parts, mine
         return
-    with fence_of(config, address) as fence, opened(config, folder, worker=fence is not None, fence=fence) as parts:
+    with fence_of(config, address) as fence, open_parts(config, folder, worker=fence is not None, fence=fence) as parts:
         yield parts, fence is not None

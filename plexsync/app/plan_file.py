@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO, cast
 
-from plexsync.app.fingerprints import salted
+from plexsync.app.fingerprints import salted_hash
 from plexsync.app.parts import Parts
 from plexsync.engine.tickets import READ_PLEX
 from plexsync.rules.approval import ApprovedScene, scene_in
@@ -41,8 +41,8 @@ def head_now(parts: Parts, *, take_over: bool = False, made_at: str = "") -> Pla
     """The head of a plan that is made now. Raises NeighbourError if Plex can't be asked who it is."""
     server = parts.gates.ask(READ_PLEX, parts.plex.server, of_all=True)
     return PlanHead(
-        salted(parts.store, "plex", server.machine),
-        salted(parts.store, "stash", parts.config.stash_url),
+        salted_hash(parts.store, "plex", server.machine),
+        salted_hash(parts.store, "stash", parts.config.stash_url),
         parts.settings.wishes,
         take_over,
         made_at,

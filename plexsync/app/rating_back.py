@@ -18,7 +18,7 @@ class RatingBack:
     flows: tuple[RatingToPlex, RatingToStash]
     poll: RatingPoll
 
-    def added(self, poll_seconds: float) -> FlowParts:
+    def parts_to_add(self, poll_seconds: float) -> FlowParts:
         """What it adds to a worker that polls Stash every so many seconds."""
         looks = [RegularLook("ratings", poll_seconds, self.poll.poll)]
         return FlowParts(self.flows, [self.poll.observe], looks=lambda _stopping: looks)

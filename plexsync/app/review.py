@@ -37,7 +37,7 @@ def make_review(parts: Parts, count: Count, progress: Progress, stopping: Callab
         libraries = {row.key: row.title for row in db.sections.all()}
     writer, complete = ReviewWriter(parts.folder), False
     try:
-        for preview in preview_scenes(parts.looker, progress=progress, stopping=stopping):
+        for preview in preview_scenes(parts.inspector, progress=progress, stopping=stopping):
             count(preview)
             if preview.items:
                 document = json.dumps({"id": preview.id, "items": [_item(item) for item in preview.items]})
@@ -73,7 +73,7 @@ def write_approved(parts: Parts, progress: Progress, stopping: Callable[[], bool
     while not stopping() and (page := review.page(APPROVED, ChangeFilter(), after=last, limit=BATCH)):
         batch = Approved()
         scenes = [approved_scene(scene) for scene in page]
-        approve(parts.looker, scenes, batch, behind=total > CROWD)
+        approve(parts.inspector, scenes, batch, behind=total > CROWD)
         settled = [*batch.queued, *batch.done]
         review.end(
             [(id, QUEUED, "") for id in settled] + [(id, REFUSED, reason) for id, reason in batch.refused.items()]

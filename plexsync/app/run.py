@@ -56,7 +56,7 @@ Paused = Callable[[SyncError | None], None]
 def scene_flow(parts: Assembled, further: Sequence[FlowParts] = ()) -> SceneFlow:
     """Return the scene flow on these parts; it tells the further ones which scenes it has inspected."""
     return SceneFlow(
-        parts.work_looker,
+        parts.work_inspector,
         max_retries=parts.settings.work.max_retries,
         scans=parts.scans,
         observing=list(chain.from_iterable(added.observing for added in further)),
@@ -81,7 +81,7 @@ def engine_on(
         [scene_flow(parts, further), *chain.from_iterable(added.flows for added in further), *flows],
         parts.gates,
         parts.clock,
-        parts.dice,
+        parts.rng,
         parts.settings.work,
         holder=holder,
         pool=pool,
@@ -138,20 +138,20 @@ def drain(
 @contextmanager
 def noticing(parts: Parts, stop: threading.Event, plex: str = "") -> Iterator[Paused | None]:
     """Send notices of what needs you while the block runs. Yields what is told of pauses, None if no sender is set up."""
-    bell = standstill = None
+    announcer = standstill = None
     if ways := messengers(parts.config):
-        from plexsync.engine.notifications import Bell, Noticer, Standstill
+        from plexsync.engine.notifications import Announcer, Noticer, Standstill
 
         rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
         standstill = Standstill(parts.clock)
-        bell = Bell(Noticer(parts.store, parts.clock, ways, rules, standstill, plex), stop=stop)
-        bell.start()
+        announcer = Announcer(Noticer(parts.store, parts.clock, ways, rules, standstill, plex), stop=stop)
+        announcer.start()
     try:
         yield standstill
     finally:
         stop.set()
-        if bell is not None:
-            bell.join(timeout=1)
+        if announcer is not None:
+            announcer.join(timeout=1)
 
 
 def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "", first: Act | None = None) -> None:
@@ -196,7 +196,7 @@ def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "", 
 def edit_listener(parts: Parts, poll: Callable[[], None]) -> StashListener:
     """Return what listens to Stash's log for edits; `poll` polls Stash at once."""
     lines = stash_lines(parts.config)
-    return StashListener(parts.store, parts.stash, lines, parts.gates, parts.clock, parts.dice, poll=poll)
+    return StashListener(parts.store, parts.stash, lines, parts.gates, parts.clock, parts.rng, poll=poll)
 
 
 def further_looks(parts: Parts, poll: Callable[[], None], connect: Callable[[], None]) -> Iterator[RegularLook]:
@@ -317,20 +317,20 @@ def settings_wait(parts: Parts, stopping: Callable[[], bool]) -> bool:
         # Nothing is known from before the first comparison.
         old, new = json.loads(before or "{}"), json.loads(parts.settings.in_use)
         names = sorted(name for name in old.keys() | new.keys() if before and old.get(name) != new.get(name))
-        question = _counted(parts, names, stopping) if names else None
+        question = _count_effect(parts, names, stopping) if names else None
         if question is None:
             return bool(names)
         with parts.store.writing() as tx:
-            tx.notes.save(ASKED_SETTINGS, question.written())
+            tx.notes.save(ASKED_SETTINGS, question.to_text())
         if not question.agreed:
             log.warning("%s: they wait for your yes (plexsync sync --all)", question.text)
     return not question.agreed
 
 
-def _counted(parts: Parts, names: Collection[str], stopping: Callable[[], bool]) -> SettingQuestion | None:
+def _count_effect(parts: Parts, names: Collection[str], stopping: Callable[[], bool]) -> SettingQuestion | None:
     """The question about these settings; None if it could not be counted now."""
     try:
-        standings = Counter(scene.standing for scene in preview_scenes(parts.looker, sweep=True, stopping=stopping))
+        standings = Counter(scene.standing for scene in preview_scenes(parts.inspector, sweep=True, stopping=stopping))
     except NeighbourError as error:
         log.info("what changed settings would write can't be counted now: %s", error)
         return None

@@ -22,7 +22,7 @@ from validation.config import PlexSyncConfig, describe
 from validation.plex_entries import entry_wins
 from validation.sources import ENTRY, ENVIRONMENT, NAMED_FILE, STAND_INS, ConfigError, Loaded, SettingSources, load
 from validation.values import join_names, split_names
-from validation.writing import UnclearFile, changed, new_file, save
+from validation.writing import UnclearFile, change_text, new_file, save
 
 PLEX_PORT, STASH_PORT = 32400, 9999
 # Seconds that a server gets to answer.
@@ -42,7 +42,7 @@ def config_of(settings: Mapping[str, object]) -> PlexSyncConfig:
     return load(environ={}, toml_path=None, overrides={**STAND_INS, **settings}).config
 
 
-def checked(where: SettingSources, texts: Mapping[str, str], *, hide: Hide) -> PlexSyncConfig:
+def check_values(where: SettingSources, texts: Mapping[str, str], *, hide: Hide) -> PlexSyncConfig:
     """Read typed values; raises ConfigError if one is invalid, or if it is the cause of a new problem with the others."""
     before = problems(where, hide=hide)
     loaded = load(environ={}, toml_path=None, plugin_settings=STAND_INS, overrides=texts)
@@ -93,7 +93,7 @@ def change_of(file: Path, settings: Mapping[str, object]) -> FileChange:
     try:
         # An unreadable folder is reported when the file is saved.
         before = file.read_text(encoding="utf-8-sig") if os.path.exists(file) else None  # noqa: PTH110
-        return FileChange(file, before, new_file(settings) if before is None else changed(before, settings))
+        return FileChange(file, before, new_file(settings) if before is None else change_text(before, settings))
     except UnclearFile as error:
         raise ConfigError([f"{file} can't be changed: {error}; change it by hand, or move it away"]) from None
     except (OSError, UnicodeError) as error:
@@ -140,7 +140,7 @@ def typed_form(name: str, value: object) -> str | None:
     return text if read == meant else None
 
 
-def unguarded(config: PlexSyncConfig) -> str:
+def why_unguarded(config: PlexSyncConfig) -> str:
     """Why serve opens no dashboard for others, who could use it without a password; '' if nothing forbids it."""
     place = values.host_and_port(config.web_bind)
     if place is None or config.web_password or place[0].lower() == "localhost":

@@ -205,7 +205,7 @@ def known_place(loaded: Loaded, environ: Mapping[str, str]) -> DataFolder | None
     if loaded.config.data_dir:
         return _of_server(loaded, DataFolder(Path(loaded.config.data_dir), "data_dir names it"))
     usual = _usual(environ)
-    in_use = place.known(usual)
+    in_use = place.known_folder(usual)
     if in_use is None and loaded.config.database_url and usual is not None and os.path.isdir(usual):  # noqa: PTH112
         in_use = DataFolder(usual, "it is the usual one, and the database is elsewhere")
     return _of_server(loaded, in_use) if in_use else None
@@ -227,7 +227,7 @@ def ask_stash(loaded: Loaded, folder: DataFolder | None) -> StashAnswer:
     with closing(asking_stash(loaded.config)) as stash:
         plugin_settings = stash.plugin_settings(PLUGIN)
         if folder is None:
-            folder = _of_server(loaded, place.chosen(_usual(os.environ), stash.config_path()))
+            folder = _of_server(loaded, place.choose_folder(_usual(os.environ), stash.config_path()))
         return StashAnswer(plugin_settings, folder)
 
 
@@ -316,4 +316,4 @@ def keep(store: Database, where: status_settings.Sources, current: Settings) -> 
         with store.reading() as db:
             answer, before = db.notes.text(STASH_SETTINGS), db.notes.text(STATUS_SETTINGS)
         if fingerprint := where.fingerprint(content, salt, answer):
-            _keep(store, STATUS_SETTINGS, status_settings.written(loaded.config, fingerprint, before))
+            _keep(store, STATUS_SETTINGS, status_settings.format_note(loaded.config, fingerprint, before))

@@ -85,7 +85,7 @@ class Sources:
     def database_folder(self, content: bytes) -> str | None:
         """Return the folder of the database if a source names it or it is in use; otherwise None."""
         named = self.folder_named(content)
-        in_use = None if named != "" else folder.known(locations.data_folder(self.environ))
+        in_use = None if named != "" else folder.folder_in_use(locations.data_folder(self.environ))
         return named or (in_use[0] if in_use else None)
 
     def chooses_plex(self, content: bytes) -> bool:
@@ -130,7 +130,7 @@ class StatusSettings(NamedTuple):
     stash_poll_interval: float
 
 
-def kept(text: str, fingerprint: str) -> StatusSettings | None:
+def parse_note(text: str, fingerprint: str) -> StatusSettings | None:
     """Return the stored settings of these sources, from the note's text; None if there are none."""
     for line in text.splitlines():
         key, _, rest = line.partition(" ")
@@ -144,7 +144,7 @@ def kept(text: str, fingerprint: str) -> StatusSettings | None:
     return None
 
 
-def written(config: "PlexSyncConfig", fingerprint: str, before: str) -> str:
+def format_note(config: "PlexSyncConfig", fingerprint: str, before: str) -> str:
     """Return the note's text with these settings first, and then the latest ones of other sources."""
     values = " ".join(f"{name}={getattr(config, name) + 0!r}" for name in StatusSettings._fields)
     others = [line for line in before.splitlines() if line.partition(" ")[0] != fingerprint]

@@ -17,12 +17,12 @@ def switched_inside(parts: Parts) -> str:
 
 def off_inside(folder: Path) -> bool:
     """Whether the worker inside Stash is switched off, or replaced; False if the database in `folder` can't be read."""
-    return intake.switched(str(folder), unknown=intake.ON) in (intake.OFF, intake.AGAIN)
+    return intake.read_switch(str(folder), unknown=intake.ON) in (intake.OFF, intake.AGAIN)
 
 
 def back_inside(folder: Path) -> None:
     """Note that the worker inside Stash runs, unless it was switched off meanwhile. It holds the worker's lock."""
-    if intake.switched(str(folder)) in (intake.LEFT, intake.AGAIN, intake.AWAY):
+    if intake.read_switch(str(folder)) in (intake.LEFT, intake.AGAIN, intake.AWAY):
         intake.switch(str(folder), intake.ON)
 
 
@@ -50,7 +50,7 @@ def approve_bulk(parts: Parts) -> None:
     question = asked_settings(parts)
     with parts.store.writing() as tx:
         if question:
-            tx.notes.save(ASKED_SETTINGS, question.agreed_to().written())
+            tx.notes.save(ASKED_SETTINGS, question.agreed_to().to_text())
         tx.notes.save(BULK, str(parts.clock.now()))
 
 

@@ -41,7 +41,7 @@ FAULT = "a fault of PlexSync; the log says more"
 T = TypeVar("T")
 
 
-def connected(parts: Parts) -> "ProbeClient":
+def connect_probe(parts: Parts) -> "ProbeClient":
     """A client for a probe by these parts."""
     from plexsync.plex.probe_client import ProbeClient
 
@@ -77,23 +77,23 @@ class ProbeTurn:
             return
         self._looked = passed
         with store.reading() as db:
-            probed, asked, running = db.probes.probed(), db.probes.probe_asked(), db.probes.probe_running()
+            probed, asked, running = db.probes.open_original(), db.probes.probe_asked(), db.probes.probe_running()
         if running is not None:
             with store.writing() as tx:
                 tx.probes.save_probe_result(ProbeOutcome(error=ENDED, asked=running))
             asked = None
-        if probed is not None and not self._restored(passed):
+        if probed is not None and not self._restore(passed):
             return
         if asked is not None:
             self._run(*asked)
 
-    def _restored(self, passed: float) -> bool:
+    def _restore(self, passed: float) -> bool:
         if passed < self._retry_at:
             return False
         from plexsync.app.probe.restore import restore_left
 
         store, clock = self._parts.store, self._parts.clock
-        _, error = self._asked(lambda plex: restore_left(store, plex, clock))
+        _, error = self._ask_plex(lambda plex: restore_left(store, plex, clock))
         if error:
             log.warning("the item of an interrupted plexsync probe can't be restored yet: %s", error)
             self._retry_at = passed + RETRY
@@ -114,14 +114,14 @@ class ProbeTurn:
             with store.reading() as db:
                 return self._stop.is_set() or db.probes.probe_asked() != (key, at)
 
-        outcome, error = self._asked(lambda plex: probe(store, plex, clock, key, stopping=stopping))
+        outcome, error = self._ask_plex(lambda plex: probe(store, plex, clock, key, stopping=stopping))
         with store.writing() as tx:
             tx.probes.save_probe_result(replace(outcome or ProbeOutcome(error=error), asked=at))
 
-    def _asked(self, act: Callable[["ProbeClient"], T]) -> tuple[T | None, str]:
+    def _ask_plex(self, act: Callable[["ProbeClient"], T]) -> tuple[T | None, str]:
         """Act on Plex; returns the result, and why that failed, or ''. The queue goes on whatever the error."""
         try:
-            with closing(connected(self._parts)) as plex:
+            with closing(connect_probe(self._parts)) as plex:
                 return act(plex), ""
         except (CantProbe, NeighbourError) as error:
             return None, str(error)

@@ -40,7 +40,7 @@ class WayBack:
     comparison: PlaysComparison
     resume: ResumePoll | None
 
-    def added(self, poll_seconds: float) -> FlowParts:
+    def parts_to_add(self, poll_seconds: float) -> FlowParts:
         """What it adds to a worker that polls Stash every so many seconds."""
 
         def looks(stopping: Callable[[], bool]) -> list[RegularLook]:
@@ -60,31 +60,35 @@ class WayBack:
         """Read the history, and count what waits for your approval; returns why that is not possible now, '' if it was."""
         return self.listener.poll(stopping) or self.first_run.count_if_due()
 
-    def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
+    def observe(self, tx: Writer, inspections: Sequence[Inspection], now: int) -> None:
         """Queue the plays of inspected scenes of which Plex lists plays that are not remembered.
 
         So a scene that is matched only now, or has another file, gets the plays of its items, and its resume point. Nothing
         is queued before you have approved the first write.
         """
-        self.flow.marked.observe(tx, sights, now)
+        self.flow.marked.observe(tx, inspections, now)
         if self.resume is not None:
-            self.resume.observe(tx, sights, now)
-        shown = {sight.id: [target.item.key for target in sight.targets] for sight in sights if sight.scene}
-        keys = sorted({key for some in shown.values() for key in some})
+            self.resume.observe(tx, inspections, now)
+        visible = {
+            inspection.id: [target.item.key for target in inspection.targets]
+            for inspection in inspections
+            if inspection.scene
+        }
+        keys = sorted({key for some in visible.values() for key in some})
         if not keys:
             return
         account, since = self.history.known_account(tx), self.history.approved_since(tx)
         if account is None and tx.notes.text(PLAYS_APPROVED):
             # Too many rather than too few, until Plex has said which account has the name.
-            for id in shown:
+            for id in visible:
                 tx.jobs.want(PLAYS, id, Why.SWEEP, now)
             return
         plays = {} if account is None or since is None else tx.plays.history(account, keys, since=since)
         if not plays:
             return
-        created = {sight.id: sight.scene.created_at for sight in sights if sight.scene}
+        created = {inspection.id: inspection.scene.created_at for inspection in inspections if inspection.scene}
         memory = tx.plays.of(created)
-        for id, some in shown.items():
+        for id, some in visible.items():
             moments = {moment for key in some for moment in plays.get(key, ())}
             if moments - memory.get(id, {}).keys():
                 tx.jobs.want(PLAYS, id, Why.SWEEP, now)

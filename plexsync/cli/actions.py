@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import RenderableType
 
-from plexsync.actions.collections import named
+from plexsync.actions.collections import find_collections
 from plexsync.actions.model import (
     Action,
     ActionRequest,
@@ -26,15 +26,15 @@ from plexsync.actions.model import (
 from plexsync.actions.scenes import RedoScenes
 from plexsync.actions.table import action_of
 from plexsync.app.database_files import half_mended, mend
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Body, Call, Sharing, command
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.daemon.work_loop import Remaining, RemainingJobs, WorkResult, work
-from plexsync.cli.start import Begun, begun
+from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.param_types import SceneNumber, When
 from plexsync.cli.terminal.preview_output import dry_run as sync_dry_run
-from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.cli.terminal.worker_hint import worker_hint
 from plexsync.engine.tickets import READS
@@ -69,7 +69,9 @@ class SelectionOptions:
     def selection(self, parts: Parts, subject: SubjectKind) -> Selection:
         """The same as numbers and moments. Raises Unfit, and UsageError for what is no number of a scene."""
         if subject is SubjectKind.COLLECTIONS:
-            ids = tuple(row.id for row in named(parts.store, [str(name) for name in self.names], self.library))
+            ids = tuple(
+                row.id for row in find_collections(parts.store, [str(name) for name in self.names], self.library)
+            )
         else:
             ids = tuple(SceneNumber().convert(name, None, None) for name in self.names)
         since = None if self.since is None else milliseconds(self.since, parts.clock.now())
@@ -96,7 +98,7 @@ def action_command(
                 raise click.UsageError(WHICH[chosen])
             if runs:
                 return list_runs(call, chosen)
-            return acted(call, action, wanted, dry_run=dry_run, yes=yes, wait=wait)
+            return run_action(call, action, wanted, dry_run=dry_run, yes=yes, wait=wait)
 
     body.__doc__ = text
     wrapped: Body = body
@@ -142,7 +144,7 @@ def fitting() -> Iterator[None]:
         raise click.UsageError(str(error)) from None
 
 
-def acted(
+def run_action(
     call: Call,
     action: Action,
     wanted: SelectionOptions,
@@ -156,18 +158,18 @@ def acted(
         try:
             return _act(call, action, wanted, dry_run=dry_run, yes=yes, wait=wait)
         except NotPossible as error:
-            return call.refused(str(error), **action.carried([]).facts)
+            return call.refuse(str(error), **action.answer_for([]).facts)
 
 
 def _act(call: Call, action: Action, wanted: SelectionOptions, *, dry_run: bool, yes: bool, wait: bool) -> int:
     asks = action.asks_stash or dry_run
     need = SettingsNeed.WORK if asks or wait else SettingsNeed.DATABASE
-    with begun(call, need=need) as start, stoppable() as stop:
+    with begin_call(call, need=need) as start, stoppable() as stop:
         if half_mended(start.address):
             mend(start.address)
-        with opened(start.config, start.folder) as parts:
+        with open_parts(start.config, start.folder) as parts:
             if refusal := action.refusal(parts):
-                return call.refused(refusal, **action.carried([]).facts)
+                return call.refuse(refusal, **action.answer_for([]).facts)
             start.tell(parts)
             if asks and start.settings.away:
                 raise start.settings.away
@@ -179,8 +181,8 @@ def _act(call: Call, action: Action, wanted: SelectionOptions, *, dry_run: bool,
             if dry_run:
                 return _show(call, start, action, asked)
             asks = bool(ids) and (len(ids) > 1 or action.always_asks) and not yes
-            if asks and not confirmed(action.question(asked)):
-                return call.declined("changed", action.carried([]).facts)
+            if asks and not confirm(action.question(asked)):
+                return call.declined("changed", action.answer_for([]).facts)
             with ProgressBar(start.console, action.bar) as bar:
                 done = action.carry_out(replace(asked, progress=bar.at, stopping=stop.event.is_set))
             busy, closed = parts.someone_works(), "" if wait or not action.kinds else start.ask(parts)
@@ -203,8 +205,8 @@ def _wait(call: Call, start: Begun, stop: Stop, action: Action, done: ActionResu
     is_scenes = action.subject is SubjectKind.SCENES
     remaining = Remaining(done.jobs) if is_scenes else RemainingJobs(action.kinds, done.jobs)
     ended = work(start, stop, remaining, action.working) if done.jobs else WorkResult()
-    with opened(start.config, start.folder) as parts:
-        settled = action.settled(parts, done, remaining.count(parts))
+    with open_parts(start.config, start.folder) as parts:
+        settled = action.outcome(parts, done, remaining.count(parts))
     reason = f"; {ended.reason}" if ended.reason else ""
     facts = {**done.facts, **settled.facts, "why": ended.reason}
     call.answer(facts, lambda: say(paper(), f"{settled.line}{reason}"))
@@ -218,8 +220,8 @@ def _wait(call: Call, start: Begun, stop: Stop, action: Action, done: ActionResu
 def _show(call: Call, start: Begun, action: Action, asked: ActionRequest) -> int:
     """Show what would be done; writes nothing."""
     if isinstance(action, RedoScenes):
-        shown = sync_dry_run(call, start, tuple(asked.ids), redo=True)
-        return _complain(action.left_alone(asked.parts, asked.selection)) or shown
+        visible = sync_dry_run(call, start, tuple(asked.ids), redo=True)
+        return _complain(action.left_alone(asked.parts, asked.selection)) or visible
     return show_changes(call, action, action.preview(asked))
 
 
@@ -228,34 +230,36 @@ def show_changes(call: Call, action: Action, preview: Iterable[SubjectPreview]) 
     out, counts = paper(), Counter[str]()
     facts: list[Mapping[str, object]] = []
     rows: list[PreviewRow] = []
-    for shown in preview:
-        counts.update(shown.counts)
+    for visible in preview:
+        counts.update(visible.counts)
         if call.json:
-            facts += [shown.facts] if shown.facts is not None else []
-        elif shown.error:
-            say(out, f"{shown.heading}: {safe(shown.error)}")
+            facts += [visible.facts] if visible.facts is not None else []
+        elif visible.error:
+            say(out, f"{visible.heading}: {safe(visible.error)}")
         elif action.in_one_table:
-            rows += shown.changes
-        elif shown.changes:
-            out.print(_table(shown.heading, action, shown.changes))
+            rows += visible.changes
+        elif visible.changes:
+            out.print(_table(visible.heading, action, visible.changes))
     if rows:
         out.print(_table("", action, rows))
-    call.answer(action.report(counts, facts), lambda: say(out, action.summed(counts)))
+    call.answer(action.report(counts, facts), lambda: say(out, action.summary(counts)))
     return FAILED if counts["failed"] else FINE
 
 
 def _table(heading: str, action: Action, changes: Sequence[PreviewRow]) -> RenderableType:
     """The changes of a subject; a column in which all rows are empty is left out."""
     rows = [(change.part, change.change, change.now, change.then, change.note) for change in changes]
-    kept = [place for place in range(len(action.heads)) if any(row[place] for row in rows)]
-    return table(heading, [action.heads[place] for place in kept], [[row[place] for place in kept] for row in rows])
+    retained = [place for place in range(len(action.heads)) if any(row[place] for row in rows)]
+    return table(
+        heading, [action.heads[place] for place in retained], [[row[place] for place in retained] for row in rows]
+    )
 
 
 def list_runs(call: Call, subject: SubjectKind) -> int:
     """List the runs of pushes. Raises Unfit."""
     if subject not in WITH_RUNS:
         raise Unfit("--runs lists the runs of scenes and collections")
-    with begun(call) as start, opened(start.config, start.folder) as parts, parts.store.reading() as db:
+    with begin_call(call) as start, open_parts(start.config, start.folder) as parts, parts.store.reading() as db:
         runs = db.pushes.of_flow(WITH_RUNS[subject]).runs()
     rows = [(f"{run.first}", local(run.start), local(run.end), f"{run.scenes:,}") for run in runs]
     heads = ("run", "from", "until", subject.value)

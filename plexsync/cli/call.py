@@ -61,7 +61,7 @@ class Call:
         elif tell is not None:
             tell()
 
-    def refused(self, reason: str, done: str = "", /, **facts: object) -> int:
+    def refuse(self, reason: str, done: str = "", /, **facts: object) -> int:
         """Report why the call failed, as `error` beside the facts in JSON and as a line; returns the exit code.
 
         `done` is a line about what was done nevertheless.
@@ -89,7 +89,7 @@ def plex_names(context: click.Context, _option: click.Parameter, incomplete: str
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
-def _shared() -> list[click.Option]:
+def _common_options() -> list[click.Option]:
     def shared(*names: str, **settings: Any) -> click.Option:
         return click.Option(names, expose_value=False, callback=_keep, **settings)
 
@@ -122,7 +122,7 @@ class Sharing(click.Command):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self.shared = _shared()
+        self.shared = _common_options()
         self.params = [*self.params, *self.shared]
 
     def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature

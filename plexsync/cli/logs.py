@@ -36,7 +36,7 @@ log = logging.getLogger("PlexSync.log")
 
 
 @contextmanager
-def logged(call: Call, *, level: str) -> Iterator[tuple[Console, RedactingFilter]]:
+def open_log(call: Call, *, level: str) -> Iterator[tuple[Console, RedactingFilter]]:
     """Log this call to standard error until the block ends, usually from `level` on; libraries from WARNING on.
 
     Raises ConfigError if PLEXSYNC_LOG is invalid.

@@ -192,7 +192,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
 def run(words: list[str]) -> int:
     """Run `words`; returns the exit code. Every error becomes one clear line on standard error."""
     try:
-        code = _done(words)
+        code = _run_words(words)
         sys.stdout.flush()
     except OSError as error:
         return unwritten(error)
@@ -208,7 +208,7 @@ def unwritten(error: OSError) -> int:
     return FAILED
 
 
-def _done(words: list[str]) -> int:
+def _run_words(words: list[str]) -> int:
     """Run the words; raises OSError only if the answer can't be written."""
     call = Call()
     try:

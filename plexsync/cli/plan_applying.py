@@ -5,14 +5,14 @@ from pathlib import Path
 
 import click
 
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.plan_file import head_in, head_now, scenes_in, why_untrue
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import bulk_approved
 from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.daemon.work_loop import work_scenes
-from plexsync.cli.start import begun
+from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.cli.terminal.worker_hint import worker_hint
 from plexsync.flows.scenes.inspection import BATCH
@@ -24,7 +24,7 @@ from plexsync.rules.errors import NeighbourError
 UNTRUE = "{} is no longer true: {}. Nothing was queued; make a new plan (plexsync sync --dry-run --out FILE)"
 UNAPPROVED = "the first write of the whole library still waits for your approval (plexsync sync --all)"
 # The number of refused scenes that are named.
-SHOWN = 20
+MOST_LISTED = 20
 # From so many scenes on, they go behind all edits.
 CROWD = 100
 
@@ -34,18 +34,18 @@ def apply_plan(call: Call, path: Path, *, wait: bool) -> int:
     head, total = head_in(path)
     approved = Approved()
     settled: Outcomes | None = None
-    with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
-        with opened(start.config, start.folder) as parts:
+    with begin_call(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
+        with open_parts(start.config, start.folder) as parts:
             start.require(parts)
             if reason := why_untrue(head, head_now(parts)):
-                return call.refused(UNTRUE.format(path, reason))
+                return call.refuse(UNTRUE.format(path, reason))
             with ProgressBar(start.console, "comparing") as bar:
                 failure = _approve_all(parts, path, total, approved, bar, stop, take_over=head.take_over)
             closed = "" if wait else start.ask(parts)
             hint, is_first = worker_hint(parts.someone_works(), closed), not bulk_approved(parts)
         if wait and approved.queued and not stop:
             settled, closed = work_scenes(start, stop, approved.queued)
-            with opened(start.config, start.folder) as parts, parts.store.reading() as db:
+            with open_parts(start.config, start.folder) as parts, parts.store.reading() as db:
                 approved.refused |= not_written(db, approved.queued)
     facts = {
         "wanted": len(approved.queued),
@@ -68,9 +68,9 @@ def apply_plan(call: Call, path: Path, *, wait: bool) -> int:
             say(paper(), UNAPPROVED)
 
     call.answer(facts, tell)
-    for id, reason in islice(approved.refused.items(), SHOWN):
+    for id, reason in islice(approved.refused.items(), MOST_LISTED):
         click.echo(f"plexsync: scene {id}: nothing was written: {safe(reason)}", err=True)
-    if (more := len(approved.refused) - SHOWN) > 0:
+    if (more := len(approved.refused) - MOST_LISTED) > 0:
         click.echo(f"plexsync: and {many(more, 'more scene')} (--json lists all)", err=True)
     if failure:
         click.echo(f"plexsync: {safe(failure)} (apply the plan again to go on)", err=True)
@@ -87,7 +87,7 @@ def _approve_all(
         if stop:
             return "it was stopped"
         try:
-            approve(parts.looker, batch, approved, take_over=take_over, behind=total > CROWD)
+            approve(parts.inspector, batch, approved, take_over=take_over, behind=total > CROWD)
         except NeighbourError as error:
             return str(error)
         done += len(batch)

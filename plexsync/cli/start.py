@@ -12,7 +12,7 @@ from plexsync.app.settings import Settings, SettingsNeed, keep
 from plexsync.app.status_settings import Sources
 from plexsync.app.stored import Stored, address_of, open_store
 from plexsync.cli.call import Call
-from plexsync.cli.logs import logged
+from plexsync.cli.logs import open_log
 from plexsync.cli.settings import settings
 from plexsync.store.address import StoreAddress
 from validation.config import PlexSyncConfig
@@ -87,9 +87,9 @@ def warn(current: Settings) -> None:
 
 
 @contextmanager
-def begun(call: Call, *, need: SettingsNeed = SettingsNeed.DATABASE) -> Iterator[Begun]:
+def begin_call(call: Call, *, need: SettingsNeed = SettingsNeed.DATABASE) -> Iterator[Begun]:
     """Settings, folder and log of this call."""
-    with logged(call, level="error") as (console, _):
+    with open_log(call, level="error") as (console, _):
         current = settings(call, need)
         first, *others = current.loaded.servers or ("",)
         if others and not call.chosen_plex:
@@ -100,8 +100,8 @@ def begun(call: Call, *, need: SettingsNeed = SettingsNeed.DATABASE) -> Iterator
 
 
 @contextmanager
-def opened(call: Call) -> Iterator[Stored]:
+def open_call_store(call: Call) -> Iterator[Stored]:
     """The store of this call, for a command that asks no server."""
-    with begun(call) as start, open_store(start.config, start.folder) as stored:
+    with begin_call(call) as start, open_store(start.config, start.folder) as stored:
         start.keep(stored)
         yield stored

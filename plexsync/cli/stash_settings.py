@@ -28,7 +28,12 @@ def wrong_settings(saved: "Mapping[str, object] | None") -> list[str]:
     sources = Sources(os.environ, None, None)
     content = sources.content()
     where = None if content is None else sources.database_folder(content)
-    if content is not None and where is not None and saved is not None and _known(sources, content, where, saved):
+    if (
+        content is not None
+        and where is not None
+        and saved is not None
+        and _is_validated(sources, content, where, saved)
+    ):
         return []
     # All settings take far longer to load.
     from plexsync.cli.settings import check_saved
@@ -36,7 +41,7 @@ def wrong_settings(saved: "Mapping[str, object] | None") -> list[str]:
     return check_saved(saved, sources, content or b"", where)
 
 
-def _known(sources: Sources, content: bytes, where: str, saved: "Mapping[str, object]") -> bool:
+def _is_validated(sources: Sources, content: bytes, where: str, saved: "Mapping[str, object]") -> bool:
     """Whether these settings were found to be valid before."""
     try:
         with closing(summary.reading(os.path.join(where, folder.DATABASE))) as db:

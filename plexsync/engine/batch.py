@@ -44,7 +44,7 @@ class Admission:
         self._asked = tuple(reversed(by_row((writes, *others))))
         self._open_at: tuple[int, int, int] | None = None
 
-    def closed(self) -> dict[Gate, str]:
+    def closed_gates(self) -> dict[Gate, str]:
         """Take new tickets if anything was committed since the last time. Returns the closed gates with their reasons."""
         revision = self._store.revision()
         if revision == self._open_at:
@@ -74,7 +74,7 @@ class Batch(Generic[F, E]):
     until: int
     known_until: int
     admission: Admission
-    errands: dict[str, Sequence[E]] = field(default_factory=dict)
+    writes: dict[str, Sequence[E]] = field(default_factory=dict)
     findings: dict[str, F] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
     todo: deque[E] = field(default_factory=deque)
@@ -83,9 +83,9 @@ class Batch(Generic[F, E]):
     sent: list[E] = field(default_factory=list)
     failed: list[E] = field(default_factory=list)
 
-    def is_held(self, errand: E) -> bool:
+    def is_held(self, write: E) -> bool:
         """Whether the errand's job is still open and this worker still holds it."""
-        return errand.job.token in self.errands
+        return write.job.token in self.writes
 
     def call_back(self) -> list[E]:
         """Cancel and return the errands that were handed over but have not begun."""
@@ -93,15 +93,15 @@ class Batch(Generic[F, E]):
 
     def drop_lost(self) -> None:
         """Drop the errands of jobs that this worker no longer holds."""
-        self.todo = deque(errand for errand in self.todo if self.is_held(errand))
+        self.todo = deque(write for write in self.todo if self.is_held(write))
 
     def give_up(self, lost: Iterable[str]) -> None:
         """Take the jobs of these tokens out of the batch: another attempt holds them."""
         for token in lost:
-            job = self.errands[token][0].job
+            job = self.writes[token][0].job
             log.warning("lease lost: %s %d belongs to another attempt", job.kind, job.id)
             self.lost.add(token)
-            del self.errands[token]
+            del self.writes[token]
 
 
 class Unsent(Exception):
@@ -142,7 +142,7 @@ class Sender(Generic[F, E]):
         `judged` maps a token to the outcome of a job whose inspection failed for that job alone.
         """
         batch = self._save(findings, judged)
-        batch.todo.extend(errand for errands in batch.errands.values() for errand in errands)
+        batch.todo.extend(write for writes in batch.writes.values() for write in writes)
         try:
             self._send_all(batch, stopping)
         except BaseException:
@@ -156,7 +156,7 @@ class Sender(Generic[F, E]):
         while batch.todo or batch.running:
             # The watchdog only sees signs of life from this thread, and none while a send hangs.
             began = self._clock.monotonic() - OVERDUE * self._deadline / 1000
-            if not any(errand.since < began for errand in batch.running.values()):
+            if not any(write.since < began for write in batch.running.values()):
                 self._alive()
             if batch.todo and self._clock.now() >= batch.until:
                 # The machine slept past the lease, so another worker may hold these jobs by now.
@@ -167,8 +167,8 @@ class Sender(Generic[F, E]):
             if batch.todo and self._clock.now() + self._deadline > batch.known_until:
                 self._prolong(batch)
             while batch.todo and len(batch.running) < self._rules.parallel * (1 + READY):
-                errand = batch.todo.popleft()
-                batch.running[self._hand_over(batch, errand)] = errand
+                write = batch.todo.popleft()
+                batch.running[self._hand_over(batch, write)] = write
             if self._clock.monotonic() - settled_at >= SETTLE_EVERY:
                 # The next errands run meanwhile.
                 self._close(batch)
@@ -184,18 +184,18 @@ class Sender(Generic[F, E]):
         unsent: list[E] = []
         # In the order of hand-over: the iteration order of a set of futures is arbitrary.
         for future in [future for future in batch.running if future in done]:
-            errand = batch.running.pop(future)
+            write = batch.running.pop(future)
             if isinstance(future.exception(), Unsent):
-                unsent.append(errand)
+                unsent.append(write)
             else:
-                sent.append((future, errand))
-        batch.sent += [errand for _, errand in sent]
+                sent.append((future, write))
+        batch.sent += [write for _, write in sent]
         batch.answered += self._sort_out(sent)
-        if failed := [errand for _, errand in sent if errand in batch.failed]:
+        if failed := [write for _, write in sent if write in batch.failed]:
             unsent += batch.call_back()
-            for errand in failed:
-                batch.failed.remove(errand)
-        batch.todo.extendleft(errand for errand in reversed(unsent) if batch.is_held(errand))
+            for write in failed:
+                batch.failed.remove(write)
+        batch.todo.extendleft(write for write in reversed(unsent) if batch.is_held(write))
 
     # --- before sending ----------------------------------------------------------------------------------------------
 
@@ -206,24 +206,24 @@ class Sender(Generic[F, E]):
         """
         now = self._clock.now()
         leased, until = now + self._rules.lease, now + self._rules.lease + self._deadline
-        admission = Admission(self._store, self._gates, self._flow.writes, self._flow.gates)
+        admission = Admission(self._store, self._gates, self._flow.write_gate, self._flow.gates)
         batch: Batch[F, E] = Batch(leased, until, admission)
         with self._store.writing() as tx:
             held = tx.jobs.renew([job.token for job, _ in findings], until=batch.until)
             for job in (job for job, _ in findings if job.token not in held):
                 log.warning("lease lost: %s %d belongs to another attempt", job.kind, job.id)
             held_findings = [(job, finding) for job, finding in findings if job.token in held]
-            errands = self._flow.save(tx, held_findings, now=now, until=until)
+            writes = self._flow.save(tx, held_findings, now=now, until=until)
             ends: list[tuple[Job, Outcome]] = []
             for job, finding in held_findings:
-                if errands.get(job.token):
-                    batch.errands[job.token] = errands[job.token]
+                if writes.get(job.token):
+                    batch.writes[job.token] = writes[job.token]
                     batch.findings[job.token] = finding
                 else:
                     outcome = judged.get(job.token) or finding.outcome
-                    ends.append((job, outcome or self._completed(tx, finding)))
+                    ends.append((job, outcome or self._complete(tx, finding)))
             self._settle(tx, ends)
-        self._flow.will_send([errand for some in batch.errands.values() for errand in some])
+        self._flow.will_send([write for some in batch.writes.values() for write in some])
         return batch
 
     def _prolong(self, batch: Batch[F, E]) -> None:
@@ -241,97 +241,95 @@ class Sender(Generic[F, E]):
 
         While writes are closed, these are all that have not begun, else those that need a closed gate.
         """
-        writes = self._flow.writes
-        closed = batch.admission.closed()
+        writes = self._flow.write_gate
+        closed = batch.admission.closed_gates()
         away = next((reason for gate, reason in closed.items() if gate.neighbour is writes.neighbour), "")
         if reason := STOPPED if stopping() else away:
             batch.todo.extend(batch.call_back())
             self._release(batch.todo, reason)
         elif closed:
-            lacking = [
-                (errand, gate) for errand in batch.todo for gate in self._flow.requires(errand) if gate in closed
-            ]
-            for errand, gate in lacking:
-                self._release([errand], closed[gate])
-        batch.todo = deque(errand for errand in batch.todo if errand.outcome is None)
+            lacking = [(write, gate) for write in batch.todo for gate in self._flow.requires(write) if gate in closed]
+            for write, gate in lacking:
+                self._release([write], closed[gate])
+        batch.todo = deque(write for write in batch.todo if write.outcome is None)
 
-    def _release(self, errands: Iterable[E], reason: str) -> None:
+    def _release(self, writes: Iterable[E], reason: str) -> None:
         """Release unsent errands without blame and withdraw their saved entries, since nothing of them can have arrived."""
-        released = list(errands)
-        for errand in released:
-            errand.outcome = Waiting(reason, "released", backoff=False)
+        released = list(writes)
+        for write in released:
+            write.outcome = Waiting(reason, "released", backoff=False)
         with self._store.writing() as tx:
             self._flow.journal.withdraw(tx, released)
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
-    def _hand_over(self, batch: Batch[F, E], errand: E) -> Future[None]:
-        errand.tickets = batch.admission.tickets
+    def _hand_over(self, batch: Batch[F, E], write: E) -> Future[None]:
+        write.tickets = batch.admission.tickets
         try:
-            return self._pool.submit(self._begin, batch, errand)
+            return self._pool.submit(self._begin, batch, write)
         except RuntimeError as error:
             # The system can't start another thread.
             raise LocalFault(NO_MEMORY) from error
 
-    def _begin(self, batch: Batch[F, E], errand: E) -> None:
+    def _begin(self, batch: Batch[F, E], write: E) -> None:
         """Send the errand. Raises Unsent if its lease has ended or another errand has failed since the hand-over."""
         now = self._clock.now()
         in_time = now < batch.until and now + self._deadline <= batch.known_until
-        if batch.failed or not in_time or not batch.is_held(errand):
+        if batch.failed or not in_time or not batch.is_held(write):
             raise Unsent
-        errand.since = self._clock.monotonic()
+        write.since = self._clock.monotonic()
         try:
-            self._flow.send(errand)
+            self._flow.send(write)
         except BaseException:
-            batch.failed.append(errand)
+            batch.failed.append(write)
             raise
 
     def _sort_out(self, ended: Iterable[tuple[Future[None], E]]) -> list[E]:
         """Return the errands that were answered and set the outcome of the others."""
         answered = []
-        for future, errand in ended:
+        for future, write in ended:
             try:
                 future.result()
             except NeighbourError as error:
-                errand.outcome = self._failed(errand, error)
+                write.outcome = self._failure_outcome(write, error)
             except Outdated as error:
-                self._distrust(errand)
-                errand.outcome = Waiting(str(error), "released")
+                self._distrust(write)
+                write.outcome = Waiting(str(error), "released")
             except LocalFault:
                 raise
             except MemoryError as error:
                 raise LocalFault(NO_MEMORY) from error
             except Exception as bug:
-                log.exception("push of %s %d failed by a fault of PlexSync", errand.job.kind, errand.job.id)
-                errand.outcome = Later(f"fault of PlexSync: {type(bug).__name__}")
+                log.exception("push of %s %d failed by a fault of PlexSync", write.job.kind, write.job.id)
+                write.outcome = Later(f"fault of PlexSync: {type(bug).__name__}")
             else:
-                self._gates.well(errand.tickets[self._flow.writes.neighbour])
+                self._gates.well(write.tickets[self._flow.write_gate.neighbour])
                 self._accepted = True
-                answered.append(errand)
+                answered.append(write)
         return answered
 
-    def _failed(self, errand: E, error: NeighbourError) -> Outcome:
-        ticket = errand.tickets.get(error.neighbour) or Ticket(Gate(error.neighbour, READ), VOID)
-        if ticket.gate != self._flow.writes:
-            self._distrust(errand)
-        elif not (error.applied or errand.begun or (isinstance(error, Unavailable) and error.sent)):
+    def _failure_outcome(self, write: E, error: NeighbourError) -> Outcome:
+        ticket = write.tickets.get(error.neighbour) or Ticket(Gate(error.neighbour, READ), VOID)
+        if ticket.gate != self._flow.write_gate:
+            self._distrust(write)
+        elif not (error.applied or write.begun or (isinstance(error, Unavailable) and error.sent)):
             with self._store.writing() as tx:
-                self._flow.journal.withdraw(tx, [errand])
-        return self._evidence.after_write(self._flow, errand, error, ticket, accepted=self._accepted)
+                self._flow.journal.withdraw(tx, [write])
+        return self._evidence.after_write(self._flow, write, error, ticket, accepted=self._accepted)
 
-    def _distrust(self, errand: E) -> None:
+    def _distrust(self, write: E) -> None:
         with self._store.writing() as tx:
-            self._flow.journal.distrust(tx, errand)
+            self._flow.journal.distrust(tx, write)
 
     # --- after sending -----------------------------------------------------------------------------------------------
 
     def _close(self, batch: Batch[F, E]) -> None:
         """Read back, save and settle ended errands, and renew the other leases. Lost jobs leave the batch unchanged."""
         answered, batch.answered = batch.answered, []
-        if batch.errands:
+        if batch.writes:
             if self._clock.now() >= batch.until:
                 self._renew(batch)
-            if mine := [errand for errand in answered if batch.is_held(errand)]:
+            if mine := [write for write in answered if batch.is_held(write)]:
                 self._flow.read_back(mine)
             self._settle_ended(batch, answered)
         if batch.lost:
@@ -343,26 +341,26 @@ class Sender(Generic[F, E]):
         until = now + self._rules.lease
         ends: dict[str, tuple[Job, Outcome]] = {}
         with self._store.writing() as tx:
-            held = tx.jobs.renew(list(batch.errands), until=until)
+            held = tx.jobs.renew(list(batch.writes), until=until)
             done = [answer for answer in answered if answer.job.token in held and isinstance(answer.outcome, Done)]
             self._flow.journal.close(tx, done, now=now, until=now + self._deadline)
-            for token, errands in batch.errands.items():
-                outcomes = [errand.outcome for errand in errands if errand.outcome is not None]
-                if token in held and len(outcomes) == len(errands):
+            for token, writes in batch.writes.items():
+                outcomes = [write.outcome for write in writes if write.outcome is not None]
+                if token in held and len(outcomes) == len(writes):
                     outcome = outcomes[0] if len(outcomes) == 1 else worst(outcomes)
                     is_done = isinstance(outcome, Done)
-                    outcome = self._completed(tx, batch.findings[token]) if is_done else outcome
-                    ends[token] = errands[0].job, outcome
+                    outcome = self._complete(tx, batch.findings[token]) if is_done else outcome
+                    ends[token] = writes[0].job, outcome
             self._settle(tx, list(ends.values()))
-        if gone := batch.errands.keys() - held:
+        if gone := batch.writes.keys() - held:
             batch.give_up(gone)
         batch.until = until
         for token in ends:
-            del batch.errands[token]
+            del batch.writes[token]
 
-    def _completed(self, tx: Writer, finding: F) -> Outcome:
+    def _complete(self, tx: Writer, finding: F) -> Outcome:
         """Clear what a job has fulfilled, of which all is done. Returns the outcome of the job."""
-        self._flow.completed(tx, finding)
+        self._flow.complete(tx, finding)
         return finding.ends
 
     def _revisit(self, batch: Batch[F, E]) -> None:
@@ -370,13 +368,13 @@ class Sender(Generic[F, E]):
 
         Each is saved as a push with unknown outcome, and its job is queued again unless you dropped it.
         """
-        strays = [errand for errand in batch.sent if errand.job.token in batch.lost]
+        strays = [write for write in batch.sent if write.job.token in batch.lost]
         if strays:
             now = self._clock.now()
             with self._store.writing() as tx:
-                for errand in strays:
-                    kind, id = errand.job.kind, errand.job.id
-                    self._flow.journal.reopen(tx, errand, now + self._deadline)
+                for write in strays:
+                    kind, id = write.job.kind, write.job.id
+                    self._flow.journal.reopen(tx, write, now + self._deadline)
                     row = tx.jobs.find(kind, id)
                     if row is None or row.state is not State.DROPPED:
                         tx.jobs.want(kind, id, Why.EDIT, now)
@@ -385,8 +383,8 @@ class Sender(Generic[F, E]):
         """Renew the leases. Threads use the new time only after that, and nothing begins for a lost job."""
         until = self._clock.now() + self._rules.lease
         with self._store.writing() as tx:
-            held = tx.jobs.renew(list(batch.errands), until=until)
-        if gone := batch.errands.keys() - held:
+            held = tx.jobs.renew(list(batch.writes), until=until)
+        if gone := batch.writes.keys() - held:
             batch.give_up(gone)
         batch.until = until
 

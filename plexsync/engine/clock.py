@@ -20,7 +20,7 @@ class SystemClock:
         time.sleep(seconds)
 
 
-class SystemDice:
+class SystemRandom:
     """The random source of the machine."""
 
     def random(self) -> float:

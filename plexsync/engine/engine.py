@@ -32,11 +32,11 @@ from plexsync.rules.job import (
     State,
     Waiting,
     Why,
-    crashed,
+    after_crash,
     next_size,
     shared_outcome_of,
 )
-from plexsync.rules.neighbours import Clock, Dice
+from plexsync.rules.neighbours import Clock, RandomSource
 from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.engine")
@@ -108,7 +108,7 @@ class Engine:
         flows: Sequence[AnyFlow],
         gates: Gates,
         clock: Clock,
-        dice: Dice,
+        rng: RandomSource,
         rules: WorkRules,
         *,
         holder: str,
@@ -125,7 +125,7 @@ class Engine:
         self._watchdog = watchdog or Unwatched()
         self._pool = pool or ThreadPoolExecutor(max_workers=rules.parallel, thread_name_prefix="push")
         self._evidence = Evidence(store, gates)
-        self._settlement = Settlement(store, self._flows, gates, clock, dice, rules.max_retries)
+        self._settlement = Settlement(store, self._flows, gates, clock, rng, rules.max_retries)
         # Deletes old rows, see `Housekeeping.prune`.
         self.prune = Housekeeping(store, self._flows, clock, rules).prune
         desks = [BatchSource((flow.kind,), tuple(flow.gates), partial(self._work, flow)) for flow in flows]
@@ -216,10 +216,10 @@ class Engine:
                 self._settlement.settle_all(jobs, Later(f"fault of PlexSync: {type(bug).__name__}"))
                 return
             # One of the jobs causes the fault. Each is tried alone, so that only that one is blamed.
-            for job in self._held(jobs):
+            for job in self._still_held(jobs):
                 self._attempt(desk, [job], stopping)
 
-    def _held(self, jobs: list[Job]) -> list[Job]:
+    def _still_held(self, jobs: list[Job]) -> list[Job]:
         """The jobs that have not been ended, neither here nor by another worker."""
         with self._store.writing() as tx:
             tokens = tx.jobs.renew([job.token for job in jobs], until=self._clock.now() + self._rules.lease)
@@ -252,7 +252,7 @@ class Engine:
             self._watchdog.alive,
         )
         sender.work(pairs, judged, stopping=stopping)
-        flow.worked(findings)
+        flow.end_batch(findings)
 
     def _work_notices(self, jobs: list[Job], _stopping: Callable[[], bool]) -> None:
         """Queue the jobs that these notices concern: changes that many jobs may depend on. Settles every notice."""
@@ -260,7 +260,7 @@ class Engine:
             keys: set[Key] = set()
             for flow in self._flows.values():
                 try:
-                    keys |= {(flow.kind, id) for id in flow.affected(ChangeNotice(job.kind, job.id))}
+                    keys |= {(flow.kind, id) for id in flow.affected_ids(ChangeNotice(job.kind, job.id))}
                 except NeighbourError as error:
                     self._settlement.settle_all([job], self._evidence.after_read(flow, job, error))
                     if not self._gates.is_open(*NOTICE_GATES):
@@ -282,7 +282,7 @@ class Engine:
 
     def _probe(self, probe: Probe) -> bool:
         """Probe a server. While PlexSync is switched off, the probe writes nothing."""
-        flow = next((flow for flow in self._flows.values() if flow.writes == probe.gate), None)
+        flow = next((flow for flow in self._flows.values() if flow.write_gate == probe.gate), None)
         if flow is None or not self._rules.enabled:
             return self._gates.probe(probe)
 
@@ -308,9 +308,9 @@ class Engine:
             return self._rescue(tx, self._clock.now(), dead_holders=True)
 
     def _rescue(self, tx: Writer, now: int, *, dead_holders: bool = False) -> int:
-        rows = tx.jobs.expired(now=now, dead_holders=dead_holders)
+        rows = tx.jobs.list_expired(now=now, dead_holders=dead_holders)
         for row, alone, first in rows:
-            after = crashed(alone=alone, crashes=row.crashes, first_crash=first, now=now)
+            after = after_crash(alone=alone, crashes=row.crashes, first_crash=first, now=now)
             tx.jobs.crash(row, after, now=now)
             if after.state is State.DEAD:
                 log.error("%s %d killed its worker %d times: set aside as poison", row.kind, row.id, after.crashes)

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from plexsync.engine.flow import AnyFlow, Errand
+from plexsync.engine.flow import AnyFlow, Write
 from plexsync.engine.gates import Gates, outage
 from plexsync.engine.tickets import READ, WRITE, Gate, Ticket
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, TooLong, Unavailable
@@ -38,39 +38,39 @@ class Evidence:
         if not (job.ok_mark or job.bad_mark):
             return False
         with self._store.writing() as tx:
-            well, failed = self._gates.writes(tx, flow.writes)
+            well, failed = self._gates.writes(tx, flow.write_gate)
         well, failed = well - job.ok_mark, failed - job.bad_mark
         if well >= EVIDENCE_WRITES and failed <= EVIDENCE_BAD_SHARE * (well + failed):
             return True
         if well or failed or job.failures + 1 < CANARIES:
             return False
-        return self.try_canaries(flow, flow.writes, CANARIES, but=job.id, key=key) is True
+        return self.try_canaries(flow, flow.write_gate, CANARIES, but=job.id, key=key) is True
 
     def after_write(
-        self, flow: AnyFlow, errand: Errand, error: NeighbourError, ticket: Ticket, *, accepted: bool = False
+        self, flow: AnyFlow, write: Write, error: NeighbourError, ticket: Ticket, *, accepted: bool = False
     ) -> Outcome:
         """Report a failed send and return the outcome of its job. `accepted`: another send of its batch was accepted."""
-        by_write, own = ticket.gate == flow.writes, False
-        if by_write and isinstance(error, Refused) and not self._is_refusal_own(flow, errand, error, accepted=accepted):
+        by_write, own = ticket.gate == flow.write_gate, False
+        if by_write and isinstance(error, Refused) and not self._is_refusal_own(flow, write, error, accepted=accepted):
             error = outage(error, WRITE)
         elif by_write and isinstance(error, Unavailable):
-            own = self.is_own(flow, errand.job, errand.key)
+            own = self.is_own(flow, write.job, write.key)
         self._gates.ill(ticket, error, own=own)
-        return outcome_of(error, own=own, desired=errand.desired)
+        return outcome_of(error, own=own, desired=write.desired)
 
-    def _is_refusal_own(self, flow: AnyFlow, errand: Errand, error: Refused, *, accepted: bool) -> bool:
+    def _is_refusal_own(self, flow: AnyFlow, write: Write, error: Refused, *, accepted: bool) -> bool:
         """Whether the server rejects this write alone. Without a canary, another accepted write of the batch shows it."""
         if error.applied or isinstance(error, TooLong):
             return True
-        if not self._gates.is_open(flow.writes):
+        if not self._gates.is_open(flow.write_gate):
             return False
-        answer = self._accepts_any(flow, errand.job.id, errand.key)
+        answer = self._accepts_any(flow, write.job.id, write.key)
         return bool(accepted or self._accepts_any(flow) if answer is None else answer)
 
     def _accepts_any(self, flow: AnyFlow, but: int | None = None, key: str = "") -> bool | None:
         """Send canary writes until one is accepted: True. False if all fail, None if there are none."""
         has_failed = False
-        for is_answered in self._answers(flow, flow.writes, CANARIES, but=but, key=key):
+        for is_answered in self._answers(flow, flow.write_gate, CANARIES, but=but, key=key):
             if is_answered:
                 return True
             has_failed = True

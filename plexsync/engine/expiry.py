@@ -64,14 +64,14 @@ class Expiry:
         self._offset = offset
         return steady
 
-    def ended(self) -> int:
+    def certain_end(self) -> int:
         """The time (UTC ms) that has passed for certain: what may take effect until then has ended."""
         steady = self.notice()
         return round(steady + min([self._offset, *(before for _, before in self._leaps)]))
 
     def until(self, saved: int) -> int:
         """Until when (UTC ms) a request may take effect, whose saved time is `saved`; 0 stays 0."""
-        if saved <= self.ended() or not self._leaps:
+        if saved <= self.certain_end() or not self._leaps:
             return saved
         remaining = self._leaps[-1][0] + self.longest - self._clock.monotonic() * 1000
         return max(saved, self._clock.now() + round(remaining))

@@ -62,7 +62,7 @@ class Observation:
 
 
 @dataclass(eq=False, kw_only=True)
-class Errand:
+class Write:
     """One write of one job; a flow adds its own fields.
 
     `key` names the object written to. `outcome` is set when the errand has ended. `begun`: a part of it may have
@@ -93,7 +93,7 @@ class Outdated(Exception):
 
 
 F = TypeVar("F", bound=Observation)
-E = TypeVar("E", bound=Errand)
+E = TypeVar("E", bound=Write)
 
 
 class Journal(Generic[E]):
@@ -102,29 +102,29 @@ class Journal(Generic[E]):
     Each errand knows how it is saved, unless the journal of a flow saves many of them together.
     """
 
-    def prolong(self, tx: Writer, errands: Sequence[E], until: int) -> None:
+    def prolong(self, tx: Writer, writes: Sequence[E], until: int) -> None:
         """Set until when these errands may take effect (UTC ms). Replaces the time given to `save`."""
-        for errand in errands:
-            errand.prolong(tx, until)
+        for write in writes:
+            write.prolong(tx, until)
 
-    def withdraw(self, tx: Writer, errands: Sequence[E]) -> None:
+    def withdraw(self, tx: Writer, writes: Sequence[E]) -> None:
         """Forget these errands as if they had never been saved. Nothing of them can have arrived."""
-        for errand in errands:
-            errand.withdraw(tx)
+        for write in writes:
+            write.withdraw(tx)
 
-    def distrust(self, tx: Writer, errand: E) -> None:
+    def distrust(self, tx: Writer, write: E) -> None:
         """Mark the data read for the errand as stale: the next look reads it anew. Withdraws it as well, unless `begun`."""
-        if not errand.begun:
-            self.withdraw(tx, [errand])
+        if not write.begun:
+            self.withdraw(tx, [write])
 
-    def reopen(self, tx: Writer, errand: E, until: int) -> None:
+    def reopen(self, tx: Writer, write: E, until: int) -> None:
         """Record that the errand lost its job in flight: until `until` it may arrive after the writes of the new holder."""
-        self.prolong(tx, [errand], until)
+        self.prolong(tx, [write], until)
 
-    def close(self, tx: Writer, errands: Sequence[E], *, now: int, until: int) -> None:
+    def close(self, tx: Writer, writes: Sequence[E], *, now: int, until: int) -> None:
         """Save these errands as read back and done. A part with unknown outcome may take effect until `until`."""
-        for errand in errands:
-            errand.close(tx, now=now, until=until)
+        for write in writes:
+            write.close(tx, now=now, until=until)
 
 
 class Flow(Undoing, Protocol[F, E]):
@@ -138,11 +138,11 @@ class Flow(Undoing, Protocol[F, E]):
     """
 
     gates: Collection[Gate]
-    writes: Gate
+    write_gate: Gate
     requests: int
     journal: Journal[E]
 
-    def affected(self, notice: ChangeNotice) -> Collection[int]:
+    def affected_ids(self, notice: ChangeNotice) -> Collection[int]:
         """The ids of jobs that a change may concern, too many rather than too few; () if the change is irrelevant here.
 
         Requests go through the gates. Raises NeighbourError.
@@ -163,15 +163,15 @@ class Flow(Undoing, Protocol[F, E]):
         """
         ...
 
-    def will_send(self, errands: Sequence[E]) -> None:
+    def will_send(self, writes: Sequence[E]) -> None:
         """Record saved errands that are about to be sent, outside the database. Raises LocalFault; nothing is sent then."""
         return
 
-    def requires(self, errand: E) -> Collection[Gate]:
+    def requires(self, write: E) -> Collection[Gate]:
         """The gates that this errand must pass."""
-        return (self.writes,)
+        return (self.write_gate,)
 
-    def send(self, errand: E) -> None:
+    def send(self, write: E) -> None:
         """Send the errand and return when it was answered. Sending it again has the same effect.
 
         Sets `begun` before the first of several requests that changes anything. Raises NeighbourError (with `applied`
@@ -179,7 +179,7 @@ class Flow(Undoing, Protocol[F, E]):
         """
         ...
 
-    def read_back(self, errands: Sequence[E]) -> None:
+    def read_back(self, writes: Sequence[E]) -> None:
         """Read the result of answered errands, and set the outcome of each. Reports its requests."""
         ...
 
@@ -193,15 +193,15 @@ class Flow(Undoing, Protocol[F, E]):
         """
         ...
 
-    def completed(self, tx: Writer, finding: F) -> None:
+    def complete(self, tx: Writer, finding: F) -> None:
         """Called when everything that the job needed is done. Clears fulfilled requests; the job is settled next."""
         return
 
-    def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
+    def save_outcomes(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
         """Called in the transaction that settles jobs with these outcomes, by id."""
         return
 
-    def worked(self, findings: Sequence[F]) -> None:
+    def end_batch(self, findings: Sequence[F]) -> None:
         """Called when all jobs of a batch are settled. The flow may request what helps the jobs that could not be synced."""
         return
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from plexsync.engine.tickets import READ, READ_STASH, WRITE, WRITE_STASH, Access, Closed, Gate
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Throttled, Unavailable
-from plexsync.rules.neighbours import Dice
+from plexsync.rules.neighbours import RandomSource
 from plexsync.rules.records import BreakerRow, HoldRow
 from plexsync.rules.status_words import DOWN, THROTTLED
 from plexsync.store.database import Reader, Writer
@@ -188,16 +188,16 @@ def speed_up(tx: Writer, gate: Gate, *, batch: int) -> None:
         tx.paces.save(gate.row, replace(pace, ramp=0 if ramp >= batch else ramp))
 
 
-def patience(error: NeighbourError, gate: Gate, failures: int, dice: Dice) -> float:
+def patience(error: NeighbourError, gate: Gate, failures: int, rng: RandomSource) -> float:
     """Seconds to throttle: what the server asked for, or a short wait, so that a blip does not open the breaker."""
     if isinstance(error, Throttled):
         # A server that asks for no wait and refuses again would be asked without end.
-        return max(error.retry_after, LEAST_PATIENCE * (1 + dice.random()))
+        return max(error.retry_after, LEAST_PATIENCE * (1 + rng.random()))
     if isinstance(error, Unavailable):
         if error.retry_after:
             return error.retry_after
         if gate.access is READ or not error.sent:
-            return min(BREATH_CAP, BREATH * 2.0**failures) * (1 + dice.random()) / 2
+            return min(BREATH_CAP, BREATH * 2.0**failures) * (1 + rng.random()) / 2
     return 0.0
 
 
@@ -212,7 +212,7 @@ def trouble(db: Reader, gate: Gate, rules: Rules) -> str:
     return f"{gate.caption} does not answer (failure {row.failures} of {rules.failure_threshold}): {row.error}"
 
 
-def closed(db: Reader, gate: Gate, rules: Rules, now: int) -> Closed | None:
+def gate_closed(db: Reader, gate: Gate, rules: Rules, now: int) -> Closed | None:
     """Why a gate is closed at `now`; None if it is open."""
     if hold := db.holds.find(gate.row):
         return Closed(hold.retest_at, f"{gate.caption} is on hold: {hold.message}")

@@ -24,16 +24,16 @@ from typing import TypeVar
 from plexsync.engine import gate_rows
 from plexsync.engine.tickets import READ, READ_STASH, VOID, WRITE, Access, Closed, Gate, Go, Probe, Ticket, by_row
 from plexsync.rules.errors import Barred, Missing, Neighbour, NeighbourError, Refused, Throttled, Unavailable
-from plexsync.rules.neighbours import Clock, Dice, Plex, Stash
+from plexsync.rules.neighbours import Clock, Plex, RandomSource, Stash
 from plexsync.rules.records import BreakerRow
 from plexsync.store.database import Database, Reader, Writer
 from worker.circuit_breaker import (
     Breaker,
     CircuitState,
     Rules,
-    admitted,
     after_failure,
     after_neutral,
+    after_request,
     after_success,
     next_probe_at,
 )
@@ -116,7 +116,7 @@ class Gates:
     _plex: Plex
     _rules: Rules
     _clock: Clock
-    _dice: Dice
+    _rng: RandomSource
     _fingerprints: Mapping[Neighbour, str]
     _tally: Tally = field(default_factory=Tally)
     # For each thread and gate, the last revision of the store in which an answer changed nothing.
@@ -143,7 +143,7 @@ class Gates:
 
     def admit_in(self, db: Reader, gate: Gate) -> Ticket | Closed:
         """As `admit`, in the caller's snapshot."""
-        closed = gate_rows.closed(db, gate, self._rules, self._clock.now())
+        closed = gate_rows.gate_closed(db, gate, self._rules, self._clock.now())
         return closed or Ticket(gate, db.breakers.find(gate.row).generation)
 
     def ticket(self, gate: Gate) -> Ticket:
@@ -162,7 +162,7 @@ class Gates:
         if isinstance(answer, Ticket):
             return answer
         with self._store.writing() as tx:
-            closed = self._closed(tx, gate, self._clock.now())
+            closed = self._why_closed(tx, gate, self._clock.now())
         if isinstance(closed, Probe):
             self.probe(closed)
         return self.admit(gate)
@@ -178,7 +178,7 @@ class Gates:
         """What the engine may do now if it needs all of these gates. A Probe has taken its slot in this transaction."""
         rows, closed = by_row(gates), []
         for gate in rows:
-            answer = self._closed(tx, gate, now)
+            answer = self._why_closed(tx, gate, now)
             if isinstance(answer, Probe):
                 return answer
             if answer is not None:
@@ -199,13 +199,13 @@ class Gates:
             answer = self._hold(tx, gate, now, at_once=True) or self._breaker(tx, gate, now, at_once=True)
         return isinstance(answer, Probe) and self.probe(answer)
 
-    def _closed(self, tx: Writer, gate: Gate, now: int) -> Probe | Closed | None:
+    def _why_closed(self, tx: Writer, gate: Gate, now: int) -> Probe | Closed | None:
         """Why the gate is closed; None if it is open. Throttling comes first, since it also applies to a probe."""
         is_plain = tx.holds.find(gate.row) is None and not tx.paces.find(gate.row).not_before
         if is_plain and tx.breakers.find(gate.row).state == CircuitState.CLOSED:
             return None
         if (until := gate_rows.throttled_until(tx, gate, now)) is not None:
-            closed = gate_rows.closed(tx, gate, self._rules, now)
+            closed = gate_rows.gate_closed(tx, gate, self._rules, now)
             return Closed(until, closed.reason if closed else "")
         return self._hold(tx, gate, now) or self._breaker(tx, gate, now)
 
@@ -245,7 +245,7 @@ class Gates:
             return None
         if at_once and before.state is CircuitState.OPEN:
             before = replace(before, opened_at=now / 1000 - before.wait - 1)
-        after, may_pass = admitted(before, self._rules, now / 1000)
+        after, may_pass = after_request(before, self._rules, now / 1000)
         gate_rows.save_breaker(tx, gate, row, after, now)
         if may_pass:
             access = WRITE if gate_rows.is_lost_by_writes(gate, row) else READ
@@ -367,7 +367,7 @@ class Gates:
             row = replace(row, error="")
             tx.breakers.save(gate.row, row)
         if isinstance(error, Unavailable) and not own:
-            draw = self._dice.random()
+            draw = self._rng.random()
             cause = WRITE if gate_rows.is_lost_by_writes(gate, row) and row.failures else gate.access
             row = replace(row, cause=cause, error=str(error))
             tx.breakers.save(gate.row, row)
@@ -377,7 +377,7 @@ class Gates:
         if isinstance(error, Barred):
             fingerprint = self._fingerprints[gate.neighbour]
             gate_rows.bar(tx, gate, error, now, retest=self._retest, fingerprint=fingerprint)
-        gate_rows.slow_down(tx, gate, round(gate_rows.patience(error, gate, row.failures, self._dice) * 1000), now)
+        gate_rows.slow_down(tx, gate, round(gate_rows.patience(error, gate, row.failures, self._rng) * 1000), now)
 
     def _report(self, tx: Writer, gate: Gate, row: BreakerRow, rule: Callable[[Breaker, float], Breaker]) -> None:
         now = self._clock.now()

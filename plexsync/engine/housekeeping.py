@@ -74,7 +74,7 @@ class Housekeeping:
 
     def _prune_rows(self, now: int, before: int, ends: float) -> tuple[int, bool]:
         with self._store.writing() as tx:
-            ended = tx.jobs.ended(now=now, before=before, limit=PRUNE_BATCH)
+            ended = tx.jobs.list_ended(now=now, before=before, limit=PRUNE_BATCH)
         existing, unknown = self._asked_for([row for row in ended if row.state is State.GONE])
         if existing:
             log.warning("%d objects that were gone from Stash are back: they are synced again", len(existing))

@@ -173,7 +173,7 @@ class Loop:
             end = min(end, self._clock.monotonic() + max(0.0, (until - self._clock.now()) / 1000))
         while not self._stop.is_set() and (remaining := end - self._clock.monotonic()) > 0:
             self._clock.sleep(min(remaining, WAKE_UP))
-            if self._store.changed():
+            if self._store.has_changed():
                 return
 
     def _take_spool(self) -> None:

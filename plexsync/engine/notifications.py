@@ -13,7 +13,17 @@ from dataclasses import dataclass, field, replace
 from plexsync.rules.errors import LocalFault, NewerDatabase, SyncError, Unusable
 from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.rules.note_keys import REPAIRED
-from plexsync.rules.notices import Notice, NoticeRecord, NoticeRules, NotSent, Pause, Situation, look, read, written
+from plexsync.rules.notices import (
+    Notice,
+    NoticeRecord,
+    NoticeRules,
+    NotSent,
+    Pause,
+    Situation,
+    format_record,
+    look,
+    read,
+)
 from plexsync.rules.outages import lasting, outages
 from plexsync.store.database import Database, Reader
 from plexsync.store.lasting import LastingThread
@@ -71,8 +81,8 @@ class Noticer:
     def notice(self) -> list[Notice]:
         """Send what is new, and return the sent notices."""
         now = self._clock.now()
-        sight, record = self._seen()
-        notices, after = look(record, sight, self._rules, now)
+        inspection, record = self._read_situation()
+        notices, after = look(record, inspection, self._rules, now)
         if notices and self._again_at is not None and self._clock.monotonic() < self._again_at:
             return []
         if notices:
@@ -84,17 +94,17 @@ class Noticer:
         self._keep(after)
         return notices
 
-    def _seen(self) -> tuple[Situation, NoticeRecord]:
+    def _read_situation(self) -> tuple[Situation, NoticeRecord]:
         """The situation and the record of sent notices. If the database can't be read, uses what is in memory."""
         pause = self._standstill.pause
         try:
             with self._store.reading() as db:
-                kept = self._kept or _Kept(read(db.notes.text(TOLD)), saved=True)
-                sight = seen(db, pause)
+                retained = self._kept or _Kept(read(db.notes.text(TOLD)), saved=True)
+                inspection = read_situation(db, pause)
         except (LocalFault, Unusable):
             return Situation(pause=pause), self._kept.record if self._kept else NoticeRecord({})
-        self._kept = kept
-        return sight, kept.record
+        self._kept = retained
+        return inspection, retained.record
 
     def _keep(self, record: NoticeRecord) -> None:
         saved = self._kept is not None and self._kept.saved and self._kept.record == record
@@ -103,7 +113,7 @@ class Noticer:
             return
         try:
             with self._store.writing() as tx:
-                tx.notes.save(TOLD, written(record))
+                tx.notes.save(TOLD, format_record(record))
         except (LocalFault, Unusable) as fault:
             log.debug("what was told could not be written down: %s", fault)
             return
@@ -114,12 +124,12 @@ class Noticer:
         if self._plex:
             notice = replace(notice, text=f"{self._plex}: {notice.text}")
         # Every messenger gets it, not only the first that accepts it.
-        receivers = [messenger for messenger in self._messengers if self._sent(messenger, notice)]
+        receivers = [messenger for messenger in self._messengers if self._send(messenger, notice)]
         if receivers:
             log.info("notification sent: %s", notice.text)
         return bool(receivers)
 
-    def _sent(self, messenger: Messenger, notice: Notice) -> bool:
+    def _send(self, messenger: Messenger, notice: Notice) -> bool:
         try:
             messenger.send(notice)
         except NotSent as error:
@@ -131,7 +141,7 @@ class Noticer:
         return True
 
 
-def seen(db: Reader, pause: Pause | None) -> Situation:
+def read_situation(db: Reader, pause: Pause | None) -> Situation:
     """The situation according to the database."""
     tallies = db.tallies.all()
     return Situation(
@@ -154,7 +164,7 @@ def _without(before: NoticeRecord, after: NoticeRecord, untold: Sequence[Notice]
     return replace(after, announced=announced)
 
 
-class Bell(LastingThread):
+class Announcer(LastingThread):
     """Runs the noticer soon after the start and then every half minute, until `stop`."""
 
     def __init__(self, noticer: Noticer, *, stop: threading.Event, seconds: float = PACE) -> None:

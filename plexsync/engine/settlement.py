@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from plexsync.engine.flow import AnyFlow, Key
 from plexsync.engine.gates import Gates
 from plexsync.rules.job import Done, Job, Later, Outcome, State, Waiting, settle
-from plexsync.rules.neighbours import Clock, Dice
+from plexsync.rules.neighbours import Clock, RandomSource
 from plexsync.store.database import Database, Writer
 from plexsync.store.jobs import AttemptEnding
 
@@ -28,7 +28,7 @@ class Settlement:
     _flows: Mapping[str, AnyFlow]
     _gates: Gates
     _clock: Clock
-    _dice: Dice
+    _rng: RandomSource
     _max_retries: int
     ended: dict[Key, str] = field(default_factory=dict)
     stored: dict[Key, str] = field(default_factory=dict)
@@ -50,10 +50,10 @@ class Settlement:
                 self.stored[job.kind, job.id] = done.found
         for kind, outcomes in by_kind.items():
             if flow := self._flows.get(kind):
-                flow.settled(tx, outcomes, now=now)
+                flow.save_outcomes(tx, outcomes, now=now)
 
     def _ending(self, tx: Writer, job: Job, outcome: Outcome, now: int) -> AttemptEnding:
-        draw, scan = self._dice.random(), tx.books.scans()
+        draw, scan = self._rng.random(), tx.books.scans()
         after = settle(job, outcome, now=now, max_retries=self._max_retries, draw=draw, scan=scan)
         if after.state is State.DEAD and not after.desired:
             after = replace(after, desired=self.desired.get(job.token, ""))
@@ -76,4 +76,4 @@ class Settlement:
             return job.ok_mark, job.bad_mark
         flow = self._flows.get(job.kind)
         blamed = isinstance(outcome, Waiting | Later) and outcome.cls in ("unavailable", "bug")
-        return self._gates.writes(tx, flow.writes) if flow and blamed else (0, 0)
+        return self._gates.writes(tx, flow.write_gate) if flow and blamed else (0, 0)

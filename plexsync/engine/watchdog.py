@@ -63,9 +63,9 @@ class Watchdog:
         """Log whether an earlier worker was ended, and keep its report in a second file."""
         with suppress(OSError):
             if self._file.stat().st_size:
-                kept = self._file.with_name(f"{self._file.stem}-last{self._file.suffix}")
-                self._file.replace(kept)
-                log.error("the last worker hung and was ended; where it was stands in %s", kept)
+                retained = self._file.with_name(f"{self._file.stem}-last{self._file.suffix}")
+                self._file.replace(retained)
+                log.error("the last worker hung and was ended; where it was stands in %s", retained)
 
     def _arm(self) -> None:
         self._armed_at = self._clock.monotonic()

@@ -24,7 +24,7 @@ import msgspec
 from plexsync.http.streams import Deadline, Transport
 from plexsync.rules.clock import Clock
 from plexsync.rules.errors import NeighbourError, Refused, TooLong, Unavailable, Unusable
-from plexsync.rules.http_answers import Server, judge, page_words, scrubbed, unreachable, whole_request
+from plexsync.rules.http_answers import Server, judge, page_words, scrub, unreachable, whole_request
 from plexsync.rules.redaction import Redactor
 
 MEGABYTE = 1_000_000
@@ -129,7 +129,7 @@ class Wire:
         """Send one request and return its answer (2xx); `target` is a path below the server's address with its encoded
         query.
         """
-        return self.accepted(self.send(method, target, content=content, headers=headers, cap=cap))
+        return self.check_status(self.send(method, target, content=content, headers=headers, cap=cap))
 
     def send(
         self,
@@ -150,10 +150,10 @@ class Wire:
         except NeighbourError:
             raise
         except (*_NETWORK, httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, OSError) as error:
-            failure = self._translated(error)
+            failure = self._translate(error)
         raise failure
 
-    def accepted(self, answer: Answer) -> Answer:
+    def check_status(self, answer: Answer) -> Answer:
         """Return the answer if its status is good; else raise the error that the status stands for."""
         if 200 <= answer.status < 300:
             return answer
@@ -175,13 +175,13 @@ class Wire:
             return ""
         # A secret with signs of HTML in it would no longer be recognized once the page is taken apart.
         text = self._redact(bytes(answer.body[:ERROR_CAP]).decode("utf-8", "replace"))
-        return self.shown(json_words(text.encode()) if text.lstrip().startswith("{") else page_words(text))
+        return self.scrub(json_words(text.encode()) if text.lstrip().startswith("{") else page_words(text))
 
-    def shown(self, words: str) -> str:
+    def scrub(self, words: str) -> str:
         """Words of the server as they may be shown."""
-        return scrubbed(words, self._redact)
+        return scrub(words, self._redact)
 
-    def decoded(self, decoder: "msgspec.json.Decoder[T]", body: bytes | bytearray | memoryview) -> T:
+    def decode(self, decoder: "msgspec.json.Decoder[T]", body: bytes | bytearray | memoryview) -> T:
         """Decode the body into the expected type; raises Unavailable if that fails, however deeply nested or broken it
         is.
 
@@ -194,7 +194,7 @@ class Wire:
             except (msgspec.DecodeError, UnicodeError) as error:
                 if isinstance(error, msgspec.ValidationError):
                     raise
-                return decoder.decode(_mended(body))
+                return decoder.decode(_to_valid_utf8(body))
         except msgspec.ValidationError:
             failure = self.foreign("in a form that is not known")
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -255,10 +255,10 @@ class Wire:
         if coding in ("", "identity"):
             return response.iter_raw()
         if coding in ("gzip", "x-gzip"):
-            return self._unpacked(response.iter_raw())
+            return self._unpack(response.iter_raw())
         raise self.foreign("in a packing that was not asked for")
 
-    def _unpacked(self, packed: Iterator[bytes]) -> Iterator[bytes]:
+    def _unpack(self, packed: Iterator[bytes]) -> Iterator[bytes]:
         """Decompress a gzip stream in small pieces, so that a small body can't grow large in memory."""
         unpacker = zlib.decompressobj(wbits=31)
         empty = True
@@ -277,7 +277,7 @@ class Wire:
         if not (empty or unpacker.eof):
             raise self.foreign("with half a body")
 
-    def _translated(self, error: Exception) -> NeighbourError:
+    def _translate(self, error: Exception) -> NeighbourError:
         """Translate an exception of the network."""
         neighbour, name = self.server.neighbour, self.server.name
         match error:
@@ -387,7 +387,7 @@ def by_address(url: str) -> list[str]:
     return list(dict.fromkeys(str(base.copy_with(host=str(place[0]))) for *_, place in resolved))
 
 
-def _mended(body: bytes | bytearray | memoryview) -> bytes:
+def _to_valid_utf8(body: bytes | bytearray | memoryview) -> bytes:
     """The body as valid UTF-8 without control characters, converted in pieces to save memory."""
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     pieces = (decode(bytes(body[at : at + STEP])).encode() for at in range(0, len(body), STEP))

@@ -31,7 +31,7 @@ class Deadline:
         finally:
             self._of_thread.at = None
 
-    def shortened(self, timeout: float | None, late: type[Exception]) -> float | None:
+    def shorten(self, timeout: float | None, late: type[Exception]) -> float | None:
         """The timeout, or the remaining time if that is less; raises `late` if none remains."""
         at: float | None = getattr(self._of_thread, "at", None)
         if at is None:
@@ -51,11 +51,11 @@ class DeadlineStream(httpcore2.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read available bytes; raises ReadTimeout past the deadline."""
-        return self._stream.read(max_bytes, self._deadline.shortened(timeout, httpcore2.ReadTimeout))
+        return self._stream.read(max_bytes, self._deadline.shorten(timeout, httpcore2.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all; raises WriteTimeout past the deadline."""
-        self._stream.write(buffer, self._deadline.shortened(timeout, httpcore2.WriteTimeout))
+        self._stream.write(buffer, self._deadline.shorten(timeout, httpcore2.WriteTimeout))
 
     def close(self) -> None:
         """Close the connection."""
@@ -65,7 +65,7 @@ class DeadlineStream(httpcore2.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
         """The same connection, encrypted; raises ConnectTimeout past the deadline."""
-        seconds = self._deadline.shortened(timeout, httpcore2.ConnectTimeout)
+        seconds = self._deadline.shorten(timeout, httpcore2.ConnectTimeout)
         return DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, seconds), self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
@@ -89,7 +89,7 @@ class DeadlineBackend(httpcore2.NetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
         """A connection to host and port; raises ConnectError, ConnectTimeout."""
-        seconds = self._deadline.shortened(timeout, httpcore2.ConnectTimeout)
+        seconds = self._deadline.shorten(timeout, httpcore2.ConnectTimeout)
         stream = self._backend.connect_tcp(host, port, seconds, local_address, socket_options or ())
         return DeadlineStream(stream, self._deadline)
 

@@ -80,7 +80,7 @@ class EventSocket:
         `opening` is sent first, and `reply` returns the response to a message; '' sends nothing. Raises NeighbourError if
         the connection can't be opened, or fails.
         """
-        line = self._connected()
+        line = self._connect()
         try:
             protocol = ClientProtocol(self._uri, max_size=self._longest, subprotocols=self._protocols)
             for message in self._heard(line, protocol, stopping):
@@ -98,7 +98,7 @@ class EventSocket:
         finally:
             line.close()
 
-    def _connected(self) -> socket.socket:
+    def _connect(self) -> socket.socket:
         try:
             line = socket.create_connection((self._host, self._port), timeout=self._timeouts.connect)
         except (OSError, UnicodeError) as error:

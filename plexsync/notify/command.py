@@ -60,11 +60,11 @@ class CommandMessenger:
         except (OSError, ValueError) as error:
             raise NotSent(f"it can't be started: {_why(error)}") from None
         with process:
-            code = self._ended(process, f"{notice.text}\n".encode())
+            code = self._wait_for_end(process, f"{notice.text}\n".encode())
         if code:
             raise NotSent(f"it ended with code {code}")
 
-    def _ended(self, process: subprocess.Popen[bytes], text: bytes) -> int:
+    def _wait_for_end(self, process: subprocess.Popen[bytes], text: bytes) -> int:
         try:
             process.communicate(text, timeout=self._limit)
         except subprocess.TimeoutExpired:

@@ -44,15 +44,15 @@ class SignIn:
         if before is not None:
             # The package keeps both here, and has no other way to go on with a PIN.
             self._login._id, self._login._code = before
-        with _told():
+        with _translate_errors():
             self.pin = str(self._login.pin or "")
             self.number = str(self._login._id or "")
         if not self.pin:
             raise Unavailable(Neighbour.PLEX, "plex.tv answered without a PIN")
 
-    def asked(self) -> bool:
+    def is_confirmed(self) -> bool:
         """Ask plex.tv once whether the PIN was confirmed; raises Unavailable, and Barred for a PIN that expired."""
-        with _told(gone="the PIN was not confirmed in time"):
+        with _translate_errors(gone="the PIN was not confirmed in time"):
             return bool(self._login._checkLogin())
 
     def account(self) -> "Account":
@@ -65,7 +65,7 @@ class Account:
 
     def __init__(self, token: str, session: Any) -> None:
         self._token = token
-        with _told():
+        with _translate_errors():
             self._account = _package("plexapi.myplex").MyPlexAccount(token=token, session=session, timeout=PATIENCE)
             self.name = str(self._account.title or self._account.username or "")
 
@@ -76,7 +76,7 @@ class Account:
 
     def servers(self) -> list[OwnServer]:
         """The media servers that the account owns; others can't be written to."""
-        with _told():
+        with _translate_errors():
             devices = [
                 device
                 for device in self._account.resources()
@@ -124,7 +124,7 @@ def _session() -> Any:
 
 
 @contextmanager
-def _told(gone: str = "") -> Iterator[None]:
+def _translate_errors(gone: str = "") -> Iterator[None]:
     """The one place that translates the package's errors; their messages, which quote answers, are dropped.
 
     `gone`: what it means if plex.tv does not know what was asked for.

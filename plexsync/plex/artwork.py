@@ -11,13 +11,13 @@ from urllib.parse import quote
 
 # By name of `plexsync.rules.item.PICTURES`: the path of the list, and of the selected picture.
 SHELVES = {"thumb": "posters", "art": "arts"}
-SHOWN = {"thumb": "poster", "art": "art"}
-KEPT = {"thumb": "upload://posters/", "art": "upload://art/"}
+SELECTED = {"thumb": "poster", "art": "art"}
+UPLOADED = {"thumb": "upload://posters/", "art": "upload://art/"}
 
 
 def key_of(name: str, content: bytes) -> str:
     """The key under which Plex stores a picture of these bytes."""
-    return f"{KEPT[name]}{hashlib.sha1(content, usedforsecurity=False).hexdigest()}"
+    return f"{UPLOADED[name]}{hashlib.sha1(content, usedforsecurity=False).hexdigest()}"
 
 
 def shelf(item: str, name: str) -> str:
@@ -27,9 +27,9 @@ def shelf(item: str, name: str) -> str:
 
 def choice(item: str, name: str, key: str) -> str:
     """The path that selects a picture."""
-    return f"/library/metadata/{item}/{SHOWN[name]}?url={quote(key, safe='', errors='replace')}"
+    return f"/library/metadata/{item}/{SELECTED[name]}?url={quote(key, safe='', errors='replace')}"
 
 
-def shown(item: str, name: str) -> str:
+def selected_path(item: str, name: str) -> str:
     """The path of the selected picture, for deselecting it."""
     return f"/library/metadata/{item}/{name}"

@@ -21,7 +21,7 @@ from plexsync.rules.paths import base_name
 from plexsync.rules.pictures import LARGEST
 from plexsync.rules.plan_records import Edit
 from plexsync.rules.records import Section, ServerInfo
-from plexsync.rules.text import composed
+from plexsync.rules.text import compose
 
 FOUND_PAGE = 200
 PICTURES = msgspec.json.Decoder(Body[answers.OfferedPictures])
@@ -67,7 +67,7 @@ class PlexClient:
         """Every item of a library, in pages without repeats; an incomplete listing raises Unavailable."""
         return self._pages(section, {}, page)
 
-    def changed(self, section: str, *, since: int, page: int = 1000) -> Iterator[list[Entry]]:
+    def changed_since(self, section: str, *, since: int, page: int = 1000) -> Iterator[list[Entry]]:
         """The items of a library whose stamp is greater than `since`, in pages."""
         return self._pages(section, {"updatedAt>>": str(since)}, page)
 
@@ -90,7 +90,7 @@ class PlexClient:
                 named = [
                     entry
                     for entry in page
-                    if any(composed(base_name(part.path)) == composed(name) for part in entry.parts)
+                    if any(compose(base_name(part.path)) == compose(name) for part in entry.parts)
                 ]
                 entries |= {entry.key: entry for entry in named}
                 if not named:
@@ -154,7 +154,7 @@ class PlexClient:
     def hide(self, key: str, name: str) -> None:
         """Deselect the item's picture. Raises Refused or Missing if Plex is too old for it (before 1.43)."""
         check_number(key)
-        self.requests.ask("DELETE", artwork.shown(key, name))
+        self.requests.ask("DELETE", artwork.selected_path(key, name))
 
     def rate(self, key: str, rating: float | None) -> None:
         """Set the rating that the account gives an item, on a scale of 10; None clears it."""

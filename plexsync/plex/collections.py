@@ -87,7 +87,7 @@ class CollectionClient:
     def __init__(self, requests: PlexRequests) -> None:
         self._requests = requests
 
-    def listed(self, section: str, *, page: int = 500) -> Iterator[list[ListedCollection]]:
+    def list_collections(self, section: str, *, page: int = 500) -> Iterator[list[ListedCollection]]:
         """Every collection of a library by key, in pages without repeats; an incomplete list raises Unavailable."""
         return self._requests.walk(partial(self._page_of_collections, section), page)
 
@@ -145,11 +145,11 @@ class CollectionClient:
             raise ValueError("the home has no such place")
         manage = f"/hubs/sections/{section}/manage"
         hub = f"{manage}/{_hub(section, key)}"
-        shown = {name: str(int(place in places)) for name, place in zip(PROMOTIONS, PLACES, strict=True)}
+        visible = {name: str(int(place in places)) for name, place in zip(PROMOTIONS, PLACES, strict=True)}
         if places and managed:
-            self._requests.ask("PUT", f"{hub}?{query(shown)}")
+            self._requests.ask("PUT", f"{hub}?{query(visible)}")
         elif places:
-            self._requests.ask("POST", f"{manage}?{query({'metadataItemId': key, **shown})}")
+            self._requests.ask("POST", f"{manage}?{query({'metadataItemId': key, **visible})}")
         elif managed:
             self._requests.ask("DELETE", hub)
 

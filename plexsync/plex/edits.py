@@ -61,7 +61,7 @@ def targets(
     whole = _target(head, pieces)
     if _fits(whole, limit):
         return [whole]
-    return list(_packed(head, [small for piece in pieces for small in _smaller(head, piece, limit)], limit))
+    return list(_pack(head, [small for piece in pieces for small in _smaller(head, piece, limit)], limit))
 
 
 # For each member of the cast: the parameters that belong to it, by the end of their names.
@@ -141,7 +141,7 @@ def _smaller(head: str, piece: _Piece, limit: int) -> Iterator[_Piece]:
         yield from _smaller(head, replace(piece, names=half), limit)
 
 
-def _packed(head: str, pieces: list[_Piece], limit: int) -> Iterator[str]:
+def _pack(head: str, pieces: list[_Piece], limit: int) -> Iterator[str]:
     """Pack the pieces into as few requests as their order allows."""
     together: list[_Piece] = []
     for piece in pieces:
@@ -157,15 +157,15 @@ def _target(head: str, pieces: list[_Piece]) -> str:
     for piece in pieces:
         if piece.names:
             # Encoded here and once more with the whole query, so that a comma in a name does not separate names.
-            pairs.append((f"{piece.field}[].tag.tag-", ",".join(map(_quoted, piece.names))))
+            pairs.append((f"{piece.field}[].tag.tag-", ",".join(map(_quote, piece.names))))
         pairs += piece.pairs
     # Two pieces of one request may hold the same lock.
-    return head + "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in dict.fromkeys(pairs))
+    return head + "&".join(f"{_quote(name)}={_quote(value)}" for name, value in dict.fromkeys(pairs))
 
 
 def _fits(target: str, limit: int) -> bool:
     return len(f"PUT {target} HTTP/1.1\r\n") <= limit
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return quote(text, safe="", errors="replace")

@@ -153,7 +153,7 @@ class PlexHistory:
                 raise self._requests.foreign("with an incomplete library")
             start, last = start + len(rows) - SHARED_ROWS, rows[-1][0]
 
-    def rated(self, section: str, *, since: int, limit: int) -> list[Rated]:
+    def list_rated(self, section: str, *, since: int, limit: int) -> list[Rated]:
         """Up to `limit` items that were rated after `since` (UTC seconds), oldest rating first, in one request.
 
         Plex ignores filters and orders that it does not know: then a part of them is returned.

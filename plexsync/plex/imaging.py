@@ -21,7 +21,7 @@ SMALLEST = 200
 LOGO_WIDTH, LOGO_HEIGHT, LOGO_MARGIN = 0.3, 0.12, 0.04
 
 
-class Pillow:
+class PillowImaging:
     """Opens JPEG, PNG and WebP only. Raises Unusable if the package is not installed.
 
     The same picture gives the same bytes as long as the package stays the same; an unchanged picture is not converted
@@ -39,14 +39,14 @@ class Pillow:
         except ImportError:
             raise Unusable(f"{MISSING}: {advice('art')}") from None
 
-    def made(self, content: bytes, *, padded: bool, largest: int, logo: Logo | None = None) -> bytes:
+    def make(self, content: bytes, *, padded: bool, largest: int, logo: Logo | None = None) -> bytes:
         """The picture as JPEG in at most `largest` bytes; `padded`: with bars, if its ratio is not 2:3.
 
         A logo is drawn over it in a corner. Raises Unusable, with a message for the user, if one is not such a picture.
         """
-        picture = self._flat(self._opened(content))
+        picture = self._flat(self._open(content))
         if padded:
-            picture = self._padded(picture)
+            picture = self._pad(picture)
         if logo:
             picture = self._with_logo(picture, logo)
         while True:
@@ -59,12 +59,12 @@ class Pillow:
     def reads(self, content: bytes) -> bool:
         """Whether the content is such a picture."""
         try:
-            self._opened(content)
+            self._open(content)
         except Unusable:
             return False
         return True
 
-    def _opened(self, content: bytes) -> Any:
+    def _open(self, content: bytes) -> Any:
         try:
             picture = self._image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP"))
             if picture.width * picture.height > MOST_PIXELS:
@@ -82,7 +82,7 @@ class Pillow:
 
     def _with_logo(self, picture: Any, logo: Logo) -> Any:
         """The picture with the logo in its corner, in the largest size that fits there, with its own transparency."""
-        drawn = self._opened(logo.content)
+        drawn = self._open(logo.content)
         room = picture.width * LOGO_WIDTH, picture.height * LOGO_HEIGHT
         scale = min(room[0] / drawn.width, room[1] / drawn.height)
         drawn = drawn.resize((max(1, round(drawn.width * scale)), max(1, round(drawn.height * scale))))
@@ -93,7 +93,7 @@ class Pillow:
         ground.alpha_composite(drawn, (max(0, x), max(0, y)))
         return ground.convert("RGB")
 
-    def _padded(self, picture: Any) -> Any:
+    def _pad(self, picture: Any) -> Any:
         width = max(picture.width, -(-picture.height * WIDE // HIGH))
         height = max(picture.height, -(-width * HIGH // WIDE))
         if (width, height) == picture.size:

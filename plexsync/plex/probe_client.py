@@ -11,14 +11,14 @@ from plexsync.rules.scratch import ProbedItem
 class ProbeClient(PlexClient):
     """A Plex client with the requests of the probe."""
 
-    def probed(self, key: str) -> ProbedItem:
+    def read_item(self, key: str) -> ProbedItem:
         """One item in full; Missing if it is gone."""
         item = self.items([key]).get(key)
         if item is None:
             raise Missing(Neighbour.PLEX, f"{self.requests.server_name} has no item {key} in a library")
         return ProbedItem(item)
 
-    def titled(self, section: str, title: str) -> list[str]:
+    def keys_with_title(self, section: str, title: str) -> list[str]:
         """The keys of the collections of a library with exactly this title."""
         check_number(section)
         target = f"/library/sections/{section}/collections?{query({'title': title})}"

@@ -186,13 +186,13 @@ class PlexRequests:
             check_number(key)
         read = partial(self.parsed, decoder=decoder, parse=parse)
         try:
-            return self._found(keys, read, (Missing,))
+            return self._read_present(keys, read, (Missing,))
         except ForeignNotFound:
             if not self._is_readable():
                 raise
-            return self._found(keys, read, (Missing, ForeignNotFound))
+            return self._read_present(keys, read, (Missing, ForeignNotFound))
 
-    def _found(
+    def _read_present(
         self,
         keys: Sequence[str],
         read: Callable[[Answer], dict[str, T]],
@@ -204,12 +204,12 @@ class PlexRequests:
         try:
             answer = self.ask("GET", f"/library/metadata/{','.join(keys)}?skipRefresh=1", cap=LISTING_CAP)
             items = read(answer)
-            if not items and not self._wire.decoded(answers.NOTHING, answer.body).MediaContainer.get("Metadata"):
+            if not items and not self._wire.decode(answers.NOTHING, answer.body).MediaContainer.get("Metadata"):
                 raise self._not_found("with nothing, where Plex says 404")
         except absent:
             middle = len(keys) // 2
             halves = (keys[:middle], keys[middle:]) if middle else ()
-            return {key: item for half in halves for key, item in self._found(half, read, absent).items()}
+            return {key: item for half in halves for key, item in self._read_present(half, read, absent).items()}
         wanted = set(keys)
         return {key: item for key, item in items.items() if key in wanted}
 
@@ -223,7 +223,7 @@ class PlexRequests:
         read = partial(self.parsed, decoder=ITEMS, parse=answers.items_of)
         for keys in listed:
             with suppress(NeighbourError):
-                if self._found(keys, read, (Missing,)):
+                if self._read_present(keys, read, (Missing,)):
                     return True
         return not listed
 
@@ -262,7 +262,7 @@ class PlexRequests:
         """Send a write without a body; raises Unavailable if another kind of server answers."""
         body = self.ask("PUT", target).body
         if body.strip():
-            self._wire.decoded(answers.NOTHING, body)
+            self._wire.decode(answers.NOTHING, body)
 
     def ask(self, method: str, target: str, *, content: bytes = b"", cap: int = ORDINARY_CAP) -> Answer:
         """The answer to one request; a 404 that is not Plex's own says nothing about the requested item."""
@@ -273,7 +273,7 @@ class PlexRequests:
             # So does Stash.
             message = f"{self.server_name} answered 401, and not as Plex does: is this its address?"
             raise Barred(Neighbour.PLEX, message, setting="plex_url")
-        return self._wire.accepted(answer)
+        return self._wire.check_status(answer)
 
     def foreign(self, answer: str) -> Unavailable:
         """The error for an answer from another kind of server, see `plexsync.http.client.Wire`."""
@@ -289,7 +289,7 @@ class PlexRequests:
         unwanted = {"excludeElements": UNWANTED, "excludeFields": UNWANTED_FIELDS}
         asked = {"type": edits.MOVIE, **filters, "sort": "id", **unwanted, **slice_of(start, size)}
         answer = self.ask("GET", f"/library/sections/{section}/all?{query(asked)}", cap=LISTING_CAP)
-        page, header = self._wire.decoded(ENTRIES, answer.body).MediaContainer, answer.headers.get(TOTAL, "")
+        page, header = self._wire.decode(ENTRIES, answer.body).MediaContainer, answer.headers.get(TOTAL, "")
         entries = self._checked(answers.entries_of, page, section)
         if filters and page.totalSize is None and not header:
             # A short filtered listing may come without a total.
@@ -305,7 +305,7 @@ class PlexRequests:
         size: int,
     ) -> tuple[list[T], int]:
         """The rows of a page of a list, and the number of all. Without a total, a full page may have another behind it."""
-        page, header = self._wire.decoded(decoder, answer.body).MediaContainer, answer.headers.get(TOTAL, "")
+        page, header = self._wire.decode(decoder, answer.body).MediaContainer, answer.headers.get(TOTAL, "")
         rows = self._checked(list, map(parse, self._checked(answers.rows_of, page)))
         if page.totalSize is None and not header:
             return rows, start + len(rows) + (len(rows) == size)
@@ -351,7 +351,7 @@ class PlexRequests:
 
     def parsed(self, answer: Answer, decoder: "msgspec.json.Decoder[Body[C]]", parse: Callable[[C], T]) -> T:
         """What is parsed in the container of an answer; raises Unavailable if it contradicts itself."""
-        return self._checked(parse, self._wire.decoded(decoder, answer.body).MediaContainer)
+        return self._checked(parse, self._wire.decode(decoder, answer.body).MediaContainer)
 
     def _checked(self, parse: Callable[P, T], *read: P.args, **more: P.kwargs) -> T:
         try:
@@ -365,5 +365,5 @@ def is_plex(url: str, ca_file: str, connect: float, read: float) -> bool:
     """Whether Plex answers at an address; sends no token."""
     with suppress(NeighbourError, Unusable):
         with closing(Wire(PLEX, url, headers={}, timeouts=Timeouts(connect, read), ca_file=ca_file)) as wire:
-            return bool(wire.decoded(IDENTITY, wire.ask("GET", "/identity").body).MediaContainer.machineIdentifier)
+            return bool(wire.decode(IDENTITY, wire.ask("GET", "/identity").body).MediaContainer.machineIdentifier)
     return False

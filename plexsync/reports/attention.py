@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
-from plexsync.app.choices import asked
+from plexsync.app.choices import open_questions
 from plexsync.app.parts import Parts
 from plexsync.app.rules import MINUTE
 from plexsync.app.stored import Stored
-from plexsync.engine.notifications import seen
-from plexsync.reports.format import capitalized, many, stamp, unstamped
+from plexsync.engine.notifications import read_situation
+from plexsync.reports.format import capitalize, many, parse_stamp, stamp
 from plexsync.reports.shapes.status import NeedFacts, QuestionFacts, StatusFacts
 from plexsync.reports.status import facts
 from plexsync.reports.verdict import (
@@ -44,7 +44,7 @@ HUNG = (
 # While one of these needs you, nothing is written.
 STOPS = ("off", "commits", "hung", "ended", "idle")
 # Who has restored a backup notices within that time.
-SHOWN = 14 * DAY
+MISSING_FOR = 14 * DAY
 
 TITLE = "Plays are missing in Stash"
 
@@ -52,7 +52,7 @@ TITLE = "Plays are missing in Stash"
 def find_missing_plays(db: Reader, now: int) -> MissingPlays | None:
     """The plays that were found missing lately, and still count as deleted; None if there are none."""
     missing = missing_plays(db.notes.text(PLAYS_MISSING))
-    if missing is None or not 0 <= now - missing.at < SHOWN:
+    if missing is None or not 0 <= now - missing.at < MISSING_FOR:
         return None
     count = min(missing.count, db.plays.count_deleted(since=missing.since))
     return MissingPlays(count, missing.since, missing.at) if count else None
@@ -92,9 +92,9 @@ def needs(parts: Stored, facts: StatusFacts) -> list[Need]:
     now = parts.clock.now()
     rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
     with parts.store.reading() as db:
-        sight = seen(db, None)
+        inspection = read_situation(db, None)
         missing = find_missing_plays(db, now)
-    told = [_of(one.key, one.text, one.since, facts) for one in conditions(sight, rules, None, now)]
+    told = [_of(one.key, one.text, one.since, facts) for one in conditions(inspection, rules, None, now)]
     told += machine_needs(facts)
     known = {one.key.partition(":")[2] for one in told if one.key.startswith(("away:", "hold:"))}
     current = facts["outages"]["current"]
@@ -114,7 +114,7 @@ def _of(key: str, text: str, since: int, facts: StatusFacts) -> Need:
     held = facts["holds"].get(rest) if head == "hold" else None
     if held and held["choice"]:
         change = hold_words(rest, held)
-        return Need(key, "person", capitalized(change), text, "/accept", since)
+        return Need(key, "person", capitalize(change), text, "/accept", since)
     title = {
         "hold": hold_words(rest, held) if held else f"{caption(rest)} is {ON_HOLD}",
         "away": closed_words(rest),
@@ -127,7 +127,7 @@ def _of(key: str, text: str, since: int, facts: StatusFacts) -> Need:
 
 def machine_needs(facts: StatusFacts) -> list[Need]:
     """What needs you of PlexSync itself: its worker, its events and its books, and the first writes."""
-    worker, kept = facts["worker"], facts["books"]
+    worker, retained = facts["worker"], facts["books"]
     told = []
     if not facts["bulk_approved"]:
         title = "The first write of the whole library needs your approval"
@@ -148,15 +148,15 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
     elif worker_hangs(worker):
         told.append(Need("hung", "person", "The worker hangs", HUNG))
     elif worker["ended"] and worker_fails(worker):
-        words = ended_words(worker["ended"], unstamped(facts["at"] or NEVER))
-        told.append(Need("ended", "person", "The worker ended by itself", f"{capitalized(words)}."))
+        words = ended_words(worker["ended"], parse_stamp(facts["at"] or NEVER))
+        told.append(Need("ended", "person", "The worker ended by itself", f"{capitalize(words)}."))
     elif worker_is_missed(worker):
         told.append(Need("idle", "person", "No worker runs", "Nothing is synced until plexsync serve runs again."))
     if facts["events"]["unread"]:
         events = many(facts["events"]["unread"], "event")
         unread = f"{events} of the hook can't be read: plexsync doctor tells where the files are."
         told.append(Need("unread", "person", "Events were set aside", unread))
-    if not kept["balanced"]:
+    if not retained["balanced"]:
         fault = "This is a fault of PlexSync: please report it."
         told.append(Need("books", "person", "The books do not balance", fault))
     return told
@@ -178,7 +178,7 @@ def questions(parts: Parts) -> list[QuestionFacts]:
             "effect": EFFECTS[choice],
             "since": stamp(row.since),
         }
-        for choice, row in asked(parts).items()
+        for choice, row in open_questions(parts).items()
     ]
     status = facts(parts)
     if lists := status["old_lists"]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypedDict
 
 from plexsync.engine.undo import BATCH
-from plexsync.flows.collections.inspection import CollectionFinding, CollectionLooker, CollectionSight
+from plexsync.flows.collections.inspection import CollectionFinding, CollectionInspector, CollectionSight
 from plexsync.flows.scenes.drift import Decided, DriftAnswer
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.reports.drift import DONE
@@ -25,10 +25,10 @@ from plexsync.rules.drift import kept_fields
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import COLLECTION, State
-from plexsync.rules.memory import undone
+from plexsync.rules.memory import undo_mode
 from plexsync.rules.records import JobRow
 from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.values import held
+from plexsync.rules.values import held_field
 from plexsync.store.database import Database, Reader
 
 # --- the shapes of JSON ----------------------------------------------------------------------------------------------
@@ -348,15 +348,15 @@ def in_library(db: Reader, rows: Iterable[CollectionRow], title: str) -> list[Co
     return [row for row in rows if not title or libraries.get(row.library or row.section, "").casefold() == wanted]
 
 
-def collections_of_scene(db: Reader, sight: Inspection) -> list[SceneCollection]:
+def collections_of_scene(db: Reader, inspection: Inspection) -> list[SceneCollection]:
     """The collections that PlexSync knows of the objects of an inspected scene, in the libraries of its items."""
     sections = {row.key: row.uuid for row in db.sections.all()}
     wanted: dict[tuple[CollectionObject, str], None] = {}
-    if sight.scene is None:
+    if inspection.scene is None:
         return []
-    for target in sight.targets:
+    for target in inspection.targets:
         library = target.item.library or sections.get(target.item.section, "")
-        wanted |= {(named.object, library): None for named in objects_of(sight.scene, target.profile)}
+        wanted |= {(named.object, library): None for named in objects_of(inspection.scene, target.profile)}
     by_object = db.collections.of_objects(object for object, _ in wanted)
     ids = [row.id for object, library in wanted for row in by_object.get(object, ()) if row.library == library]
     rows = db.collections.of(ids)
@@ -375,10 +375,10 @@ def collections_of_scene(db: Reader, sight: Inspection) -> list[SceneCollection]
 # --- one collection --------------------------------------------------------------------------------------------------
 
 
-def collection_report(store: Database, looker: CollectionLooker, id: int) -> CollectionFacts | None:
+def collection_report(store: Database, inspector: CollectionInspector, id: int) -> CollectionFacts | None:
     """A collection as both servers have it now, or as it is remembered while one can't be asked; None if unknown."""
     try:
-        (finding,) = looker.look([id])
+        (finding,) = inspector.look([id])
     except NeighbourError as error:
         finding = CollectionFinding(id, error=error)
     with store.reading() as db:
@@ -387,7 +387,7 @@ def collection_report(store: Database, looker: CollectionLooker, id: int) -> Col
             return None
         job, libraries = db.jobs.find(COLLECTION, id), _libraries(db)
         attempts, pushes = db.attempts.of(COLLECTION, id), db.pushes.of(COLLECTION, id)
-    sight, source, found = finding.sight, finding.source, row
+    inspection, source, found = finding.inspection, finding.source, row
     if finding.error is None and finding.row is not None:
         found = replace(row, name=finding.name, item=finding.item, owner=finding.owner, scenes=finding.scenes)
     facts = _row_facts(found, job, libraries)
@@ -397,8 +397,8 @@ def collection_report(store: Database, looker: CollectionLooker, id: int) -> Col
         "in_stash": {"name": finding.template_name, "updated_at": source.updated_at, "scenes": finding.scenes}
         if source
         else None,
-        "members": list(sight.members) if sight and sight.members else None,
-        "parts": _part_facts(sight) if sight else remembered_parts(row),
+        "members": list(inspection.members) if inspection and inspection.members else None,
+        "parts": _part_facts(inspection) if inspection else remembered_parts(row),
         "job": row_facts(job),
         "attempts": attempt_facts(attempts),
         "pushes": push_facts(pushes),
@@ -411,20 +411,20 @@ def _verdict(finding: CollectionFinding, facts: CollectionRowFacts) -> str:
         return f"it can't be inspected now: {finding.error}"
     if finding.leaves:
         return "no longer wanted: what PlexSync wrote to it is taken back"
-    sight, is_failed = finding.sight, facts["stands"] == CollectionStatus.FAILED.value
-    if sight is None:
+    inspection, is_failed = finding.inspection, facts["stands"] == CollectionStatus.FAILED.value
+    if inspection is None:
         status = collection_status(getattr(finding.outcome, "rests", ""), None)
         return VERDICTS.get(status, status.word)
-    if count := len(sight.plan.edit):
-        taken = "still to be taken back" if sight.undone else "would be changed"
+    if count := len(inspection.plan.edit):
+        taken = "still to be taken back" if inspection.undone else "would be changed"
         return f"{many(count, 'part')} {taken}"
-    if sight.undone:
-        released = sight.undone == TakenBack.RELEASE
+    if inspection.undone:
+        released = inspection.undone == TakenBack.RELEASE
         word = (CollectionStatus.RELEASED if released else CollectionStatus.UNDONE).word
         return f"{word}: it is left alone until it changes in Stash, or plexsync collections redo"
     if is_failed:
         return f"{CollectionStatus.FAILED.word}: {facts['why']}"
-    edited = [PART_WORDS.get(drifted.name, drifted.name) for drifted in sight.drift if not drifted.is_kept]
+    edited = [PART_WORDS.get(drifted.name, drifted.name) for drifted in inspection.drift if not drifted.is_kept]
     return f"in sync but for what you edited in Plex: {', '.join(edited)}" if edited else CollectionStatus.IN_SYNC.word
 
 
@@ -433,17 +433,17 @@ def _in_order(names: Iterable[str]) -> list[str]:
     return sorted(dict.fromkeys(names), key=lambda name: [*PART_WORDS].index(name) if name in PART_WORDS else 99)
 
 
-def _part_facts(sight: CollectionSight, only: Collection[str] | None = None) -> list[CollectionPartFacts]:
-    plan, values = sight.plan, sight.wanted.values
-    drift = {drifted.name: drifted for drifted in sight.drift}
-    notes = dict.fromkeys((*sight.wanted.notes, *plan.notes))
+def _part_facts(inspection: CollectionSight, only: Collection[str] | None = None) -> list[CollectionPartFacts]:
+    plan, values = inspection.plan, inspection.wanted.values
+    drift = {drifted.name: drifted for drifted in inspection.drift}
+    notes = dict.fromkeys((*inspection.wanted.notes, *plan.notes))
     parts: list[CollectionPartFacts] = []
     for name in _in_order((*values, *plan.memory, *plan.edit)):
         if only is not None and name not in only:
             continue
-        now, remembered, change = held(sight.item, name), plan.memory.get(name), plan.edit.get(name)
+        now, remembered, change = held_field(inspection.item, name), plan.memory.get(name), plan.edit.get(name)
         drifted, value = drift.get(name), values.get(name)
-        changed = "undone" if undone(plan.memory) else reason(remembered, value)
+        changed = "undone" if undo_mode(plan.memory) else reason(remembered, value)
         parts.append(
             {
                 "part": name,
@@ -464,7 +464,7 @@ def _part_facts(sight: CollectionSight, only: Collection[str] | None = None) -> 
 
 def remembered_parts(row: CollectionRow) -> list[CollectionPartFacts]:
     """The parts that PlexSync remembers, without what the servers have now."""
-    kept = kept_fields(row.memory)
+    retained = kept_fields(row.memory)
     return [
         {
             "part": name,
@@ -476,7 +476,7 @@ def remembered_parts(row: CollectionRow) -> list[CollectionPartFacts]:
             "action": "",
             "reason": "",
             "edited": False,
-            "kept_since": stamp(choice.at) if name in kept and (choice := row.memory[name].drift) else None,
+            "kept_since": stamp(choice.at) if name in retained and (choice := row.memory[name].drift) else None,
             "notes": [],
         }
         for name in _in_order(row.memory)
@@ -488,7 +488,7 @@ def remembered_parts(row: CollectionRow) -> list[CollectionPartFacts]:
 
 def collection_changes(
     store: Database,
-    looker: CollectionLooker,
+    inspector: CollectionInspector,
     ids: Sequence[int],
     *,
     undoing: TakenBack = TakenBack.NO,
@@ -499,13 +499,13 @@ def collection_changes(
     `undoing`, `redoing`: what a sync would do after all of them were undone or redone.
     """
     for start in range(0, len(ids), BATCH):
-        findings = looker.look(ids[start : start + BATCH], undoing=undoing, redoing=redoing)
+        findings = inspector.look(ids[start : start + BATCH], undoing=undoing, redoing=redoing)
         with store.reading() as db:
             rows = db.collections.of(finding.id for finding in findings)
             facts = {entry["id"]: entry for entry in collection_rows(db, list(rows.values()))}
         for finding in findings:
             if entry := facts.get(finding.id):
-                parts = _part_facts(finding.sight, finding.sight.plan.edit) if finding.sight else []
+                parts = _part_facts(finding.inspection, finding.inspection.plan.edit) if finding.inspection else []
                 error = str(finding.error) if finding.error else ""
                 yield {**entry, "verdict": _verdict(finding, entry), "parts": parts, "error": error}
 

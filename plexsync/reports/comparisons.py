@@ -274,14 +274,14 @@ class TaskReport(TypedDict):
 _NAMES = {finding.stored: finding.value for finding in COMPARED}
 
 
-def counted(report: ComparisonReport) -> Counter[str]:
+def count_statuses(report: ComparisonReport) -> Counter[str]:
     """Count the scenes by status; the keys are the JSON names."""
     return Counter({_NAMES.get(name, name): count for name, count in report.standing.items()})
 
 
 def report_facts(report: ComparisonReport) -> ComparisonFacts:
     """The report for JSON."""
-    standing = counted(report)
+    standing = count_statuses(report)
     counts = FindingCounts(
         in_step=standing[Finding.IN_SYNC],
         differ=standing[Finding.DIFFERS],
@@ -376,7 +376,7 @@ def lone_items(parts: Stored) -> Iterator[UnpairedFacts]:
         run = db.notes.number(LAST_RUN) or 0
 
     def read(db: Reader, last: Entry | None) -> list[Entry]:
-        return db.index.unpaired(run, limit=PAGE, after=last.key if last else "") if run else []
+        return db.index.list_unpaired(run, limit=PAGE, after=last.key if last else "") if run else []
 
     for page in pages_of(parts.store, read, None):
         for entry in page:
@@ -386,5 +386,5 @@ def lone_items(parts: Stored) -> Iterator[UnpairedFacts]:
 
 def lone_scenes(parts: Stored) -> Iterator[int]:
     """Yield the scenes without an item in Plex when last compared."""
-    for page in pages_of(parts.store, lambda db, last: db.standings.compared("absent", limit=PAGE, after=last), 0):
+    for page in pages_of(parts.store, lambda db, last: db.standings.list_compared("absent", limit=PAGE, after=last), 0):
         yield from page

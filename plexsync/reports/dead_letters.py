@@ -215,12 +215,12 @@ def csv_pieces(letters: Iterable[LetterFacts]) -> Iterator[str]:
     lines = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
     lines.writerow(COLUMNS)
     for letter in letters:
-        yield _taken(out)
+        yield _take_text(out)
         lines.writerow([cell(value) for value in _cells(letter)])
-    yield _taken(out)
+    yield _take_text(out)
 
 
-def _taken(out: io.StringIO) -> str:
+def _take_text(out: io.StringIO) -> str:
     text = out.getvalue()
     out.seek(0)
     out.truncate()

@@ -115,7 +115,7 @@ def known_drift(db: Reader, wanted: DriftFilter, away: str, *, after: int, limit
     titles = {id: name.title for id, name in db.scene_names.of(ids[:limit]).items()}
     entries = [replace(entry, title=titles.get(entry.id, "")) for entry in drift_known(db, ids[:limit])]
     return {
-        "scenes": [entry_facts(entry) for entry in map(wanted.narrowed, entries) if entry.fields],
+        "scenes": [entry_facts(entry) for entry in map(wanted.narrow, entries) if entry.fields],
         "edited": db.standings.count_kept(),
         "kept": db.notes.count_kept(),
         "after": ids[limit - 1] if len(ids) > limit else None,

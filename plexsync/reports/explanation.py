@@ -14,22 +14,22 @@ from plexsync.reports.scene_ratings import with_rating
 from plexsync.reports.shapes.scenes import (
     ExplainFacts,
     FieldFacts,
+    FindingFacts,
     JobReport,
     KnownFacts,
     PlaysOfScene,
     RememberedFacts,
-    SightFacts,
 )
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import NOT_SHOWN, SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State
-from plexsync.rules.memory import undone
+from plexsync.rules.memory import undo_mode
 from plexsync.rules.pictures import left_out_text
 from plexsync.rules.plan_records import Note
 from plexsync.rules.plays import WatchRules
 from plexsync.rules.records import AttemptRow, JobRow
 from plexsync.rules.status_words import SceneStatus, in_sync_line, status_of
 from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.values import held
+from plexsync.rules.values import held_field
 from plexsync.store.database import Reader
 
 
@@ -42,32 +42,32 @@ def job_facts(
 
 def explain_facts(parts: Stored, explanation: Explanation) -> ExplainFacts:
     """A scene as the worker sees it now, its job, its plays, and its rating if that goes both ways."""
-    sight = explanation.sight
+    inspection = explanation.inspection
     with parts.store.reading() as db:
-        facts = sight_facts(sight, explanation.job, item_places(db))
-        targets = with_rating(db, facts["targets"], sight, rating_rules(parts.config), parts.clock.now())
+        facts = inspection_facts(inspection, explanation.job, item_places(db))
+        targets = with_rating(db, facts["targets"], inspection, rating_rules(parts.config), parts.clock.now())
         plays = scene_plays(
             db,
             watch_rules(parts.config),
-            sight.id,
-            created_at=sight.scene.created_at if sight.scene else "",
-            items=[target.item.key for target in sight.targets],
+            inspection.id,
+            created_at=inspection.scene.created_at if inspection.scene else "",
+            items=[target.item.key for target in inspection.targets],
         )
-        collections = collections_of_scene(db, sight)
+        collections = collections_of_scene(db, inspection)
     job = job_facts(explanation.status, explanation.job, explanation.attempts, plays)
     return {**facts, "targets": targets, "collections": collections, **job}
 
 
-def sight_facts(sight: Inspection, row: JobRow | None, places: ItemPlaces) -> SightFacts:
+def inspection_facts(inspection: Inspection, row: JobRow | None, places: ItemPlaces) -> FindingFacts:
     """The result of an inspection, and what a sync would do to the scene's items. `row`: its job, which may rest."""
-    notes = dict.fromkeys((*(sight.wanted.notes if sight.wanted else ()), *_picture_notes(sight)))
+    notes = dict.fromkeys((*(inspection.wanted.notes if inspection.wanted else ()), *_picture_notes(inspection)))
     return {
-        "id": sight.id,
-        "title": sight.scene.title if sight.scene else None,
-        "files": [file.path for file in sight.scene.files] if sight.scene else [],
-        "verdict": _rest(sight, row) or verdict(sight),
-        "undone": sight.undone or None,
-        "steps": [{"rung": step.rung, "text": step.text} for step in sight.steps],
+        "id": inspection.id,
+        "title": inspection.scene.title if inspection.scene else None,
+        "files": [file.path for file in inspection.scene.files] if inspection.scene else [],
+        "verdict": _rest(inspection, row) or verdict(inspection),
+        "undone": inspection.undone or None,
+        "steps": [{"rung": step.rung, "text": step.text} for step in inspection.steps],
         "candidates": [
             {
                 "key": candidate.key,
@@ -76,10 +76,10 @@ def sight_facts(sight: Inspection, row: JobRow | None, places: ItemPlaces) -> Si
                 "link": places.link(candidate.key),
                 "path": candidate.path,
                 "why": candidate.reason,
-                "bind": f"plexsync bind {sight.id} {candidate.key}",
+                "bind": f"plexsync bind {inspection.id} {candidate.key}",
                 "bound_to": candidate.rival if candidate.is_taken else None,
             }
-            for candidate in sight.candidates
+            for candidate in inspection.candidates
         ],
         "notes": note_facts(notes),
         "targets": [
@@ -91,7 +91,7 @@ def sight_facts(sight: Inspection, row: JobRow | None, places: ItemPlaces) -> Si
                 "files": [part.path for part in target.item.parts],
                 "fields": [_field_facts(target, name) for name in in_order((*target.wanted.values, *target.memory))],
             }
-            for target in sight.targets
+            for target in inspection.targets
         ],
     }
 
@@ -103,14 +103,14 @@ RESTS = {
 }
 
 
-def _picture_notes(sight: Inspection) -> list[Note]:
+def _picture_notes(inspection: Inspection) -> list[Note]:
     """The notes on pictures, which depend on the library of the item."""
-    return [note for target in sight.targets for note in target.wanted.notes if note.field in PICTURES]
+    return [note for target in inspection.targets for note in target.wanted.notes if note.field in PICTURES]
 
 
 def _field_facts(target: Target, name: str) -> FieldFacts:
-    wants, now, change = target.wanted.values, held(target.item, name), target.plan.edit.get(name)
-    why = "undone" if undone(target.plan.memory) else reason(target.memory.get(name), wants.get(name))
+    wants, now, change = target.wanted.values, held_field(target.item, name), target.plan.edit.get(name)
+    why = "undone" if undo_mode(target.plan.memory) else reason(target.memory.get(name), wants.get(name))
     return {
         "field": name,
         "stash": wants.get(name),
@@ -122,43 +122,43 @@ def _field_facts(target: Target, name: str) -> FieldFacts:
     }
 
 
-def _rest(sight: Inspection, row: JobRow | None) -> str:
+def _rest(inspection: Inspection, row: JobRow | None) -> str:
     """What keeps a scene that Stash has from being synced; '' if nothing does."""
-    gone = isinstance(sight.outcome or sight.ends, Gone)
+    gone = isinstance(inspection.outcome or inspection.ends, Gone)
     if row and row.cls in (SKIPPED, NOT_SHOWN) and not gone:
         return f"{status_of(row.state, row.cls, '').word}: {row.error}"
-    return RESTS.get(row.state, "").format(sight.id) if row and not gone else ""
+    return RESTS.get(row.state, "").format(inspection.id) if row and not gone else ""
 
 
-def verdict(sight: Inspection) -> str:
+def verdict(inspection: Inspection) -> str:
     """One sentence on the scene's status."""
-    match sight.outcome:
+    match inspection.outcome:
         case Gone():
-            return f"Stash has no scene {sight.id}"
+            return f"Stash has no scene {inspection.id}"
         case Absent(error=error) | Dead(error=error) | OutOfScope(error=error) | NotShown(error=error):
             return error
-    if isinstance(sight.ends, Gone):
-        return f"Stash has no scene {sight.id}; {_undone_words(sight)}"
-    if sight.error is not None:
-        what = f"its item {sight.key} can't be read" if sight.key else "it can't be looked at"
-        return f"{what}: {sight.error}"
-    changes = sum(len(target.plan.edit) for target in sight.targets)
-    if sight.undone:
-        return _undone_words(sight)
+    if isinstance(inspection.ends, Gone):
+        return f"Stash has no scene {inspection.id}; {_undone_words(inspection)}"
+    if inspection.error is not None:
+        what = f"its item {inspection.key} can't be read" if inspection.key else "it can't be looked at"
+        return f"{what}: {inspection.error}"
+    changes = sum(len(target.plan.edit) for target in inspection.targets)
+    if inspection.undone:
+        return _undone_words(inspection)
     if not changes:
-        missing = dict.fromkeys(left_out_text(note.field, note.text) for note in _picture_notes(sight))
-        words = in_sync_line(sight.kept_fields)
+        missing = dict.fromkeys(left_out_text(note.field, note.text) for note in _picture_notes(inspection))
+        words = in_sync_line(inspection.kept_fields)
         return ", but ".join([words, "; ".join(missing)] if missing else [words])
     return f"{changes} {'field' if changes == 1 else 'fields'} would be changed"
 
 
-def _undone_words(sight: Inspection) -> str:
+def _undone_words(inspection: Inspection) -> str:
     released = "released: its values were left in Plex"
-    what = released if sight.undone == TakenBack.RELEASE else "undone: what was pushed is taken back"
-    changes = sum(len(target.plan.edit) for target in sight.targets)
+    what = released if inspection.undone == TakenBack.RELEASE else "undone: what was pushed is taken back"
+    changes = sum(len(target.plan.edit) for target in inspection.targets)
     if changes:
         return f"{what}; {changes} {'field is' if changes == 1 else 'fields are'} still to be changed"
-    return f"{what}; it is left alone until you edit it in Stash, or plexsync redo {sight.id}"
+    return f"{what}; it is left alone until you edit it in Stash, or plexsync redo {inspection.id}"
 
 
 def known_facts(db: Reader, id: int, rules: WatchRules | None) -> KnownFacts:

@@ -41,7 +41,7 @@ def scene_plays_words(scene: ScenePlaysFacts) -> str:
     return f"{many(len(missing), 'play')}, {_days(missing[0], missing[-1])}{present}" if missing else "nothing to add"
 
 
-def listed(page: PlaysPage) -> list[ScenePlaysFacts]:
+def list_scenes(page: PlaysPage) -> list[ScenePlaysFacts]:
     """The scenes of a page that would get plays, or could not be read."""
     return [
         {

@@ -13,9 +13,9 @@ from plexsync.flows.scenes.ambiguity import BOUND_ITEM
 from plexsync.flows.scenes.bindings import CandidateItem, SceneCandidates, candidates_known
 from plexsync.reports.attention import machine_needs
 from plexsync.reports.dead_letters import DURATION, ONE, SEVERAL, TWO, cure
-from plexsync.reports.format import DAY, capitalized, length, many, sentences, size, stamp, unstamped
+from plexsync.reports.format import DAY, capitalize, length, many, parse_stamp, sentences, size, stamp
 from plexsync.reports.named_scenes import missing_words, unchecked_words
-from plexsync.reports.rows import key_of, title, written
+from plexsync.reports.rows import key_of, row_key, title
 from plexsync.reports.scenes import facts_of
 from plexsync.reports.shapes.scenes import SceneFacts
 from plexsync.reports.shapes.status import HoldFacts, StatusFacts
@@ -135,7 +135,7 @@ def machine_entries(facts: StatusFacts) -> list[FixEntry]:
         steps, words = _MACHINE.get(need.key, ([], ""))
         entries.append(_machine_entry(need.key, need.title, need.text, words or need.text, steps))
     repaired = facts["repaired_at"]
-    if repaired and abs(unstamped(facts["at"] or "") - unstamped(repaired)) < DAY:
+    if repaired and abs(parse_stamp(facts["at"] or "") - parse_stamp(repaired)) < DAY:
         compare = step(OPEN, "Compare everything", page="/reconcile", command="plexsync reconcile")
         entries.append(
             _machine_entry("repaired", "The database was rebuilt", REBUILT, REBUILT, [compare], since=repaired)
@@ -216,7 +216,7 @@ def _hold(server: str, held: HoldFacts) -> FixEntry:
         remedy = f"Put {setting} right: PlexSync tries again at once when it changes."
         if server == GateName.STASH_WRITES:
             remedy += f" {CURE}"
-    title = capitalized(words)
+    title = capitalize(words)
     return _machine_entry(f"hold:{server}", title, held["message"], remedy, steps, since=held["since"])
 
 
@@ -248,7 +248,7 @@ def result_words(result: FixResult) -> str:
     name = f"Scene {id}" if kind == Kind.SCENE else f"{kind.title()} {id}"
     match order.action:
         case FixAction.BIND:
-            return _bound(result)
+            return _say_binding(result)
         case FixAction.IGNORE:
             named = result.named
             if named is not None and named.missing:
@@ -281,7 +281,7 @@ def result_words(result: FixResult) -> str:
             return f"{server} answers, and PlexSync goes on." if result.done else f"Not yet: {result.problem}"
 
 
-def _bound(result: FixResult) -> str:
+def _say_binding(result: FixResult) -> str:
     id, bound = result.order.key[1], result.bound
     if bound is None:
         return f"Nothing was bound: {result.problem}"
@@ -419,24 +419,24 @@ def _fill_letters(parts: Stored, group: FixGroup, page: FixPage, look: Look) -> 
     with parts.store.reading() as db:
         after = page.after if page.cause else START
         rows = db.jobs.in_state(State.DEAD, error_class=cause, limit=page.limit + 1, after=after)
-        shown = rows[: page.limit]
-        ids = [row.id for row in shown if row.kind == Kind.SCENE]
+        visible = rows[: page.limit]
+        ids = [row.id for row in visible if row.kind == Kind.SCENE]
         scenes = {scene["id"]: scene for scene in facts_of(db, ids, ())}
-        ambiguous = {row.id: row.desired for row in shown if row.kind == Kind.SCENE and cause == Cause.AMBIGUOUS}
+        ambiguous = {row.id: row.desired for row in visible if row.kind == Kind.SCENE and cause == Cause.AMBIGUOUS}
         candidates = candidates_known(db, ambiguous)
         libraries = {section.key: section.title for section in db.sections.all()}
-        names = {written(row.kind, row.id): title(db, row.kind, row.id) for row in shown}
+        names = {row_key(row.kind, row.id): title(db, row.kind, row.id) for row in visible}
         held = db.notes.held_ignores(ids)
         folders = _folders(db) if cause == Cause.AMBIGUOUS else {}
     looked = look(list(ambiguous)) if ambiguous else Looked()
-    for row in shown:
-        key, is_scene = written(row.kind, row.id), row.kind == Kind.SCENE
+    for row in visible:
+        key, is_scene = row_key(row.kind, row.id), row.kind == Kind.SCENE
         known = (looked.scenes.get(row.id) or candidates.get(row.id)) if is_scene else None
         entry = _entry(row, names[key], known or NO_CANDIDATES, scenes.get(row.id) if is_scene else None, libraries)
         entry["steps"] += _steps(row, key, has_candidates=bool(entry["candidates"]), held=is_scene and row.id in held)
         group["entries"].append(entry)
-    group["after"] = written(shown[-1].kind, shown[-1].id) if len(rows) > page.limit else None
-    group["steps"] = _steps_for_all(cause, group["count"], shown, folders)
+    group["after"] = row_key(visible[-1].kind, visible[-1].id) if len(rows) > page.limit else None
+    group["steps"] = _steps_for_all(cause, group["count"], visible, folders)
     return looked.away
 
 
@@ -464,7 +464,7 @@ def _entry(
     row: JobRow, name: str, candidates: SceneCandidates, scene: SceneFacts | None, libraries: Mapping[str, str]
 ) -> FixEntry:
     """A dead letter, with the steps that its candidates allow."""
-    key, cured = written(row.kind, row.id), cure(row.cls, candidates.error or row.error)
+    key, cured = row_key(row.kind, row.id), cure(row.cls, candidates.error or row.error)
     return {
         "key": key,
         "kind": row.kind,
@@ -551,7 +551,7 @@ def measures(file: FixFile) -> str:
     return " · ".join(filter(None, parts))
 
 
-def compared(file: FixFile, files: Sequence[FixFile]) -> str:
+def compare_files(file: FixFile, files: Sequence[FixFile]) -> str:
     """Whether a candidate's file has the length and size of one of the scene's: `same length, other size`; '' if unknown."""
     measured = (("length", "seconds", 1.0), ("size", "size", 0.0))
     words = []

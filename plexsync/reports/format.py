@@ -19,12 +19,12 @@ def stamp(moment: float | int | None) -> str | None:
         return None
 
 
-def unstamped(text: str) -> int:
+def parse_stamp(text: str) -> int:
     """Parse a text of `stamp` into UTC milliseconds."""
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def noted(text: str) -> int | None:
+def parse_note(text: str) -> int | None:
     """Parse a note of the store into UTC milliseconds; None if it is empty."""
     return int(text) if text.isdecimal() else None
 
@@ -47,9 +47,9 @@ def local(moment: float | int | None) -> str:
         return ""
 
 
-def seen(moment: int | str | None, now: int) -> str:
+def format_moment(moment: int | str | None, now: int) -> str:
     """A moment for a screen: relative within a day, else in local time; `never` for None. Takes a text of `stamp`, too."""
-    at = unstamped(moment) if isinstance(moment, str) else moment
+    at = parse_stamp(moment) if isinstance(moment, str) else moment
     return ago(at, now) if at is None or abs(now - at) < DAY else local(at)
 
 
@@ -80,14 +80,14 @@ def many(count: int, one: str, several: str = "") -> str:
     return f"{count:,} {one if count == 1 else several or one + 's'}"
 
 
-def capitalized(words: str) -> str:
+def capitalize(words: str) -> str:
     """The same words at the start of a sentence."""
     return words[:1].upper() + words[1:]
 
 
 def sentences(*parts: str) -> str:
     """These words as sentences; what is empty is left out."""
-    return " ".join(f"{capitalized(part)}." for part in parts if part)
+    return " ".join(f"{capitalize(part)}." for part in parts if part)
 
 
 def share(value: float) -> str:

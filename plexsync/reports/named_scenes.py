@@ -7,18 +7,20 @@ if TYPE_CHECKING:
     from plexsync.app.named_scenes import NamedScenes
     from plexsync.reports.shapes.scenes import IgnoredScenes, NamedFacts, QueuedScenes
 
-SHOWN = 10
+MOST_LISTED = 10
 
 
-def listed(ids: Sequence[int]) -> str:
+def name_scenes(ids: Sequence[int]) -> str:
     """The first of these numbers: `scene 7`, `scenes 7, 8 and 20 more`."""
-    numbers = ", ".join(map(str, ids[:SHOWN])) + (f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else "")
+    numbers = ", ".join(map(str, ids[:MOST_LISTED])) + (
+        f" and {len(ids) - MOST_LISTED:,} more" if len(ids) > MOST_LISTED else ""
+    )
     return f"scene{'' if len(ids) == 1 else 's'} {numbers}"
 
 
 def missing_words(named: "NamedScenes") -> str:
     """The scenes that Stash does not have; '' for none."""
-    return f"Stash has no {listed(named.missing)}" if named.missing else ""
+    return f"Stash has no {name_scenes(named.missing)}" if named.missing else ""
 
 
 def ignored_words(named: "NamedScenes") -> str:
@@ -26,13 +28,13 @@ def ignored_words(named: "NamedScenes") -> str:
     if not named.ignored:
         return ""
     are, them = ("is", "it") if len(named.ignored) == 1 else ("are", "them")
-    numbers = " ".join(map(str, named.ignored[:SHOWN]))
-    return f"{listed(named.ignored)} {are} ignored, so nothing was queued for {them}: plexsync unignore {numbers}"
+    numbers = " ".join(map(str, named.ignored[:MOST_LISTED]))
+    return f"{name_scenes(named.ignored)} {are} ignored, so nothing was queued for {them}: plexsync unignore {numbers}"
 
 
 def unchecked_words(named: "NamedScenes") -> str:
     """The scenes of which nobody knows whether they exist, with the reason; '' for none."""
-    return f"whether Stash has {listed(named.unchecked)} is not known: {named.away}" if named.unchecked else ""
+    return f"whether Stash has {name_scenes(named.unchecked)} is not known: {named.away}" if named.unchecked else ""
 
 
 def named_facts(named: "NamedScenes") -> "NamedFacts":

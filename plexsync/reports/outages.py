@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plexsync.app.stored import Stored
-from plexsync.reports.format import noted, stamp
+from plexsync.reports.format import parse_note, stamp
 from plexsync.reports.shapes.outages import OutageFacts, OutageReport
 from plexsync.reports.status import outage_facts
 from plexsync.rules.gate_names import GATES, GateName
@@ -61,7 +61,7 @@ def report(parts: Stored, days: int) -> OutageHistory:
     """Report on the last `days`; the time before PlexSync was installed is left out."""
     now = parts.clock.now()
     with parts.store.reading() as db:
-        log, begun = db.transitions.all(), noted(db.notes.text(BEGUN))
+        log, begun = db.transitions.all(), parse_note(db.notes.text(BEGUN))
         waiting = {gate: db.jobs.count_waiting(gate) for gate in GATES}
     start = max(now - days * DAY, min(begun or 0, now))
     found = within(outages(log), start, now)

@@ -9,7 +9,7 @@ from plexsync.app.parts import Parts
 from plexsync.reports.rows import rows_in
 from plexsync.reports.verdict import COMMAND
 from plexsync.rules.job import Kind, State
-from plexsync.rules.status_words import BY_ENDING, STATUSES, SceneStatus, counted, in_sync_line, kept_in, status_of
+from plexsync.rules.status_words import BY_ENDING, STATUSES, SceneStatus, count_words, in_sync_line, kept_in, status_of
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Outcomes:
         words = {SceneStatus.IN_SYNC.outcome: in_sync_line(self.kept_fields), **words}
         for status in sorted(STATUSES, key=lambda status: status.outcome not in words):
             sums[words.get(status.outcome, status.word)] += self.standing[status.outcome]
-        counts = [counted(word, count) for word, count in sums.items() if count]
+        counts = [count_words(word, count) for word, count in sums.items() if count]
         summary = ", ".join(counts) + (f" ({causes})" if causes else "") if counts else "nothing to do"
         return summary + COMMAND if self.standing["dead"] or self.standing["ambiguous"] else summary
 
@@ -73,4 +73,4 @@ def outcome_words(counts: Counter[str], kept_fields: int, *, nothing: str = "not
     for name, count in counts.items():
         word = BY_ENDING[name].word if name in BY_ENDING else name
         sums[in_sync_line(kept_fields) if word == SceneStatus.IN_SYNC.word else word] += count
-    return ", ".join(counted(word, count) for word, count in sums.items()) or nothing
+    return ", ".join(count_words(word, count) for word, count in sums.items()) or nothing

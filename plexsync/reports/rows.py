@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar, overload
 
 from plexsync.app.stored import Stored
-from plexsync.reports.format import local, stamp, unstamped
+from plexsync.reports.format import local, parse_stamp, stamp
 from plexsync.reports.shapes.scenes import (
     AttemptFacts,
     JobFacts,
@@ -155,7 +155,7 @@ def past_facts(entry: PastRow) -> PastAttempt | PastPush | PastPlays:
     return {"what": "attempt", **attempt_facts([entry])[0]}
 
 
-def written(kind: str, id: int) -> str:
+def row_key(kind: str, id: int) -> str:
     """The key of a row as you write it: `7` is scene 7, `tag:12` is tag 12."""
     return str(id) if kind == Kind.SCENE else f"{kind}:{id}"
 
@@ -197,7 +197,7 @@ def on_screen(value: object, field: str) -> object:
     if field != ADDED or not isinstance(value, str) or not value:
         return value
     try:
-        return local(unstamped(value))
+        return local(parse_stamp(value))
     except ValueError:
         return value
 

@@ -25,7 +25,7 @@ def scene_plays(
 
     `created_at` and `items`, the keys of its items, as both servers tell them now; else as they were known last.
     """
-    stored = db.scene_names.known([id]).get(id)
+    stored = db.scene_names.known_scenes([id]).get(id)
     created_at = created_at or (stored.origin.created_at if stored else "")
     memory = db.plays.of({id: created_at}).get(id, {})
     if rules is None and not memory:

@@ -12,23 +12,23 @@ LONGEST = 10**15
 
 
 def with_rating(
-    db: Reader, targets: list[TargetFacts], sight: Inspection, rules: RatingRules | None, now: int
+    db: Reader, targets: list[TargetFacts], inspection: Inspection, rules: RatingRules | None, now: int
 ) -> list[TargetFacts]:
     """The items of a scene, with the rating as the flows of ratings see it in those libraries in which it is synced."""
-    if rules is None or sight.scene is None:
+    if rules is None or inspection.scene is None:
         return targets
     sections = rules.sections(db.sections.all())
-    items = {target.item.key: target.item for target in sight.targets if target.item.section in sections}
-    bases = bases_of(db, [sight.scene])
+    items = {target.item.key: target.item for target in inspection.targets if target.item.section in sections}
+    bases = bases_of(db, [inspection.scene])
     plan = plan_rating(
-        {key: base for key in items if (base := bases.get((sight.id, key)))},
-        stash_rating(sight.scene.rating100),
+        {key: base for key in items if (base := bases.get((inspection.id, key)))},
+        stash_rating(inspection.scene.rating100),
         {key: item_rating(item) for key, item in items.items()},
         rules.wins,
         now=now,
         longest=LONGEST,
     )
-    in_stash = plex_text(stash_rating(sight.scene.rating100))
+    in_stash = plex_text(stash_rating(inspection.scene.rating100))
     rated: list[TargetFacts] = []
     for target in targets:
         if (item := items.get(target["key"])) is None:
@@ -38,7 +38,7 @@ def with_rating(
             "field": FIELD,
             "stash": in_stash,
             "plex": item.value(FIELD),
-            "locked": item.locked(FIELD),
+            "locked": item.is_locked(FIELD),
             "action": _action(item.key, plan),
             "reason": BOTH_WAYS,
             "why": [],

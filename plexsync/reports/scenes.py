@@ -16,7 +16,7 @@ from plexsync.rules.job import Kind
 from plexsync.rules.pictures import left_out, left_out_text
 from plexsync.rules.records import LAST_ID, PictureRow
 from plexsync.rules.scene_status import standing
-from plexsync.rules.sorting import BY_NUMBER, NUMBER, ScenePlace, Sort, compared, is_beyond
+from plexsync.rules.sorting import BY_NUMBER, NUMBER, ScenePlace, Sort, is_beyond, sort_key
 from plexsync.rules.status_words import SceneStatus, buckets
 from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Reader
@@ -42,7 +42,7 @@ def named_like(db: Reader, text: str, *, after: int, limit: int) -> Listed:
     A page of one scene has no room for that: there, the scene comes in its usual order.
     """
     ids = db.scene_names.search(text, limit=limit + 1, after=after)
-    number = numbered(db, text)
+    number = parse_number(db, text)
     if limit == 1:
         return _page(sorted({*ids, *([number] if number > after else [])}), limit)
     first = [number] if number and not after else []
@@ -50,7 +50,7 @@ def named_like(db: Reader, text: str, *, after: int, limit: int) -> Listed:
     return Listed([*first, *(id for id in page.ids if id != number)], page.after)
 
 
-def numbered(db: Reader, text: str) -> int:
+def parse_number(db: Reader, text: str) -> int:
     """The number of the scene if the text is the number of a known scene; else 0."""
     number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(LAST_ID)) else 0
     return number if 1 <= number <= LAST_ID and facts_of(db, [number], ())[0]["stands"] != SceneStatus.UNKNOWN else 0
@@ -141,7 +141,7 @@ def sorted_scenes(
     It is sorted by number, if the list can't be sorted as asked.
     """
     if text:
-        number = numbered(db, text)
+        number = parse_number(db, text)
         ids = sorted({*db.scene_names.search(text, limit=FEW + 1), *([number] if number else [])})
     else:
         ids = list(stand_so(db, statuses, after=0, limit=FEW + 1).ids)
@@ -156,7 +156,7 @@ def sorted_scenes(
             named_like(db, text, after=begin, limit=limit) if text else stand_so(db, statuses, after=begin, limit=limit)
         )
         return SortedScenes(page.ids, None if page.after is None else ScenePlace("", page.after), sort, columns)
-    places = _sorted(db, ids, sort, after) if is_short else _places(db, text, statuses, sort, after, limit + 1)
+    places = _sort_places(db, ids, sort, after) if is_short else _places(db, text, statuses, sort, after, limit + 1)
     return SortedScenes(
         [place.id for place in places[:limit]], places[limit - 1] if len(places) > limit else None, sort, columns
     )
@@ -165,7 +165,7 @@ def sorted_scenes(
 # --- short lists -----------------------------------------------------------------------------------------------------
 
 
-def _sorted(db: Reader, ids: Sequence[int], sort: Sort, after: ScenePlace | None) -> list[ScenePlace]:
+def _sort_places(db: Reader, ids: Sequence[int], sort: Sort, after: ScenePlace | None) -> list[ScenePlace]:
     """All places of a list after this one. Scenes without the value come last, either way, by number."""
     value = _VALUES[sort.column]
     places = [ScenePlace(value(facts), facts["id"]) for facts in facts_of(db, ids, ())]
@@ -178,11 +178,11 @@ def _sorted(db: Reader, ids: Sequence[int], sort: Sort, after: ScenePlace | None
 
 _VALUES: Mapping[str, Callable[[SceneFacts], str]] = {
     NUMBER: lambda facts: f"{facts['id']:020}",
-    TITLE: lambda facts: compared(facts["title"] or facts["path"]),
+    TITLE: lambda facts: sort_key(facts["title"] or facts["path"]),
     # The place among the tabs, in digits of one length.
     STATUS: lambda facts: next((f"{at:02}" for at, same in enumerate(buckets()) if facts["stands"] in same), "99"),
     SINCE: lambda facts: facts["since"] or "",
-    WHY: lambda facts: compared(facts["why"]),
+    WHY: lambda facts: sort_key(facts["why"]),
 }
 
 
@@ -198,7 +198,7 @@ def _places(
     if text:
         return db.scene_names.search_places(text, sort, limit=limit, after=after)
     if sort.column == NUMBER:
-        return _merged(db, statuses, sort, after, limit)
+        return _merge_places(db, statuses, sort, after, limit)
     named = _by_title(db, statuses, sort, after, limit) if after is None or after.value else []
     if len(named) >= limit:
         return named
@@ -211,7 +211,7 @@ def _places(
     return [*named, *(ScenePlace("", id) for id in sorted(nameless))][:limit]
 
 
-def _merged(
+def _merge_places(
     db: Reader, statuses: Sequence[SceneStatus], sort: Sort, after: ScenePlace | None, limit: int
 ) -> list[ScenePlace]:
     places = (
@@ -238,7 +238,7 @@ def _by_title(
     ]
     if len(listed) >= limit or len(names) < size:
         return listed[:limit]
-    return _merged(db, statuses, sort, after, limit)
+    return _merge_places(db, statuses, sort, after, limit)
 
 
 def _by_status(db: Reader, sort: Sort, after: ScenePlace | None, limit: int) -> list[ScenePlace]:
@@ -249,7 +249,7 @@ def _by_status(db: Reader, sort: Sort, after: ScenePlace | None, limit: int) -> 
         if after is not None and here != after and not is_beyond(here, after, down=sort.down):
             continue
         begin = ScenePlace("", after.id) if here == after else None
-        page = _merged(db, same, Sort(NUMBER, sort.down), begin, limit - len(places))
+        page = _merge_places(db, same, Sort(NUMBER, sort.down), begin, limit - len(places))
         places += [ScenePlace(here.value, place.id) for place in page]
         if len(places) >= limit:
             break

@@ -4,12 +4,12 @@ import json
 from typing import NamedTuple
 
 from plexsync.app.breaker import breaker_rules, state_at
-from plexsync.reports.format import ago, noted, stamp, unstamped
+from plexsync.reports.format import ago, parse_note, parse_stamp, stamp
 from plexsync.reports.verdict import verdict
 from plexsync.rules.collection_status import CollectionStatus, collection_status
 from plexsync.rules.dashboard_place import read as read_place
 from plexsync.rules.first_plays import read_counted
-from plexsync.rules.gate_names import GateName, shown
+from plexsync.rules.gate_names import GateName, gates_to_show
 from plexsync.rules.note_keys import CHANGED, HEARS
 from plexsync.rules.outages import Outage, Transition, last_ended, lasting, outages
 from plexsync.rules.setting_question import open_question
@@ -17,7 +17,7 @@ from plexsync.rules.status_words import DOWN, FAILING, ON_HOLD, PROBING, STATUSE
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.verified import read as read_verified
 from plexsync.rules.worker_ends import read as read_ends
-from plexsync.store.folder import spooled
+from plexsync.store.folder import count_spooled
 from plexsync.store.lock import has_dashboard
 
 TYPE_CHECKING = False
@@ -80,7 +80,7 @@ def facts(parts: "Stored") -> "StatusFacts":
     return facts_of(
         parts.summary(),
         parts.config,
-        spooled=spooled(parts.folder),
+        spooled=count_spooled(parts.folder),
         running=parts.someone_works(),
         began=parts.locks.worker_since(),
         has_dashboard=has_dashboard(parts.folder),
@@ -99,7 +99,7 @@ def facts_of(
     machines: Machines = ALONE,
 ) -> "StatusFacts":
     """All facts of `status`; `spooled` counts the waiting and the unreadable events, `began`: when the lock was taken."""
-    gates = shown({*summary.breakers, *summary.holds, *summary.paces})
+    gates = gates_to_show({*summary.breakers, *summary.holds, *summary.paces})
     bare: BareFacts = {
         "at": stamp(summary.now),
         "jobs": summary.jobs,
@@ -125,8 +125,8 @@ def facts_of(
         "events": {"waiting": spooled[0], "unread": spooled[1]},
         "edits": edit_facts(summary.edits, summary.lines, running=running),
         "index": {"items": summary.items, "libraries": _libraries(summary)},
-        "last_poll": stamp(noted(summary.last_poll)),
-        "last_reconcile": stamp(noted(summary.last_reconcile)),
+        "last_poll": stamp(parse_note(summary.last_poll)),
+        "last_reconcile": stamp(parse_note(summary.last_reconcile)),
         "verified": _last_verify(summary),
         "plays": _plays(summary),
         "collections": _collections(summary),
@@ -159,8 +159,8 @@ def _last_verify(summary: "Summary") -> "VerifiedFacts | None":
     """What `verify` found last."""
     if not (counts := read_verified(summary.verified)):
         return None
-    at, in_sync, differ, sample, kept = counts
-    return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample, "kept_fields": kept}
+    at, in_sync, differ, sample, retained = counts
+    return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample, "kept_fields": retained}
 
 
 def _setting_change(summary: "Summary") -> "SettingChangeFacts | None":
@@ -322,7 +322,7 @@ def outage_facts(outage: "Outage", now: int, *, waiting: int = 0) -> "OutageFact
         "kind": outage.gate.value,
         "since": stamp(outage.start),
         "until": stamp(outage.end),
-        "seconds": outage.lasted(now) / 1000,
+        "seconds": outage.duration(now) / 1000,
         "cause": outage.cause,
         "error": outage.error,
         "waiting_at_start": outage.waiting,
@@ -390,7 +390,7 @@ def _books(counters: tuple[int, ...], still_open: int) -> "BookFacts":
 
 def worker(summary: "Summary", machines: Machines, *, running: bool, began: int | None, enabled: bool) -> "WorkerFacts":
     """The worker: `running` if it holds the lock, `alive` if it also sends heartbeats."""
-    beat = noted(summary.heartbeat)
+    beat = parse_note(summary.heartbeat)
     alive, young = (moment is not None and abs(summary.now - moment) < FRESH for moment in (beat, began))
     return {
         "running": running,
@@ -438,7 +438,7 @@ WAYS = {"line": "by a line of Stash's log", "hook": "by the hook", "poll": "by a
 
 def edit_facts(notes: "Mapping[str, str]", lines: str, *, running: bool) -> "EditFacts":
     """The facts from the notes of the last edit by each way, and of the state of Stash's log."""
-    times = {way: noted(notes[way]) for way in WAYS}
+    times = {way: parse_note(notes[way]) for way in WAYS}
     # An edit arrives by a line up to a second after the hook has stored it.
     by = max(WAYS, key=lambda way: times[way] or 0) if any(times.values()) else "poll"
     heard = running and lines == HEARS
@@ -456,7 +456,9 @@ def edit_facts(notes: "Mapping[str, str]", lines: str, *, running: bool) -> "Edi
 def edit_words(edits: "EditFacts", now: int) -> str:
     """The same in one sentence, with the time since the last edit."""
     last = edits["last_at"]
-    words = f"the last one arrived {WAYS[edits['by']]}, {ago(unstamped(last), now)}" if last else "none has arrived yet"
+    words = (
+        f"the last one arrived {WAYS[edits['by']]}, {ago(parse_stamp(last), now)}" if last else "none has arrived yet"
+    )
     if edits["log_error"]:
         return f"{words}; polls find them, since Stash's log is not heard: {edits['log_error']}"
     return f"{words}; Stash's log is heard" if edits["log_heard"] else words

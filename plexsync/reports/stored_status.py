@@ -10,7 +10,7 @@ import os
 import sqlite3
 from contextlib import closing
 
-from plexsync.app.status_settings import Sources, kept
+from plexsync.app.status_settings import Sources, parse_note
 from plexsync.reports.status import facts_of
 from plexsync.rules.errors import Unusable
 from plexsync.rules.note_keys import SALT, STASH_SETTINGS, STATUS_SETTINGS
@@ -32,14 +32,14 @@ def stored_facts(sources: Sources) -> "StatusFacts | None":
     try:
         with closing(summary.reading(os.path.join(where, folder.DATABASE))) as db:
             salt, answer, text = (summary.note(db, name) for name in (SALT, STASH_SETTINGS, STATUS_SETTINGS))
-            config = kept(text, sources.fingerprint(content, salt, answer)) if text else None
+            config = parse_note(text, sources.fingerprint(content, salt, answer)) if text else None
             if config is None:
                 return None
             snapshot = Summary(db, summary.now(db))
         return facts_of(
             snapshot,
             config,
-            spooled=folder.spooled(where),
+            spooled=folder.count_spooled(where),
             running=is_locked(where),
             began=locked_at(where),
             has_dashboard=bool(snapshot.dashboard) and has_dashboard(where),

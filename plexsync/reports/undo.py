@@ -9,7 +9,7 @@ from plexsync.reports.shapes.values import FieldValue, Moment
 from plexsync.rules.plan_records import Change, Note
 from plexsync.rules.status_words import BY_MARK, SceneStatus
 from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.values import held
+from plexsync.rules.values import held_field
 
 
 class UndoField(TypedDict):
@@ -116,25 +116,25 @@ def redo_facts(redone: Redone) -> RedoFacts:
     return facts
 
 
-def undo_facts(sight: Inspection) -> UndoFacts:
+def undo_facts(inspection: Inspection) -> UndoFacts:
     """Every field of a scene's items that undo would change or leave to you; `error` says why it can't be shown now."""
     items: list[UndoItem] = []
-    for target in sight.targets:
+    for target in inspection.targets:
         notes = {note.field: note for note in target.plan.notes}
         names = in_order((*target.plan.edit, *notes))
         if names:
             fields = [_field(target, name, notes.get(name)) for name in names]
             items.append({"key": target.item.key, "fields": fields})
     return {
-        "id": sight.id,
-        "title": sight.scene.title if sight.scene else None,
+        "id": inspection.id,
+        "title": inspection.scene.title if inspection.scene else None,
         "items": items,
-        "error": str(sight.error) if sight.error else str(getattr(sight.outcome, "error", "")),
+        "error": str(inspection.error) if inspection.error else str(getattr(inspection.outcome, "error", "")),
     }
 
 
 def _field(target: Target, name: str, note: Note | None) -> UndoField:
-    change, now = target.plan.edit.get(name), held(target.item, name)
+    change, now = target.plan.edit.get(name), held_field(target.item, name)
     after = target.plan.sending[name].sent if change else now
     return {
         "field": name,

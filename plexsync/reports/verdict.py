@@ -5,7 +5,7 @@ only if nothing needs you and nothing waits. Each screen adds the way to what ne
 Imports little, because `plexsync status` has to start fast.
 """
 
-from plexsync.reports.format import DAY, ago, capitalized, many, stamp, unstamped
+from plexsync.reports.format import DAY, ago, capitalize, many, parse_stamp, stamp
 from plexsync.rules.choices import hold_cause
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.gate_names import REFUSES, GateName, closed_words, is_covered
@@ -19,7 +19,7 @@ from plexsync.rules.status_words import (
     SWITCHED_OFF,
     SceneStatus,
     buckets,
-    counted,
+    count_words,
     in_sync_line,
 )
 
@@ -84,14 +84,14 @@ def verdict_line(facts: "VerdictFacts", now: int, plex: str = "") -> str:
     `plex` is the name of one of several Plex servers.
     """
     way = f"{COMMAND} --plex {plex}" if plex else COMMAND
-    words = [part["text"] for part in pointed(facts["parts"], way)]
+    words = [part["text"] for part in with_way(facts["parts"], way)]
     if facts["next_check"]:
-        at = unstamped(facts["next_check"])
+        at = parse_stamp(facts["next_check"])
         words.append(f"next check {ago(at, now) if at > now else 'now'}")
     return BETWEEN.join(words)
 
 
-def pointed(parts: "Sequence[VerdictPart]", way: str) -> "list[VerdictPart]":
+def with_way(parts: "Sequence[VerdictPart]", way: str) -> "list[VerdictPart]":
     """The parts, with the `way` to mend them behind the last one that needs you."""
     last = max((at for at, part in enumerate(parts) if part["yours"]), default=None)
     return [{**part, "text": part["text"] + way} if at == last else part for at, part in enumerate(parts)]
@@ -102,13 +102,13 @@ def verdict_parts(facts: "BareFacts") -> "list[Part]":
     parts = [
         *_yours(facts),
         *_servers(facts),
-        *_worker(facts["worker"], unstamped(facts["at"] or NEVER)),
+        *_worker(facts["worker"], parse_stamp(facts["at"] or NEVER)),
         *_scenes(facts),
         *_collections(facts),
         *_pending(facts),
     ]
     (tone, words), *others = parts
-    return [(tone, capitalized(words)), *others]
+    return [(tone, capitalize(words)), *others]
 
 
 def hold_words(server: str, held: "HoldFacts") -> str:
@@ -182,7 +182,7 @@ def thread_words(ended: "WorkerEndFacts", now: int) -> str:
 
 
 def _times(ended: "WorkerEndFacts", now: int) -> str:
-    since = ago(unstamped(ended["since"]), now) if ended["since"] else ""
+    since = ago(parse_stamp(ended["since"]), now) if ended["since"] else ""
     return since if ended["count"] == 1 else f"{many(ended['count'], 'time')} since {since}"
 
 
@@ -224,7 +224,7 @@ def _yours(facts: "BareFacts") -> "Iterator[Part]":
         yield NEEDS, f"{many(unread, 'event')} can't be read"
     if not facts["books"]["balanced"]:
         yield NEEDS, "the books do not balance"
-    if facts["repaired_at"] and abs(unstamped(facts["at"] or "") - unstamped(facts["repaired_at"])) < DAY:
+    if facts["repaired_at"] and abs(parse_stamp(facts["at"] or "") - parse_stamp(facts["repaired_at"])) < DAY:
         yield NEEDS, "the database was rebuilt"
 
 
@@ -286,7 +286,7 @@ def _scenes(facts: "BareFacts") -> "Iterator[Part]":
     yield WELL, f"{in_sync:,} of {in_sync + total:,} {in_sync_line(facts['kept_fields'])}"
     for status, count in sorted(counts.items(), key=lambda entry: entry[0].tone != WAIT):
         if count:
-            yield NEEDS if status.tone == WAIT else WELL, counted(status.word, count)
+            yield NEEDS if status.tone == WAIT else WELL, count_words(status.word, count)
 
 
 def _collections(facts: "BareFacts") -> "Iterator[Part]":
@@ -305,12 +305,12 @@ def _next_check(facts: "BareFacts", poll_seconds: float) -> int | None:
     moments = [held["retest_at"] for held in facts["holds"].values()]
     moments += [breaker["next_probe_at"] for breaker in facts["breakers"].values()]
     moments += [pace["not_before"] for pace in facts["paces"].values()]
-    if tests := [unstamped(moment) for moment in moments if moment]:
+    if tests := [parse_stamp(moment) for moment in moments if moment]:
         return min(tests)
     if not (facts["scenes"][SceneStatus.NOT_IN_PLEX.value]["count"] and facts["last_poll"] and poll_seconds):
         return None
-    at = unstamped(facts["last_poll"]) + round(poll_seconds * 1000)
-    return at if at > unstamped(facts["at"] or facts["last_poll"]) else None
+    at = parse_stamp(facts["last_poll"]) + round(poll_seconds * 1000)
+    return at if at > parse_stamp(facts["at"] or facts["last_poll"]) else None
 
 
 def _pending(facts: "BareFacts") -> "Iterator[Part]":

@@ -33,10 +33,10 @@ def added_date(scene: Scene, source: str, day: str, notes: list[Note]) -> str:
         return ""
     if not text:
         return ""
-    shown = min(max(seconds, FIRST), LAST)
-    if shown != seconds:
-        notes.append(Note(FIELD, "cut", f"Plex has no date added of {text[:10]}; {moment_text(shown)[:10]} is shown"))
-    return moment_text(shown)
+    visible = min(max(seconds, FIRST), LAST)
+    if visible != seconds:
+        notes.append(Note(FIELD, "cut", f"Plex has no date added of {text[:10]}; {moment_text(visible)[:10]} is shown"))
+    return moment_text(visible)
 
 
 def _file_time(scene: Scene, _day: str) -> str:

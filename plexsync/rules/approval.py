@@ -12,7 +12,7 @@ from plexsync.rules.errors import Unusable
 from plexsync.rules.item import FIELDS, LISTS, PICTURES, Item, beside_whom
 from plexsync.rules.list_members import is_outside_cast
 from plexsync.rules.plan_records import Change, Plan
-from plexsync.rules.values import Held, Value, held, matches, name_keys
+from plexsync.rules.values import Held, Value, held_field, matches, name_keys
 
 LARGEST_ID = 2**63 - 1
 Document = Mapping[str, object]
@@ -67,22 +67,22 @@ def field_change(name: str, now: Held, change: Change) -> FieldChange:
     return FieldChange(name, now, Held(value, locked), change.adds, change.removes)
 
 
-def narrowed(planned: Plan, item: Item, approved: Mapping[str, FieldChange]) -> Plan:
+def narrow_plan(planned: Plan, item: Item, approved: Mapping[str, FieldChange]) -> Plan:
     """The plan with nothing but the approved changes. Raises NoLongerTrue if it has one of them otherwise.
 
     What is shown beside a cast member is left out as long as the member is.
     """
     for name, change in planned.edit.items():
         if name in approved:
-            _check(approved[name], field_change(name, held(item, name), change))
-    kept = planned.edit.keys() & approved.keys()
-    actors = planned.edit["actor"].value if "actor" in kept else None
+            _check(approved[name], field_change(name, held_field(item, name), change))
+    retained = planned.edit.keys() & approved.keys()
+    actors = planned.edit["actor"].value if "actor" in retained else None
     cast = name_keys(item.lists.get("actor", ()) if actors is None else actors)
-    kept -= {name for name in kept if is_outside_cast(name, cast)}
+    retained -= {name for name in retained if is_outside_cast(name, cast)}
     return replace(
         planned,
-        edit={name: change for name, change in planned.edit.items() if name in kept},
-        sending={name: sent for name, sent in planned.sending.items() if name in kept},
+        edit={name: change for name, change in planned.edit.items() if name in retained},
+        sending={name: sent for name, sent in planned.sending.items() if name in retained},
     )
 
 
@@ -90,7 +90,7 @@ def remaining(planned: Plan, item: Item, approved: Mapping[str, FieldChange]) ->
     """How many of the approved changes are still to be made; the others are there already. Raises NoLongerTrue."""
     count = 0
     for name, change in approved.items():
-        now = held(item, name)
+        now = held_field(item, name)
         if name in planned.edit:
             _check(change, field_change(name, now, planned.edit[name]))
             count += 1

@@ -43,7 +43,7 @@ class Patterns:
         return any(_fits(pattern, name, above) for pattern in self.left_out)
 
 
-def parsed(texts: Iterable[str]) -> Patterns:
+def parse_patterns(texts: Iterable[str]) -> Patterns:
     """The patterns in these texts. Raises ValueError with a message that continues the setting's name."""
     chosen: list[str] = []
     left_out: list[str] = []

@@ -16,7 +16,7 @@ class Clock(Protocol):
         """Wait; may return early."""
 
 
-class Dice(Protocol):
+class RandomSource(Protocol):
     """The source of random numbers."""
 
     def random(self) -> float:

@@ -68,7 +68,7 @@ def moves(present: Sequence[str], wanted: Sequence[str]) -> list[Move]:
     return steps
 
 
-def moved(present: Sequence[str], step: Move) -> tuple[str, ...]:
+def apply_move(present: Sequence[str], step: Move) -> tuple[str, ...]:
     """The order after a move."""
     rest = [key for key in present if key != step.item]
     rest.insert(rest.index(step.after) + 1 if step.after in rest else 0, step.item)
@@ -154,7 +154,7 @@ def _ways(start: Sequence[str], end: Sequence[str], members: Sequence[str]) -> s
     order = tuple(key for key in start if key in members)
     ways = {order}
     for step in moves(order, [key for key in end if key in members]):
-        order = moved(order, step)
+        order = apply_move(order, step)
         ways.add(order)
     return ways
 

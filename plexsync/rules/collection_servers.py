@@ -44,7 +44,7 @@ class PlexCollection:
 class PlexCollections(Protocol):
     """The collections of Plex. Pictures are uploaded and selected as those of items."""
 
-    def listed(self, section: str, *, page: int = 500) -> Iterator[list[ListedCollection]]:
+    def list_collections(self, section: str, *, page: int = 500) -> Iterator[list[ListedCollection]]:
         """Every collection of a library by key, in pages without repeats: one request for each."""
 
     def read(self, keys: Sequence[str]) -> dict[str, PlexCollection]:

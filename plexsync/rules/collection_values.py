@@ -43,7 +43,7 @@ def texts_of(object: CollectionObject, source: CollectionSource) -> ObjectText:
     return ObjectText(source.name, source.parent, source.disambiguation)
 
 
-def named(object: CollectionObject, source: CollectionSource, dressing: Dressing) -> NamedObject:
+def name_object(object: CollectionObject, source: CollectionSource, dressing: Dressing) -> NamedObject:
     """The object with the name that its template makes."""
     return dressing.name_of(object, texts_of(object, source))
 
@@ -67,7 +67,7 @@ def collection_values(object: CollectionObject, source: CollectionSource, dressi
     """The texts and settings that the collection should have; without order and pictures, which need more to be read."""
     values: dict[str, Value] = {}
     notes: list[Note] = []
-    name = named(object, source, dressing).name
+    name = name_object(object, source, dressing).name
     if "name" in dressing.parts and name:
         values["title"] = name
     if object.source in dressing.sorts:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from plexsync.rules import template
 from plexsync.rules.choice import Patterns
-from plexsync.rules.memory import undone
+from plexsync.rules.memory import undo_mode
 from plexsync.rules.plan_records import Memory, Pushing
 from plexsync.rules.scene import Scene
 from plexsync.rules.taken_back import TakenBack
@@ -34,7 +34,7 @@ TEMPLATE_SOURCES: Mapping[str, Source] = {
 }
 # The names that a template can use. One that a source has no value for is empty.
 TEMPLATE_NAMES = frozenset({"name", "parent", "disambiguation", "rating", "stars"})
-PLAIN = template.parsed("{name}", TEMPLATE_NAMES)
+PLAIN = template.parse_template("{name}", TEMPLATE_NAMES)
 # What PlexSync can dress. Without any, collections are left as Plex makes them.
 Part = Literal["name", "summary", "poster", "background", "order"]
 PARTS: tuple[Part, ...] = ("name", "summary", "poster", "background", "order")
@@ -118,12 +118,12 @@ class Dressing:
         """The object with the name that it carries, or else that its template makes: none if the object has no name."""
         if object in self.carried:
             return NamedObject(object, self.carried[object])
-        return NamedObject(object, _filled(self.names.get(object.source, PLAIN), object, text))
+        return NamedObject(object, _fill_template(self.names.get(object.source, PLAIN), object, text))
 
     def sort_title_of(self, object: CollectionObject, text: ObjectText) -> str:
         """The sort title of the object's collection; '' leaves it to Plex."""
         sort = self.sorts.get(object.source)
-        return cut(_filled(sort, object, text), NAME_LIMIT) if sort else ""
+        return cut(_fill_template(sort, object, text), NAME_LIMIT) if sort else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +181,7 @@ class CollectionRow(KnownCollection):
     @property
     def undone(self) -> TakenBack:
         """How it was taken back, by its memory."""
-        return undone(self.memory)
+        return undo_mode(self.memory)
 
 
 # --- the collections of a scene --------------------------------------------------------------------------------------
@@ -192,11 +192,11 @@ def objects_of(scene: Scene, choice: CollectionChoice) -> list[NamedObject]:
 
     Objects without a name are left out.
     """
-    named = (choice.dressing.name_of(object, text) for object, text in _chosen(scene, choice))
+    named = (choice.dressing.name_of(object, text) for object, text in _choose_objects(scene, choice))
     return [entry for entry in named if entry.full_name]
 
 
-def _chosen(scene: Scene, choice: CollectionChoice) -> Iterator[tuple[CollectionObject, ObjectText]]:
+def _choose_objects(scene: Scene, choice: CollectionChoice) -> Iterator[tuple[CollectionObject, ObjectText]]:
     if "studio" in choice.collections and scene.studio:
         yield CollectionObject("studio", scene.studio_id), ObjectText(scene.studio, next(iter(scene.parents), ""))
     if "parents" in choice.collections:
@@ -247,13 +247,13 @@ def rating_tenths(rating100: int | None) -> int:
     return min(max((rating100 + 5) // 10, 1), MOST_TENTHS)
 
 
-def _filled(made_of: Template, object: CollectionObject, text: ObjectText) -> str:
+def _fill_template(made_of: Template, object: CollectionObject, text: ObjectText) -> str:
     name = clean_line(text.name)
     if not name or made_of == PLAIN:
         return name
     rated = object.id if object.source == "rating" else 0
     return clean_line(
-        made_of.filled(
+        made_of.fill(
             {
                 "name": name,
                 "parent": clean_line(text.parent),

@@ -10,7 +10,7 @@ def reach_of(host: str, *, is_loopback: bool) -> str:
     return MACHINE if is_loopback else NETWORK if host in EVERYWHERE else ADDRESS
 
 
-def written(url: str, reach: str, names: "tuple[str, ...]") -> str:
+def format_note(url: str, reach: str, names: "tuple[str, ...]") -> str:
     """The text of the note. `names`: the host names that the dashboard answers to."""
     return " ".join((reach, url, *names))
 

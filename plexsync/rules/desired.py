@@ -36,12 +36,12 @@ MEMBER_FRAME = 30
 NAMES = frozenset({"title", "file", "studio", "parent", "date", "year", "code", "director", "performers", "group"})
 # The values that the name and the role text of a performer can use.
 PERFORMER_VALUES = frozenset({"name", "disambiguation", "alias", "aliases", "gender"})
-PLAIN_NAME = template.parsed("{name}", PERFORMER_VALUES)
+PLAIN_NAME = template.parse_template("{name}", PERFORMER_VALUES)
 # The names that the name, the role text and the picture address of a cast member can use.
 ROLE_NAMES = PERFORMER_VALUES
 FACE_NAMES = frozenset({"id", "name", "disambiguation"})
 FACE_LIMIT = 2_000
-TITLE = template.parsed("{title}", NAMES)
+TITLE = template.parse_template("{title}", NAMES)
 NO_TEXT = Template()
 ALL_TAGS, NO_TAGS = Patterns(("*",)), Patterns()
 
@@ -123,7 +123,7 @@ class Wanted:
     notes: tuple[Note, ...] = ()
 
 
-def wanted(scene: Scene, profile: Profile) -> Wanted:
+def desired_values(scene: Scene, profile: Profile) -> Wanted:
     """The values that Plex should show for the scene. docs/fields.md has the rule of each field."""
     notes: list[Note] = []
     values: dict[str, Value] = {}
@@ -156,11 +156,11 @@ def digest(desired: Wanted) -> str:
 def _title(scene: Scene, profile: Profile) -> str:
     """The title from the template, or the plain title; '' if the scene has neither a title nor a file."""
     own = _own_title(scene)
-    return (_filled(profile.title, scene) if own and profile.title != TITLE else "") or own
+    return (_fill_template(profile.title, scene) if own and profile.title != TITLE else "") or own
 
 
-def _filled(made_of: Template, scene: Scene) -> str:
-    return clean_line(made_of.filled({name: clean_line(_IN_TEMPLATES[name](scene)) for name in made_of.names}))
+def _fill_template(made_of: Template, scene: Scene) -> str:
+    return clean_line(made_of.fill({name: clean_line(_IN_TEMPLATES[name](scene)) for name in made_of.names}))
 
 
 def _own_title(scene: Scene) -> str:
@@ -194,7 +194,7 @@ def _day(scene: Scene, _profile: Profile | None, notes: list[Note]) -> str:
     return day
 
 
-def _added(scene: Scene, profile: Profile, notes: list[Note]) -> str:
+def _added_date(scene: Scene, profile: Profile, notes: list[Note]) -> str:
     return added_date(scene, profile.date_added, _day(scene, None, []), notes) if profile.date_added else ""
 
 
@@ -218,7 +218,7 @@ def _beside(scene: Scene, profile: Profile, cast: Value, notes: list[Note]) -> d
     people: dict[str, Performer] = {}
     for performer in scene.people:
         people.setdefault(fold(cut(shown_name(performer, profile.performer_name), NAME_LIMIT)), performer)
-    shown: dict[str, Value] = {}
+    visible: dict[str, Value] = {}
     dropped = SENT_LIMIT - sum(sent_size(member) + MEMBER_FRAME for member in cast)
     for member in cast:
         texts = _texts_beside(profile, people.get(fold(member)))
@@ -226,8 +226,8 @@ def _beside(scene: Scene, profile: Profile, cast: Value, notes: list[Note]) -> d
         if dropped < 0:
             notes.append(Note("actor", "dropped", "not everything fits that is to be shown beside the cast"))
             break
-        shown |= {beside(role, member): text for role, text in texts.items()}
-    return shown
+        visible |= {beside(role, member): text for role, text in texts.items()}
+    return visible
 
 
 def _texts_beside(profile: Profile, performer: Performer | None) -> dict[str, str]:
@@ -236,9 +236,9 @@ def _texts_beside(profile: Profile, performer: Performer | None) -> dict[str, st
     values = {**performer_values(performer), "id": str(performer.id)}
     texts = {}
     if profile.role:
-        texts[ROLE] = cut(clean_line(profile.role.filled(values)), NAME_LIMIT)
+        texts[ROLE] = cut(clean_line(profile.role.fill(values)), NAME_LIMIT)
     if profile.face:
-        face = profile.face.filled({name: quote(value, safe="", errors="replace") for name, value in values.items()})
+        face = profile.face.fill({name: quote(value, safe="", errors="replace") for name, value in values.items()})
         texts[FACE] = face if len(face) <= FACE_LIMIT else ""
     return texts
 
@@ -256,14 +256,14 @@ def _names(field: str, names: Iterable[str], notes: list[Note]) -> tuple[str, ..
         member = within(field, clean_line(name), NAME_LIMIT, notes)
         if member:
             members.setdefault(fold(member), member)
-    shown = list(members.values())[:MEMBER_LIMIT]
-    sizes = [LARGEST_CHARACTER * len(member) + MEMBER_FRAME for member in shown]
+    visible = list(members.values())[:MEMBER_LIMIT]
+    sizes = [LARGEST_CHARACTER * len(member) + MEMBER_FRAME for member in visible]
     if sum(sizes) > SENT_LIMIT:
-        ends = accumulate(sent_size(member) + MEMBER_FRAME for member in shown)
-        shown = [member for member, end in zip(shown, ends, strict=True) if end <= SENT_LIMIT]
-    if len(shown) < len(members):
-        notes.append(Note(field, "dropped", f"only the first {len(shown)} of {len(members)} names are shown"))
-    return tuple(shown)
+        ends = accumulate(sent_size(member) + MEMBER_FRAME for member in visible)
+        visible = [member for member, end in zip(visible, ends, strict=True) if end <= SENT_LIMIT]
+    if len(visible) < len(members):
+        notes.append(Note(field, "dropped", f"only the first {len(visible)} of {len(members)} names are shown"))
+    return tuple(visible)
 
 
 def sent_size(text: str) -> int:
@@ -273,12 +273,12 @@ def sent_size(text: str) -> int:
 
 def within(field: str, text: str, limit: int, notes: list[Note]) -> str:
     """A text as Plex can show it; notes what was cut."""
-    shown = text if len(text) <= limit else cut(text, limit)
-    while LARGEST_CHARACTER * len(shown) > SENT_LIMIT and (size := sent_size(shown)) > SENT_LIMIT:
-        shown = cut(shown, max(1, len(shown) * SENT_LIMIT // size))
-    if shown != text:
-        notes.append(Note(field, "cut", f"a text of {len(text)} characters was cut to {len(shown)}"))
-    return shown
+    visible = text if len(text) <= limit else cut(text, limit)
+    while LARGEST_CHARACTER * len(visible) > SENT_LIMIT and (size := sent_size(visible)) > SENT_LIMIT:
+        visible = cut(visible, max(1, len(visible) * SENT_LIMIT // size))
+    if visible != text:
+        notes.append(Note(field, "cut", f"a text of {len(text)} characters was cut to {len(visible)}"))
+    return visible
 
 
 # By the names of `NAMES`.
@@ -296,9 +296,9 @@ _IN_TEMPLATES: Mapping[str, Callable[[Scene], str]] = {
 }
 _TEXTS: Mapping[str, Callable[[Scene, Profile], str]] = {
     "title": _title,
-    "titleSort": lambda scene, profile: _filled(profile.sort_title, scene),
-    "originalTitle": lambda scene, profile: _filled(profile.original_title, scene),
-    "tagline": lambda scene, profile: _filled(profile.tagline, scene),
+    "titleSort": lambda scene, profile: _fill_template(profile.sort_title, scene),
+    "originalTitle": lambda scene, profile: _fill_template(profile.original_title, scene),
+    "tagline": lambda scene, profile: _fill_template(profile.tagline, scene),
     "studio": lambda scene, _: clean_line(scene.studio),
     "summary": lambda scene, _: clean_block(scene.details),
     "contentRating": lambda _, profile: clean_line(profile.content_rating),
@@ -313,7 +313,7 @@ _LISTS: Mapping[str, Callable[[Scene, Profile], Iterable[str]]] = {
 }
 _VALUES: Mapping[str, Callable[[Scene, Profile, list[Note]], str]] = {
     "originallyAvailableAt": _day,
-    "addedAt": _added,
+    "addedAt": _added_date,
     "userRating": _rating,
 }
 
@@ -326,7 +326,7 @@ def shown_name(performer: Performer, named_by: Template) -> str:
     if named_by == PLAIN_NAME:
         return clean_line(performer.name)
     values = performer_values(performer)
-    return (values["name"] and clean_line(named_by.filled(values))) or values["name"]
+    return (values["name"] and clean_line(named_by.fill(values))) or values["name"]
 
 
 def plain_names(people: Iterable[Performer], named_by: Template) -> dict[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from plexsync.rules.item import LISTS, Item
 from plexsync.rules.plan_records import DriftChoice, Memory, Note, Plan, Remembered
 from plexsync.rules.text import fold
-from plexsync.rules.values import Held, Value, empty_value, held, name_keys, without_names
+from plexsync.rules.values import Held, Value, empty_value, held_field, name_keys, without_names
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class DriftField:
 
 def drift_of(values: Mapping[str, Value], item: Item, plan: Plan) -> tuple[DriftField, ...]:
     """The fields of an item that you edited in Plex, by its plan: those that you keep, and those to decide about."""
-    kept = kept_fields(plan.memory)
-    open_fields = [note.field for note in plan.notes if is_drift(note) and note.field not in kept]
-    names = [*dict.fromkeys(open_fields), *(name for name in plan.memory if name in kept)]
+    retained = kept_fields(plan.memory)
+    open_fields = [note.field for note in plan.notes if is_drift(note) and note.field not in retained]
+    names = [*dict.fromkeys(open_fields), *(name for name in plan.memory if name in retained)]
     return tuple(_drift_field(name, values, item, plan.memory.get(name)) for name in names)
 
 
@@ -52,7 +52,7 @@ def is_drift(note: Note) -> bool:
 
 
 def _drift_field(name: str, values: Mapping[str, Value], item: Item, remembered: Remembered | None) -> DriftField:
-    now, value = held(item, name), values.get(name)
+    now, value = held_field(item, name), values.get(name)
     since = remembered.drift.at if remembered and _is_kept(remembered) and remembered.drift else None
     before = remembered is None or is_bare(name, remembered)
     if not isinstance(value, tuple):
@@ -124,5 +124,5 @@ def still_kept(name: str, remembered: Remembered | None, earlier: Remembered | N
 
 def all_still_kept(memory: Memory, earlier: Memory) -> Memory:
     """The memory of an item after something was learnt about it: its fields still follow Plex if they did."""
-    kept = {name: still_kept(name, memory.get(name), earlier[name]) for name in kept_fields(earlier)}
-    return {**memory, **{name: remembered for name, remembered in kept.items() if remembered}}
+    retained = {name: still_kept(name, memory.get(name), earlier[name]) for name in kept_fields(earlier)}
+    return {**memory, **{name: remembered for name, remembered in retained.items() if remembered}}

@@ -39,7 +39,7 @@ def closed_words(name: str) -> str:
     return REFUSES if name == GateName.STASH_WRITES else f"{name.title()} is {DOWN}"
 
 
-def shown(stored: Collection[str]) -> list[GateName]:
+def gates_to_show(stored: Collection[str]) -> list[GateName]:
     """The gates to show: those of the servers, and another one if something is `stored` about it."""
     return [name for name in GATES if name in SERVERS or name in stored]
 

@@ -61,13 +61,13 @@ def patience(header: str, *, date: str = "", now: float | None = None, default: 
     """
     text = header.strip()
     if _SECONDS.fullmatch(text):
-        return _clamped(float(text))
+        return _clamp(float(text))
     until = _moment(text)
     start = _moment(date)
     start = now if start is None else start
     if until is None or start is None:
         return default
-    return _clamped(until - start)
+    return _clamp(until - start)
 
 
 def judge(
@@ -134,7 +134,7 @@ def _trouble(status: int) -> str:
     return "timed out" if status in (408, 504) else "failed inside"
 
 
-def _clamped(seconds: float) -> float:
+def _clamp(seconds: float) -> float:
     return min(max(seconds, 0.0), LONGEST_PATIENCE)
 
 
@@ -165,7 +165,7 @@ _TAG = re.compile(r"(?s)<[^>]*>")
 PHRASES = frozenset(status.phrase.casefold() for status in HTTPStatus)
 
 
-def scrubbed(text: str, redact: Callable[[str], str] = str) -> str:
+def scrub(text: str, redact: Callable[[str], str] = str) -> str:
     """The text as it may be shown: one line of at most `LONGEST` characters, without paths and what `redact` takes out."""
     words = redact(" ".join("".join(sign if sign.isprintable() else " " for sign in redact(text)).split()))
     words = _SECRET.sub(r"\1\2***", words)
@@ -176,14 +176,14 @@ def scrubbed(text: str, redact: Callable[[str], str] = str) -> str:
 def page_words(page: str) -> str:
     """What an error in XML or HTML says besides the phrase of its status: Plex's title and reason; '' for nothing."""
     if matched := _ATTRIBUTES.search(page):
-        return _joined(_plain(matched[1]), _plain(matched[2] or ""))
+        return _join_words(_plain(matched[1]), _plain(matched[2] or ""))
     if not _TAG.search(page):
         return ""
     title = _TITLE.search(page)
-    return _joined(_plain(title[1]) if title else "", _plain(_HEAD.sub(" ", page)))
+    return _join_words(_plain(title[1]) if title else "", _plain(_HEAD.sub(" ", page)))
 
 
-def _joined(title: str, reason: str) -> str:
+def _join_words(title: str, reason: str) -> str:
     title = "" if title.casefold() in PHRASES else title
     return f"{title}: {reason}" if title and reason and reason != title else title or reason
 

@@ -71,13 +71,13 @@ class Names:
             for alias in entry.aliases:
                 self._by_alias.setdefault(fold(alias), []).append(entry)
 
-    def named(self, name: str) -> list[StashName]:
+    def with_name(self, name: str) -> list[StashName]:
         """Everything with this name."""
         return self._by_name.get(fold(name), [])
 
     def find(self, name: str) -> list[StashName]:
         """Everything with this name; if there is nothing, everything with this alias."""
-        return self.named(name) or self._by_alias.get(fold(name), [])
+        return self.with_name(name) or self._by_alias.get(fold(name), [])
 
 
 AllNames = Mapping[NameKind, Names]

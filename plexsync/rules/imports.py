@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from plexsync.rules.desired import Profile, file_title, wanted
+from plexsync.rules.desired import Profile, desired_values, file_title
 from plexsync.rules.import_records import AllNames, MissingName, NameKind, Names, StashField, StashName
 from plexsync.rules.item import LISTS, Item
 from plexsync.rules.memory import is_untouched
@@ -20,7 +20,7 @@ from plexsync.rules.scene import Performer, Scene
 from plexsync.rules.text import clean_line, fold
 from plexsync.rules.trait_effects import takeable
 from plexsync.rules.traits import UNKNOWN, ServerTraits
-from plexsync.rules.values import Value, held, name_keys, same_value
+from plexsync.rules.values import Value, held_field, name_keys, same_value
 
 OWN_VALUE = "PlexSync has written it to Plex itself"
 NO_RATING = "Stash has no such rating"
@@ -115,14 +115,14 @@ def plan_import(scene: Scene, items: Sequence[ImportItem], names: AllNames, *, c
     for name in StashField:
         if is_filled(scene, name):
             continue
-        side = next((side for side in items if held(side.item, name.in_plex).value), None)
+        side = next((side for side in items if held_field(side.item, name.in_plex).value), None)
         if side is None:
             continue
         if name is StashField.RATING and (reason := _rating_left_out(items)):
             draft.left_out.append(LeftOut(name, side.item.value(name.in_plex), reason))
             continue
         for fill in _candidates(draft, name, side, names, create=create):
-            future = filled(draft.scene, fill)
+            future = fill_scene(draft.scene, fill)
             if reason := _harm(future, fill, side, items, before):
                 draft.left_out.append(LeftOut(name, fill.shown[-1], reason))
                 continue
@@ -157,7 +157,7 @@ def is_filled(scene: Scene, name: StashField) -> bool:
     return bool(values[name])
 
 
-def filled(scene: Scene, fill: Fill) -> Scene:
+def fill_scene(scene: Scene, fill: Fill) -> Scene:
     """The scene with this value; objects are added to those that it has."""
     objects = fill.objects
     names = tuple(entry.name for entry in objects)
@@ -193,7 +193,7 @@ def _candidates(draft: _Draft, name: StashField, side: ImportItem, names: AllNam
     """The values of a field in Plex, each as a fill of its own: one text, or each name."""
     in_plex = name.in_plex
     if name.kind:
-        yield from _named(draft, name, name.kind, side, names[name.kind], create=create)
+        yield from _fill_names(draft, name, name.kind, side, names[name.kind], create=create)
         return
     text = side.item.value(in_plex)
     if _is_own(in_plex, side):
@@ -220,10 +220,10 @@ def _rating100(text: str) -> str:
     return str(rating) if 1 <= rating <= 100 and math.isclose(tenfold, rating) else ""
 
 
-def _named(
+def _fill_names(
     draft: _Draft, name: StashField, kind: NameKind, side: ImportItem, stash_names: Names, *, create: bool
 ) -> Iterator[Fill]:
-    value, keys = held(side.item, name.in_plex).value, set[str]()
+    value, keys = held_field(side.item, name.in_plex).value, set[str]()
     if isinstance(value, str) and _is_own(name.in_plex, side):
         draft.left_out.append(LeftOut(name, value, OWN_VALUE))
         return
@@ -248,7 +248,7 @@ def _named(
 
 def _is_own(in_plex: str, side: ImportItem) -> bool:
     """Whether PlexSync wrote the value, and it was another one before."""
-    remembered, now = side.memory.get(in_plex), held(side.item, in_plex)
+    remembered, now = side.memory.get(in_plex), held_field(side.item, in_plex)
     return (
         remembered is not None
         and is_untouched(in_plex, now, remembered)
@@ -261,7 +261,7 @@ def _is_own_member(in_plex: str, spelling: str, side: ImportItem) -> bool:
     remembered = side.memory.get(in_plex)
     if remembered is None:
         return False
-    added = {fold(shown) for shown in remembered.ours.values()} - {fold(shown) for shown in remembered.adopted}
+    added = {fold(visible) for visible in remembered.ours.values()} - {fold(visible) for visible in remembered.adopted}
     return fold(spelling) in added
 
 
@@ -278,10 +278,10 @@ class _Consequences:
 
 
 def _consequences(scene: Scene, side: ImportItem) -> _Consequences:
-    shown = takeable(wanted(scene, side.profile), side.item, side.traits)
-    written = written_values(plan(shown.values, side.item, side.memory, (), side.policy).edit)
-    cut = {(note.field, note.text) for note in shown.notes if note.reason in ("cut", "dropped")}
-    return _Consequences(shown.values, written, frozenset(cut))
+    visible = takeable(desired_values(scene, side.profile), side.item, side.traits)
+    written = written_values(plan(visible.values, side.item, side.memory, (), side.policy).edit)
+    cut = {(note.field, note.text) for note in visible.notes if note.reason in ("cut", "dropped")}
+    return _Consequences(visible.values, written, frozenset(cut))
 
 
 def written_values(edit: Edit) -> frozenset[tuple[str, Value]]:
@@ -301,7 +301,7 @@ def _harm(
     after = [_consequences(future, side_of) for side_of in items]
     back = after[next(place for place, one in enumerate(items) if one is side)].values.get(in_plex)
     # A field that is not synced has no way back.
-    if back is not None and (reason := _way_back(in_plex, back, fill, held(side.item, in_plex).value)):
+    if back is not None and (reason := _way_back(in_plex, back, fill, held_field(side.item, in_plex).value)):
         return reason
     if any(now.cut - then.cut for now, then in zip(after, before, strict=True)):
         return CUT

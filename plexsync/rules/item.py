@@ -133,7 +133,7 @@ class Item:
     rated_at: int = field(default=0, compare=False)
     unmatched: bool = field(default=False, compare=False)
 
-    def locked(self, name: str) -> bool:
+    def is_locked(self, name: str) -> bool:
         """Whether the field is locked, by you or by PlexSync."""
         if name in COLLECTION_SETTINGS:
             return True

@@ -310,7 +310,7 @@ class Crashed:
     cls: Literal["", "poison"] = ""
 
 
-def crashed(*, alone: bool, crashes: int, first_crash: int, now: int) -> Crashed:
+def after_crash(*, alone: bool, crashes: int, first_crash: int, now: int) -> Crashed:
     """The rule for a row whose holder died. Only crashes of a lone claim count, and only within 72 h of the first."""
     if not alone:
         return Crashed(State.READY, crashes, first_crash, now)

@@ -11,7 +11,7 @@ from typing import Literal
 from plexsync.rules.item import LISTS, Item, Part, beside_whom
 from plexsync.rules.paths import path_key
 from plexsync.rules.plan_records import Memory, Remembered, Sending
-from plexsync.rules.text import composed, fold
+from plexsync.rules.text import compose, fold
 from plexsync.rules.values import Value
 
 HASH_BYTES = 8
@@ -69,7 +69,7 @@ class JournalEntry:
             (trace := self.fields.get(name)) is not None
             and not trace.ended
             and bool(value := item.value(name))
-            and trace.locked == item.locked(name)
+            and trace.locked == item.is_locked(name)
             and value_hash(name, value, self.salt) in trace.values
             for name in ("title", "summary")
         )
@@ -87,7 +87,7 @@ def value_hash(name: str, value: str, salt: bytes) -> str:
             return text_hash(repr(float(value)), salt)
         except ValueError:
             pass
-    return text_hash(composed(value), salt)
+    return text_hash(compose(value), salt)
 
 
 def name_hashes(names: Iterable[str], salt: bytes) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from plexsync.rules.item import Item, beside_whom
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Remembered, Sending
 from plexsync.rules.text import fold
-from plexsync.rules.values import Held, Value, alike_text, held, joined_names, name_keys, without_names
+from plexsync.rules.values import Held, Value, alike_text, held_field, joined_names, name_keys, without_names
 
 
 def list_decision(
@@ -77,7 +77,9 @@ def left_members(names: tuple[str, ...], now: Held) -> dict[str, str]:
 
 def left_lists(values: Mapping[str, Value], item: Item) -> dict[str, dict[str, str]]:
     """The `left_members` of each list of an item that looks as PlexSync leaves one."""
-    lists = {name: left_members(names, held(item, name)) for name, names in values.items() if isinstance(names, tuple)}
+    lists = {
+        name: left_members(names, held_field(item, name)) for name, names in values.items() if isinstance(names, tuple)
+    }
     return {name: members for name, members in lists.items() if members}
 
 
@@ -122,8 +124,8 @@ def removed_members(
     """The members, as Plex spells them, that PlexSync added or adopts now and that Stash no longer has."""
     members = {**(remembered.ours if remembered else {}), **owned_names(adopts, names)}
     wanted = name_keys(names)
-    kept = wanted | {fold(spelling) for mine, spelling in members.items() if fold(mine) in wanted}
-    going = {fold(spelling) for spelling in members.values()} - kept
+    retained = wanted | {fold(spelling) for mine, spelling in members.items() if fold(mine) in wanted}
+    going = {fold(spelling) for spelling in members.values()} - retained
     return tuple(name for name in now.value if fold(name) in going)
 
 
@@ -176,9 +178,10 @@ def owned_names(adopts: Sequence[str], names: Sequence[str]) -> dict[str, str]:
 
 def without_adopted(remembered: Remembered) -> Remembered:
     """The memory as if the taken-over members had never belonged to PlexSync."""
-    kept = name_keys(remembered.adopted)
+    retained = name_keys(remembered.adopted)
     return replace(
-        remembered, ours={mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) not in kept}
+        remembered,
+        ours={mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) not in retained},
     )
 
 

@@ -30,7 +30,7 @@ class AcceptedLoss:
     count: int = 0
     gone: int = 0
 
-    def followed(self, gone: int, missing: int | None = None) -> "AcceptedLoss":
+    def follow(self, gone: int, missing: int | None = None) -> "AcceptedLoss":
         """This loss when `gone` scenes are gone since then, and `missing` more are to follow if that is known."""
         if not self.count:
             return self

@@ -372,7 +372,7 @@ def is_lost(binding: Binding, moved: Collection[Entry], offer: Offer) -> bool:
     return any(grade_of(rival, part, offer.rules, "size") is Grade.EXACT for rival in rivals for part in now.parts)
 
 
-def renewed(binding: Binding, origin: SceneOrigin, items: Mapping[str, Item]) -> Binding:
+def renew(binding: Binding, origin: SceneOrigin, items: Mapping[str, Item]) -> Binding:
     """The binding after it was applied: it remembers the scene as it is now, and where a moved item is now."""
     item = items.get(binding.key)
     if item is None or is_where_bound(binding, item.parts):

@@ -18,7 +18,7 @@ from plexsync.rules.values import (
     Value,
     alike_text,
     alike_value,
-    held,
+    held_field,
     joined_names,
     matches,
     name_keys,
@@ -71,7 +71,7 @@ def is_released(name: str, remembered: Remembered) -> bool:
     return matches(name, remembered.left, remembered.found)
 
 
-def released(remembered: Remembered, now: Held) -> Remembered:
+def give_up(remembered: Remembered, now: Held) -> Remembered:
     """The memory of a field that PlexSync no longer owns: its present value belongs to Plex."""
     return replace(remembered, left=now, found=now, ours={}, adopted=(), before=None)
 
@@ -94,7 +94,7 @@ def restoring(name: str, now: Held, original: Held) -> Change | None:
     return None if value is None and lock is None else Change(value, lock)
 
 
-def undone(memory: Memory) -> TakenBack:
+def undo_mode(memory: Memory) -> TakenBack:
     """How the item was taken back, by its memory."""
     return next((remembered.undone for remembered in memory.values() if remembered.undone), TakenBack.NO)
 
@@ -109,7 +109,7 @@ def is_older(item: Item, memory: Memory) -> bool:
     return 0 < item.stamp < last_stamp(memory)
 
 
-def stamped(memory: Memory, stamp: int) -> dict[str, Remembered]:
+def stamp_fields(memory: Memory, stamp: int) -> dict[str, Remembered]:
     """The memory of an item of which a field was read at this stamp."""
     return {
         name: replace(remembered, item_stamp=stamp)
@@ -119,7 +119,7 @@ def stamped(memory: Memory, stamp: int) -> dict[str, Remembered]:
     }
 
 
-def placed(memory: Memory, item: Item) -> Memory:
+def with_addresses(memory: Memory, item: Item) -> Memory:
     """The memory with the pictures' present addresses, so that the pictures need not be requested again."""
     pictures = {
         name: replace(past, ours={str(past.left.value): item.pictures[name]})
@@ -135,26 +135,26 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
     again: dict[str, Change] = {}
     notes: list[Note] = []
     for name, sent in sending.items():
-        now = held(item, name)
+        now = held_field(item, name)
         if name in LISTS:
             learnt = learnt_list(memory.get(name), sent, now)
             if stubborn := names_present(sent.removes, now.value):
                 again[name] = Change(None, sent.sent.locked, removes=stubborn)
         else:
-            learnt = learnt_scalar(sent, _left(name, sent, now))
+            learnt = learnt_scalar(sent, _field_after_push(name, sent, now))
         earlier = memory.get(name)
         put(updated, name, still_kept(name, learnt, earlier) if earlier and earlier.drift else learnt)
         if was_ignored(sent, now):
             notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
     # What Plex has now as it was left there was read at this stamp.
     updated = {
-        name: replace(entry, stamp=item.stamp) if matches(name, held(item, name), entry.left) else entry
+        name: replace(entry, stamp=item.stamp) if matches(name, held_field(item, name), entry.left) else entry
         for name, entry in updated.items()
     }
-    return Learnt(stamped(updated, item.stamp), again, tuple(notes))
+    return Learnt(stamp_fields(updated, item.stamp), again, tuple(notes))
 
 
-def _left(name: str, sent: Sending, now: Held) -> Held:
+def _field_after_push(name: str, sent: Sending, now: Held) -> Held:
     """The field as a push left it: as read back, unless someone set another unlocked value in between.
 
     If Plex did not replace a value that you locked, the push left nothing new: the value stays yours.
@@ -198,7 +198,7 @@ def learnt_list(remembered: Remembered | None, sent: Sending, now: Held) -> Reme
     learnt = Remembered(sent.said or (), now, sent.found, members, sent.undone, adopted)
     if sent.undone:
         left_over = replace(without_adopted(learnt), adopted=without_names(adopted, present))
-        return left_over if sent.undone != TakenBack.RELEASE and left_over.ours else released(learnt, now)
+        return left_over if sent.undone != TakenBack.RELEASE and left_over.ours else give_up(learnt, now)
     if sent.said is None and not members:
         return emptied_list(learnt, now)
     return learnt

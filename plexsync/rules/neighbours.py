@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from plexsync.rules.clock import Clock as Clock
-from plexsync.rules.clock import Dice as Dice
+from plexsync.rules.clock import RandomSource as RandomSource
 from plexsync.rules.import_records import NameKind, StashField, StashFields, StashName, StashObject
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.job import Kind
@@ -83,7 +83,7 @@ class Stash(Protocol):
 class Imaging(Protocol):
     """The picture converter."""
 
-    def made(self, content: bytes, *, padded: bool, largest: int, logo: Logo | None = None) -> bytes:
+    def make(self, content: bytes, *, padded: bool, largest: int, logo: Logo | None = None) -> bytes:
         """The picture in at most `largest` bytes; `padded`: in poster shape, with the `logo` drawn in its corner.
 
         Raises Unusable if one of them is no picture.
@@ -112,7 +112,7 @@ class Plex(Protocol):
     def entries(self, section: str, *, page: int = 1000) -> Iterator[list[Entry]]:
         """Every item of a library with its files, in pages."""
 
-    def changed(self, section: str, *, since: int, page: int = 1000) -> Iterator[list[Entry]]:
+    def changed_since(self, section: str, *, since: int, page: int = 1000) -> Iterator[list[Entry]]:
         """The items of a library with a stamp greater than `since`, in pages."""
 
     def count(self, section: str) -> int:
@@ -155,7 +155,7 @@ class StashWatch(Protocol):
     A write that raises Unavailable with `sent` may have taken effect, or may still do so: only `watched` tells.
     """
 
-    def watched(self, ids: Sequence[int]) -> dict[int, WatchedScene]:
+    def watched_scenes(self, ids: Sequence[int]) -> dict[int, WatchedScene]:
         """The scenes with these ids, their plays and resume points, in one request. Ids that do not exist are left out."""
 
     def only_plays(self, ids: Sequence[int]) -> dict[int, ScenePlays]:
@@ -189,7 +189,7 @@ class PlexWatch(Protocol):
     def accounts(self) -> dict[int, str]:
         """The names of the server's accounts by id, in one request. The owner's id is 1; names may be '' or double."""
 
-    def rated(self, section: str, *, since: int, limit: int) -> list[Rated]:
+    def list_rated(self, section: str, *, since: int, limit: int) -> list[Rated]:
         """Up to `limit` items of a library that were rated after `since` (UTC seconds), oldest rating first, in one request.
 
         A Plex that can't list them returns none, or a part.

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from plexsync.rules.choices import Choice
 from plexsync.rules.gate_names import CURE, REFUSES, GateName
-from plexsync.rules.outages import Outage, OutageKind, uncovered
+from plexsync.rules.outages import Outage, OutageKind, without_covered
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 # A key is announced at most once in this time.
@@ -121,34 +121,36 @@ class NotSent(Exception):
 # --- conditions that need you ----------------------------------------------------------------------------------------
 
 
-def conditions(sight: Situation, rules: NoticeRules, base: int | None, now: int) -> list[Condition]:
+def conditions(inspection: Situation, rules: NoticeRules, base: int | None, now: int) -> list[Condition]:
     """Everything that needs you at this moment."""
-    held = {outage.server for outage in sight.outages if outage.gate is OutageKind.HOLD}
+    held = {outage.server for outage in inspection.outages if outage.gate is OutageKind.HOLD}
     # A server that denies access is answering, so an outage of its breaker is not shown too.
-    shown = [
-        outage for outage in uncovered(sight.outages) if outage.gate is OutageKind.HOLD or outage.server not in held
+    visible = [
+        outage
+        for outage in without_covered(inspection.outages)
+        if outage.gate is OutageKind.HOLD or outage.server not in held
     ]
-    current = [condition for outage in shown if (condition := _outage(outage, rules, now))]
-    if sight.dead is not None:
-        current += _dead(sight.dead, sight.dead if base is None else base, rules, now)
-    if sight.pause and (sight.pause.full or now - sight.pause.since >= rules.after):
-        current.append(_pause(sight.pause))
-    if sight.repaired_at is not None and abs(now - sight.repaired_at) < DAY:
+    current = [condition for outage in visible if (condition := _outage(outage, rules, now))]
+    if inspection.dead is not None:
+        current += _dead(inspection.dead, inspection.dead if base is None else base, rules, now)
+    if inspection.pause and (inspection.pause.full or now - inspection.pause.since >= rules.after):
+        current.append(_pause(inspection.pause))
+    if inspection.repaired_at is not None and abs(now - inspection.repaired_at) < DAY:
         text = (
-            f"The database was damaged and was rebuilt at {moment(sight.repaired_at)}; the damaged file is beside it. "
+            f"The database was damaged and was rebuilt at {moment(inspection.repaired_at)}; the damaged file is beside it. "
             "A full comparison runs by itself. Check the dead letters and bindings."
         )
-        current.append(Condition(f"repaired:{sight.repaired_at}", sight.repaired_at, text))
+        current.append(Condition(f"repaired:{inspection.repaired_at}", inspection.repaired_at, text))
     return current
 
 
 def _outage(outage: Outage, rules: NoticeRules, now: int) -> Condition | None:
     if outage.server is GateName.STASH_WRITES:
-        return _refused(outage, rules, now)
+        return _refusal_condition(outage, rules, now)
     name = outage.server.value.title()
     if outage.gate is OutageKind.HOLD:
         return _hold(outage, name)
-    if outage.lasted(now) < rules.after:
+    if outage.duration(now) < rules.after:
         return None
     text = f"{name} has not answered since {moment(outage.start)}. {_sentence(outage.error)} {_waiting(outage.most)}"
     return Condition(f"away:{outage.server}", outage.start, text.strip(), f"{name} answers again.")
@@ -164,14 +166,14 @@ def _hold(outage: Outage, name: str) -> Condition:
     return Condition(key, outage.start, text, f"{name} lets PlexSync in again.")
 
 
-def _refused(outage: Outage, rules: NoticeRules, now: int) -> Condition | None:
+def _refusal_condition(outage: Outage, rules: NoticeRules, now: int) -> Condition | None:
     """Stash refuses writes, and is there for everything else."""
     plays = f"Plays of {_scenes(outage.most)} wait; nothing is lost." if outage.most else "Nothing is lost."
     if outage.gate is OutageKind.HOLD:
         reason = f"PlexSync needs you: {REFUSES}. Put the setting {outage.cause} right"
         text = f"{reason}. {_sentence(outage.error)} {CURE} {plays}"
         return Condition(f"hold:{outage.server}", outage.start, text, TAKES_AGAIN)
-    if outage.lasted(now) < rules.after:
+    if outage.duration(now) < rules.after:
         return None
     text = f"Stash has refused writes since {moment(outage.start)}. {_sentence(outage.error)} {CURE} {plays}"
     return Condition(f"away:{outage.server}", outage.start, text, TAKES_AGAIN)
@@ -233,18 +235,20 @@ def span(length: int) -> str:
 # --- news ------------------------------------------------------------------------------------------------------------
 
 
-def look(record: NoticeRecord, sight: Situation, rules: NoticeRules, now: int) -> tuple[list[Notice], NoticeRecord]:
+def look(
+    record: NoticeRecord, inspection: Situation, rules: NoticeRules, now: int
+) -> tuple[list[Notice], NoticeRecord]:
     """The notices to send now, and the record for the time after they are sent."""
-    record = _counted(record, sight)
-    current = {entry.key: entry for entry in conditions(sight, rules, record.base, now)}
+    record = _lower_dead_count(record, inspection)
+    current = {entry.key: entry for entry in conditions(inspection, rules, record.base, now)}
     notices: list[Notice] = []
     entries: dict[str, Told] = {}
     for key, entry in record.announced.items():
-        before = _dated(entry, now)
+        before = _limit_dates(entry, now)
         if key in current:
             entries[key] = before
-        elif kept := _missed(key, before, sight, notices, now):
-            entries[key] = kept
+        elif retained := _note_absence(key, before, inspection, notices, now):
+            entries[key] = retained
     for key, condition in current.items():
         told_before = entries.get(key)
         if told_before is None or _is_news(condition, told_before, now):
@@ -255,23 +259,23 @@ def look(record: NoticeRecord, sight: Situation, rules: NoticeRules, now: int) -
     return notices, replace(record, announced=entries)
 
 
-def _dated(entry: Told, now: int) -> Told:
+def _limit_dates(entry: Told, now: int) -> Told:
     """The record with no time in the future: after the clock was set back, such times count as now."""
     return replace(entry, at=min(entry.at, now), gone=None if entry.gone is None else min(entry.gone, now))
 
 
-def _counted(record: NoticeRecord, sight: Situation) -> NoticeRecord:
+def _lower_dead_count(record: NoticeRecord, inspection: Situation) -> NoticeRecord:
     """The record with the smallest number of dead rows so far; more than that is growth.
 
     A row pruned because of its age was not cured. It is no news when a comparison finds it again, so the base rises by
     the number of pruned rows, and falls no further than that.
     """
-    if sight.dead is None:
+    if inspection.dead is None:
         return record
-    pruned = _more(record.pruned, sight.pruned)
-    away = max(0, record.away + pruned - _more(record.died, sight.died))
-    base = sight.dead if record.base is None else min(record.base + pruned, sight.dead + away)
-    return NoticeRecord(record.announced, base, sight.died, sight.pruned, away)
+    pruned = _more(record.pruned, inspection.pruned)
+    away = max(0, record.away + pruned - _more(record.died, inspection.died))
+    base = inspection.dead if record.base is None else min(record.base + pruned, inspection.dead + away)
+    return NoticeRecord(record.announced, base, inspection.died, inspection.pruned, away)
 
 
 def _more(before: int | None, now: int) -> int:
@@ -288,9 +292,9 @@ def _is_news(condition: Condition, entry: Told, now: int) -> bool:
     )
 
 
-def _missed(key: str, entry: Told, sight: Situation, notices: list[Notice], now: int) -> Told | None:
+def _note_absence(key: str, entry: Told, inspection: Situation, notices: list[Notice], now: int) -> Told | None:
     """The record of an announced condition that is absent now. Adds a notice of its end after `CALM`."""
-    if sight.dead is None:
+    if inspection.dead is None:
         # The database is unreadable, so the end of a condition is unknown.
         return entry
     gone = now if entry.gone is None else entry.gone
@@ -306,7 +310,7 @@ def _missed(key: str, entry: Told, sight: Situation, notices: list[Notice], now:
 # --- the record as text ----------------------------------------------------------------------------------------------
 
 
-def written(record: NoticeRecord) -> str:
+def format_record(record: NoticeRecord) -> str:
     """The record as text, for storage."""
     entries = {key: asdict(entry) for key, entry in record.announced.items()}
     counts = {name: value for name, value in vars(record).items() if name != "announced"}
@@ -316,10 +320,10 @@ def written(record: NoticeRecord) -> str:
 def read(text: str) -> NoticeRecord:
     """The record from its text; an empty one for any other text, so that at worst a notice is sent twice."""
     try:
-        kept = json.loads(text)
-        entries = {str(key): Told(**entry) for key, entry in kept["told"].items()}
-        counts = {name: kept[name] for name in ("died", "pruned", "away") if name in kept}
-        record = NoticeRecord(entries, kept["base"], **counts)
+        retained = json.loads(text)
+        entries = {str(key): Told(**entry) for key, entry in retained["told"].items()}
+        counts = {name: retained[name] for name in ("died", "pruned", "away") if name in retained}
+        record = NoticeRecord(entries, retained["base"], **counts)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return EMPTY
     return record if _is_sound(record) else EMPTY

@@ -16,7 +16,7 @@ from plexsync.rules.item import Item, Part
 from plexsync.rules.paths import name_key, path_key
 from plexsync.rules.plan_records import Memory, Pushing
 from plexsync.rules.scene import Scene
-from plexsync.rules.values import held, matches, matches_sent
+from plexsync.rules.values import held_field, matches, matches_sent
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def is_of(origin: Origin, memory: Memory, pushings: Sequence[Pushing], item: Ite
 
 def _shows_text_of(memory: Memory, pushings: Sequence[Pushing], item: Item) -> bool:
     for name in ("title", "summary"):
-        now = held(item, name)
+        now = held_field(item, name)
         is_left = name in memory and matches(name, now, memory[name].left)
         sent = [push.fields[name].sent for push in pushings if name in push.fields]
         if now.value and (is_left or any(matches_sent(name, now, value) for value in sent)):

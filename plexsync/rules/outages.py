@@ -67,7 +67,7 @@ class Outage:
     waiting: int
     most: int
 
-    def lasted(self, now: int) -> int:
+    def duration(self, now: int) -> int:
         """Its length, up to `now` while it lasts."""
         return max(0, (now if self.end is None else self.end) - self.start)
 
@@ -98,10 +98,10 @@ def outages(log: Iterable[Transition], *, same_within: int = SAME_WITHIN) -> lis
         key = line.server, line.gate
         place = latest.get(key)
         if place is not None and _goes_on(result[place], line, same_within):
-            result[place] = _told(result[place], line)
+            result[place] = _add_transition(result[place], line)
         elif line.shut:
             latest[key] = len(result)
-            result.append(_begun(line))
+            result.append(_start_outage(line))
     return result
 
 
@@ -110,11 +110,11 @@ def _goes_on(outage: Outage, line: Transition, same_within: int) -> bool:
     return outage.end is None or (line.shut and line.at - outage.end <= same_within)
 
 
-def _begun(line: Transition) -> Outage:
+def _start_outage(line: Transition) -> Outage:
     return Outage(line.server, line.gate, line.at, None, line.cause, line.error, line.waiting, line.waiting)
 
 
-def _told(outage: Outage, line: Transition) -> Outage:
+def _add_transition(outage: Outage, line: Transition) -> Outage:
     return replace(
         outage,
         end=None if line.shut else max(line.at, outage.start),
@@ -129,7 +129,7 @@ def lasting(outages: Iterable[Outage]) -> list[Outage]:
     return [outage for outage in outages if outage.end is None]
 
 
-def uncovered(outages: Sequence[Outage]) -> list[Outage]:
+def without_covered(outages: Sequence[Outage]) -> list[Outage]:
     """These outages, without a gate for writes whose whole server is away."""
     away = {outage.server for outage in outages}
     return [outage for outage in outages if not is_covered(outage.server, away)]
@@ -137,7 +137,7 @@ def uncovered(outages: Sequence[Outage]) -> list[Outage]:
 
 def within(outages: Iterable[Outage], start: int, now: int) -> list[Outage]:
     """The outages that still lasted at `start` or began later."""
-    return [outage for outage in outages if outage.start + outage.lasted(now) >= start]
+    return [outage for outage in outages if outage.start + outage.duration(now) >= start]
 
 
 def summary(outages: Iterable[Outage], *, start: int, end: int) -> OutageTotals:
@@ -147,7 +147,7 @@ def summary(outages: Iterable[Outage], *, start: int, end: int) -> OutageTotals:
     """
     end = max(start, end)
     of_servers = [outage for outage in outages if outage.server in SERVERS]
-    spans = [span for span in _merged(of_servers, end) if span[1] >= start and span[0] <= end]
+    spans = [span for span in _merge_spans(of_servers, end) if span[1] >= start and span[0] <= end]
     down = sum(min(until, end) - max(since, start) for since, until, _ in spans)
     ended = [until - since for since, until, over in spans if over]
     window = end - start
@@ -162,7 +162,7 @@ def summary(outages: Iterable[Outage], *, start: int, end: int) -> OutageTotals:
     )
 
 
-def _merged(outages: Iterable[Outage], now: int) -> list[tuple[int, int, bool]]:
+def _merge_spans(outages: Iterable[Outage], now: int) -> list[tuple[int, int, bool]]:
     """(since, until, over) of the times in which any server was unavailable, in order and without overlap."""
     spans: list[tuple[int, int, bool]] = []
     for since, until, over in sorted(_span(outage, now) for outage in outages):
@@ -175,7 +175,7 @@ def _merged(outages: Iterable[Outage], now: int) -> list[tuple[int, int, bool]]:
 
 
 def _span(outage: Outage, now: int) -> tuple[int, int, bool]:
-    return outage.start, outage.start + outage.lasted(now), outage.end is not None
+    return outage.start, outage.start + outage.duration(now), outage.end is not None
 
 
 @dataclass(frozen=True)

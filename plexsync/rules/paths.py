@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import takewhile
 
-from plexsync.rules.text import caseless, composed
+from plexsync.rules.text import caseless, compose
 
 PathRules = Sequence[tuple[str, str]]  # (prefix in Stash, prefix in Plex)
 
@@ -45,7 +45,7 @@ def base_name(path: str) -> str:
     return names[-1] if names else ""
 
 
-def parted(path: str) -> tuple[str, tuple[str, ...]]:
+def split_path(path: str) -> tuple[str, tuple[str, ...]]:
     """(root, names) as written: '/', `D:/`, `//server/share/` or '' (relative), and the components below it."""
     root, names = _split(path)
     if root == "//":
@@ -68,7 +68,7 @@ def lies_in(path: str, folder: str) -> bool:
 
 def telling_folders(paths: Sequence[str]) -> list[str]:
     """The folders, one level below what the paths have in common, of which each holds just one of them."""
-    split = [parted(path) for path in paths]
+    split = [split_path(path) for path in paths]
     shared = 0
     if len({root for root, _ in split}) == 1:
         levels = zip(*(names[:-1] for _, names in split), strict=False)
@@ -98,7 +98,7 @@ def map_path(path: str, rules: PathRules) -> tuple[str, ...]:
     if not fits:
         return (path,)
     longest = max(length for length, _, _ in fits)
-    targets = (_placed(plex_folder, names[length:]) for length, _, plex_folder in fits if length == longest)
+    targets = (_join_prefix(plex_folder, names[length:]) for length, _, plex_folder in fits if length == longest)
     return tuple(dict.fromkeys(target for target in targets if target))
 
 
@@ -115,7 +115,9 @@ def is_target(path: str, rules: PathRules) -> bool:
 def unmap_path(path: str, rules: PathRules) -> tuple[str, ...]:
     """Every Stash path that the rules lead to this Plex path; several if rules overlap."""
     _, names = _split(path)
-    backward = [_placed(folder, names[len(_split(target)[1]) :]) for folder, target in rules if _covers(target, path)]
+    backward = [
+        _join_prefix(folder, names[len(_split(target)[1]) :]) for folder, target in rules if _covers(target, path)
+    ]
     key = path_key(path)
     reached = [source for source in backward if source and key in map(path_key, map_path(source, rules))]
     return tuple(dict.fromkeys(reached))
@@ -128,7 +130,7 @@ def _covers(prefix: str, path: str) -> bool:
     return bool(root) and root == path_root and names == path_names[: len(names)]
 
 
-def _placed(prefix: str, names: tuple[str, ...]) -> str:
+def _join_prefix(prefix: str, names: tuple[str, ...]) -> str:
     """`names` below a Plex prefix, in the style of that side; '' if a name can't exist there."""
     windows = _is_windows(prefix)
     if windows and any("\\" in name for name in names):
@@ -161,7 +163,7 @@ def _split(path: str, *, folded: bool = False) -> tuple[str, tuple[str, ...]]:
     names = tuple(name for name in path[len(drive) :].split("/") if name)
     if not folded:
         return root, names
-    form = caseless if windows else composed
+    form = caseless if windows else compose
     return form(root), tuple(form(name) for name in names)
 
 

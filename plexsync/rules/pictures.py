@@ -13,7 +13,7 @@ from plexsync.rules.plan_records import Memory, Pushing, Remembered, Sending
 from plexsync.rules.records import PictureRow
 from plexsync.rules.scene import Image
 from plexsync.rules.traits import ServerTraits
-from plexsync.rules.values import Held, held, same_value
+from plexsync.rules.values import Held, held_field, same_value
 
 # Plex answers 500 to larger pictures.
 LARGEST = 10_000_000
@@ -73,9 +73,9 @@ def left_out(rows: Mapping[str, PictureRow], names: Collection[str]) -> dict[str
     """The pictures of a scene that could not be written, each with the reason. `names` are the rows in use."""
     reasons: dict[str, str] = {}
     # Earlier versions of PlexSync stored the row under the name of the picture alone.
-    for kept in sorted(names):
-        name = kept.partition(" ")[0]
-        row = rows.get(kept) or rows.get(name)
+    for retained in sorted(names):
+        name = retained.partition(" ")[0]
+        row = rows.get(retained) or rows.get(name)
         if row and (reason := row.reason or (UNREADABLE if FAILED in row.version else "")):
             reasons.setdefault(name, reason)
     return reasons
@@ -179,7 +179,7 @@ def is_plex_choice(item: Item, name: str) -> bool:
 
     Nobody has locked it, and no agent has matched the item: there are no other pictures than its frame and files.
     """
-    return bool(item.pictures.get(name)) and item.unmatched and not item.locked(name)
+    return bool(item.pictures.get(name)) and item.unmatched and not item.is_locked(name)
 
 
 def is_selected_by_upload(traits: ServerTraits) -> bool:
@@ -205,7 +205,7 @@ def with_original(item: Item, name: str, past: PicturePast, listed: Mapping[str,
     originals += [sent.found for sent in _sendings(name, past)]
     if all(original.value != UNLISTED for original in originals):
         return past
-    key = _original(listed, _own_keys(name, past), is_locked=item.locked(name))
+    key = _original(listed, _own_keys(name, past), is_locked=item.is_locked(name))
     if not key:
         return past
     if name in memory:
@@ -231,20 +231,20 @@ def _original(listed: Mapping[str, bool], own: Collection[str], *, is_locked: bo
     A picture that somebody has uploaded comes before those of Plex: Plex shows it until a person selects another one,
     which locks it. Of its own pictures, Plex prefers the first.
     """
-    shown = next((key for key, is_shown in listed.items() if is_shown), "")
-    if shown and shown not in own and not is_locked:
-        return shown
-    others = [key for key in listed if key not in own and key != shown]
+    visible = next((key for key, is_shown in listed.items() if is_shown), "")
+    if visible and visible not in own and not is_locked:
+        return visible
+    others = [key for key in listed if key not in own and key != visible]
     uploaded = [key for key in others if key.startswith(UPLOADED)]
     return next(iter((*uploaded, *others)), "")
 
 
-def _resolved(state: Held, key: str) -> Held:
+def _resolve_picture(state: Held, key: str) -> Held:
     return replace(state, value=key) if state.value == UNLISTED else state
 
 
 def _resolved_memory(past: Remembered, key: str) -> Remembered:
-    return replace(past, found=_resolved(past.found, key))
+    return replace(past, found=_resolve_picture(past.found, key))
 
 
 def _resolved_push(push: Pushing, name: str, key: str) -> Pushing:
@@ -254,7 +254,7 @@ def _resolved_push(push: Pushing, name: str, key: str) -> Pushing:
 
 def _resolved_sending(sent: Sending, key: str) -> Sending:
     was = _resolved_memory(sent.was, key) if sent.was else None
-    return replace(sent, found=_resolved(sent.found, key), before=_resolved(sent.before, key), was=was)
+    return replace(sent, found=_resolve_picture(sent.found, key), before=_resolve_picture(sent.before, key), was=was)
 
 
 def shown_strays(item: Item, past: PicturePast) -> tuple[Pushing, ...]:
@@ -266,7 +266,7 @@ def shown_strays(item: Item, past: PicturePast) -> tuple[Pushing, ...]:
     return tuple(
         Pushing({name: sent}, until=0)
         for name, sent in past.strays
-        if name not in pushed and same_value(name, held(item, name).value, sent.sent.value)
+        if name not in pushed and same_value(name, held_field(item, name).value, sent.sent.value)
     )
 
 
@@ -279,7 +279,7 @@ def has_moved(before: Item, item: Item, name: str) -> bool:
 def moved_with_stamp(before: Item, item: Item, name: str) -> bool:
     """Whether the address changed as it does with every edit: it ends in the item's stamp, and is locked, as before."""
     return has_moved(before, item, name) and all(
-        side.locked(name) and side.pictures.get(name, "").partition("?")[0].endswith(f"/{side.stamp}")
+        side.is_locked(name) and side.pictures.get(name, "").partition("?")[0].endswith(f"/{side.stamp}")
         for side in (before, item)
     )
 

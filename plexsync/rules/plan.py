@@ -21,20 +21,20 @@ from plexsync.rules.list_members import (
 )
 from plexsync.rules.memory import (
     arrived_members,
+    give_up,
     is_as_left,
     is_untouched,
     learnt_list,
     learnt_scalar,
     named_fields,
     put,
-    released,
     restoring,
     spelled_as_in_stash,
-    stamped,
-    undone,
+    stamp_fields,
+    undo_mode,
 )
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Policy, Pushing, Remembered, Sending
-from plexsync.rules.provenance import Provenance, recovered
+from plexsync.rules.provenance import Provenance, recover
 from plexsync.rules.renamed_members import (
     cast_that_stays_away,
     item_after_renames,
@@ -47,7 +47,7 @@ from plexsync.rules.values import (
     Held,
     Value,
     alike_value,
-    held,
+    held_field,
     joined_names,
     matches,
     name_keys,
@@ -81,11 +81,11 @@ def plan(
     memory, pushing = spelled_as_in_stash(values, memory, pushing)
     if provenance is None:
         return _plan(values, item, memory, pushing, policy or Policy(), plain_names)
-    kept = frozenset[str]() if undone(memory) else kept_fields(memory)
-    shown = {name: value for name, value in values.items() if name not in kept}
-    result = recovered(shown, item, memory, pushing, provenance)
+    retained = frozenset[str]() if undo_mode(memory) else kept_fields(memory)
+    visible = {name: value for name, value in values.items() if name not in retained}
+    result = recover(visible, item, memory, pushing, provenance)
     recalled = all_still_kept(result.memory, memory)
-    return result.finished(_plan(values, item, recalled, result.pushing, policy or Policy(), plain_names))
+    return result.finish(_plan(values, item, recalled, result.pushing, policy or Policy(), plain_names))
 
 
 def _plan(
@@ -105,25 +105,25 @@ def _plan(
             remembered = still_kept(name, _resolved_field(name, values, item, memory, pushing), remembered)
         if remembered:
             resolved[name] = remembered
-    if undone(memory) and is_undone(memory, values):
+    if undo_mode(memory) and is_undone(memory, values):
         return take_back_plan(values, item, memory, resolved)
     resolved = _to_sync(values, item, resolved, plain_names)
-    kept = kept_fields(resolved)
+    retained = kept_fields(resolved)
     steps: dict[str, Decision] = {}
     beside = {name for name in names if beside_whom(name)}
     for name, value in values.items():
-        if (value or name != "title") and name not in beside and name not in kept:
-            steps[name] = _field_decision(name, value, held(item, name), resolved.get(name), policy)
+        if (value or name != "title") and name not in beside and name not in retained:
+            steps[name] = _field_decision(name, value, held_field(item, name), resolved.get(name), policy)
     renamed: dict[str, str] = {}
     if beside or ("actor" in steps and steps["actor"].change):
         renamed = renamed_members(steps.get("actor"), plain_names)
         item, resolved = item_after_renames(item, renamed), memory_after_renames(resolved, renamed)
-        cast, kept = cast_after(item, steps), kept_fields(resolved)
+        cast, retained = cast_after(item, steps), kept_fields(resolved)
         for name in [name for name in resolved if is_outside_cast(name, cast | name_keys(item.lists.get("actor", ())))]:
             del resolved[name]
         for name, value in beside_cast(values, resolved).items():
-            if not is_outside_cast(name, cast) and name not in kept:
-                steps[name] = _field_decision(name, value, held(item, name), resolved.get(name), policy)
+            if not is_outside_cast(name, cast) and name not in retained:
+                steps[name] = _field_decision(name, value, held_field(item, name), resolved.get(name), policy)
     return _as_plan(values, item, memory, resolved, steps, renamed)
 
 
@@ -147,10 +147,10 @@ def _as_plan(
         for name, entry in resolved.items()
     }
     if resolved != memory:
-        resolved = stamped(resolved, item.stamp)
-    kept = kept_fields(resolved)
+        resolved = stamp_fields(resolved, item.stamp)
+    retained = kept_fields(resolved)
     notes = [step.note for step in steps.values() if step.note]
-    notes += [Note(name, "decided", KEPT) for name in values if name in kept]
+    notes += [Note(name, "decided", KEPT) for name in values if name in retained]
     return Plan(
         edit={name: step.change for name, step in steps.items() if step.change},
         memory=resolved,
@@ -164,15 +164,15 @@ def _to_sync(
     values: Mapping[str, Value], item: Item, resolved: dict[str, Remembered], plain_names: Mapping[str, str]
 ) -> dict[str, Remembered]:
     """The memory of an item to sync: whatever was undone before, with earlier values, and with those who stay away."""
-    if undone(resolved):
+    if undo_mode(resolved):
         resolved = dict(begun_anew(resolved))
-    kept = kept_fields(resolved)
+    retained = kept_fields(resolved)
     earlier = {name: entry for name, entry in resolved.items() if entry.before is not None and name in values}
     for name, entry in earlier.items():
-        if name not in kept:
+        if name not in retained:
             # The value from before the undo, or to which a restore of Plex has set the field, if the field still has what
             # PlexSync left: then Stash's value at the undo counts as new. Any other value there is yours and stays.
-            before = entry.before if is_as_left(name, held(item, name), entry) else None
+            before = entry.before if is_as_left(name, held_field(item, name), entry) else None
             resolved[name] = replace(entry, said=entry.said if before is None else before, before=None)
     cast, actor = values.get("actor", ""), resolved.get("actor")
     if not plain_names or actor is None or set(cast) <= set(actor.said):
@@ -272,7 +272,7 @@ def _resolved_field(
     """The memory of a field after its unfinished pushes are resolved."""
     remembered = memory.get(name)
     sendings = [push.fields[name] for push in pushing if name in push.fields]
-    now = held(item, name)
+    now = held_field(item, name)
     if not sendings:
         return remembered
     if remembered and matches(name, now, remembered.left):
@@ -311,7 +311,7 @@ def _still_undone(remembered: Remembered | None, learnt: Remembered | None, now:
     if remembered is None or not remembered.undone:
         return learnt
     if learnt is None:
-        return released(remembered, now)
+        return give_up(remembered, now)
     return replace(learnt, before=None).undo(remembered.said, remembered.undone)
 
 

@@ -27,7 +27,7 @@ class PlayWish:
     change: Callable[[RememberedPlay], RememberedPlay | None]
     resume: Callable[[RememberedResume], RememberedResume | None]
 
-    def chosen(self, memory: Mapping[int, RememberedPlay]) -> dict[int, RememberedPlay | None]:
+    def choose(self, memory: Mapping[int, RememberedPlay]) -> dict[int, RememberedPlay | None]:
         """The plays of a scene that it can be made for, as they are remembered then."""
         return {moment: self.change(play) for moment, play in memory.items() if self.applies(play)}
 

@@ -158,7 +158,7 @@ class PlayPlan:
     requests: Mapping[int, RememberedPlay]
     wait_until: int = 0
 
-    def begun(self, until: int) -> dict[int, RememberedPlay]:
+    def begin(self, until: int) -> dict[int, RememberedPlay]:
         """The memories to save before `add` and `remove` are sent, by requests that may take effect until `until`.
 
         A request that was answered takes no effect any more: a plan of the answer's rows and of these memories with
@@ -238,7 +238,7 @@ def _remove(remembered: RememberedPlay, rows: int) -> _Step:
     return _Step(replace(remembered, state=PlayState.REMOVING, rows_before=rows, until=0), sends=True)
 
 
-def _ended(remembered: RememberedPlay, state: PlayState) -> _Step:
+def _end_step(remembered: RememberedPlay, state: PlayState) -> _Step:
     return _Step(RememberedPlay(remembered.source, state, undone=remembered.undone))
 
 
@@ -247,18 +247,18 @@ def _after_adding(remembered: RememberedPlay, source: PlaySource | None, rows: i
     if now < remembered.until and (not rows or remembered.tries > 1):
         return _Step(remembered, wait_until=remembered.until)
     if rows:
-        return _arrived(remembered, rows)
+        return _step_after_arrival(remembered, rows)
     if remembered.undone:
-        return _ended(remembered, PlayState.DELETED)
+        return _end_step(remembered, PlayState.DELETED)
     if not remembered.tries:
         return _add(source or remembered.source)
     # What Plex no longer lists and Stash never got is forgotten: if Plex lists it again, it is added.
     return _add(source, remembered.tries) if source else _Step(None)
 
 
-def _arrived(remembered: RememberedPlay, rows: int) -> _Step:
+def _step_after_arrival(remembered: RememberedPlay, rows: int) -> _Step:
     """After a request arrived: rows too many are of one that arrived late, or that the network delivered twice."""
-    return _remove(remembered, rows) if rows > 1 or remembered.undone else _ended(remembered, PlayState.SENT)
+    return _remove(remembered, rows) if rows > 1 or remembered.undone else _end_step(remembered, PlayState.SENT)
 
 
 def _after_sent(remembered: RememberedPlay, source: PlaySource | None, rows: int) -> _Step:
@@ -273,7 +273,7 @@ def _after_sent(remembered: RememberedPlay, source: PlaySource | None, rows: int
 
 def _after_removing(remembered: RememberedPlay, rows: int, now: int) -> _Step:
     if not rows or rows < remembered.rows_before:
-        return _arrived(remembered, rows) if rows else _ended(remembered, PlayState.DELETED)
+        return _step_after_arrival(remembered, rows) if rows else _end_step(remembered, PlayState.DELETED)
     if now < remembered.until:
         return _Step(remembered, wait_until=remembered.until)
     return _remove(remembered, rows)
@@ -283,4 +283,4 @@ def _after_redo(remembered: RememberedPlay, source: PlaySource | None, rows: int
     # The request would remove the play that is added now.
     if now < remembered.until:
         return _Step(remembered, wait_until=remembered.until)
-    return _ended(remembered, PlayState.SENT) if rows >= remembered.rows_before else _new(source, rows)
+    return _end_step(remembered, PlayState.SENT) if rows >= remembered.rows_before else _new(source, rows)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from plexsync.rules.item import LISTS, PICTURES, SCALARS, Item
 from plexsync.rules.journal_entries import FieldTrace, JournalEntry, hashes_of, name_hashes, trace_name
 from plexsync.rules.list_members import owned_names
-from plexsync.rules.memory import is_as_left, last_stamp, put, stamped
+from plexsync.rules.memory import is_as_left, last_stamp, put, stamp_fields
 from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, RestoreDecisions
 from plexsync.rules.text import fold
-from plexsync.rules.values import Held, Value, held, name_keys, same_value, without_names
+from plexsync.rules.values import Held, Value, held_field, name_keys, same_value, without_names
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Provenance:
         that PlexSync left or sent there while it had them: then its files were swapped.
         """
         present = [entry for entry in self.entries if entry.is_in_library_of(item)]
-        shown = {(entry.number, entry.salt) for entry in present if entry.is_shown_by(item)}
-        swapped = {file for entry in present if (entry.number, entry.salt) in shown for file in entry.files}
+        visible = {(entry.number, entry.salt) for entry in present if entry.is_shown_by(item)}
+        swapped = {file for entry in present if (entry.number, entry.salt) in visible for file in entry.files}
         return replace(
             self, entries=tuple(entry for entry in present if entry.agrees(item) or swapped.intersection(entry.files))
         )
@@ -153,7 +153,7 @@ class Recovered:
             for push in self.pushing
         ]
 
-    def finished(self, planned: Plan) -> Plan:
+    def finish(self, planned: Plan) -> Plan:
         """The plan that was made on this memory, with the memory that is to be saved now."""
         memory, sending = dict(planned.memory), dict(planned.sending)
         for name, remembered in self.set_back.items():
@@ -163,7 +163,7 @@ class Recovered:
         return replace(planned, memory=memory, sending=sending, recovery=self.fields)
 
 
-def recovered(
+def recover(
     values: Mapping[str, Value],
     item: Item,
     memory: Memory,
@@ -180,7 +180,7 @@ def recovered(
     if provenance.after is not None:
         for name, history in histories.items():
             _replay(name, values.get(name), item, history.above(provenance.after), result)
-        result.memory = stamped(result.memory, item.stamp)
+        result.memory = stamp_fields(result.memory, item.stamp)
     if 0 < item.stamp < max([last_stamp(result.memory), *(history.stamp for history in histories.values())]):
         for name in names:
             history = histories.get(name) or FieldHistory(name)
@@ -195,12 +195,12 @@ def recovered(
 
 def _replay(name: str, value: Value | None, item: Item, history: FieldHistory, result: Recovered) -> None:
     """Bring the memory of a field up to the last push that arrived."""
-    remembered, now = result.memory.get(name), held(item, name)
+    remembered, now = result.memory.get(name), held_field(item, name)
     if name in LISTS:
         names = value if isinstance(value, tuple) else ()
         state = _replayed_list(names, now, remembered, history, is_older=item.stamp < history.stamp)
         stamp = history.stamp if state.is_read else item.stamp
-        replayed = state.replayed(names, remembered, stamp) if state.moved else None
+        replayed = state.replay(names, remembered, stamp) if state.moved else None
     elif value is None and name in (*SCALARS, *PICTURES):
         replayed = _replayed_unread(name, item, remembered, history)
     else:
@@ -235,8 +235,8 @@ def _replayed_value(
 ) -> Replayed | None:
     """The memory of a single value after the last push that was read back, or whose value is there. None if none was."""
     for sent, read, entry in reversed(history.traces()):
-        shown = set(hashes_of(history.name, now.value, entry.salt))
-        is_shown = bool(shown & {*sent.values, *(read or sent).values})
+        visible = set(hashes_of(history.name, now.value, entry.salt))
+        is_shown = bool(visible & {*sent.values, *(read or sent).values})
         if not read and not is_shown and not _is_edited_since(value, now, remembered, sent, history, entry.salt):
             # The push never arrived, as far as can be told.
             continue
@@ -260,7 +260,7 @@ def _replayed_unread(name: str, item: Item, remembered: Remembered | None, histo
     """
     if name in PICTURES and name not in item.scalars:
         return None
-    now = held(item, name)
+    now = held_field(item, name)
     replayed = _replayed_value(now.value, now, remembered, history, item.stamp)
     is_yours = replayed is not None and replayed.memory is not None and replayed.memory.said == UNKNOWN
     return Replayed(None) if is_yours else replayed
@@ -321,7 +321,7 @@ class _ListState:
         self.own = _keys(read.adds, by_hash) if read else (self.own - removes) | (adds & present)
         self.in_plex = _keys(read.values, by_hash) if read and is_as_read else set(present)
 
-    def replayed(self, names: tuple[str, ...], remembered: Remembered | None, stamp: int) -> Replayed:
+    def replay(self, names: tuple[str, ...], remembered: Remembered | None, stamp: int) -> Replayed:
         """The memory at the end."""
         if self.ended and not self.own:
             return Replayed(None)
@@ -378,7 +378,7 @@ def _keys(hashes: Sequence[str], by_hash: Mapping[str, str]) -> set[str]:
 
 def _set_back(name: str, value: Value | None, item: Item, history: FieldHistory, result: Recovered) -> None:
     """Decide whose the value of a field is that is older than the last push of this field."""
-    remembered, now, earlier = result.memory.get(name), held(item, name), history.until(item.stamp)
+    remembered, now, earlier = result.memory.get(name), held_field(item, name), history.until(item.stamp)
     is_later = remembered is not None and item.stamp < remembered.stamp
     if is_later:
         # What was sent after that is not in the item any more.
@@ -400,7 +400,7 @@ def _value_set_back(
     name: str, value: Value | None, item: Item, history: FieldHistory, result: Recovered
 ) -> Remembered | None:
     """The memory by which a single value from an older moment is replaced; None if it stays as it is."""
-    remembered, now = result.memory.get(name), held(item, name)
+    remembered, now = result.memory.get(name), held_field(item, name)
     if not now.locked or (remembered and is_as_left(name, now, remembered)):
         return None
     is_known = name not in PICTURES or name in item.scalars

@@ -148,16 +148,16 @@ def plan_rating(
     rows = {key: replace(row, until=min(row.until, now + longest)) for key, row in earlier.items()}
     rows = after_arrival(rows, stash, plex, now=now)
     if waits := [row.until for row in rows.values() if row.pending and now < row.until]:
-        return RatingPlan(_changed(rows, earlier), wait_until=max(waits))
+        return RatingPlan(_changed_rows(rows, earlier), wait_until=max(waits))
     rows = {key: _without_request(row) for key, row in rows.items()}
     if any(row.undone for row in rows.values()):
         plan = _undo_plan(rows, stash, {key: item.value for key, item in plex.items()}, now)
     else:
         plan = _plan(rows, stash, plex, wins, now)
-    return replace(plan, resolved=_changed(plan.resolved, earlier))
+    return replace(plan, resolved=_changed_rows(plan.resolved, earlier))
 
 
-def _changed(rows: Ratings, earlier: Ratings) -> Ratings:
+def _changed_rows(rows: Ratings, earlier: Ratings) -> Ratings:
     return {key: row for key, row in rows.items() if row != earlier[key]}
 
 
@@ -202,16 +202,16 @@ def after_arrival(
         if row.pending is Pending.TO_PLEX and _is_in_plex(row, item.value, answered=answered):
             is_back = bool(row.undone) and row.sent == row.plex_before
             base = replace(row, stash=row.stash if is_back else row.sent, plex=item.value, rated_at=item.rated_at)
-            after[key] = _settled(replace(base, changed_at=now), plex_back=is_back)
+            after[key] = _settle_row(replace(base, changed_at=now), plex_back=is_back)
         elif row.pending is Pending.TO_STASH and stash == row.sent:
             if row.undone and row.sent == row.stash_before:
                 after |= {other: replace(it, stash=stash) for other, it in after.items() if it.has_base}
-                after[key] = _settled(replace(row, stash=stash, changed_at=now), stash_back=True)
+                after[key] = _settle_row(replace(row, stash=stash, changed_at=now), stash_back=True)
             elif row.overruled != UNKNOWN:
                 # It has said what it had to say, and follows now.
-                after[key] = _settled(replace(row, stash=UNKNOWN, plex=row.overruled))
+                after[key] = _settle_row(replace(row, stash=UNKNOWN, plex=row.overruled))
             else:
-                after[key] = _settled(replace(row, stash=stash, plex=stash, rated_at=item.rated_at, changed_at=now))
+                after[key] = _settle_row(replace(row, stash=stash, plex=stash, rated_at=item.rated_at, changed_at=now))
     return after
 
 
@@ -231,7 +231,7 @@ def _without_request(row: RememberedRating) -> RememberedRating:
     return replace(row, pending=Pending.NOTHING, sent=UNKNOWN, overruled=UNKNOWN, until=0)
 
 
-def _settled(row: RememberedRating, *, plex_back: bool = False, stash_back: bool = False) -> RememberedRating:
+def _settle_row(row: RememberedRating, *, plex_back: bool = False, stash_back: bool = False) -> RememberedRating:
     """The memory without its request, and without what that has put back. An undo ends with the last of both."""
     row = _without_request(row)
     row = replace(row, plex_before=UNKNOWN) if plex_back else row
@@ -311,7 +311,7 @@ def _undo_plan(rows: Ratings, stash: int, plex: Mapping[str, int], now: int) -> 
             base = row if row.has_base else replace(row, stash=stash, plex=plex[key], changed_at=_next(rows, now))
             stash_before = row.stash_before if row.stash == stash != row.stash_before else UNKNOWN
             plex_before = row.plex_before if row.plex == plex[key] != row.plex_before else UNKNOWN
-            resolved[key] = _settled(replace(base, stash_before=stash_before, plex_before=plex_before))
+            resolved[key] = _settle_row(replace(base, stash_before=stash_before, plex_before=plex_before))
     back = {key: row for key, row in resolved.items() if row.undone}
     stash_rows = {
         key: replace(row, pending=Pending.TO_STASH, sent=row.stash_before)

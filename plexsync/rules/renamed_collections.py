@@ -45,7 +45,7 @@ def renamed_memory(memory: Memory, names: Mapping[str, str]) -> Memory:
     """
     if FIELD not in memory:
         return memory
-    return {**memory, FIELD: _remembered(memory[FIELD], _renaming(names))}
+    return {**memory, FIELD: _rename_in_memory(memory[FIELD], _renaming(names))}
 
 
 def renamed_pushing(pushing: Pushing, names: Mapping[str, str]) -> Pushing:
@@ -59,23 +59,23 @@ def _renaming(names: Mapping[str, str]) -> Callable[[Value], Value]:
     def renamed(value: Value) -> Value:
         if isinstance(value, str):
             return names.get(fold(value), value)
-        shown: dict[str, str] = {}
+        visible: dict[str, str] = {}
         for name in value:
             now = names.get(fold(name), name)
-            shown.setdefault(fold(now), now)
-        return tuple(shown.values())
+            visible.setdefault(fold(now), now)
+        return tuple(visible.values())
 
     return renamed
 
 
-def _remembered(remembered: Remembered, renamed: Callable[[Value], Value]) -> Remembered:
+def _rename_in_memory(remembered: Remembered, renamed: Callable[[Value], Value]) -> Remembered:
     drift = remembered.drift
     if drift and drift.replaced:
-        drift = replace(drift, replaced=_held(drift.replaced, renamed))
+        drift = replace(drift, replaced=_rename_in_field(drift.replaced, renamed))
     entry = replace(
         remembered,
-        left=_held(remembered.left, renamed),
-        found=_held(remembered.found, renamed),
+        left=_rename_in_field(remembered.left, renamed),
+        found=_rename_in_field(remembered.found, renamed),
         ours={_name(mine, renamed): _name(spelling, renamed) for mine, spelling in remembered.ours.items()},
         adopted=_names(remembered.adopted, renamed),
         drift=drift,
@@ -90,17 +90,17 @@ def _sending(sending: Sending, renamed: Callable[[Value], Value]) -> Sending:
     return replace(
         sending,
         said=sending.said if sending.said is None or sending.undone else renamed(sending.said),
-        sent=_held(sending.sent, renamed),
-        found=_held(sending.found, renamed),
-        before=_held(sending.before, renamed),
+        sent=_rename_in_field(sending.sent, renamed),
+        found=_rename_in_field(sending.found, renamed),
+        before=_rename_in_field(sending.before, renamed),
         adds=_names(sending.adds, renamed),
         removes=_names(sending.removes, renamed),
-        was=_remembered(sending.was, renamed) if sending.was else None,
+        was=_rename_in_memory(sending.was, renamed) if sending.was else None,
         adopts=_names(sending.adopts, renamed),
     )
 
 
-def _held(held: Held, renamed: Callable[[Value], Value]) -> Held:
+def _rename_in_field(held: Held, renamed: Callable[[Value], Value]) -> Held:
     return replace(held, value=renamed(held.value))
 
 

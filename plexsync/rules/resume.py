@@ -102,7 +102,7 @@ def plan_resume(
     if remembered.sending is not None and not _is_close(position, remembered.sending) and now < until:
         waiting = replace(remembered, until=until)
         return ResumePlan(resolved=waiting if waiting != remembered else None, wait_until=until)
-    memory, is_unsent = _settled(remembered, position)
+    memory, is_unsent = _settle_request(remembered, position)
     is_due = is_unsent and not memory.undone
     if watched and (is_due or is_news(watched, memory.last, now=now)):
         if played_at <= watched.viewing.moment:
@@ -118,7 +118,7 @@ def plan_resume(
     return ResumePlan(resolved=memory if memory != remembered and not is_due else None)
 
 
-def _settled(remembered: RememberedResume, position: int) -> tuple[RememberedResume, bool]:
+def _settle_request(remembered: RememberedResume, position: int) -> tuple[RememberedResume, bool]:
     """The memory without a request, and whether there was one that never arrived.
 
     One that did not arrive in time never will. If Stash has another position than before it, you have changed that.

@@ -105,7 +105,7 @@ def _fits(scene: Scene, term: Term) -> bool:
     return FITS[term.kind](scene, term.name)
 
 
-def _named(name: str, names: Sequence[str]) -> bool:
+def _has_name(name: str, names: Sequence[str]) -> bool:
     return fold(name) in {fold(present) for present in names}
 
 
@@ -114,20 +114,20 @@ def _is_rated(scene: Scene, name: str) -> bool:
     return not rating if name == "none" else rating >= int(name.rstrip("+"))
 
 
-def _contained(text: str, values: Sequence[str]) -> bool:
+def _contains(text: str, values: Sequence[str]) -> bool:
     """Whether one of the values contains the text; without a text, whether there is one."""
     return any(text.casefold() in value.casefold() for value in values)
 
 
 FITS: dict[Kind, Callable[[Scene, str], bool]] = {
     "organized": lambda scene, _: scene.organized,
-    "tag": lambda scene, name: _named(name, (*scene.tags, *chain.from_iterable(scene.tags_above))),
-    "studio": lambda scene, name: _named(name, (scene.studio, *scene.parents)),
-    "performer": lambda scene, name: _named(name, scene.performers),
+    "tag": lambda scene, name: _has_name(name, (*scene.tags, *chain.from_iterable(scene.tags_above))),
+    "studio": lambda scene, name: _has_name(name, (scene.studio, *scene.parents)),
+    "performer": lambda scene, name: _has_name(name, scene.performers),
     "path": lambda scene, name: any(lies_in(file.path, name) for file in scene.files),
     "rating": _is_rated,
-    "stash_id": lambda scene, name: _contained(name, scene.stash_ids),
-    "url": lambda scene, name: _contained(name, scene.urls),
+    "stash_id": lambda scene, name: _contains(name, scene.stash_ids),
+    "url": lambda scene, name: _contains(name, scene.urls),
 }
 
 
@@ -135,12 +135,12 @@ def _missing(asked: Sequence[Term]) -> str:
     """What a scene lacks that none of these terms fits."""
     kind = asked[0].kind
     if any(term.kind != kind for term in asked):
-        return f"no term fits it: {_listed([str(term) for term in asked])}"
+        return f"no term fits it: {_join_names([str(term) for term in asked])}"
     if not all(term.name for term in asked):
         return NAMELESS[kind][1]
-    return f"{MISSING[kind]} {_listed([term.name for term in asked])}"
+    return f"{MISSING[kind]} {_join_names([term.name for term in asked])}"
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{', '.join(names[:NAMED])}{more}"

@@ -30,7 +30,7 @@ class SettingQuestion:
         """The same with your yes."""
         return SettingQuestion(self.wishes, self.words, self.scenes, self.collections, agreed=True)
 
-    def written(self) -> str:
+    def to_text(self) -> str:
         """The text of the note."""
         return json.dumps([self.wishes, self.words, self.scenes, self.collections, self.agreed])
 

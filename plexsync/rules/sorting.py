@@ -47,7 +47,7 @@ def read_sort(text: str) -> Sort:
     return Sort(text.removeprefix("-"), text.startswith("-"))
 
 
-def compared(text: str) -> str:
+def sort_key(text: str) -> str:
     """A text as it is compared: its beginning, with the letters A to Z in lower case, as SQLite's `lower` does it."""
     return re.sub("[A-Z]+", lambda letters: letters[0].lower(), text[:COMPARED])
 

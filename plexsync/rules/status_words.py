@@ -312,7 +312,7 @@ def finding_counts(
     return [(in_sync_line(kept_fields) if word == in_sync else word, count) for word, count in sums.items()]
 
 
-def counted(word: str, number: int) -> str:
+def count_words(word: str, number: int) -> str:
     """A number with its word: `12 in sync`, `1 needs you`, `2 need you`."""
     return f"{number:,} {word if number == 1 else word.replace('needs', 'need')}"
 

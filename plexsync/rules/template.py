@@ -34,7 +34,7 @@ class Template:
         """The names of the values in it."""
         return frozenset(piece.name for _, pieces in self.groups for piece in pieces if piece.name)
 
-    def filled(self, values: Mapping[str, str]) -> str:
+    def fill(self, values: Mapping[str, str]) -> str:
         """The text for these values, by name."""
         return "".join(
             "".join(values[piece.name] if piece.name else piece.text for piece in pieces)
@@ -43,7 +43,7 @@ class Template:
         )
 
 
-def parsed(text: str, names: frozenset[str]) -> Template:
+def parse_template(text: str, names: frozenset[str]) -> Template:
     """The template for a text. Raises ValueError with a message that continues the text's name if it is invalid."""
     if len(text) > LONGEST:
         raise ValueError(f"must have at most {LONGEST} characters")

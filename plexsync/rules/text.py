@@ -60,10 +60,10 @@ def caseless(text: str) -> str:
     """The form that is equal for texts that differ only in case or Unicode form."""
     if text.isascii():
         return text.lower()
-    return composed(unicodedata.normalize("NFD", text).casefold())
+    return compose(unicodedata.normalize("NFD", text).casefold())
 
 
-def composed(text: str) -> str:
+def compose(text: str) -> str:
     """The text in Unicode's composed form (NFC)."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 

@@ -53,7 +53,7 @@ class LearntTraits:
     traits: ServerTraits
     learnt_at: int
 
-    def joined(self, newer: "LearntTraits") -> "LearntTraits":
+    def join(self, newer: "LearntTraits") -> "LearntTraits":
         """The newer answers; a question without one keeps the earlier answer of the same server and version."""
         if (self.machine, self.version) != (newer.machine, newer.version):
             return newer

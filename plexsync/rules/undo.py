@@ -16,14 +16,14 @@ from plexsync.rules.list_members import (
     with_members_left,
     without_adopted,
 )
-from plexsync.rules.memory import is_released, is_untouched, released, restoring, spelled_as_in_stash, undone
+from plexsync.rules.memory import give_up, is_released, is_untouched, restoring, spelled_as_in_stash, undo_mode
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Pushing, Remembered, Sending
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import (
     Held,
     Value,
     empty_value,
-    held,
+    held_field,
     matches,
     matches_sent,
     name_keys,
@@ -57,7 +57,7 @@ def is_undone(memory: Memory, values: Mapping[str, Value]) -> bool:
 
     An item taken back only because its scene was gone in Stash is synced again as soon as there is a scene (`values`).
     """
-    mode = undone(memory)
+    mode = undo_mode(memory)
     if not mode or (mode == TakenBack.GONE and values):
         return False
     spelt, _ = spelled_as_in_stash(values, memory, ())
@@ -66,7 +66,7 @@ def is_undone(memory: Memory, values: Mapping[str, Value]) -> bool:
 
 def is_taken_back(memory: Memory) -> bool:
     """Whether an undone item has nothing of PlexSync's left, as far as is known."""
-    return bool(undone(memory)) and not ours_in(memory)
+    return bool(undo_mode(memory)) and not ours_in(memory)
 
 
 def ours_in(memory: Memory) -> list[str]:
@@ -76,23 +76,23 @@ def ours_in(memory: Memory) -> list[str]:
 
 def begun_anew(memory: Memory) -> Memory:
     """The memory of an item to sync again, whatever was undone before. What still belongs to PlexSync in it stays so."""
-    return {name: fresh for name, remembered in memory.items() if (fresh := _resumed(name, remembered))}
+    return {name: fresh for name, remembered in memory.items() if (fresh := _resume_field(name, remembered))}
 
 
 def shows_our_hand(item: Item, memory: Memory, pushing: Sequence[Pushing]) -> bool:
     """Whether the item has a value that PlexSync left or sent, under the lock that came with it: it is the known item."""
     left = [(name, remembered.left) for name, remembered in memory.items() if not is_lockless(name)]
     sent = [(name, sending.sent) for push in pushing for name, sending in push.fields.items() if not is_lockless(name)]
-    shown = [expected for name, expected in left if matches(name, held(item, name), expected)]
-    shown += [expected for name, expected in sent if matches_sent(name, held(item, name), expected)]
-    return any(expected.locked and expected.value for expected in shown)
+    visible = [expected for name, expected in left if matches(name, held_field(item, name), expected)]
+    visible += [expected for name, expected in sent if matches_sent(name, held_field(item, name), expected)]
+    return any(expected.locked and expected.value for expected in visible)
 
 
 def _is_news(value: Value, previous: Value) -> bool:
     return name_keys(value) != name_keys(previous) if isinstance(value, tuple) else value != previous
 
 
-def _resumed(name: str, remembered: Remembered) -> Remembered | None:
+def _resume_field(name: str, remembered: Remembered) -> Remembered | None:
     if not remembered.undone:
         return remembered
     if is_released(name, remembered):
@@ -105,15 +105,18 @@ def _resumed(name: str, remembered: Remembered) -> Remembered | None:
 
 def take_back_plan(values: Mapping[str, Value], item: Item, memory: Memory, resolved: Memory) -> Plan:
     """The plan that leaves nothing of PlexSync's in the item, disabled fields included."""
-    mode = undone(memory)
+    mode = undo_mode(memory)
     marked = {name: replace(remembered, undone=remembered.undone or mode) for name, remembered in resolved.items()}
     new = {name: value for name, value in values.items() if name not in marked}
-    marked |= {name: Remembered(value, held(item, name), held(item, name), undone=mode) for name, value in new.items()}
-    steps = {name: _undo_decision(name, held(item, name), remembered) for name, remembered in marked.items()}
+    marked |= {
+        name: Remembered(value, held_field(item, name), held_field(item, name), undone=mode)
+        for name, value in new.items()
+    }
+    steps = {name: _undo_decision(name, held_field(item, name), remembered) for name, remembered in marked.items()}
     cast = cast_after(item, steps)
     for name in [name for name in steps if is_outside_cast(name, cast)]:
         # The field goes with the cast member that it is shown beside.
-        steps[name] = Decision(released(marked[name], Held("", locked=False)))
+        steps[name] = Decision(give_up(marked[name], Held("", locked=False)))
     return Plan(
         edit={name: step.change for name, step in steps.items() if step.change},
         memory={name: step.memory for name, step in steps.items() if step.memory},
@@ -130,16 +133,16 @@ def _undo_decision(name: str, now: Held, remembered: Remembered) -> Decision:
         return _undo_list(name, now, remembered)
     original = remembered.found
     if not is_untouched(name, now, remembered):
-        kept = not same_value(name, now.value, original.value)
-        note = Note(name, "person", "changed in Plex since it was written; left alone") if kept else None
-        return Decision(released(remembered, now), note=note)
+        retained = not same_value(name, now.value, original.value)
+        note = Note(name, "person", "changed in Plex since it was written; left alone") if retained else None
+        return Decision(give_up(remembered, now), note=note)
     if remembered.undone == TakenBack.RELEASE or is_of_person(name):
         lock = _lock_taken_off(name, now, remembered)
         change = None if lock is None else Change(None, lock)
     else:
         change = restoring(name, now, original)
     if change is None:
-        return Decision(released(remembered, now))
+        return Decision(give_up(remembered, now))
     value = now.value if change.value is None else change.value
     sent = Held(value, now.locked if change.lock is None else change.lock)
     return Decision(remembered, change, Sending(remembered.said, sent, original, now, undone=remembered.undone))
@@ -162,7 +165,7 @@ def _undo_list(name: str, now: Held, remembered: Remembered) -> Decision:
     else:
         lock = original.locked if now.locked == remembered.left.locked else now.locked
     if not removes and not adds and lock == now.locked:
-        return Decision(released(remembered, now))
+        return Decision(give_up(remembered, now))
     sending = Sending(remembered.said, Held((), lock), original, now, adds, removes, undone=remembered.undone)
     return sending_list(current, sending)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from plexsync.rules.item import LISTS, Item
-from plexsync.rules.text import composed, fold
+from plexsync.rules.text import compose, fold
 
 Value = str | tuple[str, ...]
 
@@ -23,10 +23,10 @@ class Held:
     locked: bool
 
 
-def held(item: Item, name: str) -> Held:
+def held_field(item: Item, name: str) -> Held:
     """A field of an item: its value and whether it is locked."""
     value: Value = item.lists.get(name, ()) if name in LISTS else item.value(name)
-    return Held(value, item.locked(name))
+    return Held(value, item.is_locked(name))
 
 
 def empty_value(name: str) -> Value:
@@ -45,7 +45,7 @@ def same_value(name: str, a: Value, b: Value) -> bool:
         return name_keys(a) == name_keys(b)
     if name == "userRating":
         return _rating(a) == _rating(b)
-    return composed(a) == composed(b)
+    return compose(a) == compose(b)
 
 
 def alike_value(name: str, in_plex: Value, sent: Value) -> bool:

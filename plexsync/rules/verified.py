@@ -4,7 +4,7 @@
 COUNTS = (5, 4)
 
 
-def written(at: int, *, in_sync: int, differ: int, sample: bool, kept_fields: int) -> str:
+def format_note(at: int, *, in_sync: int, differ: int, sample: bool, kept_fields: int) -> str:
     """The text of the note. `at`: UTC milliseconds. `in_sync` and `differ` count scenes that have an item in Plex.
 
     `kept_fields` counts the fields of those in sync that Plex keeps.
@@ -17,5 +17,5 @@ def read(text: str) -> tuple[int, int, int, bool, int] | None:
     words = text.split()
     if len(words) not in COUNTS or not all(word.isascii() and word.isdigit() for word in words):
         return None
-    at, in_sync, differ, sample, *kept = map(int, words)
-    return at, in_sync, differ, bool(sample), kept[0] if kept else 0
+    at, in_sync, differ, sample, *retained = map(int, words)
+    return at, in_sync, differ, bool(sample), retained[0] if retained else 0

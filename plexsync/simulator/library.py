@@ -337,8 +337,8 @@ class Spot:
 class Builder:
     """Adds kind after kind; every file gets a unique size, unless its kind needs an equal one."""
 
-    def __init__(self, dice: random.Random) -> None:
-        self.dice = dice
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
         self.scenes: list[SceneSpec] = []
         self.movies: list[MovieSpec] = []
         self.truth: dict[str, Truth] = {}
@@ -353,8 +353,8 @@ class Builder:
     def library(self) -> Library:
         """The library so far, in an order that gives no hints."""
         written = {movie for truth in self.truth.values() for movie in truth.movies}
-        self.dice.shuffle(self.scenes)
-        self.dice.shuffle(self.movies)
+        self.rng.shuffle(self.scenes)
+        self.rng.shuffle(self.movies)
         return Library(
             scenes=tuple(self.scenes),
             movies=tuple(self.movies),
@@ -367,7 +367,7 @@ class Builder:
 
     def plain(self) -> None:
         """The same file at the mapped full path; every 40th movie has a title locked by hand."""
-        spot = self._spot(windows=self.dice.random() < 0.1)
+        spot = self._spot(windows=self.rng.random() < 0.1)
         name, size, seconds = self._name(windows=spot.windows), self._size(), self._seconds()
         movie = self._movie("plain", spot.section, [(spot.plex_path(name), size, seconds)])
         self._scene("plain", [(spot.stash_path(name), size, seconds)], Truth((movie,)))
@@ -377,8 +377,8 @@ class Builder:
     def composed(self) -> None:
         """The name has accents, composed on one side and decomposed on the other."""
         spot, size, seconds = self._spot(), self._size(), self._seconds()
-        name = f"{self.dice.choice(ACCENTED)} {self._number()}.mp4"
-        here, there = self.dice.sample(("NFC", "NFD"), 2)
+        name = f"{self.rng.choice(ACCENTED)} {self._number()}.mp4"
+        here, there = self.rng.sample(("NFC", "NFD"), 2)
         movie = self._movie("composed", spot.section, [(written(there, spot.plex_path(name)), size, seconds)])
         self._scene("composed", [(written(here, spot.stash_path(name)), size, seconds)], Truth((movie,)))
 
@@ -491,21 +491,21 @@ class Builder:
 
     def _scene(self, kind: str, files: list[tuple[str, int, int]], truth: Truth) -> None:
         handle = f"scene-{len(self.scenes) + 1:05}"
-        dice = self.dice
-        year, month, day = dice.randint(1990, 2025), dice.randint(1, 12), dice.randint(1, 28)
+        rng = self.rng
+        year, month, day = rng.randint(1990, 2025), rng.randint(1, 12), rng.randint(1, 28)
         self.scenes.append(
             SceneSpec(
                 handle=handle,
                 kind=kind,
-                title=self._title() if not files or dice.random() > 0.1 else "",
+                title=self._title() if not files or rng.random() > 0.1 else "",
                 details=self._details(),
-                date=None if dice.random() < 0.1 else f"{year}-{month:02}-{day:02}",
-                rating100=None if dice.random() < 0.2 else dice.randint(1, 100),
-                organized=dice.random() < 0.5,
-                studio=None if dice.random() < 0.1 else dice.choice(STUDIOS),
+                date=None if rng.random() < 0.1 else f"{year}-{month:02}-{day:02}",
+                rating100=None if rng.random() < 0.2 else rng.randint(1, 100),
+                organized=rng.random() < 0.5,
+                studio=None if rng.random() < 0.1 else rng.choice(STUDIOS),
                 performers=self._performers(),
-                tags=tuple(dice.sample(TAGS, dice.randint(0, 6))),
-                groups=((dice.choice(GROUPS), dice.randint(1, 30)),) if dice.random() < 0.1 else (),
+                tags=tuple(rng.sample(TAGS, rng.randint(0, 6))),
+                groups=((rng.choice(GROUPS), rng.randint(1, 30)),) if rng.random() < 0.1 else (),
                 files=tuple((path, size, float(seconds)) for path, size, seconds in files),
             )
         )
@@ -524,12 +524,12 @@ class Builder:
 
     def _spots(self, number: int, root: str | None = None, *, windows: bool = False) -> list[Spot]:
         """As many different folders, next to each other."""
-        folder, year = self.dice.choice(PLACES), self.dice.randint(1990, 1999)
+        folder, year = self.rng.choice(PLACES), self.rng.randint(1990, 1999)
         years = [year + place * 10 for place in range(number)]
         if windows:
             stash, plex = WINDOWS_ROOTS
             return [Spot(f"{stash}\\{folder}\\{one}", f"{plex}\\{folder}\\{one}", "Windows", True) for one in years]
-        stash, plex = ROOTS[root or self.dice.choice(tuple(ROOTS))]
+        stash, plex = ROOTS[root or self.rng.choice(tuple(ROOTS))]
         return [Spot(f"{stash}/{folder}/{one}", f"{plex}/{folder}/{one}", "Movies") for one in years]
 
     def _two_files(self) -> list[tuple[str, int, int]]:
@@ -539,41 +539,41 @@ class Builder:
     def _name(self, *, windows: bool = False) -> str:
         """A unique base name."""
         stem = f"{self._title().strip()} {self._number()}"
-        if self.dice.random() < 0.03:
+        if self.rng.random() < 0.03:
             stem = f"{stem} {'very long indeed ' * 20}"[: LONGEST_NAME - 60].rstrip()
             stem += " ü" * ((LONGEST_NAME - 4 - len(stem.encode())) // 3)
         if windows:
             stem = stem.translate(NOT_ON_WINDOWS)
-        return f"{stem}.{self.dice.choice(('mp4', 'mkv', 'avi', 'm4v', 'MP4'))}"
+        return f"{stem}.{self.rng.choice(('mp4', 'mkv', 'avi', 'm4v', 'MP4'))}"
 
     def _number(self) -> str:
         self.serial += 1
         return f"{self.serial:05}"
 
     def _size(self) -> int:
-        self.last_size += self.dice.randint(1_000, 90_000)
+        self.last_size += self.rng.randint(1_000, 90_000)
         return self.last_size
 
     def _seconds(self) -> int:
-        return self.dice.randint(60, 7200)
+        return self.rng.randint(60, 7200)
 
     def _title(self) -> str:
-        dice = self.dice
-        words = f"{dice.choice(ADJECTIVES)} {dice.choice(NOUNS)}"
-        if dice.random() < 0.3:
-            words = f"{words} in {dice.choice(PLACES)}"
-        title = dice.choice(DECORATIONS).format(words)
-        return f"  {title} " if dice.random() < 0.05 else title
+        rng = self.rng
+        words = f"{rng.choice(ADJECTIVES)} {rng.choice(NOUNS)}"
+        if rng.random() < 0.3:
+            words = f"{words} in {rng.choice(PLACES)}"
+        title = rng.choice(DECORATIONS).format(words)
+        return f"  {title} " if rng.random() < 0.05 else title
 
     def _details(self) -> str:
-        lines = [self._title().strip() + "." for _ in range(self.dice.randint(0, 3))]
-        return self.dice.choice(("\n", "\n\n", " ")).join(lines)
+        lines = [self._title().strip() + "." for _ in range(self.rng.randint(0, 3))]
+        return self.rng.choice(("\n", "\n\n", " ")).join(lines)
 
     def _performers(self) -> tuple[Name, ...]:
-        dice = self.dice
-        people: list[Name] = [f"{dice.choice(FIRST)} {dice.choice(LAST)}" for _ in range(dice.randint(0, 4))]
-        if dice.random() < 0.05:
-            people.append(dice.choice(NAMESAKES))
+        rng = self.rng
+        people: list[Name] = [f"{rng.choice(FIRST)} {rng.choice(LAST)}" for _ in range(rng.randint(0, 4))]
+        if rng.random() < 0.05:
+            people.append(rng.choice(NAMESAKES))
         return tuple(dict.fromkeys(people))
 
 

@@ -33,12 +33,12 @@ def next_machine(machine: str) -> str:
     return hashlib.sha1(machine.encode(), usedforsecurity=False).hexdigest()
 
 
-def reinstall(library: Library, machine: str, dice: Random) -> Dealt:
+def reinstall(library: Library, machine: str, rng: Random) -> Dealt:
     """Everything anew: other uuids, numbers from the beginning, sections and movies in another order."""
     before = list(library.sections.values())
     movies = _movies(before)
-    dice.shuffle(before)
-    dice.shuffle(movies)
+    rng.shuffle(before)
+    rng.shuffle(movies)
     library.clear()
     library.era = f" on {machine}"
     sections = {section.id: _like(library, section) for section in before}

@@ -340,7 +340,7 @@ class PlexSim(HttpServer):
             self._library.replace_rows(backup.rows)
             self._history.plays = list(backup.plays)
 
-    def reinstall(self, dice: Random) -> Dealt:
+    def reinstall(self, rng: Random) -> Dealt:
         """Replace the server by a new installation that has scanned the same files: another identifier, other libraries'
         uuids, keys from the beginning in another order, agents' values, no locks.
         """
@@ -349,7 +349,7 @@ class PlexSim(HttpServer):
             self.sessions.restart()
             self.machine = next_machine(self.machine)
             self._history.plays = []
-            return reinstall(self._library, self.machine, dice)
+            return reinstall(self._library, self.machine, rng)
 
     def remake_section(self, section: str, *, same_id: bool = False) -> Dealt:
         """Delete a library and make it anew: another uuid, new keys, agents' values, no locks. `same_id`: under its id."""

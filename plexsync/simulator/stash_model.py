@@ -238,12 +238,12 @@ class StashData:
             setattr(self, kind, records)
         self.last_ids = dict(backup.last_ids)
 
-    def rebuild(self, dice: Random) -> dict[int, int]:
+    def rebuild(self, rng: Random) -> dict[int, int]:
         """Number all records anew, in another order, created now; returns the new ids of the scenes by the old ones."""
         ids: dict[str, dict[int, int]] = {}
         for kind in KINDS:
             records = list(getattr(self, kind).values())
-            dice.shuffle(records)
+            rng.shuffle(records)
             ids[kind] = {record.id: number for number, record in enumerate(records, start=1)}
             for record in records:
                 record.id = ids[kind][record.id]

@@ -32,17 +32,17 @@ util.Sleep = function (milliseconds) { __sleep(milliseconds); };
 OWN = "plexsync"
 
 Told = Callable[[str, str], None]
-Ask = Callable[[str, dict[str, Any]], dict[str, Any]]
+PageCall = Callable[[str, dict[str, Any]], dict[str, Any]]
 
 
-def run_script(path: Path, given: Mapping[str, Any], told: Told, ask: Ask) -> tuple[Any, str | None]:
+def run_script(path: Path, given: Mapping[str, Any], told: Told, ask: PageCall) -> tuple[Any, str | None]:
     """Run a script with this input; returns its output and its error. `told` gets its log lines as (level, text)."""
     if quickjs is None:
         return stand_in(given, told)
     return run_in_engine(path, given, told, ask)
 
 
-def run_in_engine(path: Path, given: Mapping[str, Any], told: Told, ask: Ask) -> tuple[Any, str | None]:
+def run_in_engine(path: Path, given: Mapping[str, Any], told: Told, ask: PageCall) -> tuple[Any, str | None]:
     """Run the script itself, in a context of its own."""
     context = quickjs.Context()
     context.set("__input", json.dumps(given))

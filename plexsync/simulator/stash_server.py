@@ -316,12 +316,12 @@ class StashSim(HttpServer):
             self.data.restore(StashBackup())
             return backup
 
-    def rebuild(self, dice: Random) -> dict[int, int]:
+    def rebuild(self, rng: Random) -> dict[int, int]:
         """Replace the database by a new one of the same files and values: other ids, another `created_at`. Returns the new
         ids of the scenes by the old ones. No hook runs.
         """
         with self.data.lock:
-            return self.data.rebuild(dice)
+            return self.data.rebuild(rng)
 
     # inspecting the state
 

@@ -165,7 +165,7 @@ class StashClient:
         wanted = {name_key(name) for name in names if name}
         if not wanted:
             return []
-        scenes = queries.named(name for name in names if name)
+        scenes = queries.path_filter(name for name in names if name)
         data = self.requests.ask(RIVALS, queries.RIVALS, walking(scenes, EVERYTHING)).findScenes
         if data.count != len(data.scenes):
             raise self.requests.foreign("with a part of its scenes")

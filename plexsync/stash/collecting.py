@@ -144,11 +144,11 @@ class StashCollecting:
 
     def _source(self, source: str, id: int, answer: msgspec.Raw) -> CollectionSource | None:
         if source not in FRONT:
-            return CollectionSource(source, id, scenes=self._counted(answer), scenes_below=self._counted(answer))
+            return CollectionSource(source, id, scenes=self._read_count(answer), scenes_below=self._read_count(answer))
         named = self._requests.decoded(NAMED, answer)
         return self._requests.checked(_source_of, source, id, named) if named else None
 
-    def _counted(self, answer: msgspec.Raw) -> int:
+    def _read_count(self, answer: msgspec.Raw) -> int:
         return self._requests.decoded(COUNTED, answer).scenes
 
 

@@ -69,7 +69,7 @@ def objects(wanted: Mapping[str, Sequence[int]]) -> str:
     """
     lines: list[str] = []
     for source, ids in wanted.items():
-        lines += [f"  {source}{id}: {_field(source)(id)}" for id in queries.checked(ids)]
+        lines += [f"  {source}{id}: {_field(source)(id)}" for id in queries.check_ids(ids)]
     parts = [FRAGMENTS[source][2] for source, ids in wanted.items() if source in FRAGMENTS and ids]
     return "query Sources {\n" + "\n".join(lines) + "\n}\n" + "".join(parts)
 
@@ -84,13 +84,13 @@ def _field(source: str) -> Callable[[int], str]:
         query, fragment, _ = FRAGMENTS[source]
         return lambda id: f"{query}(id: {id}) {{ ...{fragment} }}"
     if source == "rating":
-        return lambda id: _counted(_rated(id))
+        return lambda id: _count_query(_rating_condition(id))
     if source == "organized":
-        return lambda _: _counted("organized: true")
+        return lambda _: _count_query("organized: true")
     raise ValueError("no source of collections")
 
 
-def _rated(tenths: int) -> str:
+def _rating_condition(tenths: int) -> str:
     """The condition for the ratings of 1 to 100 that are so many tenths, rounded half up; at least one tenth."""
     if not 1 <= tenths <= MOST_TENTHS:
         raise ValueError("a rating is one to ten tenths")
@@ -98,5 +98,5 @@ def _rated(tenths: int) -> str:
     return f"rating100: {{ value: {least}, value2: {min(10 * tenths + 4, MOST)}, modifier: BETWEEN }}"
 
 
-def _counted(condition: str) -> str:
+def _count_query(condition: str) -> str:
     return f"findScenes(scene_filter: {{ {condition} }}, filter: {{ per_page: 0 }}) {{ scenes: count }}"

@@ -90,7 +90,7 @@ class StashLines:
                 subscribed = True
                 yield None
             elif time.monotonic() - began > self._patience:
-                raise self._refused()
+                raise self._refusal()
 
     def _reply(self, message: bytes) -> bytes:
         if is_batch(message):
@@ -101,10 +101,10 @@ class StashLines:
             case "ping":
                 return PONG
             case "error" | "complete" | "connection_error":
-                raise self._refused()
+                raise self._refusal()
         return b""
 
-    def _refused(self) -> Unavailable:
+    def _refusal(self) -> Unavailable:
         return Unavailable(Neighbour.STASH, f"{self._live.server.name} does not send its log")
 
 

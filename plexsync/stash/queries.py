@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import TypedDict, Unpack
 
 from plexsync.rules.job import Kind
-from plexsync.rules.text import caseless, composed
+from plexsync.rules.text import caseless, compose
 
 SCENE_FIELDS = """
 fragment SceneFields on Scene {
@@ -211,7 +211,7 @@ def scenes(ids: Sequence[int], **more: Unpack[SceneExtras]) -> str:
     return each_scene("Scenes", ids, "...SceneFields") + fragments(**more)
 
 
-def watched(ids: Sequence[int], **more: Unpack[SceneExtras]) -> str:
+def watched_scenes(ids: Sequence[int], **more: Unpack[SceneExtras]) -> str:
     """`scenes` with the plays and the resume point of each."""
     fields = "...SceneFields play_history resume_time"
     return each_scene("Watched", ids, fields) + fragments(**more)
@@ -224,17 +224,17 @@ def only_plays(ids: Sequence[int]) -> str:
 
 def each_scene(name: str, ids: Sequence[int], fields: str) -> str:
     """One query for these fields of each of these scenes, under the alias `s<id>`."""
-    aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ {fields} }}" for id in checked(ids))
+    aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ {fields} }}" for id in check_ids(ids))
     return f"query {name} {{\n{aliases}\n}}\n"
 
 
 def existing(ids: Sequence[int]) -> str:
     """One query for which of these scenes exist, each under the alias `s<id>`, and for the number of all scenes."""
-    aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ id }}" for id in checked(ids))
+    aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ id }}" for id in check_ids(ids))
     return f"query Existing {{\n  all: findScenes(filter: {{ per_page: 0 }}) {{ count }}\n{aliases}\n}}\n"
 
 
-def checked(ids: Sequence[int]) -> Sequence[int]:
+def check_ids(ids: Sequence[int]) -> Sequence[int]:
     """These ids; raises ValueError for one that is not a plain positive number."""
     for id in ids:
         if type(id) is not int or id < 0:
@@ -258,7 +258,7 @@ def showing(kind: Kind, id: int) -> dict[str, object]:
     return {f"{kind}s": {"value": [str(id)], "modifier": "INCLUDES", **below}}
 
 
-def named(names: Iterable[str]) -> dict[str, object]:
+def path_filter(names: Iterable[str]) -> dict[str, object]:
     """A SceneFilterType: scenes with a file of one of these base names, or of another one that the pattern matches."""
     return {"path": {"value": _pattern(names), "modifier": "MATCHES_REGEX"}}
 
@@ -293,9 +293,7 @@ def _pattern(names: Iterable[str]) -> str:
     """
     patterns = dict.fromkeys(names)
     # Also the names as they are: a few characters have forms that can't be derived from the folded one.
-    forms = {"".join(map(_any_form, _parts(caseless(name)))) for name in patterns} | {
-        _quoted(name) for name in patterns
-    }
+    forms = {"".join(map(_any_form, _parts(caseless(name)))) for name in patterns} | {_quote(name) for name in patterns}
     return r"(?i)(?:^|[/\\])(?:" + "|".join(sorted(forms)) + ")$"
 
 
@@ -316,14 +314,14 @@ def _any_form(part: str) -> str:
     """A pattern for a piece in all its written forms."""
     letters = unicodedata.normalize("NFD", part)
     if len(letters) == 1:
-        return _quoted(part)
+        return _quote(part)
     if len(letters) > _LISTED:
         return rf"[^/\\]{{1,{len(letters)}}}"
     together = ("".join(some) for size in range(2, _COMPOSED + 1) for some in combinations(letters, size))
-    forms = {char for some in together for char in composed(some) + composed(some.upper())}
+    forms = {char for some in together for char in compose(some) + compose(some.upper())}
     ligatures = _LIGATURES if _JOINABLE.issuperset(part) else ()
     return f"[{''.join(sorted({*letters, *forms, *ligatures}))}]{{1,{len(letters)}}}"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return "".join(f"\\{char}" if char in _SPECIAL else char for char in text)

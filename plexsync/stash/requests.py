@@ -132,19 +132,19 @@ class StashRequests:
         if answer.status in SCHEMA_STATUSES and self._has_errors(answer):
             asked = self._about(query, json_words(answer.body))
             raise self._wire.foreign(f"that it does not know the question: is it older than 0.28?{asked}")
-        envelope = self._wire.decoded(ENVELOPE, self._wire.accepted(answer).body)
+        envelope = self._wire.decode(ENVELOPE, self._wire.check_status(answer).body)
         if envelope.errors:
             raise self._wire.foreign(f"with an error of its own{self._about(query, messages(envelope.errors))}")
         return self.decoded(decoder, envelope.data)
 
     def _about(self, query: str, message: str) -> str:
         """The name of the query, and what Stash says about it."""
-        words = self._wire.shown(message)
+        words = self._wire.scrub(message)
         return f" ({query_name(query)}{f': {words}' if words else ''})"
 
     def _has_errors(self, answer: Answer) -> bool:
         try:
-            return self._wire.decoded(ENVELOPE, answer.body).errors is not None
+            return self._wire.decode(ENVELOPE, answer.body).errors is not None
         except Unavailable:
             # GraphQL errors can be longer than the part of the body that is read.
             return answer.body.lstrip().startswith(b"{")
@@ -191,11 +191,11 @@ class StashRequests:
     def get(self, path: str, headers: Mapping[str, str], cap: int) -> Answer:
         """The answer to a request for a file; it may be 304."""
         answer = self._wire.send("GET", path, headers=headers, cap=cap)
-        return answer if answer.status == 304 else self._wire.accepted(answer)
+        return answer if answer.status == 304 else self._wire.check_status(answer)
 
     def decoded(self, decoder: "msgspec.json.Decoder[D]", part: msgspec.Raw) -> D:
         """A part of an answer that was not decoded with it."""
-        return self._wire.decoded(decoder, memoryview(part))
+        return self._wire.decode(decoder, memoryview(part))
 
     def foreign(self, answer: str) -> Unavailable:
         """The error for an answer from another kind of server, see `plexsync.http.client.Wire`."""

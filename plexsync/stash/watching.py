@@ -88,14 +88,14 @@ class StashWatching:
     def __init__(self, requests: StashRequests) -> None:
         self._requests = requests
 
-    def watched(self, ids: Sequence[int]) -> dict[int, WatchedScene]:
+    def watched_scenes(self, ids: Sequence[int]) -> dict[int, WatchedScene]:
         """The scenes with these ids, their plays and resume points, in one request; missing ones are left out."""
         more = self._requests.more
         scene_of = partial(answers.scene_of, timed=more.get("file_times", False))
         return self._requests.scenes(
             ids,
             WATCHED,
-            partial(queries.watched, **more),
+            partial(queries.watched_scenes, **more),
             lambda row: WatchedScene(scene_of(row), plays_of(row.play_history), position_of(row.resume_time)),
         )
 

@@ -112,7 +112,7 @@ def sign_in(server: dict[str, object], patience: float = 0.0) -> "dict[str, obje
     until = time.monotonic() + patience
     while True:
         try:
-            general, plugins = _asked(base, cookie if isinstance(cookie, dict) else {})
+            general, plugins = _read_stash_settings(base, cookie if isinstance(cookie, dict) else {})
             break
         except Unreachable:
             if time.monotonic() + AGAIN > until:
@@ -140,7 +140,7 @@ def address(server: dict[str, object]) -> str:
     return f"{scheme}://{host}:{port}"
 
 
-def _asked(base: str, cookie: dict[str, object]) -> "tuple[dict[str, object], dict[str, object]]":
+def _read_stash_settings(base: str, cookie: dict[str, object]) -> "tuple[dict[str, object], dict[str, object]]":
     """Return the general settings of Stash, and those of plugins; raises NoEntry."""
     headers = {"Content-Type": "application/json"}
     name, value = cookie.get("Name"), cookie.get("Value")

@@ -102,7 +102,7 @@ def install(folder: str, progress: Callable[[float], None], report: Callable[[st
     os.makedirs(above, mode=0o700, exist_ok=True)
     while (lock := _lock(above)) is None:
         # Show how far the other one is.
-        part = _noted(above).get("part")
+        part = _read_note(above).get("part")
         if isinstance(part, float):
             progress(part)
         time.sleep(LOOK)
@@ -115,13 +115,13 @@ def install(folder: str, progress: Callable[[float], None], report: Callable[[st
             progress(part)
 
         try:
-            return _installed(folder, advance, report, tidy=tidy)
+            return _install(folder, advance, report, tidy=tidy)
         except (NotReady, OSError) as error:
             _note(above, None, str(error))
             raise
 
 
-def _installed(folder: str, progress: Callable[[float], None], report: Callable[[str], None], *, tidy: bool) -> str:
+def _install(folder: str, progress: Callable[[float], None], report: Callable[[str], None], *, tidy: bool) -> str:
     final = place(folder)
     above = os.path.dirname(final)
     if os.path.isdir(final) and not _trouble(final):
@@ -170,7 +170,7 @@ def _note(above: str, part: "float | None", error: str = "") -> None:
         os.replace(f"{path}.{os.getpid()}", path)
 
 
-def _noted(above: str) -> dict[str, object]:
+def _read_note(above: str) -> dict[str, object]:
     try:
         with open(os.path.join(above, PROGRESS), encoding="utf-8") as file:
             noted = json.load(file)
@@ -187,8 +187,8 @@ def installation(folder: str) -> dict[str, object]:
     above = os.path.join(folder, FOLDER)
     with suppress(Unusable):
         if is_locked(above, LOCK):
-            return {"running": True, "part": _noted(above).get("part") or 0.0, "error": ""}
-    return {"running": False, "part": 0.0, "error": str(_noted(above).get("error") or "")}
+            return {"running": True, "part": _read_note(above).get("part") or 0.0, "error": ""}
+    return {"running": False, "part": 0.0, "error": str(_read_note(above).get("error") or "")}
 
 
 def count() -> int:

@@ -112,22 +112,22 @@ class TaskCall(Exception):
 def main() -> None:
     """Store one event, or run one task, and answer."""
     try:
-        answer(_noted(read(sys.__stdin__.fileno()) if sys.__stdin__ else b""))
+        answer(_store_event(read(sys.__stdin__.fileno()) if sys.__stdin__ else b""))
     except TaskCall as asked:
         # Stash itself logs the error of a task.
-        answer(_done(asked), aloud=False)
+        answer(_run_task(asked), aloud=False)
 
 
-def _noted(data: bytes) -> "dict[str, object]":
+def _store_event(data: bytes) -> "dict[str, object]":
     """Store one event and return the answer. Without `error` in it, the event is stored. Raises TaskCall for a task."""
     try:
-        event = parsed(data)
+        event = parse_event(data)
         if event is None:
             # You may inspect it: it is unchanged, but without the session cookie.
             path = intake.spool(data_folder(_folder_in(data[:HEAD])), without_cookie(data), ".raw")
             return {"error": f"PlexSync: the event can't be read; it is kept in {path}"}
         kind, id, folder = event
-        trouble, starts = intake.noted(folder, kind, id, starting=os.path.exists(LAUNCHER))
+        trouble, starts = intake.store_and_check(folder, kind, id, starting=os.path.exists(LAUNCHER))
     except (NotAnEvent, intake.NotStored) as error:
         return {"error": f"PlexSync: {error}"}
     if starts:
@@ -135,7 +135,7 @@ def _noted(data: bytes) -> "dict[str, object]":
     return {"output": f"{kind} {id} noted" + (f" in a file, since {trouble}" if trouble else "")}
 
 
-def _done(asked: TaskCall) -> "dict[str, object]":
+def _run_task(asked: TaskCall) -> "dict[str, object]":
     """Run a task; returns its answer."""
     from plexsync.stash_plugin import dependencies
 
@@ -151,7 +151,7 @@ def _done(asked: TaskCall) -> "dict[str, object]":
     except NotAnEvent as error:
         return {"error": f"PlexSync: {error}"}
     server, args = (facts if isinstance(facts, dict) else {} for facts in (server, args))
-    return tasks.done(folder, server, args, setup_operations.OPERATIONS)
+    return tasks.run_task(folder, server, args, setup_operations.OPERATIONS)
 
 
 def _start_worker(folder: str, data: bytes) -> None:
@@ -213,7 +213,7 @@ def _readable(handle: int, seconds: float) -> bool:
         return False
 
 
-def parsed(data: bytes) -> "tuple[str, int, str] | None":
+def parse_event(data: bytes) -> "tuple[str, int, str] | None":
     """Return (kind, id, data folder); None for unreadable input worth keeping. Raises NotAnEvent, TaskCall."""
     if not data.strip():
         raise NotAnEvent("nothing came on standard input")

@@ -66,7 +66,7 @@ def main() -> None:
     try:
         tidy = not is_locked(folder)
         dependencies.install(folder, _say_begun, lambda _line: None, tidy=tidy)
-        if server and intake.switched(folder) != intake.OFF and not is_locked(folder):
+        if server and intake.read_switch(folder) != intake.OFF and not is_locked(folder):
             launcher.start_worker(launcher.Runtime(folder, dependencies.ready(folder), server))
     except (dependencies.NotReady, Unusable, OSError) as error:
         # The page and the next task read this from the file, or meet it themselves.

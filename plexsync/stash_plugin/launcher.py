@@ -86,15 +86,15 @@ def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
     """Start the worker, by its supervisor, as a process that outlives this one and ends by itself; raises OSError."""
     order = _order(place, "plexsync", ("serve", "--as-needed"), leash=False, life=life_of(place.folder, place.server))
     # Without `site`, which would take half of its memory.
-    return _detached(place, ("-S", SUPERVISOR), order)
+    return _start_detached(place, ("-S", SUPERVISOR), order)
 
 
 def start_detached(place: Runtime, *words: str) -> "subprocess.Popen[bytes]":
     """Start a command of `plexsync` as a process that outlives this one and ends by itself; raises OSError."""
-    return _detached(place, (LEASH,), _order(place, "plexsync", words, leash=False))
+    return _start_detached(place, (LEASH,), _order(place, "plexsync", words, leash=False))
 
 
-def _detached(place: Runtime, program: tuple[str, ...], order: bytes) -> "subprocess.Popen[bytes]":
+def _start_detached(place: Runtime, program: tuple[str, ...], order: bytes) -> "subprocess.Popen[bytes]":
     """Start a process that shares no stream and no session with this one: otherwise Stash would wait for it, or kill it."""
     with _log(place.folder) as log:
         process = subprocess.Popen(
@@ -150,11 +150,11 @@ def _environ(place: Runtime) -> dict[str, str]:
     Compiled files are kept with the packages, so that nothing is left in the folder of the plugin.
     """
     removed = [f"PYTHON{name}" for name in ("PATH", "HOME", "STARTUP", "WARNINGS", "OPTIMIZE", "INSPECT")]
-    kept = {name: value for name, value in os.environ.items() if name not in (*removed, "COLUMNS")}
-    kept |= {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    retained = {name: value for name, value in os.environ.items() if name not in (*removed, "COLUMNS")}
+    retained |= {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
     if place.packages:
-        return {**kept, "PYTHONPYCACHEPREFIX": os.path.join(place.packages, CACHE), "PLEXSYNC_PROGRESS": "stash"}
-    return {**kept, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
+        return {**retained, "PYTHONPYCACHEPREFIX": os.path.join(place.packages, CACHE), "PLEXSYNC_PROGRESS": "stash"}
+    return {**retained, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
 
 
 def log_size(folder: str) -> int:

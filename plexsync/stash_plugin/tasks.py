@@ -39,7 +39,7 @@ def reconcile(call: TaskRun) -> str:
 QUEUED = {"wanted": "queued"}
 
 
-def _wanted(call: TaskRun, counted: str, *words: str) -> str:
+def _queue_and_work(call: TaskRun, counted: str, *words: str) -> str:
     """Run a command that queues jobs, and make sure that they are worked: by the worker, or here if none runs."""
     facts = call.facts(*words)
     if facts["code"] != 0:
@@ -111,7 +111,7 @@ def start(call: TaskRun) -> str:
 
 def stop(call: TaskRun) -> str:
     """Switch the worker off, and wait until it has ended."""
-    if intake.switched(call.folder) == intake.OFF and not worker_process.worker_runs(call):
+    if intake.read_switch(call.folder) == intake.OFF and not worker_process.worker_runs(call):
         return NO_WORKER
     worker_process.switch(call, intake.OFF)
     if worker_process.ends(call, worker_process.END):
@@ -122,7 +122,7 @@ def stop(call: TaskRun) -> str:
 def install_packages(call: TaskRun) -> str:
     """Install the packages, or repair what is installed."""
     os.makedirs(call.folder, mode=0o700, exist_ok=True)
-    tidy = not worker_process.locked(call)
+    tidy = not worker_process.has_worker(call)
     return dependencies.install(
         call.folder, lambda part: log("p", f"{part:.3f}"), lambda line: log("d", line), tidy=tidy
     )
@@ -155,7 +155,7 @@ def page_status(call: TaskRun) -> Facts:
         # Of several Plex servers the page is about the first one, whose database can't be used.
         facts["error"] = facts["problem"]
     too_old = bool(facts.get("error") and older_database.older_databases(call.folder))
-    return {**facts, "inside": intake.switched(call.folder) != intake.OFF, "too_old": too_old}
+    return {**facts, "inside": intake.read_switch(call.folder) != intake.OFF, "too_old": too_old}
 
 
 def page_preview(call: TaskRun) -> Facts:
@@ -227,12 +227,12 @@ def _which(call: TaskRun) -> tuple[str, ...]:
 
 
 TASKS: dict[str, Callable[[TaskRun], str]] = {
-    "sync_all": lambda call: _wanted(call, "wanted", "sync", "--all"),
-    "sync_recent": lambda call: _wanted(call, "wanted", "sync", "--since", "1d"),
+    "sync_all": lambda call: _queue_and_work(call, "wanted", "sync", "--all"),
+    "sync_recent": lambda call: _queue_and_work(call, "wanted", "sync", "--since", "1d"),
     "preview": preview,
     "reconcile": reconcile,
     "drain": drain,
-    "retry": lambda call: _wanted(call, "retried", "dlq", "retry", "--all"),
+    "retry": lambda call: _queue_and_work(call, "retried", "dlq", "retry", "--all"),
     "status": status,
     "doctor": doctor,
     "install": install_packages,
@@ -263,7 +263,7 @@ WITHOUT_SETTINGS = {"install", "stop", "doctor"}
 SHOW_SETTINGS = {"page_status", "page_scene"}
 
 
-def done(
+def run_task(
     folder: str,
     server: Mapping[str, object],
     args: Mapping[str, object],
@@ -279,9 +279,9 @@ def done(
     intake.note_call(folder)
     try:
         if operation:
-            return {"output": inside_all(_asked(call, mode, operation))}
+            return {"output": inside_all(_run_operation(call, mode, operation))}
         if mode in TASKS:
-            summary = inside(_performed(call, mode))
+            summary = inside(_run_mode(call, mode))
             log("i", f"PlexSync: {summary}")
             return {"output": summary}
     except (Failed, dependencies.NotReady) as error:
@@ -291,7 +291,7 @@ def done(
     return {"error": f"PlexSync: {mode[:40]!r} is no task"}
 
 
-def _performed(call: TaskRun, mode: str) -> str:
+def _run_mode(call: TaskRun, mode: str) -> str:
     """Run a task; a server that is on hold is told in every answer. Raises Failed, also for a wrong setting."""
     if mode not in ("install", "stop"):
         provide(call)
@@ -312,7 +312,7 @@ def _performed(call: TaskRun, mode: str) -> str:
     return "; ".join(told)
 
 
-def _asked(call: TaskRun, mode: str, operation: Callable[[TaskRun], Facts]) -> Facts:
+def _run_operation(call: TaskRun, mode: str, operation: Callable[[TaskRun], Facts]) -> Facts:
     """Run an operation; a failure becomes part of its data, for the page to show, and so does a wrong setting."""
     try:
         os.makedirs(call.folder, mode=0o700, exist_ok=True)

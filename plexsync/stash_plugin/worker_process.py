@@ -22,11 +22,11 @@ UNREAD = "unread"
 
 def switch(call: TaskRun, value: str) -> None:
     """Note that the worker inside Stash is switched on or off; raises Failed."""
-    if trouble := _switched(call, value):
+    if trouble := _switch(call, value):
         raise Failed(f"that can't be noted: {trouble}")
 
 
-def _switched(call: TaskRun, value: str) -> str:
+def _switch(call: TaskRun, value: str) -> str:
     life_signs.show_wanted(_life(call), value != intake.OFF)
     return intake.switch(call.folder, value)
 
@@ -57,7 +57,7 @@ def start_now(call: TaskRun, before: str) -> None:
     except (Failed, dependencies.NotReady, OSError):
         if process is not None:
             process.terminate()
-        _switched(call, before)
+        _switch(call, before)
         raise
 
 
@@ -71,7 +71,7 @@ def _last_words(folder: str, before: int) -> str:
 def ends(call: TaskRun, seconds: float) -> bool:
     """Whether the worker ends within this time."""
     for step in range(round(seconds / LOOK)):
-        if not locked(call):
+        if not has_worker(call):
             return True
         log("p", f"{step * LOOK / seconds:.2f}")
         time.sleep(LOOK)
@@ -80,7 +80,7 @@ def ends(call: TaskRun, seconds: float) -> bool:
 
 def start(call: TaskRun) -> bool:
     """Switch the worker on and start it; False if one runs already. Raises Failed."""
-    before = intake.switched(call.folder)
+    before = intake.read_switch(call.folder)
     # A worker that was not switched on is about to end, or was started elsewhere.
     if _is_at_work(call, before):
         switch(call, intake.ON)
@@ -91,9 +91,9 @@ def start(call: TaskRun) -> bool:
 
 def worker_runs(call: TaskRun) -> bool:
     """Whether a worker has this database. One that is switched on but has left, or is leaving, is started."""
-    before = intake.switched(call.folder)
+    before = intake.read_switch(call.folder)
     if before == intake.OFF or _is_at_work(call, before):
-        return locked(call)
+        return has_worker(call)
     start_now(call, before)
     return True
 
@@ -104,7 +104,7 @@ def wake(call: TaskRun) -> str:
     At most one start a minute, so that a worker that can't start costs little.
     """
     life = _life(call)
-    before = intake.switched(call.folder, unknown=intake.ON if life_signs.is_wanted(life) else UNREAD)
+    before = intake.read_switch(call.folder, unknown=intake.ON if life_signs.is_wanted(life) else UNREAD)
     if before == UNREAD and os.path.exists(os.path.join(call.folder, intake.DATABASE)):
         # The next look is in a minute.
         life_signs.show_starting(life)
@@ -114,7 +114,7 @@ def wake(call: TaskRun) -> str:
         return "the worker is switched off"
     if not life_signs.show_starting(life):
         return "the worker is being started"
-    runs = locked(call)
+    runs = has_worker(call)
     if runs and before == intake.ON:
         if not _is_elsewhere(call):
             return "a worker runs already"
@@ -123,7 +123,7 @@ def wake(call: TaskRun) -> str:
         return "its supervisor starts the worker again"
     place = call.place()
     if not runs:
-        _switched(call, intake.ON)
+        _switch(call, intake.ON)
     # It waits for the one that is leaving.
     launcher.start_worker(place)
     return "the worker is started"
@@ -131,7 +131,7 @@ def wake(call: TaskRun) -> str:
 
 def _is_at_work(call: TaskRun, before: str) -> bool:
     """Whether a worker goes on with this database. One that was started with another address of Stash is told to leave."""
-    if not locked(call):
+    if not has_worker(call):
         return False
     if before == intake.ON and _is_elsewhere(call):
         switch(call, intake.AGAIN)
@@ -146,7 +146,7 @@ def _is_elsewhere(call: TaskRun) -> bool:
     return bool(addresses) and life["address"] not in addresses
 
 
-def locked(call: TaskRun) -> bool:
+def has_worker(call: TaskRun) -> bool:
     """Whether a worker has the lock on the database; raises Failed."""
     try:
         return is_locked(Path(call.folder))

@@ -5,7 +5,7 @@ from plexsync.rules.records import AttemptRow
 from plexsync.store.books import Tallies
 from plexsync.store.connection import Connection, Table, clean
 
-KEPT = 20
+MOST_SAVED = 20
 # How many rows are re-dated at once. Updating a whole table would block all writers.
 UNDATED = 50
 # How many of the newest attempts are counted by cause.
@@ -18,7 +18,7 @@ values (:kind, :id, :at, :cls, :error, :attempts, :state)
 FORGET_OLD = f"""
 delete from attempt
  where kind = :kind and id = :id and number <= (
-    select number from attempt where kind = :kind and id = :id order by number desc limit 1 offset {KEPT}
+    select number from attempt where kind = :kind and id = :id order by number desc limit 1 offset {MOST_SAVED}
  )
 """
 # A row dated in the future, from before the clock was set back, would never be old enough to prune.

@@ -80,23 +80,27 @@ def restore(file: Path, database: Path, *, aside: str, notes: Mapping[str, str] 
         copied = _copy(file, hidden)
         schema.check_number(copied.schema, str(file), "restore a later copy, or rename the database")
         _note(hidden, notes or {})
-        kept = database.with_name(aside)
+        retained = database.with_name(aside)
         database_exists = database.exists()
-        if database_exists and _kept(database, kept):
+        if database_exists and _copy_current(database, retained):
             # All pages in one transaction: a kill in the middle leaves the previous content.
-            with faults(database), closing(_opened(hidden, "ro")) as copy, closing(_opened(database, "rw")) as db:
+            with (
+                faults(database),
+                closing(_open_database(hidden, "ro")) as copy,
+                closing(_open_database(database, "rw")) as db,
+            ):
                 db.execute("pragma synchronous = extra")
                 copy.backup(db, progress=_not_for_ever)
         else:
             # A log without its database would be taken for the copy's log.
-            _move_away(database, kept)
+            _move_away(database, retained)
             _name(hidden, database)
         for mended in database.parent.glob(f"{database.name}{MARK}*"):
-            mended.replace(kept.with_name(kept.name + mended.name.removeprefix(database.name)))
-    return Restored(Copied(file, copied.size, copied.schema, copied.rows), kept if database_exists else None)
+            mended.replace(retained.with_name(retained.name + mended.name.removeprefix(database.name)))
+    return Restored(Copied(file, copied.size, copied.schema, copied.rows), retained if database_exists else None)
 
 
-def _kept(database: Path, kept: Path) -> bool:
+def _copy_current(database: Path, kept: Path) -> bool:
     """Copy the current content to `kept`; False if it is too damaged."""
     try:
         save(database, kept)
@@ -115,7 +119,7 @@ def _move_away(database: Path, kept: Path) -> None:
 
 
 def _note(path: Path, notes: Mapping[str, str]) -> None:
-    with faults(path, opening=True), closing(_opened(path, "rw")) as db:
+    with faults(path, opening=True), closing(_open_database(path, "rw")) as db:
         db.executemany(intake.SAVE_NOTE, [{"name": name, "value": value} for name, value in notes.items()])
 
 
@@ -126,7 +130,7 @@ def _copy(source: Path, target: Path) -> Copied:
         raise Unsound(f"{source} is damaged: {fault}")
     with faults(source, opening=True), _unsound(source):
         _take_back(source)
-        with closing(_opened(source, "ro")) as db, closing(_opened(target, "rw")) as copy:
+        with closing(_open_database(source, "ro")) as db, closing(_open_database(target, "rw")) as copy:
             (mark,) = db.execute("pragma application_id").fetchone()
             if mark != intake.APPLICATION_ID:
                 raise Unsound(f"{source} is not a database of PlexSync")
@@ -143,14 +147,14 @@ def _copy(source: Path, target: Path) -> Copied:
 
 def _take_back(path: Path) -> None:
     """Roll back a dead process's unfinished transaction in a rollback journal; a read-only connection can't."""
-    with closing(_opened(path, "ro")) as db:
+    with closing(_open_database(path, "ro")) as db:
         try:
             schema.version(db)
             return
         except sqlite3.Error as error:
             if not half_written(error):
                 raise
-    with closing(_opened(path, "rw")) as db:
+    with closing(_open_database(path, "rw")) as db:
         db.execute("begin immediate")
 
 
@@ -170,7 +174,7 @@ def _unsound(path: Path) -> Iterator[None]:
         raise
 
 
-def _opened(path: Path, mode: str) -> sqlite3.Connection:
+def _open_database(path: Path, mode: str) -> sqlite3.Connection:
     db = sqlite3.connect(intake.uri(str(path), mode), uri=True, timeout=BUSY_SECONDS, isolation_level=None)
     # A connection that only reads or replaces leaves checkpoints to the worker.
     db.execute("pragma wal_autocheckpoint = 0")

@@ -77,7 +77,7 @@ class ReadOnlyCollections(Table):
         wanted = set(objects)
         collections: dict[CollectionObject, list[KnownCollection]] = {}
         for row in self._db.rows(OF_OBJECTS, {"ids": sorted({object.id for object in wanted})}):
-            collection = _known(row)
+            collection = _known_collection(row)
             if collection.object in wanted:
                 collections.setdefault(collection.object, []).append(collection)
         return collections
@@ -85,11 +85,11 @@ class ReadOnlyCollections(Table):
     def by_name(self, names: Iterable[str], *, library: str = "") -> list[KnownCollection]:
         """Return the collections with these names, in any case, in a library ('' for all), by id."""
         keys = sorted({clean(fold(name)) for name in names})
-        return list(map(_known, self._db.rows(BY_NAME, {"names": keys, "library": library})))
+        return list(map(_known_collection, self._db.rows(BY_NAME, {"names": keys, "library": library})))
 
     def by_item(self, items: Iterable[str]) -> list[KnownCollection]:
         """Return the objects whose collections have these rating keys, by id."""
-        return list(map(_known, self._db.rows(BY_ITEM, {"items": list(items)})))
+        return list(map(_known_collection, self._db.rows(BY_ITEM, {"items": list(items)})))
 
     def in_order(
         self, stands: Iterable[tuple[str, str]], *, library: str = "", offset: int = 0, limit: int
@@ -170,7 +170,7 @@ def _names(name: str) -> dict[str, object]:
     return {"name": clean(name), "name_key": clean(fold(name))}
 
 
-def _known(row: Row) -> KnownCollection:
+def _known_collection(row: Row) -> KnownCollection:
     """The stored collection. If a damaged page has changed its owner or its source, nothing is written to it."""
     owner: Owner = row["owner"] if row["owner"] in OWNERS else "foreign"
     # Of a tag by the number of anything else, Stash knows nothing.
@@ -184,7 +184,7 @@ def _row(row: Row) -> CollectionRow:
     memory = row["memory"] and decode(row["memory"], dict[str, Remembered], f"the memory of collection {id}", pair)
     pushing = row["pushing"] and decode(row["pushing"], tuple[Pushing, ...], f"a push of collection {id}", pair)
     return CollectionRow(
-        **vars(_known(row)),
+        **vars(_known_collection(row)),
         **{name: row[name] for name in _PLAIN},
         memory=memory or {},
         pushing=pushing or (),

@@ -265,29 +265,29 @@ class Database:
         if not self._backend.after_commit(own.connection):
             self._discard(own)
 
-    def changed(self) -> bool:
+    def has_changed(self) -> bool:
         """Whether another connection has committed since this thread's last call (first: since it connected)."""
-        own, version = self._counted()
+        own, version = self._connection_and_counter()
         changed, own.version = version != own.version, version
         return changed
 
     def revision(self) -> tuple[int, int, int]:
         """Return a value that stays the same until a commit. Compare it only with values of the same thread."""
-        own, version = self._counted()
+        own, version = self._connection_and_counter()
         return own.number, version, own.connection.total_changes
 
-    def _counted(self) -> tuple[_Open, int]:
+    def _connection_and_counter(self) -> tuple[_Open, int]:
         """Return this thread's connection, another one if it was lost since its last use, and its counter."""
         own = self._connection()
         try:
             try:
                 return own, own.connection.others_commits()
             except self._backend.errors as error:
-                own = self._replaced(own, error)
+                own = self._replace(own, error)
                 return own, own.connection.others_commits()
         except self._backend.errors as error:
             self._discard(own)
-            raise self._backend.translated(error) from error
+            raise self._backend.translate(error) from error
 
     def cost(self) -> tuple[int, int]:
         """Count the (statements, transactions) of all open connections."""
@@ -332,7 +332,7 @@ class Database:
             try:
                 own.connection.begin(writes=writes)
             except self._backend.errors as error:
-                own = self._replaced(own, error)
+                own = self._replace(own, error)
                 own.connection.begin(writes=writes)
             yield own
             own.connection.commit()
@@ -341,7 +341,7 @@ class Database:
             if isinstance(error, (*self._backend.errors, LocalFault)):
                 self._discard(own)
             if isinstance(error, self._backend.errors):
-                raise self._backend.translated(error) from error
+                raise self._backend.translate(error) from error
             raise
 
     def _roll_back(self, own: _Open) -> None:
@@ -382,11 +382,11 @@ class Database:
         except BaseException as error:
             connection.close()
             if isinstance(error, self._backend.errors):
-                raise self._backend.translated(error) from error
+                raise self._backend.translate(error) from error
             raise
         return own
 
-    def _replaced(self, own: _Open, error: Exception) -> _Open:
+    def _replace(self, own: _Open, error: Exception) -> _Open:
         """Return another connection for one that is lost by this error; raises the error if it is not."""
         if not own.connection.is_lost:
             raise error
@@ -445,6 +445,6 @@ class Spool:
                 log.warning("%s tells no event: it is kept in the folder %s beside it", path, intake.UNREAD)
 
         try:
-            return intake.spooled(self._folder, BATCH, now, but=self.stuck, report=report)
+            return intake.list_spooled(self._folder, BATCH, now, but=self.stuck, report=report)
         except OSError as error:
             raise SpoolFault(f"events left as files can't be read: {error.filename}: {error.strerror}") from error

@@ -53,7 +53,7 @@ def connect(
     if you have to fix something, and LocalFault for what may pass.
     """
     if lost_its_file(path):
-        raise _damaged(path)
+        raise _damage_error(path)
     _prepare(path)
     with faults(path, opening=True):
         _look(path, busy_seconds)
@@ -137,9 +137,9 @@ def _keep_old(db: sqlite3.Connection, path: Path) -> None:
     old_version = schema.version(db)
     if old_version in (0, intake.SCHEMA):
         return
-    kept = path.with_name(f"{path.stem}-schema-{old_version}.db")
+    retained = path.with_name(f"{path.stem}-schema-{old_version}.db")
     try:
-        with hidden_beside(kept) as hidden:
+        with hidden_beside(retained) as hidden:
             os.close(create(hidden))
             with closing(_open(hidden, "rw", BUSY_SECONDS)) as copy:
                 db.backup(copy)
@@ -147,7 +147,7 @@ def _keep_old(db: sqlite3.Connection, path: Path) -> None:
                 # Another process may have been first; it made its own copy.
                 whole = schema.version(copy) == old_version
             if whole:
-                hidden.replace(kept)
+                hidden.replace(retained)
                 sync_to_disk(path.parent)
     except OSError as error:
         raise _local(f"a copy of {path.name} can't be made in {path.parent}: {error.strerror}", error.errno) from error
@@ -225,10 +225,10 @@ def faults(path: Path, *, opening: bool = False) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise translated(error, path, opening=opening) from error
+        raise translate_error(error, path, opening=opening) from error
 
 
-def translated(error: Exception, path: Path, *, opening: bool = False) -> SyncError:
+def translate_error(error: Exception, path: Path, *, opening: bool = False) -> SyncError:
     """Return the PlexSync error for an error of SQLite; its message is one line that names the file."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     name = path.name
@@ -237,7 +237,7 @@ def translated(error: Exception, path: Path, *, opening: bool = False) -> SyncEr
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LocalFault(f"{name} is busy: another process is writing to it and does not end")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or str(error).startswith(NO_TEXT):
-        return _damaged(path)
+        return _damage_error(path)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         message = f"{path} can't be opened for writing: check its owner and mode"
     else:
@@ -245,7 +245,7 @@ def translated(error: Exception, path: Path, *, opening: bool = False) -> SyncEr
     return Unusable(message) if opening else LocalFault(message)
 
 
-def _damaged(path: Path) -> Damaged:
+def _damage_error(path: Path) -> Damaged:
     return Damaged(
         f"{path} is damaged, or not a database: plexsync serve makes it anew and keeps this one; or restore a backup"
     )

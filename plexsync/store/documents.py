@@ -32,7 +32,7 @@ def encode(record: object, of: Pair) -> bytes:
     try:
         json = msgspec.json.encode(record)
     except UnicodeEncodeError:
-        json = msgspec.json.encode(_cleaned(msgspec.to_builtins(record)))
+        json = msgspec.json.encode(_clean_value(msgspec.to_builtins(record)))
     return _checksum(json, of) + json
 
 
@@ -59,13 +59,13 @@ def _checksum(json: bytes, of: Pair) -> bytes:
     return b"%08x" % zlib.crc32(json, zlib.crc32(f"{scene} {key} ".encode("utf-8", "replace")))
 
 
-def _cleaned(value: object) -> object:
+def _clean_value(value: object) -> object:
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
-        return {clean(str(name)): _cleaned(inner) for name, inner in value.items()}
+        return {clean(str(name)): _clean_value(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_cleaned(inner) for inner in value]
+        return [_clean_value(inner) for inner in value]
     return value
 
 

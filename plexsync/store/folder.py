@@ -12,7 +12,7 @@ SPOOL, UNREAD = "spool", "unread"
 LONGEST = 4096
 
 
-def known(usual: str | None) -> tuple[str, str] | None:
+def folder_in_use(usual: str | None) -> tuple[str, str] | None:
     """Return the folder in use and the reason; None if the folder still has to be chosen."""
     if usual is None:
         return None
@@ -34,7 +34,7 @@ def pointed_at(usual: str) -> str | None:
     return path if os.path.isabs(path) and "\0" not in path else None
 
 
-def spooled(folder: str | os.PathLike[str]) -> tuple[int, int]:
+def count_spooled(folder: str | os.PathLike[str]) -> tuple[int, int]:
     """Count the spooled events: (waiting for a worker, unreadable and set aside)."""
     spool = os.path.join(folder, SPOOL)
     return _files(spool), _files(os.path.join(spool, UNREAD))

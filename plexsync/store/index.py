@@ -131,7 +131,7 @@ class ReadOnlyIndex(Table):
         """Return the scenes that were pushed to these items, or that a comparison found for them."""
         return {scene for (scene,) in self._db.rows(SCENES_OF, {"keys": list(keys)})}
 
-    def unpaired(self, run: int, *, limit: int, after: str = "") -> list[Entry]:
+    def list_unpaired(self, run: int, *, limit: int, after: str = "") -> list[Entry]:
         """Return up to `limit` items without a scene, by their number, after the key `after`.
 
         Comparison `run` found no scene for them, and none was pushed to them.

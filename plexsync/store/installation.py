@@ -17,15 +17,15 @@ KEY_FILE, KEY_LENGTH = "browser-key", 64
 
 def installation(folder: Path) -> str:
     """Return the name of this data folder, which is made on first use. Raises LocalFault."""
-    return _kept(folder / FILE, LENGTH)
+    return _read_or_create(folder / FILE, LENGTH)
 
 
 def browser_key(folder: Path) -> bytes:
     """Return the key for cookies of browsers, which is made on first use. Raises LocalFault."""
-    return _kept(folder / KEY_FILE, KEY_LENGTH).encode()
+    return _read_or_create(folder / KEY_FILE, KEY_LENGTH).encode()
 
 
-def _kept(path: Path, length: int) -> str:
+def _read_or_create(path: Path, length: int) -> str:
     try:
         for _ in range(2):
             with suppress(FileNotFoundError):

@@ -182,10 +182,12 @@ def store(folder: str, kind: str, id: int, reason: str = "edit") -> str:
     Returns why the database could not take it, '' if it did. Raises NotStored if the file could not be written either.
     Only for a process without a connection to the database: reading the file directly would release its locks.
     """
-    return noted(folder, kind, id, reason)[0]
+    return store_and_check(folder, kind, id, reason)[0]
 
 
-def noted(folder: str, kind: str, id: int, reason: str = "edit", *, starting: bool = True) -> tuple[str, bool]:
+def store_and_check(
+    folder: str, kind: str, id: int, reason: str = "edit", *, starting: bool = True
+) -> tuple[str, bool]:
     """Like `store`; also returns whether to start the worker: it is switched on inside Stash and shows no heartbeat.
 
     With `starting` False the caller can't start one, so none is asked for.
@@ -218,7 +220,7 @@ def switch(folder: str, value: str) -> str:
     return in_database(folder, lambda db, _: db.execute(SAVE_NOTE, {"name": INSIDE, "value": value}))
 
 
-def switched(folder: str, *, unknown: str = OFF) -> str:
+def read_switch(folder: str, *, unknown: str = OFF) -> str:
     """Return how the worker inside Stash is switched: `ON`, `LEFT` or `OFF`; `unknown` if that can't be read."""
     value = _note(folder, INSIDE)
     return unknown if value is None else value
@@ -451,7 +453,7 @@ def spool(folder: str, content: bytes, suffix: str) -> str:
     return final
 
 
-def spooled(
+def list_spooled(
     folder: str,
     limit: int,
     now: int,

@@ -45,7 +45,7 @@ def damage(path: Path) -> str:
     if not path.is_file() or not path.stat().st_size:
         return ""
     with faults(path, opening=True):
-        with closing(opened(path)) as db:
+        with closing(open_file(path)) as db:
             try:
                 # One snapshot: another process may migrate the database meanwhile.
                 db.execute("begin")
@@ -58,7 +58,7 @@ def damage(path: Path) -> str:
                 if not half_written(error):
                     raise
         # The unfinished transaction of a dead process has to be rolled back.
-        with closing(opened(path, "rw")) as db:
+        with closing(open_file(path, "rw")) as db:
             db.execute("begin immediate")
     return damage(path)
 
@@ -181,7 +181,7 @@ def columns_of(db: sqlite3.Connection, table: str) -> list[sqlite3.Row]:
     return db.execute(COLUMNS, {"table": table}).fetchall()
 
 
-def opened(path: Path, mode: str = "ro") -> sqlite3.Connection:
+def open_file(path: Path, mode: str = "ro") -> sqlite3.Connection:
     """Open a connection to a database file. Undecodable bytes in texts are replaced, so that a damaged file can be read."""
     db = sqlite3.connect(intake.uri(str(path), mode), uri=True, timeout=10.0, isolation_level=None)
     db.row_factory = sqlite3.Row

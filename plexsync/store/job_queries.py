@@ -199,7 +199,7 @@ class ReadOnlyJobs(Table):
         rows.append(self._db.row(NEXT_LEASE))
         return min((row[0] for row in rows if row), default=None)
 
-    def expired(self, *, now: int, dead_holders: bool = False) -> list[tuple[JobRow, bool, int]]:
+    def list_expired(self, *, now: int, dead_holders: bool = False) -> list[tuple[JobRow, bool, int]]:
         """Return running rows with an expired lease, or all of them: (row, claimed alone, first crash)."""
         rows = self._db.rows(EXPIRED, {"now": now, "all": dead_holders})
         return [(job_row(row), bool(row["alone"]), row["first_crash"]) for row in rows]

@@ -224,13 +224,13 @@ class Jobs(ReadOnlyJobs):
                 cls=row["cls"],
                 on_time=is_on_time(State(row["state"]), row["streak"], since=row["since"], due=row["due"]),
             )
-            for row in self._chosen(limit, now, kinds)
+            for row in self._choose_rows(limit, now, kinds)
         ]
         lease = {"now": now, "until": now + lease_ms, "holder": holder}
         self._db.execute_many(CLAIM, [{"kind": job.kind, "id": job.id, "token": job.token, **lease} for job in jobs])
         return jobs
 
-    def _chosen(self, limit: int, now: int, kinds: Sequence[str] | None) -> list[Row]:
+    def _choose_rows(self, limit: int, now: int, kinds: Sequence[str] | None) -> list[Row]:
         sql = of_kinds(DUE, kinds)
         edits, sweeps = (
             self._db.rows(sql, {"lane": lane, "now": now, "limit": limit}) for lane in (Lane.EDIT, Lane.SWEEP)
@@ -395,7 +395,7 @@ class Jobs(ReadOnlyJobs):
         self._books.lift_tick(now)
         return self._db.execute(WAKE_ABSENT, {"now": now, "limit": limit, "lane": lane})
 
-    def ended(self, *, now: int, before: int, limit: int) -> list[JobRow]:
+    def list_ended(self, *, now: int, before: int, limit: int) -> list[JobRow]:
         """Return up to `limit` rows that became dead or gone before `before`, oldest first, to be pruned.
 
         Up to `UNDATED` rows that ended after `now` are re-dated to `now`.

@@ -68,11 +68,11 @@ class JournalFile(ABC, Generic[N]):
         self._faults = _Faults(self._path)
 
     @abstractmethod
-    def encoded(self, entry: N) -> bytes:
+    def encode(self, entry: N) -> bytes:
         """The JSON of an entry, in one line."""
 
     @abstractmethod
-    def decoded(self, json: bytes, salt: bytes) -> N | None:
+    def decode(self, json: bytes, salt: bytes) -> N | None:
         """The entry in this JSON; None if it is no entry."""
 
     # --- appending ---------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ class JournalFile(ABC, Generic[N]):
         if not entries:
             return
         # A torn line of a process that was killed ends here.
-        content = b"\n" + b"".join(_summed(self.encoded(entry)) for entry in entries)
+        content = b"\n" + b"".join(_add_checksum(self.encode(entry)) for entry in entries)
         with self._lock, self._faults:
             handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
             try:
@@ -111,7 +111,7 @@ class JournalFile(ABC, Generic[N]):
         salt = os.urandom(SALT_BYTES)
         with hidden_beside(self._path) as hidden:
             with os.fdopen(create(hidden), "wb") as file:
-                file.write(_summed(msgspec.json.encode(["salt", salt.hex()])))
+                file.write(_add_checksum(msgspec.json.encode(["salt", salt.hex()])))
                 file.flush()
                 os.fsync(file.fileno())
             if self._path.exists():
@@ -169,8 +169,8 @@ class JournalFile(ABC, Generic[N]):
             return self._entry(file.read(length), _salt(path))
 
     def _entry(self, line: bytes, salt: bytes) -> N | None:
-        json = _unsummed(line)
-        return self.decoded(json, salt) if json else None
+        json = _strip_checksum(line)
+        return self.decode(json, salt) if json else None
 
 
 class _Faults:
@@ -192,11 +192,11 @@ class _Faults:
 # --- lines -----------------------------------------------------------------------------------------------------------
 
 
-def _summed(json: bytes) -> bytes:
+def _add_checksum(json: bytes) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(json), json)
 
 
-def _unsummed(line: bytes) -> bytes:
+def _strip_checksum(line: bytes) -> bytes:
     """The JSON of a line; empty if it is not what was written."""
     checksum, _, json = line.rstrip(b"\n").partition(b" ")
     return json if checksum == b"%08x" % zlib.crc32(json) else b""
@@ -206,7 +206,7 @@ def _salt(path: Path) -> bytes:
     """The salt of a file; empty if there is none."""
     try:
         with path.open("rb") as file:
-            json = _unsummed(file.readline())
+            json = _strip_checksum(file.readline())
         kind, salt = msgspec.json.decode(json, type=tuple[str, str])
         return bytes.fromhex(salt) if kind == "salt" else b""
     except (FileNotFoundError, msgspec.DecodeError, ValueError):
@@ -256,7 +256,7 @@ class WriteJournal(JournalFile[JournalEntry]):
                     self._index.setdefault(entry.item, []).append((path, begin, length))
                 self._indexed[path] = (inodes[path], size)
 
-    def encoded(self, entry: JournalEntry) -> bytes:
+    def encode(self, entry: JournalEntry) -> bytes:
         """The JSON of an entry."""
         fields = {
             name: (trace.values, trace.locked, trace.adds, trace.removes, trace.ended)
@@ -265,7 +265,7 @@ class WriteJournal(JournalFile[JournalEntry]):
         values = (entry.kind, entry.number, entry.at, entry.flow, entry.subject, entry.library, entry.item, entry.stamp)
         return msgspec.json.encode((*values, entry.files, fields))
 
-    def decoded(self, json: bytes, salt: bytes) -> JournalEntry | None:
+    def decode(self, json: bytes, salt: bytes) -> JournalEntry | None:
         """The entry in this JSON; None if it is no entry."""
         if not json.startswith((b'["sent"', b'["read"')):
             return None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from plexsync.rules.item import FIELDS, LOCKLESS
-from plexsync.rules.memory import undone
+from plexsync.rules.memory import undo_mode
 from plexsync.rules.origin import Origin
 from plexsync.rules.plan_records import Memory, Remembered
 from plexsync.rules.taken_back import TakenBack
@@ -199,10 +199,15 @@ class Memories(ReadOnlyMemories):
         """Like `save`, for several (scene, item key, memory), in this order."""
         # If two scenes claim one item, the later one gets it.
         holders = {key: scene for scene, key, memory in memories if memory}
-        kept = [(scene, key, memory) for scene, key, memory in memories if memory and holders[key] == scene]
+        retained = [(scene, key, memory) for scene, key, memory in memories if memory and holders[key] == scene]
         rows = [
-            {**self._pair(scene, key), "now": now, "document": encode(memory, (scene, key)), "undone": undone(memory)}
-            for scene, key, memory in kept
+            {
+                **self._pair(scene, key),
+                "now": now,
+                "document": encode(memory, (scene, key)),
+                "undone": undo_mode(memory),
+            }
+            for scene, key, memory in retained
         ]
         names = ("flow", "scene", "item", "undone")
         self._db.execute_many(FORGET_OTHERS, [{name: row[name] for name in names} for row in rows])

@@ -182,7 +182,7 @@ def moving(source: StoreAddress, target: StoreAddress, machine: Machine) -> Iter
     `machine` is this process, which the target names until the move is finished. What was written to the source in the
     block is committed if the block succeeds. Raises SyncErrors.
     """
-    with _connected(source, worker=True) as old, _connected(target, worker=True) as new:
+    with _connect(source, worker=True) as old, _connect(target, worker=True) as new:
         if (moved := moved_note(_note(old, MOVED))) is not None:
             raise Unusable(f"{source.name} has moved to {moved.place} already")
         if move_note(_note(old, MOVE)) is not None:
@@ -215,19 +215,19 @@ def _awake(db: Connection, address: StoreAddress) -> Iterator[None]:
         thread.join()
 
 
-def copied(address: StoreAddress) -> MoveNote | None:
+def finished_copy(address: StoreAddress) -> MoveNote | None:
     """Return the note of a move if everything has arrived in this store, and only the source was not set aside yet.
 
     None if there is no such move. Raises SyncErrors.
     """
-    with _connected(address) as db:
+    with _connect(address) as db:
         note = move_note(_note(db, MOVE))
         return note if note is not None and note.copied else None
 
 
 def has_arrived(address: StoreAddress) -> bool:
     """Whether this store has everything that was moved to it, also after `finish`. Raises SyncErrors."""
-    with _connected(address) as db:
+    with _connect(address) as db:
         note = move_note(_note(db, MOVE))
         # The salt arrives with the last table.
         return note.copied if note is not None else bool(_note(db, SALT))
@@ -241,13 +241,13 @@ def is_retired(file: Path) -> bool:
 
 def moved_to(address: StoreAddress) -> MovedNote | None:
     """Return where the content of this store has moved; None if it has not. Raises SyncErrors."""
-    with _connected(address) as db:
+    with _connect(address) as db:
         return moved_note(_note(db, MOVED))
 
 
 def finish(address: StoreAddress) -> None:
     """Note that the source of a move to this store was set aside. Raises SyncErrors."""
-    with _connected(address, worker=True) as db, _writing(db):
+    with _connect(address, worker=True) as db, _writing(db):
         db.execute(DELETE_NOTE, {"name": MOVE})
 
 
@@ -339,11 +339,11 @@ def _writing(db: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _connected(address: StoreAddress, *, worker: bool = False) -> Iterator[Connection]:
+def _connect(address: StoreAddress, *, worker: bool = False) -> Iterator[Connection]:
     """A connection of its own to a store. Raises SyncErrors, also for the driver's errors in the block."""
     backend = backend_at(address, worker=worker)
     try:
         with closing(backend.connect()) as db:
             yield db
     except backend.errors as error:
-        raise backend.translated(error) from error
+        raise backend.translate(error) from error

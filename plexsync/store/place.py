@@ -15,7 +15,7 @@ from plexsync.rules.errors import Unusable
 from plexsync.store import intake
 from plexsync.store.files import replace
 from plexsync.store.folder import POINTER, pointed_at
-from plexsync.store.folder import known as folder_in_use
+from plexsync.store.folder import folder_in_use as folder_in_use
 
 NAME = "plexsync"
 
@@ -28,13 +28,13 @@ class DataFolder:
     reason: str
 
 
-def known(usual: Path | None) -> DataFolder | None:
+def known_folder(usual: Path | None) -> DataFolder | None:
     """Return the folder in use, from the content of your folder; None if the folder still has to be chosen."""
     in_use = folder_in_use(None if usual is None else str(usual))
     return DataFolder(Path(in_use[0]), in_use[1]) if in_use else None
 
 
-def chosen(usual: Path | None, settings_file: str) -> DataFolder:
+def choose_folder(usual: Path | None, settings_file: str) -> DataFolder:
     """Choose the folder of a new database by the place of Stash's settings file, and note it. Raises Unusable."""
     folder, hindrance = theirs(settings_file), "Stash's settings file is not on this machine"
     # Unlike the methods of Path, this does not raise where access is denied.

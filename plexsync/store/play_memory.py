@@ -164,7 +164,7 @@ class ReadOnlyPlays(Table):
             plays.setdefault(asked, {}).setdefault(moment, PlaySource(item, history_key))
         return plays
 
-    def listed(self, account: int, plays: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+    def list_saved(self, account: int, plays: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
         """Return the saved plays of the items of these, from the earliest of them on, as (item, moment)."""
         if not plays:
             return set()
@@ -218,13 +218,13 @@ class ReadOnlyPlays(Table):
         What is remembered of another scene that had the id is left out. `since`: leaves out what was sent before then,
         and, of plays that were never sent, what was played before then.
         """
-        return _by_scene(rows_of(self._listed(scenes, since), scenes))
+        return _by_scene(rows_of(self._list_rows(scenes, since), scenes))
 
     def of_ids(self, scenes: Sequence[int], *, since: int = 0) -> dict[int, dict[int, RememberedPlay]]:
         """Like `of`, for scenes of which only the ids are known: what is remembered of whatever scene had the id last."""
-        return _by_scene(self._listed(scenes, since))
+        return _by_scene(self._list_rows(scenes, since))
 
-    def _listed(self, scenes: Iterable[int], since: int) -> list[Row]:
+    def _list_rows(self, scenes: Iterable[int], since: int) -> list[Row]:
         return self._db.rows(LIST, {"scenes": list(scenes), "since": since})
 
     def to_take_back(self) -> list[int]:

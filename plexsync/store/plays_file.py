@@ -39,12 +39,12 @@ class PlaysFile(JournalFile[PlaysEntry]):
 
     name = "plays"
 
-    def encoded(self, entry: PlaysEntry) -> bytes:
+    def encode(self, entry: PlaysEntry) -> bytes:
         """The JSON of an entry."""
         values = (entry.kind, entry.number, entry.at, entry.scene, entry.created_at, entry.updated_at)
-        return msgspec.json.encode((*values, [_written(moment, play) for moment, play in entry.plays.items()]))
+        return msgspec.json.encode((*values, [_to_columns(moment, play) for moment, play in entry.plays.items()]))
 
-    def decoded(self, json: bytes, salt: bytes) -> PlaysEntry | None:  # noqa: ARG002 - nothing here is hashed
+    def decode(self, json: bytes, salt: bytes) -> PlaysEntry | None:  # noqa: ARG002 - nothing here is hashed
         """The entry in this JSON; None if it is no entry."""
         try:
             kind, number, at, scene, created_at, updated_at, plays = _LINES.decode(json)
@@ -54,7 +54,7 @@ class PlaysFile(JournalFile[PlaysEntry]):
         return PlaysEntry(kind, number, at, scene, created_at, updated_at, memory)
 
 
-def _written(moment: int, play: RememberedPlay | None) -> tuple[object, ...]:
+def _to_columns(moment: int, play: RememberedPlay | None) -> tuple[object, ...]:
     if play is None:
         return (moment, "", "", "", 0, 0, False)
     source = play.source

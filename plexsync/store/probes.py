@@ -29,7 +29,7 @@ WORKING = "traits:working"
 T = TypeVar("T")
 
 
-def decoded(text: str, type_: type[T]) -> T | None:
+def decode(text: str, type_: type[T]) -> T | None:
     """Return a stored record; None for a text that is not one."""
     try:
         return msgspec.json.decode(text, type=type_)
@@ -67,9 +67,9 @@ class ReadOnlyProbes(Table):
         except (ValueError, TypeError):
             return None
 
-    def probed(self) -> Original | None:
+    def open_original(self) -> Original | None:
         """Return the item that a probe is changing, or has not restored, as it was before; None if there is none."""
-        return decoded(self._notes.text(PROBED), Original)
+        return decode(self._notes.text(PROBED), Original)
 
     def probe_asked(self) -> tuple[str, int] | None:
         """Return the item that the worker is asked to probe, and when it was asked (UTC ms); None if there is none."""
@@ -82,7 +82,7 @@ class ReadOnlyProbes(Table):
 
     def probe_result(self) -> ProbeOutcome | None:
         """Return the result of the last probe by the worker; None if there is none."""
-        return decoded(self._notes.text(RESULT), ProbeOutcome)
+        return decode(self._notes.text(RESULT), ProbeOutcome)
 
 
 class Probes(ReadOnlyProbes):
@@ -97,7 +97,7 @@ class Probes(ReadOnlyProbes):
         row = servers.find()
         if row is None or row.machine != learnt.machine:
             return False
-        joined = earlier.joined(learnt) if earlier else learnt
+        joined = earlier.join(learnt) if earlier else learnt
         return servers.learn(to_text(joined.traits), learnt.version, now=learnt.learnt_at)
 
     def learn_working(self, answers: ServerTraits, *, now: int) -> None:
@@ -106,7 +106,7 @@ class Probes(ReadOnlyProbes):
         if row is None:
             return
         earlier, learnt = self._working(), LearntTraits(row.machine, row.version, answers, now)
-        joined = earlier.joined(learnt) if earlier else learnt
+        joined = earlier.join(learnt) if earlier else learnt
         text = json.dumps([joined.machine, joined.version, to_text(joined.traits), joined.learnt_at])
         Notes(self._db).save(WORKING, text)
 

@@ -15,7 +15,7 @@ from plexsync.store.books import Tallies
 from plexsync.store.connection import Connection, FlowTable
 from plexsync.store.documents import FILES, LIBRARY, decode, encode, of_this_library, origin_of
 
-KEPT = 20
+MOST_SAVED = 20
 # How many rows are re-dated at once. Updating a whole table would block all writers.
 UNDATED = 50
 # A summary may be long, and up to twenty are stored twice. For display, its beginning is enough.
@@ -29,7 +29,7 @@ FORGET_OLD = f"""
 delete from push
  where flow = :flow and subject = :scene and item = :item and number <= (
     select number from push where flow = :flow and subject = :scene and item = :item
-     order by number desc limit 1 offset {KEPT}
+     order by number desc limit 1 offset {MOST_SAVED}
  )
 """
 LIST = """

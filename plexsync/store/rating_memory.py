@@ -58,7 +58,7 @@ class ReadOnlyRatings(Table):
         """Return up to `limit` scenes above `after` of which a rating is remembered, by number."""
         return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
 
-    def written(self, *, after: int = 0, limit: int, since: int = 0) -> list[int]:
+    def list_written(self, *, after: int = 0, limit: int, since: int = 0) -> list[int]:
         """Return up to `limit` scenes above `after` of which PlexSync has written a rating, and nobody else since.
 
         `since`: only those whose rating has last changed at that moment (UTC ms) or later.
@@ -101,10 +101,10 @@ class Ratings(ReadOnlyRatings):
 
 
 def _by_item(rows: Iterable[Row]) -> dict[tuple[int, str], RememberedRating]:
-    return {(scene, item): _remembered(*values) for scene, item, _, *values in rows}
+    return {(scene, item): _row_rating(*values) for scene, item, _, *values in rows}
 
 
-def _remembered(*values: Any) -> RememberedRating:
+def _row_rating(*values: Any) -> RememberedRating:
     """The rating in these columns. A request that a damaged page has changed counts as none."""
     rating = RememberedRating(*values)
     pending = Pending(rating.pending) if rating.pending in Pending.__members__.values() else Pending.NOTHING

@@ -21,7 +21,7 @@ from plexsync.rules.note_keys import REPAIRED
 from plexsync.store import books, documents, intake
 from plexsync.store.db import MOUNTS, connect, faults, lost_its_file
 from plexsync.store.files import SIDES, hidden_beside, sync_to_disk
-from plexsync.store.integrity import NAMES, TYPES, columns_of, damage, opened
+from plexsync.store.integrity import NAMES, TYPES, columns_of, damage, open_file
 
 # Seconds without a new row after which a table is abandoned, because its tree of pages has a loop.
 LONGEST_STILL = 20.0
@@ -91,7 +91,7 @@ def _make(path: Path, hidden: Path, *, now: int, forget: Sequence[str], mounts: 
     with faults(path), closing(connect(hidden, mounts=mounts)) as new:
         new.execute("begin immediate")
         # Nothing can be read from a log alone, and opening it would delete it.
-        with closing(sqlite3.connect(":memory:") if lost_its_file(path) else opened(path)) as old:
+        with closing(sqlite3.connect(":memory:") if lost_its_file(path) else open_file(path)) as old:
             _read_what_can_be_read(old, new, now)
         new.execute(ACCEPT)
         for name in forget:
@@ -117,8 +117,8 @@ def _read_what_can_be_read(old: sqlite3.Connection, new: sqlite3.Connection, now
                 _quieten(row, now)
             if _fits(row, columns) and (table != "job" or _is_job(row)) and _insert(new, table, row):
                 read = time.monotonic()
-    kept = next(iter(_rows(old, "book")), {})
-    counts = {name: kept.get(name) for name in (*books.COUNTERS[1:], "scans")}
+    retained = next(iter(_rows(old, "book")), {})
+    counts = {name: retained.get(name) for name in (*books.COUNTERS[1:], "scans")}
     new.execute(TALLY, {name: count if isinstance(count, int) and count >= 0 else 0 for name, count in counts.items()})
 
 
@@ -216,7 +216,7 @@ def _finish(path: Path, mended: Path, fault: str) -> Repaired:
             sync_to_disk(folder)
     except OSError as error:
         raise Unusable(f"{path} is damaged, and can't be put aside: {error.strerror}") from error
-    with faults(path), closing(opened(path)) as db:
+    with faults(path), closing(open_file(path)) as db:
         (rows,) = db.execute(COUNT).fetchone()
     return Repaired(fault, aside, int(rows))
 
@@ -225,15 +225,15 @@ def _put_aside(file: Path, aside: Path) -> None:
     """Move a file aside. The database keeps both names until the new one replaces it, so that one always exists."""
     if not file.exists():
         return
-    kept = aside / file.name
-    if kept.exists() and kept.samefile(file):
+    retained = aside / file.name
+    if retained.exists() and retained.samefile(file):
         return
-    while kept.exists():
-        kept = kept.with_name(kept.name + "+")
+    while retained.exists():
+        retained = retained.with_name(retained.name + "+")
     if file.name.endswith(SIDES):
-        file.replace(kept)
+        file.replace(retained)
         return
     try:
-        kept.hardlink_to(file)
+        retained.hardlink_to(file)
     except OSError:
-        file.replace(kept)
+        file.replace(retained)

@@ -14,7 +14,7 @@ from plexsync.rules.job import Kind
 from plexsync.rules.origin import KnownScene, SceneOrigin, scene_origin
 from plexsync.rules.records import Called
 from plexsync.rules.scene import Scene
-from plexsync.rules.sorting import BY_NUMBER, ScenePlace, Sort, compared
+from plexsync.rules.sorting import BY_NUMBER, ScenePlace, Sort, sort_key
 from plexsync.rules.text import caseless
 from plexsync.store.connection import Table, clean
 from plexsync.store.documents import file_pairs, files_text
@@ -90,7 +90,7 @@ class ReadOnlySceneNames(Table):
         rows = self._db.rows(CALLED, {"scenes": list(scenes)})
         return {scene: Called(title, path) for scene, title, path in rows if title or path}
 
-    def known(self, scenes: Iterable[int]) -> dict[int, KnownScene]:
+    def known_scenes(self, scenes: Iterable[int]) -> dict[int, KnownScene]:
         """Return those of these scenes whose origin is known."""
         rows = self._db.rows(KNOWN, {"scenes": list(scenes)})
         return {
@@ -113,7 +113,7 @@ class ReadOnlySceneNames(Table):
     def by_title(self, sort: Sort, *, limit: int, after: ScenePlace | None = None) -> list[ScenePlace]:
         """Return up to `limit` scenes that have a name after a place, by title; without a title, by the path."""
         rows = self._db.rows(in_order(sort), {"limit": limit, **bounds(sort, after)})
-        return [ScenePlace(compared(name), scene) for name, scene, *_ in rows]
+        return [ScenePlace(sort_key(name), scene) for name, scene, *_ in rows]
 
     def search(self, text: str, *, limit: int, after: int = 0) -> list[int]:
         """Return up to `limit` scenes above `after` whose title or path contains the text in any case, by number."""
@@ -129,7 +129,7 @@ class ReadOnlySceneNames(Table):
         while len(places) < limit:
             rows = self._db.rows(sql, {"pattern": _pattern(text), "limit": size, **bounds(sort, after)})
             for name, scene, title, path in rows:
-                after = ScenePlace(compared(name), scene)
+                after = ScenePlace(sort_key(name), scene)
                 if wanted in caseless(title) or wanted in caseless(path):
                     places.append(after)
             if len(rows) < size:
@@ -146,24 +146,24 @@ class SceneNames(ReadOnlySceneNames):
 
         Writes only what has changed. The known origin of an ignored scene stays.
         """
-        fresh = {scene.id: _shown(scene) for scene in scenes}
+        fresh = {scene.id: _stored_values(scene) for scene in scenes}
         stored: dict[int, tuple[str, ...]] = {}
         for scene, *values, created_at, files, ignored in self._db.rows(KNOWN, {"scenes": list(fresh)}):
             stored[scene] = (*values, created_at, files)
             if ignored and created_at:
                 fresh[scene] = (*fresh[scene][:3], created_at, files)
-        changed = {scene: shown for scene, shown in fresh.items() if stored.get(scene, NOTHING) != shown}
+        changed = {scene: visible for scene, visible in fresh.items() if stored.get(scene, NOTHING) != visible}
         names = ("things", "title", "path", "created_at", "files")
         saved = [
-            {"scene": scene, **dict(zip(names, shown, strict=True))}
-            for scene, shown in changed.items()
-            if shown != NOTHING
+            {"scene": scene, **dict(zip(names, visible, strict=True))}
+            for scene, visible in changed.items()
+            if visible != NOTHING
         ]
         self._db.execute_many(SAVE, saved)
-        self._db.execute_many(FORGET, [{"scene": scene} for scene, shown in changed.items() if shown == NOTHING])
+        self._db.execute_many(FORGET, [{"scene": scene} for scene, visible in changed.items() if visible == NOTHING])
 
 
-def _shown(scene: Scene) -> tuple[str, ...]:
+def _stored_values(scene: Scene) -> tuple[str, ...]:
     """Return the stored values of a scene: (things, title, path, created_at, files)."""
     references = "".join(f" {kind}:{id}" for kind, id in sorted(scene.references))
     path = scene.files[0].path if scene.files else ""

@@ -32,7 +32,7 @@ class Ids:
         By title, scenes without any name are left out.
         """
         if sort.column == TITLE:
-            return self._titled(*(("<", ">", " desc") if sort.down else (">", "<", "")))
+            return self._title_query(*(("<", ">", " desc") if sort.down else (">", "<", "")))
         return f"{self._between} order by {self.column}{' desc' if sort.down else ''} limit :limit"
 
     @property
@@ -46,7 +46,7 @@ class Ids:
         jobless = f" and not exists ({_JOB.format(id=self.column)})" if self.jobless else ""
         return f"{self.sql} and {self.column} > :low and {self.column} <= :high{jobless}"
 
-    def _titled(self, behind: str, before: str, way: str) -> str:
+    def _title_query(self, behind: str, before: str, way: str) -> str:
         # A job is looked for last, and only for what is on the page.
         join, jobless = (_JOIN_JOB, " and job.id is null") if self.jobless else ("", "")
         return f"""

@@ -11,7 +11,7 @@ from pathlib import Path
 from plexsync.rules.errors import SyncError
 from plexsync.store.address import StoreAddress
 from plexsync.store.connection import Connection, Row, Values
-from plexsync.store.db import BUSY_SECONDS, MOUNTS, connect, translated
+from plexsync.store.db import BUSY_SECONDS, MOUNTS, connect, translate_error
 
 # A log above this many bytes is truncated, if its readers finish within the milliseconds of WAIT_BRIEFLY.
 LONG_LOG = 6 * 2**20
@@ -119,9 +119,9 @@ class SqliteFile:
         keeps = threading.current_thread() is self._keeper
         return SqliteConnection(connect(self.path, checkpoints=keeps, mounts=self._mounts))
 
-    def translated(self, error: Exception) -> SyncError:
+    def translate(self, error: Exception) -> SyncError:
         """Return the PlexSync error for one of `errors`."""
-        return translated(error, self.path)
+        return translate_error(error, self.path)
 
     def after_commit(self, connection: Connection) -> bool:
         """Truncate a log that has grown long, which happens while there is always a reader or a writer.

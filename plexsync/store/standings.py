@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plexsync.rules.records import Stood
-from plexsync.rules.sorting import BY_NUMBER, ScenePlace, Sort, compared
+from plexsync.rules.sorting import BY_NUMBER, ScenePlace, Sort, sort_key
 from plexsync.rules.status_words import STATUSES, SceneStatus, kept_in, status_of
 from plexsync.rules.taken_back import TakenBack
 from plexsync.store.connection import Table
@@ -119,11 +119,11 @@ class ReadOnlyStandings(Table):
         """Count the scenes above `after`, up to `upto`, that have one and are not among `present`."""
         return int(self._db.value(COUNT_MISSING, {"scenes": list(present), "after": after, "upto": upto}))
 
-    def compared(self, word: str, *, limit: int, after: int = 0) -> list[int]:
+    def list_compared(self, word: str, *, limit: int, after: int = 0) -> list[int]:
         """Return up to `limit` scenes above `after` that stood so in the last comparison that saw them, by number."""
         return [id for (id,) in self._db.rows(LIST, {"word": word, "limit": limit, "after": after})]
 
-    def kept(self, *, limit: int, after: int = 0) -> list[int]:
+    def list_kept(self, *, limit: int, after: int = 0) -> list[int]:
         """Return up to `limit` scenes above `after` of which Plex keeps fields, without those decided about, by number."""
         return [id for (id,) in self._db.rows(LIST_KEPT, {"limit": limit, "after": after})]
 
@@ -155,13 +155,13 @@ class ReadOnlyStandings(Table):
         """
         page = _Page(sort, limit, after)
         if status is None:
-            return page.merged([*self._page(ROWS, page), *self._page(STANDINGS, page)])
-        places = page.merged(
+            return page.merge([*self._page(ROWS, page), *self._page(STANDINGS, page)])
+        places = page.merge(
             place for rows, chosen in _BY_ROW.get(status, ()) for place in self._page(rows, page, chosen)
         )
         page = replace(page, upto=places[-1] if len(places) == limit else None)
         seen = (place for word in self._words({status}) for place in self._page(SEEN_SO, page, {"word": word}))
-        return page.merged([*places, *seen])
+        return page.merge([*places, *seen])
 
     def nameless(self, status: SceneStatus | None, *, limit: int, after: int = 0) -> list[int]:
         """Return up to `limit` scenes above `after` with this status (None: any) that have no name, by number."""
@@ -176,7 +176,7 @@ class ReadOnlyStandings(Table):
         """Return up to `limit` scenes above `after` without a job that had one of these statuses in the last comparison."""
         page = _Page(BY_NUMBER, limit, ScenePlace("", after))
         words = self._words(set(statuses))
-        places = page.merged(place for word in words for place in self._page(SEEN_SO, page, {"word": word}))
+        places = page.merge(place for word in words for place in self._page(SEEN_SO, page, {"word": word}))
         return [place.id for place in places]
 
     def _words(self, statuses: Collection[SceneStatus]) -> list[str]:
@@ -187,7 +187,7 @@ class ReadOnlyStandings(Table):
         values = {"limit": page.limit, **bounds(page.sort, page.after, page.upto), **chosen}
         rows = self._db.rows(ids.in_order(page.sort), values)
         if page.sort.column == TITLE:
-            return [ScenePlace(compared(name), id) for name, id in rows]
+            return [ScenePlace(sort_key(name), id) for name, id in rows]
         return [ScenePlace("", id) for (id,) in rows]
 
 
@@ -200,7 +200,7 @@ class _Page:
     after: ScenePlace | None
     upto: ScenePlace | None = None
 
-    def merged(self, places: Iterable[ScenePlace]) -> list[ScenePlace]:
+    def merge(self, places: Iterable[ScenePlace]) -> list[ScenePlace]:
         """The page, of places that several statements have found."""
         return sorted(set(places), reverse=self.sort.down)[: self.limit]
 

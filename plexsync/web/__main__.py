@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import TypedDict
 
 from plexsync.app.database_files import dashboard_note
-from plexsync.app.parts import Parts, opened
-from plexsync.rules.dashboard_place import reach_of, written
+from plexsync.app.parts import Parts, open_parts
+from plexsync.rules.dashboard_place import format_note, reach_of
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.store import lock
 from plexsync.store.database import load_tables
@@ -79,7 +79,7 @@ class Presence(threading.Thread):
         super().__init__(name="presence", daemon=True)
         self._parts = parts
         reach = reach_of(host, is_loopback=ipaddress.ip_address(host).is_loopback)
-        self._text = written(url, reach, tuple(sorted(names)))
+        self._text = format_note(url, reach, tuple(sorted(names)))
         self._ended = threading.Event()
         self._lock: lock.Lock | None = None
 
@@ -125,7 +125,7 @@ def main() -> int:
     try:
         switch = Path(request["switch"]) if request["switch"] else None
         names = doors(config)
-        with _taken(handed) as at, closing(EntryDesks(list(_entries(request, at, names.names)))) as entries:
+        with _take_socket(handed) as at, closing(EntryDesks(list(_entries(request, at, names.names)))) as entries:
             entries.open()
             lasting_key = browser_key(Path(request["entries"][0]["folder"])) if config.web_password else key
             app = build(entries, DashboardRules(names, config.web_password, key, lasting_key, switch))
@@ -136,7 +136,7 @@ def main() -> int:
     return 0
 
 
-def _taken(handed: str) -> socket.socket:
+def _take_socket(handed: str) -> socket.socket:
     """The listening socket that the parent process has bound (`plexsync.cli.daemon.listening`)."""
     if sys.platform == "win32":
         return socket.fromshare(base64.b64decode(handed))
@@ -157,7 +157,7 @@ def _desk(entry: EntryRequest, file: Path, presence: Callable[[Parts], Presence]
     servers = tuple(entry["servers"])
     origins = Origins(entry["origin"], file, tuple(entry["warnings"]), entry["plex"], servers)
     with (
-        opened(PlexSyncConfig.model_validate(entry["config"]), Path(entry["folder"])) as parts,
+        open_parts(PlexSyncConfig.model_validate(entry["config"]), Path(entry["folder"])) as parts,
         closing(Desk(parts, origins)) as desk,
         presence(parts),
     ):

@@ -22,17 +22,17 @@ from plexsync.actions.model import (
 )
 from plexsync.actions.table import SENSELESS, TABLE, action_of
 from plexsync.app.parts import Parts
-from plexsync.reports.format import capitalized, sentences
+from plexsync.reports.format import capitalize, sentences
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import COLLECTION, Kind
 from plexsync.rules.moments import milliseconds, moment_typed
 from plexsync.rules.status_words import SceneStatus
 from plexsync.web.context import AWAY, Busy
-from plexsync.web.pages import LARGEST_ID, MOST, Ask, PageNotFound, Wrong, action, page, whole_number
+from plexsync.web.pages import LARGEST_ID, MOST, PageCall, PageNotFound, Wrong, action, page, whole_number
 
 HERE = "/undo"
 # The number of subjects of which a page shows what would be done, and of runs that it lists.
-SHOWN, RUNS = 20, 20
+MOST_LISTED, RUNS = 20, 20
 # Seconds after which a button that is about much stops; pressing it again goes on.
 LONG = 20.0
 # The columns of a preview (`plexsync.actions.model.PreviewRow`); one that is empty everywhere is left out.
@@ -64,13 +64,13 @@ BUTTONS: Mapping[Verb, str] = {
 }
 
 
-def _asked_action(ask: Ask) -> Action:
+def _asked_action(call: PageCall) -> Action:
     """The action in the path. Raises PageNotFound, and Wrong for a pair without sense."""
-    name, subject = str(ask.path.get("verb", "")), str(ask.path.get("subject", ""))
+    name, subject = str(call.path.get("verb", "")), str(call.path.get("subject", ""))
     if subject not in list(SubjectKind):
         raise PageNotFound
     kind = SubjectKind(subject)
-    verb = API_NAMES.get((kind, name)) if ask.here.startswith("/api/") else None
+    verb = API_NAMES.get((kind, name)) if call.here.startswith("/api/") else None
     if verb is None and name not in list(Verb):
         raise PageNotFound
     pair = (verb or Verb(name), kind)
@@ -79,7 +79,7 @@ def _asked_action(ask: Ask) -> Action:
     try:
         return action_of(*pair)
     except Unfit as error:
-        raise Wrong(str(error) if ask.here.startswith("/api/") else f"{capitalized(str(error))}.") from None
+        raise Wrong(str(error) if call.here.startswith("/api/") else f"{capitalize(str(error))}.") from None
 
 
 def _selection(
@@ -107,16 +107,16 @@ def _selection(
     return Selection(ids, every or by_library, moment, number, library, fields)
 
 
-def carry_out(ask: Ask, action: Action, selection: Selection) -> ActionResult:
+def carry_out(call: PageCall, action: Action, selection: Selection) -> ActionResult:
     """Do it. Raises Wrong, NotPossible, NeighbourError and Busy."""
-    parts = ask.parts
+    parts = call.parts
     if refusal := action.refusal(parts):
         raise Wrong(refusal)
     try:
         if not action.asks_stash:
             result = action.carry_out(ActionRequest(parts, action.select(parts, selection), selection))
         else:
-            with ask.desk.looking(at_once=True) as parts:
+            with call.desk.looking(at_once=True) as parts:
                 ends = parts.clock.monotonic() + LONG
                 ids = action.select(parts, selection)
                 asked = ActionRequest(parts, ids, selection, stopping=lambda: parts.clock.monotonic() > ends)
@@ -129,25 +129,25 @@ def carry_out(ask: Ask, action: Action, selection: Selection) -> ActionResult:
 # --- for programs ----------------------------------------------------------------------------------------------------
 
 
-def program(ask: Ask, body: Mapping[str, object]) -> tuple[Mapping[str, object], int]:
+def program(call: PageCall, body: Mapping[str, object]) -> tuple[Mapping[str, object], int]:
     """As the command of this action with --yes and --json."""
-    return _program(ask, _asked_action(ask), body)
+    return _program(call, _asked_action(call), body)
 
 
-def decision(subject: SubjectKind) -> Callable[[Ask, Mapping[str, object]], tuple[Mapping[str, object], int]]:
+def decision(subject: SubjectKind) -> Callable[[PageCall, Mapping[str, object]], tuple[Mapping[str, object], int]]:
     """A decision about what was edited in Plex, which the body names."""
 
-    def decided(ask: Ask, body: Mapping[str, object]) -> tuple[Mapping[str, object], int]:
+    def decided(call: PageCall, body: Mapping[str, object]) -> tuple[Mapping[str, object], int]:
         name = body.get("decision")
         if name not in (Verb.KEEP, Verb.TAKE, Verb.UNKEEP):
             raise Wrong("decision must be one of keep, take, unkeep")
         rest = {key: value for key, value in body.items() if key != "decision"}
-        return _program(ask, action_of(Verb(str(name)), subject), rest)
+        return _program(call, action_of(Verb(str(name)), subject), rest)
 
     return decided
 
 
-def _program(ask: Ask, chosen: Action, body: Mapping[str, object]) -> tuple[Mapping[str, object], int]:
+def _program(call: PageCall, chosen: Action, body: Mapping[str, object]) -> tuple[Mapping[str, object], int]:
     kind, part_word = chosen.subject, "parts" if chosen.subject is SubjectKind.COLLECTIONS else "fields"
     if unknown := body.keys() - {kind.numbered, *SELECTORS, part_word}:
         raise Wrong(
@@ -160,65 +160,65 @@ def _program(ask: Ask, chosen: Action, body: Mapping[str, object]) -> tuple[Mapp
     if not isinstance(fields, list) or not all(isinstance(name, str) for name in fields):
         raise Wrong(f"{part_word} must be a list of names")
     selectors = {name: body[name] for name in SELECTORS if name in body}
-    selection = _selection(ask.parts, kind, tuple(dict.fromkeys(numbers)), selectors, tuple(fields))
+    selection = _selection(call.parts, kind, tuple(dict.fromkeys(numbers)), selectors, tuple(fields))
     try:
-        result = carry_out(ask, chosen, selection)
+        result = carry_out(call, chosen, selection)
     except NotPossible as error:
         return {"error": str(error)}, 409
     if result.jobs:
-        ask.desk.ask_servers()
+        call.desk.ask_servers()
     return result.facts, 200
 
 
 # --- in the browser --------------------------------------------------------------------------------------------------
 
 
-def _of_form(ask: Ask, values: Mapping[str, str]) -> tuple[Action, Selection]:
-    chosen = _asked_action(ask)
+def _of_form(call: PageCall, values: Mapping[str, str]) -> tuple[Action, Selection]:
+    chosen = _asked_action(call)
     id = whole_number(values["pick"], least=1) if values.get("pick") else 0
     if id is None:
         raise PageNotFound
     selectors = {name: values[name] for name in SELECTORS if values.get(name)}
     field = values.get("field", "")
     fields = (field,) if field else ()
-    return chosen, _selection(ask.parts, chosen.subject, (id,) if id else (), selectors, fields)
+    return chosen, _selection(call.parts, chosen.subject, (id,) if id else (), selectors, fields)
 
 
-def confirm(ask: Ask) -> Response:
+def confirm(call: PageCall) -> Response:
     """What the action would do, and the button that does it."""
-    chosen, selection = _of_form(ask, ask.query)
-    shown: list[SubjectPreview] = []
-    count, question, away, refusal = 0, "", "", chosen.refusal(ask.parts)
+    chosen, selection = _of_form(call, call.query)
+    visible: list[SubjectPreview] = []
+    count, question, away, refusal = 0, "", "", chosen.refusal(call.parts)
     try:
-        with ask.desk.looking() as parts:
+        with call.desk.looking() as parts:
             ids = [] if refusal else chosen.select(parts, selection)
             count, question = len(ids), chosen.question(ActionRequest(parts, ids, selection))
             if ids:
                 # Of a library, the first of all libraries may be others.
-                first = ids[:MOST] if selection.library else ids[:SHOWN]
-                shown = list(islice(chosen.preview(ActionRequest(parts, first, selection)), SHOWN))
+                first = ids[:MOST] if selection.library else ids[:MOST_LISTED]
+                visible = list(islice(chosen.preview(ActionRequest(parts, first, selection)), MOST_LISTED))
     except AWAY as error:
         away = str(error)
     except (NotPossible, Unfit) as error:
         raise Wrong(str(error)) from None
     names = ("pick", *SELECTORS, "field")
-    rows = [row for subject in shown for row in subject.changes]
-    return ask.show(
+    rows = [row for subject in visible for row in subject.changes]
+    return call.show(
         "action.html",
         count=count,
         columns=[place for place, name in enumerate(COLUMNS) if any(getattr(row, name) for row in rows)],
         names=COLUMNS,
-        question=question or f"{capitalized(chosen.verb)} {chosen.subject}",
+        question=question or f"{capitalize(chosen.verb)} {chosen.subject}",
         lead=LEADS.get(chosen.verb, ""),
         heads=chosen.heads,
-        shown=[subject for subject in shown if subject.changes or subject.error],
-        more=0 if selection.library else max(0, count - SHOWN),
+        shown=[subject for subject in visible if subject.changes or subject.error],
+        more=0 if selection.library else max(0, count - MOST_LISTED),
         subject=chosen.subject,
         away=away,
         refusal=refusal,
-        path=ask.here,
+        path=call.here,
         label=BUTTONS[chosen.verb],
-        values={name: ask.query[name] for name in names if ask.query.get(name)},
+        values={name: call.query[name] for name in names if call.query.get(name)},
         back=_back(chosen, selection),
     )
 
@@ -230,34 +230,34 @@ def _back(chosen: Action, selection: Selection) -> str:
     return f"/{chosen.subject.numbered}/{selection.ids[0]}"
 
 
-def press(ask: Ask) -> Response:
+def press(call: PageCall) -> Response:
     """Do it, and show what came of it."""
-    chosen, selection = _of_form(ask, ask.form)
+    chosen, selection = _of_form(call, call.form)
     back = _back(chosen, selection)
     try:
-        result = carry_out(ask, chosen, selection)
+        result = carry_out(call, chosen, selection)
     except Busy as busy:
-        return ask.to(back, str(busy), well=False)
+        return call.to(back, str(busy), well=False)
     except (NotPossible, NeighbourError, Wrong) as error:
-        return ask.to(back, f"Nothing was changed: {error}", well=False)
+        return call.to(back, f"Nothing was changed: {error}", well=False)
     lines = [result.line] if result.jobs or result.count or not result.complaints else []
     if result.jobs:
-        closed = ask.desk.ask_servers()
-        works = ask.parts.someone_works()
+        closed = call.desk.ask_servers()
+        works = call.parts.someone_works()
         hint = "the worker takes it at once" if works else "no worker is running: start plexsync serve"
         lines[0] += f"; {closed or hint}"
-    return ask.to(back, sentences(*lines, *result.complaints), well=not result.is_failed)
+    return call.to(back, sentences(*lines, *result.complaints), well=not result.is_failed)
 
 
-def runs(ask: Ask) -> Response:
+def runs(call: PageCall) -> Response:
     """The latest runs, each with a button that takes it back; and buttons for everything."""
     flows = {SubjectKind.SCENES: Kind.SCENE, SubjectKind.COLLECTIONS: COLLECTION}
-    with ask.reading() as db:
+    with call.reading() as db:
         latest = [(kind, run) for kind, flow in flows.items() for run in db.pushes.of_flow(flow).runs()[:RUNS]]
-        undone = len(db.memories.marks()) + ask.desk.facts()["scenes"][SceneStatus.SKIPPED]["count"]
+        undone = len(db.memories.marks()) + call.desk.facts()["scenes"][SceneStatus.SKIPPED]["count"]
         imports = db.imports.runs()
     latest.sort(key=lambda entry: entry[1].end, reverse=True)
-    return ask.show("undo.html", runs=latest[:RUNS], undone=undone, imports=imports[-RUNS:][::-1], link=_link)
+    return call.show("undo.html", runs=latest[:RUNS], undone=undone, imports=imports[-RUNS:][::-1], link=_link)
 
 
 def _link(verb: str, kind: str, **values: object) -> str:

@@ -36,7 +36,7 @@ def named_in(path: str) -> str:
     return match[1] if match else ""
 
 
-def placed(scope: Scope, names: Iterable[str]) -> Scope:
+def place_scope(scope: Scope, names: Iterable[str]) -> Scope:
     """The request's scope without the prefix of one of these servers, and with its name in `plexsync.plex`.
 
     A prefix with another name stays: no page has such a path.
@@ -80,7 +80,7 @@ class ServerLinks:
 
     def _in_stash(self, path: str) -> str:
         config = self.parts.config
-        return f"{config.stash_web_url or reached(config.stash_url, self.host)}{path}"
+        return f"{config.stash_web_url or reachable(config.stash_url, self.host)}{path}"
 
     def item(self, key: str) -> str:
         """The page of an item in Plex; '' while no Plex server is known."""
@@ -101,7 +101,7 @@ class ServerLinks:
         return [ItemLink(key, link, places.library(sections.get(key, ""))) for key, link in links if link]
 
 
-def reached(url: str, host: str) -> str:
+def reachable(url: str, host: str) -> str:
     """The address, with `host` in the place of localhost, which is the machine of PlexSync and not of the browser."""
     parts = urlsplit(url)
     if (parts.hostname or "") not in LOOPBACK or not host or host in LOOPBACK:

@@ -26,7 +26,7 @@ from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.format import stamp
 from plexsync.reports.named_scenes import ignored_facts, queued_facts
 from plexsync.reports.outages import MOST_DAYS, report
-from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, written
+from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, row_key
 from plexsync.reports.scenes import facts_of, named_like, scene_row, stand_so
 from plexsync.reports.settings import setting_facts
 from plexsync.reports.shapes.outages import OutageReport
@@ -51,7 +51,17 @@ from plexsync.web.background_tasks import BackgroundTask
 from plexsync.web.fix_pages import choice_named
 from plexsync.web.fix_pages import report as fix_report
 from plexsync.web.overview_pages import LATEST
-from plexsync.web.pages import LARGEST_ID, MOST, Ask, PageNotFound, Wrong, asked, later, scene_numbers, whole_number
+from plexsync.web.pages import (
+    LARGEST_ID,
+    MOST,
+    PageCall,
+    PageNotFound,
+    Wrong,
+    later,
+    read_request,
+    scene_numbers,
+    whole_number,
+)
 
 FEW = 100
 Facts = Mapping[str, object]
@@ -63,19 +73,19 @@ Body = Mapping[str, object]
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def status(ask: Ask) -> StatusFacts:
+def status(call: PageCall) -> StatusFacts:
     """As `plexsync status --json`."""
-    return ask.desk.facts()
+    return call.desk.facts()
 
 
-def need(ask: Ask) -> NeedList:
+def need(call: PageCall) -> NeedList:
     """What needs you, and what resolves itself."""
-    return {"needs": [need_facts(entry) for entry in needs(ask.parts, ask.desk.facts())]}
+    return {"needs": [need_facts(entry) for entry in needs(call.parts, call.desk.facts())]}
 
 
-def latest(ask: Ask) -> LatestFacts:
+def latest(call: PageCall) -> LatestFacts:
     """The last pushes and the last failed attempts."""
-    with ask.reading() as db:
+    with call.reading() as db:
         pushes: list[ScenePush] = [
             {"scene": scene, **push_facts([push])[0]} for scene, push in db.pushes.latest(LATEST)
         ]
@@ -85,64 +95,64 @@ def latest(ask: Ask) -> LatestFacts:
     return {"pushes": pushes, "troubles": troubles}
 
 
-def scenes(ask: Ask) -> SceneList:
+def scenes(call: PageCall) -> SceneList:
     """A page of scenes: those with a status, or those with a text in title or path."""
-    stands, text = ask.query.get("stands", "").replace(" ", "_"), ask.query.get("q", "")
+    stands, text = call.query.get("stands", "").replace(" ", "_"), call.query.get("q", "")
     statuses = [status for status in STATUSES if status.value == stands]
     if stands and not statuses:
         raise Wrong(f"stands must be one of {', '.join(STATUSES)}")
     if stands and text:
         raise Wrong("either stands or q")
-    after, limit = _whole(ask, "after", 0, LARGEST_ID), _whole(ask, "limit", FEW, MOST)
-    with ask.reading() as db:
+    after, limit = _whole(call, "after", 0, LARGEST_ID), _whole(call, "limit", FEW, MOST)
+    with call.reading() as db:
         page = {"after": after, "limit": limit}
         listed = named_like(db, text, **page) if text else stand_so(db, statuses, **page)
-        rows = [scene_row(row) for row in facts_of(db, listed.ids, ask.parts.picture_names)]
+        rows = [scene_row(row) for row in facts_of(db, listed.ids, call.parts.picture_names)]
     return {"scenes": rows, "after": listed.after}
 
 
-def scene(ask: Ask) -> SceneReport:
+def scene(call: PageCall) -> SceneReport:
     """As `plexsync status SCENE --json`."""
-    id = ask.number("id")
-    with ask.reading() as db:
-        (facts,) = facts_of(db, [id], ask.parts.picture_names)
+    id = call.number("id")
+    with call.reading() as db:
+        (facts,) = facts_of(db, [id], call.parts.picture_names)
         if facts["stands"] == SceneStatus.UNKNOWN:
             raise PageNotFound
         return {**scene_row(facts), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
 
 
-def explained(ask: Ask) -> ExplainFacts | tuple[UnreadFacts, int]:
+def explain_scene(call: PageCall) -> ExplainFacts | tuple[UnreadFacts, int]:
     """As `plexsync explain SCENE --json`: asks both servers."""
-    id = ask.number("id")
+    id = call.number("id")
     try:
-        with ask.desk.looking() as parts:
-            explanation = explain(parts.looker, id)
+        with call.desk.looking() as parts:
+            explanation = explain(parts.inspector, id)
     except NeighbourError as error:
-        with ask.reading() as db:
-            return {**known_facts(db, id, watch_rules(ask.parts.config)), "error": str(error)}, 503
-    return explain_facts(ask.parts, explanation)
+        with call.reading() as db:
+            return {**known_facts(db, id, watch_rules(call.parts.config)), "error": str(error)}, 503
+    return explain_facts(call.parts, explanation)
 
 
-def history(ask: Ask) -> HistoryFacts:
+def history(call: PageCall) -> HistoryFacts:
     """As `plexsync history SCENE --json`."""
-    id, limit = ask.number("id"), _whole(ask, "limit", FEW, MOST)
-    with ask.reading() as db:
+    id, limit = call.number("id"), _whole(call, "limit", FEW, MOST)
+    with call.reading() as db:
         past = past_of(db, Kind.SCENE, id)
     entries = [past_facts(entry) for entry in past[:limit]]
     return {"kind": "scene", "id": id, "entries": entries, "total": len(past)}
 
 
-def given_up(ask: Ask) -> LetterPage:
+def given_up(call: PageCall) -> LetterPage:
     """As `plexsync dlq list --json`, with a page of the rows in the format of `dlq export`."""
-    cause, limit = ask.query.get("cause", ""), _whole(ask, "limit", FEW, MOST)
-    after = _key(ask.query["after"]) if "after" in ask.query else None
-    with ask.reading() as db:
+    cause, limit = call.query.get("cause", ""), _whole(call, "limit", FEW, MOST)
+    after = _key(call.query["after"]) if "after" in call.query else None
+    with call.reading() as db:
         counts = db.jobs.count_dead()
         by_cause = groups(db, counts, cause or None)
         rows = db.jobs.in_state(State.DEAD, error_class=cause, limit=limit + 1, after=after or ("", 0))
         letters = [letter(db, row) for row in rows[:limit]]
-    more = written(rows[limit - 1].kind, rows[limit - 1].id) if len(rows) > limit else None
-    text = too_many(sum(counts.values()), ask.parts.config.dlq_max)
+    more = row_key(rows[limit - 1].kind, rows[limit - 1].id) if len(rows) > limit else None
+    text = too_many(sum(counts.values()), call.parts.config.dlq_max)
     banner: Banner = {"banner": text} if text else {}
     return {
         "dead": sum(group["count"] for group in by_cause),
@@ -153,150 +163,150 @@ def given_up(ask: Ask) -> LetterPage:
     }
 
 
-def outages(ask: Ask) -> OutageReport:
+def outages(call: PageCall) -> OutageReport:
     """As `plexsync outages --json`."""
-    return report(ask.parts, _whole(ask, "days", 30, MOST_DAYS)).facts()
+    return report(call.parts, _whole(call, "days", 30, MOST_DAYS)).facts()
 
 
-def comparisons(ask: Ask) -> TaskReport:
+def comparisons(call: PageCall) -> TaskReport:
     """The last full comparisons, and the tasks started here."""
-    with ask.reading() as db:
+    with call.reading() as db:
         past = reports(db)
-    errands = ask.desk.errands
-    current = errands.current
+    tasks = call.desk.tasks
+    current = tasks.current
     return {
         "reports": [
             {"began": stamp(entry.began), "ended": stamp(entry.ended), **report_facts(entry)} for entry in past
         ],
-        "current": errand_facts(current) if current else None,
-        "past": [errand_facts(entry) for entry in list(errands.past)],
+        "current": task_facts(current) if current else None,
+        "past": [task_facts(entry) for entry in list(tasks.past)],
     }
 
 
-def errand_facts(errand: BackgroundTask) -> TaskFacts:
+def task_facts(task: BackgroundTask) -> TaskFacts:
     """A task for JSON."""
     return {
-        "name": errand.name,
-        "state": errand.state,
-        "began": stamp(errand.began),
-        "ended": stamp(errand.ended),
-        "done": errand.done,
-        "total": errand.total,
-        "error": errand.why,
-        "found": errand.facts or {},
+        "name": task.name,
+        "state": task.state,
+        "began": stamp(task.began),
+        "ended": stamp(task.ended),
+        "done": task.done,
+        "total": task.total,
+        "error": task.why,
+        "found": task.facts or {},
     }
 
 
-def choices(ask: Ask) -> QuestionList:
+def choices(call: PageCall) -> QuestionList:
     """As `plexsync accept --json`: what you are asked."""
-    return {"asked": questions(ask.parts)}
+    return {"asked": questions(call.parts)}
 
 
-def settings(ask: Ask) -> SettingList:
+def settings(call: PageCall) -> SettingList:
     """Every setting with its source; secrets as three stars."""
-    return {"settings": setting_facts(ask.parts.config, ask.desk.origins.by_name)}
+    return {"settings": setting_facts(call.parts.config, call.desk.origins.by_name)}
 
 
 # --- actions ---------------------------------------------------------------------------------------------------------
 
 
-def sync(ask: Ask, body: Body) -> Answer:
+def sync(call: PageCall, body: Body) -> Answer:
     """As `plexsync sync SCENE... --json` or `sync --all`; the first write needs your approval."""
-    parts = ask.parts
+    parts = call.parts
     if body.get("all") is True:
         _only(body, "all", "agreed")
         if body.get("agreed") is not True and waits_for_yes(parts):
             question = asked_settings(parts)
             reason = f"{question.text}: {SETTINGS_WAIT}" if question else UNAPPROVED
             raise Wrong(f'{reason}. Here: {{"all": true, "agreed": true}}')
-        return _begun(ask, "sync all")
+        return _start_task(call, "sync all")
     _only(body, "scenes")
     named = named_scenes(parts, scene_numbers(body))
     wanted = want_scenes(parts.store, named.syncable, Why.USER, parts.clock)
-    ask.desk.ask_servers()
+    call.desk.ask_servers()
     return queued_facts(named, wanted)
 
 
-def reconcile(ask: Ask, body: Body) -> Answer:
+def reconcile(call: PageCall, body: Body) -> Answer:
     """As `plexsync reconcile`, `reconcile --anew` or `reconcile --quick`: starts it and returns at once."""
     _only(body, "anew", "quick")
     if body.get("anew") is True and body.get("quick") is True:
         raise Wrong("either anew or quick")
-    return _begun(
-        ask, "look" if body.get("quick") is True else "compare anew" if body.get("anew") is True else "compare"
+    return _start_task(
+        call, "look" if body.get("quick") is True else "compare anew" if body.get("anew") is True else "compare"
     )
 
 
-def preview(ask: Ask, body: Body) -> Answer:
+def preview(call: PageCall, body: Body) -> Answer:
     """As `plexsync sync --all --dry-run`: starts it and returns at once."""
     _only(body)
-    return _begun(ask, "preview")
+    return _start_task(call, "preview")
 
 
-def stop(ask: Ask, body: Body) -> Answer:
+def stop(call: PageCall, body: Body) -> Answer:
     """Stop the running task, if it can be stopped."""
     _only(body)
-    return {"stopped": ask.desk.errands.stop()}
+    return {"stopped": call.desk.tasks.stop()}
 
 
-def retry(ask: Ask, body: Body) -> Answer:
+def retry(call: PageCall, body: Body) -> Answer:
     """As `plexsync dlq retry`."""
-    moved = _moved(ask, body, "retried", dead_letters.retry, retry_all)
-    ask.desk.ask_servers()
+    moved = _move_letters(call, body, "retried", dead_letters.retry, retry_all)
+    call.desk.ask_servers()
     return moved
 
 
-def drop(ask: Ask, body: Body) -> Answer:
+def drop(call: PageCall, body: Body) -> Answer:
     """As `plexsync dlq drop --yes`."""
-    return _moved(ask, body, "dropped", dead_letters.drop, dead_letters.drop_all)
+    return _move_letters(call, body, "dropped", dead_letters.drop, dead_letters.drop_all)
 
 
-def ignore(ask: Ask, body: Body) -> Answer:
+def ignore(call: PageCall, body: Body) -> Answer:
     """As `plexsync ignore SCENE --json`."""
     _only(body)
-    parts = ask.parts
-    named = named_scenes(parts, [ask.number("id")])
+    parts = call.parts
+    named = named_scenes(parts, [call.number("id")])
     return ignored_facts(named, len(ignore_scenes(parts.store, named.existing, parts.clock)))
 
 
-def unignore(ask: Ask, body: Body) -> Answer:
+def unignore(call: PageCall, body: Body) -> Answer:
     """As `plexsync unignore SCENE --json`."""
     _only(body)
-    parts = ask.parts
-    return {"unignored": len(unignore_scenes(parts.store, [ask.number("id")], parts.clock))}
+    parts = call.parts
+    return {"unignored": len(unignore_scenes(parts.store, [call.number("id")], parts.clock))}
 
 
-def redo(ask: Ask, body: Body) -> Answer:
+def redo(call: PageCall, body: Body) -> Answer:
     """As `plexsync redo SCENE --json`."""
     _only(body)
-    result = REDO.carry_out(ActionRequest(ask.parts, (), Selection((ask.number("id"),))))
-    ask.desk.ask_servers()
+    result = REDO.carry_out(ActionRequest(call.parts, (), Selection((call.number("id"),))))
+    call.desk.ask_servers()
     return result.facts
 
 
-def accept(ask: Ask, body: Body) -> Answer:
+def accept(call: PageCall, body: Body) -> Answer:
     """As `plexsync accept CHOICE --json`."""
     _only(body, "choice", "no")
     choice, declined = choice_named(str(body.get("choice", ""))), body.get("no") is True
     if declined and choice is not Choice.OLD_LISTS:
         raise Wrong(f"no goes with {Choice.OLD_LISTS} alone")
-    with ask.desk.looking() as parts:
+    with call.desk.looking() as parts:
         if not (answer_lists(parts, take=False) if declined else accept_choice(parts, choice)):
             return {"error": f"nothing waits for {choice}", "asked": questions(parts)}, 409
     return {"declined" if declined else "accepted": choice}
 
 
-def _begun(ask: Ask, name: str) -> Answer:
-    if not ask.desk.errands.start(name):
-        current = ask.desk.errands.current
-        return {"error": "something else is under way", "current": errand_facts(current) if current else None}, 409
+def _start_task(call: PageCall, name: str) -> Answer:
+    if not call.desk.tasks.start(name):
+        current = call.desk.tasks.current
+        return {"error": "something else is under way", "current": task_facts(current) if current else None}, 409
     return {"begun": name}, 202
 
 
-def _moved(
-    ask: Ask, body: Body, verb: str, some: Callable[..., dead_letters.Moved], every: Callable[..., int]
+def _move_letters(
+    call: PageCall, body: Body, verb: str, some: Callable[..., dead_letters.Moved], every: Callable[..., int]
 ) -> Answer:
-    parts = ask.parts
+    parts = call.parts
     _only(body, "scenes", "cause", "all")
     if len(body) != 1:
         raise Wrong('say which: {"scenes": [7, "tag:12"]}, {"cause": "refused"} or {"all": true}')
@@ -305,7 +315,7 @@ def _moved(
         if not isinstance(keys, list) or len(keys) > MOST:
             raise Wrong(f"scenes must be a list of at most {MOST} keys")
         count, missed = some(parts.store, parts.clock, [_key(str(key)) for key in keys])
-        return {verb: count, **({"not_dead": [written(*key) for key in missed]} if missed else {})}
+        return {verb: count, **({"not_dead": [row_key(*key) for key in missed]} if missed else {})}
     cause = body.get("cause", "")
     if "cause" in body and not (isinstance(cause, str) and cause):
         raise Wrong("cause must be a text such as refused")
@@ -317,8 +327,8 @@ def _moved(
 # --- parsing requests ------------------------------------------------------------------------------------------------
 
 
-def _whole(ask: Ask, name: str, usual: int, most: int) -> int:
-    number = whole_number(ask.query.get(name, str(usual)), least=0 if name == "after" else 1, most=most)
+def _whole(call: PageCall, name: str, usual: int, most: int) -> int:
+    number = whole_number(call.query.get(name, str(usual)), least=0 if name == "after" else 1, most=most)
     if number is None:
         raise Wrong(f"{name} must be a whole number up to {most}")
     return number
@@ -345,23 +355,23 @@ def _read(content: bytes) -> Body:
     return body
 
 
-def _get(path: str, handler: Callable[[Ask], Answer]) -> Route:
+def _get(path: str, handler: Callable[[PageCall], Answer]) -> Route:
     async def endpoint(request: Request) -> Response:
-        ask = asked(request, {})
-        return _answered(await ask.desk.run(lambda: handler(ask)))
+        call = read_request(request, {})
+        return _to_response(await call.desk.run(lambda: handler(call)))
 
     return Route(f"/api/{path}", endpoint, methods=["GET"])
 
 
-def _post(path: str, handler: Callable[[Ask, Body], Answer]) -> Route:
+def _post(path: str, handler: Callable[[PageCall, Body], Answer]) -> Route:
     async def endpoint(request: Request) -> Response:
-        ask, body = asked(request, {}), _read(await request.body())
-        return _answered(await ask.desk.act(lambda: handler(ask, body)))
+        call, body = read_request(request, {}), _read(await request.body())
+        return _to_response(await call.desk.act(lambda: handler(call, body)))
 
     return Route(f"/api/{path}", endpoint, methods=["POST"])
 
 
-def _answered(answer: Answer) -> Response:
+def _to_response(answer: Answer) -> Response:
     facts, code = answer if isinstance(answer, tuple) else (answer, 200)
     return JSONResponse(facts, code, later(code))
 
@@ -369,15 +379,15 @@ def _answered(answer: Answer) -> Response:
 routes = [
     _get("status", status),
     _get("needs", need),
-    _get("fix", lambda ask: fix_report(ask, _whole(ask, "limit", FEW, MOST))),
-    _get("drift", lambda ask: drift_pages.read(ask, _whole(ask, "limit", FEW, MOST))),
-    _get("collections", lambda ask: collection_pages.read(ask, _whole(ask, "limit", FEW, MOST))),
+    _get("fix", lambda call: fix_report(call, _whole(call, "limit", FEW, MOST))),
+    _get("drift", lambda call: drift_pages.read(call, _whole(call, "limit", FEW, MOST))),
+    _get("collections", lambda call: collection_pages.read(call, _whole(call, "limit", FEW, MOST))),
     _get("collections/{id}", collection_pages.report),
-    _get("review", lambda ask: review_pages.read(ask, _whole(ask, "limit", FEW, MOST))),
+    _get("review", lambda call: review_pages.read(call, _whole(call, "limit", FEW, MOST))),
     _get("latest", latest),
     _get("scenes", scenes),
     _get("scenes/{id}", scene),
-    _get("scenes/{id}/explain", explained),
+    _get("scenes/{id}/explain", explain_scene),
     _get("scenes/{id}/history", history),
     _get("dead", given_up),
     _get("outages", outages),

@@ -40,7 +40,7 @@ from plexsync.web.addresses import named_in
 from plexsync.web.context import Busy
 from plexsync.web.entry_desks import DatabaseAway, EntryDesks, UnknownPlex
 from plexsync.web.guard import FAULT, FAULT_TOLD, Doors, Guard
-from plexsync.web.pages import HERE, PageNotFound, Wrong, asked, entry_of, later
+from plexsync.web.pages import HERE, PageNotFound, Wrong, entry_of, later, read_request
 from plexsync.web.sessions import Sessions
 from validation.redact import one_line
 
@@ -130,7 +130,7 @@ def _fell(watching: asyncio.Task[None]) -> None:
         log.error("open pages learn of nothing any more, by a fault of PlexSync", exc_info=error)
 
 
-def _told(
+def _error_page(
     request: Request, status: int, text: str, *, more: str = "", hint: str = "", is_lost: bool = False
 ) -> Response:
     """An error page with this text and what explains it; for programs, JSON.
@@ -141,8 +141,8 @@ def _told(
     if request.url.path.startswith("/api/") or "plexsync.session" not in request.scope:
         return JSONResponse({"error": f"{text}: {more}" if more else text}, status, headers)
     # What failed may be the status itself, so nothing is counted for this page.
-    shown = {"text": text, "more": more, "hint": hint, "needing": lambda: 0, "is_lost": is_lost}
-    response = asked(request, {}).show("told.html", status=status, **shown)
+    visible = {"text": text, "more": more, "hint": hint, "needing": lambda: 0, "is_lost": is_lost}
+    response = read_request(request, {}).show("told.html", status=status, **visible)
     response.headers.update(headers)
     return response
 
@@ -153,29 +153,29 @@ def _failed(request: Request, error: Exception) -> Response:
         case PageNotFound() | HTTPException(status_code=404):
             entries: EntryDesks = request.app.state.entries
             is_lost = bool(entries.are_several and named_in(request.url.path))
-            return _told(request, 404, entries.unknown if is_lost else "There is no such page.", is_lost=is_lost)
+            return _error_page(request, 404, entries.unknown if is_lost else "There is no such page.", is_lost=is_lost)
         case HTTPException():
-            response = _told(request, error.status_code, error.detail)
+            response = _error_page(request, error.status_code, error.detail)
             response.headers.update(error.headers or {})
             return response
         case UnknownPlex():
-            return _told(request, 404, str(error))
+            return _error_page(request, 404, str(error))
         case Wrong():
-            return _told(request, 400, str(error))
+            return _error_page(request, 400, str(error))
         case Busy():
-            return _told(request, 503, "Too much is asked at once. Try again in a moment.")
+            return _error_page(request, 503, "Too much is asked at once. Try again in a moment.")
         case DatabaseAway():
-            return _told(request, 503, f"The database of {error.name} can't be used", more=error.fault)
+            return _error_page(request, 503, f"The database of {error.name} can't be used", more=error.fault)
         case LocalFault() | Unusable() | NewerDatabase():
             entry_of(request).outage.begin(error)
             hint = ""
             if isinstance(error, LocalFault) and error.away:
                 hint = f"{GOES_ON} {LOOK_AGAIN if request.method == 'POST' else LOAD_AGAIN}"
-            return _told(request, 503, f"The database can't be used: {error}", hint=hint)
-    return _told(request, 503, str(error))
+            return _error_page(request, 503, f"The database can't be used: {error}", hint=hint)
+    return _error_page(request, 503, str(error))
 
 
 def _bug(request: Request, error: Exception) -> Response:
     number = secrets.token_hex(4)
     log.error(FAULT, number, one_line(request.url.path[:200]), exc_info=error)
-    return _told(request, 500, FAULT_TOLD.format(number))
+    return _error_page(request, 500, FAULT_TOLD.format(number))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.review import make_review, write_approved
 from plexsync.app.switches import approve_bulk, waits_for_yes
 from plexsync.engine.asked_probes import ask_at_once
@@ -34,7 +34,7 @@ from validation.config import PlexSyncConfig
 
 log = logging.getLogger("PlexSync.web")
 
-KEPT = 8
+MOST_SAVED = 8
 SHOWN_CHANGES = 25
 LAST_WAIT = 5.0
 
@@ -80,40 +80,40 @@ class BackgroundTask:
 Do = Callable[[Parts, BackgroundTask], None]
 
 
-def compare(parts: Parts, errand: BackgroundTask, *, anew: bool = False) -> None:
+def compare(parts: Parts, task: BackgroundTask, *, anew: bool = False) -> None:
     """As `plexsync reconcile`, or `reconcile --anew`."""
     take_up_skipped(parts.store, parts.clock)
-    errand.facts = facts = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping, anew=anew))
-    errand.words = f"{many(facts['scenes'], 'scene')} compared, {facts['wanted']:,} queued"
+    task.facts = facts = report_facts(parts.reconciler.reconcile(task.at, stopping=task.stopping, anew=anew))
+    task.words = f"{many(facts['scenes'], 'scene')} compared, {facts['wanted']:,} queued"
 
 
-def look(parts: Parts, errand: BackgroundTask) -> None:
+def look(parts: Parts, task: BackgroundTask) -> None:
     """As `plexsync reconcile --quick`."""
     polled = parts.poller.poll()
     wanted = {kind.value: count for kind, count in polled.wanted.items()}
-    errand.facts = PollFacts(wanted=wanted, complete=not polled.reason, why=polled.reason)
+    task.facts = PollFacts(wanted=wanted, complete=not polled.reason, why=polled.reason)
     news = ", ".join(many(count, kind) for kind, count in wanted.items() if count)
-    errand.words, errand.why = f"changed in Stash: {news or 'nothing'}", polled.reason
+    task.words, task.why = f"changed in Stash: {news or 'nothing'}", polled.reason
 
 
-def preview(parts: Parts, errand: BackgroundTask) -> None:
+def preview(parts: Parts, task: BackgroundTask) -> None:
     """As `plexsync sync --all --dry-run`; the first changes in full. It is complete once every scene was inspected."""
-    counts, kept, scenes = Counter[str](), 0, list[PreviewFacts]()
-    _found(errand, counts, kept, scenes, complete=False)
-    for scene in preview_scenes(parts.looker, progress=errand.at, stopping=errand.stopping):
+    counts, retained, scenes = Counter[str](), 0, list[PreviewFacts]()
+    _found(task, counts, retained, scenes, complete=False)
+    for scene in preview_scenes(parts.inspector, progress=task.at, stopping=task.stopping):
         counts[scene.standing] += 1
-        kept += scene.kept_fields
+        retained += scene.kept_fields
         if scene.standing == WOULD_CHANGE and len(scenes) < SHOWN_CHANGES:
             scenes.append(scene_facts(scene))
-        _found(errand, counts, kept, scenes, complete=False)
-    _found(errand, counts, kept, scenes, complete=not errand.stopped)
+        _found(task, counts, retained, scenes, complete=False)
+    _found(task, counts, retained, scenes, complete=not task.stopped)
 
 
 def _found(
-    errand: BackgroundTask, counts: Counter[str], kept: int, scenes: list[PreviewFacts], *, complete: bool
+    task: BackgroundTask, counts: Counter[str], kept: int, scenes: list[PreviewFacts], *, complete: bool
 ) -> None:
     """Record what a preview has found."""
-    errand.facts = PreviewResult(
+    task.facts = PreviewResult(
         dry_run=True,
         total=counts.total(),
         counts=dict(counts),
@@ -121,43 +121,43 @@ def _found(
         complete=complete,
         scenes=scenes,
     )
-    errand.words = f"{many(counts.total(), 'scene')} compared, {counts[WOULD_CHANGE]:,} would change"
+    task.words = f"{many(counts.total(), 'scene')} compared, {counts[WOULD_CHANGE]:,} would change"
 
 
-def sync_all(parts: Parts, errand: BackgroundTask) -> None:
+def sync_all(parts: Parts, task: BackgroundTask) -> None:
     """As `plexsync sync --all`; you have approved the first write, now or before."""
     if waits_for_yes(parts):
         approve_bulk(parts)
     ids = want_all(parts.store, parts.stash, parts.gates, parts.clock)
-    _queued(errand, len(ids))
-    errand.at(len(ids), len(ids))
+    _queued(task, len(ids))
+    task.at(len(ids), len(ids))
 
 
-def _queued(errand: BackgroundTask, count: int) -> None:
-    errand.facts, errand.words = QueuedFacts(wanted=count), f"{many(count, 'scene')} queued; the worker does the rest"
+def _queued(task: BackgroundTask, count: int) -> None:
+    task.facts, task.words = QueuedFacts(wanted=count), f"{many(count, 'scene')} queued; the worker does the rest"
 
 
-def review(parts: Parts, errand: BackgroundTask) -> None:
+def review(parts: Parts, task: BackgroundTask) -> None:
     """A preview of all scenes into the file that the page Review shows."""
-    counts, kept = Counter[str](), Counter[str]()
+    counts, retained = Counter[str](), Counter[str]()
 
     def count(scene: Preview) -> None:
         counts[scene.standing] += 1
-        kept[scene.standing] += scene.kept_fields
+        retained[scene.standing] += scene.kept_fields
 
-    complete = make_review(parts, count, errand.at, errand.stopping)
-    _found(errand, counts, kept.total(), [], complete=complete)
+    complete = make_review(parts, count, task.at, task.stopping)
+    _found(task, counts, retained.total(), [], complete=complete)
 
 
-def write_reviewed(parts: Parts, errand: BackgroundTask) -> None:
+def write_reviewed(parts: Parts, task: BackgroundTask) -> None:
     """As `plexsync sync --apply`, for what you approved on the page Review."""
-    approved = write_approved(parts, errand.at, errand.stopping)
-    _queued(errand, len(approved.queued))
+    approved = write_approved(parts, task.at, task.stopping)
+    _queued(task, len(approved.queued))
     if approved.refused:
-        errand.why = f"{many(len(approved.refused), 'scene')} not queued: what you approved is no longer true"
+        task.why = f"{many(len(approved.refused), 'scene')} not queued: what you approved is no longer true"
 
 
-ERRANDS: dict[str, Do] = {
+TASKS: dict[str, Do] = {
     "compare": compare,
     "compare anew": partial(compare, anew=True),
     "look": look,
@@ -182,15 +182,15 @@ class BackgroundTasks:
         self._thread: threading.Thread | None = None
         self._probing: threading.Thread | None = None
         self.current: BackgroundTask | None = None
-        self.past: deque[BackgroundTask] = deque(maxlen=KEPT)
+        self.past: deque[BackgroundTask] = deque(maxlen=MOST_SAVED)
 
     def start(self, name: str) -> bool:
         """Start a task; False while another is running."""
         with self._lock:
             if self.current is not None:
                 return False
-            errand = self.current = BackgroundTask(name, self._clock.now())
-            self._thread = threading.Thread(target=self._run, args=(errand,), name="errand", daemon=True)
+            task = self.current = BackgroundTask(name, self._clock.now())
+            self._thread = threading.Thread(target=self._run, args=(task,), name="errand", daemon=True)
             self._thread.start()
             return True
 
@@ -211,7 +211,7 @@ class BackgroundTasks:
 
     def last(self, name: str) -> BackgroundTask | None:
         """The last ended task of this name."""
-        return next((errand for errand in list(self.past) if errand.name == name), None)
+        return next((task for task in list(self.past) if task.name == name), None)
 
     def close(self) -> None:
         """Stop the running task."""
@@ -222,7 +222,7 @@ class BackgroundTasks:
 
     def _probe(self) -> None:
         try:
-            with opened(self._config, self._folder) as parts:
+            with open_parts(self._config, self._folder) as parts:
                 ask_at_once(parts.store, parts.gates, parts.clock, *READS)
         except (LocalFault, NewerDatabase, Unusable) as error:
             log.warning("no server was asked: %s", error)
@@ -230,18 +230,18 @@ class BackgroundTasks:
             log.exception("asking a server failed by a fault of PlexSync")
         self._ended()
 
-    def _run(self, errand: BackgroundTask) -> None:
+    def _run(self, task: BackgroundTask) -> None:
         try:
-            with opened(self._config, self._folder) as parts:
+            with open_parts(self._config, self._folder) as parts:
                 ask_at_once(parts.store, parts.gates, parts.clock, *READS)
-                ERRANDS[errand.name](parts, errand)
+                TASKS[task.name](parts, task)
         except (NeighbourError, LocalFault, NewerDatabase, Unusable) as error:
-            errand.why = str(error)
+            task.why = str(error)
         except Exception:
-            log.exception("%s failed by a fault of PlexSync", errand.name)
-            errand.why = "a fault of PlexSync; the log says more"
-        errand.ended = self._clock.now()
+            log.exception("%s failed by a fault of PlexSync", task.name)
+            task.why = "a fault of PlexSync; the log says more"
+        task.ended = self._clock.now()
         self._ended()
         with self._lock:
-            self.past.appendleft(errand)
+            self.past.appendleft(task)
             self.current = None

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 
 from starlette.responses import Response
 
-from plexsync.reports.format import unstamped
+from plexsync.reports.format import parse_stamp
 from plexsync.reports.shapes.status import StatusFacts
 from plexsync.rules.gate_names import caption
 from plexsync.rules.samples import HOUR, MINUTE, Bucket
 from plexsync.rules.samples import buckets as buckets_of
 from plexsync.rules.status_words import SceneStatus, job_counts
-from plexsync.web.pages import TEMPLATES, Ask, PageNotFound, page, picture
+from plexsync.web.pages import TEMPLATES, PageCall, PageNotFound, page, picture
 
 DAY = 24 * HOUR
 WIDTH, HEIGHT = 380, 220
@@ -164,7 +164,7 @@ class Drawing:
 
 def draw(subject: Subject, buckets: Sequence[Bucket], words: str = "") -> Drawing:
     """The chart of these buckets, from the first one with a sample on. `words` say what it shows."""
-    buckets = begun(buckets)
+    buckets = trim_start(buckets)
     series = [[value(bucket, line, rate=subject.rate) for bucket in buckets] for line in subject.lines]
     highest = max((number for numbers in series for number in numbers if number is not None), default=0.0)
     scale = ticks(highest)
@@ -191,7 +191,7 @@ def draw(subject: Subject, buckets: Sequence[Bucket], words: str = "") -> Drawin
     )
 
 
-def begun(buckets: Sequence[Bucket]) -> Sequence[Bucket]:
+def trim_start(buckets: Sequence[Bucket]) -> Sequence[Bucket]:
     """The buckets from the first sample on, but some in any case; all of them if there is no sample."""
     first = next((number for number, bucket in enumerate(buckets) if bucket.sample is not None), 0)
     return buckets[max(0, min(first, len(buckets) - FEWEST)) :]
@@ -216,13 +216,13 @@ def places(subject: Subject, xs: Sequence[float], buckets: Sequence[Bucket]) -> 
         several = buckets[first : first + together]
         bucket = next((one for one in reversed(several) if one.sample is not None), several[-1])
         values = [(line, value(bucket, line, rate=subject.rate)) for line in subject.lines]
-        words = " · ".join(f"{line.name} {shown(number)}" for line, number in values if number is not None)
+        words = " · ".join(f"{line.name} {format_number(number)}" for line, number in values if number is not None)
         at = datetime.fromtimestamp(bucket.at / 1000, UTC).strftime("%d %b %H:%M UTC")
         left, right = max(xs[0], xs[first] - half), min(RIGHT, xs[first + len(several) - 1] + half)
         yield Place(left, right - left, f"{at}: {words or 'no worker ran'}")
 
 
-def shown(number: float) -> str:
+def format_number(number: float) -> str:
     """A value: a whole number, or a small rate with one decimal."""
     return f"{number:,.0f}" if number >= 10 or number == int(number) else f"{number:,.1f}"
 
@@ -277,12 +277,12 @@ def pieces_of(xs: Sequence[float], ys: Sequence[float | None]) -> Iterator[list[
 def corners(piece: Sequence[Point]) -> str:
     """The points of a piece in path syntax, without those in the middle of a level line."""
     texts = [(f"{x:.1f}", f"{y:.1f}") for x, y in piece]
-    kept = [
+    retained = [
         f"{x} {y}"
         for number, (x, y) in enumerate(texts)
         if number in (0, len(texts) - 1) or not (texts[number - 1][1] == y == texts[number + 1][1])
     ]
-    return " ".join(kept)
+    return " ".join(retained)
 
 
 # --- the pages -------------------------------------------------------------------------------------------------------
@@ -314,21 +314,21 @@ class Record:
         ]
 
 
-def record(ask: Ask, span: Range) -> Record:
+def record(call: PageCall, span: Range) -> Record:
     """The recorded samples of this period, up to now."""
-    start = ask.now - span.length
-    with ask.reading() as db:
-        samples = db.samples.between(start - start % span.row, ask.now)
+    start = call.now - span.length
+    with call.reading() as db:
+        samples = db.samples.between(start - start % span.row, call.now)
     return Record(
         span,
-        points=buckets_of(samples, start=start, end=ask.now, width=span.width),
-        rows=buckets_of(samples, start=start, end=ask.now, width=span.row),
+        points=buckets_of(samples, start=start, end=call.now, width=span.width),
+        rows=buckets_of(samples, start=start, end=call.now, width=span.row),
     )
 
 
-def charts(ask: Ask) -> Response:
+def charts(call: PageCall) -> Response:
     """All charts, each with its values as a table; the queue with its books, the breakers, and what happens next."""
-    facts = ask.desk.facts()
+    facts = call.desk.facts()
     undone, scenes = facts["undone"], facts["scenes"]
     resting = {
         "undone": undone["undone"],
@@ -336,23 +336,23 @@ def charts(ask: Ask) -> Response:
         **{status.value: scenes[status]["count"] for status in (SceneStatus.SKIPPED, SceneStatus.NOT_SHOWN)},
     }
     counts = job_counts(facts["jobs"], resting, kept_fields=facts["kept_fields"])
-    return ask.show(
+    return call.show(
         "charts.html",
         found=facts,
         subjects=SUBJECTS,
-        records={name: record(ask, span) for name, span in RANGES.items()},
+        records={name: record(call, span) for name, span in RANGES.items()},
         states=[(row.word, row.count, row.meaning, row.tone) for row in counts],
         breakers=[
             (caption(name), breaker["state"].replace("_", "-"), breaker["opened_at"])
             for name, breaker in facts["breakers"].items()
         ],
-        coming=coming(ask, facts),
+        coming=coming(call, facts),
     )
 
 
-def coming(ask: Ask, facts: StatusFacts) -> list[tuple[str, int | str]]:
+def coming(call: PageCall, facts: StatusFacts) -> list[tuple[str, int | str]]:
     """The next events, and their times."""
-    parts, now = ask.parts, ask.now
+    parts, now = call.parts, call.now
     upcoming: list[tuple[str, int | str]] = []
     with parts.store.reading() as db:
         due = db.jobs.next_due(now)
@@ -365,19 +365,19 @@ def coming(ask: Ask, facts: StatusFacts) -> list[tuple[str, int | str]]:
     if facts["comparison_due"]:
         upcoming.append(("full comparison", "soon: it is due"))
     elif hours and facts["last_reconcile"]:
-        upcoming.append(("full comparison", unstamped(facts["last_reconcile"]) + round(hours * HOUR)))
+        upcoming.append(("full comparison", parse_stamp(facts["last_reconcile"]) + round(hours * HOUR)))
     if facts["last_poll"]:
-        at = unstamped(facts["last_poll"]) + round(parts.config.stash_poll_interval * 1000)
+        at = parse_stamp(facts["last_poll"]) + round(parts.config.stash_poll_interval * 1000)
         upcoming.append(("poll of Stash", at))
     return upcoming
 
 
-def chart(ask: Ask) -> Response:
+def chart(call: PageCall) -> Response:
     """One chart as a standalone picture, under the style sheets of the pages."""
-    subject, span = SUBJECTS.get(str(ask.path["subject"])), RANGES.get(str(ask.path["span"]))
+    subject, span = SUBJECTS.get(str(call.path["subject"])), RANGES.get(str(call.path["span"]))
     if subject is None or span is None:
         raise PageNotFound
-    drawn = record(ask, span).picture(subject)
+    drawn = record(call, span).picture(subject)
     answer = picture(TEMPLATES.get_template("chart.svg").render(chart=drawn, sheets=SHEETS))
     answer.headers["Content-Security-Policy"] = POLICY
     return answer

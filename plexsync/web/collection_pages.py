@@ -26,10 +26,10 @@ from plexsync.reports.rows import past_facts, past_of, row_facts
 from plexsync.rules.collection_status import CollectionStatus, named_status
 from plexsync.rules.job import COLLECTION
 from plexsync.store.database import Reader
-from plexsync.web.pages import Ask, PageNotFound, Tab, Wrong, page, whole_number
+from plexsync.web.pages import PageCall, PageNotFound, Tab, Wrong, page, whole_number
 
 HERE = "/collections"
-SHOWN = 50
+MOST_LISTED = 50
 # The statuses whose tabs are shown also while no collection has them.
 MAIN = (
     CollectionStatus.IN_SYNC,
@@ -60,16 +60,16 @@ class Filter:
         return f"{HERE}?{urlencode(meant)}" if meant else HERE
 
 
-def collections(ask: Ask) -> Response:
+def collections(call: PageCall) -> Response:
     """How all collections stand, and a page of the list."""
-    with ask.reading() as db:
-        wanted = _filter(ask, db)
-        counts, facts = collection_counts(db), _list(db, wanted, SHOWN)
+    with call.reading() as db:
+        wanted = _filter(call, db)
+        counts, facts = collection_counts(db), _list(db, wanted, MOST_LISTED)
         libraries = [row.title for row in db.sections.all()]
     more = facts["offset"]
-    return ask.show(
+    return call.show(
         "collections.html",
-        is_on=is_dressing_on(ask.parts.settings.looks),
+        is_on=is_dressing_on(call.parts.settings.looks),
         line=collections_line(counts),
         known=sum(counts.values()),
         list=facts,
@@ -88,18 +88,18 @@ def collections(ask: Ask) -> Response:
     )
 
 
-def read(ask: Ask, limit: int) -> CollectionList:
+def read(call: PageCall, limit: int) -> CollectionList:
     """The list for a program, as the address asks for it."""
-    with ask.reading() as db:
-        return _list(db, _filter(ask, db), limit)
+    with call.reading() as db:
+        return _list(db, _filter(call, db), limit)
 
 
 def _list(db: Reader, wanted: Filter, limit: int) -> CollectionList:
     return collection_list(db, stands=wanted.status, library=wanted.library, offset=wanted.offset, limit=limit)
 
 
-def _filter(ask: Ask, db: Reader) -> Filter:
-    text, title, offset = (ask.query.get(name, "") for name in ("stands", "library", "offset"))
+def _filter(call: PageCall, db: Reader) -> Filter:
+    text, title, offset = (call.query.get(name, "") for name in ("stands", "library", "offset"))
     status = named_status(text) if text else None
     if text and status is None:
         raise Wrong(f"stands must be one of {', '.join(CollectionStatus)}")
@@ -113,7 +113,7 @@ def _filter(ask: Ask, db: Reader) -> Filter:
 
 
 def _tabs(wanted: Filter, counts: Mapping[str, int]) -> list[Tab]:
-    shown = [status for status in CollectionStatus if counts.get(status) or status is wanted.status or status in MAIN]
+    visible = [status for status in CollectionStatus if counts.get(status) or status is wanted.status or status in MAIN]
     return [
         Tab("all", sum(counts.values()), wanted.address(stands="", offset=0), wanted.status is None),
         *(
@@ -123,7 +123,7 @@ def _tabs(wanted: Filter, counts: Mapping[str, int]) -> list[Tab]:
                 wanted.address(stands=status.value, offset=0),
                 status is wanted.status,
             )
-            for status in shown
+            for status in visible
         ),
     ]
 
@@ -136,23 +136,29 @@ def stands(name: str) -> CollectionStatus:
 # --- one collection --------------------------------------------------------------------------------------------------
 
 
-def collection(ask: Ask) -> Response:
+def collection(call: PageCall) -> Response:
     """One collection: how it stands, each part on both servers, and its history."""
-    id = ask.number("id")
+    id = call.number("id")
     facts, away = None, ""
-    if not ask.live:
-        facts, away = ask.look(lambda parts: collection_report(parts.store, collection_viewer(parts), id))
-    with ask.reading() as db:
+    if not call.live:
+        facts, away = call.look(lambda parts: collection_report(parts.store, collection_viewer(parts), id))
+    with call.reading() as db:
         row = db.collections.of([id]).get(id)
         if row is None:
             raise PageNotFound
         (known,) = collection_rows(db, [row])
         past, job = past_of(db, COLLECTION, id), db.jobs.find(COLLECTION, id)
-    shown = facts or known
-    return ask.show(
+    visible = facts or known
+    return call.show(
         "collection.html",
-        is_on=is_dressing_on(ask.parts.settings.looks),
-        row={**known, "name": shown["name"], "key": shown["key"], "owner": shown["owner"], "scenes": shown["scenes"]},
+        is_on=is_dressing_on(call.parts.settings.looks),
+        row={
+            **known,
+            "name": visible["name"],
+            "key": visible["key"],
+            "owner": visible["owner"],
+            "scenes": visible["scenes"],
+        },
         verdict=facts["verdict"] if facts and not facts["away"] else "",
         parts_now=facts["parts"] if facts else remembered_parts(row),
         is_read=facts is not None and not facts["away"],
@@ -168,10 +174,10 @@ def collection(ask: Ask) -> Response:
     )
 
 
-def report(ask: Ask) -> CollectionFacts | tuple[CollectionFacts, int]:
+def report(call: PageCall) -> CollectionFacts | tuple[CollectionFacts, int]:
     """One collection for a program. It asks both servers."""
-    with ask.desk.looking() as parts:
-        facts = collection_report(parts.store, collection_viewer(parts), ask.number("id"))
+    with call.desk.looking() as parts:
+        facts = collection_report(parts.store, collection_viewer(parts), call.number("id"))
     if facts is None:
         raise PageNotFound
     return (facts, 503) if facts["away"] else facts

@@ -64,7 +64,7 @@ class Desk:
     def __init__(self, parts: Parts, origins: Origins) -> None:
         self.parts = parts
         self.origins = origins
-        self.errands = BackgroundTasks(parts.config, parts, self.stale)
+        self.tasks = BackgroundTasks(parts.config, parts, self.stale)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="page")
         self.pictures = PictureCache()
         self._waiting = 0
@@ -147,7 +147,7 @@ class Desk:
         reason = why_closed(self.parts.gates, *READS)
         if not reason:
             return ""
-        self.errands.ask_servers()
+        self.tasks.ask_servers()
         return f"{reason}. It is asked now whether it can be used again"
 
     @contextmanager
@@ -168,5 +168,5 @@ class Desk:
 
     def close(self) -> None:
         """Close the threads, once they are done."""
-        self.errands.close()
+        self.tasks.close()
         self._threads.shutdown(wait=True, cancel_futures=True)

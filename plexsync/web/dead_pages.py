@@ -12,41 +12,41 @@ from plexsync.engine.dead_letters import Key
 from plexsync.flows.scenes.verbs import retry_all
 from plexsync.reports.dead_letters import LetterFacts, csv_pieces, groups, json_pieces, letter, letters
 from plexsync.reports.format import many, sentences, stamp
-from plexsync.reports.rows import key_of, row_facts, title, written
+from plexsync.reports.rows import key_of, row_facts, row_key, title
 from plexsync.reports.scenes import facts_of
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import Kind, State
 from plexsync.rules.sorting import COMPARED, NUMBER, DeadPlace, Sort
-from plexsync.web.pages import Ask, Wrong, action, address, page, sort_links, sort_named
+from plexsync.web.pages import PageCall, Wrong, action, address, page, sort_links, sort_named
 from plexsync.web.scene_pages import NONE_PICKED, ignore_all
 
-SHOWN = 50
+MOST_LISTED = 50
 HERE = "/dead"
 COLUMNS = (NUMBER, "title", "cause", "since", "error")
 
 
-def dead(ask: Ask) -> Response:
+def dead(call: PageCall) -> Response:
     """The causes, each with its count, an example and its cure; and the rows, a page at a time."""
-    cause = _cause(ask.query.get("cause", ""))
-    sort = sort_named(ask.query.get("sort", ""), COLUMNS)
-    after = _place(ask.query, sort)
-    parts = ask.parts
+    cause = _cause(call.query.get("cause", ""))
+    sort = sort_named(call.query.get("sort", ""), COLUMNS)
+    after = _place(call.query, sort)
+    parts = call.parts
     with parts.store.reading() as db:
         counts = db.jobs.count_dead()
-        found = db.jobs.dead_in_order(sort, error_class=cause, limit=SHOWN + 1, after=after)
+        found = db.jobs.dead_in_order(sort, error_class=cause, limit=MOST_LISTED + 1, after=after)
         rows = [
-            {**row_facts(row), "key": written(row.kind, row.id), "named": None, "title": title(db, row.kind, row.id)}
+            {**row_facts(row), "key": row_key(row.kind, row.id), "named": None, "title": title(db, row.kind, row.id)}
             | ({"named": facts_of(db, [row.id], ())[0]} if row.kind == Kind.SCENE else {})
-            for _, row in found[:SHOWN]
+            for _, row in found[:MOST_LISTED]
         ]
         by_cause = groups(db, counts, None)
     here = {"cause": cause} if cause else {}
     more: dict[str, str] = {}
-    if len(found) > SHOWN:
-        last = found[SHOWN - 1][0]
-        more = {**here, "after": written(last.kind, last.id), **({"value": str(last.value)} if last.value else {})}
-    return ask.show(
+    if len(found) > MOST_LISTED:
+        last = found[MOST_LISTED - 1][0]
+        more = {**here, "after": row_key(last.kind, last.id), **({"value": str(last.value)} if last.value else {})}
+    return call.show(
         "dead.html",
         banner=too_many(sum(counts.values()), parts.config.dlq_max),
         total=sum(counts.values()),
@@ -96,86 +96,86 @@ def _which(given: Any) -> tuple[Key | None, str]:
     return (_key(key) if key else None), _cause(cause)
 
 
-def _back(ask: Ask) -> str:
+def _back(call: PageCall) -> str:
     """The page that the button is on, with the cause and the order that it showed."""
-    cause = _cause(ask.form.get("shown", ""))
-    return address(HERE, {"cause": cause} if cause else {}, sort_named(ask.form.get("sort", ""), COLUMNS))
+    cause = _cause(call.form.get("shown", ""))
+    return address(HERE, {"cause": cause} if cause else {}, sort_named(call.form.get("sort", ""), COLUMNS))
 
 
-def retry(ask: Ask) -> Response:
+def retry(call: PageCall) -> Response:
     """Retry with all attempts."""
-    key, cause = _which(ask.form)
-    store, clock = ask.parts.store, ask.parts.clock
+    key, cause = _which(call.form)
+    store, clock = call.parts.store, call.parts.clock
     done = verbs.retry(store, clock, [key])[0] if key else retry_all(store, clock, cause)
-    closed = ask.desk.ask_servers()
+    closed = call.desk.ask_servers()
     if not done:
-        return ask.to(_back(ask), "That is no dead letter any more.", well=False)
+        return call.to(_back(call), "That is no dead letter any more.", well=False)
     retried = many(done, "dead letter" if key or cause else "scene")
-    return ask.to(_back(ask), sentences(f"{retried} will be tried again", closed))
+    return call.to(_back(call), sentences(f"{retried} will be tried again", closed))
 
 
-def confirm_drop(ask: Ask) -> Response:
+def confirm_drop(call: PageCall) -> Response:
     """Ask before dropping: how many rows would leave the queue, and what that means."""
-    if not ask.query:
-        return ask.to(HERE)
-    key, cause = _which(ask.query)
-    with ask.reading() as db:
+    if not call.query:
+        return call.to(HERE)
+    key, cause = _which(call.query)
+    with call.reading() as db:
         count = int(verbs.is_open(db, *key)) if key else verbs.count(db, cause)
-    fields = {name: ask.query[name] for name in ("key", "cause", "all") if ask.query.get(name)}
-    return ask.show(
-        "drop.html", count=count, key=written(*key) if key else "", cause=cause, fields=fields, picked=[], back=HERE
+    fields = {name: call.query[name] for name in ("key", "cause", "all") if call.query.get(name)}
+    return call.show(
+        "drop.html", count=count, key=row_key(*key) if key else "", cause=cause, fields=fields, picked=[], back=HERE
     )
 
 
-def drop(ask: Ask) -> Response:
+def drop(call: PageCall) -> Response:
     """Drop the rows from the queue."""
-    key, cause = _which(ask.form)
-    store, clock = ask.parts.store, ask.parts.clock
+    key, cause = _which(call.form)
+    store, clock = call.parts.store, call.parts.clock
     done = verbs.drop(store, clock, [key])[0] if key else verbs.drop_all(store, clock, cause)
     told = (
         f"{many(done, 'dead letter')} dropped: only an edit brings them back." if done else "That was not in the queue."
     )
-    return ask.to(_back(ask), told, well=bool(done))
+    return call.to(_back(call), told, well=bool(done))
 
 
-def picked(ask: Ask) -> Response:
+def picked(call: PageCall) -> Response:
     """Retry, ignore or drop the ticked rows; dropping asks first."""
-    cause, do = ask.form.get("shown", ""), ask.form.get("do", "")
-    sort = sort_named(ask.form.get("sort", ""), COLUMNS)
+    cause, do = call.form.get("shown", ""), call.form.get("do", "")
+    sort = sort_named(call.form.get("sort", ""), COLUMNS)
     back = address(HERE, {"cause": cause} if cause in DEADLY else {}, sort)
-    keys, parts = [_key(text) for text in dict.fromkeys(ask.picked)], ask.parts
+    keys, parts = [_key(text) for text in dict.fromkeys(call.picked)], call.parts
     if not keys:
-        return ask.to(back, NONE_PICKED, well=False)
+        return call.to(back, NONE_PICKED, well=False)
     match do:
         case "retry":
             count = verbs.retry(parts.store, parts.clock, keys)[0]
-            closed = ask.desk.ask_servers() if count else ""
+            closed = call.desk.ask_servers() if count else ""
             text = sentences(f"{many(count, 'dead letter')} will be tried again", closed)
         case "ignore":
-            text = ignore_all(ask, [id for kind, id in keys if kind == Kind.SCENE])
-        case "drop" if ask.form.get("sure") != "yes":
+            text = ignore_all(call, [id for kind, id in keys if kind == Kind.SCENE])
+        case "drop" if call.form.get("sure") != "yes":
             fields = {"do": "drop", "sure": "yes", "shown": cause if cause in DEADLY else "", "sort": str(sort)}
-            return ask.show(
-                "drop.html", count=len(keys), key="", cause="", fields=fields, picked=list(ask.picked), back=back
+            return call.show(
+                "drop.html", count=len(keys), key="", cause="", fields=fields, picked=list(call.picked), back=back
             )
         case "drop":
             count = verbs.drop(parts.store, parts.clock, keys)[0]
             text = f"{many(count, 'dead letter')} dropped: only an edit brings them back."
         case _:
             raise Wrong("There is no such step.")
-    return ask.to(back, text)
+    return call.to(back, text)
 
 
-def export(ask: Ask) -> Response:
+def export(call: PageCall) -> Response:
     """All known facts of the dead letters (of one cause, or of one row), as a file."""
-    cause, kind = _cause(ask.query.get("cause", "")), str(ask.path["kind"])
-    found = iter(_one(ask, ask.query["key"])) if ask.query.get("key") else letters(ask.parts, cause)
+    cause, kind = _cause(call.query.get("cause", "")), str(call.path["kind"])
+    found = iter(_one(call, call.query["key"])) if call.query.get("key") else letters(call.parts, cause)
     # The first row is read before the answer starts: a database error then gives an error page, not a truncated file.
     exported = chain(list(islice(found, 1)), found)
     if kind == "csv":
         pieces = csv_pieces(exported)
     elif kind == "json":
-        pieces = json_pieces({"exported_at": stamp(ask.now), "cause": cause or None}, "rows", exported)
+        pieces = json_pieces({"exported_at": stamp(call.now), "cause": cause or None}, "rows", exported)
     else:
         raise Wrong("Dead letters are exported as json or csv.")
     media = {"csv": "text/csv; charset=utf-8", "json": "application/json"}[kind]
@@ -185,10 +185,10 @@ def export(ask: Ask) -> Response:
     )
 
 
-def _one(ask: Ask, text: str) -> list[LetterFacts]:
+def _one(call: PageCall, text: str) -> list[LetterFacts]:
     """The facts of this row, if it is a dead letter."""
     key = _key(text)
-    with ask.reading() as db:
+    with call.reading() as db:
         row = db.jobs.find(*key)
         return [letter(db, row)] if row is not None and row.state is State.DEAD else []
 

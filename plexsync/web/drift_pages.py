@@ -15,27 +15,27 @@ from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.errors import NeighbourError
 from plexsync.web.action_pages import carry_out
 from plexsync.web.context import Busy
-from plexsync.web.pages import Ask, Wrong, action, address, page, scene_number
+from plexsync.web.pages import PageCall, Wrong, action, address, page, scene_number
 
 HERE = "/drift"
-SHOWN = 20
+MOST_LISTED = 20
 
 
-def drift(ask: Ask) -> Response:
+def drift(call: PageCall) -> Response:
     """A page of the list: all of it, what you keep, of one library, or of one scene."""
-    with ask.reading() as db:
+    with call.reading() as db:
         sections = {row.title: row.uuid or row.key for row in db.sections.all()}
-        library = sections.get(ask.query.get("library", ""), "")
-        edited = collection_list(db, stands=CollectionStatus.EDITED, library=library, limit=SHOWN)
-    report = read(ask, SHOWN)
-    here = {name: value for name in ("kept", "library", "scene") if (value := ask.query.get(name, ""))}
-    return ask.show(
+        library = sections.get(call.query.get("library", ""), "")
+        edited = collection_list(db, stands=CollectionStatus.EDITED, library=library, limit=MOST_LISTED)
+    report = read(call, MOST_LISTED)
+    here = {name: value for name in ("kept", "library", "scene") if (value := call.query.get(name, ""))}
+    return call.show(
         "drift.html",
         report=report,
         libraries=list(sections),
         collections=edited if not {"kept", "scene"} & here.keys() else None,
         chosen=here,
-        after=ask.query.get("after", "0"),
+        after=call.query.get("after", "0"),
         value=value_words,
         stays=stays_words,
         all_href=HERE,
@@ -45,52 +45,52 @@ def drift(ask: Ask) -> Response:
     )
 
 
-def read(ask: Ask, limit: int) -> DriftReport:
+def read(call: PageCall, limit: int) -> DriftReport:
     """The report for the address; only what you keep, while a server can't be asked."""
-    wanted = DriftFilter(library=ask.query.get("library", ""), kept_only=bool(ask.query.get("kept", "")))
-    after, scene = scene_number(ask.query.get("after", "0")), scene_number(ask.query.get("scene", "0"))
-    listed, away = ask.look(
+    wanted = DriftFilter(library=call.query.get("library", ""), kept_only=bool(call.query.get("kept", "")))
+    after, scene = scene_number(call.query.get("after", "0")), scene_number(call.query.get("scene", "0"))
+    listed, away = call.look(
         lambda parts: (
-            _of_scene(parts, wanted, scene) if scene else drift_page(parts.looker, wanted, after=after, limit=limit)
+            _of_scene(parts, wanted, scene) if scene else drift_page(parts.inspector, wanted, after=after, limit=limit)
         )
     )
     if listed is not None:
         return drift_facts(listed)
-    with ask.reading() as db:
+    with call.reading() as db:
         return known_drift(db, wanted, away, after=after, limit=limit)
 
 
 def _of_scene(parts: Parts, wanted: DriftFilter, scene: int) -> DriftPage:
-    entries = list(drift_now(parts.looker, [scene]))
+    entries = list(drift_now(parts.inspector, [scene]))
     with parts.store.reading() as db:
         return DriftPage(
-            tuple(entry for entry in map(wanted.narrowed, entries) if entry.fields),
+            tuple(entry for entry in map(wanted.narrow, entries) if entry.fields),
             None,
             db.standings.count_kept(),
             db.notes.count_kept(),
         )
 
 
-def press(ask: Ask) -> Response:
+def press(call: PageCall) -> Response:
     """Decide about a field, a scene, or a library, and show the rest."""
-    form = ask.form
+    form = call.form
     if form.get("answer", "") not in list(DriftAnswer):
         raise Wrong("There is no such decision.")
     answer, scene = DriftAnswer(form["answer"]), scene_number(form.get("scene", "0"))
     if not scene and form.get("sure") != "yes":
-        return ask.to(_back(form), "Tick the box first: this is about every scene of the library.", well=False)
+        return call.to(_back(form), "Tick the box first: this is about every scene of the library.", well=False)
     field = form.get("field", "")
     ids, fields = (scene,) if scene else (), (field,) if field else ()
     library = "" if scene else form.get("library", "")
     selection = Selection(ids, not ids, library=library, fields=fields, item=form.get("item", ""))
     try:
-        result = carry_out(ask, action_of(Verb(answer), SubjectKind.SCENES), selection)
+        result = carry_out(call, action_of(Verb(answer), SubjectKind.SCENES), selection)
     except NeighbourError as error:
-        return ask.to(_back(form), f"Nothing was decided: {error}", well=False)
+        return call.to(_back(form), f"Nothing was decided: {error}", well=False)
     except Busy as busy:
-        return ask.to(_back(form), str(busy), well=False)
-    closed = ask.desk.ask_servers() if result.jobs else ""
-    return ask.to(_back(form), sentences(result.line, closed), well=bool(result.count))
+        return call.to(_back(form), str(busy), well=False)
+    closed = call.desk.ask_servers() if result.jobs else ""
+    return call.to(_back(form), sentences(result.line, closed), well=bool(result.count))
 
 
 def _back(form: Mapping[str, str]) -> str:

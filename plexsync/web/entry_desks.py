@@ -133,7 +133,7 @@ class EntryDesks:
         """Whether there is a choice."""
         return len(self.every) > 1
 
-    def named(self, name: str) -> EntryDesk:
+    def by_name(self, name: str) -> EntryDesk:
         """The one with this name, the first one for ''; raises UnknownPlex."""
         if not name:
             return self.first

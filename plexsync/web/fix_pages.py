@@ -27,7 +27,7 @@ from plexsync.reports.format import many
 from plexsync.rules.choices import Choice
 from plexsync.rules.errors import NeighbourError
 from plexsync.web.context import Busy
-from plexsync.web.pages import Ask, Wrong, action, address, page
+from plexsync.web.pages import PageCall, Wrong, action, address, page
 
 HERE, ACCEPT = "/fix", "/accept"
 DURATION, FOLDER = "/dead/by-duration", "/dead/in-folder"
@@ -40,58 +40,58 @@ PAIRS = 50
 QUEUEING = (FixAction.RETRY, FixAction.RETRY_ALL, FixAction.UNBIND, FixAction.UNIGNORE)
 
 
-def fix(ask: Ask) -> Response:
+def fix(call: PageCall) -> Response:
     """The problems by cause, or those of one cause, page by page."""
-    cause = ask.query.get("cause", "")
-    shown = report(ask, MANY if cause else FEW)
-    ask.desk.count_as(shown["count"])
-    return ask.show(
+    cause = call.query.get("cause", "")
+    visible = report(call, MANY if cause else FEW)
+    call.desk.count_as(visible["count"])
+    return call.show(
         "fix.html",
-        report=shown,
+        report=visible,
         cause=cause,
-        after=ask.query.get("after", "") if cause else "",
+        after=call.query.get("after", "") if cause else "",
         buttons=set(FixAction),
     )
 
 
-def report(ask: Ask, limit: int) -> FixReport:
+def report(call: PageCall, limit: int) -> FixReport:
     """The report for the cause and the place in the address."""
-    cause = ask.query.get("cause", "")
+    cause = call.query.get("cause", "")
     if cause and cause not in CAUSES:
         raise Wrong("There is no such cause.")
-    after = page_after(cause, ask.query.get("after", ""))
+    after = page_after(cause, call.query.get("after", ""))
     if after is None:
         raise Wrong("after is the key of a problem: 7 is scene 7, tag:12 is tag 12.")
-    return fix_report(ask.parts, ask.desk.facts(), FixPage(cause, after, limit), lambda ids: _look(ask, ids))
+    return fix_report(call.parts, call.desk.facts(), FixPage(cause, after, limit), lambda ids: _look(call, ids))
 
 
-def _look(ask: Ask, ids: Sequence[int]) -> Looked:
+def _look(call: PageCall, ids: Sequence[int]) -> Looked:
     """The candidates of these scenes; an open page that updates itself does not ask both servers again and again."""
-    if ask.live:
+    if call.live:
         return Looked()
-    found, away = ask.look(lambda parts: candidates_now(parts.looker, ids))
+    found, away = call.look(lambda parts: candidates_now(parts.inspector, ids))
     return Looked(found or {}, away)
 
 
-def mend(ask: Ask) -> Response:
+def mend(call: PageCall) -> Response:
     """Carry out one step, and show the rest."""
-    order = order_of(ask.form.get("action", ""), ask.form.get("target", ""), ask.form.get("item", ""))
+    order = order_of(call.form.get("action", ""), call.form.get("target", ""), call.form.get("item", ""))
     if order is None:
         raise Wrong("There is no such step.")
-    desk = ask.desk
+    desk = call.desk
     try:
         with desk.looking() if order.action in ASKING else nullcontext(desk.parts) as parts:
             result = carry_out(parts, order)
     except Busy as busy:
-        return ask.to(_back(ask), str(busy), well=False)
+        return call.to(_back(call), str(busy), well=False)
     closed = desk.ask_servers() if result.done and order.action in QUEUEING else ""
     more = f" {closed}." if closed else ""
-    return ask.to(_back(ask), f"{result_words(result)}{more}", well=bool(result.done))
+    return call.to(_back(call), f"{result_words(result)}{more}", well=bool(result.done))
 
 
-def _back(ask: Ask) -> str:
+def _back(call: PageCall) -> str:
     """The page that the button is on."""
-    cause, after = ask.form.get("shown", ""), ask.form.get("after", "")
+    cause, after = call.form.get("shown", ""), call.form.get("after", "")
     if cause not in CAUSES:
         return HERE
     return address(HERE, {"cause": cause} | ({"after": after} if page_after(cause, after) else {}))
@@ -100,23 +100,23 @@ def _back(ask: Ask) -> str:
 # --- what you are asked ----------------------------------------------------------------------------------------------
 
 
-def questions_page(ask: Ask) -> Response:
+def questions_page(call: PageCall) -> Response:
     """Show every open question, what accepting does, and the button."""
-    return ask.show("accept.html", asked=questions(ask.parts))
+    return call.show("accept.html", asked=questions(call.parts))
 
 
-def accept(ask: Ask) -> Response:
+def accept(call: PageCall) -> Response:
     """Accept a change, and test at once whether work can go on; or decline what can be declined."""
-    choice = choice_named(ask.form.get("choice", ""))
-    if ask.form.get("answer") == "no" and choice is Choice.OLD_LISTS:
-        result = carry_out(ask.parts, FixOrder(FixAction.DECLINE, name=choice))
-        return ask.to("/", result_words(result), well=bool(result.done))
+    choice = choice_named(call.form.get("choice", ""))
+    if call.form.get("answer") == "no" and choice is Choice.OLD_LISTS:
+        result = carry_out(call.parts, FixOrder(FixAction.DECLINE, name=choice))
+        return call.to("/", result_words(result), well=bool(result.done))
     try:
-        with ask.desk.looking() as parts:
+        with call.desk.looking() as parts:
             result = carry_out(parts, FixOrder(FixAction.ACCEPT, name=choice))
     except Busy as busy:
-        return ask.to(ACCEPT, str(busy), well=False)
-    return ask.to("/" if result.done else ACCEPT, result_words(result), well=bool(result.done))
+        return call.to(ACCEPT, str(busy), well=False)
+    return call.to("/" if result.done else ACCEPT, result_words(result), well=bool(result.done))
 
 
 def choice_named(text: str) -> Choice:
@@ -163,36 +163,36 @@ def rule_of(path: str, folder: str) -> Rule:
     )
 
 
-def pairs_page(ask: Ask) -> Response:
+def pairs_page(call: PageCall) -> Response:
     """Show the pairs, and the button that binds them."""
-    rule = rule_of(ask.here, ask.query.get("folder", ""))
-    asks = ask.here == FOLDER and not rule.folder
-    found, away = ask.look(lambda parts: [] if asks else pairs_by(rule.pairing, parts.looker, limit=PAIRS + 1))
+    rule = rule_of(call.here, call.query.get("folder", ""))
+    asks = call.here == FOLDER and not rule.folder
+    found, away = call.look(lambda parts: [] if asks else pairs_by(rule.pairing, parts.inspector, limit=PAIRS + 1))
     pairs = found or []
     few, more = pairs[:PAIRS], len(pairs) > PAIRS
     fields = " ".join(f"{pair.scene}:{pair.key}" for pair in few)
-    return ask.show("pairs.html", rule=rule, asks=asks, pairs=few, more=more, fields=fields, away=away, back=AMBIGUOUS)
+    return call.show("pairs.html", rule=rule, asks=asks, pairs=few, more=more, fields=fields, away=away, back=AMBIGUOUS)
 
 
-def bind(ask: Ask) -> Response:
+def bind(call: PageCall) -> Response:
     """Bind the pairs that the page has shown."""
-    rule = rule_of(ask.here, ask.form.get("folder", ""))
-    if ask.here == FOLDER and not rule.folder:
+    rule = rule_of(call.here, call.form.get("folder", ""))
+    if call.here == FOLDER and not rule.folder:
         raise Wrong("Say which folder of Plex.")
-    agreed = dict(map(_pair_of, ask.form.get("pairs", "").split()))
+    agreed = dict(map(_pair_of, call.form.get("pairs", "").split()))
     here = address(rule.path, {"folder": rule.folder} if rule.folder else {})
     try:
-        with ask.desk.looking(at_once=True) as parts:
-            now = pairs_among(rule.pairing, parts.looker, list(agreed))
+        with call.desk.looking(at_once=True) as parts:
+            now = pairs_among(rule.pairing, parts.inspector, list(agreed))
             pairs = [pair for pair in now if agreed[pair.scene] == pair.key]
-            bound = bind_pairs(rule.pairing, parts.looker, pairs)
+            bound = bind_pairs(rule.pairing, parts.inspector, pairs)
     except NeighbourError as error:
-        return ask.to(here, f"Not all were bound: {error}", well=False)
+        return call.to(here, f"Not all were bound: {error}", well=False)
     changed = len(agreed) - len(bound)
     more = f" {many(changed, 'scene')} not bound, because something has changed meanwhile." if changed else ""
     # More than a page of them: the next ones are shown.
     back = here if len(agreed) == PAIRS and not changed else AMBIGUOUS
-    return ask.to(back, f"{many(len(bound), 'scene')} bound and queued.{more}", well=bool(bound))
+    return call.to(back, f"{many(len(bound), 'scene')} bound and queued.{more}", well=bool(bound))
 
 
 def _pair_of(text: str) -> tuple[int, str]:

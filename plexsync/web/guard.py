@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plexsync.web.addresses import LOOPBACK, placed, prefix_of
+from plexsync.web.addresses import LOOPBACK, place_scope, prefix_of
 from plexsync.web.sessions import BROWSER, COOKIE, Session, Sessions
 from validation.redact import one_line
 
@@ -114,7 +114,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope = placed(scope, self._names)
+        scope = place_scope(scope, self._names)
         headers = Headers(scope=scope)
         fresh: list[str] = []
         answer = self._answering(scope, send, fresh)
@@ -189,9 +189,9 @@ class Guard:
         name = scope["plexsync.cookie"]
         session = self._sessions.read(cookies_in(headers).get(name, ""))
         if session is None:
-            session = self._moved(headers) or self._sessions.fresh()
+            session = self._session_elsewhere(headers) or self._sessions.fresh()
             if not machine and not path.startswith(LOOKS):
-                fresh.append(cookie_header(name, self._sessions.written(session)))
+                fresh.append(cookie_header(name, self._sessions.encode(session)))
         if not self._sessions.needs_password or session.signed_in or path in OPEN or path.startswith(LOOKS):
             return session
         if machine:
@@ -203,7 +203,7 @@ class Guard:
         wanted = quote(prefix + path + (f"?{query}" if query else ""), safe="")
         raise RequestRefused(303, "", {"Location": f"/login?to={wanted}"})
 
-    def _moved(self, headers: Headers) -> Session | None:
+    def _session_elsewhere(self, headers: Headers) -> Session | None:
         """A sign-in at this dashboard under another port, before `web_bind` changed; None if there is none."""
         values = [value for name, value in cookies_in(headers).items() if OUR_COOKIE.fullmatch(name)]
         return next((session for session in map(self._sessions.read, values) if session and session.signed_in), None)
@@ -213,7 +213,7 @@ class Guard:
             raise RequestRefused(429, "too many wrong passwords", {"Retry-After": f"{wait:.0f}"})
         if self._sessions.is_password(password):
             return
-        self._sessions.tried(address)
+        self._sessions.count_attempt(address)
         raise RequestRefused(401, "this is not the password", {"WWW-Authenticate": 'Bearer realm="PlexSync"'})
 
     def _check_origin(self, scope: Scope, headers: Headers, session: Session, body: bytes) -> None:

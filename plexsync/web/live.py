@@ -78,7 +78,7 @@ class LiveUpdates:
             # A change before the first check is not detectable: listeners are notified.
             changed, heard = not heard, True
             try:
-                changed = await loop.run_in_executor(self._thread, self._store.changed) or changed
+                changed = await loop.run_in_executor(self._thread, self._store.has_changed) or changed
                 self._outage.end()
             except (LocalFault, NewerDatabase, Unusable) as fault:
                 # The pages themselves show it.

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from plexsync.reports.format import unstamped
+from plexsync.reports.format import parse_stamp
 from plexsync.reports.shapes.status import HealthFacts, StatusFacts
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.context import Busy, Desk
@@ -74,12 +74,12 @@ def _of_desk(desk: Desk) -> Iterator[Metric]:
     yield _gauge("plexsync_index_items", "Items of Plex in the index.", facts["index"]["items"])
     yield _gauge("plexsync_events_waiting", "Events that hooks left as files.", facts["events"]["waiting"])
     yield _gauge("plexsync_attempts_used", "Failed attempts, of those remembered, that counted.", used)
-    kept, queue = facts["books"], facts["dlq"]
+    retained, queue = facts["books"], facts["dlq"]
     entries = {
-        "accepted": kept["accepted"],
-        "coalesced": kept["coalesced"],
-        "done": kept["done"],
-        "pruned": kept["pruned"],
+        "accepted": retained["accepted"],
+        "coalesced": retained["coalesced"],
+        "done": retained["done"],
+        "pruned": retained["pruned"],
     }
     text = "What came into the queue and what became of it."
     yield _labelled("plexsync_books", text, "entry", entries, CounterMetricFamily)
@@ -120,7 +120,7 @@ def _queue(facts: StatusFacts, now: int) -> Iterator[Metric]:
     yield _labelled("plexsync_scenes", "Scenes by status.", "stands", counts)
     yield _labelled("plexsync_dead", "Dead letters by cause.", "cause", facts["dead"])
     yield _gauge("plexsync_due", "Rows of the queue that are due now.", facts["due"])
-    waits = max(0.0, (now - unstamped(facts["oldest_due"])) / 1000) if facts["oldest_due"] else 0.0
+    waits = max(0.0, (now - parse_stamp(facts["oldest_due"])) / 1000) if facts["oldest_due"] else 0.0
     yield _gauge("plexsync_oldest_due_seconds", "How long the oldest row has been due.", waits)
 
 
@@ -147,7 +147,7 @@ def _moments(facts: StatusFacts) -> Iterator[Metric]:
         ("last_poll", "When Stash was last polled.", facts["last_poll"]),
         ("last_reconcile", "When the last full comparison ended.", facts["last_reconcile"]),
     ):
-        at = unstamped(moment) / 1000 if moment else 0.0
+        at = parse_stamp(moment) / 1000 if moment else 0.0
         yield _gauge(f"plexsync_{name}_timestamp_seconds", text, at)
 
 

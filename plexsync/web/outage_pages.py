@@ -7,11 +7,11 @@ from starlette.responses import Response
 
 from plexsync.reports.outages import report
 from plexsync.reports.shapes.outages import OutageFacts
-from plexsync.rules.gate_names import caption, shown
+from plexsync.rules.gate_names import caption, gates_to_show
 from plexsync.rules.job import DAY
 from plexsync.rules.outages import bars, ticks
 from plexsync.rules.sorting import Sort
-from plexsync.web.pages import Ask, Wrong, address, page, sort_links, sort_named
+from plexsync.web.pages import PageCall, Wrong, address, page, sort_links, sort_named
 
 DAYS = (1, 7, 30, 365)
 LOG_SHOWN = 50
@@ -26,19 +26,19 @@ OUTAGE_VALUES: Mapping[str, Callable[[OutageFacts], tuple[str | float, str]]] = 
 }
 
 
-def outages(ask: Ask) -> Response:
+def outages(call: PageCall) -> Response:
     """The last days: a time line for each server, figures, the outages, and the transitions of the breakers."""
-    days = int(text) if (text := ask.query.get("days", "30")) in map(str, DAYS) else 0
+    days = int(text) if (text := call.query.get("days", "30")) in map(str, DAYS) else 0
     if not days:
         raise Wrong(f"Show {', '.join(map(str, DAYS[:-1]))} or {DAYS[-1]} days.")
-    sort = sort_named(ask.query.get("sort", ""), list(OUTAGE_VALUES), NEWEST)
-    past = report(ask.parts, days)
+    sort = sort_named(call.query.get("sort", ""), list(OUTAGE_VALUES), NEWEST)
+    past = report(call.parts, days)
     lines = {
         caption(gate): [
             (100 * bar.offset, 100 * bar.width, bar.outage.gate.value, past.facts_of(bar.outage))
             for bar in bars(past.found, gate, start=past.start, end=past.now)
         ]
-        for gate in shown({outage.server for outage in past.found})
+        for gate in gates_to_show({outage.server for outage in past.found})
     }
     length = max(1, past.now - past.start)
     form = "%H:%M" if length <= 2 * DAY else "%d %b" if length <= 400 * DAY else "%b %Y"
@@ -47,7 +47,7 @@ def outages(ask: Ask) -> Response:
         for at in ticks(past.start, past.now)
     ]
     facts = past.facts()
-    return ask.show(
+    return call.show(
         "outages.html",
         days=days,
         choices={choice: address("/outages", {"days": str(choice)}, sort, NEWEST) for choice in DAYS},

@@ -18,7 +18,7 @@ from plexsync.reports.rows import short, title
 from plexsync.reports.shapes.plex_servers import PlexFacts, PlexList
 from plexsync.reports.shapes.status import StatusFacts, VerdictFacts
 from plexsync.reports.status import WAYS, play_counts, server_words, verified_words
-from plexsync.reports.verdict import BAD, LINK, WAIT, WELL, plays_wait, pointed
+from plexsync.reports.verdict import BAD, LINK, WAIT, WELL, plays_wait, with_way
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.gate_names import CURE, GateName, caption
 from plexsync.rules.job import Kind
@@ -26,39 +26,39 @@ from plexsync.rules.status_words import MAIN, UP, SceneStatus, buckets, status_o
 from plexsync.web.addresses import prefix_of
 from plexsync.web.charts import RANGES, SUBJECTS, Drawing, record
 from plexsync.web.entry_desks import DatabaseAway, EntryDesk, EntryDesks
-from plexsync.web.pages import Ask, action, entry_of, page
+from plexsync.web.pages import PageCall, action, entry_of, page
 
 LATEST = 8
 LIBRARIES = 4
 WORST_FIRST = (BAD, WAIT, WELL)
 
 
-def overview(ask: Ask) -> Response:
+def overview(call: PageCall) -> Response:
     """The same facts as `plexsync status`, and the latest events."""
-    facts = ask.desk.facts()
-    pushes, troubles = latest(ask)
-    others = other_verdicts(ask.entries, ask.entry)
-    return ask.show(
+    facts = call.desk.facts()
+    pushes, troubles = latest(call)
+    others = other_verdicts(call.entries, call.entry)
+    return call.show(
         "overview.html",
         found=facts,
         verified=verified_words(facts["verified"]),
         tone=worst(facts["verdict"]["tone"], others),
         others=others,
-        verdict=pointed(facts["verdict"]["parts"], LINK),
-        needs=needs(ask.parts, facts),
+        verdict=with_way(facts["verdict"]["parts"], LINK),
+        needs=needs(call.parts, facts),
         servers=[server(facts, gate) for gate in map(GateName, facts["breakers"])],
-        plays=plays(ask, facts),
+        plays=plays(call, facts),
         scenes=scenes(facts),
         bar=bar(facts),
-        charts=charts(ask),
+        charts=charts(call),
         pushes=pushes,
         troubles=troubles,
     )
 
 
-def charts(ask: Ask) -> list[tuple[str, Drawing]]:
+def charts(call: PageCall) -> list[tuple[str, Drawing]]:
     """A few charts, each with its caption."""
-    hour, day = record(ask, RANGES["hour"]), record(ask, RANGES["day"])
+    hour, day = record(call, RANGES["hour"]), record(call, RANGES["day"])
     queue, rates = SUBJECTS["queue"], SUBJECTS["rates"]
     return [
         (f"{queue.title}, {hour.span.words}", hour.picture(queue)),
@@ -92,9 +92,9 @@ def server(facts: StatusFacts, gate: GateName) -> dict[str, object]:
     }
 
 
-def plays(ask: Ask, facts: StatusFacts) -> dict[str, object] | None:
+def plays(call: PageCall, facts: StatusFacts) -> dict[str, object] | None:
     """The card of plays: words, figures, and the CSS class of its colour; None while the way back is off."""
-    if ask.parts.config.watch_back == "off":
+    if call.parts.config.watch_back == "off":
         return None
     words = "up to date"
     if facts["plays"]["first"]:
@@ -145,9 +145,9 @@ def bar(facts: StatusFacts) -> list[tuple[str, str, float, float]]:
     return parts
 
 
-def latest(ask: Ask) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+def latest(call: PageCall) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """The last pushes, and the last failures by cause (with how many objects failed so lately), with titles."""
-    with ask.reading() as db:
+    with call.reading() as db:
         pushes = [
             {
                 "at": push.at,
@@ -249,11 +249,11 @@ async def listen(request: Request) -> Response:
 def demo_routes(switch: Path) -> list[Route]:
     """The page and its two buttons, for the demo that watches this file."""
 
-    def show(ask: Ask) -> Response:
-        found = ask.desk.facts()
-        with ask.reading() as db:
+    def show(call: PageCall) -> Response:
+        found = call.desk.facts()
+        with call.reading() as db:
             used = db.attempts.count_used()
-        return ask.show(
+        return call.show(
             "demo.html",
             down=switch.exists(),
             found=found,
@@ -263,13 +263,13 @@ def demo_routes(switch: Path) -> list[Route]:
             used=used,
         )
 
-    def down(ask: Ask) -> Response:
+    def down(call: PageCall) -> Response:
         switch.touch(mode=0o600)
-        return ask.to("/demo", "Plex is down now. People go on editing; watch the queue wait.")
+        return call.to("/demo", "Plex is down now. People go on editing; watch the queue wait.")
 
-    def up(ask: Ask) -> Response:
+    def up(call: PageCall) -> Response:
         switch.unlink(missing_ok=True)
-        return ask.to("/demo", "Plex is back. PlexSync notices by itself, and begins slowly.")
+        return call.to("/demo", "Plex is back. PlexSync notices by itself, and begins slowly.")
 
     return [page("/demo", show), action("/demo/down", down), action("/demo/up", up)]
 

@@ -15,8 +15,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from plexsync.app.parts import Parts
-from plexsync.reports.fixes import compared, measures
-from plexsync.reports.format import ago, lasting, many, safe, share, stamp, unstamped
+from plexsync.reports.fixes import compare_files, measures
+from plexsync.reports.format import ago, lasting, many, parse_stamp, safe, share, stamp
 from plexsync.reports.rows import PLAY_WORDS, on_screen, short
 from plexsync.reports.scenes import left_out_words
 from plexsync.reports.shapes.scenes import PastAttempt
@@ -72,7 +72,7 @@ class Wrong(Exception):
 
 
 @dataclass(frozen=True)
-class Ask:
+class PageCall:
     """One request, as a handler sees it."""
 
     entry: EntryDesk
@@ -152,7 +152,7 @@ class Ask:
 
     def show(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Render a template with these values."""
-        notice = None if self.live else self.sessions.told(self.session)
+        notice = None if self.live else self.sessions.take_notice(self.session)
         desk = self.entry.open_desk
         common = {
             "nav": self.nav,
@@ -167,7 +167,7 @@ class Ask:
                 {"now": desk.now, "needing": desk.problems, "links": ServerLinks(desk.parts, self.host)} if desk else {}
             ),
         }
-        text = TEMPLATES.get_template(template).render({**common, **values, "token": lambda: hidden(self.session)})
+        text = TEMPLATES.get_template(template).render({**common, **values, "token": lambda: token_field(self.session)})
         return HTMLResponse(at_prefix(text, self.entry.prefix), status)
 
     def to(self, path: str, notice: str = "", *, well: bool = True) -> Response:
@@ -208,22 +208,22 @@ def later(status: int) -> dict[str, str]:
     return {"Retry-After": RETRY_AFTER} if status == 503 else {}
 
 
-Handler = Callable[[Ask], Response]
+Handler = Callable[[PageCall], Response]
 
 
-def plex_links(ask: Ask) -> list[dict[str, object]]:
+def plex_links(call: PageCall) -> list[dict[str, object]]:
     """The switch between Plex servers: the same page of each, and how many problems of it need you; else empty.
 
     `is_away`: its database can't be used.
     """
-    if not ask.shows_plexes:
+    if not call.shows_plexes:
         return []
-    counts = [(entry, entry.open_desk.known_problems() if entry.open_desk else None) for entry in ask.entries.every]
+    counts = [(entry, entry.open_desk.known_problems() if entry.open_desk else None) for entry in call.entries.every]
     return [
         {
             "name": entry.name,
-            "href": f"{prefix_of(entry.name)}{ask.place}",
-            "is_here": entry is ask.entry,
+            "href": f"{prefix_of(entry.name)}{call.place}",
+            "is_here": entry is call.entry,
             "problems": count or 0,
             "is_away": count is None,
         }
@@ -296,7 +296,7 @@ def picture(svg: str) -> Response:
     return Response(svg, media_type="image/svg+xml")
 
 
-def hidden(session: Session) -> Markup:
+def token_field(session: Session) -> Markup:
     """The hidden token field of every form."""
     return Markup('<input type="hidden" name="token" value="{}">').format(session.token)
 
@@ -310,18 +310,18 @@ def entry_of(request: Request) -> EntryDesk:
     name = request.scope["plexsync.plex"]
     if request.url.path.startswith("/api/"):
         name = request.query_params.get("plex", name)
-    return entries.named(name)
+    return entries.by_name(name)
 
 
-def asked(
+def read_request(
     request: Request, form: Mapping[str, str], picked: tuple[str, ...] = (), entry: EntryDesk | None = None
-) -> Ask:
+) -> PageCall:
     """The request in the form that handlers take; about the server that it names, or about this one.
 
     Raises UnknownPlex.
     """
     state = request.app.state
-    return Ask(
+    return PageCall(
         entry=entry or entry_of(request),
         entries=state.entries,
         sessions=state.sessions,
@@ -348,11 +348,11 @@ def _endpoint(handler: Handler, *, needs_database: bool = True) -> Callable[[Req
             sent = await request.form()
             form = {name: value for name, value in sent.items() if isinstance(value, str)}
             picked = tuple(value for value in sent.getlist("pick") if isinstance(value, str))
-        ask = asked(request, form, picked)
+        call = read_request(request, form, picked)
         if not needs_database:
-            return handler(ask)
-        do = ask.desk.act if request.method == "POST" else ask.desk.run
-        return await do(lambda: handler(ask))
+            return handler(call)
+        do = call.desk.act if request.method == "POST" else call.desk.run
+        return await do(lambda: handler(call))
 
     return endpoint
 
@@ -379,12 +379,12 @@ def _moment(value: int | str | None, now: int) -> Markup:
     if value is None or value == "":
         return Markup("never")
     from_text = isinstance(value, str)
-    at = unstamped(str(value)) if from_text else int(value)
+    at = parse_stamp(str(value)) if from_text else int(value)
     text = str(value) if from_text else stamp(at)
     return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(text, ago(at, now))
 
 
-def shown(value: str | tuple[str, ...] | None, field: str) -> str | tuple[str, ...] | None:
+def format_field(value: str | tuple[str, ...] | None, field: str) -> str | tuple[str, ...] | None:
     """The value of a field on a page: a picture in words, since its key tells nobody anything."""
     if field in PICTURES and isinstance(value, str) and "://" in value:
         return "an uploaded picture" if value.startswith("upload://") else "a picture of Plex's own"
@@ -419,10 +419,10 @@ def _environment() -> Environment:
         "number": "{:,}".format,
         "share": share,
         "short": short,
-        "on_screen": shown,
+        "on_screen": format_field,
         "left_out": left_out_words,
         "measures": measures,
-        "compared": compared,
+        "compared": compare_files,
         "caption": caption,
         "hold_cause": hold_cause,
     }

@@ -12,7 +12,7 @@ from plexsync.rules.errors import Missing, Neighbour, Refused, Unavailable
 from plexsync.rules.item import PICTURES
 from plexsync.rules.pictures import image_of
 from plexsync.web.context import AWAY
-from plexsync.web.pages import Ask, PageNotFound, page
+from plexsync.web.pages import PageCall, PageNotFound, page
 from plexsync.web.pages import picture as picture_of
 from plexsync.web.picture_cache import ShownPicture, shown_picture
 
@@ -26,34 +26,34 @@ STAND_IN = (
 )
 
 
-def of_scene(ask: Ask) -> Response:
+def of_scene(call: PageCall) -> Response:
     """The picture of a scene that its item shows by the settings (`thumb`, `art`), or its cover."""
-    id, name = ask.number("id"), str(ask.path.get("name", ""))
+    id, name = call.number("id"), str(call.path.get("name", ""))
     if name not in (*PICTURES, COVER):
         raise PageNotFound
-    return passed_on(ask, lambda parts: _from_stash(parts, id, name))
+    return passed_on(call, lambda parts: _from_stash(parts, id, name))
 
 
-def of_item(ask: Ask) -> Response:
+def of_item(call: PageCall) -> Response:
     """The poster (`thumb`) or background (`art`) that an item shows in Plex."""
-    key, name = ask.number("key"), str(ask.path.get("name", ""))
+    key, name = call.number("key"), str(call.path.get("name", ""))
     if name not in PICTURES:
         raise PageNotFound
-    return passed_on(ask, lambda parts: _from_plex(parts, str(key), name))
+    return passed_on(call, lambda parts: _from_plex(parts, str(key), name))
 
 
-def passed_on(ask: Ask, fetch: Callable[[Parts], ShownPicture]) -> Response:
+def passed_on(call: PageCall, fetch: Callable[[Parts], ShownPicture]) -> Response:
     """The picture that is fetched, or kept from the last minutes; without one, a drawing with words in its place."""
-    desk, now = ask.desk, ask.parts.clock.monotonic()
-    picture = desk.pictures.find(ask.here, now)
+    desk, now = call.desk, call.parts.clock.monotonic()
+    picture = desk.pictures.find(call.here, now)
     if picture is None:
         try:
             with desk.looking() as parts:
                 # The page that this one waited for may have asked for the same picture.
-                picture = desk.pictures.find(ask.here, now) or fetch(parts)
+                picture = desk.pictures.find(call.here, now) or fetch(parts)
         except AWAY:
             return picture_of(STAND_IN.format(NOT_NOW))
-        desk.pictures.keep(ask.here, picture, now)
+        desk.pictures.keep(call.here, picture, now)
     if not picture.content:
         return picture_of(STAND_IN.format(NO_PICTURE))
     return Response(picture.content, media_type=picture.media_type, headers=HEADERS)
@@ -71,8 +71,8 @@ def _from_stash(parts: Parts, id: int, name: str) -> ShownPicture:
             picture = parts.stash.picture(image.path)
         except (Missing, Refused):
             continue
-        if (shown := shown_picture(picture.content if picture else b"")).content:
-            return shown
+        if (visible := shown_picture(picture.content if picture else b"")).content:
+            return visible
     return ShownPicture()
 
 

@@ -8,16 +8,16 @@ from starlette.responses import Response
 
 from plexsync.app.switches import asked_settings, bulk_approved, waits_for_yes
 from plexsync.flows.scenes.comparison_report import reports
-from plexsync.reports.comparisons import PreviewResult, counted, evidence_lines, lone_items, lone_scenes
-from plexsync.reports.format import noted
+from plexsync.reports.comparisons import PreviewResult, count_statuses, evidence_lines, lone_items, lone_scenes
+from plexsync.reports.format import parse_note
 from plexsync.reports.scenes import facts_of
 from plexsync.rules.note_keys import LAST_RUN
-from plexsync.rules.status_words import counted as number_of
+from plexsync.rules.status_words import count_words as number_of
 from plexsync.rules.status_words import finding_counts
-from plexsync.web.background_tasks import ERRANDS
-from plexsync.web.pages import Ask, Wrong, action, page
+from plexsync.web.background_tasks import TASKS
+from plexsync.web.pages import PageCall, Wrong, action, page
 
-SHOWN = 50
+MOST_LISTED = 50
 NAMES = {
     "compare": "Full comparison",
     "compare anew": "Full comparison, from the first scene",
@@ -29,25 +29,27 @@ NAMES = {
 }
 
 
-def reconcile(ask: Ask) -> Response:
+def reconcile(call: PageCall) -> Response:
     """The results of comparisons, and the tasks that you can start."""
-    desk, parts = ask.desk, ask.parts
-    lone = list(islice(lone_scenes(parts), SHOWN + 1))
+    desk, parts = call.desk, call.parts
+    lone = list(islice(lone_scenes(parts), MOST_LISTED + 1))
     with parts.store.reading() as db:
-        past, run = reports(db), noted(db.notes.text(LAST_RUN))
+        past, run = reports(db), parse_note(db.notes.text(LAST_RUN))
         scenes = facts_of(db, lone, parts.picture_names)
-    preview = desk.errands.last("preview")
+    preview = desk.tasks.last("preview")
     result = cast(PreviewResult, preview.facts) if preview and preview.facts else None
-    return ask.show(
+    return call.show(
         "reconcile.html",
         found=desk.facts(),
-        reports=[(report, words(counted(report), report.kept_fields), evidence_lines(report)) for report in past],
+        reports=[
+            (report, words(count_statuses(report), report.kept_fields), evidence_lines(report)) for report in past
+        ],
         run=run,
         scenes=scenes,
-        items=list(islice(lone_items(parts), SHOWN + 1)),
-        shown=SHOWN,
-        current=desk.errands.current,
-        past=[(errand, errand.why or errand.words) for errand in list(desk.errands.past)],
+        items=list(islice(lone_items(parts), MOST_LISTED + 1)),
+        shown=MOST_LISTED,
+        current=desk.tasks.current,
+        past=[(task, task.why or task.words) for task in list(desk.tasks.past)],
         names=NAMES,
         preview=preview,
         preview_counts=words(result["counts"], result["kept_fields"]) if result else [],
@@ -63,23 +65,23 @@ def words(counts: Mapping[str, int], kept_fields: int) -> list[str]:
     return [number_of(word, count) for word, count in finding_counts(counts, kept_fields=kept_fields)]
 
 
-def start(ask: Ask) -> Response:
+def start(call: PageCall) -> Response:
     """Start a task by its name; the first write needs a preview and your approval."""
-    name = ask.form.get("what", "")
-    if name not in ERRANDS:
+    name = call.form.get("what", "")
+    if name not in TASKS:
         raise Wrong("There is nothing of that name to begin.")
-    if name == "sync all" and ask.form.get("agreed") != "yes" and waits_for_yes(ask.parts):
-        return ask.to("/reconcile", "Preview the changes first, then approve them.", well=False)
-    if not ask.desk.errands.start(name):
-        return ask.to("/reconcile", "Something else is under way: wait for it, or stop it.", well=False)
-    return ask.to("/reconcile", f"Begun: {NAMES[name].lower()}.")
+    if name == "sync all" and call.form.get("agreed") != "yes" and waits_for_yes(call.parts):
+        return call.to("/reconcile", "Preview the changes first, then approve them.", well=False)
+    if not call.desk.tasks.start(name):
+        return call.to("/reconcile", "Something else is under way: wait for it, or stop it.", well=False)
+    return call.to("/reconcile", f"Begun: {NAMES[name].lower()}.")
 
 
-def stop(ask: Ask) -> Response:
+def stop(call: PageCall) -> Response:
     """Stop the running task."""
-    if not ask.desk.errands.stop():
-        return ask.to("/reconcile", "Nothing is under way that could be stopped.", well=False)
-    return ask.to("/reconcile", "It stops as soon as what it asked for is answered.")
+    if not call.desk.tasks.stop():
+        return call.to("/reconcile", "Nothing is under way that could be stopped.", well=False)
+    return call.to("/reconcile", "It stops as soon as what it asked for is answered.")
 
 
 routes = [page("/reconcile", reconcile), action("/reconcile", start), action("/reconcile/stop", stop)]

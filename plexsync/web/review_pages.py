@@ -12,22 +12,22 @@ from plexsync.reports.review import ReviewReport, review_facts
 from plexsync.rules.item import PICTURES
 from plexsync.rules.status_words import SceneStatus
 from plexsync.store.review_file import APPROVED, DECISIONS, OPEN, SKIPPED, YOURS, ChangeFilter, ReviewFile
-from plexsync.web.pages import Ask, Wrong, action, address, page, scene_number
+from plexsync.web.pages import PageCall, Wrong, action, address, page, scene_number
 
 HERE = "/review"
-SHOWN = 20
+MOST_LISTED = 20
 FILTERS = ("field", "kind", "library", "studio")
 LONGEST = 500
 ANSWERS = {APPROVED: "approved", SKIPPED: "skipped", OPEN: "open again"}
 
 
-def review(ask: Ask) -> Response:
+def review(call: PageCall) -> Response:
     """A page of the review: the changes with one decision, filtered."""
-    desk, chosen, listed = ask.desk, _chosen(ask.query), _listed(ask.query)
-    report = read(ask, SHOWN)
+    desk, chosen, listed = call.desk, _read_filter(call.query), _read_decision(call.query)
+    report = read(call, MOST_LISTED)
     here = {**chosen, **({"which": listed} if listed != OPEN else {})}
-    last, written = desk.errands.last("review"), desk.errands.last("write approved")
-    return ask.show(
+    last, written = desk.tasks.last("review"), desk.tasks.last("write approved")
+    return call.show(
         "review.html",
         report=report,
         counts=report["changes"],
@@ -35,11 +35,11 @@ def review(ask: Ask) -> Response:
         chosen=chosen,
         which=listed,
         tabs=[(decision, address(HERE, {**chosen, "which": decision})) for decision in DECISIONS],
-        after=scene_number(ask.query.get("after", "0")),
+        after=scene_number(call.query.get("after", "0")),
         first=address(HERE, here),
         next=address(HERE, {**here, "after": str(report["after"])}) if report["after"] is not None else "",
-        current=desk.errands.current,
-        failed=next((errand.why for errand in (last, written) if errand and errand.why), ""),
+        current=desk.tasks.current,
+        failed=next((task.why for task in (last, written) if task and task.why), ""),
         approved=bulk_approved(desk.parts),
         resting=desk.facts()["scenes"][SceneStatus.SKIPPED]["count"],
         value=value_words,
@@ -48,14 +48,14 @@ def review(ask: Ask) -> Response:
     )
 
 
-def read(ask: Ask, limit: int) -> ReviewReport:
+def read(call: PageCall, limit: int) -> ReviewReport:
     """The report for the address."""
-    after = scene_number(ask.query.get("after", "0"))
-    file, wanted = ReviewFile(ask.parts.folder), _filter(_chosen(ask.query))
-    return review_facts(file, _listed(ask.query), wanted, after=after, limit=limit)
+    after = scene_number(call.query.get("after", "0"))
+    file, wanted = ReviewFile(call.parts.folder), _filter(_read_filter(call.query))
+    return review_facts(file, _read_decision(call.query), wanted, after=after, limit=limit)
 
 
-def _listed(values: Mapping[str, str]) -> str:
+def _read_decision(values: Mapping[str, str]) -> str:
     """The decision whose changes are listed; raises Wrong."""
     listed = values.get("which", OPEN)
     if listed not in DECISIONS:
@@ -63,48 +63,48 @@ def _listed(values: Mapping[str, str]) -> str:
     return listed
 
 
-def decide(ask: Ask) -> Response:
+def decide(call: PageCall) -> Response:
     """Approve, skip or reopen changes: of a field, a scene, or all that the filter shows."""
-    form = ask.form
-    answer, listed = form.get("answer", ""), _listed(form)
+    form = call.form
+    answer, listed = form.get("answer", ""), _read_decision(form)
     if answer not in YOURS:
         raise Wrong("There is no such decision.")
-    shown, scene = _chosen(form), scene_number(form.get("scene", "0"))
+    visible, scene = _read_filter(form), scene_number(form.get("scene", "0"))
     if scene:
         wanted = ChangeFilter(scene=scene, item=form.get("item", "")[:LONGEST], field=form.get("one", "")[:LONGEST])
-        count = ReviewFile(ask.parts.folder).decide(answer, wanted)
+        count = ReviewFile(call.parts.folder).decide(answer, wanted)
     else:
         narrower = {name: form[f"only_{name}"][:LONGEST] for name in ("field", "kind") if form.get(f"only_{name}")}
-        count = ReviewFile(ask.parts.folder).decide(answer, _filter({**shown, **narrower}), before=listed)
-    back = {**shown, **({"which": listed} if listed != OPEN else {})}
+        count = ReviewFile(call.parts.folder).decide(answer, _filter({**visible, **narrower}), before=listed)
+    back = {**visible, **({"which": listed} if listed != OPEN else {})}
     if (after := form.get("after", "0")) != "0":
         back["after"] = str(scene_number(after))
-    return ask.to(
+    return call.to(
         address(HERE, back), f"{many(count, 'change')} {ANSWERS[answer]}. Nothing is written yet.", well=bool(count)
     )
 
 
-def start(ask: Ask) -> Response:
+def start(call: PageCall) -> Response:
     """Make a new review, or write what was approved."""
-    what = ask.form.get("what", "")
+    what = call.form.get("what", "")
     if what not in ("review", "write approved"):
         raise Wrong("There is nothing of that name to begin.")
-    if what == "write approved" and not ReviewFile(ask.parts.folder).counts()[APPROVED]:
-        return ask.to(HERE, "Nothing is approved yet.", well=False)
-    if not ask.desk.errands.start(what):
+    if what == "write approved" and not ReviewFile(call.parts.folder).counts()[APPROVED]:
+        return call.to(HERE, "Nothing is approved yet.", well=False)
+    if not call.desk.tasks.start(what):
         busy = "Something else is under way: wait for it, or stop it on the page Reconcile."
-        return ask.to(HERE, busy, well=False)
+        return call.to(HERE, busy, well=False)
     approved = "What you approved is compared once more and queued."
-    return ask.to(HERE, "Every scene is compared now." if what == "review" else approved)
+    return call.to(HERE, "Every scene is compared now." if what == "review" else approved)
 
 
-def write_skipped(ask: Ask) -> Response:
+def write_skipped(call: PageCall) -> Response:
     """Queue the scenes of which you approved only a part: the rest is written too."""
-    count = take_up_skipped(ask.parts.store, ask.parts.clock)
-    return ask.to(HERE, f"{many(count, 'scene')} queued: what you skipped is written too.", well=bool(count))
+    count = take_up_skipped(call.parts.store, call.parts.clock)
+    return call.to(HERE, f"{many(count, 'scene')} queued: what you skipped is written too.", well=bool(count))
 
 
-def _chosen(values: Mapping[str, str]) -> dict[str, str]:
+def _read_filter(values: Mapping[str, str]) -> dict[str, str]:
     """The filter of the page."""
     return {name: value[:LONGEST] for name in FILTERS if (value := values.get(name, ""))}
 

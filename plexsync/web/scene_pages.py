@@ -13,7 +13,7 @@ from plexsync.flows.scenes.verbs import explain, learn_names, want_scenes
 from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.fixes import order_of, result_words
 from plexsync.reports.format import many, sentences
-from plexsync.reports.named_scenes import listed, missing_words, unchecked_words
+from plexsync.reports.named_scenes import missing_words, name_scenes, unchecked_words
 from plexsync.reports.rows import past_facts, past_of, row_facts
 from plexsync.reports.scenes import COLUMNS, facts_of, sorted_scenes
 from plexsync.reports.shapes.scenes import SceneFacts
@@ -26,7 +26,7 @@ from plexsync.rules.sorting import COMPARED, ScenePlace, Sort
 from plexsync.rules.status_words import MAIN, SceneStatus, buckets, in_bucket
 from plexsync.web.context import AWAY
 from plexsync.web.pages import (
-    Ask,
+    PageCall,
     PageNotFound,
     Tab,
     Wrong,
@@ -38,7 +38,7 @@ from plexsync.web.pages import (
     sort_named,
 )
 
-SHOWN = 50
+MOST_LISTED = 50
 LONGEST_SEARCH = 200
 NONE_PICKED = "Tick the rows first."
 
@@ -46,27 +46,27 @@ NONE_PICKED = "Tick the rows first."
 # --- the list --------------------------------------------------------------------------------------------------------
 
 
-def scenes(ask: Ask) -> Response:
+def scenes(call: PageCall) -> Response:
     """A page of scenes, by status or by name."""
-    text = ask.query.get("q", "").strip()[:LONGEST_SEARCH]
-    name = "" if text else ask.query.get("stands", "")
+    text = call.query.get("q", "").strip()[:LONGEST_SEARCH]
+    name = "" if text else call.query.get("stands", "")
     statuses = in_bucket(name) if name else ()
     if name and not statuses:
         raise Wrong("A scene has no such status.")
-    asked = sort_named(ask.query.get("sort", ""), COLUMNS)
-    last = scene_number(ask.query.get("after", "0"))
-    after = ScenePlace(ask.query.get("value", "")[:COMPARED], last) if last else None
-    with ask.reading() as db:
-        found = sorted_scenes(db, text, statuses, asked, after=after, limit=SHOWN)
-        rows = facts_of(db, found.ids, ask.parts.picture_names)
-    if not ask.live and any(not row["named"] for row in rows):
-        rows = _named(ask, [row["id"] for row in rows if not row["named"]], found.ids)
-    counts = {name: one["count"] for name, one in ask.desk.facts()["scenes"].items()}
+    asked = sort_named(call.query.get("sort", ""), COLUMNS)
+    last = scene_number(call.query.get("after", "0"))
+    after = ScenePlace(call.query.get("value", "")[:COMPARED], last) if last else None
+    with call.reading() as db:
+        found = sorted_scenes(db, text, statuses, asked, after=after, limit=MOST_LISTED)
+        rows = facts_of(db, found.ids, call.parts.picture_names)
+    if not call.live and any(not row["named"] for row in rows):
+        rows = _add_titles(call, [row["id"] for row in rows if not row["named"]], found.ids)
+    counts = {name: one["count"] for name, one in call.desk.facts()["scenes"].items()}
     here = {"q": text} if text else {"stands": name} if name else {}
     more = {**here, "after": str(found.after.id)} if found.after else {}
     if found.after and found.after.value:
         more["value"] = found.after.value
-    return ask.show(
+    return call.show(
         "scenes.html",
         rows=rows,
         tabs=_tabs(counts, name, statuses, text, asked),
@@ -83,12 +83,12 @@ def scenes(ask: Ask) -> Response:
     )
 
 
-def _named(ask: Ask, ids: Sequence[int], listed: Sequence[int]) -> list[SceneFacts]:
+def _add_titles(call: PageCall, ids: Sequence[int], listed: Sequence[int]) -> list[SceneFacts]:
     """The listed rows with the missing titles read from Stash; while it is down, they stay without titles."""
-    with suppress(*AWAY, LocalFault), ask.desk.looking() as parts:
+    with suppress(*AWAY, LocalFault), call.desk.looking() as parts:
         learn_names(parts.store, parts.stash, parts.gates, ids)
-    with ask.reading() as db:
-        return facts_of(db, listed, ask.parts.picture_names)
+    with call.reading() as db:
+        return facts_of(db, listed, call.parts.picture_names)
 
 
 def _tabs(counts: Mapping[str, int], name: str, statuses: Sequence[SceneStatus], text: str, sort: Sort) -> list[Tab]:
@@ -101,28 +101,28 @@ def _tabs(counts: Mapping[str, int], name: str, statuses: Sequence[SceneStatus],
     return tabs
 
 
-def picked(ask: Ask) -> Response:
+def picked(call: PageCall) -> Response:
     """Sync, ignore or stop ignoring the ticked scenes, and show the list again."""
-    name = ask.form.get("shown", "")
-    sort = sort_named(ask.form.get("sort", ""), COLUMNS)
+    name = call.form.get("shown", "")
+    sort = sort_named(call.form.get("sort", ""), COLUMNS)
     back = address("/scenes", {"stands": name} if in_bucket(name) else {}, sort)
-    do = STEPS.get(ask.form.get("do", ""))
+    do = STEPS.get(call.form.get("do", ""))
     if do is None:
         raise Wrong("There is no such step.")
-    ids = list(dict.fromkeys(map(scene_number, ask.picked)))
-    return ask.to(back, do(ask, ids)) if ids else ask.to(back, NONE_PICKED, well=False)
+    ids = list(dict.fromkeys(map(scene_number, call.picked)))
+    return call.to(back, do(call, ids)) if ids else call.to(back, NONE_PICKED, well=False)
 
 
-def _sync_all(ask: Ask, ids: Sequence[int]) -> str:
-    named = named_scenes(ask.parts, ids)
-    count = want_scenes(ask.parts.store, named.syncable, Why.USER, ask.parts.clock)
+def _sync_all(call: PageCall, ids: Sequence[int]) -> str:
+    named = named_scenes(call.parts, ids)
+    count = want_scenes(call.parts.store, named.syncable, Why.USER, call.parts.clock)
     return sentences(
         f"{many(count, 'scene')} queued",
-        f"{listed(named.ignored)} {_are(named.ignored)} ignored" if named.ignored else "",
-        f"{listed(list(named.undone))} {_are(list(named.undone))} undone: redo ends that" if named.undone else "",
+        f"{name_scenes(named.ignored)} {_are(named.ignored)} ignored" if named.ignored else "",
+        f"{name_scenes(list(named.undone))} {_are(list(named.undone))} undone: redo ends that" if named.undone else "",
         missing_words(named),
         unchecked_words(named),
-        ask.desk.ask_servers() if count else "",
+        call.desk.ask_servers() if count else "",
     )
 
 
@@ -130,20 +130,20 @@ def _are(ids: Sequence[int]) -> str:
     return "is" if len(ids) == 1 else "are"
 
 
-def ignore_all(ask: Ask, ids: Sequence[int]) -> str:
+def ignore_all(call: PageCall, ids: Sequence[int]) -> str:
     """Ignore these scenes; what came of it, in sentences."""
-    named = named_scenes(ask.parts, ids)
-    count = len(ignore_scenes(ask.parts.store, named.existing, ask.parts.clock))
+    named = named_scenes(call.parts, ids)
+    count = len(ignore_scenes(call.parts.store, named.existing, call.parts.clock))
     return sentences(f"{many(count, 'scene')} ignored", missing_words(named), unchecked_words(named))
 
 
-def _unignore_all(ask: Ask, ids: Sequence[int]) -> str:
-    count = len(unignore_scenes(ask.parts.store, ids, ask.parts.clock))
-    return sentences(f"{many(count, 'scene')} synced again", ask.desk.ask_servers() if count else "")
+def _unignore_all(call: PageCall, ids: Sequence[int]) -> str:
+    count = len(unignore_scenes(call.parts.store, ids, call.parts.clock))
+    return sentences(f"{many(count, 'scene')} synced again", call.desk.ask_servers() if count else "")
 
 
 # What is done with the ticked scenes.
-STEPS: Mapping[str, Callable[[Ask, Sequence[int]], str]] = {
+STEPS: Mapping[str, Callable[[PageCall, Sequence[int]], str]] = {
     "sync": _sync_all,
     "ignore": ignore_all,
     "unignore": _unignore_all,
@@ -153,26 +153,26 @@ STEPS: Mapping[str, Callable[[Ask, Sequence[int]], str]] = {
 # --- one scene -------------------------------------------------------------------------------------------------------
 
 
-def scene(ask: Ask) -> Response:
+def scene(call: PageCall) -> Response:
     """A scene's stored facts, and its current state in Stash and Plex."""
-    id = ask.number("id")
+    id = call.number("id")
     # An open page that updates itself does not query both servers again and again: only after the scene has changed.
-    explanation, away = (None, "") if ask.live else ask.look(lambda parts: explain(parts.looker, id))
-    with ask.reading() as db:
-        (stands,) = facts_of(db, [id], ask.parts.picture_names)
+    explanation, away = (None, "") if call.live else call.look(lambda parts: explain(parts.inspector, id))
+    with call.reading() as db:
+        (stands,) = facts_of(db, [id], call.parts.picture_names)
         row, past = db.jobs.find(Kind.SCENE, id), past_of(db, Kind.SCENE, id)
         bound = [binding for binding in db.bindings.all() if binding.scene == id]
-        stored = known_facts(db, id, watch_rules(ask.parts.config))
+        stored = known_facts(db, id, watch_rules(call.parts.config))
         held_ignore = bool(db.notes.held_ignores([id]))
     # How the scene stands, since when, and when it was last written: after a change, what would be done is read anew.
     mark = f"{stands['stands']} {stands['since']} {past[0].at if past else 0}"
-    if ask.live and ask.shown not in ("", mark) and stands["stands"] != SceneStatus.QUEUED:
-        explanation, _ = ask.look(lambda parts: explain(parts.looker, id))
-    facts = explain_facts(ask.parts, explanation) if explanation else None
-    gone = explanation is not None and isinstance(explanation.sight.outcome or explanation.sight.ends, Gone)
+    if call.live and call.shown not in ("", mark) and stands["stands"] != SceneStatus.QUEUED:
+        explanation, _ = call.look(lambda parts: explain(parts.inspector, id))
+    facts = explain_facts(call.parts, explanation) if explanation else None
+    gone = explanation is not None and isinstance(explanation.inspection.outcome or explanation.inspection.ends, Gone)
     if gone and stands["stands"] == SceneStatus.UNKNOWN:
         raise PageNotFound
-    return ask.show(
+    return call.show(
         "scene.html",
         scene=stands,
         title=(facts and facts["title"]) or stands["title"],
@@ -205,40 +205,40 @@ def _at(id: int) -> str:
     return f"/scenes/{id}"
 
 
-def sync(ask: Ask) -> Response:
+def sync(call: PageCall) -> Response:
     """Queue the scene, in the fast lane."""
-    id = ask.number("id")
-    named = named_scenes(ask.parts, [id])
+    id = call.number("id")
+    named = named_scenes(call.parts, [id])
     if named.ignored:
-        return ask.to(_at(id), f"Nothing was queued: scene {id} is ignored. Stop ignoring it first.", well=False)
+        return call.to(_at(id), f"Nothing was queued: scene {id} is ignored. Stop ignoring it first.", well=False)
     if named.undone:
-        return ask.to(_at(id), f"{not_queued(id, named.undone[id])}.", well=False)
+        return call.to(_at(id), f"{not_queued(id, named.undone[id])}.", well=False)
     if not named.syncable:
-        return ask.to("/scenes", f"Nothing was queued: {missing_words(named)}.", well=False)
-    want_scenes(ask.parts.store, [id], Why.USER, ask.parts.clock)
-    works, closed = ask.parts.someone_works(), ask.desk.ask_servers()
+        return call.to("/scenes", f"Nothing was queued: {missing_words(named)}.", well=False)
+    want_scenes(call.parts.store, [id], Why.USER, call.parts.clock)
+    works, closed = call.parts.someone_works(), call.desk.ask_servers()
     hint = "the worker syncs it at once" if works else "no worker is running: start plexsync serve"
-    return ask.to(
+    return call.to(
         _at(id), sentences(f"Scene {id} is queued; {closed if closed and works else hint}", unchecked_words(named))
     )
 
 
-def change(ask: Ask) -> Response:
+def change(call: PageCall) -> Response:
     """Ignore or bind the scene, or end that."""
-    id, action, item = ask.number("id"), str(ask.path["action"]), ask.form.get("item", "").strip()
+    id, action, item = call.number("id"), str(call.path["action"]), call.form.get("item", "").strip()
     if action not in (FixAction.IGNORE, FixAction.UNIGNORE, FixAction.BIND, FixAction.UNBIND):
         raise PageNotFound
     order = order_of(action, str(id), item)
     if order is None and action == FixAction.BIND:
-        return ask.to(_at(id), "Give the rating key of the item: a number, as the candidates show it.", well=False)
+        return call.to(_at(id), "Give the rating key of the item: a number, as the candidates show it.", well=False)
     if order is None:
         raise Wrong("That is no rating key of an item.")
-    with ask.desk.looking() if order.action in ASKING else nullcontext(ask.parts) as parts:
+    with call.desk.looking() if order.action in ASKING else nullcontext(call.parts) as parts:
         result = carry_out(parts, order)
     if order.action is FixAction.UNIGNORE:
-        ask.desk.ask_servers()
+        call.desk.ask_servers()
     is_missing = result.named is not None and bool(result.named.missing)
-    return ask.to("/scenes" if is_missing else _at(id), result_words(result), well=bool(result.done))
+    return call.to("/scenes" if is_missing else _at(id), result_words(result), well=bool(result.done))
 
 
 routes = [

@@ -52,18 +52,18 @@ class Sessions:
 
     def fresh(self, *, signed_in: bool = False) -> Session:
         """Create a new session."""
-        return self._made(secrets.token_urlsafe(18), self._clock.now(), signed_in)
+        return self._make_session(secrets.token_urlsafe(18), self._clock.now(), signed_in)
 
     def read(self, cookie: str) -> Session | None:
         """The session of a valid cookie; None if it is invalid or expired."""
         found = re.fullmatch(r"([\w-]{24})\.(\d{1,15})\.([01])\.([0-9a-f]{64})", cookie, re.ASCII)
         if not found or not hmac.compare_digest(found[4], self._mark("session", found[1], found[2], found[3])):
             return None
-        session = self._made(found[1], int(found[2]), found[3] == "1")
+        session = self._make_session(found[1], int(found[2]), found[3] == "1")
         over = not -60_000 <= self._clock.now() - session.began < LASTS
         return None if over or session.id in self._ended else session
 
-    def written(self, session: Session) -> str:
+    def encode(self, session: Session) -> str:
         """Encode the session as a cookie value."""
         signed_in = "1" if session.signed_in else "0"
         return f"{session.id}.{session.began}.{signed_in}.{self._mark('session', session.id, str(session.began), signed_in)}"
@@ -80,7 +80,7 @@ class Sessions:
         """Set the notice that the next page of this session shows."""
         _keep(self._notices, session.id, (text, well))
 
-    def told(self, session: Session) -> tuple[str, bool] | None:
+    def take_notice(self, session: Session) -> tuple[str, bool] | None:
         """Take the session's notice; it is returned once."""
         return self._notices.pop(session.id, None)
 
@@ -108,13 +108,13 @@ class Sessions:
             tries.popleft()
         return MINUTE - (now - tries[0]) if len(tries) >= TRIES else 0.0
 
-    def tried(self, client: str) -> None:
+    def count_attempt(self, client: str) -> None:
         """Count a wrong password from this address or browser."""
         tries = self._tries.get(client, deque(maxlen=TRIES))
         tries.append(self._clock.monotonic())
         _keep(self._tries, client, tries)
 
-    def _made(self, id: str, began: int, signed_in: bool) -> Session:
+    def _make_session(self, id: str, began: int, signed_in: bool) -> Session:
         return Session(id, began, signed_in, self._mark("form", id, str(began), "1" if signed_in else "0"))
 
     def _mark(self, *texts: str) -> str:

@@ -12,14 +12,14 @@ from typing import Literal, get_args, get_origin
 from starlette.responses import Response
 
 from plexsync.app.fingerprints import wishes
-from plexsync.app.setting_change import ASIDE, TRIED, checked, in_the_file, try_connection, typed_form, write_into
+from plexsync.app.setting_change import ASIDE, TRIED, check_values, in_the_file, try_connection, typed_form, write_into
 from plexsync.reports.probe import trait_facts, trait_rows
 from plexsync.reports.settings import setting_facts, why_read_only
 from plexsync.reports.shapes.status import SettingFacts
 from plexsync.rules.errors import NeighbourError, Unusable
 from plexsync.rules.setting_question import FEW
 from plexsync.rules.traits import UNKNOWN
-from plexsync.web.pages import Ask, PageNotFound, Wrong, action, page, whole_number
+from plexsync.web.pages import PageCall, PageNotFound, Wrong, action, page, whole_number
 from validation import database_settings
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.plex_entries import OF_AN_ENTRY, TOKEN
@@ -66,16 +66,16 @@ PARTS = {
 }
 
 
-def settings(ask: Ask) -> Response:
+def settings(call: PageCall) -> Response:
     """All settings, by section, or those that fit the search; those that differ from the default stand out."""
-    config, origins, address = ask.parts.config, ask.desk.origins, ask.parts.address
-    text, changed = ask.query.get("q", "").strip()[:LONGEST], ask.query.get("changed", "") == "1"
+    config, origins, address = call.parts.config, call.desk.origins, call.parts.address
+    text, changed = call.query.get("q", "").strip()[:LONGEST], call.query.get("changed", "") == "1"
     every = setting_facts(config, origins.by_name)
     facts = {fact["name"]: fact for fact in every if fits(fact, text) and not (changed and fact["source"] == "default")}
     rows = [(part, [facts.pop(name) for name in names.split() if name in facts]) for part, names in PARTS.items()]
     rows.append(("More", list(facts.values())))
-    saved, problems = not_in_use(ask)
-    return ask.show(
+    saved, problems = not_in_use(call)
+    return call.show(
         "settings.html",
         parts_of=[(part, entries) for part, entries in rows if entries],
         text=text,
@@ -84,7 +84,7 @@ def settings(ask: Ask) -> Response:
         unusable=problems,
         saved=saved,
         fixed={name: reason for name, origin in origins.by_name.items() if (reason := why_read_only(name, origin))},
-        folder=str(ask.parts.folder),
+        folder=str(call.parts.folder),
         database=address.name if address.is_postgres else "",
         file=str(origins.file),
         masked=MASK,
@@ -102,19 +102,19 @@ def fits(fact: SettingFacts, text: str) -> bool:
 # --- changing one -------------------------------------------------------------------------------------------------------
 
 
-def sources(ask: Ask, *weaker: str) -> SettingSources:
+def sources(call: PageCall, *weaker: str) -> SettingSources:
     """plexsync.toml, and above it what the process has from elsewhere; also from these `weaker` sources."""
-    config, origins = ask.parts.config, ask.desk.origins
-    kept = {TOML, ENTRY, DEFAULT, STASH, LOOK} - set(weaker)
-    fixed = {name: in_the_file(config, name) for name, origin in origins.by_name.items() if origin not in kept}
+    config, origins = call.parts.config, call.desk.origins
+    retained = {TOML, ENTRY, DEFAULT, STASH, LOOK} - set(weaker)
+    fixed = {name: in_the_file(config, name) for name, origin in origins.by_name.items() if origin not in retained}
     return {"environ": {}, "toml_path": origins.file, "overrides": fixed, "may_be_missing": True, "plex": origins.plex}
 
 
-def not_in_use(ask: Ask) -> tuple[dict[str, str | None], list[str]]:
+def not_in_use(call: PageCall) -> tuple[dict[str, str | None], list[str]]:
     """What is saved and not in use yet, by setting (None: removed); and why plexsync.toml can't be used, if it can't."""
-    config, origins = ask.parts.config, ask.desk.origins
+    config, origins = call.parts.config, call.desk.origins
     try:
-        saved = load_here(**sources(ask))
+        saved = load_here(**sources(call))
     except ConfigError as error:
         return {}, error.lines
     in_file = {name for name, origin in saved.origin.items() if origin in IN_FILE}
@@ -127,28 +127,28 @@ def not_in_use(ask: Ask) -> tuple[dict[str, str | None], list[str]]:
     return {name: None if name in removed else facts[name]["value"] for name in differ}, []
 
 
-def form(ask: Ask) -> Response:
+def form(call: PageCall) -> Response:
     """The form for one setting; without one, the list."""
-    if not ask.query.get("name"):
-        return ask.to(HERE)
-    return _shown(ask, _name(ask.query))
+    if not call.query.get("name"):
+        return call.to(HERE)
+    return _show_form(call, _name(call.query))
 
 
-def _shown(ask: Ask, name: str, problem: str = "", *, failed: str = "", typed: str | None = None) -> Response:
+def _show_form(call: PageCall, name: str, problem: str = "", *, failed: str = "", typed: str | None = None) -> Response:
     """The form, with what is wrong with the typed value, or why its server did not take it."""
-    config, origins = ask.parts.config, ask.desk.origins
+    config, origins = call.parts.config, call.desk.origins
     fact = next(fact for fact in setting_facts(config, origins.by_name) if fact["name"] == name)
     text = None if name in SECRETS else typed_form(name, getattr(config, name))
     fixed = why_read_only(name, origins.by_name.get(name, DEFAULT))
     if not fixed and text is None and name not in SECRETS:
         fixed = "Only a list in plexsync.toml can say its value: plexsync config edit."
-    return ask.show(
+    return call.show(
         "setting.html",
         it=fact,
         rule=RULES[name],
         fixed=fixed,
         in_stash=origins.by_name.get(name) == STASH,
-        in_file=name in not_in_use(ask)[0] or origins.by_name.get(name) == TOML,
+        in_file=name in not_in_use(call)[0] or origins.by_name.get(name) == TOML,
         secret=name in SECRETS,
         choices=_choices(name),
         text=(text or "") if typed is None or name in SECRETS else typed,
@@ -175,54 +175,56 @@ def shared_by(servers: Sequence[str], name: str = "") -> str:
     )
 
 
-def save(ask: Ask) -> Response:
+def save(call: PageCall) -> Response:
     """Check the value, try it, and write it; or remove the setting from the file."""
-    name = _name(ask.form)
-    if why_read_only(name, ask.desk.origins.by_name.get(name, DEFAULT)):
-        return _shown(ask, name)
-    if ask.form.get("do") == "unset":
-        return _written(ask, name, {name: None}, None)
-    typed = ask.form.get("value", "").strip()
-    config = ask.parts.config
+    name = _name(call.form)
+    if why_read_only(name, call.desk.origins.by_name.get(name, DEFAULT)):
+        return _show_form(call, name)
+    if call.form.get("do") == "unset":
+        return _write_settings(call, name, {name: None}, None)
+    typed = call.form.get("value", "").strip()
+    config = call.parts.config
     if name in SECRETS and not typed:
-        return _shown(ask, name, "Type the new value. The old one is never shown.")
+        return _show_form(call, name, "Type the new value. The old one is never shown.")
     texts = {name: typed}
     if companion := _companion(config, name):
-        if not (secret := ask.form.get("secret", "").strip()):
-            return _shown(ask, name, f"Type {companion} as well: it is sent to the new address.", typed=typed)
+        if not (secret := call.form.get("secret", "").strip()):
+            return _show_form(call, name, f"Type {companion} as well: it is sent to the new address.", typed=typed)
         texts[companion] = secret
     try:
-        fresh = checked(sources(ask, STASH), texts, hide=lambda _: None)
+        fresh = check_values(sources(call, STASH), texts, hide=lambda _: None)
     except ConfigError as error:
-        return _shown(ask, name, _words(error), typed=typed)
-    if companion and (problem := _foreign(ask, companion, fresh)):
-        return _shown(ask, name, problem, typed=typed)
-    if ask.form.get("anyway") != "yes" and (failed := _failure(config, fresh, texts)):
-        return _shown(ask, name, failed=failed, typed=typed)
+        return _show_form(call, name, _words(error), typed=typed)
+    if companion and (problem := _foreign(call, companion, fresh)):
+        return _show_form(call, name, problem, typed=typed)
+    if call.form.get("anyway") != "yes" and (failed := _failure(config, fresh, texts)):
+        return _show_form(call, name, failed=failed, typed=typed)
     differ = {key: getattr(fresh, key) for key in texts if getattr(fresh, key) != getattr(config, key)}
-    return _written(ask, name, {key: in_the_file(fresh, key) for key in {name, *differ}}, differ)
+    return _write_settings(call, name, {key: in_the_file(fresh, key) for key in {name, *differ}}, differ)
 
 
-def _written(ask: Ask, name: str, settings: Mapping[str, object], differ: Mapping[str, object] | None) -> Response:
+def _write_settings(
+    call: PageCall, name: str, settings: Mapping[str, object], differ: Mapping[str, object] | None
+) -> Response:
     """Write the settings, and say what happens then."""
-    config, file = ask.parts.config, ask.desk.origins.file
+    config, file = call.parts.config, call.desk.origins.file
     try:
         write_into(file, settings)
     except ConfigError as error:
-        return _shown(ask, name, f"Nothing was saved: {_words(error)}.", typed=ask.form.get("value"))
+        return _show_form(call, name, f"Nothing was saved: {_words(error)}.", typed=call.form.get("value"))
     done = f"{name} is {'removed from' if differ is None else 'saved in'} {file.name}."
-    if problems := not_in_use(ask)[1]:
-        return ask.to(f"{HERE}#{name}", f"{done} {UNUSABLE} {'; '.join(problems)}", well=False)
+    if problems := not_in_use(call)[1]:
+        return call.to(f"{HERE}#{name}", f"{done} {UNUSABLE} {'; '.join(problems)}", well=False)
     if differ == {}:
-        return ask.to(f"{HERE}#{name}", f"{done} It is the value in use already.")
+        return call.to(f"{HERE}#{name}", f"{done} It is the value in use already.")
     follows = differ and wishes(config.model_copy(update=differ)) != wishes(config)
-    return ask.to(f"{HERE}#{name}", f"{done} {TAKEN}{DUE if follows else ''}")
+    return call.to(f"{HERE}#{name}", f"{done} {TAKEN}{DUE if follows else ''}")
 
 
-def _foreign(ask: Ask, companion: str, fresh: PlexSyncConfig) -> str:
+def _foreign(call: PageCall, companion: str, fresh: PlexSyncConfig) -> str:
     """Why the secret that belongs to an address can't be written; '' if it can, or is the one in use."""
-    reason = why_read_only(companion, ask.desk.origins.by_name.get(companion, DEFAULT))
-    same = hmac.compare_digest(str(getattr(fresh, companion)), str(getattr(ask.parts.config, companion)))
+    reason = why_read_only(companion, call.desk.origins.by_name.get(companion, DEFAULT))
+    same = hmac.compare_digest(str(getattr(fresh, companion)), str(getattr(call.parts.config, companion)))
     return f"{companion} has to be the one in use. {reason}" if reason and not same else ""
 
 
@@ -263,14 +265,14 @@ def _words(error: ConfigError) -> str:
 # --- what is known of Plex ----------------------------------------------------------------------------------------------
 
 
-def plex(ask: Ask) -> Response:
+def plex(call: PageCall) -> Response:
     """The answers, and whether a probe is under way."""
-    parts = ask.parts
+    parts = call.parts
     with parts.store.reading() as db:
         asked, running, outcome = db.probes.probe_asked(), db.probes.probe_running(), db.probes.probe_result()
-        changed, learnt = db.probes.probed() is not None, db.probes.traits()
+        changed, learnt = db.probes.open_original() is not None, db.probes.traits()
     traits = learnt.traits if learnt else UNKNOWN
-    return ask.show(
+    return call.show(
         "plex.html",
         learnt=learnt,
         rows=trait_rows(trait_facts(traits, outcome if outcome and outcome.version else None)),
@@ -282,39 +284,39 @@ def plex(ask: Ask) -> Response:
     )
 
 
-def confirm_probe(ask: Ask) -> Response:
+def confirm_probe(call: PageCall) -> Response:
     """Show the item and what the probe does with it, and the button that starts it."""
-    key = _key(ask.query.get("item", ""))
+    key = _key(call.query.get("item", ""))
     if not key:
-        return ask.to(PLEX, "Give the rating key of an item: a number, as the page of a scene shows it.", well=False)
-    item, away = ask.look(lambda parts: parts.plex.items([key]).get(key))
+        return call.to(PLEX, "Give the rating key of an item: a number, as the page of a scene shows it.", well=False)
+    item, away = call.look(lambda parts: parts.plex.items([key]).get(key))
     if item is None and not away:
-        return ask.to(PLEX, f"Plex has no item {key} in a library.", well=False)
+        return call.to(PLEX, f"Plex has no item {key} in a library.", well=False)
     title = item.scalars.get("title", "") if item else ""
     rated = bool(item and item.scalars.get("userRating"))
-    return ask.show("probe.html", key=key, title=title, rated=rated, away=away, back=PLEX)
+    return call.show("probe.html", key=key, title=title, rated=rated, away=away, back=PLEX)
 
 
-def start_probe(ask: Ask) -> Response:
+def start_probe(call: PageCall) -> Response:
     """Ask the worker for the probe."""
-    key = _key(ask.form.get("item", ""))
+    key = _key(call.form.get("item", ""))
     if not key:
         raise Wrong("That is no rating key of an item.")
-    parts = ask.parts
+    parts = call.parts
     if not parts.someone_works():
-        return ask.to(PLEX, NO_WORKER, well=False)
+        return call.to(PLEX, NO_WORKER, well=False)
     with parts.store.writing() as tx:
         if tx.probes.probe_asked():
-            return ask.to(PLEX, "A probe is under way: wait for it, or stop it.", well=False)
+            return call.to(PLEX, "A probe is under way: wait for it, or stop it.", well=False)
         tx.probes.ask_probe(key, now=parts.clock.now())
-    return ask.to(PLEX, f"The worker probes Plex with item {key}. That takes some seconds.")
+    return call.to(PLEX, f"The worker probes Plex with item {key}. That takes some seconds.")
 
 
-def stop_probe(ask: Ask) -> Response:
+def stop_probe(call: PageCall) -> Response:
     """Withdraw the request; the worker restores the item."""
-    with ask.parts.store.writing() as tx:
+    with call.parts.store.writing() as tx:
         tx.probes.withdraw_probe()
-    return ask.to(PLEX, "The probe ends, and the item is restored.")
+    return call.to(PLEX, "The probe ends, and the item is restored.")
 
 
 def _key(text: str) -> str:

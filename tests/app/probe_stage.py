@@ -59,7 +59,7 @@ class Stage:
 
     def saved(self) -> object:
         with self.store.reading() as db:
-            return db.probes.probed()
+            return db.probes.open_original()
 
     def learnt(self) -> dict[str, object]:
         with self.store.reading() as db:

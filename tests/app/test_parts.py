@@ -15,7 +15,7 @@ from plexsync.app.database_files import DATABASE
 from plexsync.app.fingerprints import client_id, wishes
 from plexsync.app.further_flows import further_flows
 from plexsync.app.imports import import_parts
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.app.rules import look_rules, profile, work_rules
 from plexsync.app.run import engine, further_looks, serve, take_up
 from plexsync.app.switches import bulk_approved
@@ -44,7 +44,7 @@ def test_each_installation_has_a_client_id_of_its_own_that_stays(tmp_path):
         plex.add_section("Movies")
         for folder in (*folders, *folders):
             folder.mkdir(mode=0o700, exist_ok=True)
-            with opened(PlexSyncConfig(plex_url=plex.url, plex_token="t"), folder) as parts:
+            with open_parts(PlexSyncConfig(plex_url=plex.url, plex_token="t"), folder) as parts:
                 parts.plex.sections()
             seen.append(plex.log[-1].headers["x-plex-client-identifier"])
     assert seen[:2] == seen[2:]
@@ -76,12 +76,12 @@ def worker_of(parts):
 @pytest.mark.parametrize("process", [worker_of, lambda parts: nullcontext(import_parts(parts))])
 def test_a_process_waits_for_what_an_earlier_one_has_sent_before_the_clock_leapt(tmp_path, process):
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="t", stash_url="http://127.0.0.1:9")
-    with opened(config, tmp_path, worker=True) as parts:
+    with open_parts(config, tmp_path, worker=True) as parts:
         before = parts.clock.now() - round(parts.clock.monotonic() * 1000) - DAY
         with parts.store.writing() as tx:
             tx.notes.save(CLOCK_SEEN, f"{before}")
         with process(parts):
-            assert parts.expiry.ended() < parts.clock.now() - DAY / 2
+            assert parts.expiry.certain_end() < parts.clock.now() - DAY / 2
 
 
 # --- parts that are off ----------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_a_process_waits_for_what_an_earlier_one_has_sent_before_the_clock_leapt
 
 def further_kinds(folder, **given):
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="t", stash_url="http://127.0.0.1:9", **given)
-    with opened(config, folder, worker=True) as parts:
+    with open_parts(config, folder, worker=True) as parts:
         return [flow.kind for added in further_flows(parts) for flow in added.flows]
 
 
@@ -120,7 +120,7 @@ def test_a_flow_that_is_off_stays_to_take_back_what_it_has_written(tmp_path, kin
 
 def test_a_database_that_can_not_be_read_now_keeps_no_worker_from_its_start(tmp_path):
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="t", stash_url="http://127.0.0.1:9")
-    with opened(config, tmp_path, worker=True) as parts:
+    with open_parts(config, tmp_path, worker=True) as parts:
         with look(tmp_path) as db:
             db.execute("alter table play rename to away")
         assert [flow.kind for added in further_flows(parts) for flow in added.flows] == ["plays"]
@@ -227,7 +227,7 @@ def test_it_is_the_same_in_every_process_and_whatever_else_is_set():
 
 def test_a_database_that_was_made_anew_after_damage_is_not_asked_again(tmp_path):
     tmp_path.chmod(0o700)
-    with opened(config(), tmp_path) as parts:
+    with open_parts(config(), tmp_path) as parts:
         assert not bulk_approved(parts)
         with parts.store.writing() as tx:
             tx.notes.save(REPAIRED, "1")
@@ -270,7 +270,7 @@ def test_a_worker_that_starts_on_a_busy_database_waits_for_it(town, monkeypatch)
     monkeypatch.setattr(loop, "FAULT_PAUSE", 0.05)
     monkeypatch.setitem(connect.__kwdefaults__, "busy_seconds", 0.05)
     steps, stop = [], threading.Event()
-    with opened(settings, folder, worker=True) as parts:
+    with open_parts(settings, folder, worker=True) as parts:
         with parts.store.writing() as tx:
             tx.jobs.want(Kind.SCENE, 1, Why.EDIT, 0)
             tx.jobs.claim(1, now=0, lease_ms=60_000, holder="dead")
@@ -293,7 +293,7 @@ def test_a_worker_that_starts_on_a_busy_database_waits_for_it(town, monkeypatch)
 def test_a_stash_that_refuses_is_knocked_at_every_two_seconds(town):
     settings, folder = town
     at = time.time() - 10
-    with opened(settings, folder, worker=True) as parts:
+    with open_parts(settings, folder, worker=True) as parts:
         with parts.store.writing() as tx:
             tx.breakers.save(READ_STASH.row, BreakerRow(state="open", opened_at=at, wait=86_400))
         heard = []
@@ -314,7 +314,7 @@ def test_a_stash_that_refuses_is_knocked_at_every_two_seconds(town):
 
 def test_damage_that_only_the_poller_meets_ends_the_worker_so_that_the_next_one_mends_it(town):
     settings, folder = town
-    with opened(settings, folder, worker=True) as parts:
+    with open_parts(settings, folder, worker=True) as parts:
         parts.poller.poll()
         with parts.store.writing() as tx:
             tx.poll_marks.forget(Kind.SCENE)
@@ -326,7 +326,7 @@ def test_damage_that_only_the_poller_meets_ends_the_worker_so_that_the_next_one_
         file.seek(4096 * (page - 1))
         file.write(b"\xff" * 4096)
     stop = threading.Event()
-    with opened(settings, folder, worker=True) as parts:
+    with open_parts(settings, folder, worker=True) as parts:
         thread, ended = served(parts, stop)
         thread.join(30)
         stop.set()

@@ -40,7 +40,7 @@ def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Turn]:
         def connect(_parts: object) -> ProbeClient:
             return ProbeClient(here.plex.url, here.plex.token, connect_timeout=UNHURRIED, read_timeout=UNHURRIED)
 
-        monkeypatch.setattr(turns, "connected", connect)
+        monkeypatch.setattr(turns, "connect_probe", connect)
         yield Turn(here, ProbeTurn(parts, threading.Event()))
 
 
@@ -104,7 +104,7 @@ def test_a_probe_whose_worker_ended_is_not_begun_again(beside: Turn) -> None:
 
 def test_an_item_that_cannot_be_restored_yet_is_tried_again_later(beside: Turn) -> None:
     here = beside.here
-    original = original_of(here.client.probed(here.key), machine=here.client.server().machine, mark="x")
+    original = original_of(here.client.read_item(here.key), machine=here.client.server().machine, mark="x")
     with here.store.writing() as tx:
         tx.probes.begin_probe(original)
     here.plex.hand_edit(here.key, label=["mine", "yours, too", original.tags[0]])

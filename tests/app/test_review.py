@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.review import kind_of_change, make_review, write_approved
 from plexsync.flows.scenes.preview import Approved
 from plexsync.rules.approval import FieldChange
@@ -40,7 +40,7 @@ def changed(world: World) -> World:
 
 @contextmanager
 def parts_of(world: World) -> Iterator[Parts]:
-    with opened(config_of(world), world.folder) as parts:
+    with open_parts(config_of(world), world.folder) as parts:
         yield parts
 
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.rules.note_keys import CURSOR
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
@@ -111,7 +111,7 @@ def test_after_accepting_scenes_are_synced_on_the_new_server_and_values_of_peopl
 
 def test_a_comparison_that_was_interrupted_begins_anew_after_accepting(reinstalled: World, door: Door) -> None:
     world = reinstalled
-    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         tx.notes.save(CURSOR, "where the old server was compared")
     assert door("accept", "plex-server").code == 0
     assert world.rows(f"select value from note where name = '{CURSOR}'") in ([], [("",)])

@@ -10,7 +10,7 @@ import pytest
 from plexsync.cli.main import run
 from plexsync.simulator.stash_server import StashSim
 from validation.config import PlexSyncConfig
-from validation.imported import STASH2PLEX, imported
+from validation.imported import STASH2PLEX, import_settings
 
 KEY, TOKEN = "stash-key-0123456789", "sN4xT7qLw2Vb9KcR5hJd"
 THEIRS = {
@@ -53,7 +53,7 @@ def stash(tmp_path, monkeypatch):
 
 
 def test_what_is_set_there_means_the_same_here():
-    found = imported(THEIRS)
+    found = import_settings(THEIRS)
     assert found.settings == OURS
     assert found.unsupported == (
         "max_tags: PlexSync has no such setting",
@@ -62,7 +62,9 @@ def test_what_is_set_there_means_the_same_here():
 
 
 def test_everything_can_be_switched_off_at_once():
-    config = PlexSyncConfig(plex_url="http://x", plex_token="x" * 20, **imported({"sync_master": False}).settings)
+    config = PlexSyncConfig(
+        plex_url="http://x", plex_token="x" * 20, **import_settings({"sync_master": False}).settings
+    )
     assert not any(getattr(config, name) for name in PlexSyncConfig.model_fields if name.startswith("sync_"))
     assert config.poster == config.background == "none"
 

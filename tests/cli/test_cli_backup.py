@@ -4,11 +4,11 @@ import stat
 from pathlib import Path
 
 import pytest
+from tests.inspections import out_of_inspection
 
 from plexsync.store.lock import try_lock
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
-from tests.sights import out_of_sight
 
 
 @pytest.fixture
@@ -163,6 +163,6 @@ def test_a_folder_that_this_user_may_not_look_into_is_one_line(
 ) -> None:
     (tmp_path / "theirs" / "folder").mkdir(parents=True)
     (tmp_path / "theirs" / "copy.db").touch()
-    out_of_sight(monkeypatch, tmp_path / "theirs")
+    out_of_inspection(monkeypatch, tmp_path / "theirs")
     done = door(*words.split())
     assert (done.code, done.err) == (2, f"plexsync: {told}\n")

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.inspections import out_of_inspection
 
 from plexsync.cli.checks.check import Check
 from plexsync.cli.checks.machine import folder
-from plexsync.cli.checks.paths import rules_of, suggested
+from plexsync.cli.checks.paths import rules_of, suggest_rules
 from plexsync.cli.checks.servers import clock_check, other_database, version_check
 from plexsync.extras import PARTS
 from plexsync.rules.paths import map_path, name_key, path_key, unmap_path
@@ -26,7 +27,6 @@ from plexsync.store import intake
 from plexsync.store.lock import try_lock
 from tests.cli.conftest import Answer, Door
 from tests.journey.world import KEY, ROOT, TOKEN, World
-from tests.sights import out_of_sight
 from validation import path_rules
 from validation.config import PlexSyncConfig
 
@@ -250,7 +250,7 @@ def test_a_table_of_a_library_that_there_is_not_is_a_warning(world: World, door:
 def test_a_home_that_this_user_may_not_look_into_is_no_fault_of_ours(
     world: World, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out_of_sight(monkeypatch, tmp_path / "home")
+    out_of_inspection(monkeypatch, tmp_path / "home")
     done = door("doctor", "--json")
     assert done.code == 0
     assert "there is no plexsync.toml" in done.out
@@ -261,7 +261,7 @@ def test_a_data_folder_that_this_user_may_not_look_into_is_a_problem(
     world: World, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "theirs" / "data").mkdir(parents=True)
-    out_of_sight(monkeypatch, tmp_path / "theirs")
+    out_of_inspection(monkeypatch, tmp_path / "theirs")
     done = door("doctor", "--json", "--data-dir", tmp_path / "theirs" / "data")
     assert done.code == 2
     assert check(done, "database")["state"] == "problem"
@@ -582,7 +582,7 @@ def told(*folders: tuple[str, str, int]) -> list[tuple[str, str]]:
 
 
 def rules_for(pairs: list[tuple[str, str]], **more: object) -> list[tuple[str, str]]:
-    return [one.rule for one in suggested(pairs, **more)]
+    return [one.rule for one in suggest_rules(pairs, **more)]
 
 
 def test_no_rule_without_agreement() -> None:
@@ -626,7 +626,9 @@ def test_what_a_rule_says_already_is_not_suggested() -> None:
 
 def test_every_suggestion_is_a_rule_that_leads_there_and_back() -> None:
     for ours, theirs, _ in RULES:
-        for found in suggested([(ours, theirs), (ours.replace("a.mp4", "b.mp4"), theirs.replace("a.mp4", "b.mp4"))]):
+        for found in suggest_rules(
+            [(ours, theirs), (ours.replace("a.mp4", "b.mp4"), theirs.replace("a.mp4", "b.mp4"))]
+        ):
             config = PlexSyncConfig(plex_url="http://plex", plex_token="x", path_map=[" => ".join(found.rule)])
             (there,) = map_path(ours, path_rules.pairs(config.path_map))
             assert path_key(there) == path_key(theirs) or name_key(there) == name_key(theirs)

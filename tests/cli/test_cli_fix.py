@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from plexsync.app.fixes import FixOrder, FixResult, carry_out
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.reports.fixes import FixReport
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.note_keys import INSIDE
@@ -105,7 +105,7 @@ def test_while_plex_is_down_the_list_has_what_the_database_knows(troubled: list[
 
 
 def test_when_nothing_needs_you_it_says_so(world: World, door: Door) -> None:
-    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         tx.notes.save(INSIDE, intake.ON)
     told = door("fix")
     assert (told.code, told.out) == (0, "nothing needs you\n")
@@ -153,7 +153,7 @@ def test_an_answer_that_is_no_choice_is_asked_for_again_and_quitting_leaves_the_
 
 
 def test_more_problems_than_are_read_at_once_all_have_their_turn(world: World, door: Door) -> None:
-    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         for id in range(1, 26):
             tx.jobs.want(Kind.SCENE, id, Why.EDIT, parts.clock.now())
         tx.jobs.want(Kind.TAG, 5, Why.EDIT, parts.clock.now())

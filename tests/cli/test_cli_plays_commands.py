@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.app.way_back import way_back_of
 from plexsync.rules.first_plays import approval_text
 from plexsync.rules.note_keys import PLAYS_APPROVED
@@ -31,7 +31,7 @@ def played(world: World, door: Door) -> World:
         for moment in plays:
             world.plex.play(key, at=moment)
     # Approved long ago.
-    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         tx.notes.save(PLAYS_APPROVED, approval_text(world.plex.machine, 1, watch_since=0, since=0, at=0))
     return world
 
@@ -53,7 +53,7 @@ def poll(world: World, door: Door) -> None:
 
 def look(world: World) -> None:
     """Read Plex's history, as the worker does."""
-    with opened(config_of(world), world.folder) as parts:
+    with open_parts(config_of(world), world.folder) as parts:
         back = way_back_of(parts)
         assert back is not None
         assert back.history.poll() == ""
@@ -209,7 +209,7 @@ def pause(watched: World, door: Door) -> None:
     """Pause the third scene in Plex, and bring its resume point to Stash."""
     watched.settings["watch_back"] = "plays+resume"
     watched.plex.pause(watched.plex.keys(watched.section)[2], 31_000)
-    with opened(config_of(watched), watched.folder) as parts:
+    with open_parts(config_of(watched), watched.folder) as parts:
         back = way_back_of(parts)
         assert back
         assert back.resume

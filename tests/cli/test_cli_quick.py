@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.app.parts import opened
-from plexsync.app.status_settings import MOST_KEPT, Sources, kept, written
+from plexsync.app.parts import open_parts
+from plexsync.app.status_settings import MOST_KEPT, Sources, format_note, parse_note
 from plexsync.cli.call import Call
 from plexsync.cli.terminal.completions import keys_in
 from plexsync.reports.status import facts
@@ -105,7 +105,7 @@ def test_both_ways_tell_the_same(world: World, door: Door, refusing) -> None:
     refusing(2)
     door("sync", "--all", "--wait")
     door("ignore", "3")
-    with opened(config_of(world), world.folder) as parts:
+    with open_parts(config_of(world), world.folder) as parts:
         with parts.store.writing() as tx:
             tx.notes.save(RESTORED, str(parts.clock.now()))
         whole = facts(parts)
@@ -165,15 +165,15 @@ def test_what_is_kept_holds_no_secret_and_is_kept_for_a_few(world: World, door: 
 
 def test_what_was_kept_is_read_back_and_rubbish_is_nothing(world: World) -> None:
     config = config_of(world)
-    text = written(config, "f" * 32, "")
-    again = kept(text, "f" * 32)
+    text = format_note(config, "f" * 32, "")
+    again = parse_note(text, "f" * 32)
     assert again is not None
     assert (again.enabled, again.dlq_max) == (config.enabled, config.dlq_max)
     assert again.breaker_recovery_timeout == config.breaker_recovery_timeout
-    assert kept(text, "e" * 32) is None
-    assert kept("f enabled=x", "f") is None
-    assert kept("f", "f") is None
-    assert kept("", "") is None
+    assert parse_note(text, "e" * 32) is None
+    assert parse_note("f enabled=x", "f") is None
+    assert parse_note("f", "f") is None
+    assert parse_note("", "") is None
 
 
 def test_what_is_no_database_of_this_version_goes_the_usual_way(world: World, door: Door) -> None:

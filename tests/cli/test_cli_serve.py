@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import Call
 from plexsync.cli.commands.serve import Reporter
@@ -158,7 +158,7 @@ def test_a_database_that_can_not_be_opened_just_now_is_waited_for(tmp_path: Path
         tried.append(words)
         if len(tried) < 4:
             raise LocalFault("no space is left for plexsync.db", full=True)
-        return opened(*words, **more)
+        return open_parts(*words, **more)
 
     monkeypatch.setattr("plexsync.cli.daemon.shift.opened", failing)
     monkeypatch.setattr("plexsync.engine.loop.FULL_PAUSE", 0.01)

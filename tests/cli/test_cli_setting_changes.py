@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from plexsync.app.dressing import collection_dressing
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.run import Schedule
 from plexsync.app.switches import approve_bulk
 from plexsync.reports.status import facts
@@ -28,7 +28,7 @@ CHANGE = f"title_template is New {{title}} now: {FEW + 1} scenes would change"
 def started(world: World, *, has_begun: bool = True, **settings: str) -> Iterator[tuple[Parts, Schedule]]:
     """The parts and the schedule of a worker that starts with these settings. It notes them as it begins its work."""
     world.settings |= {"approve_bulk": "false", **settings}
-    with opened(config_of(world), world.folder) as parts:
+    with open_parts(config_of(world), world.folder) as parts:
         with parts.store.writing() as tx:
             tx.notes.save(LAST_POLL, str(parts.clock.now()))
         if has_begun:

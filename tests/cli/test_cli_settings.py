@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.app import asking
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.app.settings import PLUGIN, SettingsNeed
 from plexsync.cli.call import Call
 from plexsync.cli.daemon import settings_watch
@@ -135,7 +135,7 @@ def test_a_worker_notices_a_setting_that_is_saved_in_stash_at_the_next_edit_or_p
     door("drain")
     call = Call()
     current = settings(call, SettingsNeed.WORK)
-    with opened(current.loaded.config, current.place.path, worker=True) as parts:
+    with open_parts(current.loaded.config, current.place.path, worker=True) as parts:
         watch = SettingsWatch(call, current, parts, threading.Event())
         watch.start()
         world.stash.plugin_settings[PLUGIN] = {"sync_genres": False}
@@ -157,7 +157,7 @@ def test_a_stash_that_has_just_told_its_settings_is_asked_again_at_once(
     door("drain")
     call = Call()
     current = settings(call, SettingsNeed.WORK)
-    with opened(current.loaded.config, current.place.path, worker=True) as parts:
+    with open_parts(current.loaded.config, current.place.path, worker=True) as parts:
         rules, row = (
             parts.settings.breaker,
             BreakerRow(state="open", opened_at=parts.clock.now() / 1000 - 10, wait=86_400),
@@ -191,7 +191,7 @@ def test_a_worker_goes_on_with_a_database_that_was_renamed_over_its_own(
     current = settings(call, SettingsNeed.WORK)
     entry = DashboardEntry(current.loaded, world.folder)
     shown = entry.request
-    with opened(current.loaded.config, current.place.path, worker=True) as parts:
+    with open_parts(current.loaded.config, current.place.path, worker=True) as parts:
         watch = SettingsWatch(call, current, parts, threading.Event())
         watch.start()
         other = world.folder / "restored.db"
@@ -206,7 +206,7 @@ def test_a_worker_goes_on_with_a_database_that_was_renamed_over_its_own(
     assert watch.fresh == current
     assert watch.fresh is not current
     assert shown != entry.request, "the dashboard is started again with it"
-    with opened(current.loaded.config, current.place.path, worker=True) as parts, parts.store.reading() as db:
+    with open_parts(current.loaded.config, current.place.path, worker=True) as parts, parts.store.reading() as db:
         assert db.jobs.find(Kind.SCENE, 5).state is State.READY
 
 

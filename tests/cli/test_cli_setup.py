@@ -15,7 +15,7 @@ from tests.journey.world import TOKEN, World
 from tests.patience import until
 
 PLUGIN = "StashPlexSync"
-Ask = Callable[..., dict[str, Any]]
+PageCall = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
@@ -31,17 +31,17 @@ def tv(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlexTvSim]:
 
 
 @pytest.fixture
-def ask(door: Door, tv: PlexTvSim) -> Ask:
+def ask(door: Door, tv: PlexTvSim) -> PageCall:
     """One step; its facts."""
     return lambda *words: door("setup", *words).facts
 
 
-def signed_in(ask: Ask, tv: PlexTvSim) -> dict[str, Any]:
+def signed_in(ask: PageCall, tv: PlexTvSim) -> dict[str, Any]:
     tv.confirm(ask("sign-in")["pin"]["code"])
     return ask("check")
 
 
-def chosen(ask: Ask, tv: PlexTvSim) -> dict[str, Any]:
+def chosen(ask: PageCall, tv: PlexTvSim) -> dict[str, Any]:
     signed_in(ask, tv)
     ask("server", "0")
     return ask("libraries", "Movies")
@@ -55,7 +55,7 @@ def test_nothing_is_asked_for_where_plex_is_set(door: Door, world: World) -> Non
     assert door("setup", "state").facts["stage"] == ""
 
 
-def test_a_pin_that_expired_is_forgotten_and_a_new_one_works(ask: Ask, tv: PlexTvSim) -> None:
+def test_a_pin_that_expired_is_forgotten_and_a_new_one_works(ask: PageCall, tv: PlexTvSim) -> None:
     assert ask("state")["stage"] == "sign-in"
     ask("sign-in")
     tv.expire()
@@ -64,7 +64,7 @@ def test_a_pin_that_expired_is_forgotten_and_a_new_one_works(ask: Ask, tv: PlexT
     assert signed_in(ask, tv)["stage"] == "server"
 
 
-def test_while_plex_tv_is_away_the_pin_stays(ask: Ask, tv: PlexTvSim) -> None:
+def test_while_plex_tv_is_away_the_pin_stays(ask: PageCall, tv: PlexTvSim) -> None:
     code = ask("sign-in")["pin"]["code"]
     tv.faults.set(Fault("status", status=503))
     assert "plex.tv refused what was asked (503)" in ask("check")["error"]
@@ -74,7 +74,7 @@ def test_while_plex_tv_is_away_the_pin_stays(ask: Ask, tv: PlexTvSim) -> None:
     assert ask("check")["stage"] == "server"
 
 
-def test_a_second_window_that_gets_a_pin_ends_the_one_of_the_first(ask: Ask, tv: PlexTvSim) -> None:
+def test_a_second_window_that_gets_a_pin_ends_the_one_of_the_first(ask: PageCall, tv: PlexTvSim) -> None:
     first, second = (ask("sign-in")["pin"]["code"] for _ in range(2))
     tv.confirm(first)
     assert ask("check")["pin"]["code"] == second
@@ -82,7 +82,7 @@ def test_a_second_window_that_gets_a_pin_ends_the_one_of_the_first(ask: Ask, tv:
     assert ask("check")["stage"] == "server"
 
 
-def test_an_account_without_a_server_is_told_and_another_can_sign_in(ask: Ask, tv: PlexTvSim) -> None:
+def test_an_account_without_a_server_is_told_and_another_can_sign_in(ask: PageCall, tv: PlexTvSim) -> None:
     mine, tv.servers = tv.servers, [Resource("Theirs", "x", owned=False)]
     assert "someone owns no Plex server" in signed_in(ask, tv)["error"]
     tv.servers = mine
@@ -90,7 +90,7 @@ def test_an_account_without_a_server_is_told_and_another_can_sign_in(ask: Ask, t
 
 
 def test_of_several_addresses_the_first_that_answers_is_taken_and_one_can_be_typed(
-    ask: Ask, tv: PlexTvSim, world: World
+    ask: PageCall, tv: PlexTvSim, world: World
 ) -> None:
     dead = Connection("http://127.0.0.1:9", "127.0.0.1", 9)
     there = Connection(world.plex.url, "127.0.0.1", world.plex.port)
@@ -106,7 +106,7 @@ def test_of_several_addresses_the_first_that_answers_is_taken_and_one_can_be_typ
     assert typed["plex"]["url"] == world.plex.url
 
 
-def test_wrong_choices_are_one_line_each_and_nothing_is_written(ask: Ask, tv: PlexTvSim, world: World) -> None:
+def test_wrong_choices_are_one_line_each_and_nothing_is_written(ask: PageCall, tv: PlexTvSim, world: World) -> None:
     assert "choose one of the servers first" in ask("server", "0")["error"]
     assert "choose a server first" in ask("libraries", "Movies")["error"]
     signed_in(ask, tv)
@@ -120,7 +120,7 @@ def test_wrong_choices_are_one_line_each_and_nothing_is_written(ask: Ask, tv: Pl
     assert "the path rules must have the form" in ask("rules", "--rules=data, media")["error"]
 
 
-def test_what_the_environment_sets_is_named_since_it_would_win(ask: Ask, tv: PlexTvSim, world: World) -> None:
+def test_what_the_environment_sets_is_named_since_it_would_win(ask: PageCall, tv: PlexTvSim, world: World) -> None:
     world.unset = ("plex_token",)
     told = chosen(ask, tv)["error"]
     assert told.startswith("PLEXSYNC_PLEX_URL is set in the environment of Stash")
@@ -128,7 +128,7 @@ def test_what_the_environment_sets_is_named_since_it_would_win(ask: Ask, tv: Ple
 
 
 def test_a_setting_that_is_in_the_file_is_changed_there_and_the_rest_stays(
-    ask: Ask, tv: PlexTvSim, world: World
+    ask: PageCall, tv: PlexTvSim, world: World
 ) -> None:
     toml = world.folder / "plexsync.toml"
     toml.write_text('# mine\nplex_url = "http://127.0.0.1:9"\nmax_retries = 7 # seven\n')
@@ -139,21 +139,21 @@ def test_a_setting_that_is_in_the_file_is_changed_there_and_the_rest_stays(
     assert "plex_url" not in world.stash.plugin_settings[PLUGIN]
 
 
-def test_what_stash_holds_otherwise_stays_and_a_token_there_goes(ask: Ask, tv: PlexTvSim, world: World) -> None:
+def test_what_stash_holds_otherwise_stays_and_a_token_there_goes(ask: PageCall, tv: PlexTvSim, world: World) -> None:
     world.stash.plugin_settings[PLUGIN] = {"plex_token": "an-old-token-0123", "max_retries": 9, "gone": True}
     chosen(ask, tv)
     kept = {"max_retries": 9, "gone": True, "plex_url": world.plex.url, "plex_libraries": ""}
     assert world.stash.plugin_settings[PLUGIN] == kept
 
 
-def test_libraries_of_other_videos_are_marked(ask: Ask, tv: PlexTvSim, world: World) -> None:
+def test_libraries_of_other_videos_are_marked(ask: PageCall, tv: PlexTvSim, world: World) -> None:
     world.plex.add_section("Clips", locations=("/media/clips",), agent="com.plexapp.agents.none")
     signed_in(ask, tv)
     listed = ask("server", "0")["plex"]["libraries"]
     assert [(one["title"], one["other_videos"]) for one in listed] == [("Movies", False), ("Clips", True)]
 
 
-def test_what_a_field_of_stash_can_not_express_goes_into_the_file(ask: Ask, tv: PlexTvSim, world: World) -> None:
+def test_what_a_field_of_stash_can_not_express_goes_into_the_file(ask: PageCall, tv: PlexTvSim, world: World) -> None:
     world.plex.add_section("Shorts, and more", locations=("/media/shorts",))
     signed_in(ask, tv)
     ask("server", "0")
@@ -165,7 +165,7 @@ def test_what_a_field_of_stash_can_not_express_goes_into_the_file(ask: Ask, tv: 
 
 
 def test_paths_are_learnt_and_the_first_write_is_previewed(
-    ask: Ask, tv: PlexTvSim, world: World, monkeypatch: pytest.MonkeyPatch
+    ask: PageCall, tv: PlexTvSim, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for n in range(6):
         world.plex.add_movie(world.section, files=[(f"/media/scenes/{n}.mp4", 10 + n, 9_000)], title=f"{n}")

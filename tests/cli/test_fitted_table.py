@@ -3,7 +3,7 @@
 import pytest
 from rich.console import Console
 
-from plexsync.cli.terminal.paper import fitted, table
+from plexsync.cli.terminal.paper import fit_columns, table
 
 HEADS = ("field", "Stash says", "Plex has", "would do", "why")
 ROWS = [
@@ -56,6 +56,6 @@ def test_a_short_row_is_two_lines() -> None:
 
 
 def test_the_widest_column_gives_way_first_and_none_below_its_longest_word() -> None:
-    assert fitted([10, 40, 30], [10, 14, 14], 100) == [10, 40, 30]
-    assert fitted([10, 40, 30], [10, 14, 14], 60) == [10, 25, 25]
-    assert fitted([10, 40, 15], [10, 30, 14], 54) == [10, 30, 14]
+    assert fit_columns([10, 40, 30], [10, 14, 14], 100) == [10, 40, 30]
+    assert fit_columns([10, 40, 30], [10, 14, 14], 60) == [10, 25, 25]
+    assert fit_columns([10, 40, 15], [10, 30, 14], 54) == [10, 30, 14]

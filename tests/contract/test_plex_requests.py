@@ -101,7 +101,7 @@ def sent():
         client.identity()
         client.sections()
         list(client.entries(section))
-        list(client.changed(section, since=0))
+        list(client.changed_since(section, since=0))
         client.count(section)
         client.scan(section, "/media/new")
         client.find(section, "a.mp4")

@@ -157,15 +157,15 @@ def library() -> Iterator[World]:
 
 def a_month(world: World) -> None:
     """Samples of a month: imports that come in bursts, are worked off, and one night without a worker."""
-    dice, waiting, in_step, dead = Random(4), 0, 40.0, 0
+    rng, waiting, in_step, dead = Random(4), 0, 40.0, 0
     with opened_dashboard(world) as dash:
         now = dash.parts.clock.now() // MINUTE * MINUTE
         with dash.parts.store.writing() as tx:
             for at in range(now - 30 * A_DAY, now, MINUTE):
                 age = (now - at) / A_DAY
-                waiting += dice.randrange(10, 90) if dice.random() < (0.03 if age % 1 < 0.4 else 0.003) else 0
-                dead = dice.randrange(4) if dice.random() < 0.001 else dead
-                done = min(waiting, dice.randrange(4, 9))
+                waiting += rng.randrange(10, 90) if rng.random() < (0.03 if age % 1 < 0.4 else 0.003) else 0
+                dead = rng.randrange(4) if rng.random() < 0.001 else dead
+                done = min(waiting, rng.randrange(4, 9))
                 waiting, in_step = waiting - done, in_step + (SCENES - 10 - in_step) / 12_000
                 if not 0.42 < age < 0.5:
                     tx.samples.add(
@@ -176,7 +176,7 @@ def a_month(world: World) -> None:
                             absent=4 + (age > 0.3) * 3,
                             dead=dead,
                             done=done,
-                            plex=2 * done + dice.randrange(2),
+                            plex=2 * done + rng.randrange(2),
                             stash=done // 3 + 1,
                         )
                     )

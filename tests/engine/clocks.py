@@ -46,7 +46,7 @@ class Clock:
             raise RuntimeError("only the thread that made the clock may move it")
 
 
-class Dice:
+class RandomSource:
     """Always the same draw, until `value` is changed."""
 
     def __init__(self, value: float = 0.5) -> None:

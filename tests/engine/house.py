@@ -22,7 +22,7 @@ from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.stash_pictures import AT_ONCE, Readers
 from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
-from plexsync.plex.imaging import Pillow
+from plexsync.plex.imaging import PillowImaging
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.first_plays import approval_text
@@ -36,7 +36,7 @@ from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
 from plexsync.store.database import Database
-from tests.engine.clocks import Clock, Dice
+from tests.engine.clocks import Clock, RandomSource
 from tests.patience import until
 from tests.stores import look
 from worker.circuit_breaker import Rules
@@ -100,14 +100,14 @@ class Worker:
         events = PlexEvents(house.plex_sim.url, token, **to_plex)
         threads = ThreadPoolExecutor(max_workers=AT_ONCE)
         self._stack.callback(threads.shutdown)
-        servers = (stash, plex, house.clock, house.dice, settings)
+        servers = (stash, plex, house.clock, house.rng, settings)
         readers = Readers(threads, watchdog.alive if watchdog else lambda: None)
-        parts = Assembled(house.store, *servers, events=events, imaging=Pillow(), readers=readers)
+        parts = Assembled(house.store, *servers, events=events, imaging=PillowImaging(), readers=readers)
         self.parts = parts
         self.store, self.stash, self.plex, self.clock = house.store, stash, plex, house.clock
         self.gates = parts.gates
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
-        self.looker, self.glances = parts.work_looker, parts.looker
+        self.inspector, self.glances = parts.work_inspector, parts.inspector
         self.listener, self.scans = parts.listener, parts.scans
         self.scenes = scene_flow(parts)
         self.back = way_back(parts, watch) if watch is not None else None
@@ -116,9 +116,9 @@ class Worker:
         self.ratings = rating_back(parts, ratings) if ratings is not None else None
         self.dressing = collection_dressing(parts)
         further = [
-            self.back.added(POLLS) if self.back else FlowParts([plays_to_take_back(parts)]),
-            *([self.ratings.added(POLLS)] if self.ratings else []),
-            self.dressing.added(),
+            self.back.parts_to_add(POLLS) if self.back else FlowParts([plays_to_take_back(parts)]),
+            *([self.ratings.parts_to_add(POLLS)] if self.ratings else []),
+            self.dressing.parts_to_add(),
         ]
         self.engine = engine_on(parts, holder=holder, watchdog=watchdog, pool=pool, further=further, flows=flows(self))
         self._stack.callback(self.engine.close)
@@ -137,7 +137,7 @@ class House:
         folder.mkdir(mode=0o700, exist_ok=True)
         self.folder = folder
         self.clock = Clock()
-        self.dice = Dice()
+        self.rng = RandomSource()
         self.rules = rules
         self._stack = ExitStack()
         version = str(rules.pop("stash_version", "v0.30.1"))

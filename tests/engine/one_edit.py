@@ -14,7 +14,7 @@ from types import CodeType, FrameType
 from pytest import MonkeyPatch
 
 from plexsync.app import parts as app_parts
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.app.run import edit_listener, engine, loop_of, take_up
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
@@ -86,7 +86,7 @@ def edit_title(folder: Path) -> Mapping[str, set[str]]:
             poster="none",
             plex_parallel=1,
         )
-        parts = stack.enter_context(opened(config, folder, worker=True))
+        parts = stack.enter_context(open_parts(config, folder, worker=True))
         with engine(parts, stop) as works:
             take_up(parts, works)
             parts.reconciler.try_reconcile()

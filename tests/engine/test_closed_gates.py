@@ -104,13 +104,13 @@ def look(house):
 
 DOORS = {
     "want": lambda house: want_all(house.store, house.worker.stash, house.worker.gates, house.clock),
-    "explain": lambda house: explain(house.worker.looker, 1),
+    "explain": lambda house: explain(house.worker.inspector, 1),
     "reconcile": lambda house: house.worker.reconciler.reconcile(),
     "preview": look,
     "bind": lambda house: bind(
         house.store, house.worker.stash, house.worker.plex, house.worker.gates, house.clock, 1, [house.key_of(1)]
     ),
-    "undo": lambda house: mark_all_undone(house.worker.looker, "release"),
+    "undo": lambda house: mark_all_undone(house.worker.inspector, "release"),
 }
 BOTH = [(name, who) for name in DOORS for who in Neighbour if who is STASH or name not in ("want", "undo")]
 

@@ -29,7 +29,7 @@ def house(tmp_path):
 def curer(house: House, **prints: str) -> Curer:
     """The curer of a worker that starts with these settings."""
     worker = house.worker
-    return Curer(worker.looker, {**PRINTS, **prints})
+    return Curer(worker.inspector, {**PRINTS, **prints})
 
 
 def bury(house: House, *causes: str) -> None:
@@ -207,8 +207,8 @@ def test_many_ambiguous_scenes_are_looked_at_a_few_together_and_each_once(house,
     for key in doubles[::2]:
         house.plex_sim.remove(key)
     scan(house)
-    looks, look = [], house.worker.looker.look
-    monkeypatch.setattr(house.worker.looker, "look", lambda some: looks.append([*some]) or look(some))
+    looks, look = [], house.worker.inspector.look
+    monkeypatch.setattr(house.worker.inspector, "look", lambda some: looks.append([*some]) or look(some))
     assert cure.recheck() == 5
     assert looks == [ids[:2], ids[2:4], ids[4:]]
 

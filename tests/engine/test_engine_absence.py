@@ -106,17 +106,17 @@ def test_a_scan_that_ends_between_the_look_and_the_verdict_is_looked_at_again_at
     id = house.add_scene(0)
     stage(house)
     house.clock.move(60)
-    looker, real = house.worker.looker, house.worker.looker.look
+    inspector, real = house.worker.inspector, house.worker.inspector.look
 
     def look(ids):
-        sights = real(ids)
+        inspections = real(ids)
         house.clock.move(3)
         scan(house)
         house.worker.poller.poll()
-        looker.look = real
-        return sights
+        inspector.look = real
+        return inspections
 
-    looker.look = look
+    inspector.look = look
     house.want(id)
     step = house.step()
     assert step.outcomes == {"absent": 1}

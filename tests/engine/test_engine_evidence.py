@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from plexsync.engine.evidence import Evidence
-from plexsync.engine.flow import Errand
+from plexsync.engine.flow import Write
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate
 from plexsync.flows.scenes import inspection
 from plexsync.rules.errors import Neighbour, Refused, Unavailable
@@ -354,8 +354,8 @@ def test_an_edit_of_which_a_part_was_accepted_is_rejected_for_itself(house):
     error.applied = True
     job = Job(Kind.SCENE, ids[0], Lane.EDIT, "token", claimed_rev=1)
     evidence = Evidence(house.store, house.worker.gates)
-    errand = Errand(job=job, key=house.key_of(ids[0]), desired="x")
-    outcome = evidence.after_write(house.worker.scenes, errand, error, ticket)
+    write = Write(job=job, key=house.key_of(ids[0]), desired="x")
+    outcome = evidence.after_write(house.worker.scenes, write, error, ticket)
     assert outcome == Dead("refused", "no", desired="x")
     assert house.plex_sim.log == []
 

@@ -321,14 +321,14 @@ def test_one_fault_that_passes_is_no_warning(house, stop, caplog):
 
 
 def test_a_fault_of_our_own_disk_while_it_rests_pauses_the_worker_as_well(house, stop, monkeypatch):
-    changed, end = Database.changed, house.clock.now() + 60_000
+    changed, end = Database.has_changed, house.clock.now() + 60_000
 
     def failing(self):
         if len(stop.waits) < 3:
             raise LocalFault("plexsync.db can't be used: disk I/O error")
         return changed(self)
 
-    monkeypatch.setattr(Database, "changed", failing)
+    monkeypatch.setattr(Database, "has_changed", failing)
     loop(house, stop, report=stop_when(stop, lambda: house.clock.now() >= end)).serve()
     assert stop.waits == [5] * 3
 

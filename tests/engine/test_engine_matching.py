@@ -42,7 +42,7 @@ def movie(house, *files, title="as scanned", section="", **fields):
 
 
 def recheck(house):
-    curer = Curer(house.worker.looker, {})
+    curer = Curer(house.worker.inspector, {})
     return curer.recheck()
 
 
@@ -116,18 +116,18 @@ def test_what_was_bound_while_a_scene_is_worked_counts_at_the_next_look(house):
     house.stash_sim.edit_scene(id, title="Edited")
     house.want(id)
     house.clock.move(2)
-    looker, looked = house.worker.looker, []
-    look = looker.look
+    inspector, looked = house.worker.inspector, []
+    look = inspector.look
 
     def meanwhile(ids):
-        sights = look(ids)
+        inspections = look(ids)
         if not looked:
             # The look is over and nothing is written yet.
             looked.append(ids)
             bind(house, id, right)
-        return sights
+        return inspections
 
-    looker.look = meanwhile
+    inspector.look = meanwhile
     house.work_until_settled()
     assert title_of(house, right) == "Edited"
     assert house.row(id).state is State.IDLE
@@ -277,7 +277,7 @@ def test_binding_one_of_two_look_alikes_makes_the_other_scene_certain_by_itself(
     house.work()
     assert house.row(lone).cls == "ambiguous"
     recheck(house)
-    curer = Curer(house.worker.looker, {})
+    curer = Curer(house.worker.inspector, {})
     assert curer.recheck() == 0
     bind(house, other, keys[0])
     assert curer.recheck() == 1

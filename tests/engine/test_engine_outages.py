@@ -302,7 +302,7 @@ def stash_is_away_briefly(house: House) -> None:
 
 @pytest.mark.parametrize("failing", [stash_is_away, stash_is_away_briefly])
 def test_once_stash_is_back_its_log_is_listened_to_at_once(house, failing):
-    backoff, looks = ReconnectBackoff(house.clock, house.dice, 1.0), []
+    backoff, looks = ReconnectBackoff(house.clock, house.rng, 1.0), []
 
     def returned():
         looks.append(house.clock.now())
@@ -312,7 +312,7 @@ def test_once_stash_is_back_its_log_is_listened_to_at_once(house, failing):
     look = StashReturn(house.store, BREAKER, house.clock, partial(stash_lets_in, config), returned)
     failing(house)
     for _ in range(9):
-        backoff.ended(house.clock.monotonic())
+        backoff.note_end(house.clock.monotonic())
     look()
     assert (looks, backoff.is_over()) == ([], False)
     house.stash_sim.faults.clear()

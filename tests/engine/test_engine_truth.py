@@ -269,7 +269,9 @@ def test_what_is_destroyed_in_stash_leaves_the_items_of_the_scenes_that_showed_i
 
 def test_a_library_with_a_profile_of_its_own_shows_other_things(house):
     plain = Profile(frozenset({"title", "genre"}))
-    house.replace_worker(profile=plain, profiles={fold("movies"): replace(plain, genres=choice.parsed(["-Tag*"]))})
+    house.replace_worker(
+        profile=plain, profiles={fold("movies"): replace(plain, genres=choice.parse_patterns(["-Tag*"]))}
+    )
     (id,) = house.add(1)
     house.edit(id, tags=["Tag 1", "Other"])
     house.want(id)

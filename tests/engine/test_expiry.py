@@ -24,9 +24,9 @@ def test_time_that_passes_ends_a_request():
     clock = Clock()
     expiry, until = Expiry(clock, LONGEST), clock.now() + 60 * SECOND
     clock.move(59)
-    assert (expiry.until(until), expiry.ended() < until) == (until, True)
+    assert (expiry.until(until), expiry.certain_end() < until) == (until, True)
     clock.move(1)
-    assert expiry.ended() == until == clock.now()
+    assert expiry.certain_end() == until == clock.now()
 
 
 @pytest.mark.parametrize("leap", [90, DAY, 400 * DAY])
@@ -35,14 +35,14 @@ def test_a_leap_ends_no_request_before_its_time_has_really_passed(leap):
     expiry, until = Expiry(clock, LONGEST), clock.now() + 60 * SECOND
     clock.move(10)
     clock.leap(leap)
-    assert expiry.ended() == until - 50 * SECOND
+    assert expiry.certain_end() == until - 50 * SECOND
     assert expiry.until(until) == clock.now() + LONGEST
     clock.move(49)
     assert expiry.until(until) > clock.now()
     clock.move(1)
-    assert expiry.until(until) == until <= expiry.ended()
+    assert expiry.until(until) == until <= expiry.certain_end()
     clock.move(LONGEST / SECOND - 50)
-    assert expiry.ended() == clock.now(), "the leap counts"
+    assert expiry.certain_end() == clock.now(), "the leap counts"
 
 
 def test_each_of_several_leaps_is_waited_out():
@@ -53,12 +53,12 @@ def test_each_of_several_leaps_is_waited_out():
     clock.move(200)
     clock.leap(DAY)
     late = clock.now() + 60 * SECOND
-    assert expiry.ended() == until - 60 * SECOND + 200 * SECOND, "the first leap does not count yet"
+    assert expiry.certain_end() == until - 60 * SECOND + 200 * SECOND, "the first leap does not count yet"
     clock.move(50)
-    assert expiry.ended() == clock.now() - DAY * SECOND, "the first one counts"
+    assert expiry.certain_end() == clock.now() - DAY * SECOND, "the first one counts"
     assert expiry.until(late) == clock.now() + 190 * SECOND
     clock.move(190)
-    assert expiry.ended() == clock.now()
+    assert expiry.certain_end() == clock.now()
 
 
 def test_a_clock_that_is_set_back_and_forth_again_ends_none():
@@ -66,7 +66,7 @@ def test_a_clock_that_is_set_back_and_forth_again_ends_none():
     expiry = Expiry(clock, LONGEST)
     clock.leap(-DAY)
     until = clock.now() + 60 * SECOND
-    assert expiry.ended() < until
+    assert expiry.certain_end() < until
     clock.leap(DAY)
     assert expiry.until(until) > clock.now()
 
@@ -77,7 +77,7 @@ def test_a_clock_that_is_corrected_all_the_time_has_not_leapt():
     for _ in range(100):
         clock.move(1)
         clock.leap(0.9)
-        assert expiry.ended() == clock.now()
+        assert expiry.certain_end() == clock.now()
 
 
 def test_what_has_no_request_waits_for_none():
@@ -104,9 +104,9 @@ def test_a_leap_between_two_processes_ends_no_request_and_is_waited_out_once(tmp
         clock.move(50)
         assert process().until(until) > clock.now()
         clock.move(10)
-        assert process().until(until) == until <= process().ended()
+        assert process().until(until) == until <= process().certain_end()
         clock.move(LONGEST / SECOND)
-        assert process().ended() == clock.now()
+        assert process().certain_end() == clock.now()
 
 
 PASSING = st.tuples(st.just("pass"), st.sampled_from([1, 20, 90, 239]))
@@ -138,9 +138,9 @@ def test_whatever_the_clock_does_a_request_is_open_until_its_time_has_passed_and
         # As every rule does: a time that is further ahead was saved before the clock was set back.
         until = min(until, clock.now() + LONGEST)
         if left > 0:
-            assert expiry.ended() < until
+            assert expiry.certain_end() < until
             assert expiry.until(until) > clock.now()
     waits = max(0, expiry.until(until) - clock.now())
     assert waits <= LONGEST
     clock.move(waits / SECOND)
-    assert expiry.until(until) == until <= expiry.ended()
+    assert expiry.until(until) == until <= expiry.certain_end()

@@ -70,9 +70,9 @@ def test_no_decoy_is_written_by_itself_and_each_is_a_candidate(house, library):
             "one item fits by name and duration only: nothing is written (plexsync explain shows it, "
             "plexsync bind --by-duration binds it)"
         )
-        sight = explain(house.worker.glances, id).sight
-        assert [one.key for one in sight.candidates] == [key]
-        assert sight.candidates[0].reason.endswith(": it may be another encoding, or a different file")
+        inspection = explain(house.worker.glances, id).inspection
+        assert [one.key for one in inspection.candidates] == [key]
+        assert inspection.candidates[0].reason.endswith(": it may be another encoding, or a different file")
 
 
 def test_a_comparison_writes_no_decoy_and_counts_them_as_ambiguous(house, library):

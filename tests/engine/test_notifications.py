@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from plexsync.engine.loop import Loop
-from plexsync.engine.notifications import SEND_AGAIN, TOLD, Bell, Noticer, Standstill
+from plexsync.engine.notifications import SEND_AGAIN, TOLD, Announcer, Noticer, Standstill
 from plexsync.notify.apprise_sender import AppriseMessenger
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.notices import NoticeRules, NotSent
@@ -253,18 +253,18 @@ def test_the_loop_says_when_it_pauses_and_when_it_goes_on(house):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
-def test_the_bell_rings_by_a_webhook_beside_the_work_and_no_log_holds_its_address(house, caplog):
+def test_the_announcer_rings_by_a_webhook_beside_the_work_and_no_log_holds_its_address(house, caplog):
     with Hook() as hook, caplog.at_level(logging.DEBUG):
         watch = Watch(house, AppriseMessenger(hook.address, 1))
         house.plex_sim.token = "renewed"
         house.want(*house.add(1))
         house.work()
         stop = threading.Event()
-        bell = Bell(watch.noticer, stop=stop, seconds=0.01)
-        bell.start()
+        announcer = Announcer(watch.noticer, stop=stop, seconds=0.01)
+        announcer.start()
         until(lambda: hook.told)
         stop.set()
-        bell.join()
+        announcer.join()
         (told,) = hook.told
         assert "plex_token" in told["message"]
         assert TOKEN not in str(told)
@@ -272,7 +272,7 @@ def test_the_bell_rings_by_a_webhook_beside_the_work_and_no_log_holds_its_addres
         assert TOKEN not in caplog.text
 
 
-def test_a_fault_of_our_own_ends_neither_the_bell_nor_the_work(caplog):
+def test_a_fault_of_our_own_ends_neither_the_announcer_nor_the_work(caplog):
     stop = threading.Event()
 
     class Broken:
@@ -285,8 +285,8 @@ def test_a_fault_of_our_own_ends_neither_the_bell_nor_the_work(caplog):
             raise (LocalFault("no disk") if self.times == 1 else RuntimeError("a bug"))
 
     noticer = Broken()
-    bell = Bell(noticer, stop=stop, seconds=0.001)
-    bell.start()
-    bell.join()
+    announcer = Announcer(noticer, stop=stop, seconds=0.001)
+    announcer.start()
+    announcer.join()
     assert noticer.times == 3
     assert "noticing paused: no disk" in caplog.text

@@ -106,7 +106,7 @@ def test_however_many_jobs_are_due_a_server_that_is_down_costs_80_requests_in_6_
         (outage,) = outages(db.transitions.all())
     assert (outage.server, outage.end) == (who, None)
     assert (outage.waiting, outage.most) == (due, due)
-    assert outage.lasted(house.clock.now()) > 23 * HOUR * 1000
+    assert outage.duration(house.clock.now()) > 23 * HOUR * 1000
 
     sim.faults.clear()
     house.work_for(331, until=lambda: house.breaker(who) == "closed")
@@ -468,7 +468,7 @@ def test_of_many_connections_exactly_one_gets_the_probe(house):
         def ask(got=got, start=start):
             store = Database(house.folder / "plexsync.db")
             worker, prints = house.worker, dict.fromkeys(Neighbour, "as set up")
-            gates = Gates(store, worker.stash, worker.plex, BREAKER, house.clock, house.dice, prints)
+            gates = Gates(store, worker.stash, worker.plex, BREAKER, house.clock, house.rng, prints)
             start.wait()
             with store.writing() as tx:
                 gate = gates.admit_batch(tx, READS, house.clock.now())

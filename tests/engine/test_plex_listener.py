@@ -163,7 +163,7 @@ def glanced_at(house, *ids):
         house.plex_sim.add_movie(house.section, files=[(path, size, 60_000)], title="new")
     worker = house.worker
     for id in ids:
-        assert explain(worker.glances, id).sight.targets
+        assert explain(worker.glances, id).inspection.targets
 
 
 def test_what_a_glance_has_met_first_is_new_all_the_same(synced, ears):
@@ -291,7 +291,7 @@ class Script:
 def listening(house, *lines):
     script, worker = Script(*lines), house.worker
     listener = Listener(
-        worker.store, worker.stash, worker.plex, script, worker.indexer, worker.gates, house.clock, house.dice
+        worker.store, worker.stash, worker.plex, script, worker.indexer, worker.gates, house.clock, house.rng
     )
     return script, listener
 

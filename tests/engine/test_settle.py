@@ -20,7 +20,7 @@ from plexsync.rules.job import (
     OutOfScope,
     State,
     Waiting,
-    crashed,
+    after_crash,
     delay,
     settle,
 )
@@ -160,7 +160,7 @@ def test_in_any_history_only_counted_outcomes_and_verdicts_kill(history, max_ret
 
 
 def test_a_crash_in_company_blames_nobody_and_is_claimed_alone_at_once():
-    after = crashed(alone=False, crashes=2, first_crash=NOW - HOUR, now=NOW)
+    after = after_crash(alone=False, crashes=2, first_crash=NOW - HOUR, now=NOW)
     assert (after.state, after.crashes, after.first_crash, after.due, after.cls) == (
         State.READY,
         2,
@@ -171,16 +171,16 @@ def test_a_crash_in_company_blames_nobody_and_is_claimed_alone_at_once():
 
 
 def test_a_lone_crash_goes_to_the_back_for_1_then_10_minutes_and_the_third_is_poison():
-    first = crashed(alone=True, crashes=0, first_crash=0, now=NOW)
+    first = after_crash(alone=True, crashes=0, first_crash=0, now=NOW)
     assert (first.state, first.crashes, first.due) == (State.READY, 1, NOW + MINUTE)
-    second = crashed(alone=True, crashes=1, first_crash=NOW, now=NOW + HOUR)
+    second = after_crash(alone=True, crashes=1, first_crash=NOW, now=NOW + HOUR)
     assert (second.state, second.crashes, second.due) == (State.READY, 2, NOW + HOUR + 10 * MINUTE)
-    third = crashed(alone=True, crashes=2, first_crash=NOW, now=NOW + 72 * HOUR)
+    third = after_crash(alone=True, crashes=2, first_crash=NOW, now=NOW + 72 * HOUR)
     assert (third.state, third.crashes, third.cls) == (State.DEAD, 3, "poison")
 
 
 def test_crashes_more_than_72_hours_after_the_first_begin_a_new_count():
-    after = crashed(alone=True, crashes=2, first_crash=NOW, now=NOW + 72 * HOUR + 1)
+    after = after_crash(alone=True, crashes=2, first_crash=NOW, now=NOW + 72 * HOUR + 1)
     assert (after.state, after.crashes, after.first_crash) == (State.READY, 1, NOW + 72 * HOUR + 1)
 
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
-from plexsync.engine.flow import Errand
+from plexsync.engine.flow import Write
 from plexsync.engine.tickets import READ_STASH, WRITE_STASH
 from plexsync.http.client import Timeouts, Wire
 from plexsync.rules.errors import Neighbour, NeighbourError
@@ -48,7 +48,7 @@ class Stamp:
 
 
 @dataclass(eq=False, kw_only=True)
-class StampErrand(Errand):
+class StampErrand(Write):
     """One code to write."""
 
     stamp: Stamp
@@ -94,10 +94,10 @@ class StampFlow:
     # --- writing ---
 
     def save(self, tx, findings, *, now, until):
-        return {job.token: self._errands(tx, job, stamp) for job, stamp in findings}
+        return {job.token: self._writes(tx, job, stamp) for job, stamp in findings}
 
     @staticmethod
-    def _errands(tx, job, stamp):
+    def _writes(tx, job, stamp):
         if stamp.outcome is not None or stamp.error is not None or stamp.code == stamp.wanted:
             return ()
         ours = stamp.code in (stamp.mark.written, stamp.mark.pending)
@@ -106,25 +106,25 @@ class StampFlow:
         )
         return [StampErrand(job=job, key=str(job.id), desired=stamp.desired, stamp=stamp)]
 
-    def will_send(self, errands):
+    def will_send(self, writes):
         pass
 
-    def requires(self, errand):
+    def requires(self, write):
         return (WRITE_STASH,)
 
-    def send(self, errand):
-        self._write(errand.job.id, errand.stamp.wanted)
+    def send(self, write):
+        self._write(write.job.id, write.stamp.wanted)
 
     def _write(self, id, code):
         content = json.dumps({"query": MUTATION, "variables": {"input": {"id": str(id), "code": code}}}).encode()
         headers = {"Content-Type": "application/json"}
-        self._wire.accepted(self._wire.send("POST", "/graphql", content=content, headers=headers, cap=10_000))
+        self._wire.check_status(self._wire.send("POST", "/graphql", content=content, headers=headers, cap=10_000))
 
-    def read_back(self, errands):
-        scenes = self._gates.ask(READ_STASH, partial(self._stash.scenes, [errand.job.id for errand in errands]))
-        for errand in errands:
-            same = errand.job.id in scenes and scenes[errand.job.id].code == errand.stamp.wanted
-            errand.outcome = Done() if same else Waiting("another code by now", "missing", counted=True)
+    def read_back(self, writes):
+        scenes = self._gates.ask(READ_STASH, partial(self._stash.scenes, [write.job.id for write in writes]))
+        for write in writes:
+            same = write.job.id in scenes and scenes[write.job.id].code == write.stamp.wanted
+            write.outcome = Done() if same else Waiting("another code by now", "missing", counted=True)
 
     def canaries(self, gate, limit, *, ticket, but=None, key=""):
         with self._store.reading() as db:
@@ -175,24 +175,24 @@ class StampFlow:
 class StampJournal:
     """What is written down of the codes before they are sent."""
 
-    def prolong(self, tx, errands, until):
+    def prolong(self, tx, writes, until):
         """A pending code says no time."""
 
-    def withdraw(self, tx, errands):
-        for errand in errands:
-            save_mark(tx, errand.job.id, replace(mark_of(tx, errand.job.id), pending=None))
+    def withdraw(self, tx, writes):
+        for write in writes:
+            save_mark(tx, write.job.id, replace(mark_of(tx, write.job.id), pending=None))
 
-    def distrust(self, tx, errand):
-        self.withdraw(tx, [errand])
+    def distrust(self, tx, write):
+        self.withdraw(tx, [write])
 
-    def reopen(self, tx, errand, until):
-        save_mark(tx, errand.job.id, replace(mark_of(tx, errand.job.id), pending=errand.stamp.wanted))
+    def reopen(self, tx, write, until):
+        save_mark(tx, write.job.id, replace(mark_of(tx, write.job.id), pending=write.stamp.wanted))
 
-    def close(self, tx, errands, *, now, until):
-        for errand in errands:
-            mark = mark_of(tx, errand.job.id)
-            back = mark.undone is not None and errand.stamp.wanted == mark.before
-            save_mark(tx, errand.job.id, replace(mark, written=None if back else errand.stamp.wanted, pending=None))
+    def close(self, tx, writes, *, now, until):
+        for write in writes:
+            mark = mark_of(tx, write.job.id)
+            back = mark.undone is not None and write.stamp.wanted == mark.before
+            save_mark(tx, write.job.id, replace(mark, written=None if back else write.stamp.wanted, pending=None))
 
 
 def mark_of(db, id):

@@ -18,7 +18,9 @@ ALL = frozenset(PARTS)
 def profile(**dressing: object) -> Profile:
     """Every field, collections of studios, groups and chosen tags, and this dressing."""
     return Profile(
-        frozenset(FIELDS), tag_collections=choice.parsed(["Series*"]), dressing=Dressing(**{"parts": ALL, **dressing})
+        frozenset(FIELDS),
+        tag_collections=choice.parse_patterns(["Series*"]),
+        dressing=Dressing(**{"parts": ALL, **dressing}),
     )
 
 
@@ -74,7 +76,7 @@ def shown(house: House) -> dict[str, Shown]:
     all_shown = {}
     for section in plex.sections():
         homes = plex.collections.homes(section.key)
-        for key in [entry.key for page in plex.collections.listed(section.key) for entry in page]:
+        for key in [entry.key for page in plex.collections.list_collections(section.key) for entry in page]:
             item, full = house.plex_sim.item(key), plex.collections.read([key])[key].item
             all_shown[key] = Shown(
                 {name: value for name, value in item.scalars.items() if name != "addedAt"},

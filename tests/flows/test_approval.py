@@ -31,7 +31,7 @@ def planned(house, *ids, fields=None, **how):
 def approved(house, scenes, **how):
     result = Approved()
     worker = house.worker
-    approve(worker.looker, scenes, result, **how)
+    approve(worker.inspector, scenes, result, **how)
     house.clock.move(3)
     return result
 

@@ -437,7 +437,7 @@ def looked_at(house, count=1):
     for id in ids:
         house.stash_sim.set_cover(id, RED)
     house.clock.move(60)
-    house.hire().looker.look(ids)
+    house.hire().inspector.look(ids)
     house.forget_requests()
     return ids
 
@@ -493,7 +493,7 @@ def test_without_stash_goes_on_what_needs_no_picture(house):
     pictured, plain = house.add(2)
     house.stash_sim.set_cover(pictured, RED)
     house.clock.move(60)
-    house.hire().looker.look([pictured, plain])
+    house.hire().inspector.look([pictured, plain])
     house.stash_sim.faults.set(screenshot(status=401, times=1))
     house.want(pictured, plain)
     house.step()
@@ -591,7 +591,7 @@ def test_a_picture_that_was_put_back_is_not_left_locked_when_the_edit_behind_it_
         house.clock.move(60)
         house.want(id)
     else:
-        wish_undone(house.store, SceneUndo(house.worker.looker), house.clock, [id], "undo")
+        wish_undone(house.store, SceneUndo(house.worker.inspector), house.clock, [id], "undo")
     house.work_until_settled()
     item = house.plex_sim.item(house.key_of(id))
     assert item.poster.startswith("media://")
@@ -613,9 +613,9 @@ def test_a_scene_whose_cover_can_not_be_read_can_be_taken_back(house, how):
     house.stash_sim.set_cover(id, BLUE)
     house.stash_sim.faults.set(screenshot(status=500))
     worker = house.hire()
-    seen = worker.looker.look([id], TakenBack(how))
-    assert [sight.error for sight in seen] == [None]
-    assert wish_undone(house.store, SceneUndo(worker.looker), house.clock, [id], how).jobs == [id]
+    seen = worker.inspector.look([id], TakenBack(how))
+    assert [inspection.error for inspection in seen] == [None]
+    assert wish_undone(house.store, SceneUndo(worker.inspector), house.clock, [id], how).jobs == [id]
     house.work_until_settled()
     assert poster(house, id) == (frame if how == "undo" else key_of("thumb", RED))
     assert house.title_in_plex(id) == ("file 0" if how == "undo" else "Title 0")
@@ -623,7 +623,7 @@ def test_a_scene_whose_cover_can_not_be_read_can_be_taken_back(house, how):
 
 def test_a_new_cover_of_a_scene_that_was_undone_is_no_less_news_for_failing_to_be_read_at_first(house):
     id = covered(house)
-    assert wish_undone(house.store, SceneUndo(house.worker.looker), house.clock, [id], "undo").jobs == [id]
+    assert wish_undone(house.store, SceneUndo(house.worker.inspector), house.clock, [id], "undo").jobs == [id]
     house.work_until_settled()
     house.stash_sim.set_cover(id, BLUE)
     house.clock.move(60)

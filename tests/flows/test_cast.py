@@ -11,8 +11,8 @@ from plexsync.rules.plan_records import Policy
 from tests.engine.house import House, path_of
 from tests.flows.test_undo import pictures, undo
 
-ROLE = template.parsed("{disambiguation}", ROLE_NAMES)
-FACE = template.parsed("https://example.org/{id}.jpg", FACE_NAMES)
+ROLE = template.parse_template("{disambiguation}", ROLE_NAMES)
+FACE = template.parse_template("https://example.org/{id}.jpg", FACE_NAMES)
 PLAIN = Profile(frozenset(FIELDS))
 SHOWN = replace(PLAIN, role=ROLE, face=FACE)
 
@@ -82,8 +82,8 @@ def test_another_address_or_role_updates_them_and_none_leaves_the_names(cast, mo
     synced(cast, id)
     other = replace(
         PLAIN,
-        role=template.parsed("as {name}", ROLE_NAMES),
-        face=template.parsed("https://example.org/v2/{id}.jpg", FACE_NAMES),
+        role=template.parse_template("as {name}", ROLE_NAMES),
+        face=template.parse_template("https://example.org/v2/{id}.jpg", FACE_NAMES),
     )
     cast.replace_worker(profile=other)
     assert puts(cast, id) == 1
@@ -179,7 +179,9 @@ def test_a_picture_is_the_persons_so_an_undo_of_one_scene_leaves_it_on_the_other
 @pytest.mark.parametrize("order", [1, -1])
 def test_no_undo_brings_back_an_address_of_ours_that_is_out_of_date(cast, order):
     ids = with_ann(cast, 3)
-    cast.replace_worker(profile=replace(SHOWN, face=template.parsed("https://example.org/v2/{id}.jpg", FACE_NAMES)))
+    cast.replace_worker(
+        profile=replace(SHOWN, face=template.parse_template("https://example.org/v2/{id}.jpg", FACE_NAMES))
+    )
     for id in ids[::order]:
         puts(cast, id)
     for id in ids:

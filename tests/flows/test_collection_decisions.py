@@ -25,7 +25,7 @@ def house(tmp_path):
 def decide(house, answer, *names):
     """The parts decided about in the collection of the group."""
     worker, (row,) = house.worker, [row for row in rows(house).values() if row.object.source == "group"]
-    decisions = CollectionDecisions(worker.dressing.looker, house.clock)
+    decisions = CollectionDecisions(worker.dressing.inspector, house.clock)
     decided = decisions.decide([row.id], answer, DriftFilter(names))
     house.clock.move(3)
     house.work_until_settled()
@@ -80,7 +80,7 @@ def test_a_collection_is_handed_over_once(tmp_path):
 
 
 def test_a_studio_above_is_renamed_in_the_names_of_those_below(tmp_path):
-    names = {"studio": template.parsed("[{parent}: ]{name}", TEMPLATE_NAMES)}
+    names = {"studio": template.parse_template("[{parent}: ]{name}", TEMPLATE_NAMES)}
     with dressed_house(tmp_path, names=names) as house:
         house.stash_sim.set_parent_studio("Acme", "Big")
         begin(house, {"studio": "Acme"})
@@ -136,7 +136,7 @@ def is_queued(house, id):
 
 def decided(house, answer, **wanted):
     worker = house.worker
-    decisions = CollectionDecisions(worker.dressing.looker, house.clock)
+    decisions = CollectionDecisions(worker.dressing.inspector, house.clock)
     return decisions.decide([group_of(house).id], answer, DriftFilter(**wanted))
 
 

@@ -35,7 +35,7 @@ PICTURE = {"studio": "image", "group": "front_image", "tag": "image"}
 class Day:
     def __init__(self, house: House, seed: int) -> None:
         self.house = house
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.serial = 0
         self.touched: set[tuple[str, str]] = set()  # (key, part) where a person was
         self.pictures: set[str] = set()
@@ -66,7 +66,7 @@ class Day:
             *(self.work, self.work, self.work),
         )
         for _ in range(STEPS):
-            self.dice.choice(acts)()
+            self.rng.choice(acts)()
 
     # --- what happens ------------------------------------------------------------------------------------------------
 
@@ -75,35 +75,35 @@ class Day:
         return f"{word} {self.serial}"
 
     def edit_scene(self) -> None:
-        id, (studios, groups, tags) = self.dice.choice(self.ids), self.names.values()
+        id, (studios, groups, tags) = self.rng.choice(self.ids), self.names.values()
         changes = {
-            "studio": self.dice.choice([None, *studios]),
-            "groups": [(name, self.dice.randint(0, 5)) for name in self.dice.sample(groups, self.dice.randint(0, 2))],
-            "tags": self.dice.sample(tags, self.dice.randint(0, 2)),
+            "studio": self.rng.choice([None, *studios]),
+            "groups": [(name, self.rng.randint(0, 5)) for name in self.rng.sample(groups, self.rng.randint(0, 2))],
+            "tags": self.rng.sample(tags, self.rng.randint(0, 2)),
         }
-        name = self.dice.choice(tuple(changes))
+        name = self.rng.choice(tuple(changes))
         self.house.stash_sim.edit_scene(id, **{name: changes[name]})
         self.house.want(id)
 
     def edit_object(self) -> None:
-        source = self.dice.choice(tuple(TEXT))
-        name, text = self.dice.choice(self.names[source]), self.dice.choice(["", self.new("Text")])
+        source = self.rng.choice(tuple(TEXT))
+        name, text = self.rng.choice(self.names[source]), self.rng.choice(["", self.new("Text")])
         self.house.stash_sim.edit_object(source, name, **{TEXT[source]: text})
         self.texts[source, name] = text
         self.want(source, name)
 
     def draw(self) -> None:
-        source = self.dice.choice(tuple(TEXT))
-        name, picture = self.dice.choice(self.names[source]), png(*(self.dice.randrange(256) for _ in range(3)))
+        source = self.rng.choice(tuple(TEXT))
+        name, picture = self.rng.choice(self.names[source]), png(*(self.rng.randrange(256) for _ in range(3)))
         self.house.stash_sim.edit_object(source, name, **{PICTURE[source]: picture})
         self.pictures |= {picture_key(place, picture) for place in ("thumb", "art")}
         self.want(source, name)
 
     def rename(self) -> None:
-        source, rename = self.dice.choice(
+        source, rename = self.rng.choice(
             [("studio", self.house.stash_sim.rename_studio), ("group", self.house.stash_sim.rename_group)]
         )
-        old, new = self.dice.choice(self.names[source]), self.new("Name")
+        old, new = self.rng.choice(self.names[source]), self.new("Name")
         rename(old, new)
         self.names[source][self.names[source].index(old)] = new
         self.texts[source, new] = self.texts.pop((source, old), "")
@@ -112,7 +112,7 @@ class Day:
     def want(self, source: str, name: str) -> None:
         """The hook of the object, which does not always come."""
         (id,) = (row.id for row in self.objects(source) if row.name == name)
-        if self.dice.random() < 0.7:
+        if self.rng.random() < 0.7:
             self.house.want(id, kind=source)
 
     def objects(self, source: str) -> list:
@@ -120,15 +120,15 @@ class Day:
         return list({"studio": data.studios, "group": data.groups, "tag": data.tags}[source].values())
 
     def hand(self) -> None:
-        key = self.dice.choice(sorted(self.house.plex_sim.collection_keys(self.house.section).values()))
-        part = self.dice.choice(("summary", "titleSort"))
+        key = self.rng.choice(sorted(self.house.plex_sim.collection_keys(self.house.section).values()))
+        part = self.rng.choice(("summary", "titleSort"))
         if key not in self.foreign:
-            self.house.plex_sim.hand_edit(key, locked=self.dice.random() < 0.7, **{part: self.new("By hand")})
+            self.house.plex_sim.hand_edit(key, locked=self.rng.random() < 0.7, **{part: self.new("By hand")})
             self.touched.add((key, part))
 
     def move(self) -> None:
         plex = self.house.worker.plex
-        key = self.dice.choice(sorted(self.house.plex_sim.collection_keys(self.house.section).values()))
+        key = self.rng.choice(sorted(self.house.plex_sim.collection_keys(self.house.section).values()))
         with suppress(NeighbourError):
             members = plex.collections.members(key)
             if key not in self.foreign and len(members) > 1:
@@ -136,21 +136,21 @@ class Day:
                 self.touched.add((key, "order"))
 
     def decide(self) -> None:
-        worker, answer = self.house.worker, self.dice.choice(list(DriftAnswer))
+        worker, answer = self.house.worker, self.rng.choice(list(DriftAnswer))
         with suppress(NeighbourError):
-            looker = worker.dressing.looker
-            decisions = CollectionDecisions(looker, self.house.clock)
+            inspector = worker.dressing.inspector
+            decisions = CollectionDecisions(inspector, self.house.clock)
             decisions.decide(self.some(), answer, DriftFilter())
 
     def some(self) -> list[int]:
         known = sorted(row.id for row in rows(self.house).values())
-        return self.dice.sample(known, min(len(known), self.dice.randint(1, 4)))
+        return self.rng.sample(known, min(len(known), self.rng.randint(1, 4)))
 
     def undo(self, ids: list[int] | None = None) -> None:
         worker, known = self.house.worker, self.some() if ids is None else ids
         wish_undone(
             self.house.store,
-            CollectionUndo(worker.dressing.looker),
+            CollectionUndo(worker.dressing.inspector),
             self.house.clock,
             known,
             "undo",
@@ -169,10 +169,10 @@ class Day:
         self.house.work()
 
     def time(self) -> None:
-        self.house.clock.move(self.dice.choice((1, 60, 700)))
+        self.house.clock.move(self.rng.choice((1, 60, 700)))
 
     def kill(self) -> None:
-        death = Death(self.house, self.dice.randint(1, 12))
+        death = Death(self.house, self.rng.randint(1, 12))
         self.house.clock.move(3)
         with suppress(Killed):
             self.house.work()
@@ -182,7 +182,7 @@ class Day:
 
     def at_once(self) -> None:
         """Something else happens while Plex has a write that it has not answered."""
-        happens = [self.dice.choice((self.undo, self.redo, self.edit_object, self.edit_scene))]
+        happens = [self.rng.choice((self.undo, self.redo, self.edit_object, self.edit_scene))]
 
         def write(request: Request) -> bool:
             if request.method != "GET" and happens:

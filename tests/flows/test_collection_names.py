@@ -172,7 +172,7 @@ def test_while_names_are_left_to_plex_scenes_move_by_their_names(tmp_path):
 
 def test_performers_ratings_and_organized_scenes_have_collections_by_their_templates(tmp_path):
     texts = {"performer": "{name}[ ({disambiguation})]", "rating": "{stars} stars", "organized": "Sorted"}
-    dressing = Dressing(names={source: template.parsed(text, TEMPLATE_NAMES) for source, text in texts.items()})
+    dressing = Dressing(names={source: template.parse_template(text, TEMPLATE_NAMES) for source, text in texts.items()})
     rules = profile(dressing, collections=frozenset({"performers", "rating", "organized"}))
     with House(tmp_path / "data", profile=rules, people=True) as house:
         (id,) = begin(house, {"performers": ["Ann", "Bo"], "rating100": 85, "organized": True})
@@ -328,7 +328,7 @@ def test_a_scene_that_was_undone_stays_so_whatever_its_collection_is_called(hous
     first, second = begin(house, {"studio": "Blue"}, {"studio": "Blue"})
     row = know(house, "Blue")
     worker = house.worker
-    wish_undone(house.store, SceneUndo(worker.looker), house.clock, [first], "undo")
+    wish_undone(house.store, SceneUndo(worker.inspector), house.clock, [first], "undo")
     house.clock.move(3)
     house.work()
     assert (in_plex(house, first), in_plex(house, second)) == ((), ("Blue",))

@@ -25,11 +25,11 @@ from tests.flows.dressed import (
 )
 
 RED, BLUE, GREEN = png(200, 0, 0), png(0, 0, 200), png(0, 200, 0)
-SORT = template.parsed("~{name}", TEMPLATE_NAMES)
+SORT = template.parse_template("~{name}", TEMPLATE_NAMES)
 EVERYTHING = {
     "sorts": {"studio": SORT, "group": SORT, "tag": SORT},
     "mode": "items_hidden",
-    "home": choice.parsed(["Acme", "Trilogy"]),
+    "home": choice.parse_patterns(["Acme", "Trilogy"]),
 }
 
 

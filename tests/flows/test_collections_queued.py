@@ -49,7 +49,7 @@ def ask(house: House, ids: list[int]) -> None:
 
 def take(house: House, ids: list[int]) -> None:
     worker = house.worker
-    decisions = CollectionDecisions(worker.dressing.looker, house.clock)
+    decisions = CollectionDecisions(worker.dressing.inspector, house.clock)
     decisions.decide(ids, DriftAnswer.TAKE, DriftFilter())
 
 
@@ -73,18 +73,20 @@ def test_so_many_at_once_go_before_sweeps_and_more_of_them_go_behind_all_edits(t
 def test_a_group_that_is_queued_for_its_order_alone_waits_while_many_scenes_are_queued(tmp_path):
     with dressed_house(tmp_path, **EVERYTHING) as house:
         a_library(house)
-        looker, known = house.worker.dressing.looker, rows(house)
+        inspector, known = house.worker.dressing.inspector, rows(house)
         group, others = known["Trilogy"].id, {known["Acme"].id, known["Series One"].id}
 
         def waiting(**how: object) -> set[int]:
-            return {finding.id for finding in looker.look([*others, group], **how) if finding.outcome == SCENES_FIRST}
+            return {
+                finding.id for finding in inspector.look([*others, group], **how) if finding.outcome == SCENES_FIRST
+            }
 
         house.want(*range(10_000, 10_000 + MANY_SCENES))
         assert waiting() == set()
         house.want(9_999)
         house.forget_requests()
         assert waiting() == {group}
-        assert looker.look([group])[0].sight is None
+        assert inspector.look([group])[0].inspection is None
         assert not [request for request in house.plex_sim.log if "/children" in request.path]
         assert waiting(undoing="undo") == waiting(redoing=True) == set(), "a preview shows all"
         before = known["Trilogy"]
@@ -103,7 +105,7 @@ def test_another_group_waits_only_where_its_order_is_kept(tmp_path):
     with dressed_house(tmp_path, parts=parts) as house:
         a_library(house)
         house.want(*range(10_000, 10_001 + MANY_SCENES))
-        assert SCENES_FIRST not in [finding.outcome for finding in house.worker.dressing.looker.look(ids_of(house))]
+        assert SCENES_FIRST not in [finding.outcome for finding in house.worker.dressing.inspector.look(ids_of(house))]
 
 
 # --- what has no collections -----------------------------------------------------------------------------------------

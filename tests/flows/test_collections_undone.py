@@ -26,7 +26,7 @@ def undo(house, *titles, how="undo"):
     known = rows(house)
     ids = [known[title].id for title in titles or known]
     worker = house.worker
-    marked = wish_undone(house.store, CollectionUndo(worker.dressing.looker), house.clock, ids, how)
+    marked = wish_undone(house.store, CollectionUndo(worker.dressing.inspector), house.clock, ids, how)
     house.clock.move(3)
     house.work_until_settled()
     return marked
@@ -42,7 +42,7 @@ def as_plex_made_them(seen):
 
 def test_an_undo_restores_every_part_and_a_redo_brings_it_back(tmp_path):
     with dressed_house(tmp_path, **EVERYTHING) as house:
-        plain = Profile(frozenset(FIELDS), tag_collections=choice.parsed(["Series*"]))
+        plain = Profile(frozenset(FIELDS), tag_collections=choice.parse_patterns(["Series*"]))
         house.replace_worker(profile=plain)
         ids = a_library(house)
         before = shown(house)
@@ -52,13 +52,13 @@ def test_an_undo_restores_every_part_and_a_redo_brings_it_back(tmp_path):
         dressed = shown(house)
         assert dressed != before
         ids = [row.id for row in rows(house).values()]
-        looker = house.worker.dressing.looker
-        would_undo = {finding.id: set(finding.sight.plan.edit) for finding in looker.look(ids, undoing="undo")}
+        inspector = house.worker.dressing.inspector
+        would_undo = {finding.id: set(finding.inspection.plan.edit) for finding in inspector.look(ids, undoing="undo")}
         assert shown(house) == dressed, "a look writes nothing"
         undo(house)
         with house.store.reading() as db:
             assert would_undo == {id: set(db.pushes.of(COLLECTION, id)[0].moved) for id in ids}
-        would_redo = {finding.id: set(finding.sight.plan.edit) for finding in looker.look(ids, redoing=True)}
+        would_redo = {finding.id: set(finding.inspection.plan.edit) for finding in inspector.look(ids, redoing=True)}
         assert would_redo == would_undo
         restored = shown(house)
         assert {key: set(entry.members) for key, entry in restored.items()} == {
@@ -171,7 +171,7 @@ def test_switched_off_nothing_is_written_and_an_undo_still_works(tmp_path):
     with dressed_house(tmp_path, **EVERYTHING) as house:
         a_library(house)
         before = shown(house)
-        house.replace_worker(profile=Profile(frozenset(FIELDS), tag_collections=choice.parsed(["Series*"])))
+        house.replace_worker(profile=Profile(frozenset(FIELDS), tag_collections=choice.parse_patterns(["Series*"])))
         want(house)
         forget_dressing(house.worker.parts)
         known = rows(house).values()
@@ -248,7 +248,7 @@ def test_an_undo_while_it_is_dressed_takes_everything_back(tmp_path):
         def undone():
             wish_undone(
                 house.store,
-                CollectionUndo(worker.dressing.looker),
+                CollectionUndo(worker.dressing.inspector),
                 house.clock,
                 [row.id],
                 "undo",

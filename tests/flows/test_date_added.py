@@ -170,7 +170,7 @@ def test_a_server_that_ignores_it_is_sent_none_and_that_is_said(dated):
     edits = [request for request in dated.plex_sim.log if request.method == "PUT"]
     assert len(edits) == 1
     assert not any(name.startswith("addedAt") for name in edits[0].params)
-    (target,) = dated.worker.looker.look([id])[0].targets
+    (target,) = dated.worker.inspector.look([id])[0].targets
     assert ("addedAt", NO_ADDED) in [(note.field, note.text) for note in target.wanted.notes]
 
 
@@ -191,7 +191,7 @@ def test_a_dry_run_shows_local_times(dated):
 
 
 def test_a_tagline_is_made_by_its_template_and_taken_back(tmp_path):
-    tagline = template.parsed("[{code}: ]{studio}", NAMES)
+    tagline = template.parse_template("[{code}: ]{studio}", NAMES)
     with House(tmp_path / "data", profile=Profile(frozenset(FIELDS), tagline=tagline)) as house:
         (id,) = house.add(1)
         house.stash_sim.edit_scene(id, code="C-7", studio="Label")

@@ -52,7 +52,7 @@ ENTRY = DriftEntry(7, "The film", "100", "My Movies", (OPEN, KEPT))
 )
 def test_a_filter_picks_the_fields_that_it_means(wanted, picked):
     assert DriftFilter(**wanted).picks(ENTRY) == picked
-    assert DriftFilter(**wanted).narrowed(ENTRY) == replace(ENTRY, fields=picked)
+    assert DriftFilter(**wanted).narrow(ENTRY) == replace(ENTRY, fields=picked)
 
 
 @pytest.mark.parametrize(

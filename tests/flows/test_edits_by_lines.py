@@ -38,7 +38,7 @@ class Told:
 
 def listener(house: House, *batches: Sequence[Edited] | None, poll: Callable[[], object] = lambda: None):
     worker = house.worker
-    return StashListener(house.store, worker.stash, Told(*batches), worker.gates, house.clock, house.dice, poll=poll)
+    return StashListener(house.store, worker.stash, Told(*batches), worker.gates, house.clock, house.rng, poll=poll)
 
 
 def wanted(house: House) -> set[tuple[str, int]]:
@@ -168,40 +168,40 @@ def editing(house: House, lines: StashLines, ids: list[int]) -> Iterator[Sequenc
 class Post:
     """What the log of the simulated Stash sends, as bytes; a share of it never arrives."""
 
-    def __init__(self, house: House, dice: random.Random, share: float) -> None:
+    def __init__(self, house: House, rng: random.Random, share: float) -> None:
         self._feed = LogFeed(house.stash_sim.log_lines)
         house.stash_sim.log_lines.pace = 0.0
         house.stash_sim.log_lines.add(self._feed)
-        self._dice, self._share = dice, share
+        self._rng, self._share = rng, share
 
     def arrived(self) -> list[Sequence[Edited]]:
         self._feed._pump()
         queue = self._feed._messages
         sent = [queue.get() for _ in range(queue.qsize())]
-        return [edits_in(one) for one in sent if self._dice.random() >= self._share]
+        return [edits_in(one) for one in sent if self._rng.random() >= self._share]
 
 
 ACTS = ("edit", "edit", "edit", "tag", "studio", "merge", "destroy", "undo tag")
 
 
-def act(house: House, what: str, dice: random.Random, count: int) -> None:
+def act(house: House, what: str, rng: random.Random, count: int) -> None:
     """One change that a person makes in Stash."""
     stash, ids = house.stash_sim, house.stash_sim.scene_ids()
     tags = sorted({tag for id in ids for tag in stash.scene(id).tags})
     match what:
         case "tag" if tags:
-            stash.rename_tag(dice.choice(tags), f"Renamed {count}")
+            stash.rename_tag(rng.choice(tags), f"Renamed {count}")
         case "studio":
-            stash.rename_studio(str(stash.scene(dice.choice(ids)).studio), f"Studio anew {count}")
+            stash.rename_studio(str(stash.scene(rng.choice(ids)).studio), f"Studio anew {count}")
         case "undo tag" if tags:
-            stash.destroy("tag", dice.choice(tags))
+            stash.destroy("tag", rng.choice(tags))
         case "merge" if len(tags) > 1:
-            one, other = dice.sample(tags, 2)
+            one, other = rng.sample(tags, 2)
             stash.merge_tags([one], other)
         case "destroy" if len(ids) > 4:
-            stash.destroy_scene(dice.choice(ids))
+            stash.destroy_scene(rng.choice(ids))
         case _:
-            stash.edit_scene(dice.choice(ids), title=f"Title anew {count}")
+            stash.edit_scene(rng.choice(ids), title=f"Title anew {count}")
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -210,21 +210,21 @@ def act(house: House, what: str, dice: random.Random, count: int) -> None:
 def test_whatever_share_of_the_lines_is_lost_plex_shows_what_stash_says(
     seed: int, share: float, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     with House(tmp_path_factory.mktemp("house") / "data") as house:
         house.in_step(6)
         house.worker.poller.poll()
         house.clock.move(60)
         house.stash_sim.others.append(HookRunner.from_manifest(WAKE_UP, dir=house.folder))
-        post, listens = Post(house, dice, share), listener(house)
+        post, listens = Post(house, rng, share), listener(house)
         for count in range(12):
-            act(house, dice.choice(ACTS), dice, count)
+            act(house, rng.choice(ACTS), rng, count)
             for edits in post.arrived():
                 listens.take(edits)
-            if dice.random() < 0.5:
+            if rng.random() < 0.5:
                 house.work()
-            house.clock.move(dice.choice([0.2, 3.0, 61.0]))
-            if dice.random() < 0.3:
+            house.clock.move(rng.choice([0.2, 3.0, 61.0]))
+            if rng.random() < 0.3:
                 house.worker.poller.poll()
         for _ in range(2):
             house.worker.poller.poll()

@@ -195,7 +195,7 @@ def test_what_plex_shows_stays_unlocked_where_pictures_are_not_synced(plain):
 
 def undo(house, *ids):
     worker = house.worker
-    wish_undone(house.store, SceneUndo(worker.looker), house.clock, list(ids), "undo")
+    wish_undone(house.store, SceneUndo(worker.inspector), house.clock, list(ids), "undo")
     house.work_until_settled()
 
 

@@ -69,7 +69,7 @@ def test_what_a_glance_has_met_is_news_to_whoever_works_and_only_once(house, for
     house.put_off()
     pass_time(house)
     house.plex_sim.add_movie(house.section, files=[(path_of(9), 1009, 60_000)], title="new")
-    assert looks(house)["explain"](waiting).sight.targets
+    assert looks(house)["explain"](waiting).inspection.targets
     for due in (True, False):
         house.worker.indexer.freshen(force=force)
         assert (house.row(waiting).due <= house.clock.now()) is due
@@ -88,7 +88,7 @@ def test_the_first_look_of_all_wants_nothing_either(house):
     ids = house.add(3)
     before = queue(house)
     seen = explain(house.worker.glances, ids[0])
-    assert len(seen.sight.targets) == 1
+    assert len(seen.inspection.targets) == 1
     assert queue(house) == before
 
 
@@ -101,15 +101,15 @@ def test_looking_at_a_library_that_stands_still_lists_nothing(house):
     house.worker.indexer.freshen(force=True)
     house.replace_worker()
     house.forget_requests()
-    assert not looks(house)["explain"](house.add_scene(9)).sight.targets
+    assert not looks(house)["explain"](house.add_scene(9)).inspection.targets
     assert (house.plex_sim.count("GET", "/library/sections") > 0, listings(house)) == (True, 0)
 
 
 def test_what_the_first_look_of_all_has_listed_nobody_lists_again(house):
     (id,) = house.add(1)
-    assert looks(house)["explain"](id).sight.targets
+    assert looks(house)["explain"](id).inspection.targets
     assert listings(house) == 1
     house.replace_worker()
     house.worker.indexer.freshen()
-    assert looks(house)["explain"](id).sight.targets
+    assert looks(house)["explain"](id).inspection.targets
     assert listings(house) == 1

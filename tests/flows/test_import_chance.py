@@ -10,7 +10,7 @@ from plexsync.rules import choice
 from plexsync.rules.desired import NAMES, ROLE_NAMES, Profile
 from plexsync.rules.imports import written_values
 from plexsync.rules.item import FIELDS
-from plexsync.rules.template import parsed
+from plexsync.rules.template import parse_template
 from tests.flows.import_stage import PLAIN, Stage
 
 SCENES = 12
@@ -43,60 +43,60 @@ ROLES = ["", "{alias}", "as {name}", "{gender}"]
 GENRES = [("*",), ("*", "-Noir"), ("Ann", "bo"), ("*", "-under:Above")]
 
 
-def settings(dice: Random) -> Profile:
+def settings(rng: Random) -> Profile:
     """Settings of a library, drawn at random."""
-    fields = frozenset(name for name in FIELDS if dice.random() < 0.85)
+    fields = frozenset(name for name in FIELDS if rng.random() < 0.85)
     return replace(
         PLAIN,
         fields=fields,
-        title=parsed(dice.choice(TITLES), NAMES),
-        original_title=parsed(dice.choice(["", "{code}", "{date} {studio}"]), NAMES),
-        tagline=parsed(dice.choice(["", "{performers}"]), NAMES),
-        date_added=dice.choice(["", "created", "date"]),
-        performer_name=parsed(dice.choice(SHOWN_AS), ROLE_NAMES),
-        role=parsed(dice.choice(ROLES), ROLE_NAMES),
-        genres=choice.parsed(dice.choice(GENRES)),
-        labels=choice.parsed(dice.choice([(), ("Noir",)])),
-        tag_collections=choice.parsed(dice.choice([(), ("A*",)])),
-        tag_parents=dice.random() < 0.3,
-        collections=frozenset(name for name in ("studio", "parents", "groups") if dice.random() < 0.4),
+        title=parse_template(rng.choice(TITLES), NAMES),
+        original_title=parse_template(rng.choice(["", "{code}", "{date} {studio}"]), NAMES),
+        tagline=parse_template(rng.choice(["", "{performers}"]), NAMES),
+        date_added=rng.choice(["", "created", "date"]),
+        performer_name=parse_template(rng.choice(SHOWN_AS), ROLE_NAMES),
+        role=parse_template(rng.choice(ROLES), ROLE_NAMES),
+        genres=choice.parse_patterns(rng.choice(GENRES)),
+        labels=choice.parse_patterns(rng.choice([(), ("Noir",)])),
+        tag_collections=choice.parse_patterns(rng.choice([(), ("A*",)])),
+        tag_parents=rng.random() < 0.3,
+        collections=frozenset(name for name in ("studio", "parents", "groups") if rng.random() < 0.4),
     )
 
 
-def furnish(stage: Stage, dice: Random) -> list[int]:
+def furnish(stage: Stage, rng: Random) -> list[int]:
     """Scenes and their items, with values drawn at random, and names that Stash has as such, as aliases, or not at all."""
     data = stage.house.stash_sim.data
-    for word in dice.sample(WORDS, 6):
-        data.tag_named(word).parents = (data.tag_named("Above"),) if dice.random() < 0.4 else ()
+    for word in rng.sample(WORDS, 6):
+        data.tag_named(word).parents = (data.tag_named("Above"),) if rng.random() < 0.4 else ()
         performer = data.performer_named(word)
-        performer.alias_list, performer.gender = (dice.choice(WORDS),), "FEMALE"
-        data.studio_named(word).parent_studio = data.studio_named("Network") if dice.random() < 0.4 else None
-    data.tag_named("Other").aliases = (dice.choice(WORDS),)
+        performer.alias_list, performer.gender = (rng.choice(WORDS),), "FEMALE"
+        data.studio_named(word).parent_studio = data.studio_named("Network") if rng.random() < 0.4 else None
+    data.tag_named("Other").aliases = (rng.choice(WORDS),)
 
     def some() -> list[str]:
-        return dice.sample(WORDS, dice.randint(0, 4))
+        return rng.sample(WORDS, rng.randint(0, 4))
 
     ids = []
     for n in range(SCENES):
         scene = {
-            "title": dice.choice(["", "", "Mine"]),
-            "details": dice.choice(["", "", "Mine"]),
-            "tags": dice.choice([[], some()]),
+            "title": rng.choice(["", "", "Mine"]),
+            "details": rng.choice(["", "", "Mine"]),
+            "tags": rng.choice([[], some()]),
         }
         ids.append(
             stage.add(
                 n,
                 scene=scene,
-                title=dice.choice(TEXTS) or "t",
-                summary=dice.choice(TEXTS),
-                studio=dice.choice([*WORDS, ""]),
-                userRating=dice.choice([None, 8.3, 7.25, 10]),
+                title=rng.choice(TEXTS) or "t",
+                summary=rng.choice(TEXTS),
+                studio=rng.choice([*WORDS, ""]),
+                userRating=rng.choice([None, 8.3, 7.25, 10]),
                 actor=some(),
                 genre=some(),
                 collection=some(),
             )
         )
-        if dice.random() < 0.3:
+        if rng.random() < 0.3:
             stage.house.plex_sim.hand_edit(stage.house.key_of(ids[-1]), summary="By hand", genre=["By hand"])
     return ids
 
@@ -105,8 +105,8 @@ def writes(stage: Stage, ids: list[int]) -> set[tuple[object, ...]]:
     """The values that a sync would write, by item and field."""
     return {
         (target.item.key, *written)
-        for sight in stage.house.worker.glances.look(ids)
-        for target in sight.targets
+        for inspection in stage.house.worker.glances.look(ids)
+        for target in inspection.targets
         for written in written_values(target.plan.edit)
     }
 
@@ -115,15 +115,15 @@ def writes(stage: Stage, ids: list[int]) -> set[tuple[object, ...]]:
 def test_a_sync_after_an_import_writes_nothing_because_of_it_and_an_undo_restores_everything(
     tmp_path: Path, seed: int
 ) -> None:
-    dice = Random(seed)
-    profile = settings(dice)
+    rng = Random(seed)
+    profile = settings(rng)
     with Stage(tmp_path / "data", {"profile": profile, "people": True, "tags_above": True}) as stage:
-        ids = furnish(stage, dice)
-        earlier = dice.random() < 0.5
+        ids = furnish(stage, rng)
+        earlier = rng.random() < 0.5
         if earlier:
             stage.sync(*ids[: SCENES // 2])
         before, scenes = writes(stage, ids), [stage.scene_json(id) for id in ids]
-        result = stage.run(*ids, create=dice.random() < 0.5)
+        result = stage.run(*ids, create=rng.random() < 0.5)
         assert result.is_complete
         assert result.changed == []
         assert result.fields > 0

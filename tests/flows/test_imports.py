@@ -20,7 +20,7 @@ from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
 from plexsync.rules.ratings import RatingRules
 from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.template import parsed
+from plexsync.rules.template import parse_template
 from plexsync.simulator.http import Fault, Request
 from plexsync.store.database import Database, Writer
 from tests.engine.house import TOKEN, path_of
@@ -141,7 +141,7 @@ def test_an_undo_leaves_another_scene_under_the_same_id_alone(stage: Stage) -> N
 
 
 def test_a_field_that_a_sync_would_write_back_otherwise_is_left_out(tmp_path: Path) -> None:
-    template = parsed("{title} ({year})", {"title", "year"})
+    template = parse_template("{title} ({year})", {"title", "year"})
     with with_rules(tmp_path, profile=replace(PLAIN, title=template)) as stage:
         id = stage.add()
         assert "The film (2020)" not in (scene.title for scene in stage.plans(id))
@@ -154,7 +154,7 @@ def test_a_field_that_a_sync_would_write_back_otherwise_is_left_out(tmp_path: Pa
 
 
 def test_a_studio_in_the_title_is_left_out(tmp_path: Path) -> None:
-    template = parsed("{title} - {studio}", {"title", "studio"})
+    template = parse_template("{title} - {studio}", {"title", "studio"})
     with with_rules(tmp_path, profile=replace(PLAIN, title=template)) as stage:
         id = stage.add(scene={"title": "The film"}, title="The film - ")
         assert reasons(stage, id) == {"studio": "a sync would then change in Plex: title"}
@@ -179,7 +179,7 @@ def test_a_text_that_a_sync_would_cut_is_left_out(stage: Stage) -> None:
 @pytest.mark.parametrize("choice", ["-Noir", "Drama"])
 def test_a_tag_that_the_settings_leave_out_is_left_out(tmp_path: Path, choice: str) -> None:
     patterns = ("*", choice) if choice.startswith("-") else (choice,)
-    with with_rules(tmp_path, profile=replace(PLAIN, genres=choices.parsed(patterns))) as stage:
+    with with_rules(tmp_path, profile=replace(PLAIN, genres=choices.parse_patterns(patterns))) as stage:
         id = stage.add()
         assert reasons(stage, id) == {"tags": "the settings do not show it in Plex"}
         stage.run(id)

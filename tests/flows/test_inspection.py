@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.flows.scenes.batch_reads import halved
+from plexsync.flows.scenes.batch_reads import request_in_halves
 from plexsync.reports.dead_letters import cure
 from plexsync.rules.errors import Neighbour, NeighbourError, Unavailable
 from plexsync.rules.job import Absent, Dead, Gone
@@ -14,15 +14,15 @@ AWAY = Unavailable(Neighbour.PLEX, "away")
 
 
 def look(house, *ids):
-    return {sight.id: sight for sight in house.worker.looker.look(list(ids))}
+    return {inspection.id: inspection for inspection in house.worker.inspector.look(list(ids))}
 
 
 def test_looking_writes_nothing_to_either_side_and_nothing_is_remembered(house):
     ids = house.add(5)
     before = [house.plex_sim.item(house.key_of(id)) for id in ids]
-    sights = look(house, *ids, 99)
-    assert all(sights[id].targets[0].plan.edit for id in ids)
-    assert isinstance(sights[99].outcome, Gone)
+    inspections = look(house, *ids, 99)
+    assert all(inspections[id].targets[0].plan.edit for id in ids)
+    assert isinstance(inspections[99].outcome, Gone)
     assert [house.plex_sim.item(house.key_of(id)) for id in ids] == before
     assert house.rows("select count(*) from memory") == house.rows("select count(*) from job") == [(0,)]
 
@@ -45,9 +45,9 @@ def test_rivals_are_asked_for_only_when_the_decision_needs_them_and_then_all_at_
 def test_a_pair_that_is_contested_is_left_alone_in_whatever_unicode_form_it_is_named(house, name):
     house.plex_sim.add_movie(house.section, files=[(f"/media/elsewhere/{name}", 777, 60_000)])
     pair = [house.stash_sim.add_scene(files=[(f"/media/{folder}/{name}", 777, 60.0)]) for folder in ("one", "two")]
-    sights = look(house, *pair)
-    assert [type(sights[id].outcome) for id in pair] == [Dead, Dead]
-    assert [sights[id].outcome.error.partition(":")[0] for id in pair] == [
+    inspections = look(house, *pair)
+    assert [type(inspections[id].outcome) for id in pair] == [Dead, Dead]
+    assert [inspections[id].outcome.error.partition(":")[0] for id in pair] == [
         f"two scenes in Stash have this file, this one and scene {rival}" for rival in reversed(pair)
     ]
 
@@ -70,18 +70,18 @@ def test_what_is_not_there_says_why(house):
     house.add(1)
     lost = house.add_scene(50)
     fileless = house.stash_sim.add_scene(title="No file", files=[])
-    sights = look(house, lost, fileless)
-    assert sights[lost].outcome == Absent("no item in Plex has this file (yet)")
-    assert sights[fileless].outcome == Absent("the scene has no file")
-    assert sights[lost].steps
+    inspections = look(house, lost, fileless)
+    assert inspections[lost].outcome == Absent("no item in Plex has this file (yet)")
+    assert inspections[fileless].outcome == Absent("the scene has no file")
+    assert inspections[lost].steps
 
 
 def test_an_item_that_left_is_forgotten_and_its_file_asked_for_by_name(house):
     ids = house.in_step(3)
     old = house.key_of(ids[0])
     new = house.plex_sim.readd(old)
-    sight = look(house, ids[0])[ids[0]]
-    assert [target.item.key for target in sight.targets] == [new]
+    inspection = look(house, ids[0])[ids[0]]
+    assert [target.item.key for target in inspection.targets] == [new]
     with house.store.reading() as db:
         assert db.index.entries([old]) == []
         assert db.index.entries([new])
@@ -107,9 +107,9 @@ def test_the_hash_of_a_wish_tells_values_apart_and_of_an_ambiguity_its_candidate
         house.plex_sim.add_movie(house.section, files=[(f"/media/{folder}/clip.mp4", 5000, 60_000)])
     house.worker.indexer.freshen(force=True)
     unclear = house.stash_sim.add_scene(title="One", files=[("/elsewhere/clip.mp4", 5000, 60.0)])
-    sight = look(house, unclear)[unclear]
-    assert isinstance(sight.outcome, Dead)
-    assert sight.desired == ",".join(sorted(candidate.key for candidate in sight.candidates))
+    inspection = look(house, unclear)[unclear]
+    assert isinstance(inspection.outcome, Dead)
+    assert inspection.desired == ",".join(sorted(candidate.key for candidate in inspection.candidates))
 
 
 # --- halving ---------------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ class Server:
 def test_one_poisonous_key_is_found_and_all_others_are_answered(count, data):
     poison = data.draw(st.integers(0, count - 1))
     server = Server({poison})
-    found = halved(server, list(range(count)))
+    found = request_in_halves(server, list(range(count)))
     assert found == {**{key: key for key in range(count)}, poison: AWAY}
     assert len(server.asked) <= 1 + 2 * (count - 1).bit_length()
 
@@ -144,7 +144,7 @@ def test_halving_answers_each_key_or_raises_and_never_asks_the_same_twice(count,
     server = Server(poison)
     keys = list(range(count))
     try:
-        found = halved(server, keys)
+        found = request_in_halves(server, keys)
     except NeighbourError:
         first, second = keys[: count // 2], keys[count // 2 :]
         assert not first or (server.poison & set(first) and server.poison & set(second))
@@ -159,5 +159,5 @@ def test_halving_answers_each_key_or_raises_and_never_asks_the_same_twice(count,
 def test_what_never_reached_the_other_side_is_not_asked_in_halves():
     server = Server({1}, Unavailable(Neighbour.PLEX, "refused", sent=False))
     with pytest.raises(Unavailable):
-        halved(server, [1, 2, 3, 4])
+        request_in_halves(server, [1, 2, 3, 4])
     assert len(server.asked) == 1

@@ -8,11 +8,11 @@ import pytest
 
 from plexsync.app.further_flows import drop_marks
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.plays.errands import MARKED as WAITS
-from plexsync.flows.plays.errands import PlaysFinding
-from plexsync.flows.plays.errands import settled as settled_finding
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
+from plexsync.flows.plays.writes import MARKED as WAITS
+from plexsync.flows.plays.writes import PlaysFinding
+from plexsync.flows.plays.writes import settled as settled_finding
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import PLAYS, Done, Kind, Waiting

@@ -117,7 +117,7 @@ def test_a_rating_that_was_given_as_the_account_is_taken_back_by_undo(tmp_path: 
         settled(house, [id])
         assert house.plex_sim.item(house.key_of(id)).scalars["userRating"] == 8.0
         worker = house.worker
-        wish_undone(house.store, SceneUndo(worker.looker), house.clock, [id], "undo")
+        wish_undone(house.store, SceneUndo(worker.inspector), house.clock, [id], "undo")
 
         house.work_until_settled()
 
@@ -137,7 +137,7 @@ def test_no_cast_is_sent_to_other_videos_that_take_none(tmp_path: Path) -> None:
         edits = [request for request in house.plex_sim.log if request.method == "PUT"]
         assert len(edits) == 1
         assert not any(name.startswith("actor") for name in edits[0].params)
-        (target,) = house.worker.looker.look([id])[0].targets
+        (target,) = house.worker.inspector.look([id])[0].targets
         assert ("actor", NO_CAST) in [(note.field, note.text) for note in target.wanted.notes]
 
 

@@ -19,16 +19,16 @@ from tests.flows.test_undo import undo
 AGENT = "com.plexapp.agents.none"
 EVERYTHING = replace(
     Profile(frozenset(FIELDS)),
-    sort_title=template.parsed("{date} {title}", NAMES),
-    original_title=template.parsed("{code}", NAMES),
-    tagline=template.parsed("{code}, {year}", NAMES),
+    sort_title=template.parse_template("{date} {title}", NAMES),
+    original_title=template.parse_template("{code}", NAMES),
+    tagline=template.parse_template("{code}, {year}", NAMES),
     date_added="date",
     content_rating="18",
-    labels=choice.parsed(["*"]),
+    labels=choice.parse_patterns(["*"]),
     poster="cover",
     background="cover",
-    role=template.parsed("{disambiguation}", ROLE_NAMES),
-    face=template.parsed("https://example.org/{id}.jpg", FACE_NAMES),
+    role=template.parse_template("{disambiguation}", ROLE_NAMES),
+    face=template.parse_template("https://example.org/{id}.jpg", FACE_NAMES),
 )
 # Every field, and what it shows of the scene below.
 SHOWN: dict[str, object] = {
@@ -257,8 +257,8 @@ def test_a_cast_that_was_ignored_is_never_called_a_persons_doing(videos: House) 
     ids = filmed(videos)
     synced(videos, ids)
 
-    (sight,) = videos.worker.looker.look(ids[:1])
+    (inspection,) = videos.worker.inspector.look(ids[:1])
 
-    notes = [note for note in sight.targets[0].plan.notes if note.field == "actor"]
+    notes = [note for note in inspection.targets[0].plan.notes if note.field == "actor"]
     assert [note.reason for note in notes] == ["kept"]
     assert "Ann, Bo" in notes[0].text

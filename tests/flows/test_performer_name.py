@@ -13,10 +13,10 @@ from tests.flows.test_cast import item, puts, synced
 from tests.flows.test_undo import undo
 
 PLAIN = Profile(frozenset(FIELDS))
-APART = replace(PLAIN, performer_name=template.parsed("{name}[ ({disambiguation})]", ROLE_NAMES))
-OTHERWISE = replace(PLAIN, performer_name=template.parsed("{name}[ - {disambiguation}]", ROLE_NAMES))
-ROLE = template.parsed("{disambiguation}", ROLE_NAMES)
-FACE = template.parsed("https://example.org/{id}.jpg", FACE_NAMES)
+APART = replace(PLAIN, performer_name=template.parse_template("{name}[ ({disambiguation})]", ROLE_NAMES))
+OTHERWISE = replace(PLAIN, performer_name=template.parse_template("{name}[ - {disambiguation}]", ROLE_NAMES))
+ROLE = template.parse_template("{disambiguation}", ROLE_NAMES)
+FACE = template.parse_template("https://example.org/{id}.jpg", FACE_NAMES)
 PAINTER, SCULPTOR = "Ann (the painter)", "Ann (the sculptor)"
 AGENTS_FACE = "https://metadata.example.org/ann.jpg"
 

@@ -71,7 +71,7 @@ def posters(house, ids):
 
 def undo(house, *ids):
     worker = house.worker
-    wish_undone(house.store, SceneUndo(worker.looker), house.clock, list(ids), "undo")
+    wish_undone(house.store, SceneUndo(worker.inspector), house.clock, list(ids), "undo")
     house.work_until_settled()
 
 

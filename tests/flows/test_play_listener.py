@@ -329,7 +329,7 @@ def test_events_go_to_others_in_every_batch_and_are_no_news_of_the_library(house
 
     worker = house.worker
     listener = Listener(
-        worker.store, worker.stash, worker.plex, Script(), worker.indexer, worker.gates, house.clock, house.dice
+        worker.store, worker.stash, worker.plex, Script(), worker.indexer, worker.gates, house.clock, house.rng
     )
     listener(others=[batches.append])
 

@@ -3,7 +3,7 @@
 import pytest
 
 from plexsync.app.further_flows import forget_way_back
-from plexsync.rules.gate_names import shown
+from plexsync.rules.gate_names import gates_to_show
 from plexsync.rules.outages import lasting, outages
 from plexsync.rules.plays import WatchRules
 from plexsync.simulator.http import Fault, Request
@@ -36,7 +36,7 @@ def refused(house: House) -> list[int]:
 
 def names(house: House) -> list[str]:
     with house.store.reading() as db:
-        return shown({*db.breakers.names(), *db.holds.names(), *db.paces.names()})
+        return gates_to_show({*db.breakers.names(), *db.holds.names(), *db.paces.names()})
 
 
 def test_nothing_is_shown_before_the_first_write(house):

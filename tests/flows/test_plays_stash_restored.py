@@ -3,7 +3,7 @@
 import pytest
 
 from plexsync.engine.undo import wish_undone
-from plexsync.reports.attention import SHOWN, find_missing_plays, missing_words
+from plexsync.reports.attention import MISSING_FOR, find_missing_plays, missing_words
 from plexsync.rules.job import PLAYS, Why
 from plexsync.rules.note_keys import PLAYS_MISSING, STASH_BACK
 from plexsync.rules.plays import WatchRules
@@ -202,7 +202,7 @@ def test_without_evidence_they_count_as_deleted_and_one_line_asks(house, caplog)
     with house.store.reading() as db:
         assert find_missing_plays(db, house.clock.now()) == missing
         assert "4 plays" in missing_words(missing)
-        assert find_missing_plays(db, house.clock.now() + SHOWN) is None
+        assert find_missing_plays(db, house.clock.now() + MISSING_FOR) is None
     house.change("update play set state = 'sent' where state = 'deleted'")
     with house.store.reading() as db:
         assert find_missing_plays(db, house.clock.now()) is None, "they were added again"

@@ -39,7 +39,7 @@ def states(house: House, id: int) -> dict[int, str]:
 
 def histories(house: House, ids: list[int]) -> list[tuple[int, ...]]:
     """The plays of these scenes as Stash answers them."""
-    watched = house.worker.stash.watching.watched(ids)
+    watched = house.worker.stash.watching.watched_scenes(ids)
     return [watched[id].plays for id in ids]
 
 
@@ -238,11 +238,11 @@ def test_a_wish_made_while_a_request_waits_for_a_closed_gate_is_kept(
         assert house.worker.back.history.poll() == ""
     flow = house.worker.back.flow
 
-    def meanwhile(errands):
+    def meanwhile(writes):
         if second:
             wish(house, second, id)
         with house.store.writing() as tx:
-            flow.journal.withdraw(tx, errands)
+            flow.journal.withdraw(tx, writes)
         raise Killed
 
     monkeypatch.setattr(flow, "will_send", meanwhile)
@@ -263,8 +263,8 @@ def test_what_a_later_attempt_has_saved_is_not_given_back_by_an_earlier_one(hous
     assert house.worker.back.history.poll() == ""
     flow, kept = house.worker.back.flow, []
 
-    def killed(errands):
-        kept.extend(errands)
+    def killed(writes):
+        kept.extend(writes)
         raise Killed
 
     monkeypatch.setattr(flow, "will_send", killed)

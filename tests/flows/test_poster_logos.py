@@ -187,7 +187,7 @@ def test_an_undo_puts_back_the_poster_that_was_there_before(house):
     set_logo(house, RED_LOGO)
     synced(house, id)
     assert item(house, id).poster != before
-    wish_undone(house.store, SceneUndo(house.worker.looker), house.clock, [id], "undo")
+    wish_undone(house.store, SceneUndo(house.worker.inspector), house.clock, [id], "undo")
     synced(house, id)
     assert item(house, id).poster == before
 

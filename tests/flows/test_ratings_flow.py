@@ -215,7 +215,7 @@ def test_scenes_that_are_ignored_undone_or_out_of_a_library_keep_their_ratings(t
         ignored, undone = in_step(house, 80, 80)
         house.change(f"update job set state = 'ignored' where id = {ignored}")
         worker = house.worker
-        assert wish_undone(house.store, SceneUndo(worker.looker), house.clock, [undone], "undo").jobs == [undone]
+        assert wish_undone(house.store, SceneUndo(worker.inspector), house.clock, [undone], "undo").jobs == [undone]
         house.work()
         for id in (ignored, undone):
             rate_in_plex(house, id, 3)
@@ -273,9 +273,9 @@ def test_the_scene_flow_leaves_ratings_and_shows_no_drift(house):
     house.stash_sim.faults.set(Fault("status", status=500, when=to_stash))
     rate_in_plex(house, id, 6)
     rate_in_stash(house, id, 80)
-    (sight,) = house.worker.glances.look([id])
-    assert sight.targets[0].plan.edit == {}
-    assert sight.targets[0].drift == ()
+    (inspection,) = house.worker.glances.look([id])
+    assert inspection.targets[0].plan.edit == {}
+    assert inspection.targets[0].drift == ()
     assert shown(house, id) == (80, 6.0)
     house.stash_sim.faults.clear()
     house.work_for(3600)
@@ -678,7 +678,7 @@ def test_an_undo_of_the_scene_takes_its_rating_out_of_plex_and_leaves_stash_alon
     (id,) = in_step(house, 80)
     rate_in_stash(house, id, 60)
     worker = house.worker
-    assert wish_undone(house.store, SceneUndo(worker.looker), house.clock, [id], "undo").jobs == [id]
+    assert wish_undone(house.store, SceneUndo(worker.inspector), house.clock, [id], "undo").jobs == [id]
     house.work()
     house.worker.reconciler.reconcile()
     house.work_for(60)
@@ -692,17 +692,17 @@ def test_an_undo_of_the_scene_takes_its_rating_out_of_plex_and_leaves_stash_alon
 
 
 def test_random_edits_settle_with_no_write_left_over(house):
-    dice = Random(3)
+    rng = Random(3)
     ids = in_step(house, 80, None, 50)
     for _ in range(150):
-        id = dice.choice(ids)
-        if dice.random() < 0.5:
-            house.stash_sim.edit_scene(id, rating100=dice.choice([None, 10, 45, 83, 100]))
+        id = rng.choice(ids)
+        if rng.random() < 0.5:
+            house.stash_sim.edit_scene(id, rating100=rng.choice([None, 10, 45, 83, 100]))
             house.want(id)
         else:
             house.clock.move(1)
-            house.plex_sim.hand_edit(house.key_of(id), locked=False, userRating=dice.choice([None, 1, 4.5, 8.3, 10]))
-        if dice.random() < 0.4:
+            house.plex_sim.hand_edit(house.key_of(id), locked=False, userRating=rng.choice([None, 1, 4.5, 8.3, 10]))
+        if rng.random() < 0.4:
             house.clock.move(2)
             tell(house, id)
     house.worker.reconciler.reconcile()

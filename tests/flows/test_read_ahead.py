@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.flows.scenes.stash_pictures import AT_ONCE, ReadAhead, Readers, StashPictures
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import Missing, Neighbour, Unavailable
@@ -278,9 +278,9 @@ def test_a_worker_of_the_program_reads_side_by_side(tmp_path, side_by_side):
             stash_api_key=KEY,
             poster="cover",
         )
-        with opened(config, tmp_path / "program", worker=True) as parts:
-            looked = parts.work_looker.look(ids)
-        assert [sight.error or sight.outcome for sight in looked] == [None] * AT_ONCE
+        with open_parts(config, tmp_path / "program", worker=True) as parts:
+            looked = parts.work_inspector.look(ids)
+        assert [inspection.error or inspection.outcome for inspection in looked] == [None] * AT_ONCE
         assert len(covers_read(house)) == AT_ONCE
 
 

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 import pytest
 
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.plays.errands import PlaysFinding
-from plexsync.flows.plays.errands import settled as settled_finding
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.resume import OTHER_ACCOUNT, UNAPPROVED
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
+from plexsync.flows.plays.writes import PlaysFinding
+from plexsync.flows.plays.writes import settled as settled_finding
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import Viewing
 from plexsync.rules.job import Done, State, Waiting

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.app.choices import accept, asked
+from plexsync.app.choices import accept, open_questions
 from plexsync.flows.scenes.gallery_choices import GIVEN
 from plexsync.rules.choices import Choice
 from plexsync.rules.job import Kind, State
@@ -171,7 +171,7 @@ def test_an_accepted_loss_is_undone_and_is_the_new_base(undoing):
     lost, kept = ids[:MANY], ids[MANY:]
     destroy(undoing, lost)
     undoing.work()
-    assert list(asked(undoing.worker)) == [Choice.SCENES_GONE]
+    assert list(open_questions(undoing.worker)) == [Choice.SCENES_GONE]
     assert accept(undoing.worker, Choice.SCENES_GONE)
     assert held(undoing) == ""
     go_on(undoing)

@@ -176,7 +176,7 @@ def test_an_undo_of_what_was_never_pushed_takes_the_wish_back(house):
     take_over(house, *ids)
     undo(house, ids[0])
     assert marks(house, *ids).keys() == {ids[1]}
-    mark_all_undone(house.worker.looker, "undo")
+    mark_all_undone(house.worker.inspector, "undo")
     assert marks(house, *ids) == {}
 
 

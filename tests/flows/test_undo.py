@@ -27,7 +27,7 @@ from tests.engine.test_engine_crashes import kill_at
 
 def undo(house, *ids, how="undo", by=None):
     worker = by or house.worker
-    marked = wish_undone(house.store, SceneUndo(worker.looker), house.clock, ids, how)
+    marked = wish_undone(house.store, SceneUndo(worker.inspector), house.clock, ids, how)
     house.clock.move(3)
     return marked
 
@@ -243,7 +243,7 @@ def test_a_cover_that_changed_and_was_not_synced_does_not_end_the_undo(tmp_path)
 
 
 def test_a_library_with_a_profile_of_its_own_is_undone_by_it(tmp_path):
-    own = replace(Profile(frozenset({"title", "genre"})), title=template.parsed("{studio}: {title}", NAMES))
+    own = replace(Profile(frozenset({"title", "genre"})), title=template.parse_template("{studio}: {title}", NAMES))
     with House(tmp_path / "data", profiles={"movies": own}) as house:
         (id,) = house.add(1)
         house.want(id)
@@ -393,7 +393,7 @@ def test_an_undo_of_everything_drops_nothing_while_stash_is_away(house):
     for _ in range(BREAKER.failure_threshold):
         worker.gates.ill(worker.gates.ticket(READ_STASH), Unavailable(Neighbour.STASH, "away"))
     with pytest.raises(Unavailable):
-        mark_all_undone(worker.looker, "undo")
+        mark_all_undone(worker.inspector, "undo")
     assert house.states() == {State.READY: 2}
 
 
@@ -416,7 +416,7 @@ def test_undoing_everything_keeps_what_waits_from_being_pushed_for_the_first_tim
     house.want(pushed[0], absent, kind=PLAYS)
     before = pictures(house)
     worker = house.worker
-    marked = mark_all_undone(worker.looker, "undo")
+    marked = mark_all_undone(worker.inspector, "undo")
     assert (marked.jobs, marked.dropped) == (pushed, 4)
     assert {house.row(id, PLAYS).state for id in (pushed[0], absent)} == {State.READY}, "plays are another flow's"
     house.clock.move(3)
@@ -518,9 +518,9 @@ def test_a_preview_tells_what_will_be_done_and_does_nothing(house):
     house.forget_requests()
     before = house.rows("select subject, item, document from memory")
     worker = house.worker
-    seen = list(preview(worker.looker, [*ids, 99], TakenBack.UNDO))
-    assert [sight.id for sight in seen] == ids
-    promised = [target.plan.edit for sight in seen for target in sight.targets]
+    seen = list(preview(worker.inspector, [*ids, 99], TakenBack.UNDO))
+    assert [inspection.id for inspection in seen] == ids
+    promised = [target.plan.edit for inspection in seen for target in inspection.targets]
     assert set(promised[0]) == {"title", "studio", "genre", "collection"}
     assert set(promised[1]) == {"studio", "genre", "collection"}
     assert house.plex_sim.count("PUT") == 0
@@ -594,7 +594,7 @@ def test_an_undo_of_a_deleted_scene_is_none_of_the_scene_that_has_its_file_now(h
     house.work()
     assert house.plex_sim.count("PUT") == 0
     assert house.plex_sim.item(key).scalars["title"] == "Title 0"
-    assert house.worker.looker.look([new])[0].undone == ""
+    assert house.worker.inspector.look([new])[0].undone == ""
 
 
 def test_a_deleted_scene_that_comes_back_is_brought_in_step_again(tmp_path):

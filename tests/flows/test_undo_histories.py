@@ -25,7 +25,7 @@ SCENES = 4
 class Day:
     def __init__(self, house: House, seed: int) -> None:
         self.house = house
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.ids = house.add(SCENES)
         self.serial = 0
         self.touched: set[tuple[str, str]] = set()  # (item, field) where a person was
@@ -51,7 +51,7 @@ class Day:
     def live(self) -> None:
         acts = (self.edit, self.edit, self.hand, self.refresh, self.undo, self.work, self.work, self.work, self.kill)
         for _ in range(STEPS):
-            self.dice.choice((*acts, self.reconcile, self.some_time))()
+            self.rng.choice((*acts, self.reconcile, self.some_time))()
 
     # --- what happens ------------------------------------------------------------------------------------------------
 
@@ -59,39 +59,39 @@ class Day:
         self.serial += 1
         changes = {
             "title": f"Title {self.serial}",
-            "details": self.dice.choice(("", f"Details {self.serial}")),
-            "studio": self.dice.choice((None, "Studio 0", "From before", f"Studio {self.serial}")),
-            "tags": self.dice.sample(["Tag 1", "Tag 2", "Tag 3", "From before", f"Tag {self.serial}"], 2),
-            "rating100": self.dice.choice((None, 20, 85)),
+            "details": self.rng.choice(("", f"Details {self.serial}")),
+            "studio": self.rng.choice((None, "Studio 0", "From before", f"Studio {self.serial}")),
+            "tags": self.rng.sample(["Tag 1", "Tag 2", "Tag 3", "From before", f"Tag {self.serial}"], 2),
+            "rating100": self.rng.choice((None, 20, 85)),
         }
-        name = self.dice.choice(tuple(changes))
-        id = self.dice.choice(self.ids)
+        name = self.rng.choice(tuple(changes))
+        id = self.rng.choice(self.ids)
         self.house.stash_sim.edit_scene(id, **{name: changes[name]})
-        if self.dice.random() < 0.8:
+        if self.rng.random() < 0.8:
             self.house.want(id)
 
     def hand(self) -> None:
         self.serial += 1
-        key = self.dice.choice(self.house.plex_sim.keys(self.house.section))
-        name = self.dice.choice(("title", "studio", "summary", "genre"))
+        key = self.rng.choice(self.house.plex_sim.keys(self.house.section))
+        name = self.rng.choice(("title", "studio", "summary", "genre"))
         value = [f"hand {self.serial}"] if name == "genre" else f"hand {self.serial}"
-        self.house.plex_sim.hand_edit(key, locked=self.dice.random() < 0.7, **{name: value})
+        self.house.plex_sim.hand_edit(key, locked=self.rng.random() < 0.7, **{name: value})
         self.touched.add((key, name))
 
     def refresh(self) -> None:
         """What the agent says is what was there before a person's hand, so only that is lost."""
-        key = self.dice.choice(self.house.plex_sim.keys(self.house.section))
+        key = self.rng.choice(self.house.plex_sim.keys(self.house.section))
         before = self.shown()
         self.house.plex_sim.refresh_item(key)
         after = self.shown()
         self.touched |= {at for at in after if after[at] != before[at] and after[at][0] != self.found[at][0]}
 
     def undo(self) -> None:
-        self.marked(self.dice.sample(self.ids, self.dice.randint(1, SCENES)))
+        self.marked(self.rng.sample(self.ids, self.rng.randint(1, SCENES)))
 
     def marked(self, ids: list[int]) -> None:
         worker = self.house.worker
-        wish_undone(self.house.store, SceneUndo(worker.looker), self.house.clock, ids, "undo")
+        wish_undone(self.house.store, SceneUndo(worker.inspector), self.house.clock, ids, "undo")
         self.house.clock.move(3)
 
     def work(self) -> None:
@@ -99,7 +99,7 @@ class Day:
         self.house.work()
 
     def some_time(self) -> None:
-        self.house.clock.move(self.dice.choice((1, 60, 700)))
+        self.house.clock.move(self.rng.choice((1, 60, 700)))
 
     def reconcile(self) -> None:
         with suppress(NeighbourError):
@@ -107,8 +107,8 @@ class Day:
 
     def kill(self) -> None:
         """The worker dies before or after one of its next requests, perhaps while somebody undoes."""
-        worker, left = self.house.worker, [self.dice.randint(0, 4)]
-        undoing = self.dice.random() < 0.4
+        worker, left = self.house.worker, [self.rng.randint(0, 4)]
+        undoing = self.rng.random() < 0.4
         for client, method in ((worker.plex, "edit"), (worker.plex, "items"), (worker.stash, "scenes")):
             real = getattr(client, method)
 
@@ -116,7 +116,7 @@ class Day:
                 left[0] -= 1
                 if left[0] == 0 and undoing:
                     self.house.replace_worker(holder="by")
-                    self.marked(self.dice.sample(self.ids, 2))
+                    self.marked(self.rng.sample(self.ids, 2))
                 if left[0] == 1 and not undoing:
                     real(*args, **kwargs)
                 if left[0] <= 1 and not undoing:
@@ -138,7 +138,7 @@ def test_whatever_the_day_was_like_an_undo_leaves_plex_as_it_was(tmp_path, seed:
         day.live()
         house.clock.move(1200)
         worker = house.worker
-        mark_all_undone(worker.looker, "undo")
+        mark_all_undone(worker.inspector, "undo")
         house.work_until_settled()
         after = day.shown()
         wrong = {at: (day.found[at], after[at]) for at in after if at not in day.touched and after[at] != day.found[at]}

@@ -15,7 +15,7 @@ from tests.engine.house import House, fails, path_of
 
 def undo(house, *ids, how="undo", by=None):
     worker = by or house.worker
-    wish_undone(house.store, SceneUndo(worker.looker), house.clock, ids, how)
+    wish_undone(house.store, SceneUndo(worker.inspector), house.clock, ids, how)
     house.clock.move(3)
 
 
@@ -213,5 +213,5 @@ def test_explain_has_the_status_that_the_lists_have(house):
     (id,) = house.in_step()
     undo(house, id, how="release")
     house.work()
-    explained = explain(house.worker.looker, id)
-    assert (explained.status, explained.sight.undone) == (SceneStatus.RELEASED, "release")
+    explained = explain(house.worker.inspector, id)
+    assert (explained.status, explained.inspection.undone) == (SceneStatus.RELEASED, "release")

@@ -4,7 +4,7 @@ import pytest
 
 from plexsync.app.way_back import plays_to_take_back
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH
-from plexsync.flows.plays.errands import NO_PLAY
+from plexsync.flows.plays.writes import NO_PLAY
 from plexsync.rules.item import Viewing
 from plexsync.rules.play_wishes import UNDO
 from plexsync.rules.plays import WatchRules

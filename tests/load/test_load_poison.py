@@ -12,7 +12,7 @@ from plexsync.engine.clock import SystemClock
 from plexsync.engine.watchdog import Watchdog
 from plexsync.rules.job import State
 from tests import forked
-from tests.engine.clocks import Clock, Dice
+from tests.engine.clocks import Clock, RandomSource
 from tests.engine.house import House, Worker
 from tests.patience import HANG
 
@@ -41,7 +41,7 @@ def work_as_a_process(folder: Path, stash_url: str, plex_url: str, now: int, poi
 
     store = Database(folder / "plexsync.db", worker=True)
     sims = {"stash_sim": SimpleNamespace(url=stash_url), "plex_sim": SimpleNamespace(url=plex_url)}
-    house = SimpleNamespace(clock=Clock(now), dice=Dice(), store=store, **sims)
+    house = SimpleNamespace(clock=Clock(now), rng=RandomSource(), store=store, **sims)
     # Who dies otherwise is not to be ended by a machine that is busy.
     hangs = HANGS if end == "a loop without end" else 60.0
     watchdog = Watchdog(hangs, SystemClock(), folder / "hang.txt")

@@ -13,7 +13,7 @@ import pytest
 
 from plexsync.engine.housekeeping import PRUNE_BATCH, PRUNE_LOOK, PRUNE_PAUSE
 from plexsync.rules.job import DAY, State
-from plexsync.store.attempts import KEPT
+from plexsync.store.attempts import MOST_SAVED
 from plexsync.store.database import Database
 from tests.engine.clocks import Clock
 from tests.engine.house import House
@@ -25,7 +25,7 @@ NOW = Clock().now()
 FRAME = 4096 + 24
 HOUR = 3600 if TORTURE else 300
 # Fifty rows, each with its attempts and a few counts, in rows as in pages.
-MOST = 50 * (KEPT + 5)
+MOST = 50 * (MOST_SAVED + 5)
 # Hundreds of steps of one transaction: five times what it takes.
 STEPS = 1_000
 BARE = "update one set n = n + 1"
@@ -57,7 +57,7 @@ def house(tmp_path):
         yield made
 
 
-def fill(house, rows, *, attempts=KEPT, since=NOW - 60 * DAY) -> None:
+def fill(house, rows, *, attempts=MOST_SAVED, since=NOW - 60 * DAY) -> None:
     """So many rows that have ended, in no order, each with attempts and a push; what is gone has memory."""
     values = {"rows": rows, "since": since, "each": attempts, "error": "Plex answered 400, and told why " * 4}
     with closing(sqlite3.connect(house.folder / "plexsync.db")) as db, db:
@@ -122,7 +122,7 @@ def prune(house, most=10**9) -> int:
 @pytest.mark.parametrize("rows", [1_000, ROWS])
 def test_a_transaction_of_pruning_is_small_however_much_there_is_to_prune(house, rows):
     """With twenty attempts a row it deletes the most that one can."""
-    fill(house, rows, attempts=KEPT if rows == 1_000 else 2)
+    fill(house, rows, attempts=MOST_SAVED if rows == 1_000 else 2)
     store = watch(house, Counted(house.folder))
     assert prune(house, most=3_000) == min(rows, 3_000)
     assert max(store.rows) <= MOST

@@ -90,8 +90,8 @@ def test_a_megabyte_of_text_ten_thousand_tags_and_a_thousand_performers_are_cut_
     assert len(item.lists["actor"]) == MEMBER_LIMIT
     assert max(map(len, item.lists["actor"])) == NAME_LIMIT
 
-    (sight,) = house.worker.looker.look([id])
-    told = {(note.field, note.reason): note.text for note in sight.wanted.notes}
+    (inspection,) = house.worker.inspector.look([id])
+    told = {(note.field, note.reason): note.text for note in inspection.wanted.notes}
     assert set(told) == {
         ("title", "cut"), ("summary", "cut"), ("genre", "dropped"), ("actor", "cut"), ("actor", "dropped"),
     }  # fmt: skip
@@ -99,7 +99,7 @@ def test_a_megabyte_of_text_ten_thousand_tags_and_a_thousand_performers_are_cut_
     assert told["summary", "cut"] == f"a text of {letters} characters was cut to {len(before_family)}"
     assert f"the first {MEMBER_LIMIT} of {TAGS}" in told["genre", "dropped"]
     assert f"the first {MEMBER_LIMIT} of {PERFORMERS}" in told["actor", "dropped"]
-    cuts = [note for note in sight.wanted.notes if (note.field, note.reason) == ("actor", "cut")]
+    cuts = [note for note in inspection.wanted.notes if (note.field, note.reason) == ("actor", "cut")]
     assert len(cuts) == LONG_NAMES, "none is cut in silence"
     assert writes_of_another_run(house, [plain, id]) == 0
 
@@ -125,31 +125,31 @@ ALPHABETS = [
 ]
 
 
-def strange(dice: random.Random) -> str:
+def strange(rng: random.Random) -> str:
     """A text that nobody would write. Stash itself, in which half a surrogate has no place, gives out none."""
     pieces = []
-    for _ in range(dice.randint(0, 8)):
-        first, last = dice.choice(ALPHABETS)
-        match dice.randint(0, 3):
+    for _ in range(rng.randint(0, 8)):
+        first, last = rng.choice(ALPHABETS)
+        match rng.randint(0, 3):
             case 0:
-                pieces.append(chr(dice.choice((dice.randrange(0xD800), dice.randrange(0xE000, 0x110000)))))
+                pieces.append(chr(rng.choice((rng.randrange(0xD800), rng.randrange(0xE000, 0x110000)))))
             case 1:
-                pieces.append("".join(chr(dice.randint(first, last)) for _ in range(dice.randint(1, 10))))
+                pieces.append("".join(chr(rng.randint(first, last)) for _ in range(rng.randint(1, 10))))
             case _:
-                pieces.append(dice.choice(SPLINTERS))
+                pieces.append(rng.choice(SPLINTERS))
     return "".join(pieces)
 
 
 def test_texts_of_every_script_come_to_plex_and_the_second_run_writes_nothing(house):
-    dice = random.Random(SEED)
+    rng = random.Random(SEED)
     ids = house.add(SCENES)
     for id in ids:
         values = {
-            "title": strange(dice),
-            "details": strange(dice),
-            "studio": strange(dice) or None,
-            "tags": sorted({strange(dice) for _ in range(4)}),
-            "performers": sorted({strange(dice) for _ in range(4)}),
+            "title": strange(rng),
+            "details": strange(rng),
+            "studio": strange(rng) or None,
+            "tags": sorted({strange(rng) for _ in range(4)}),
+            "performers": sorted({strange(rng) for _ in range(4)}),
         }
         house.stash_sim.edit_scene(id, **{name: value for name, value in values.items() if value})
     house.want(*ids)

@@ -41,18 +41,18 @@ def possible(root: Path = ROOT, only: str = "") -> list[Fault]:
 
 def draw(candidates: list[Fault], number: int, count: int, root: Path = ROOT) -> list[Fault]:
     """So many different faults; a number draws the same ones from the same product."""
-    dice = random.Random(number)
+    rng = random.Random(number)
     rooms: defaultdict[str, defaultdict[str, list[Fault]]] = defaultdict(lambda: defaultdict(list))
     for fault in candidates:
         rooms[room_of(fault.path)][fault.kind].append(fault)
     sizes = {room: sum(map(len, kinds.values())) for room, kinds in sorted(rooms.items())}
-    order = [*dice.sample([*sizes], len(sizes)), *dice.choices([*sizes], [*sizes.values()], k=20 * count)]
+    order = [*rng.sample([*sizes], len(sizes)), *rng.choices([*sizes], [*sizes.values()], k=20 * count)]
     drawn: dict[tuple[str, int], Fault] = {}
     for room in order:
         if len(drawn) == count:
             break
-        kind = dice.choice(sorted(rooms[room]))
-        fault = dice.choice(rooms[room][kind])
+        kind = rng.choice(sorted(rooms[room]))
+        fault = rng.choice(rooms[room][kind])
         if compiles(fault, (root / fault.path).read_bytes()):
             drawn.setdefault((fault.path, fault.line), fault)
     return list(drawn.values())

@@ -26,16 +26,16 @@ def tv(monkeypatch: pytest.MonkeyPatch) -> Iterator[PlexTvSim]:
 def signed_in(tv: PlexTvSim) -> SignIn:
     login = SignIn()
     tv.confirm(login.pin)
-    assert login.asked()
+    assert login.is_confirmed()
     return login
 
 
 def test_a_pin_counts_once_it_is_confirmed(tv: PlexTvSim) -> None:
     login = SignIn()
     assert len(login.pin) == 4
-    assert not login.asked()
+    assert not login.is_confirmed()
     tv.confirm(login.pin)
-    assert login.asked()
+    assert login.is_confirmed()
     assert login.account().name == "someone"
 
 
@@ -43,7 +43,7 @@ def test_a_pin_that_is_too_old_is_over(tv: PlexTvSim) -> None:
     login = SignIn()
     tv.expire()
     with pytest.raises(Barred, match="not confirmed in time"):
-        login.asked()
+        login.is_confirmed()
 
 
 WAYS = (

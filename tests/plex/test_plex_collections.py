@@ -57,7 +57,7 @@ def test_the_collections_of_a_library_are_listed_with_a_request_for_each_page(si
     movie(sim, "Elsewhere", section="2")
     smart = sim.add_smart_collection("1", "Recent", keys[:3])
     sim.clear_log()
-    listed = [collection for page in reader.listed("1") for collection in page]
+    listed = [collection for page in reader.list_collections("1") for collection in page]
     assert len(sim.log) == 1
     stamp = sim.item(key_named(sim, "All")).updated_at
     assert {collection.title: collection.smart for collection in listed} == {
@@ -66,7 +66,7 @@ def test_the_collections_of_a_library_are_listed_with_a_request_for_each_page(si
     }
     assert ListedCollection(key_named(sim, "All"), "All", stamp=stamp) in listed
     assert next(one.key for one in listed if one.smart) == smart
-    assert [[one.key for one in page] for page in reader.listed("1", page=4)] == [
+    assert [[one.key for one in page] for page in reader.list_collections("1", page=4)] == [
         [one.key for one in listed[:4]],
         [one.key for one in listed[4:]],
     ]
@@ -289,7 +289,7 @@ def test_a_collection_as_a_real_server_has_sent_it():
     read = plex.collections.read(["161"])["161"]
     assert (read.item.section, read.item.stamp, read.item.library) == ("1", 1663510762, "u")
     assert (read.item.value("title"), dict(read.item.pictures), read.smart) == ("Animation", {}, False)
-    assert list(plex.collections.listed("1")) == [[ListedCollection("161", "Animation", stamp=1663510762)]]
+    assert list(plex.collections.list_collections("1")) == [[ListedCollection("161", "Animation", stamp=1663510762)]]
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_half_an_answer_is_none(body):
     plex = answering(body)
     for read in (
         lambda: plex.collections.read(["161"]),
-        lambda: list(plex.collections.listed("1")),
+        lambda: list(plex.collections.list_collections("1")),
         lambda: plex.collections.members("161"),
         lambda: plex.collections.homes("1"),
     ):

@@ -48,16 +48,16 @@ def test_items_that_were_rated_since_are_listed_oldest_first(sim, plex):
     for key, rating, second in zip(keys, (8, 7.5, None, 3), (30, 10, 20, 5), strict=False):
         sim.rate(key, rating, second)
     sim.clear_log()
-    assert ratings.rated("1", since=EPOCH + 5, limit=50) == [
+    assert ratings.list_rated("1", since=EPOCH + 5, limit=50) == [
         Rated(keys[1], "7.5", EPOCH + 10),
         Rated(keys[2], "", EPOCH + 20),
         Rated(keys[0], "8", EPOCH + 30),
     ]
-    assert [item.key for item in ratings.rated("1", since=0, limit=2)] == [keys[3], keys[1]]
-    assert ratings.rated("1", since=EPOCH + 30, limit=2) == []
+    assert [item.key for item in ratings.list_rated("1", since=0, limit=2)] == [keys[3], keys[1]]
+    assert ratings.list_rated("1", since=EPOCH + 30, limit=2) == []
     assert len(sim.log) == 3
     with pytest.raises(Missing):
-        ratings.rated("99", since=0, limit=2)
+        ratings.list_rated("99", since=0, limit=2)
 
 
 def test_a_plex_that_does_not_know_the_filter_is_checked(sim):
@@ -65,7 +65,7 @@ def test_a_plex_that_does_not_know_the_filter_is_checked(sim):
         {"ratingKey": "1", "userRating": 8, "lastRatedAt": 50}, {"ratingKey": "2"},
         {"ratingKey": 3, "userRating": "6.5", "lastRatedAt": "200"}, {"ratingKey": "4", "userRating": 2, "lastRatedAt": 150}
     ]}}"""
-    assert answering(body).history.rated("1", since=100, limit=2) == [Rated("4", "2", 150), Rated("3", "6.5", 200)]
+    assert answering(body).history.list_rated("1", since=100, limit=2) == [Rated("4", "2", 150), Rated("3", "6.5", 200)]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_plex_that_does_not_know_the_filter_is_checked(sim):
 )
 def test_an_answer_that_contradicts_itself_is_none(body):
     with pytest.raises(Unavailable):
-        answering(body).history.rated("1", since=0, limit=2)
+        answering(body).history.list_rated("1", since=0, limit=2)
 
 
 def test_an_item_says_when_it_was_rated(sim, plex):

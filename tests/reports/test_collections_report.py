@@ -154,9 +154,9 @@ def test_a_change_in_stash_is_shown_before_it_is_written(house):
 
 
 def test_a_scene_is_told_with_its_collections(house):
-    (sight,) = house.worker.parts.looker.look([2])
+    (inspection,) = house.worker.parts.inspector.look([2])
     with house.store.reading() as db:
-        told = collections_of_scene(db, sight)
+        told = collections_of_scene(db, inspection)
     assert [(entry["name"], entry["source"], entry["stands"]) for entry in told] == [
         ("Acme", "studio", "in_step"),
         ("Trilogy", "group", "in_step"),
@@ -171,8 +171,8 @@ def test_what_you_edited_in_plex_is_marked_until_you_decide(house):
     facts = report(house, id)
     assert (facts["stands"], part(facts, "summary")["edited"]) == ("edited", True)
     assert facts["verdict"].startswith("in sync but for what you edited in Plex: name, ")
-    looker = collection_viewer(house.worker.parts)
-    decisions = CollectionDecisions(looker, house.clock)
+    inspector = collection_viewer(house.worker.parts)
+    decisions = CollectionDecisions(inspector, house.clock)
     decisions.decide([id], DriftAnswer.KEEP, DriftFilter(("summary",)))
     facts = report(house, id)
     assert facts["kept"] == ["summary"]
@@ -183,8 +183,8 @@ def test_what_you_edited_in_plex_is_marked_until_you_decide(house):
 
 def test_an_undone_collection_says_so(house):
     id = ids(house)["Acme"]
-    looker = collection_viewer(house.worker.parts)
-    wish_undone(house.store, CollectionUndo(looker), house.clock, [id], "undo")
+    inspector = collection_viewer(house.worker.parts)
+    wish_undone(house.store, CollectionUndo(inspector), house.clock, [id], "undo")
     facts = report(house, id)
     assert facts["verdict"].endswith("parts still to be taken back")
     assert part(facts, "summary")["reason"] == "undone"

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from plexsync.reports.format import DAY, HOUR, is_moment, local, seen, stamp
+from plexsync.reports.format import DAY, HOUR, format_moment, is_moment, local, stamp
 
 NOW = 1_772_604_367_000  # 2026-03-04T06:06:07Z
 
@@ -21,11 +21,11 @@ def berlin(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_moment_on_a_screen_is_relative_within_a_day_and_local_before(berlin: None) -> None:
-    assert seen(NOW - 5_000, NOW) == "5 s ago"
-    assert seen(stamp(NOW + 2 * HOUR), NOW) == "in 2 h"
-    assert seen(NOW - DAY, NOW) == "2026-03-03 07:06+01:00"
-    assert seen(stamp(NOW + DAY), NOW) == "2026-03-05 07:06+01:00"
-    assert seen(None, NOW) == "never"
+    assert format_moment(NOW - 5_000, NOW) == "5 s ago"
+    assert format_moment(stamp(NOW + 2 * HOUR), NOW) == "in 2 h"
+    assert format_moment(NOW - DAY, NOW) == "2026-03-03 07:06+01:00"
+    assert format_moment(stamp(NOW + DAY), NOW) == "2026-03-05 07:06+01:00"
+    assert format_moment(None, NOW) == "never"
 
 
 def test_a_moment_that_no_calendar_has_is_empty(berlin: None) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.reports.attention import machine_needs, needs
 from plexsync.reports.fixes import machine_entries
-from plexsync.reports.format import DAY, stamp, unstamped
+from plexsync.reports.format import DAY, parse_stamp, stamp
 from plexsync.reports.shapes.status import BareFacts, BreakerFacts, HoldFacts, VerifiedFacts
 from plexsync.reports.shapes.workers import WorkerEndFacts, WorkerFacts
 from plexsync.reports.status import FRESH, facts, verified_words
@@ -43,7 +43,7 @@ CONFIG = PlexSyncConfig(
 
 @pytest.fixture
 def parts(tmp_path: Path) -> Iterator[Parts]:
-    with opened(CONFIG, tmp_path / "data") as made:
+    with open_parts(CONFIG, tmp_path / "data") as made:
         yield made
 
 
@@ -70,7 +70,7 @@ def told(facts: BareFacts) -> dict[str, str]:
 
 
 def line(facts: BareFacts, poll_seconds: float = 0) -> str:
-    return verdict_line(verdict(facts, poll_seconds), unstamped(NOW))
+    return verdict_line(verdict(facts, poll_seconds), parse_stamp(NOW))
 
 
 def down(fine: BareFacts) -> dict:

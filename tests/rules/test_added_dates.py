@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plexsync.rules.added_dates import FIRST, LAST, moment_seconds
-from plexsync.rules.desired import Profile, wanted
+from plexsync.rules.desired import Profile, desired_values
 from plexsync.rules.item import moment_text
 from plexsync.rules.scene import Scene, SceneFile
 from tests.tables import table
@@ -16,7 +16,7 @@ CHANGED = "2020-02-03T04:05:06.789123456-05:00"
 
 def added(source, **fields):
     scene = Scene(id=1, title="t", **{"created_at": CREATED, **fields})
-    made = wanted(scene, Profile(frozenset({"addedAt"}), date_added=source))
+    made = desired_values(scene, Profile(frozenset({"addedAt"}), date_added=source))
     return made.values["addedAt"], [(note.reason, note.text) for note in made.notes]
 
 

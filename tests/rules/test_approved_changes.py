@@ -11,14 +11,14 @@ from plexsync.rules.approval import (
     change_document,
     document_of,
     field_change,
-    narrowed,
+    narrow_plan,
     remaining,
     scene_in,
 )
 from plexsync.rules.errors import Unusable
 from plexsync.rules.item import Item
 from plexsync.rules.plan import plan
-from plexsync.rules.values import Held, held
+from plexsync.rules.values import Held, held_field
 from tests.tables import table
 
 ITEM = Item("5", "1", {"title": "Old", "studio": "S"}, {"genre": ("A",), "actor": ("Ann",)})
@@ -30,15 +30,15 @@ def planned(item=ITEM, values=None):
 
 
 def changes_of(made, item=ITEM):
-    return {name: field_change(name, held(item, name), change) for name, change in made.edit.items()}
+    return {name: field_change(name, held_field(item, name), change) for name, change in made.edit.items()}
 
 
 def test_only_approved_changes_are_kept_and_what_is_remembered_at_once_stays():
     made = planned()
-    kept = narrowed(made, ITEM, {"title": changes_of(made)["title"]})
+    kept = narrow_plan(made, ITEM, {"title": changes_of(made)["title"]})
     assert (set(kept.edit), set(kept.sending), kept.memory) == ({"title"}, {"title"}, made.memory)
-    assert narrowed(made, ITEM, {}).edit == {}
-    assert narrowed(made, ITEM, changes_of(made)) == made
+    assert narrow_plan(made, ITEM, {}).edit == {}
+    assert narrow_plan(made, ITEM, changes_of(made)) == made
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_a_change_that_would_be_another_one_now_is_not_made(item, values, words)
     approved = {"title": changes_of(planned())["title"]}
     made = planned(item, values)
     if words == "kept":
-        assert narrowed(made, item, approved).edit == {}
+        assert narrow_plan(made, item, approved).edit == {}
         return
     with pytest.raises(NoLongerTrue, match=words):
-        narrowed(made, item, approved)
+        narrow_plan(made, item, approved)
     with pytest.raises(NoLongerTrue, match=words):
         remaining(made, item, approved)
 
@@ -73,8 +73,8 @@ def test_a_change_that_is_there_already_is_no_longer_to_be_made_and_one_that_van
 def test_a_role_is_left_out_while_its_actor_is():
     made = planned(values={"actor": ("Ann", "Bob"), "role:Bob": "Boss", "role:Ann": "Aide"})
     changes = changes_of(made)
-    assert set(narrowed(made, ITEM, {name: changes[name] for name in ("role:Bob", "role:Ann")}).edit) == {"role:Ann"}
-    assert set(narrowed(made, ITEM, changes).edit) == {"actor", "role:Bob", "role:Ann"}
+    assert set(narrow_plan(made, ITEM, {name: changes[name] for name in ("role:Bob", "role:Ann")}).edit) == {"role:Ann"}
+    assert set(narrow_plan(made, ITEM, changes).edit) == {"actor", "role:Bob", "role:Ann"}
 
 
 def test_an_approval_survives_the_database_whatever_its_texts_are():

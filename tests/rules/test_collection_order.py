@@ -7,8 +7,8 @@ import pytest
 
 from plexsync.rules.collection_order import (
     ORDER,
+    apply_move,
     as_text,
-    moved,
     moves,
     order_in_plex,
     placed_order,
@@ -50,7 +50,7 @@ def test_moves_lead_to_the_order_and_none_is_made_in_vain():
         order = present
         steps = moves(present, wanted)
         for step in steps:
-            assert (order := moved(order, step)) != present
+            assert (order := apply_move(order, step)) != present
         assert list(order) == wanted
         assert len(steps) < len(wanted)
     assert moves("abc", "abc") == []
@@ -97,7 +97,7 @@ def test_moves_that_were_cut_short_are_ended_whether_the_order_was_one_of_plex_o
         known = {ORDER: Remembered("c,a,b", Held("c,a,b", locked=True), Held("", locked=True))} if before else {}
         sent = Sending("a,b,c", Held("a,b,c", locked=True), Held("", locked=True), Held(before, locked=True))
         push = Pushing({ORDER: replace(sent, was=known.get(ORDER))}, until=9)
-        halfway = as_text(moved(("c", "a", "b"), moves("cab", "abc")[0]))
+        halfway = as_text(apply_move(("c", "a", "b"), moves("cab", "abc")[0]))
         for present in {"c,a,b", "a,b,c", halfway}:
             made = planned("a,b,c", present, known, [push])
             assert changed(made) == ({} if present == "a,b,c" else {ORDER: "a,b,c"})

@@ -14,12 +14,12 @@ from plexsync.rules.collections import (
     objects_of,
     rating_tenths,
 )
-from plexsync.rules.desired import Profile, wanted
+from plexsync.rules.desired import Profile, desired_values
 from plexsync.rules.scene import Performer, Scene
 from tests.tables import table
 
 ALL = frozenset({"studio", "parents", "groups", "performers", "rating", "organized"})
-PROFILE = Profile(frozenset({"collection"}), collections=ALL, tag_collections=choice.parsed(["*", "-hidden"]))
+PROFILE = Profile(frozenset({"collection"}), collections=ALL, tag_collections=choice.parse_patterns(["*", "-hidden"]))
 SCENE = Scene(
     1,
     rating100=85,
@@ -41,7 +41,7 @@ SCENE = Scene(
 
 
 def named(scene: Scene = SCENE, profile: Profile = PROFILE, **templates: str) -> list[tuple[Source, int, str]]:
-    texts = {source: template.parsed(text, TEMPLATE_NAMES) for source, text in templates.items()}
+    texts = {source: template.parse_template(text, TEMPLATE_NAMES) for source, text in templates.items()}
     profile = replace(profile, dressing=Dressing(names=texts))
     return [(one.object.source, one.object.id, one.name) for one in objects_of(scene, profile)]
 
@@ -107,14 +107,14 @@ def test_an_object_whose_template_makes_no_name_has_no_collection():
     ],
 )
 def test_more_than_the_names_of_performers_is_read_only_if_a_name_needs_it(collections, fields, text, asks):
-    dressing = Dressing(names={"performer": template.parsed(text, TEMPLATE_NAMES)})
+    dressing = Dressing(names={"performer": template.parse_template(text, TEMPLATE_NAMES)})
     assert Profile(frozenset(fields), collections=frozenset(collections), dressing=dressing).asks_people is asks
 
 
 def test_a_name_is_cut_to_what_plex_takes_and_a_scene_says_so():
     scene = replace(SCENE, studio="B" * 300)
     profile = replace(PROFILE, collections=frozenset({"studio"}), tag_collections=choice.Patterns())
-    shown = wanted(scene, profile)
+    shown = desired_values(scene, profile)
     assert named(scene, profile) == [("studio", 11, "B" * 255)]
     assert shown.values == {"collection": ("B" * 255,)}
     assert [note.text for note in shown.notes] == ["a text of 300 characters was cut to 255"]
@@ -139,7 +139,7 @@ def test_a_rating_is_rounded_to_tenths_half_up(rating, tenths):
 
 
 def test_a_sort_title_has_a_template_of_its_own_and_is_left_to_plex_without_one():
-    dressing = Dressing(sorts={"studio": template.parsed("~{name}", TEMPLATE_NAMES)})
+    dressing = Dressing(sorts={"studio": template.parse_template("~{name}", TEMPLATE_NAMES)})
     blue = ObjectText("Blue\n")
     assert dressing.sort_title_of(CollectionObject("studio", 1), blue) == "~Blue"
     assert dressing.sort_title_of(CollectionObject("tag", 1), blue) == ""
@@ -150,12 +150,12 @@ def test_a_sort_title_has_a_template_of_its_own_and_is_left_to_plex_without_one(
     "dressing",
     [
         Dressing(parts=frozenset({"name"})),
-        Dressing(sorts={"tag": template.parsed("{name}", TEMPLATE_NAMES)}),
+        Dressing(sorts={"tag": template.parse_template("{name}", TEMPLATE_NAMES)}),
         Dressing(mode="hidden"),
-        Dressing(home=choice.parsed(["Best *"])),
+        Dressing(home=choice.parse_patterns(["Best *"])),
     ],
     ids=["parts", "sort", "mode", "home"],
 )
 def test_dressing_is_on_with_any_of_its_parts_and_off_without(dressing):
     assert dressing.is_on
-    assert not Dressing(names={"tag": template.parsed("#{name}", TEMPLATE_NAMES)}, minimum=5).is_on
+    assert not Dressing(names={"tag": template.parse_template("#{name}", TEMPLATE_NAMES)}, minimum=5).is_on

@@ -17,9 +17,9 @@ from plexsync.rules.desired import (
     ROLE_NAMES,
     SENT_LIMIT,
     Profile,
+    desired_values,
     digest,
     sent_size,
-    wanted,
 )
 from plexsync.rules.item import FIELDS
 from plexsync.rules.scene import Performer, Scene, SceneFile
@@ -35,11 +35,11 @@ NOT_SET = {
 
 
 def values_of(**fields):
-    return wanted(Scene(id=1, **fields), ALL).values
+    return desired_values(Scene(id=1, **fields), ALL).values
 
 
 def note_of(**fields):
-    return [(note.field, note.reason) for note in wanted(Scene(id=1, **fields), ALL).notes]
+    return [(note.field, note.reason) for note in desired_values(Scene(id=1, **fields), ALL).notes]
 
 
 def test_every_field_of_a_scene_has_its_place_in_plex():
@@ -66,11 +66,11 @@ def test_what_stash_does_not_have_is_empty():
 
 
 def shown(scene, **profile):
-    return wanted(scene, Profile(frozenset(FIELDS), **profile)).values
+    return desired_values(scene, Profile(frozenset(FIELDS), **profile)).values
 
 
 def made(text):
-    return template.parsed(text, NAMES)
+    return template.parse_template(text, NAMES)
 
 
 SCENE = Scene(
@@ -135,23 +135,32 @@ def test_one_text_names_several_directors():
     ],
 )
 def test_tags_become_genres_by_name_pattern_or_what_is_above_them(patterns, genres):
-    assert shown(SCENE, genres=choice.parsed(patterns))["genre"] == genres
+    assert shown(SCENE, genres=choice.parse_patterns(patterns))["genre"] == genres
 
 
 def test_a_tag_can_become_several_things_or_none():
-    values = shown(SCENE, genres=choice.parsed(["Blue"]), labels=choice.parsed(["meta*"]), tag_collections=ALL_TAGS)
+    values = shown(
+        SCENE, genres=choice.parse_patterns(["Blue"]), labels=choice.parse_patterns(["meta*"]), tag_collections=ALL_TAGS
+    )
     assert (values["genre"], values["label"]) == (("Blue",), ("meta: cut",))
     assert values["collection"] == ("Label", "First", "Second", "Boots", "Blue", "meta: cut")
 
 
 def test_what_is_above_a_tag_is_shown_with_it_unless_it_is_left_out():
-    assert shown(SCENE, genres=choice.parsed(["Boots"]), tag_parents=True)["genre"] == ("Boots", "Shoes", "Wear")
-    assert shown(SCENE, genres=choice.parsed(["Boots", "-wear"]), tag_parents=True)["genre"] == ("Boots", "Shoes")
+    assert shown(SCENE, genres=choice.parse_patterns(["Boots"]), tag_parents=True)["genre"] == (
+        "Boots",
+        "Shoes",
+        "Wear",
+    )
+    assert shown(SCENE, genres=choice.parse_patterns(["Boots", "-wear"]), tag_parents=True)["genre"] == (
+        "Boots",
+        "Shoes",
+    )
 
 
 def test_square_brackets_in_a_pattern_are_letters():
     tagged = Scene(id=1, title="t", tags=("[a] x", "a x"))
-    assert shown(tagged, genres=choice.parsed(["[a]*"]))["genre"] == ("[a] x",)
+    assert shown(tagged, genres=choice.parse_patterns(["[a]*"]))["genre"] == ("[a] x",)
 
 
 @pytest.mark.parametrize(
@@ -169,9 +178,9 @@ def test_collections_come_from_the_sources_that_are_named(sources, names):
 
 def test_what_is_above_tags_is_asked_for_only_where_it_matters():
     assert not ALL.asks_above
-    assert not Profile(frozenset(FIELDS), tag_parents=True, genres=choice.parsed([])).asks_above
+    assert not Profile(frozenset(FIELDS), tag_parents=True, genres=choice.parse_patterns([])).asks_above
     assert Profile(frozenset(FIELDS), tag_parents=True).asks_above
-    assert Profile(frozenset(FIELDS), labels=choice.parsed(["Shoes/*"])).asks_above
+    assert Profile(frozenset(FIELDS), labels=choice.parse_patterns(["Shoes/*"])).asks_above
 
 
 @table("bad", ["{", "}", "{titel}", "{}", "[a", "a]", "[[[a", "[a[b]]", "{title", "x" * 501])
@@ -192,11 +201,11 @@ def test_any_text_is_a_template_or_refused_and_doubled_signs_are_themselves(text
 def test_a_tag_that_is_named_as_it_is_is_chosen(tags):
     named = [tag for tag in tags if tag.strip() and not tag.startswith("-")]
     for tag in named:
-        assert choice.parsed(named).choose(tag)
+        assert choice.parse_patterns(named).choose(tag)
 
 
 def test_only_fields_that_are_switched_on_are_wanted():
-    only = wanted(Scene(id=1, title="t", studio="s"), Profile(frozenset({"studio"})))
+    only = desired_values(Scene(id=1, title="t", studio="s"), Profile(frozenset({"studio"})))
     assert only.values == {"studio": "s"}
 
 
@@ -265,9 +274,9 @@ def test_ten_thousand_tags_are_limited_and_said_so():
 
 
 def test_a_digest_stands_for_the_values():
-    one = wanted(Scene(id=1, title="t", tags=("a", "b")), ALL)
-    same = wanted(Scene(id=2, title="t ", tags=("b", "a"), updated_at="later"), ALL)
-    other = wanted(Scene(id=1, title="t", tags=("a",)), ALL)
+    one = desired_values(Scene(id=1, title="t", tags=("a", "b")), ALL)
+    same = desired_values(Scene(id=2, title="t ", tags=("b", "a"), updated_at="later"), ALL)
+    other = desired_values(Scene(id=1, title="t", tags=("a",)), ALL)
     assert digest(one) == digest(same) != digest(other)
     assert len(digest(one)) == 16
 
@@ -280,13 +289,13 @@ TEXT = st.text(st.characters(exclude_categories=()), max_size=30)
 @given(TEXT, TEXT, st.lists(TEXT, max_size=6), TEXT)
 def test_what_is_wanted_of_any_text_is_wanted_of_itself_again(title, details, tags, date):
     scene = Scene(id=1, title=title, details=details, tags=tuple(tags), date=date, files=(SceneFile("/v/file.mkv"),))
-    once = wanted(scene, ALL).values
+    once = desired_values(scene, ALL).values
     again = Scene(
         id=1, title=once["title"], details=once["summary"], tags=once["genre"], date=once["originallyAvailableAt"]
     )
-    assert wanted(again, ALL).values == once
+    assert desired_values(again, ALL).values == once
     assert once["title"]
-    digest(wanted(scene, ALL))
+    digest(desired_values(scene, ALL))
 
 
 PEOPLE = (
@@ -307,14 +316,14 @@ def test_nothing_is_shown_beside_the_cast_unless_it_is_set():
 
 
 def test_a_role_text_is_made_of_what_stash_knows_of_the_performer():
-    role = template.parsed("{disambiguation}[ aka {alias}]", ROLE_NAMES)
+    role = template.parse_template("{disambiguation}[ aka {alias}]", ROLE_NAMES)
     assert beside(role=role) == {"role:Ann  B": "the painter aka Annie", "role:Bo/1 ü": ""}
-    every = template.parsed("{name}: {aliases} ({gender})", ROLE_NAMES)
+    every = template.parse_template("{name}: {aliases} ({gender})", ROLE_NAMES)
     assert beside(role=every)["role:Ann  B"] == "Ann  B: Annie, A. (female)"
 
 
 def test_the_address_of_a_picture_is_made_of_the_performer_and_safe_in_an_address():
-    face = template.parsed("https://example.org/{id}/{name}.jpg", FACE_NAMES)
+    face = template.parse_template("https://example.org/{id}/{name}.jpg", FACE_NAMES)
     assert beside(face=face) == {
         "face:Ann  B": "https://example.org/1/Ann%20%20B.jpg",
         "face:Bo/1 ü": "https://example.org/2/Bo%2F1%20%C3%BC.jpg",
@@ -326,14 +335,14 @@ def test_an_address_that_is_too_long_is_none(size, kept):
     name, start = "x" * 100, "https://example.org/"
     end = "y" * (size - len(start) - 19 * len(name))
     scene = Scene(id=1, performers=(name,), people=(Performer(1, name),))
-    face = template.parsed(start + "{name}" * 19 + end, FACE_NAMES)
+    face = template.parse_template(start + "{name}" * 19 + end, FACE_NAMES)
     assert shown(scene, face=face)[f"face:{name}"] == (start + name * 19 + end if kept else "")
 
 
 def test_a_cast_that_is_switched_off_has_nothing_beside_it():
-    role = template.parsed("{name}", ROLE_NAMES)
+    role = template.parse_template("{name}", ROLE_NAMES)
     off = Profile(frozenset(FIELDS) - {"actor"}, role=role)
-    assert [name for name in wanted(PEOPLED, off).values if ":" in name] == []
+    assert [name for name in desired_values(PEOPLED, off).values if ":" in name] == []
     assert not off.asks_people
     assert Profile(frozenset(FIELDS), role=role).asks_people
 
@@ -341,21 +350,21 @@ def test_a_cast_that_is_switched_off_has_nothing_beside_it():
 def test_what_is_shown_beside_a_long_cast_fits_and_is_reported():
     people = tuple(Performer(n, f"Somebody {n}") for n in range(500))
     scene = Scene(id=1, title="t", performers=tuple(one.name for one in people), people=people)
-    face = template.parsed("https://example.org/" + "x" * 400 + "/{id}", FACE_NAMES)
-    made = wanted(scene, Profile(frozenset(FIELDS), face=face))
+    face = template.parse_template("https://example.org/" + "x" * 400 + "/{id}", FACE_NAMES)
+    made = desired_values(scene, Profile(frozenset(FIELDS), face=face))
     assert 10 < len([name for name in made.values if name.startswith("face:")]) < 500
     assert ("actor", "dropped") in [(note.field, note.reason) for note in made.notes]
 
 
 @pytest.mark.parametrize(("more", "shown_beside"), [(0, 50), (1, 49)])
 def test_what_is_shown_beside_a_cast_may_fill_an_edit_to_its_last_byte(more, shown_beside):
-    face = template.parsed("https://example.org/" + "x" * 440 + "/{id}", FACE_NAMES)
+    face = template.parse_template("https://example.org/" + "x" * 440 + "/{id}", FACE_NAMES)
     names = [f"Somebody{n}" for n in range(10, 60)]
-    used = sum(sent_size(name) + sent_size(face.filled({"id": name[-2:]})) + 2 * MEMBER_FRAME for name in names)
+    used = sum(sent_size(name) + sent_size(face.fill({"id": name[-2:]})) + 2 * MEMBER_FRAME for name in names)
     for n in range(SENT_LIMIT - used + more):
         names[n % 50] += "y"
     people = tuple(Performer(10 + n, name) for n, name in enumerate(names))
-    made = wanted(Scene(id=1, performers=tuple(names), people=people), Profile(frozenset(FIELDS), face=face))
+    made = desired_values(Scene(id=1, performers=tuple(names), people=people), Profile(frozenset(FIELDS), face=face))
     assert made.values["actor"] == tuple(names)
     assert len([name for name in made.values if name.startswith("face:")]) == shown_beside
     assert ("actor" in [note.field for note in made.notes]) is bool(more)

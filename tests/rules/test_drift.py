@@ -9,7 +9,7 @@ from plexsync.rules.memory import learn
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Policy, Pushing
 from plexsync.rules.undo import begun_anew, undo
-from plexsync.rules.values import Held, held
+from plexsync.rules.values import Held, held_field
 from tests.rules.test_plan import item, remembered
 from tests.tables import table
 
@@ -27,7 +27,7 @@ def kept(value="old", memory=OURS, name="studio"):
 
 
 def given_up(value="old", now=EDITED, memory=OURS, name="studio"):
-    return take(memory, name, value, held(now, name), now=5)
+    return take(memory, name, value, held_field(now, name), now=5)
 
 
 # --- what drifted ----------------------------------------------------------------------------------------------------

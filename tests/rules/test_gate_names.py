@@ -4,7 +4,7 @@ import pytest
 
 from plexsync.engine.tickets import BY_ROW, READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.gate_names import GATES, SERVERS, GateName, caption, closed_words, is_covered, shown
+from plexsync.rules.gate_names import GATES, SERVERS, GateName, caption, closed_words, gates_to_show, is_covered
 
 
 def test_each_server_has_the_gate_of_its_name():
@@ -18,9 +18,9 @@ def test_every_row_leads_to_the_gate_that_is_stored_in_it():
 
 
 def test_writes_to_stash_are_shown_only_if_something_is_stored_about_them():
-    assert shown(()) == ["plex", "stash"]
-    assert shown({"stash", "somebody"}) == ["plex", "stash"]
-    assert shown({"stash:write"}) == ["plex", "stash", "stash:write"]
+    assert gates_to_show(()) == ["plex", "stash"]
+    assert gates_to_show({"stash", "somebody"}) == ["plex", "stash"]
+    assert gates_to_show({"stash:write"}) == ["plex", "stash", "stash:write"]
 
 
 @pytest.mark.parametrize(

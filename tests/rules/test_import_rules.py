@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from plexsync.rules.desired import Profile, wanted
+from plexsync.rules.desired import Profile, desired_values
 from plexsync.rules.import_records import (
     ImportChange,
     MissingName,
@@ -28,7 +28,7 @@ from plexsync.rules.imports import (
     Fill,
     ImportItem,
     ImportPlan,
-    filled,
+    fill_scene,
     is_filled,
     plan_import,
     written_values,
@@ -123,8 +123,8 @@ def test_a_name_comes_before_an_alias_and_neither_case_nor_spacing_makes_a_diffe
     ann, bo, other = StashName(4, "Ann Lee", ("Annie",)), StashName(9, "Bo", ("ann lee", "B")), StashName(2, "ANN  LEE")
     names = Names([ann, bo, other])
     assert (names.last_id, Names().last_id) == (9, 0)
-    assert names.find("ann lee") == names.named(" Ann Lee") == [ann, other]
-    assert (names.find("b"), names.named("b"), names.find("annie"), names.find("Cyd")) == ([bo], [], [ann], [])
+    assert names.find("ann lee") == names.with_name(" Ann Lee") == [ann, other]
+    assert (names.find("b"), names.with_name("b"), names.find("annie"), names.find("Cyd")) == ([bo], [], [ann], [])
 
 
 def test_each_missing_name_is_listed_once_per_kind_in_its_first_spelling() -> None:
@@ -223,7 +223,7 @@ def test_of_a_scene_that_lacks_one_field_only_that_is_filled_and_then_it_is_full
     result = planned(scene)
     assert shown(result) == {field: EVERYTHING[field]}
     (fill,) = result.fills
-    after = filled(scene, fill)
+    after = fill_scene(scene, fill)
     assert all(is_filled(after, name) for name in StashField)
     assert replace(after, **EMPTY[field], people=(), parents=(), tags_above=()) == replace(scene, **EMPTY[field])
     assert planned(after) == ImportPlan()
@@ -231,24 +231,24 @@ def test_of_a_scene_that_lacks_one_field_only_that_is_filled_and_then_it_is_full
 
 def test_an_object_comes_with_all_that_a_sync_may_show_of_it() -> None:
     studio = Fill(StashField.STUDIO, objects=(StashName(1, "Big", above=("Network", "World")),))
-    assert filled(Scene(7), studio) == Scene(7, studio="Big", parents=("Network", "World"))
+    assert fill_scene(Scene(7), studio) == Scene(7, studio="Big", parents=("Network", "World"))
     ann = StashName(2, "Ann", ("Annie",), disambiguation="the first", gender="FEMALE")
     people = Fill(StashField.PERFORMERS, objects=(ann,))
-    scene = filled(Scene(7, performers=("Cyd",), people=(Performer(1, "Cyd"),)), people)
+    scene = fill_scene(Scene(7, performers=("Cyd",), people=(Performer(1, "Cyd"),)), people)
     assert scene.performers == ("Cyd", "Ann")
     assert scene.people == (Performer(1, "Cyd"), Performer(2, "Ann", "the first", ("Annie",), "FEMALE"))
     noir = Fill(StashField.TAGS, objects=(StashName(5, "Noir", above=("Crime",)), StashName(6, "Old")))
-    assert filled(Scene(7), noir) == Scene(7, tags=("Noir", "Old"), tags_above=(("Crime",), ()))
+    assert fill_scene(Scene(7), noir) == Scene(7, tags=("Noir", "Old"), tags_above=(("Crime",), ()))
     for above in ((), (("Up",),)):
-        scene = filled(Scene(7, tags=("Mine",), tags_above=above), noir)
+        scene = fill_scene(Scene(7, tags=("Mine",), tags_above=above), noir)
         assert (scene.tags, scene.tags_above) == (("Mine", "Noir", "Old"), (*(above or ((),)), ("Crime",), ()))
 
 
 def test_after_an_import_a_sync_writes_nothing_but_locks() -> None:
     scene, result = Scene(7), planned(Scene(7))
     for fill in result.fills:
-        scene = filled(scene, fill)
-    edit = plan(wanted(scene, PLAIN).values, IN_PLEX_NOW, {}, (), Policy()).edit
+        scene = fill_scene(scene, fill)
+    edit = plan(desired_values(scene, PLAIN).values, IN_PLEX_NOW, {}, (), Policy()).edit
     assert set(edit) == {field.in_plex for field in StashField} - {"userRating"}, "a rating has no lock"
     assert written_values(edit) == frozenset()
 

@@ -45,21 +45,21 @@ def test_an_accepted_loss_is_over_to_the_millisecond_and_at_once_if_the_clock_wa
 
 
 def test_what_is_back_is_no_accepted_loss_any_more():
-    worked_off = AcceptedLoss(T, 40).followed(30)
+    worked_off = AcceptedLoss(T, 40).follow(30)
     assert worked_off == AcceptedLoss(T, 40, 30)
-    assert worked_off.followed(10) == AcceptedLoss(T, 20, 10)
-    assert worked_off.followed(0).followed(10) == AcceptedLoss(T, 10, 10)
-    assert AcceptedLoss(T, 40, 40).followed(0).count == 0
+    assert worked_off.follow(10) == AcceptedLoss(T, 20, 10)
+    assert worked_off.follow(0).follow(10) == AcceptedLoss(T, 10, 10)
+    assert AcceptedLoss(T, 40, 40).follow(0).count == 0
 
 
 def test_a_comparison_tells_how_many_of_an_accepted_loss_are_still_to_go():
-    assert AcceptedLoss(T, 40).followed(0, 0) == AcceptedLoss(T)
-    assert AcceptedLoss(T, 40, 30).followed(30, 5) == AcceptedLoss(T, 35, 30)
-    assert AcceptedLoss(T, 40, 30).followed(30, 50) == AcceptedLoss(T, 40, 30)
+    assert AcceptedLoss(T, 40).follow(0, 0) == AcceptedLoss(T)
+    assert AcceptedLoss(T, 40, 30).follow(30, 5) == AcceptedLoss(T, 35, 30)
+    assert AcceptedLoss(T, 40, 30).follow(30, 50) == AcceptedLoss(T, 40, 30)
 
 
 def test_nothing_is_followed_without_an_accepted_loss():
-    assert AcceptedLoss(T).followed(7, 3) == AcceptedLoss(T)
+    assert AcceptedLoss(T).follow(7, 3) == AcceptedLoss(T)
 
 
 @table(

@@ -125,7 +125,7 @@ class Life:
     """An item of Plex that lives at random, and what PlexSync makes of it."""
 
     def __init__(self, seed: int) -> None:
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.now = AT
         self.viewing = Viewing()
         # The rows in Plex, and those that PlexSync has listed.
@@ -142,7 +142,7 @@ class Life:
     def play(self) -> None:
         self.viewing = Viewing(self.viewing.count + 1, self.now)
         # The row has the moment at which the credits began.
-        self.rows.add(self.now - self.dice.choice([0, 0, 3, 600]))
+        self.rows.add(self.now - self.rng.choice([0, 0, 3, 600]))
 
     def mark(self) -> None:
         self.viewing = Viewing(self.viewing.count + 1, self.now)
@@ -154,14 +154,14 @@ class Life:
         self.is_marked = False
 
     def leave(self) -> None:
-        self.viewing = Viewing(self.viewing.count, self.now, self.dice.choice([0, 5_000]))
+        self.viewing = Viewing(self.viewing.count, self.now, self.rng.choice([0, 5_000]))
         if self.is_marked:
             # Plex tells the mark with this moment from now on.
             self.marks.add(self.now)
 
     def delete_history(self) -> None:
         if self.listed & self.rows:
-            self.rows.discard(self.dice.choice(sorted(self.listed & self.rows)))
+            self.rows.discard(self.rng.choice(sorted(self.listed & self.rows)))
 
     def read_history(self) -> None:
         """The whole history: what was dropped stays explained."""
@@ -189,8 +189,8 @@ class Life:
             self.now += GRACE // 1000 if decision.wait_until else 0
 
     def step(self) -> None:
-        self.now += self.dice.choice([60, 4_000, 90_000])
-        self.dice.choice(
+        self.now += self.rng.choice([60, 4_000, 90_000])
+        self.rng.choice(
             [
                 self.play,
                 self.mark,

@@ -498,12 +498,12 @@ MOUNTS = {
 }
 
 
-def things_in(dice, kind, respelt):
+def things_in(rng, kind, respelt):
     """Random files; Plex may spell every name in its own form, where the file system leaves no room for twins."""
     mounts, things, seen, taken = MOUNTS[kind], [], set(), set()
-    for id in range(dice.randint(1, 7)):
-        ours, _ = dice.choice(mounts)
-        relative = f"{dice.choice(('f', 'g', 'h'))}/{dice.choice(STASH_NAMES)}"
+    for id in range(rng.randint(1, 7)):
+        ours, _ = rng.choice(mounts)
+        relative = f"{rng.choice(('f', 'g', 'h'))}/{rng.choice(STASH_NAMES)}"
         stash = f"{ours}/{relative}"
         fitting = max((m for m in mounts if stash.startswith(m[0] + "/")), key=lambda m: len(m[0]))
         plex = fitting[1] and fitting[1] + stash[len(fitting[0]) :]
@@ -517,10 +517,10 @@ def things_in(dice, kind, respelt):
         seen.add(stash)
         taken.add(twins)
         plex = "" if hidden else plex  # behind another disk's file
-        copied = dice.choice(things) if things and dice.random() < 0.2 else None
-        fresh = (id, dice.choice((5, 5, 6, 7)), dice.choice((300.0, 300.0, 400.0, 500.0, 20.0)))
+        copied = rng.choice(things) if things and rng.random() < 0.2 else None
+        fresh = (id, rng.choice((5, 5, 6, 7)), rng.choice((300.0, 300.0, 400.0, 500.0, 20.0)))
         content, size, seconds = (copied.content, copied.size, copied.seconds) if copied else fresh
-        remuxed = size + 100 + id if dice.random() < 0.15 else size
+        remuxed = size + 100 + id if rng.random() < 0.15 else size
         things.append(Thing(id, content, size, seconds, stash, plex, remuxed))
     return things
 
@@ -546,73 +546,73 @@ def looks_alike(a, b):
     return (same_name and bool(same_size or a.seconds == b.seconds)) or bool(same_place)
 
 
-def library(dice):
-    kind = dice.choice(list(MOUNTS))
-    respelt = dice.choice(("", "", "NFD", "NFC"))
+def library(rng):
+    kind = rng.choice(list(MOUNTS))
+    respelt = rng.choice(("", "", "NFD", "NFC"))
     true_rules = tuple((ours, theirs) for ours, theirs in MOUNTS[kind] if theirs)
-    with_rules = dice.random() < 0.7 or kind in ("plain", "accident")
+    with_rules = rng.random() < 0.7 or kind in ("plain", "accident")
     lib = Library(true_rules if with_rules else ())
     while True:
-        things = things_in(dice, kind, respelt)
-        in_stash = {thing.id for thing in things if dice.random() < 0.8}
-        in_plex = {thing.id for thing in things if thing.plex and dice.random() < 0.8}
+        things = things_in(rng, kind, respelt)
+        in_stash = {thing.id for thing in things if rng.random() < 0.8}
+        in_plex = {thing.id for thing in things if thing.plex and rng.random() < 0.8}
         if tells_apart(things, in_stash, in_plex):
             break
-    grouped(dice, [t for t in things if t.id in in_stash], lambda group: add_scene(dice, lib, group))
-    grouped(dice, [t for t in things if t.id in in_plex], lambda group: add_item(dice, lib, group))
+    grouped(rng, [t for t in things if t.id in in_stash], lambda group: add_scene(rng, lib, group))
+    grouped(rng, [t for t in things if t.id in in_plex], lambda group: add_item(rng, lib, group))
     for group in list(lib.parts_of.values()):
-        if dice.random() < 0.1:
-            add_item(dice, lib, group)
-    remember(dice, lib)
-    bind(dice, lib)
+        if rng.random() < 0.1:
+            add_item(rng, lib, group)
+    remember(rng, lib)
+    bind(rng, lib)
     return lib
 
 
-def bind(dice, lib):
+def bind(rng, lib):
     """What a person who knows the disks says now and then, also of an item that only shows a copy, or of two items."""
     for s in lib.scenes:
         for key in lib.parts_of:
-            if key not in dict(lib.bound).values() and is_right(lib, s.id, key) and dice.random() < 0.06:
+            if key not in dict(lib.bound).values() and is_right(lib, s.id, key) and rng.random() < 0.06:
                 lib.bound.append((s.id, key))
 
 
-def lasting(dice, thing):
+def lasting(rng, thing):
     """Milliseconds as Plex tells them: rounded in another way, and longer by a frame or so in another container."""
-    return round(thing.seconds * 1000 + dice.uniform(-0.009, 0.009) * min(100_000, thing.seconds * 1000))
+    return round(thing.seconds * 1000 + rng.uniform(-0.009, 0.009) * min(100_000, thing.seconds * 1000))
 
 
-def grouped(dice, things, add):
-    things = dice.sample(things, len(things))
+def grouped(rng, things, add):
+    things = rng.sample(things, len(things))
     while things:
-        count = 2 if dice.random() < 0.15 else 1
+        count = 2 if rng.random() < 0.15 else 1
         add(things[:count])
         things = things[count:]
 
 
-def add_scene(dice, lib, group):
+def add_scene(rng, lib, group):
     id = len(lib.scenes) + 1
-    files = tuple(SceneFile(t.stash, known(dice, t.size), known(dice, t.seconds)) for t in group)
+    files = tuple(SceneFile(t.stash, known(rng, t.size), known(rng, t.seconds)) for t in group)
     lib.scenes.append(Scene(id, files=files))
     lib.things_of[id] = group
 
 
-def known(dice, value):
-    return 0 if dice.random() < 0.05 else value
+def known(rng, value):
+    return 0 if rng.random() < 0.05 else value
 
 
-def add_item(dice, lib, group):
+def add_item(rng, lib, group):
     key = str(100 + len(lib.entries))
-    parts = tuple(Part(t.plex, known(dice, t.plex_size), known(dice, lasting(dice, t))) for t in group)
-    lib.entries.append(Entry(key, dice.choice("12"), parts))
+    parts = tuple(Part(t.plex, known(rng, t.plex_size), known(rng, lasting(rng, t))) for t in group)
+    lib.entries.append(Entry(key, rng.choice("12"), parts))
     lib.parts_of[key] = group
 
 
-def remember(dice, lib):
+def remember(rng, lib):
     """Earlier pushes: right ones, and ones to items that have become quite another file's."""
     for s in lib.scenes:
         for key in lib.parts_of:
             strange = not {name_key(t.stash) for t in lib.parts_of[key]} & {name_key(f.path) for f in s.files}
-            if (owner(lib, key) == s.id and dice.random() < 0.3) or (strange and dice.random() < 0.1):
+            if (owner(lib, key) == s.id and rng.random() < 0.3) or (strange and rng.random() < 0.1):
                 lib.memory.setdefault(key, set()).add(s.id)
 
 
@@ -667,8 +667,8 @@ def test_in_thousands_of_libraries_no_wrong_item_is_written_and_no_exact_one_mis
     found = {"exact": 0, "matched": 0, "unclear": 0, "absent": 0, "asked": 0}
     rungs = Counter()
     for seed in range(LIBRARIES):
-        dice = random.Random(seed)
-        lib = library(dice)
+        rng = random.Random(seed)
+        lib = library(rng)
         for s in lib.scenes:
             verdict, asked = verdict_in(lib, s, by_duration=True)
             keys = verdict.keys if isinstance(verdict, Matched) else ()

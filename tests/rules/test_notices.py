@@ -21,9 +21,9 @@ from plexsync.rules.notices import (
     Situation,
     Told,
     conditions,
+    format_record,
     look,
     read,
-    written,
 )
 from plexsync.rules.outages import Outage, OutageKind
 from tests.tables import table
@@ -49,7 +49,7 @@ def held(since=0, cause="plex_token", error="Plex at nas:32400 does not accept p
     return Outage(Neighbour.PLEX, OutageKind.HOLD, T + since, None, cause, error, 0, 5)
 
 
-def sight(*outages, dead=0, **more):
+def inspection(*outages, dead=0, **more):
     return Situation(tuple(outages), dead, **more)
 
 
@@ -61,7 +61,7 @@ class Diary:
 
     def look(self, seen, at):
         notices, record = look(self.record, seen, self.rules, T + at)
-        self.record = read(written(record))
+        self.record = read(format_record(record))
         assert self.record == record
         return [(notice.key, notice.over) for notice in notices]
 
@@ -75,8 +75,8 @@ def only(seen, now, base=0, rules=RULES):
 
 
 def test_a_server_that_is_away_is_waited_for_before_anybody_is_told():
-    assert conditions(sight(away()), RULES, 0, T + 10 * MINUTE - 1) == []
-    found = only(sight(away(most=1234)), 10 * MINUTE)
+    assert conditions(inspection(away()), RULES, 0, T + 10 * MINUTE - 1) == []
+    found = only(inspection(away(most=1234)), 10 * MINUTE)
     assert (found.key, found.since) == ("away:plex", T)
     assert found.text == (
         "Plex has not answered since 2026-01-15 10:00 UTC. Plex at nas:32400 refuses connections: is it running? "
@@ -85,11 +85,11 @@ def test_a_server_that_is_away_is_waited_for_before_anybody_is_told():
 
 
 def test_how_long_it_is_waited_for_is_a_setting():
-    assert only(sight(away()), MINUTE, rules=NoticeRules(after=MINUTE)).key == "away:plex"
+    assert only(inspection(away()), MINUTE, rules=NoticeRules(after=MINUTE)).key == "away:plex"
 
 
 def test_a_hold_needs_a_person_at_once_and_names_the_setting():
-    found = only(sight(held()), 0)
+    found = only(inspection(held()), 0)
     assert found.key == "hold:plex"
     assert "plex_token right" in found.text
     assert "(401)." in found.text
@@ -97,14 +97,14 @@ def test_a_hold_needs_a_person_at_once_and_names_the_setting():
 
 def test_a_hold_with_a_choice_tells_the_question_and_names_no_setting():
     question = "this is another Plex server: start fresh there (plexsync accept plex-server), or go back"
-    found = only(sight(held(cause=Choice.PLEX_SERVER, error=question)), 0)
+    found = only(inspection(held(cause=Choice.PLEX_SERVER, error=question)), 0)
     assert found.key == "hold:plex"
     assert found.text == f"PlexSync needs you: {question}. 5 scenes queued; nothing is lost."
     assert found.over == "The work with Plex goes on."
 
 
 def test_a_server_that_does_not_let_us_in_is_not_told_as_away_too():
-    assert only(sight(away(), held(HOUR)), 2 * HOUR).key == "hold:plex"
+    assert only(inspection(away(), held(HOUR)), 2 * HOUR).key == "hold:plex"
 
 
 def refusing(gate=OutageKind.BREAKER, most=0):
@@ -112,8 +112,8 @@ def refusing(gate=OutageKind.BREAKER, most=0):
 
 
 def test_a_stash_that_refuses_writes_is_told_with_words_of_its_own():
-    assert conditions(sight(refusing()), RULES, None, T + MINUTE) == []
-    (told,) = conditions(sight(refusing(most=3)), RULES, None, T + HOUR)
+    assert conditions(inspection(refusing()), RULES, None, T + MINUTE) == []
+    (told,) = conditions(inspection(refusing(most=3)), RULES, None, T + HOUR)
     assert told.key == "away:stash:write"
     assert told.text == (
         "Stash has refused writes since 2026-01-15 10:00 UTC. Stash answers 500. " + CURE + " "
@@ -123,47 +123,47 @@ def test_a_stash_that_refuses_writes_is_told_with_words_of_its_own():
 
 
 def test_a_hold_on_writes_to_stash_needs_you_at_once():
-    (told,) = conditions(sight(refusing(OutageKind.HOLD)), RULES, None, T)
+    (told,) = conditions(inspection(refusing(OutageKind.HOLD)), RULES, None, T)
     assert told.key == "hold:stash:write"
     assert told.text.startswith("PlexSync needs you: Stash refuses writes. Put the setting stash_api_key right.")
     assert told.text.endswith(f"{CURE} Nothing is lost.")
 
 
 def test_a_stash_that_is_away_is_not_told_as_one_that_refuses_writes_too():
-    both = sight(refusing(), away(who=Neighbour.STASH), away())
+    both = inspection(refusing(), away(who=Neighbour.STASH), away())
     assert [told.key for told in conditions(both, RULES, None, T + HOUR)] == ["away:stash", "away:plex"]
 
 
 def test_the_given_up_count_only_when_they_have_grown():
-    assert conditions(sight(dead=15), RULES, 5, T) == []
-    found = only(sight(dead=16), 0, base=5)
+    assert conditions(inspection(dead=15), RULES, 5, T) == []
+    found = only(inspection(dead=16), 0, base=5)
     assert (found.key, found.size) == ("dead", 16)
     assert "11 more" in found.text
     assert "16 in all" in found.text
 
 
 def test_the_given_up_may_be_over_their_limit():
-    found = only(sight(dead=101), 0, base=101, rules=NoticeRules(cap=100))
+    found = only(inspection(dead=101), 0, base=101, rules=NoticeRules(cap=100))
     assert found.key == "dead:cap"
     assert "limit of 100" in found.text
-    assert conditions(sight(dead=100), NoticeRules(cap=100), 100, T) == []
+    assert conditions(inspection(dead=100), NoticeRules(cap=100), 100, T) == []
 
 
 def test_a_full_disk_needs_a_person_at_once_and_a_busy_database_after_a_while():
-    full = only(sight(pause=Pause(T, "no space is left for plexsync.db", full=True)), 0)
+    full = only(inspection(pause=Pause(T, "no space is left for plexsync.db", full=True)), 0)
     assert (full.key, "no space is left for plexsync.db." in full.text) == ("disk", True)
-    busy = sight(pause=Pause(T, "plexsync.db is busy", full=False))
+    busy = inspection(pause=Pause(T, "plexsync.db is busy", full=False))
     assert conditions(busy, RULES, 0, T + 9 * MINUTE) == []
     assert only(busy, 10 * MINUTE).key == "database"
 
 
 def test_a_database_that_was_made_anew_is_worth_a_word_for_a_day():
-    assert only(sight(repaired_at=T), HOUR).key == f"repaired:{T}"
-    assert conditions(sight(repaired_at=T), RULES, 0, T + DAY) == []
+    assert only(inspection(repaired_at=T), HOUR).key == f"repaired:{T}"
+    assert conditions(inspection(repaired_at=T), RULES, 0, T + DAY) == []
 
 
 def test_every_sentence_is_one_line():
-    seen = sight(held(error="a\nb\x00"), dead=1000, pause=Pause(T, "x\ny", full=True), repaired_at=T)
+    seen = inspection(held(error="a\nb\x00"), dead=1000, pause=Pause(T, "x\ny", full=True), repaired_at=T)
     found = conditions(seen, NoticeRules(cap=1), 0, T)
     assert len(found) >= 3
     assert [one for one in found if "\n" in one.text + one.over] == []
@@ -174,38 +174,38 @@ def test_every_sentence_is_one_line():
 
 def test_an_outage_is_told_once_and_its_end_once():
     diary = Diary()
-    assert diary.look(sight(away()), 5 * MINUTE) == []
-    assert diary.look(sight(away()), 10 * MINUTE) == [("away:plex", False)]
-    assert diary.look(sight(away()), HOUR) == []
-    assert diary.look(sight(), 2 * HOUR) == []
-    assert diary.look(sight(), 2 * HOUR + CALM) == [("away:plex", True)]
-    assert diary.look(sight(), 2 * HOUR + 2 * CALM) == []
+    assert diary.look(inspection(away()), 5 * MINUTE) == []
+    assert diary.look(inspection(away()), 10 * MINUTE) == [("away:plex", False)]
+    assert diary.look(inspection(away()), HOUR) == []
+    assert diary.look(inspection(), 2 * HOUR) == []
+    assert diary.look(inspection(), 2 * HOUR + CALM) == [("away:plex", True)]
+    assert diary.look(inspection(), 2 * HOUR + 2 * CALM) == []
 
 
 def test_the_all_clear_says_how_long_it_lasted():
     record = NoticeRecord({"away:plex": Told(T, T + 10 * MINUTE, "Plex answers again.", gone=T + 3 * HOUR)})
-    (notice,), _ = look(record, sight(), RULES, T + 3 * HOUR + CALM)
+    (notice,), _ = look(record, inspection(), RULES, T + 3 * HOUR + CALM)
     assert notice.text == "Plex answers again. It lasted 3 h."
 
 
 def test_what_was_never_told_needs_no_all_clear():
     diary = Diary()
-    diary.look(sight(away()), 5 * MINUTE)
-    assert diary.look(sight(), 6 * MINUTE) == []
-    assert diary.look(sight(), HOUR) == []
+    diary.look(inspection(away()), 5 * MINUTE)
+    assert diary.look(inspection(), 6 * MINUTE) == []
+    assert diary.look(inspection(), HOUR) == []
 
 
 def test_an_end_that_did_not_last_is_not_told():
     diary = Diary()
-    diary.look(sight(held()), 0)
-    assert diary.look(sight(), MINUTE) == []
-    assert diary.look(sight(held()), MINUTE + CALM - 1) == []
-    assert diary.look(sight(), 2 * MINUTE + CALM) == []
+    diary.look(inspection(held()), 0)
+    assert diary.look(inspection(), MINUTE) == []
+    assert diary.look(inspection(held()), MINUTE + CALM - 1) == []
+    assert diary.look(inspection(), 2 * MINUTE + CALM) == []
 
 
 def test_what_lasts_is_told_once_a_day():
     diary = Diary()
-    told = [hour for hour in range(100) if diary.look(sight(held()), hour * HOUR)]
+    told = [hour for hour in range(100) if diary.look(inspection(held()), hour * HOUR)]
     assert told == [0, 24, 48, 72, 96]
 
 
@@ -214,63 +214,63 @@ def test_what_comes_and_goes_is_told_once_a_day_with_one_all_clear():
     told = [
         (minute, over)
         for minute in range(36 * 60)
-        for _, over in diary.look(sight(*([held()] if minute // 30 % 2 == 0 else [])), minute * MINUTE)
+        for _, over in diary.look(inspection(*([held()] if minute // 30 % 2 == 0 else [])), minute * MINUTE)
     ]
     assert told == [(0, False), (31, True), (24 * 60, False), (24 * 60 + 31, True)]
 
 
 def test_the_given_up_are_told_again_only_if_there_are_more_of_them():
     diary = Diary()
-    diary.look(sight(dead=0), 0)
-    assert diary.look(sight(dead=20), HOUR) == [("dead", False)]
-    assert diary.look(sight(dead=20), 30 * HOUR) == []
-    assert diary.look(sight(dead=21), 31 * HOUR) == [("dead", False)]
-    assert diary.look(sight(dead=3), 60 * HOUR) == []
-    assert diary.look(sight(dead=3), 61 * HOUR) == [("dead", True)]
+    diary.look(inspection(dead=0), 0)
+    assert diary.look(inspection(dead=20), HOUR) == [("dead", False)]
+    assert diary.look(inspection(dead=20), 30 * HOUR) == []
+    assert diary.look(inspection(dead=21), 31 * HOUR) == [("dead", False)]
+    assert diary.look(inspection(dead=3), 60 * HOUR) == []
+    assert diary.look(inspection(dead=3), 61 * HOUR) == [("dead", True)]
 
 
 def test_those_given_up_before_the_first_look_are_no_growth():
     diary = Diary()
-    assert diary.look(sight(dead=500), 0) == []
-    assert diary.look(sight(dead=510), HOUR) == []
-    assert diary.look(sight(dead=511), HOUR) == [("dead", False)]
+    assert diary.look(inspection(dead=500), 0) == []
+    assert diary.look(inspection(dead=510), HOUR) == []
+    assert diary.look(inspection(dead=511), HOUR) == [("dead", False)]
 
 
 def test_growth_is_counted_from_the_fewest():
     diary = Diary()
-    diary.look(sight(dead=500), 0)
-    diary.look(sight(dead=0), HOUR)
-    assert diary.look(sight(dead=11), 2 * HOUR) == [("dead", False)]
+    diary.look(inspection(dead=500), 0)
+    diary.look(inspection(dead=0), HOUR)
+    assert diary.look(inspection(dead=11), 2 * HOUR) == [("dead", False)]
 
 
 def test_what_grew_too_old_and_is_found_again_is_no_growth_and_what_is_new_is():
     diary = Diary()
-    diary.look(sight(dead=12, died=12), 0)
-    assert diary.look(sight(dead=0, died=12, pruned=12), HOUR) == []
-    assert diary.look(sight(dead=0, died=12, pruned=12), 2 * HOUR) == []
-    assert diary.look(sight(dead=12, died=24, pruned=12), 3 * HOUR) == []
-    assert diary.look(sight(dead=23, died=35, pruned=12), 4 * HOUR) == [("dead", False)]
+    diary.look(inspection(dead=12, died=12), 0)
+    assert diary.look(inspection(dead=0, died=12, pruned=12), HOUR) == []
+    assert diary.look(inspection(dead=0, died=12, pruned=12), 2 * HOUR) == []
+    assert diary.look(inspection(dead=12, died=24, pruned=12), 3 * HOUR) == []
+    assert diary.look(inspection(dead=23, died=35, pruned=12), 4 * HOUR) == [("dead", False)]
 
 
 def test_what_was_found_again_and_then_looked_after_hides_nothing_that_dies_later():
     diary = Diary()
-    diary.look(sight(dead=12, died=12), 0)
-    diary.look(sight(dead=12, died=24, pruned=12), HOUR)
-    diary.look(sight(dead=0, died=24, pruned=12), 2 * HOUR)
-    assert diary.look(sight(dead=11, died=35, pruned=12), 3 * HOUR) == [("dead", False)]
+    diary.look(inspection(dead=12, died=12), 0)
+    diary.look(inspection(dead=12, died=24, pruned=12), HOUR)
+    diary.look(inspection(dead=0, died=24, pruned=12), 2 * HOUR)
+    assert diary.look(inspection(dead=11, died=35, pruned=12), 3 * HOUR) == [("dead", False)]
 
 
 def test_a_record_of_before_that_was_counted_goes_on_from_its_base():
     before = read('{"base":3,"told":{}}')
     assert before == NoticeRecord({}, 3)
-    (notice,), after = look(before, sight(dead=14, died=99, pruned=50), RULES, T)
+    (notice,), after = look(before, inspection(dead=14, died=99, pruned=50), RULES, T)
     assert notice.text.startswith("11 more")
     assert after.base == 3
 
 
 def test_a_repair_is_told_once_and_has_no_end():
     diary = Diary()
-    seen = sight(repaired_at=T)
+    seen = inspection(repaired_at=T)
     assert diary.look(seen, 0) == [(f"repaired:{T}", False)]
     assert [diary.look(seen, hour * HOUR) for hour in range(72)] == [[]] * 72
     assert diary.record.announced == {}
@@ -278,26 +278,26 @@ def test_a_repair_is_told_once_and_has_no_end():
 
 def test_while_the_database_can_not_be_read_nothing_counts_as_over():
     diary = Diary()
-    diary.look(sight(held()), 0)
+    diary.look(inspection(held()), 0)
     blind = Situation(dead=None, pause=Pause(T + HOUR, "no space", full=True))
     assert diary.look(blind, HOUR) == [("disk", False)]
     assert diary.look(blind, 2 * HOUR) == []
-    assert diary.look(sight(held()), 3 * HOUR) == []
-    assert diary.look(sight(held()), 3 * HOUR + CALM) == [("disk", True)]
+    assert diary.look(inspection(held()), 3 * HOUR) == []
+    assert diary.look(inspection(held()), 3 * HOUR + CALM) == [("disk", True)]
 
 
 @pytest.mark.parametrize("step", [-DAY, -400 * DAY])
 def test_a_clock_set_back_silences_nobody_for_more_than_a_day(step):
     diary = Diary()
-    diary.look(sight(held()), 0)
-    assert diary.look(sight(held()), step) == []
-    assert diary.look(sight(held()), step + DAY) == [("hold:plex", False)]
+    diary.look(inspection(held()), 0)
+    assert diary.look(inspection(held()), step) == []
+    assert diary.look(inspection(held()), step + DAY) == [("hold:plex", False)]
 
 
 def test_two_conditions_do_not_silence_each_other():
     diary = Diary()
-    assert diary.look(sight(held(), dead=0), 0) == [("hold:plex", False)]
-    assert diary.look(sight(held(), away(who=Neighbour.STASH), dead=99), HOUR) == [
+    assert diary.look(inspection(held(), dead=0), 0) == [("hold:plex", False)]
+    assert diary.look(inspection(held(), away(who=Neighbour.STASH), dead=99), HOUR) == [
         ("away:stash", False),
         ("dead", False),
     ]
@@ -330,7 +330,7 @@ def test_whatever_happens_nothing_is_told_twice_a_day_and_no_end_is_told_twice(s
                 assert now - last.get(notice.key, now - DAY) >= DAY
                 last[notice.key] = now
                 open_ones.add(notice.key)
-        assert read(written(record)) == record
+        assert read(format_record(record)) == record
 
 
 @table(

@@ -16,8 +16,8 @@ from plexsync.rules.outages import (
     lasting,
     outages,
     summary,
-    uncovered,
     within,
+    without_covered,
 )
 
 PLEX, STASH = Neighbour.PLEX, Neighbour.STASH
@@ -56,7 +56,7 @@ def test_a_hold_lasts_until_we_are_let_in():
         line(HOUR, "hold", "free", waiting=4),
     ]
     (found,) = outages(log)
-    assert (found.gate, found.cause, found.lasted(T + 9 * HOUR)) == (OutageKind.HOLD, "plex_token", HOUR)
+    assert (found.gate, found.cause, found.duration(T + 9 * HOUR)) == (OutageKind.HOLD, "plex_token", HOUR)
     assert (found.waiting, found.most) == (3, 4)
 
 
@@ -94,7 +94,7 @@ def test_an_outage_of_writes_goes_on_while_the_breaker_is_closed_on_trial():
 def test_an_outage_without_an_end_goes_on():
     (found,) = outages([line(0, "closed", "open"), line(HOUR, "half_open", "open")])
     assert found.end is None
-    assert found.lasted(T + 2 * HOUR) == 2 * HOUR
+    assert found.duration(T + 2 * HOUR) == 2 * HOUR
 
 
 def test_a_doubled_start_is_one_outage_from_the_first_on():
@@ -125,7 +125,7 @@ def test_a_clock_set_back_during_an_outage_makes_it_short_and_never_negative():
     (found,) = outages([line(HOUR, "closed", "open"), line(0, "half_open", "closed")])
     assert (found.start, found.end) == (T + HOUR, T + HOUR)
     (found,) = outages([line(HOUR, "closed", "open")])
-    assert found.lasted(T) == 0
+    assert found.duration(T) == 0
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_no_log_makes_a_negative_time_or_an_impossible_figure(log, now, window):
     found, now = outages(log), T + now
     for one in found:
         assert one.end is None or one.end >= one.start
-        assert one.lasted(now) >= 0
+        assert one.duration(now) >= 0
         assert one.most >= one.waiting >= 0
     for gates in {(one.server, one.gate) for one in found}:
         assert len([one for one in lasting(found) if (one.server, one.gate) == gates]) <= 1
@@ -229,6 +229,6 @@ def test_a_log_that_was_cut_tells_no_more_than_the_whole_one_at_its_end(log, cut
 def test_a_stash_that_refuses_writes_counts_in_no_figure_and_is_covered_by_an_outage_of_stash():
     refused = outage(0, HOUR, who=GateName.STASH_WRITES)
     assert summary([refused], start=T, end=T + 2 * HOUR) == summary([], start=T, end=T + 2 * HOUR)
-    assert uncovered([refused]) == [refused]
+    assert without_covered([refused]) == [refused]
     away = outage(0, None, who=STASH)
-    assert uncovered([refused, away]) == [away]
+    assert without_covered([refused, away]) == [away]

@@ -3,14 +3,14 @@
 import pytest
 
 from plexsync.rules import template
-from plexsync.rules.desired import PLAIN_NAME, ROLE_NAMES, Profile, shown_name, wanted
+from plexsync.rules.desired import PLAIN_NAME, ROLE_NAMES, Profile, desired_values, shown_name
 from plexsync.rules.item import Item
 from plexsync.rules.plan_records import Change, Decision
 from plexsync.rules.renamed_members import cast_to_send, renamed_members
 from plexsync.rules.scene import Performer, Scene
 from tests.tables import table
 
-APART = template.parsed("{name}[ ({disambiguation})]", ROLE_NAMES)
+APART = template.parse_template("{name}[ ({disambiguation})]", ROLE_NAMES)
 ANN, OTHER_ANN = Performer(1, " Ann ", "the\npainter", ("Annie", "A.")), Performer(2, "Ann", "the sculptor")
 BO = Performer(3, "Bo")
 
@@ -28,17 +28,17 @@ BO = Performer(3, "Bo")
     ],
 )
 def test_a_name_is_made_of_what_stash_knows_of_the_performer(text, performer, shown):
-    assert shown_name(performer, template.parsed(text, ROLE_NAMES)) == shown
+    assert shown_name(performer, template.parse_template(text, ROLE_NAMES)) == shown
 
 
 def cast_of(*people, **profile):
     scene = Scene(id=1, title="t", performers=tuple(one.name for one in people), people=people)
-    return wanted(scene, Profile(frozenset({"actor"}), **profile)).values
+    return desired_values(scene, Profile(frozenset({"actor"}), **profile)).values
 
 
 def test_two_performers_of_one_name_are_kept_apart_with_what_is_shown_beside_them():
     assert cast_of(ANN, OTHER_ANN, BO)["actor"] == ("Ann", "Bo")
-    role = template.parsed("{disambiguation} {name}", ROLE_NAMES)
+    role = template.parse_template("{disambiguation} {name}", ROLE_NAMES)
     assert cast_of(ANN, OTHER_ANN, BO, performer_name=APART, role=role) == {
         "actor": ("Ann (the painter)", "Ann (the sculptor)", "Bo"),
         "role:Ann (the painter)": "the painter Ann",
@@ -50,7 +50,7 @@ def test_two_performers_of_one_name_are_kept_apart_with_what_is_shown_beside_the
 def test_more_than_names_is_requested_only_if_the_name_needs_it():
     actors = frozenset({"actor"})
     assert not Profile(actors, performer_name=PLAIN_NAME).asks_people
-    assert not Profile(actors, performer_name=template.parsed("{name}!", ROLE_NAMES)).asks_people
+    assert not Profile(actors, performer_name=template.parse_template("{name}!", ROLE_NAMES)).asks_people
     assert not Profile(frozenset({"title"}), performer_name=APART).asks_people
     assert Profile(actors, performer_name=APART).asks_people
 

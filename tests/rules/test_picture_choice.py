@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.item import Item
-from plexsync.rules.memory import placed
+from plexsync.rules.memory import with_addresses
 from plexsync.rules.pictures import image_of
 from plexsync.rules.scene import Image
 from tests.rules.test_plan import remembered
@@ -39,7 +39,7 @@ LEFT = replace(remembered("key"), ours={"key": "/thumb/1"})
 
 
 def test_a_picture_that_is_as_it_was_left_is_remembered_at_its_present_address():
-    memory = placed({"thumb": LEFT, "title": remembered("t")}, SHOWN)
+    memory = with_addresses({"thumb": LEFT, "title": remembered("t")}, SHOWN)
     assert memory == {"thumb": replace(LEFT, ours={"key": "/thumb/2"}), "title": remembered("t")}
 
 
@@ -50,4 +50,4 @@ def test_a_picture_that_is_as_it_was_left_is_remembered_at_its_present_address()
 )
 def test_any_other_picture_stays_remembered_as_it_was(item):
     memory = {"art": LEFT}
-    assert placed(memory, item) is memory
+    assert with_addresses(memory, item) is memory

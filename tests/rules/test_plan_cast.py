@@ -4,7 +4,7 @@ import os
 import random
 
 from plexsync.rules.item import Item, beside, beside_whom, field_key
-from plexsync.rules.memory import learn, undone
+from plexsync.rules.memory import learn, undo_mode
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Change, Policy, Pushing
 from plexsync.rules.renamed_members import cast_to_send
@@ -20,15 +20,15 @@ ROLES = ("", "painter", "sculptor")
 
 class World:
     def __init__(self, seed):
-        self.dice = random.Random(seed)
-        self.replaces = self.dice.random() < 0.5
-        self.ignores_roles = self.dice.random() < 0.1
-        self.policy = Policy(self.dice.choice(("stash", "plex")), self.dice.choice(("keep", "stash")))
+        self.rng = random.Random(seed)
+        self.replaces = self.rng.random() < 0.5
+        self.ignores_roles = self.rng.random() < 0.1
+        self.policy = Policy(self.rng.choice(("stash", "plex")), self.rng.choice(("keep", "stash")))
         self.now = self.serial = 0
         # Of each name but one, the setting makes another one from time to time.
-        self.renames, self.more = self.dice.random() < 0.5, ""
-        self.names = tuple(" ".join(name.split()) for name in self.dice.sample(NAMES, self.dice.randint(0, 2)))
-        self.roles = {name: "agent's" for name in self.names if self.dice.random() < 0.5}
+        self.renames, self.more = self.rng.random() < 0.5, ""
+        self.names = tuple(" ".join(name.split()) for name in self.rng.sample(NAMES, self.rng.randint(0, 2)))
+        self.roles = {name: "agent's" for name in self.names if self.rng.random() < 0.5}
         self.found = (set(self.names), dict(self.roles))
         self.locked = False
         self.touched = False
@@ -52,26 +52,26 @@ class World:
         return name if fold(name) == "cy" else f"{name}{self.more}"
 
     def stash_edit(self):
-        names = self.dice.sample(NAMES, self.dice.randint(0, 3))
-        self.stash = {self.spelt(name): self.dice.choice(ROLES) for name in names}
+        names = self.rng.sample(NAMES, self.rng.randint(0, 3))
+        self.stash = {self.spelt(name): self.rng.choice(ROLES) for name in names}
 
     def spelt(self, name):
         """A performer's name as somebody has typed it this time."""
-        return self.dice.choice((name, name, name.upper(), f" {name.lower()}"))
+        return self.rng.choice((name, name, name.upper(), f" {name.lower()}"))
 
     def stash_respells(self):
         self.stash = {self.spelt(name): role for name, role in self.stash.items()}
 
     def hand(self):
         self.touched = True
-        if self.names and self.dice.random() < 0.5:
-            name = self.dice.choice(self.names)
+        if self.names and self.rng.random() < 0.5:
+            name = self.rng.choice(self.names)
             self.serial += 1
-            self.roles[name] = self.dice.choice(("", f"hand {self.serial}"))
+            self.roles[name] = self.rng.choice(("", f"hand {self.serial}"))
             if not self.roles[name]:
                 del self.roles[name]
         else:
-            gone = self.dice.choice((*self.names, "Di"))
+            gone = self.rng.choice((*self.names, "Di"))
             others = tuple(name for name in self.names if fold(name) != fold(gone))
             self.names = others if len(others) < len(self.names) else (*self.names, gone)
             self.roles = {name: role for name, role in self.roles.items() if name in self.names}
@@ -125,7 +125,7 @@ class World:
             if held.startswith("hand"):
                 known = self.remembered(beside("role", earlier))
                 news = known is not None and known.said != change.value
-                first = known is None or undone(self.memory)
+                first = known is None or undo_mode(self.memory)
                 # Of a Plex that takes no roles, what Stash has won stands as it was.
                 won = first or self.ignores_roles
                 allowed = (won and self.policy.first_push == "stash") or (
@@ -135,7 +135,7 @@ class World:
         for name in made.memory:
             about = beside_whom(name)
             known = set(map(fold, (*after, *self.names)))
-            assert not about or fold(about[1]) in known or undone(made.memory), "somebody who left is remembered"
+            assert not about or fold(about[1]) in known or undo_mode(made.memory), "somebody who left is remembered"
 
     def sync(self, fate="well"):
         made = self.planning()
@@ -163,8 +163,8 @@ class World:
 
     def live(self):
         for _ in range(STEPS):
-            self.now += self.dice.choice((0, 1, 2))
-            what = self.dice.random()
+            self.now += self.rng.choice((0, 1, 2))
+            what = self.rng.random()
             if what < 0.2:
                 self.stash_edit()
             elif what < 0.3:
@@ -172,11 +172,11 @@ class World:
             elif what < 0.45:
                 self.hand()
             elif what < 0.5 and self.renames:
-                self.more = self.dice.choice(("", " (1)", " [x]"))
+                self.more = self.rng.choice(("", " (1)", " [x]"))
             elif what < 0.55:
                 self.on = not self.on
             else:
-                self.sync(self.dice.choice(("well", "well", "before", "after")))
+                self.sync(self.rng.choice(("well", "well", "before", "after")))
         self.rest()
 
     def rest(self):
@@ -187,7 +187,7 @@ class World:
 
     def taken_back(self):
         self.memory = dict(undo(self.memory, self.pushing, self.wanted(), {"actor"}, "undo"))
-        self.sync(self.dice.choice(("well", "before", "after")))
+        self.sync(self.rng.choice(("well", "before", "after")))
         self.rest()
         assert not self.memory or is_undone(self.memory, self.wanted())
         assert not self.memory or is_taken_back(self.memory)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.item import LISTS, LOCKLESS, Item
-from plexsync.rules.memory import learn, undone
+from plexsync.rules.memory import learn, undo_mode
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Policy, Pushing
 from plexsync.rules.text import fold
@@ -47,25 +47,25 @@ HANDS = {"studio": "hand", "summary": "hand", "userRating": "", "genre": "hand"}
 class Ways:
     """How this world's Plex behaves, and what the user has chosen."""
 
-    def __init__(self, dice):
-        self.collapses = dice.random() < 0.5
-        self.cuts = dice.choice((0, 0, 80))
-        self.replaces_lists = dice.random() < 0.5
-        self.stubborn = dice.choice((0.0, 0.3))
-        self.takes_list_locks = dice.random() < 0.9
-        self.kills = dice.choice((0.0, 0.4))
-        self.policy = Policy(dice.choice(("stash", "stash", "plex")), dice.choice(("keep", "keep", "stash")))
+    def __init__(self, rng):
+        self.collapses = rng.random() < 0.5
+        self.cuts = rng.choice((0, 0, 80))
+        self.replaces_lists = rng.random() < 0.5
+        self.stubborn = rng.choice((0.0, 0.3))
+        self.takes_list_locks = rng.random() < 0.9
+        self.kills = rng.choice((0.0, 0.4))
+        self.policy = Policy(rng.choice(("stash", "stash", "plex")), rng.choice(("keep", "keep", "stash")))
 
 
 class World:
     def __init__(self, seed):
-        self.dice = random.Random(seed)
-        self.ways = Ways(self.dice)
+        self.rng = random.Random(seed)
+        self.ways = Ways(self.rng)
         self.now, self.serial = 0, 0
         self.spelling = {}
         self.value = {name: self.normal(name, BASE[name]) for name in FIELDS}
         self.locks = set()
-        self.stash = {name: self.dice.choice(POOL[name]) for name in FIELDS}
+        self.stash = {name: self.rng.choice(POOL[name]) for name in FIELDS}
         self.on = set(FIELDS)
         self.memory, self.pushing, self.in_flight = {}, [], []
         # the books
@@ -150,8 +150,8 @@ class World:
     # --- hands -------------------------------------------------------------------------------------------------------
 
     def hand_edit(self):
-        name = self.dice.choice(FIELDS)
-        lock = self.dice.random() < 0.8
+        name = self.rng.choice(FIELDS)
+        lock = self.rng.random() < 0.8
         if name in LISTS:
             self.hand_edit_list(name, lock)
             return
@@ -171,9 +171,9 @@ class World:
     def hand_value(self, name):
         self.serial += 1
         if name == "userRating":
-            return self.dice.choice(("", "1", "2", "3"))
-        if self.dice.random() < 0.15:
-            return self.normal(name, self.dice.choice(POOL[name]) or (BASE[name] if name == NEVER_EMPTY else ""))
+            return self.rng.choice(("", "1", "2", "3"))
+        if self.rng.random() < 0.15:
+            return self.normal(name, self.rng.choice(POOL[name]) or (BASE[name] if name == NEVER_EMPTY else ""))
         return f"hand {self.serial}"
 
     def is_nobodys(self, name, value):
@@ -188,8 +188,8 @@ class World:
     def hand_edit_list(self, name, lock):
         value, settled = self.value[name], not self.entries(name)
         self.news[name] = False
-        if value and self.dice.random() < 0.5:
-            gone = self.dice.choice(value)
+        if value and self.rng.random() < 0.5:
+            gone = self.rng.choice(value)
             known = self.memory.get(name)
             ours = known and settled and fold(gone) in {*map(fold, known.said), *map(fold, known.ours.values())}
             self.touch(name, tuple(member for member in value if member != gone), lock)
@@ -200,7 +200,7 @@ class World:
                 self.hand_removed.add(fold(gone))
             return
         self.serial += 1
-        new = f"hand {self.serial}" if self.dice.random() < 0.6 else self.dice.choice("abdx")
+        new = f"hand {self.serial}" if self.rng.random() < 0.6 else self.rng.choice("abdx")
         pending = {fold(member) for sent in self.entries(name) for member in sent.adds}
         there = fold(new) in set(map(fold, value))
         self.touch(name, self.normal(name, (*value, new)), lock)
@@ -212,8 +212,8 @@ class World:
                 self.hand_back.add(fold(new))
 
     def stash_edit(self, name=None, value=None):
-        name = name or self.dice.choice(FIELDS)
-        value = self.dice.choice(POOL[name]) if value is None else value
+        name = name or self.rng.choice(FIELDS)
+        value = self.rng.choice(POOL[name]) if value is None else value
         if value == self.stash[name]:
             return
         self.stash[name] = value
@@ -258,7 +258,7 @@ class World:
         known = self.memory.get("genre")
         unlocked = bool(known) and not known.undone and known.left.locked and "genre" not in self.locks
         self.forget_claims()
-        ended = undone(self.memory) and not is_undone(self.memory, self.wanted())
+        ended = undo_mode(self.memory) and not is_undone(self.memory, self.wanted())
         if ended and (self.taking or self.ways.policy.first_push == "stash"):
             # Then everything is a first push.
             self.edited.clear()
@@ -284,7 +284,7 @@ class World:
         if fate == "before":
             return
         if fate == "late":
-            self.in_flight.append((self.now + self.dice.randint(1, DEADLINE), made.edit))
+            self.in_flight.append((self.now + self.rng.randint(1, DEADLINE), made.edit))
             return
         self.apply(made.edit, stubborn=stubborn)
         if fate == "after":
@@ -358,7 +358,7 @@ class World:
             self.judge_undo(made)
             return
         assert set(made.edit) <= self.on, "a field that is switched off was edited"
-        off = set() if undone(self.memory) else set(FIELDS)
+        off = set() if undo_mode(self.memory) else set(FIELDS)
         for name in off - self.on - {name for name in FIELDS if self.entries(name)}:
             assert made.memory.get(name) == self.memory.get(name), "a field switched off was forgotten"
         for name, change in made.edit.items():
@@ -383,7 +383,7 @@ class World:
 
     def judge_undo(self, made):
         """While undone: values of ours give way, members of ours go, locks of ours come off, and nothing else is sent."""
-        assert undone(made.memory) == undone(self.memory), "the undo was forgotten"
+        assert undo_mode(made.memory) == undo_mode(self.memory), "the undo was forgotten"
         for name, change in made.edit.items():
             if name in LISTS:
                 assert set(map(fold, change.adds)) <= self.taken, "an undo adds what we did not take away"
@@ -393,7 +393,7 @@ class World:
                 ours = self.value[name] in sent or self.value[name].startswith("final")
                 assert ours, "an undo overwrote what is not ours"
                 assert name not in self.edited or self.value[name] != self.edited[name], f"a person's {name} was undone"
-            if undone(self.memory) == "release":
+            if undo_mode(self.memory) == "release":
                 assert (change.value, change.lock) == (None, False), "a release changes more than a lock"
 
     def judge_list(self, name, change):
@@ -433,9 +433,9 @@ class World:
     # --- living ------------------------------------------------------------------------------------------------------
 
     def step(self):
-        self.now += self.dice.choice((0, 1, 1, 3))
+        self.now += self.rng.choice((0, 1, 1, 3))
         self.pass_time()
-        what = self.dice.random()
+        what = self.rng.random()
         if what < 0.25:
             self.stash_edit()
         elif what < 0.40:
@@ -443,15 +443,15 @@ class World:
         elif what < 0.48:
             self.refresh()
         elif what < 0.53:
-            self.on ^= {self.dice.choice(FIELDS)}
+            self.on ^= {self.rng.choice(FIELDS)}
         elif what < 0.56:
             self.taking = True
         elif what < 0.60:
-            self.undo(self.dice.choice(("undo", "undo", "release")))
+            self.undo(self.rng.choice(("undo", "undo", "release")))
         else:
-            killed = self.dice.random() < self.ways.kills
-            fate = self.dice.choice(("before", "after", "late")) if killed else "well"
-            self.sync(fate=fate, stubborn=self.dice.random() < self.ways.stubborn)
+            killed = self.rng.random() < self.ways.kills
+            fate = self.rng.choice(("before", "after", "late")) if killed else "well"
+            self.sync(fate=fate, stubborn=self.rng.random() < self.ways.stubborn)
 
     def live(self):
         for _ in range(STEPS):
@@ -466,7 +466,7 @@ def outlived(seed):
         world.live()
         world.on = set(FIELDS)
         world.settle()
-        ending = world.dice.choice((ends_with_news, ends_empty, ends_undone, ends_released, ends_taken_over))
+        ending = world.rng.choice((ends_with_news, ends_empty, ends_undone, ends_released, ends_taken_over))
         ending(world)
     except AssertionError as wrong:
         raise AssertionError(f"history {seed}: {wrong}; {world.value} {world.memory}") from wrong
@@ -513,7 +513,7 @@ def ends_empty(world):
     # What was taken over is ours to take away, and known for an undo.
     taken_over = {name for name, known in world.memory.items() if known.adopted and not (known.ours or known.said)}
     remembered = world.memory.keys() - taken_over
-    assert not remembered or undone(world.memory), "something is remembered of what Stash does not have"
+    assert not remembered or undo_mode(world.memory), "something is remembered of what Stash does not have"
     if taken_over or world.taken:
         found.pop("genre", None)
     for name, state in found.items():
@@ -524,7 +524,7 @@ def ends_empty(world):
 def ends_undone(world):
     """Everything is taken back, with fields on or off and a kill or two on the way, and it stays so."""
     found = {name: world.virgin[name] for name in FIELDS if world.pure[name]}
-    world.on = set(world.dice.sample(FIELDS, world.dice.randint(1, len(FIELDS))))
+    world.on = set(world.rng.sample(FIELDS, world.rng.randint(1, len(FIELDS))))
     taken_back(world, "undo")
     for name, state in found.items():
         assert world.ways.takes_list_locks or name not in LISTS or state[0] == world.state(name)[0], name
@@ -543,8 +543,8 @@ def ends_taken_over(world):
     world.stash_edit("summary", "final summary")
     world.stash_edit("genre", ("final one",))
     world.taking = True
-    for _ in range(world.dice.randint(0, 2)):
-        world.sync(fate=world.dice.choice(("before", "after", "late")))
+    for _ in range(world.rng.randint(0, 2)):
+        world.sync(fate=world.rng.choice(("before", "after", "late")))
     world.settle()
     assert not world.taking
     for name in first - set(LISTS):
@@ -575,8 +575,8 @@ def ends_released(world):
 
 def taken_back(world, how):
     world.undo(how)
-    for _ in range(world.dice.randint(0, 2)):
-        world.sync(fate=world.dice.choice(("before", "after", "late")))
+    for _ in range(world.rng.randint(0, 2)):
+        world.sync(fate=world.rng.choice(("before", "after", "late")))
     world.settle()
     assert not world.memory or is_taken_back(world.memory) or not world.ways.takes_list_locks
 
@@ -592,16 +592,16 @@ def stays_and_begins_anew(world):
     assert {name: world.state(name) for name in set(FIELDS) - unlocked} == {
         name: state[name] for name in set(FIELDS) - unlocked
     }
-    assert undone(world.memory)
+    assert undo_mode(world.memory)
     # A field that is switched on only now is undone like the others.
     world.on = set(FIELDS)
     world.sync()
-    assert undone(world.memory)
+    assert undo_mode(world.memory)
     held = {name for name in ("studio", "summary") if world.value[name] and name in world.locks}
     world.stash_edit("summary", "final summary")
     world.stash_edit("genre", ("final one",))
     world.settle()
-    assert not undone(world.memory)
+    assert not undo_mode(world.memory)
     if "summary" not in held or world.ways.policy.first_push == "stash":
         assert world.value["summary"] == "final summary"
     if "studio" not in held and world.stash["studio"]:

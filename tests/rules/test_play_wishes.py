@@ -47,7 +47,7 @@ def test_what_is_to_be_taken_back_is_ours_and_marked(undone):
 @pytest.mark.parametrize("undone", [NO, BACK])
 def test_again_checks_what_may_be_missing_and_nothing_that_is_to_be_taken_back(undone):
     memory = {number: play(state, undone=undone) for number, state in enumerate(PlayState)}
-    chosen = {memory[number].state: after for number, after in AGAIN.chosen(memory).items()}
+    chosen = {memory[number].state: after for number, after in AGAIN.choose(memory).items()}
     anew = RememberedPlay(SOURCE, ADDING)
     assert chosen == ({} if undone else {PRESENT: None, DELETED: anew, SENT: anew})
 

@@ -75,7 +75,7 @@ def test_a_play_that_stash_does_not_have_is_added():
     assert made.add == Moments([AT])
     assert made.remove is None
     assert made.resolved == {}
-    assert made.begun(SOON) == {AT: play(ADDING, tries=1, until=SOON)}
+    assert made.begin(SOON) == {AT: play(ADDING, tries=1, until=SOON)}
 
 
 @pytest.mark.parametrize("rows", [1, 2])
@@ -95,7 +95,7 @@ def test_all_missing_moments_go_in_one_request_and_nothing_else():
     plex = {moment: PlaySource("71", str(moment)) for moment in (5, 3, 9, 7)}
     made = plan_plays(plex, {3: 1, 8: 1}, {9: play(DELETED)}, now=NOW, longest=LONGEST)
     assert made.add == Moments([5, 7])
-    assert made.begun(SOON).keys() == {5, 7}
+    assert made.begin(SOON).keys() == {5, 7}
     assert made.resolved == {3: RememberedPlay(plex[3], PRESENT)}
 
 
@@ -127,7 +127,7 @@ def test_a_request_that_never_arrived_is_sent_again():
     made = plan(play(ADDING, tries=1, until=NOW), 0)
     assert made.add == Moments([AT])
     assert made.wait_until == 0
-    assert made.begun(SOON) == {AT: play(ADDING, tries=2, until=SOON)}
+    assert made.begin(SOON) == {AT: play(ADDING, tries=2, until=SOON)}
 
 
 def test_what_plex_lists_no_longer_and_stash_never_got_is_forgotten():
@@ -142,9 +142,9 @@ def test_what_plex_lists_no_longer_and_stash_never_got_is_forgotten():
 def test_a_request_that_arrived_twice_or_late_and_doubled_a_play_is_repaired(before, in_plex):
     made = plan(before, 2, in_plex=in_plex)
     assert made.remove == Moments([AT])
-    removing = made.begun(SOON)
+    removing = made.begin(SOON)
     assert removing == {AT: replace(before, state=REMOVING, rows_before=2, until=SOON)}
-    assert plan(made.begun(0)[AT], 1, in_plex=in_plex).resolved == {AT: play(SENT)}
+    assert plan(made.begin(0)[AT], 1, in_plex=in_plex).resolved == {AT: play(SENT)}
 
 
 def test_a_second_try_is_waited_for_even_when_the_play_is_there_for_it_may_double_it():
@@ -156,14 +156,14 @@ def test_a_second_try_is_waited_for_even_when_the_play_is_there_for_it_may_doubl
 
 def test_the_answer_to_a_request_resolves_it_at_once():
     made = plan(play(ADDING, tries=1, until=NOW), 0)
-    assert plan(made.begun(0)[AT], 1).resolved == {AT: play(SENT)}
+    assert plan(made.begin(0)[AT], 1).resolved == {AT: play(SENT)}
 
 
 @table(("undo", "left", "ends"), [(TakenBack.NO, 1, SENT), (TakenBack.UNDO, 0, DELETED)])
 def test_of_several_rows_one_stays_and_none_after_an_undo(undo, left, ends):
     memory, rows = play(SENT, undone=undo), 5
     while sends(made := plan(memory, rows)) == "remove":
-        memory, rows = made.begun(0)[AT], rows - 1
+        memory, rows = made.begin(0)[AT], rows - 1
     assert rows == left
     assert made.resolved == {AT: play(ends, undone=undo)}
 
@@ -195,7 +195,7 @@ def test_a_play_that_was_sent_and_is_missing_was_deleted_by_a_person():
 def test_a_play_that_stash_has_lost_is_added_again_also_if_plex_lists_it_no_more(in_plex):
     made = plan(play(ADDING), 0, in_plex=in_plex)
     assert made.add == Moments([AT])
-    assert made.begun(SOON) == {AT: play(ADDING, tries=1, until=SOON)}
+    assert made.begin(SOON) == {AT: play(ADDING, tries=1, until=SOON)}
     assert plan(play(ADDING), 1, in_plex=in_plex).resolved == {AT: play(SENT)}
     assert plan(play(ADDING, undone=TakenBack.UNDO), 0, in_plex=in_plex).resolved == {
         AT: play(DELETED, undone=TakenBack.UNDO)
@@ -222,7 +222,7 @@ def test_what_is_not_ours_was_deleted_or_undone_is_left_alone(state, rows):
 def test_an_undo_removes_one_row_after_the_other(rows, in_plex):
     made = plan(play(SENT, undone=TakenBack.UNDO), rows, in_plex=in_plex)
     assert made.remove == Moments([AT])
-    assert made.begun(SOON) == {AT: play(REMOVING, undone=TakenBack.UNDO, rows_before=rows, until=SOON)}
+    assert made.begin(SOON) == {AT: play(REMOVING, undone=TakenBack.UNDO, rows_before=rows, until=SOON)}
 
 
 def test_an_undo_of_a_play_that_is_gone_removes_nothing():
@@ -246,7 +246,7 @@ def test_while_a_removal_may_still_arrive_it_is_waited_for_and_then_sent_again()
     assert (sends(made), made.wait_until) == ("", SOON)
     again = plan(removing, 2, now=SOON)
     assert again.remove == Moments([AT])
-    assert again.begun(SOON + 5) == {AT: replace(removing, until=SOON + 5)}
+    assert again.begin(SOON + 5) == {AT: replace(removing, until=SOON + 5)}
 
 
 def test_an_undo_while_the_request_is_under_way_waits_for_its_end():
@@ -256,14 +256,14 @@ def test_an_undo_while_the_request_is_under_way_waits_for_its_end():
     assert (sends(never), never.resolved) == ("", {AT: play(DELETED, undone=TakenBack.UNDO)})
     arrived = plan(adding, 1)
     assert arrived.remove == Moments([AT])
-    assert plan(arrived.begun(SOON)[AT], 0).resolved == {AT: play(DELETED, undone=TakenBack.UNDO)}
+    assert plan(arrived.begin(SOON)[AT], 0).resolved == {AT: play(DELETED, undone=TakenBack.UNDO)}
 
 
 def test_an_undo_of_a_doubled_play_removes_both_rows_one_by_one():
     first = plan(play(ADDING, tries=2, undone=TakenBack.UNDO), 2)
-    second = plan(first.begun(SOON)[AT], 1)
+    second = plan(first.begin(SOON)[AT], 1)
     assert first.remove == second.remove == Moments([AT])
-    assert plan(second.begun(SOON)[AT], 0).resolved == {AT: play(DELETED, undone=TakenBack.UNDO)}
+    assert plan(second.begin(SOON)[AT], 0).resolved == {AT: play(DELETED, undone=TakenBack.UNDO)}
 
 
 def test_a_doubled_play_that_a_person_deleted_meanwhile_does_not_come_again():
@@ -280,7 +280,7 @@ def test_an_undone_play_that_is_forgotten_is_sent_again():
 
 def wished(wish: PlayWish, remembered: RememberedPlay) -> RememberedPlay | str | None:
     """What is remembered after the wish, or that it can't be made."""
-    return wish.chosen({AT: remembered}).get(AT, "left alone")
+    return wish.choose({AT: remembered}).get(AT, "left alone")
 
 
 @table(
@@ -320,7 +320,7 @@ def test_a_play_that_is_checked_again_is_ours_or_is_sent(rows, request_):
 
 @pytest.mark.parametrize("first", [play(SENT), play(ADDING, tries=1, until=SOON)])
 def test_a_redo_keeps_a_play_that_is_being_taken_back_whenever_that_began(first):
-    being_removed = plan(replace(first, undone=TakenBack.UNDO), 1).begun(SOON)[AT]
+    being_removed = plan(replace(first, undone=TakenBack.UNDO), 1).begin(SOON)[AT]
     redone = wished(REDO, being_removed)
     assert (being_removed.state, redone.state, redone.undone) == (REMOVING, REMOVING, TakenBack.NO)
     assert plan(redone, 0).wait_until == SOON, "or the request would remove the play that is added now"

@@ -100,9 +100,9 @@ class Plays(RuleBasedStateMachine):
     @rule(moment=MOMENTS)
     def a_person_redoes(self, moment: int) -> None:
         play = self.memory.get(moment)
-        if play is None or moment not in REDO.chosen({moment: play}):
+        if play is None or moment not in REDO.choose({moment: play}):
             return
-        after = REDO.chosen({moment: play})[moment]
+        after = REDO.choose({moment: play})[moment]
         self.undone.discard(moment)
         if after is None:
             del self.memory[moment]
@@ -128,7 +128,7 @@ class Plays(RuleBasedStateMachine):
         if not plan.add and not plan.remove:
             return
         until = self.now + LEASE
-        self.save(plan.begun(until))
+        self.save(plan.begin(until))
         for adds, moments in ((True, plan.add), (False, plan.remove)):
             if moments is None or end == "killed before":
                 continue
@@ -138,7 +138,7 @@ class Plays(RuleBasedStateMachine):
             else:
                 self.take_effect(request)
         if end == "answered":
-            self.memory.update(plan.begun(0))
+            self.memory.update(plan.begin(0))
             self.save(self.plan().resolved)
 
     @rule(moment=MOMENTS, end=st.sampled_from(["killed after", "given up", "answered"]))

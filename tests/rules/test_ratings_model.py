@@ -137,12 +137,12 @@ def test_edits_settle_and_the_last_one_counts_for_all(edits, items, wins, last):
 @pytest.mark.parametrize("rounds", [exact, half_stars])
 @pytest.mark.parametrize("wins", ["stash", "plex"])
 def test_a_thousand_edits_leave_no_write_over(rounds, wins):
-    dice = Random(7)
+    rng = Random(7)
     scene = Scene(2, wins, rounds)
     for _ in range(1000):
-        edited(scene, dice.randint(0, 2), dice.choice(VALUES))
-        if dice.random() < 0.7:
-            scene.step(dice.choice(["answered", "answered", "answered", "killed", "lost", "late"]))
+        edited(scene, rng.randint(0, 2), rng.choice(VALUES))
+        if rng.random() < 0.7:
+            scene.step(rng.choice(["answered", "answered", "answered", "killed", "lost", "late"]))
     scene.settle()
     assert not scene.step()
     assert scene.writes > 300

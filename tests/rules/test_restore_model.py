@@ -34,7 +34,7 @@ US, PERSON, AGENT = "us", "person", "agent"
 
 class World:
     def __init__(self, seed):
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.now = 100
         # Plex: values, their authors, locks, the stamp
         self.value = {"studio": "agent", "summary": "", "genre": ("x",)}
@@ -111,7 +111,7 @@ class World:
     def restore_plex(self):
         if not self.backups:
             return
-        values, author, members, removed, locks, stamp, protected, added, again = self.dice.choice(self.backups)
+        values, author, members, removed, locks, stamp, protected, added, again = self.rng.choice(self.backups)
         self.value, self.author, self.members, self.locks = dict(values), dict(author), dict(members), set(locks)
         # What a person took away before the backup is still away; what they took away since is back.
         self.removed &= removed
@@ -133,13 +133,13 @@ class World:
         if is_older(self.item(), self.memory) or self.restored_unseen():
             # The new stamp covers the old one.
             self.untold |= set(FIELDS)
-        name = self.dice.choice(FIELDS)
+        name = self.rng.choice(FIELDS)
         self.stamp = self.now
         if name in LISTS:
             self.hand_list()
             return
         old = sorted(self.ever_ours[name])
-        value = self.dice.choice(old) if old and self.dice.random() < 0.3 else f"hand {self.now}"
+        value = self.rng.choice(old) if old and self.rng.random() < 0.3 else f"hand {self.now}"
         if value == self.value[name]:
             return
         told = self.settled[name] and (value not in self.ever_ours[name] or not self.open_push(name))
@@ -168,15 +168,15 @@ class World:
         if self.after is not None and self.open_push("genre"):
             # The database has lost a push that nobody has read back, and now it can't be seen any more whether it arrived.
             self.untold.add("genre")
-        if names and self.dice.random() < 0.5:
-            gone = self.dice.choice(names)
+        if names and self.rng.random() < 0.5:
+            gone = self.rng.choice(names)
             self.value["genre"] = tuple(member for member in names if member != gone)
             ours = self.members.pop(gone) == US
             self.hand_added.discard(gone)
             if ours and self.settled["genre"] and gone in self.stash["genre"] and "genre" in self.locks:
                 self.removed.add(gone)
         else:
-            new = self.dice.choice((*TAGS, f"hand {self.now}"))
+            new = self.rng.choice((*TAGS, f"hand {self.now}"))
             if new in names:
                 return
             self.value["genre"] = (*names, new)
@@ -189,12 +189,12 @@ class World:
     # --- Stash -------------------------------------------------------------------------------------------------------
 
     def edit_stash(self):
-        name = self.dice.choice(FIELDS)
+        name = self.rng.choice(FIELDS)
         if name in LISTS:
-            value = tuple(sorted(self.dice.sample(TAGS, self.dice.randint(0, 3))))
+            value = tuple(sorted(self.rng.sample(TAGS, self.rng.randint(0, 3))))
             self.removed &= set(value)
         else:
-            value = self.dice.choice((*POOL, "") if name == "studio" else POOL)
+            value = self.rng.choice((*POOL, "") if name == "studio" else POOL)
         if value != self.stash[name]:
             self.stash[name] = value
             self.settled[name] = False
@@ -206,8 +206,8 @@ class World:
         self.copies.append((self.memory, list(self.pushing), self.number, self.after))
 
     def restore_database(self):
-        if self.copies and self.dice.random() < 0.8:
-            self.memory, self.pushing, self.number, self.after = self.dice.choice(self.copies)
+        if self.copies and self.rng.random() < 0.8:
+            self.memory, self.pushing, self.number, self.after = self.rng.choice(self.copies)
             self.counts["database restored"] += 1
         else:
             self.memory, self.pushing, self.number, self.after = {}, [], 0, None
@@ -325,7 +325,7 @@ STEPS_OF = (
 
 def lived(seed):
     world = World(seed)
-    steps = world.dice.choices([step for step, _ in STEPS_OF], [weight for _, weight in STEPS_OF], k=STEPS)
+    steps = world.rng.choices([step for step, _ in STEPS_OF], [weight for _, weight in STEPS_OF], k=STEPS)
     for step in steps:
         world.now += 1
         name, _, fate = step.partition(" ")

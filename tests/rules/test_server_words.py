@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.rules.http_answers import LONGEST, page_words, scrubbed
+from plexsync.rules.http_answers import LONGEST, page_words, scrub
 from plexsync.rules.redaction import Redactor
 from tests.tables import table
 
@@ -51,8 +51,8 @@ def test_a_page_of_an_error_says_its_title_and_reason(page: str, words: str) -> 
     ],
 )
 def test_what_is_shown_has_no_secret_and_no_path_and_is_one_line(text: str, shown: str) -> None:
-    assert scrubbed(text, Redactor(["0123456789abcdef"]).redact) == shown
+    assert scrub(text, Redactor(["0123456789abcdef"]).redact) == shown
 
 
 def test_a_long_text_is_cut() -> None:
-    assert len(scrubbed("x" * 5_000)) == LONGEST
+    assert len(scrub("x" * 5_000)) == LONGEST

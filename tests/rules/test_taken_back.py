@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.rules.memory import undone
+from plexsync.rules.memory import undo_mode
 from plexsync.rules.plan_records import Change, Pushing, Sending
 from plexsync.rules.undo import begun_anew, is_taken_back, is_undone, ours_in, shows_our_hand, take_back_plan, undo
 from plexsync.rules.values import Held
@@ -54,7 +54,7 @@ def test_a_field_that_has_no_lock_tells_nothing():
 
 def test_an_item_stays_taken_back_until_stash_says_something_else():
     taken_back = undo(OURS, (), {"studio": "new"}, {"studio", "title"}, "undo")
-    assert undone(taken_back) == "undo"
+    assert undo_mode(taken_back) == "undo"
     assert is_undone(taken_back, {"studio": "new"})
     assert not is_undone(taken_back, {"studio": "newer"})
     assert not is_undone(OURS, {"studio": "ours"})

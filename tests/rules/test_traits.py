@@ -8,7 +8,7 @@ from plexsync.app.probe.questions import EXPERIMENTS
 from plexsync.rules import traits
 from plexsync.rules.scratch import Original
 from plexsync.rules.traits import QUESTIONS, LearntTraits, ServerTraits, present_traits
-from plexsync.store.probes import decoded
+from plexsync.store.probes import decode
 from tests.tables import table
 
 SOME = ServerTraits(tag_mode="add", removals_at_once=0, picture_lag=1.5, cast_on_other=False)
@@ -43,7 +43,7 @@ def test_the_stored_form_is_read_back() -> None:
 @pytest.mark.parametrize("text", ["", "x", "[]", "{}", "[1]", "7", "[" * 100_000])
 def test_a_text_that_is_no_stored_form_counts_as_nothing_learnt(text: str) -> None:
     assert traits.from_text(text) == ServerTraits()
-    assert decoded(text, Original) is None
+    assert decode(text, Original) is None
 
 
 def test_a_stored_answer_of_another_version_of_plexsync_counts_as_none() -> None:
@@ -59,7 +59,7 @@ def test_an_earlier_answer_counts_for_the_same_server_and_version(
     machine: str, version: str, expected: str | None
 ) -> None:
     newer = LearntTraits(machine, version, ServerTraits(tags_lock=True), 9)
-    joined = LearntTraits("m", "v", SOME, 7).joined(newer)
+    joined = LearntTraits("m", "v", SOME, 7).join(newer)
     assert (joined.traits.tag_mode, joined.traits.tags_lock, joined.learnt_at) == (expected, True, 9)
 
 

@@ -247,7 +247,7 @@ main(sys.argv[1:])
     ("module", "owner", "name"),
     [
         ("plexsync.plex.client", "PlexClient", "edit"),
-        ("plexsync.flows.scenes.inspection", "Looker", "look"),
+        ("plexsync.flows.scenes.inspection", "Inspector", "look"),
         ("plexsync.store.database", "Database", "reading"),
     ],
 )

@@ -233,7 +233,7 @@ def test_a_spool_that_is_a_link_is_neither_written_nor_read(tmp_path: Path) -> N
     (folder / intake.SPOOL).symlink_to(elsewhere)
     with pytest.raises(intake.NotStored, match="is a link"):
         intake.store(str(folder), "scene", 7)
-    assert intake.spooled(str(folder), 100, 0) == []
+    assert intake.list_spooled(str(folder), 100, 0) == []
     assert [path.name for path in elsewhere.iterdir()] == ["1.json"]
 
 
@@ -247,7 +247,7 @@ def test_what_is_no_plain_file_in_the_spool_is_set_aside_unread(tmp_path: Path) 
     os.mkfifo(place / "c-pipe.json")  # reading it would wait for ever
     (place / "d-nothing.json").symlink_to(tmp_path / "nothing")
 
-    events = intake.spooled(str(folder), 100, 0)
+    events = intake.list_spooled(str(folder), 100, 0)
 
     assert [event[1:] for event in events] == [("scene", 1, "edit")]
     assert sorted(path.name[0] for path in (place / intake.UNREAD).iterdir()) == ["a", "b", "c", "d"]

@@ -84,31 +84,31 @@ SPLINTERS = [
 ]
 
 
-def mutated(dice: random.Random) -> bytes:
+def mutated(rng: random.Random) -> bytes:
     """One of the good events after a few accidents."""
-    data = bytearray(dice.choice(SEEDS))
-    for _ in range(dice.randint(1, 6)):
-        at = dice.randint(0, len(data))
-        match dice.randint(0, 7):
+    data = bytearray(rng.choice(SEEDS))
+    for _ in range(rng.randint(1, 6)):
+        at = rng.randint(0, len(data))
+        match rng.randint(0, 7):
             case 0 if data:
-                data[at % len(data)] ^= 1 << dice.randint(0, 7)
+                data[at % len(data)] ^= 1 << rng.randint(0, 7)
             case 1:
-                del data[at : at + dice.randint(1, 12)]
+                del data[at : at + rng.randint(1, 12)]
             case 2:
-                data[at:at] = dice.choice(SPLINTERS)
+                data[at:at] = rng.choice(SPLINTERS)
             case 3:
                 del data[at:]
             case 4:
-                end = at + dice.randint(1, 40)
+                end = at + rng.randint(1, 40)
                 data[at:at] = data[at:end]
             case 5:
-                other = dice.choice(SEEDS)
-                data[at:] = other[dice.randint(0, len(other)) :]
+                other = rng.choice(SEEDS)
+                data[at:] = other[rng.randint(0, len(other)) :]
             case 6:
-                data[at:at] = dice.randbytes(dice.randint(1, 8))
-            case _ if dice.random() < 0.2:
+                data[at:at] = rng.randbytes(rng.randint(1, 8))
+            case _ if rng.random() < 0.2:
                 text = data.decode("utf-8", "replace")
-                data = bytearray(text.encode(dice.choice(["utf-16", "utf-16-le", "utf-32", "utf-8-sig"])))
+                data = bytearray(text.encode(rng.choice(["utf-16", "utf-16-le", "utf-32", "utf-8-sig"])))
     return bytes(data)
 
 
@@ -182,5 +182,5 @@ def outcome(answer: dict[str, str], err: bytes) -> str:
 def test_an_event_that_is_cut_is_stored_or_kept(cut: int, folder: Path) -> None:
     """Stash may be stopped while it writes: what tells its id is stored, the rest is kept for a person."""
     data = SEEDS[0][: len(SEEDS[0]) - cut]
-    found = hook.parsed(data) if data.strip() else None
+    found = hook.parse_event(data) if data.strip() else None
     assert found is None or found[:2] == ("scene", 7)

@@ -96,7 +96,7 @@ def test_a_hook_takes_no_folder_that_stash_has_not(folder: object, monkeypatch: 
     monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
     event = {"server_connection": {"Dir": folder}, "args": {"hookContext": {"id": 7, "type": "Scene.Update.Post"}}}
     with pytest.raises(hook.NotAnEvent):
-        hook.parsed(json.dumps(event).encode())
+        hook.parse_event(json.dumps(event).encode())
 
 
 @pytest.mark.parametrize("kind", ["../../etc", "scene/../x", "scene\0", "..", "", "Scene"])
@@ -106,7 +106,7 @@ def test_nothing_in_an_event_becomes_part_of_a_file_name(kind: str, tmp_path: Pa
     )
     assert path.parent == tmp_path / "data" / intake.SPOOL
     assert all(character.isalnum() or character in "-." for character in path.name)
-    assert intake.spooled(str(tmp_path / "data"), 10, 0) == []
+    assert intake.list_spooled(str(tmp_path / "data"), 10, 0) == []
     assert [one.name for one in (path.parent / intake.UNREAD).iterdir()] == [path.name]
     assert {one.name for one in tmp_path.iterdir()} == {"data"}
 

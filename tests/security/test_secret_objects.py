@@ -26,7 +26,7 @@ from plexsync.stash.client import StashClient
 from tests.security.canaries import KEY, TOKEN, leaks
 from tests.tables import table
 from validation.config import PlexSyncConfig
-from validation.imported import imported
+from validation.imported import import_settings
 from validation.redact import Redactor
 from validation.sources import load
 
@@ -56,7 +56,7 @@ def test_what_settings_came_from_and_what_they_become_shows_no_secret() -> None:
         finder.options,
         Findings(finder, plex, FoundStash("http://stash:9999", KEY, "0.28")),
         FileChange(Path("p.toml"), f'plex_token = "{TOKEN}"', f'stash_api_key = "{KEY}"'),
-        imported(GIVEN),
+        import_settings(GIVEN),
         kept_answer(answer_to_keep(GIVEN)),
     ]
     for holder in holders:

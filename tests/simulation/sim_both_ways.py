@@ -101,8 +101,8 @@ class BothWorld(PlaysWorld):
     restored = 0.5
 
     def __init__(self, seed: int, folder: Path) -> None:
-        self.both_dice = dice = Random(f"both {seed}")
-        ways = [dice.random() < 0.6 for _ in range(PARTS_OF_A_LIFE)]
+        self.both_rng = rng = Random(f"both {seed}")
+        ways = [rng.random() < 0.6 for _ in range(PARTS_OF_A_LIFE)]
         if not any(ways):
             ways[seed % PARTS_OF_A_LIFE] = True
         self.ways = Ways(*ways)
@@ -110,12 +110,12 @@ class BothWorld(PlaysWorld):
         # The turn in which a person has last changed a scene while the process was at work.
         self.races: dict[SceneKey, int] = {}
         super().__init__(seed, folder)
-        self.plex.traits.half_stars = dice.random() < 0.25
+        self.plex.traits.half_stars = rng.random() < 0.25
         self.brings_resume = self.ways.resume and not self.setting.watch.account
 
     def _drawn(self) -> Nature:
         nature = super()._drawn()
-        wins = self.both_dice.choice(("stash", "plex"))
+        wins = self.both_rng.choice(("stash", "plex"))
         setting = replace(
             nature.setting,
             watch=replace(nature.setting.watch, resume=self.ways.resume),
@@ -128,7 +128,7 @@ class BothWorld(PlaysWorld):
         return BothTruth(fields)
 
     def _wire(self, who: Neighbour, sim: HttpServer) -> SimWire:
-        return BothWire(who, sim, self.clock, self.dice, self.weather[who], self, self._fate)
+        return BothWire(who, sim, self.clock, self.rng, self.weather[who], self, self._fate)
 
     def is_back(self, asked: Request) -> bool:
         return is_write(asked) or any(name in asked.body for name in (*TO_STASH, *OF_NAMES))

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from plexsync.app.choices import accept, asked
+from plexsync.app.choices import accept, open_questions
 from plexsync.app.dressing import CollectionDressing, collection_dressing
 from plexsync.app.further_flows import forget_dressing
 from plexsync.app.parts import Assembled
@@ -60,7 +60,7 @@ from tests.simulation.sim_truth import Violation
 from tests.simulation.sim_wire import CONNECT, PICTURES, READ
 from tests.simulation.sim_world import Nature, World
 
-SORT = template.parsed("~{name}", TEMPLATE_NAMES)
+SORT = template.parse_template("~{name}", TEMPLATE_NAMES)
 EDITED = re.compile(r"(title|titleSort|summary|thumb|art)\.(?:value|locked)")
 MOVED = re.compile(r"/library/collections/(\d+)/items/")
 PREFS = re.compile(r"/library/metadata/(\d+)/prefs")
@@ -74,7 +74,7 @@ class CollectionsProcess:
     """The parts with dressed collections, as `sim_process.Process` has them for scenes."""
 
     def __init__(
-        self, world: "CollectionsWorld", wires: dict[Neighbour, object], clock: Clock, dice: SimDice, holder: str
+        self, world: "CollectionsWorld", wires: dict[Neighbour, object], clock: Clock, rng: SimDice, holder: str
     ) -> None:
         self.store = SimStore.at(world.place, world)
         timeouts = {"connect_timeout": CONNECT, "read_timeout": READ}
@@ -94,11 +94,11 @@ class CollectionsProcess:
             wishes=f"wishes{world.switched}",
         )
         events = PlexEvents("http://plex", TOKEN, **timeouts)
-        parts = self.parts = Assembled(self.store, stash, plex, clock, dice, settings, events=events)
+        parts = self.parts = Assembled(self.store, stash, plex, clock, rng, settings, events=events)
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
         self.gates = parts.gates
         self.dressing: CollectionDressing = collection_dressing(parts)
-        self.engine = engine_on(parts, holder=holder, pool=Inline(), further=[self.dressing.added()])
+        self.engine = engine_on(parts, holder=holder, pool=Inline(), further=[self.dressing.parts_to_add()])
 
     def kill(self) -> None:
         self.store.close()
@@ -147,28 +147,28 @@ class CollectionsWorld(World):
 
     def draw_profile(self) -> Profile:
         """What a library shows of its collections."""
-        dice = self.chance
-        everything = dice.random() < 0.5
-        parts = frozenset(part for part in PARTS if everything or part == "name" or dice.random() < 0.6)
+        rng = self.chance
+        everything = rng.random() < 0.5
+        parts = frozenset(part for part in PARTS if everything or part == "name" or rng.random() < 0.6)
         if not self.names:
             parts -= {"name"}
         dressing = Dressing(
             parts=parts,
-            sorts=dict.fromkeys(SOURCES[:4], SORT) if dice.random() < 0.5 else {},
-            minimum=dice.choice((1, 1, 1, 2)),
-            mode=dice.choice(("", "hidden", "items_hidden")),
-            home=choice.parsed(["*A*"]) if dice.random() < 0.5 else choice.Patterns(),
+            sorts=dict.fromkeys(SOURCES[:4], SORT) if rng.random() < 0.5 else {},
+            minimum=rng.choice((1, 1, 1, 2)),
+            mode=rng.choice(("", "hidden", "items_hidden")),
+            home=choice.parse_patterns(["*A*"]) if rng.random() < 0.5 else choice.Patterns(),
         )
-        collections = frozenset({"studio", "groups", *(["performers"] if dice.random() < 0.7 else [])})
+        collections = frozenset({"studio", "groups", *(["performers"] if rng.random() < 0.7 else [])})
         return Profile(
             frozenset(FIELDS) - {"userRating"},
-            tag_collections=choice.parsed(["Series*"]),
+            tag_collections=choice.parse_patterns(["Series*"]),
             collections=collections,
             dressing=dressing,
         )
 
     def _drawn(self) -> Nature:
-        nature = Nature.of(self.dice)
+        nature = Nature.of(self.rng)
         setting = replace(nature.setting, policy=Policy())
         return replace(
             nature, bars=False, poison=False, leaps=False, own_clock=True, replaces_lists=False, setting=setting
@@ -194,7 +194,7 @@ class CollectionsWorld(World):
         self.wires = {
             who: self._wire(who, sim) for who, sim in ((Neighbour.PLEX, self.plex), (Neighbour.STASH, self.stash))
         }
-        self.process = CollectionsProcess(self, self.wires, self.clock, self._dice_of_ours, f"holder {self.hired}")
+        self.process = CollectionsProcess(self, self.wires, self.clock, self._rng_of_ours, f"holder {self.hired}")
         self.paused_until, self.idle_until = 0.0, 0
         self.process.engine.reclaim()
         if not self.process.dressing.is_on:
@@ -300,7 +300,7 @@ class CollectionsEnding(Ending):
         world = self.world
         world.pass_time(600)
         world.poll()
-        for question in asked(world.process.parts):
+        for question in open_questions(world.process.parts):
             # Many of the few scenes are gone, and a person says that they are.
             world.tell(f"asked about {question}: accepted")
             accept(world.process.parts, question)

@@ -60,7 +60,7 @@ class Curators:
 
     def __init__(self, world: "CollectionsWorld") -> None:
         self.world = world
-        self.dice = world.chance
+        self.rng = world.chance
         self.stash, self.plex = world.stash, world.plex
         self.sections = [
             self.plex.add_section(title, locations=(root,), agent="tv.plex.agents.movie")
@@ -81,13 +81,13 @@ class Curators:
         work = world.work
         self.table: list[tuple[int, Callable[[], None]]] = [
             (30, work),
-            (6, lambda: world.pass_time(self.dice.choice((1, 5, 60, 600)))),
+            (6, lambda: world.pass_time(self.rng.choice((1, 5, 60, 600)))),
             (3, world.poll),
             (1, world.reconcile),
             (2, world.compare),
             (1, world.change_weather),
             (1, self.kill),
-            (1, lambda: self.dice.random() < 0.3 and world.switch()),
+            (1, lambda: self.rng.random() < 0.3 and world.switch()),
             (1, self.shelve),
             *((weight, act) for weight, act in self.edits()),
         ]
@@ -116,7 +116,7 @@ class Curators:
         self._draw([entry for entry in self.edits() if entry[1] not in (self.undo, self.redo)])()
 
     def _draw(self, table: list[tuple[int, Callable[[], None]]]) -> Callable[[], None]:
-        return self.dice.choices([act for _, act in table], [weight for weight, _ in table])[0]
+        return self.rng.choices([act for _, act in table], [weight for weight, _ in table])[0]
 
     def _new(self) -> int:
         self.number += 1
@@ -134,10 +134,10 @@ class Curators:
 
     def edit_thing(self, thing: Thing | None = None) -> None:
         """The text or the pictures of an object change."""
-        thing = thing or self.dice.choice(list(self.things.values()))
+        thing = thing or self.rng.choice(list(self.things.values()))
         number = self._new()
         color = png(number % 256, number // 256, 77)
-        match self.dice.choice(("summary", "summary", "picture", "background", "other")):
+        match self.rng.choice(("summary", "summary", "picture", "background", "other")):
             case "summary":
                 thing.summary = f"Text {number}."
                 changes = {WORDS[thing.kind]: thing.summary}
@@ -155,12 +155,12 @@ class Curators:
 
     def rename_thing(self) -> None:
         """An object gets another name."""
-        thing = self.dice.choice(list(self.things.values()))
-        new = f"{'Series' if thing.kind == 'tag' else thing.kind.title()} {self.dice.choice('AB')}{self._new()}"
+        thing = self.rng.choice(list(self.things.values()))
+        new = f"{'Series' if thing.kind == 'tag' else thing.kind.title()} {self.rng.choice('AB')}{self._new()}"
         others = [other.name for other in self.things.values() if other.kind not in (thing.kind, "tag")]
-        if thing.kind != "tag" and self.world.shares and self.dice.random() < 0.3:
+        if thing.kind != "tag" and self.world.shares and self.rng.random() < 0.3:
             # A studio of the name of a group: they share a collection.
-            new = self.dice.choice(others)
+            new = self.rng.choice(others)
             if any(other.kind == thing.kind and other.name == new for other in self.things.values()):
                 return
         getattr(self.stash, f"rename_{thing.kind}")(thing.name, new)
@@ -170,7 +170,7 @@ class Curators:
 
     def destroy_thing(self) -> None:
         """An object goes, and another one comes."""
-        thing = self.dice.choice(list(self.things.values()))
+        thing = self.rng.choice(list(self.things.values()))
         self.stash.destroy(thing.kind, thing.name)
         del self.things[thing.kind, thing.id]
         self.world.tell(f"Stash: {thing.kind} {thing.id} {thing.name!r} is no more")
@@ -179,14 +179,14 @@ class Curators:
 
     def _some(self, kind: str, most: int) -> list[str]:
         names = [thing.name for thing in self.things.values() if thing.kind == kind]
-        return self.dice.sample(names, self.dice.randrange(most + 1))
+        return self.rng.sample(names, self.rng.randrange(most + 1))
 
     def _belongings(self) -> dict[str, object]:
         studios = self._some("studio", 1)
         return {
             "studio": studios[0] if studios else None,
-            "groups": [(name, self.dice.choice((None, 1, 2, 3, 4))) for name in self._some("group", 2)],
-            "tags": [*self._some("tag", 1), *self.dice.sample(["Other", "Plain"], 1)],
+            "groups": [(name, self.rng.choice((None, 1, 2, 3, 4))) for name in self._some("group", 2)],
+            "tags": [*self._some("tag", 1), *self.rng.sample(["Other", "Plain"], 1)],
             "performers": self._some("performer", 1),
         }
 
@@ -195,7 +195,7 @@ class Curators:
         if len(self.stash.scene_ids()) >= MOST_SCENES:
             return
         n = self._new()
-        roots = self.dice.choice((ROOTS[:1], ROOTS[1:], ROOTS))
+        roots = self.rng.choice((ROOTS[:1], ROOTS[1:], ROOTS))
         files = [(f"{root}/scene {n}.mp4", 1000 + n, 60.0) for root in roots]
         id = self.stash.add_scene(title=f"Title {n}", files=files, **self._belongings())
         for root, (path, size, _) in zip(roots, files, strict=True):
@@ -207,9 +207,9 @@ class Curators:
         """A scene changes what it belongs to."""
         if not (ids := self.stash.scene_ids()):
             return
-        id = self.dice.choice(ids)
+        id = self.rng.choice(ids)
         names = self._belongings()
-        changes = {name: names[name] for name in self.dice.sample(sorted(names), self.dice.choice((1, 1, 2)))}
+        changes = {name: names[name] for name in self.rng.sample(sorted(names), self.rng.choice((1, 1, 2)))}
         self.stash.edit_scene(id, **changes)
         self.world.tell(f"Stash: scene {id}: {changes}")
         self.tell_hook("scene", id)
@@ -218,7 +218,7 @@ class Curators:
         """A scene goes with its files."""
         if len(ids := self.stash.scene_ids()) < 3:
             return
-        id = self.dice.choice(ids)
+        id = self.rng.choice(ids)
         paths = {path for path, *_ in self.stash.scene(id).files}
         self.stash.destroy_scene(id)
         self.world.tell(f"Stash: scene {id} is no more")
@@ -231,7 +231,7 @@ class Curators:
 
     def tell_hook(self, kind: str, id: int) -> None:
         """The hook of an event, if it is heard."""
-        if self.world.dice.random() < self.world.nature.hooks:
+        if self.world.rng.random() < self.world.nature.hooks:
             self.world.hook(Kind(kind), id)
 
     # --- in Plex -----------------------------------------------------------------------------------------------------
@@ -266,9 +266,9 @@ class Curators:
         """A person edits a part of a collection."""
         if not (keys := self.ours()):
             return
-        _, key = self.dice.choice(keys)
+        _, key = self.rng.choice(keys)
         # Without that part, a rename in Plex is an edit of the members.
-        part = self.dice.choice(("titleSort", "summary", "thumb", "art", *SETTINGS, *(["title"] * self.world.names)))
+        part = self.rng.choice(("titleSort", "summary", "thumb", "art", *SETTINGS, *(["title"] * self.world.names)))
         is_known = bool(self.world.rows("select id from collection where item = ?", key))
         if part == "title" and (not is_known or self.world.depth):
             # Of one that was renamed before it was known, or while its name is on the way to an item, the old name stays.
@@ -319,10 +319,10 @@ class Curators:
 
     def lose_item(self) -> None:
         """An item of Plex gets another key; what it had is lost."""
-        section = self.dice.choice(self.sections)
+        section = self.rng.choice(self.sections)
         keys = [key for key in self.plex.keys(section) if self.scene_of(key)]
-        if keys and self.dice.random() < 0.5:
-            key = self.dice.choice(keys)
+        if keys and self.rng.random() < 0.5:
+            key = self.rng.choice(keys)
             self.world.tell(f"Plex: item {key} is now {self.plex.readd(key)}")
 
     # --- PlexSync ----------------------------------------------------------------------------------------------------
@@ -337,7 +337,7 @@ class Curators:
         world = self.world
         if not world.restores:
             return
-        if world.kept is None or self.dice.random() < 0.5:
+        if world.kept is None or self.rng.random() < 0.5:
             world.kept = world.copies / f"{self._new()}.db"
             world.place.save(world.kept)
             world.tell("our database is saved")
@@ -368,11 +368,11 @@ class Curators:
         process, rows = self.world.process, self._rows()
         if not rows:
             return
-        row = self.dice.choice(rows)
+        row = self.rng.choice(rows)
         try:
             marked = wish_undone(
                 process.store,
-                CollectionUndo(process.dressing.looker),
+                CollectionUndo(process.dressing.inspector),
                 self.world.clock,
                 [row.id],
                 "undo",

@@ -45,7 +45,7 @@ class People:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.dice: Random = world.dice
+        self.rng: Random = world.rng
         self.serial = 0
         self.pictures = 0
         self.hidden: list[tuple[str, str]] = []  # (section, content) of files on the disk that Plex does not see
@@ -62,9 +62,9 @@ class People:
         self.spots: dict[str, tuple[str, int]] = {}  # content -> path and size of its file
         self.strangers: set[str] = set()
         self.told: dict[int, bool] = {}  # scene -> whether a hook told of its last change
-        count = self.dice.randint(3, 12)
+        count = self.rng.randint(3, 12)
         while len(self.spots) < count:
-            self.new_content(self.dice.choice(KINDS))
+            self.new_content(self.rng.choice(KINDS))
         self.actions = self._weights()
 
     def _weights(self) -> list[tuple[int, str, Callable[[], None]]]:
@@ -110,7 +110,7 @@ class People:
     def act(self) -> None:
         """One step of the world."""
         weights = [weight for weight, *_ in self.actions]
-        ((_, name, action),) = self.dice.choices(self.actions, weights)
+        ((_, name, action),) = self.rng.choices(self.actions, weights)
         self.world.tally[name] += 1
         action()
 
@@ -123,7 +123,7 @@ class People:
             choices.append(self.world.leap)
         if self.world.pictured:
             choices += [self.cover, self.choose_poster]
-        self.dice.choice(choices)()
+        self.rng.choice(choices)()
 
     # --- the disk ----------------------------------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ class People:
     def _file(self, kind: str, *, name: str = "", size: int = 0, folder: str = "") -> str:
         self.serial += 1
         content = f"c{self.serial}"
-        folder = folder or (FOLDERS[0] if kind == "twins" else self.dice.choice(FOLDERS))
+        folder = folder or (FOLDERS[0] if kind == "twins" else self.rng.choice(FOLDERS))
         path = f"{folder}/{name or f'file {content}.mp4'}"
         self.world.truth.contents[path] = content
         self.world.truth.kinds[content] = kind
@@ -159,10 +159,10 @@ class People:
     def _agent(self, title: str) -> tuple[dict, dict]:
         """What Plex's own agent says of a movie: as it takes it, and as the truth keeps it."""
         given: dict = {"title": title}
-        if self.dice.random() < 0.4:
+        if self.rng.random() < 0.4:
             given |= {"summary": "The agent's summary", "studio": "Agent Studio"}
-        if self.dice.random() < 0.4:
-            given |= {"genre": self.dice.sample(["Agent Genre", "Rain", "Sun"], 2), "actor": ["Agent Actor"]}
+        if self.rng.random() < 0.4:
+            given |= {"genre": self.rng.sample(["Agent Genre", "Rain", "Sun"], 2), "actor": ["Agent Actor"]}
         kept = {name: folded(value) if name in LISTS else value for name, value in given.items()}
         return given, {**kept, POSTER: FRAME}
 
@@ -207,44 +207,44 @@ class People:
 
     def some_scene(self) -> SceneSnapshot | None:
         ids = self.world.stash.scene_ids()
-        return self.world.stash.scene(self.dice.choice(ids)) if ids else None
+        return self.world.stash.scene(self.rng.choice(ids)) if ids else None
 
     def noted(self, kind: Kind, id: int, what: str) -> None:
         """Something has happened in Stash: the truth hears of it, and perhaps a hook runs."""
         world = self.world
         world.truth.note_stash(self.scenes())
-        hook = self.dice.random() < world.nature.hooks
+        hook = self.rng.random() < world.nature.hooks
         if kind is Kind.SCENE:
             self.told[id] = hook
         world.tell(f"Stash: {what}{' (hook)' if hook else ''}")
         if hook:
             seq, scenes = world.truth.seq, [id] if kind is Kind.SCENE else world.truth.changed_now()
-            file = world.hook(kind, id, Why.USER if self.dice.random() < 0.05 else Why.EDIT)
+            file = world.hook(kind, id, Why.USER if self.rng.random() < 0.05 else Why.EDIT)
             world.told.note(scenes, kind, id, file, seq)
 
     def values(self, marks: list[str]) -> dict:
         """New values for some fields of a scene; texts carry its marks."""
         self.serial += 1
-        mark = f"#{self.dice.choice(marks)}#"
-        dice = self.dice
+        mark = f"#{self.rng.choice(marks)}#"
+        rng = self.rng
         all_values = {
             "title": f"Title  {self.serial} of {mark}",
-            "details": dice.choice(("", f"Details {self.serial} of {mark}", f"Line one\nof {mark} {self.serial}")),
-            "date": dice.choice(DATES),
-            "rating100": dice.choice((None, 20, 45, 70, 100)),
-            "studio": dice.choice([None, *self.names["studio"]]),
-            "performers": dice.sample(self.names["performers"], dice.randint(0, 3)),
-            "tags": dice.sample(self.names["tags"], min(dice.randint(0, 4), len(self.names["tags"]))),
+            "details": rng.choice(("", f"Details {self.serial} of {mark}", f"Line one\nof {mark} {self.serial}")),
+            "date": rng.choice(DATES),
+            "rating100": rng.choice((None, 20, 45, 70, 100)),
+            "studio": rng.choice([None, *self.names["studio"]]),
+            "performers": rng.sample(self.names["performers"], rng.randint(0, 3)),
+            "tags": rng.sample(self.names["tags"], min(rng.randint(0, 4), len(self.names["tags"]))),
         }
         if self.world.takes_back:
-            all_values["groups"] = dice.sample(self.names["groups"], dice.randint(0, 2))
-        chosen = dice.sample(list(all_values), dice.randint(1, 4))
+            all_values["groups"] = rng.sample(self.names["groups"], rng.randint(0, 2))
+        chosen = rng.sample(list(all_values), rng.randint(1, 4))
         return {name: all_values[name] for name in chosen}
 
     def add_scene(self, content: str) -> None:
         path, size = self.spots[content]
         values = self.values([content])
-        if self.world.pictured and self.world.picture_dice.random() < 0.7:
+        if self.world.pictured and self.world.picture_rng.random() < 0.7:
             values["cover"] = self._picture()
         id = self.world.stash.add_scene(files=[(path, size, 60.0)], **values)
         values.pop("cover", None)
@@ -266,13 +266,13 @@ class People:
 
     def cover(self) -> None:
         """A scene gets another cover, or its first one, or loses it; now and then twice within a moment."""
-        dice = self.world.picture_dice
+        rng = self.world.picture_rng
         if scene := self.some_scene():
-            for _ in range(1 + (dice.random() < 0.2)):
-                gone = dice.random() < 0.2
+            for _ in range(1 + (rng.random() < 0.2)):
+                gone = rng.random() < 0.2
                 self.world.stash.set_cover(scene.id, None if gone else self._picture())
                 self.noted(Kind.SCENE, scene.id, f"scene {scene.id} has {'no' if gone else 'another'} cover")
-                if not self.world.depth and dice.random() < 0.5:
+                if not self.world.depth and rng.random() < 0.5:
                     self.glance(scene.id)
 
     def glance(self, id: int) -> None:
@@ -281,7 +281,7 @@ class People:
 
         def look() -> None:
             try:
-                world.process.watch_looker.look([id])
+                world.process.watch_inspector.look([id])
             except NeighbourError as error:
                 world.tell(f"a look at scene {id}: {error}")
 
@@ -309,9 +309,9 @@ class People:
         ]
         if self.world.takes_back:
             known.append(("groups", "rename_group", Kind.GROUP))
-        what, verb, kind = self.dice.choice(known)
+        what, verb, kind = self.rng.choice(known)
         names = self.names[what]
-        old = self.dice.choice(names)
+        old = self.rng.choice(names)
         new = f"{what.title()} {self.serial}"
         data = self.world.stash.data
         records = {
@@ -332,7 +332,7 @@ class People:
         tags = self.names["tags"]
         if len(tags) < 3:
             return
-        gone, kept = self.dice.sample(tags, 2)
+        gone, kept = self.rng.sample(tags, 2)
         try:
             self.world.stash.merge_tags([gone], kept)
         except StashError:
@@ -345,11 +345,11 @@ class People:
         """A new file, or a scene again for one that was deleted."""
         known = {content for scene in self.scenes() for content in self.world.truth.of(scene)}
         orphans = sorted(content for content in self.spots if content not in known)
-        if orphans and self.dice.random() < 0.5:
-            content = self.dice.choice(orphans)
+        if orphans and self.rng.random() < 0.5:
+            content = self.rng.choice(orphans)
             self.add_scene(content)
         elif len(self.spots) < 20:
-            self.new_content(self.dice.choice(KINDS))
+            self.new_content(self.rng.choice(KINDS))
 
     def destroy(self) -> None:
         """A scene is deleted in Stash."""
@@ -363,7 +363,7 @@ class People:
         plain = [s for s in self.scenes() if {self.world.truth.kinds[c] for c in self.world.truth.of(s)} == {"plain"}]
         if len(plain) < 2:
             return
-        source, into = self.dice.sample(plain, 2)
+        source, into = self.rng.sample(plain, 2)
         self.world.stash.merge_scenes([source.id], into.id)
         self.world.truth.stir(self.world.truth.of(source))
         self.world.told.forget(source.id)
@@ -377,10 +377,10 @@ class People:
         ]
         if not plain:
             return
-        content = self.dice.choice(plain)
+        content = self.rng.choice(plain)
         old, size = self.spots[content]
         self.serial += 1
-        new = f"{self.dice.choice(FOLDERS)}/moved {self.serial}.mp4"
+        new = f"{self.rng.choice(FOLDERS)}/moved {self.serial}.mp4"
         self.world.truth.contents[new] = content
         self.spots[content] = (new, size)
         for key in self.visible():
@@ -397,7 +397,7 @@ class People:
 
     def some_item(self) -> str:
         keys = self.visible()
-        return self.dice.choice(keys) if keys else ""
+        return self.rng.choice(keys) if keys else ""
 
     def _stir(self, key: str) -> None:
         self.world.truth.stir([self.world.truth.items[key].content])
@@ -405,7 +405,7 @@ class People:
     def hand(self) -> None:
         """A person edits an item in Plex."""
         if key := self.some_item():
-            name = self.dice.choice(FIELDS)
+            name = self.rng.choice(FIELDS)
             (self._hand_on_list if name in LISTS else self._hand_on_scalar)(key, name)
             self._stir(key)
 
@@ -415,9 +415,9 @@ class People:
             "originallyAvailableAt": f"1999-01-{1 + self.serial % 28:02}",
             "userRating": str((1 + self.serial % 19) / 10),
         }.get(name, f"hand {self.serial}")
-        if self.dice.random() < 0.1 and name != "title":
+        if self.rng.random() < 0.1 and name != "title":
             value = ""
-        locked = self.dice.random() < 0.75
+        locked = self.rng.random() < 0.75
         sure, first, wanted = self._is_at_rest(key, name)
         given = (float(value) if name == "userRating" else value) if value else None
         self.world.plex.hand_edit(key, locked=locked, **{name: given})
@@ -449,9 +449,9 @@ class People:
     def _hand_on_list(self, key: str, kind: str) -> None:
         world, truth = self.world, self.world.truth
         names = world.plex.item(key).lists[kind]
-        locked = self.dice.random() < 0.8
-        if names and self.dice.random() < 0.5:
-            gone = self.dice.choice(names)
+        locked = self.rng.random() < 0.8
+        if names and self.rng.random() < 0.5:
+            gone = self.rng.choice(names)
             world.plex.hand_edit(key, locked=locked, **{kind: [name for name in names if name != gone]})
             truth.note_member(key, kind, removed=gone)
             world.tell(f"hand on {key}: {kind} without {gone!r}{', locked' * locked}")
@@ -496,7 +496,7 @@ class People:
 
     def scan(self) -> None:
         """A scan of a library ends."""
-        section = self.dice.choice(self.sections)
+        section = self.rng.choice(self.sections)
         self.finish_scan(section)
 
     def finish_scan(self, section: str) -> None:
@@ -511,12 +511,12 @@ class People:
 
     def some_time(self) -> None:
         """Time goes by, mostly a little."""
-        world, dice = self.world, self.dice
-        if dice.random() < 0.35 and world.idle_until is not None:
+        world, rng = self.world, self.rng
+        if rng.random() < 0.35 and world.idle_until is not None:
             seconds = max(0.05, min(3600.0, (world.idle_until - world.clock.now()) / 1000))
         else:
-            longest = 28_800 if world.nature.long_days and dice.random() < 0.2 else 900 if dice.random() < 0.1 else 6
-            seconds = dice.random() * longest
+            longest = 28_800 if world.nature.long_days and rng.random() < 0.2 else 900 if rng.random() < 0.1 else 6
+            seconds = rng.random() * longest
         world.tell(f"{seconds:.2f} s pass")
         world.pass_time(seconds)
 
@@ -531,13 +531,13 @@ class People:
         world, scene = self.world, self.some_scene()
         if scene is None:
             return
-        how = "release" if self.dice.random() < 0.2 else "undo"
+        how = "release" if self.rng.random() < 0.2 else "undo"
         began = world.truth.seq, world.tally["pictures unread"]
 
         def take_back() -> Marked | bool:
             process = world.process
             try:
-                return wish_undone(process.store, SceneUndo(process.watch_looker), process.clock, [scene.id], how)
+                return wish_undone(process.store, SceneUndo(process.watch_inspector), process.clock, [scene.id], how)
             except NeighbourError as error:
                 world.tell(f"{how} of scene {scene.id}: {error}")
                 return False

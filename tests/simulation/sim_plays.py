@@ -21,7 +21,7 @@ from random import Random
 
 import httpx2
 
-from plexsync.app.choices import accept, asked
+from plexsync.app.choices import accept, open_questions
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.events import Event
 from plexsync.rules.first_plays import approval_text
@@ -52,7 +52,7 @@ class PlaysWire(SimWire):
     def _meets(self, fate: str, asked: Request) -> httpx2.Response:
         if fate == "late twice" and b"sceneAddPlay" in asked.body:
             # The network delivers it twice.
-            self._weather.late.append((self._clock.steady + self._dice.random() * DEADLINE, asked))
+            self._weather.late.append((self._clock.steady + self._rng.random() * DEADLINE, asked))
         return super()._meets("late" if fate == "late twice" else fate, asked)
 
     def _can_be_late(self, asked: Request) -> bool:
@@ -79,11 +79,11 @@ class PlaysWorld(World):
     restored = 0.35
 
     def __init__(self, seed: int, folder: Path) -> None:
-        self.plays_dice = Random(f"plays {seed}")
-        self.restores = tuple(name for name in RESTORES if self.plays_dice.random() < self.restored)
-        self.replays = self.plays_dice.choice((0.0, 0.0, 0.1))
+        self.plays_rng = Random(f"plays {seed}")
+        self.restores = tuple(name for name in RESTORES if self.plays_rng.random() < self.restored)
+        self.replays = self.plays_rng.choice((0.0, 0.0, 0.1))
         # The chance that nobody hears the end of a request that writes plays, and what it meets then.
-        self.unknown = self.plays_dice.choice((0.0, 0.1, 0.3))
+        self.unknown = self.plays_rng.choice((0.0, 0.1, 0.3))
         self.unknown_ends = ("late", "late", "unheard", "reset", "cut", "502 done", "hangs", "late twice")
         self.pages: dict[str, Answer] = {}
         self.is_landing = False
@@ -101,11 +101,11 @@ class PlaysWorld(World):
             tx.notes.save(PLAYS_APPROVED, text)
 
     def _drawn(self) -> Nature:
-        nature, dice = Nature.of(self.dice), self.plays_dice
+        nature, rng = Nature.of(self.rng), self.plays_rng
         # A moment in the first hours of which only what is later counts, in some lives.
-        since = dice.choice((0, 0, 1_760_001_000 - 6 * 3600))
-        watch = WatchRules(account=dice.choice(("", "", "Guest")), since=since)
-        setting = replace(nature.setting, watch=watch, history_page=dice.choice((10, 10, 1000)), undo_gone=False)
+        since = rng.choice((0, 0, 1_760_001_000 - 6 * 3600))
+        watch = WatchRules(account=rng.choice(("", "", "Guest")), since=since)
+        setting = replace(nature.setting, watch=watch, history_page=rng.choice((10, 10, 1000)), undo_gone=False)
         # A Stash whose own clock is set back looks like a restored one: see the decision in docs/decisions/0031-way-back.md.
         own_clock = nature.own_clock or nature.leaps
         return replace(nature, bars=False, poison=False, own_clock=own_clock, setting=setting)
@@ -123,7 +123,7 @@ class PlaysWorld(World):
         return PlayTruth(fields)
 
     def _wire(self, who: Neighbour, sim: HttpServer) -> SimWire:
-        return PlaysWire(who, sim, self.clock, self.dice, self.weather[who], self, self._fate)
+        return PlaysWire(who, sim, self.clock, self.rng, self.weather[who], self, self._fate)
 
     def _is_indexing(self, asked: Request) -> bool:
         # A poll of the history holds a lock that another one waits for.
@@ -135,9 +135,9 @@ class PlaysWorld(World):
 
     def _met(self, who: Neighbour, asked: Request) -> str:
         fate = super()._met(who, asked)
-        if fate or self.at_rest or not self.is_back(asked) or self.plays_dice.random() >= self.unknown:
+        if fate or self.at_rest or not self.is_back(asked) or self.plays_rng.random() >= self.unknown:
             return fate
-        fate = self.plays_dice.choice(self.unknown_ends)
+        fate = self.plays_rng.choice(self.unknown_ends)
         self.tally[f"plays {fate}"] += 1
         self.tell(f"{who} {fate}: {told(asked)}")
         return fate
@@ -145,8 +145,8 @@ class PlaysWorld(World):
     def change_weather(self) -> None:
         super().change_weather()
         for weather in self.weather.values():
-            if weather.kind and self.plays_dice.random() < 0.3:
-                weather.until = self.clock.steady + self.plays_dice.choice(OUTAGES)
+            if weather.kind and self.plays_rng.random() < 0.3:
+                weather.until = self.clock.steady + self.plays_rng.choice(OUTAGES)
 
     def land_late(self) -> None:
         self.is_landing = True
@@ -188,7 +188,7 @@ class PlaysWorld(World):
 
     def comes_again(self, asked: Request) -> bool:
         """Whether a page of the history is one that was answered before."""
-        again = not self.at_rest and asked.target in self.pages and self.plays_dice.random() < self.replays
+        again = not self.at_rest and asked.target in self.pages and self.plays_rng.random() < self.replays
         if again:
             self.tally["pages again"] += 1
             self.tell("an old page of the history")
@@ -302,7 +302,7 @@ class PlaysEnding(Ending):
         return sum(self.world.is_back(asked) for asked in self.world.stash.log)
 
     def _answer(self) -> None:
-        for choice in asked(self.world.process.parts):
+        for choice in open_questions(self.world.process.parts):
             self.world.tell(f"asked about {choice}: accepted")
             accept(self.world.process.parts, choice)
 

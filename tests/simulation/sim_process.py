@@ -147,7 +147,7 @@ class Process:
         disk: Disk,
         wires: dict[Neighbour, httpx2.BaseTransport],
         clock: Clock,
-        dice: SimDice,
+        rng: SimDice,
         setting: Setting,
         holder: str,
     ) -> None:
@@ -175,18 +175,18 @@ class Process:
         )
         # Nobody listens here: what Plex announces is told by no wire.
         events = PlexEvents("http://plex", TOKEN, **timeouts)
-        parts = self.parts = Assembled(self.store, stash, plex, clock, dice, settings, events=events)
+        parts = self.parts = Assembled(self.store, stash, plex, clock, rng, settings, events=events)
         self.clock = clock
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
-        self.gates, self.watch_looker = parts.gates, parts.watch_looker
+        self.gates, self.watch_inspector = parts.gates, parts.watch_inspector
         self.back = way_back(parts, setting.watch) if setting.watch else None
         self._ratings_both_ways = setting.ratings
         self.ratings = rating_back(parts, setting.ratings) if setting.ratings else None
         with suppress(LocalFault):
             parts.expiry.recall(self.store)
         further = [
-            self.back.added(POLLS) if self.back else FlowParts([plays_to_take_back(parts)]),
-            *([self.ratings.added(POLLS)] if self.ratings else []),
+            self.back.parts_to_add(POLLS) if self.back else FlowParts([plays_to_take_back(parts)]),
+            *([self.ratings.parts_to_add(POLLS)] if self.ratings else []),
         ]
         self.engine = engine_on(parts, holder=holder, pool=Inline(), further=further)
 
@@ -195,7 +195,7 @@ class Process:
         parts, longest = self.parts, round(1000 * whole_request(READ))
         changes = OpenChanges(self.store, self._names, self.gates, self.clock, parts.expiry, longest=longest)
         looks, ratings = parts.settings.looks, self._ratings_both_ways
-        return Importer(ImportPlanner(changes, parts.stash, parts.looker, looks.policy, ratings))
+        return Importer(ImportPlanner(changes, parts.stash, parts.inspector, looks.policy, ratings))
 
     def kill(self) -> None:
         """Close the files, as the system does for a process that has ended."""

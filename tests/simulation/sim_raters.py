@@ -92,7 +92,7 @@ class Raters(Watchers):
             *([self.leave_in_plex, self.go_on_in_stash] if ways.resume else ()),
             *([self.edit] if ways.imports else ()),
         ]
-        chosen = self.dice.choice([*own, *acts])
+        chosen = self.rng.choice([*own, *acts])
         if chosen in own:
             super().meanwhile(watchers=watchers)
         else:
@@ -108,19 +108,19 @@ class Raters(Watchers):
 
     def agent_of(self, content: str) -> dict[str, object]:
         """What Plex's own agent says of a content, the same whenever it is shown anew."""
-        given, dice = super().agent_of(content), self.dice
+        given, rng = super().agent_of(content), self.rng
         if not self.world.ways.imports:
             return given
         known = self.world.truth.agent.get(content)
         if known is None:
             known = self.world.truth.agent[content] = {
-                "details": dice.choice(("", f"What happens in {content}.")),
-                "date": dice.choice((None, "2019-08-07")),
-                "studio": dice.choice((None, "Agent Studio", f"Studio of {content}")),
+                "details": rng.choice(("", f"What happens in {content}.")),
+                "date": rng.choice((None, "2019-08-07")),
+                "studio": rng.choice((None, "Agent Studio", f"Studio of {content}")),
                 "performers": tuple(
-                    sorted(dice.sample(("Agent Actor", "Ann", f"Actor of {content}"), dice.randint(0, 2)))
+                    sorted(rng.sample(("Agent Actor", "Ann", f"Actor of {content}"), rng.randint(0, 2)))
                 ),
-                "tags": tuple(sorted(dice.sample(("Agent Genre", "Rain", f"Genre of {content}"), dice.randint(0, 2)))),
+                "tags": tuple(sorted(rng.sample(("Agent Genre", "Rain", f"Genre of {content}"), rng.randint(0, 2)))),
             }
         in_plex = {
             "summary": known["details"],
@@ -132,13 +132,13 @@ class Raters(Watchers):
         return given | {name: value for name, value in in_plex.items() if value}
 
     def add_scene(self, content: str) -> None:
-        world, dice = self.world, self.dice
+        world, rng = self.world, self.rng
         path, size = self.spots[content]
         values: dict[str, object] = {"title": f"Title of {content}"}
         if world.ways.imports:
-            values = self._values(dice.randint(0, 2))
+            values = self._values(rng.randint(0, 2))
         if world.ways.ratings:
-            values[RATING] = stash_value(dice.choice(STASH_RATINGS))
+            values[RATING] = stash_value(rng.choice(STASH_RATINGS))
         scene = world.stash.scene(world.stash.add_scene(files=[(path, size, 60.0)], **values))
         world.tell(f"Stash: scene {scene.id} of {content} {values}")
         for name, value in values.items():
@@ -148,22 +148,22 @@ class Raters(Watchers):
 
     def _values(self, count: int) -> dict[str, Said]:
         """New values for some fields of a scene."""
-        dice, self.serial = self.dice, self.serial + 1
+        rng, self.serial = self.rng, self.serial + 1
         values: dict[str, Said] = {
-            "title": dice.choice(("", f"Title {self.serial}")),
-            "details": dice.choice(("", f"Details {self.serial}")),
-            "date": dice.choice((None, "2024-05-17", "2023-01-02")),
-            "studio": dice.choice((None, *STUDIOS)),
-            "performers": tuple(sorted(dice.sample(PERFORMERS, dice.randint(0, 2)))),
-            "tags": tuple(sorted(dice.sample(TAGS, dice.randint(0, 2)))),
+            "title": rng.choice(("", f"Title {self.serial}")),
+            "details": rng.choice(("", f"Details {self.serial}")),
+            "date": rng.choice((None, "2024-05-17", "2023-01-02")),
+            "studio": rng.choice((None, *STUDIOS)),
+            "performers": tuple(sorted(rng.sample(PERFORMERS, rng.randint(0, 2)))),
+            "tags": tuple(sorted(rng.sample(TAGS, rng.randint(0, 2)))),
         }
-        return {name: values[name] for name in dice.sample(list(values), count)}
+        return {name: values[name] for name in rng.sample(list(values), count)}
 
     def edit(self) -> None:
         if not self.world.ways.imports:
             super().edit()
         elif scene := self.some_scene():
-            values = self._values(self.dice.randint(1, 2))
+            values = self._values(self.rng.randint(1, 2))
             self.world.stash.edit_scene(scene.id, **values)
             for name, value in values.items():
                 self.world.truth.note_field(key_of(scene), self.world.truth.of(scene), name, value)
@@ -246,7 +246,7 @@ class Raters(Watchers):
         world = self.world
         if not (keys := self.visible()):
             return
-        key, rating = self.dice.choice(keys), self.dice.choice(PLEX_RATINGS)
+        key, rating = self.rng.choice(keys), self.rng.choice(PLEX_RATINGS)
         scene = self.scene_of(world.truth.content_of[key])
         before = world.rating_in_plex(key)
         if rating == before:
@@ -256,7 +256,7 @@ class Raters(Watchers):
         world.tell(f"Plex: {key} of {world.truth.content_of[key]} rated {rating}{' (at rest)' * at_rest}")
         if scene is not None:
             self._rated(scene, key, rating, at_rest=at_rest)
-        if not world.depth and self.dice.random() < 0.4:
+        if not world.depth and self.rng.random() < 0.4:
             world.hear_of(key)
 
     def _rated(self, scene: SceneSnapshot, key: str, rating: int, *, at_rest: bool) -> None:
@@ -273,7 +273,7 @@ class Raters(Watchers):
         """Somebody rates a scene, or takes a rating away."""
         if not (scene := self.some_scene()):
             return
-        rating = self.dice.choice(STASH_RATINGS)
+        rating = self.rng.choice(STASH_RATINGS)
         if rating == (scene.rating100 or NONE):
             return
         at_rest = self.is_rating_at_rest(scene)
@@ -288,10 +288,10 @@ class Raters(Watchers):
         world, calm = self.world, [scene for scene in self.scenes() if self.is_rating_at_rest(scene)]
         if not calm:
             return
-        scene = self.dice.choice(calm)
+        scene = self.rng.choice(calm)
         sides = self.sides(scene)
-        key = self.dice.choice([side for side in sides if side != STASH])
-        stash, plex = self.dice.choice(STASH_RATINGS), self.dice.choice(PLEX_RATINGS)
+        key = self.rng.choice([side for side in sides if side != STASH])
+        stash, plex = self.rng.choice(STASH_RATINGS), self.rng.choice(PLEX_RATINGS)
         if len({stash, plex, *sides.values()}) != len({*sides.values()}) + 2:
             return
         world.stash.edit_scene(scene.id, rating100=stash_value(stash))
@@ -366,7 +366,7 @@ class Raters(Watchers):
         """The owner stops in the midst of an item."""
         if not (keys := self.visible()):
             return
-        world, key, offset = self.world, self.dice.choice(keys), self.dice.randrange(1500, 70_000)
+        world, key, offset = self.world, self.rng.choice(keys), self.rng.randrange(1500, 70_000)
         with self._watching(key):
             world.plex.pause(key, offset)
         world.tell(f"Plex: {key} of {world.truth.content_of[key]} left at {offset}")
@@ -422,7 +422,7 @@ class Raters(Watchers):
         """Somebody stops in the midst of a scene in Stash."""
         if not (scene := self.some_scene()):
             return
-        position, at_rest = self.dice.randrange(0, LENGTH, 1500), self.is_resume_at_rest(scene)
+        position, at_rest = self.rng.randrange(0, LENGTH, 1500), self.is_resume_at_rest(scene)
         self.world.stash.plays.save_activity(scene.id, position / 1000)
         truth = self.resume_of(scene)
         if at_rest:
@@ -464,8 +464,8 @@ class Raters(Watchers):
 
     def preview_import(self) -> None:
         """A person looks at what an import would fill, of all scenes or of one."""
-        create, some = self.dice.random() < 0.7, None
-        if self.dice.random() < 0.3 and (scene := self.some_scene()):
+        create, some = self.rng.random() < 0.7, None
+        if self.rng.random() < 0.3 and (scene := self.some_scene()):
             some = [scene.id]
         self.preview(some, create=create)
 
@@ -505,7 +505,7 @@ class Raters(Watchers):
     def undo_import(self) -> None:
         """A person takes an import back."""
         if runs := self.runs():
-            self.take_back(self.dice.choice(runs))
+            self.take_back(self.rng.choice(runs))
 
     def take_back(self, run: int) -> bool:
         """Take this import back; returns whether it ended well."""

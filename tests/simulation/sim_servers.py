@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
 
-from plexsync.app.choices import accept, asked
+from plexsync.app.choices import accept, open_questions
 from plexsync.rules.choices import Choice
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.plan_records import Policy
@@ -55,8 +55,8 @@ def possible_changes() -> tuple[str, ...]:
 
 def drawn_changes(seed: int) -> tuple[str, ...]:
     """What can happen to servers and databases in the life of a seed: little, so that one change does not hide another."""
-    dice = Random(f"kinds {seed}")
-    drawn = dice.sample(CHANGES, dice.choice((1, 1, 2, 3)))
+    rng = Random(f"kinds {seed}")
+    drawn = rng.sample(CHANGES, rng.choice((1, 1, 2, 3)))
     return tuple(kind for kind in drawn if kind in possible_changes()) or ("database restored",)
 
 
@@ -178,8 +178,8 @@ class ServerWorld(World):
         self._failing = 0.0
 
     def _drawn(self) -> Nature:
-        nature, dice = Nature.of(self.dice), Random(f"servers {self.seed}")
-        calm = dice.random() < 0.5
+        nature, rng = Nature.of(self.rng), Random(f"servers {self.seed}")
+        calm = rng.random() < 0.5
         self.kinds = drawn_changes(self.seed)
         return replace(
             nature,
@@ -191,7 +191,7 @@ class ServerWorld(World):
             leaps=False,
             full_disk=False,
             poison=False,
-            setting=replace(nature.setting, undo_gone=dice.random() < 0.25),
+            setting=replace(nature.setting, undo_gone=rng.random() < 0.25),
         )
 
     def _has_only_hooks(self) -> bool:
@@ -301,7 +301,7 @@ class ServerWorld(World):
 
     def questions(self) -> list[Choice]:
         """What a person is asked now."""
-        return list(asked(self.process.parts))
+        return list(open_questions(self.process.parts))
 
     def work(self) -> None:
         if self.at_rest and self.process is not None:
@@ -492,9 +492,9 @@ class ServerEnding(Ending):
         """What Plex does not show as Stash says is said to be so, by name."""
         idle = [id for (id,) in self.world.rows("select id from job where kind = 'scene' and state = 'idle'")]
         scenes = {scene.id: scene for scene in self.people.scenes()}
-        for sight in self.world.process.parts.looker.look([id for id in idle if id in scenes]):
-            wanted = self.world.truth.wanted[sight.id]
-            for target in sight.targets:
+        for inspection in self.world.process.parts.inspector.look([id for id in idle if id in scenes]):
+            wanted = self.world.truth.wanted[inspection.id]
+            for target in inspection.targets:
                 noted = {note.field for note in target.plan.notes} | set(target.plan.edit)
                 item = self.world.plex.item(target.item.key)
                 for name in self.world.truth.fields:
@@ -504,7 +504,7 @@ class ServerEnding(Ending):
                     midway = (item.key, name) in self.people.midway
                     if held(item, name) != wanted[name] and name not in noted and not midway:
                         raise Violation(
-                            "lost", f"scene {sight.id} lacks {name} in item {item.key}, and nothing says so"
+                            "lost", f"scene {inspection.id} lacks {name} in item {item.key}, and nothing says so"
                         )
 
 

@@ -59,7 +59,7 @@ class Watchers:
 
     def __init__(self, world: "PlaysWorld") -> None:
         self.world = world
-        self.dice: Random = world.dice
+        self.rng: Random = world.rng
         self.serial = 0
         self.spots: dict[str, tuple[str, int]] = {}  # content -> path and size of its file
         self.hidden: list[tuple[str, str]] = []  # (section, content) of files that wait for a scan
@@ -75,7 +75,7 @@ class Watchers:
         ]
         self.guest = world.plex.add_account("Guest")
         self.chosen = self.guest if world.setting.watch.account else 1
-        for _ in range(self.dice.randint(2, 6)):
+        for _ in range(self.rng.randint(2, 6)):
             self.new_content()
         self.interruptions = 0
         self.actions = self._weights()
@@ -127,7 +127,7 @@ class Watchers:
         """One step of the world."""
         self.interruptions = MOST_INTERRUPTIONS
         weights = [weight for weight, *_ in self.actions]
-        ((_, name, action),) = self.dice.choices(self.actions, weights)
+        ((_, name, action),) = self.rng.choices(self.actions, weights)
         self.world.tally[name] += 1
         action()
 
@@ -142,7 +142,7 @@ class Watchers:
             choices += [self.world.poll_history, self.world.poll]
         if self.world.nature.leaps:
             choices.append(self.world.leap)
-        self.dice.choice(choices)()
+        self.rng.choice(choices)()
 
     # --- files -------------------------------------------------------------------------------------------------------
 
@@ -152,7 +152,7 @@ class Watchers:
         content = f"c{self.serial}"
         self.spots[content] = (f"/media/file {content}.mp4", 1000 + self.serial)
         self.world.truth.contents[self.spots[content][0]] = content
-        kind = self.dice.choice(("plain", "plain", "plain", "double", "later in Plex", "later in Stash"))
+        kind = self.rng.choice(("plain", "plain", "plain", "double", "later in Plex", "later in Stash"))
         if kind != "later in Stash":
             self.add_scene(content)
         if kind == "later in Plex":
@@ -181,7 +181,7 @@ class Watchers:
 
     def scan(self) -> None:
         """A scan of a library ends."""
-        self.finish_scan(self.dice.choice(self.sections))
+        self.finish_scan(self.rng.choice(self.sections))
 
     def finish_scan(self, section: str) -> None:
         """What lay on the disk is in the library, and every file that Plex has not followed."""
@@ -214,12 +214,12 @@ class Watchers:
         some = [content for content in self.spots if content not in away]
         if not some:
             return
-        content = self.dice.choice(some)
+        content = self.rng.choice(some)
         (old, size), self.serial = self.spots[content], self.serial + 1
         new = f"/media/moved {self.serial}.mp4"
         world.truth.contents[new] = content
         self.spots[content] = (new, size)
-        follows = self.dice.random() < 0.5
+        follows = self.rng.random() < 0.5
         for key in self.visible():
             if world.truth.content_of[key] == content and world.plex.item(key).files[0][0] == old:
                 if follows:
@@ -252,7 +252,7 @@ class Watchers:
     def readd(self) -> None:
         """An item gets another rating key."""
         if keys := self.visible():
-            key = self.dice.choice(keys)
+            key = self.rng.choice(keys)
             content, section = self.world.truth.content_of[key], self.world.plex.item(key).section
             self._leave(key)
             self.show(section, content)
@@ -272,15 +272,15 @@ class Watchers:
         world, truth = self.world, self.world.truth
         if not (keys := self.visible()):
             return
-        key = self.dice.choice(keys)
+        key = self.rng.choice(keys)
         content = truth.content_of[key]
         known = truth.ever.get(content, set()) | truth.guests.get(content, set()) | world.moments_in_stash(content)
         at = world.plex.now()
-        if self.dice.random() < 0.3:
-            at -= self.dice.randrange(OFFLINE)
-        if account == self.chosen and self.dice.random() < 0.1 and truth.ever.get(content):
+        if self.rng.random() < 0.3:
+            at -= self.rng.randrange(OFFLINE)
+        if account == self.chosen and self.rng.random() < 0.1 and truth.ever.get(content):
             # The same second again: of another item, or another row of the same one.
-            at = self.dice.choice(sorted(truth.ever[content])[-5:])
+            at = self.rng.choice(sorted(truth.ever[content])[-5:])
         else:
             while at in known:
                 at -= 1
@@ -288,7 +288,7 @@ class Watchers:
         truth.note_play(content, at, chosen=account == self.chosen and at >= world.setting.watch.since)
         world.tally["plays"] += account == self.chosen
         world.tell(f"Plex: account {account} has played {key} of {content} at {at}")
-        if self.dice.random() < 0.5:
+        if self.rng.random() < 0.5:
             world.hear([SessionChanged(key, SessionState.STOPPED, 0, f"{world.tally['plays']}")])
 
     # --- Stash -------------------------------------------------------------------------------------------------------
@@ -302,7 +302,7 @@ class Watchers:
 
     def some_scene(self) -> SceneSnapshot | None:
         scenes = self.scenes()
-        return self.dice.choice(scenes) if scenes else None
+        return self.rng.choice(scenes) if scenes else None
 
     def add_scene(self, content: str) -> None:
         path, size = self.spots[content]
@@ -311,7 +311,7 @@ class Watchers:
         self._hooked(id)
 
     def _hooked(self, id: int) -> None:
-        if self.dice.random() < 0.7:
+        if self.rng.random() < 0.7:
             self.world.hook(Kind.SCENE, id)
 
     def edit(self) -> None:
@@ -326,7 +326,7 @@ class Watchers:
         """A new file, or a scene for one that Stash has not."""
         orphans = [content for content in self.spots if self.scene_of(content) is None]
         if orphans:
-            self.add_scene(self.dice.choice(orphans))
+            self.add_scene(self.rng.choice(orphans))
         elif len(self.spots) < MOST_CONTENTS:
             self.new_content()
 
@@ -345,8 +345,8 @@ class Watchers:
             return
         moment = int(world.stash.now())
         plex = sorted(set().union(*(world.truth.ever.get(content, ()) for content in world.truth.of(scene))))
-        if plex and self.dice.random() < 0.4:
-            moment = self.dice.choice(plex[-8:])
+        if plex and self.rng.random() < 0.4:
+            moment = self.rng.choice(plex[-8:])
         second = (key_of(scene), moment)
         state, sure = self.memory(second)
         world.stash.plays.add(scene.id, [moment])
@@ -363,7 +363,7 @@ class Watchers:
         scene = self.some_scene()
         if scene is None or not (rows := world.stash.plays.of(scene.id)):
             return
-        moment = self.dice.choice(rows)
+        moment = self.rng.choice(rows)
         second = (key_of(scene), moment)
         state, sure = self.memory(second)
         world.stash.plays.delete(scene.id, [moment])
@@ -475,7 +475,7 @@ class Watchers:
         if not self.plex_shelves:
             return
         world, truth = self.world, self.world.truth
-        shelf = self.dice.choice(self.plex_shelves)
+        shelf = self.rng.choice(self.plex_shelves)
         world.pass_time(AGES)
         world.plex.restore(shelf.backup)
         truth.content_of, self.hidden = dict(shelf.content_of), list(shelf.hidden)
@@ -489,7 +489,7 @@ class Watchers:
         if not self.stash_shelves:
             return
         world, truth = self.world, self.world.truth
-        shelf = self.dice.choice(self.stash_shelves)
+        shelf = self.rng.choice(self.stash_shelves)
         world.pass_time(AGES)
         before = self._rows()
         world.stash.restore(deepcopy(shelf.backup))
@@ -528,7 +528,7 @@ class Watchers:
         if not self.copies:
             return
         world, truth = self.world, self.world.truth
-        copy, by_command = self.dice.choice(self.copies), self.dice.random() < 0.5
+        copy, by_command = self.rng.choice(self.copies), self.rng.random() < 0.5
         world.pass_time(AGES)
 
         def put(place: StorePlace) -> None:
@@ -565,11 +565,11 @@ class Watchers:
 
     def some_time(self) -> None:
         """Time goes by, mostly a little."""
-        world, dice = self.world, self.dice
-        if dice.random() < 0.35 and world.idle_until is not None:
+        world, rng = self.world, self.rng
+        if rng.random() < 0.35 and world.idle_until is not None:
             seconds = max(0.05, min(3600.0, (world.idle_until - world.clock.now()) / 1000))
         else:
-            seconds = dice.random() * (6 * 3600 if dice.random() < 0.05 else 900 if dice.random() < 0.15 else 30)
+            seconds = rng.random() * (6 * 3600 if rng.random() < 0.05 else 900 if rng.random() < 0.15 else 30)
         world.tell(f"{seconds:.2f} s pass")
         world.pass_time(seconds)
 
@@ -579,7 +579,7 @@ class Watchers:
         for _ in range(5):
             self.world.listen()
             self.world.work()
-            self.world.pass_time(self.dice.random() * 5)
+            self.world.pass_time(self.rng.random() * 5)
 
 
 SETTLED_WITHOUT = ("present", "deleted", "undone")

@@ -55,7 +55,7 @@ class SimWire(httpx2.BaseTransport):
         who: Neighbour,
         sim: HttpServer,
         clock: Clock,
-        dice: Random,
+        rng: Random,
         weather: Weather,
         world: Watching,
         fate: Callable[[Neighbour, Request], str],
@@ -63,7 +63,7 @@ class SimWire(httpx2.BaseTransport):
         self._who = who
         self._sim = sim
         self._clock = clock
-        self._dice = dice
+        self._rng = rng
         self._weather = weather
         self._world = world
         self._fate = fate
@@ -74,7 +74,7 @@ class SimWire(httpx2.BaseTransport):
         self._world.before_request(self._who, asked)
         fate = self._fate(self._who, asked)
         if fate == "slow":
-            self._clock.move(self._dice.random() * READ)
+            self._clock.move(self._rng.random() * READ)
         response = self._meets(fate, asked)
         self._world.before_answer(self._who, asked)
         return response
@@ -89,7 +89,7 @@ class SimWire(httpx2.BaseTransport):
                 self._clock.move(CONNECT)
                 raise httpcore2.ConnectTimeout
             case "late" if self._can_be_late(asked):
-                at = self._clock.steady + self._dice.random() * DEADLINE
+                at = self._clock.steady + self._rng.random() * DEADLINE
                 self._weather.late.append((at, asked))
                 self._hang()
             case "hangs" | "late":
@@ -110,7 +110,7 @@ class SimWire(httpx2.BaseTransport):
             case "foreign page":
                 return said(Answer(200, FOREIGN_PAGE))
             case "429" | "503 patience":
-                return status(int(fate[:3]), self._dice.choice(PATIENCE))
+                return status(int(fate[:3]), self._rng.choice(PATIENCE))
         return status(int(fate))
 
     def _can_be_late(self, asked: Request) -> bool:

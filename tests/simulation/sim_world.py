@@ -66,26 +66,26 @@ class Nature:
     setting: Setting
 
     @classmethod
-    def of(cls, dice: Random) -> "Nature":
+    def of(cls, rng: Random) -> "Nature":
         """Drawn from the seed."""
         return cls(
-            kills=dice.choice((0.0, 0.0, 0.002, 0.01, 0.03)),
-            meanwhile=dice.choice((0.0, 0.05, 0.2)),
-            blips=dice.choice((0.0, 0.0, 0.03, 0.15)),
-            outages=dice.random() < 0.6,
-            bars=dice.random() < 0.3,
-            leaps=dice.random() < 0.4,
-            full_disk=dice.random() < 0.3,
-            poison=dice.random() < 0.2,
-            hooks=dice.choice((0.0, 0.5, 0.9, 1.0)),
-            long_days=dice.random() < 0.3,
-            replaces_lists=dice.random() < 0.3,
-            own_clock=dice.random() < 0.5,
+            kills=rng.choice((0.0, 0.0, 0.002, 0.01, 0.03)),
+            meanwhile=rng.choice((0.0, 0.05, 0.2)),
+            blips=rng.choice((0.0, 0.0, 0.03, 0.15)),
+            outages=rng.random() < 0.6,
+            bars=rng.random() < 0.3,
+            leaps=rng.random() < 0.4,
+            full_disk=rng.random() < 0.3,
+            poison=rng.random() < 0.2,
+            hooks=rng.choice((0.0, 0.5, 0.9, 1.0)),
+            long_days=rng.random() < 0.3,
+            replaces_lists=rng.random() < 0.3,
+            own_clock=rng.random() < 0.5,
             setting=Setting(
-                batch=dice.choice((1, 3, 10, 50)),
-                parallel=dice.choice((1, 2, 4)),
-                retention=dice.choice((DAY, 30 * DAY)),
-                policy=Policy(dice.choice(("stash", "stash", "plex")), dice.choice(("keep", "keep", "stash"))),
+                batch=rng.choice((1, 3, 10, 50)),
+                parallel=rng.choice((1, 2, 4)),
+                retention=rng.choice((DAY, 30 * DAY)),
+                policy=Policy(rng.choice(("stash", "stash", "plex")), rng.choice(("keep", "keep", "stash"))),
             ),
         )
 
@@ -95,7 +95,7 @@ class World:
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.seed = seed
-        self.dice = Random(seed)
+        self.rng = Random(seed)
         self.nature = self._drawn()
         self.clock = Clock()
         self.plex = SteadyPlex(self.clock, tag_mode="replace" if self.nature.replaces_lists else "add")
@@ -109,7 +109,7 @@ class World:
         self.pictured = self._is_pictured()
         self.setting = replace(self.nature.setting, pictured=self.pictured)
         self.truth = self._truth((*FIELDS, POSTER) if self.pictured else FIELDS)
-        self.picture_dice = Random(f"pictures {seed}")
+        self.picture_rng = Random(f"pictures {seed}")
         # What requests for covers, and pictures given to Plex, meet: by the neighbour, until somebody mends it.
         self.spoilt: dict[Neighbour, str] = {}
         self.weather = {who: Weather() for who in Neighbour}
@@ -123,7 +123,7 @@ class World:
         self.hooks_alone = self._has_only_hooks()
         if self.hooks_alone:
             self.nature = replace(self.nature, hooks=1.0)
-        self._spool_dice = Random(f"spool {seed}")
+        self._spool_rng = Random(f"spool {seed}")
         self._spooled = 0
         self._heard = False
         self.told = Told(self)
@@ -146,7 +146,7 @@ class World:
             if isinstance(self.place, PostgresPlace)
             else (0.0, 0.0)
         )
-        self._dice_of_ours = SimDice(seed)
+        self._rng_of_ours = SimDice(seed)
         self.process: Process | None = None
         self.people = None
         self.others = None
@@ -156,7 +156,7 @@ class World:
     # What another kind of life has otherwise.
 
     def _drawn(self) -> Nature:
-        return Nature.of(self.dice)
+        return Nature.of(self.rng)
 
     def _has_only_hooks(self) -> bool:
         return lives_by_hooks_alone(self.seed)
@@ -171,7 +171,7 @@ class World:
         return Truth(fields)
 
     def _wire(self, who: Neighbour, sim: HttpServer) -> SimWire:
-        return SimWire(who, sim, self.clock, self.dice, self.weather[who], self, self._fate)
+        return SimWire(who, sim, self.clock, self.rng, self.weather[who], self, self._fate)
 
     def _is_indexing(self, asked: Request) -> bool:
         """Whether the request may be part of a walk of the index, which the watcher waits for."""
@@ -205,7 +205,7 @@ class World:
 
     def happens(self, chance: float) -> bool:
         """Whether something of that likelihood happens now."""
-        return self.dice.random() < chance
+        return self.rng.random() < chance
 
     # --- the process -------------------------------------------------------------------------------------------------
 
@@ -215,7 +215,7 @@ class World:
             who: self._wire(who, sim) for who, sim in ((Neighbour.PLEX, self.plex), (Neighbour.STASH, self.stash))
         }
         self.process = Process(
-            self.place, self, self.wires, self.clock, self._dice_of_ours, self.setting, f"holder {self.hired}"
+            self.place, self, self.wires, self.clock, self._rng_of_ours, self.setting, f"holder {self.hired}"
         )
         self.paused_until = 0.0
         self.idle_until = 0
@@ -260,7 +260,7 @@ class World:
         if self.process is not None:
             self.process.kill()
         self.process = None
-        self.back_at = self.clock.steady + (0 if self.happens(0.6) else self.dice.random() * 300)
+        self.back_at = self.clock.steady + (0 if self.happens(0.6) else self.rng.random() * 300)
 
     def kill_idle(self) -> None:
         """The machine goes down while nothing is under way."""
@@ -404,7 +404,7 @@ class World:
         elif self.spoilt and (spoilt := self.spoilt.get(who)) and _is_of_picture(asked):
             fate = spoilt
         elif self.happens(self.nature.blips):
-            fate = self.dice.choice((*LOST, *DONE))
+            fate = self.rng.choice((*LOST, *DONE))
         else:
             fate = "slow" if self.happens(0.02) else ""
         if fate:
@@ -417,21 +417,21 @@ class World:
 
     def spoil_pictures(self) -> None:
         """Stash can't give covers, or Plex does not take pictures; or no longer so."""
-        who = self.picture_dice.choice(list(Neighbour))
+        who = self.picture_rng.choice(list(Neighbour))
         if not self.spoilt.pop(who, ""):
             kinds = ("500", "400", "hangs", "cut", "reset", "foreign page", "garbage")
-            self.spoilt[who] = self.picture_dice.choice(kinds if who is Neighbour.STASH else (*kinds[:5], "late"))
+            self.spoilt[who] = self.picture_rng.choice(kinds if who is Neighbour.STASH else (*kinds[:5], "late"))
             self.tally["spoilt pictures"] += 1
         self.tell(f"pictures: {self.spoilt}")
 
     def change_weather(self) -> None:
         """An outage begins or ends at one of the two."""
-        weather = self.weather[who := self.dice.choice(list(Neighbour))]
+        weather = self.weather[who := self.rng.choice(list(Neighbour))]
         kinds = [*(LOST + DONE if self.nature.outages else ()), *(BARRED if self.nature.bars else ())]
         if not kinds:
             return
-        weather.kind = "" if weather.kind and self.happens(0.5) else self.dice.choice(kinds)
-        weather.until = self.clock.steady + self.dice.choice((5, 60, 600, 7200)) * self.dice.random()
+        weather.kind = "" if weather.kind and self.happens(0.5) else self.rng.choice(kinds)
+        weather.until = self.clock.steady + self.rng.choice((5, 60, 600, 7200)) * self.rng.random()
         self.tell(f"weather of {who}: {weather.kind or 'fine'} for {weather.until - self.clock.steady:.0f} s")
 
     # --- time --------------------------------------------------------------------------------------------------------
@@ -451,7 +451,7 @@ class World:
 
     def leap(self) -> None:
         """Somebody sets the clock."""
-        by = self.dice.choice((-DAY, -3 * HOUR, -90_000, -3000, 3000, 90_000, 3 * HOUR, DAY, 400 * DAY, -400 * DAY))
+        by = self.rng.choice((-DAY, -3 * HOUR, -90_000, -3000, 3000, 90_000, 3 * HOUR, DAY, 400 * DAY, -400 * DAY))
         self.clock.leap(by / 1000)
         self.tally["leaps"] += 1
         self.tell(f"the clock leaps by {by / 1000:.0f} s")
@@ -460,7 +460,7 @@ class World:
 
     def hook(self, kind: Kind, id: int, why: Why = Why.EDIT) -> str:
         """A hook stores an event: in the database, or in a file when that can't be had; returns the file's path, or ''."""
-        shut_out = self.hooks_alone and self._spool_dice.random() < SHUT_OUT
+        shut_out = self.hooks_alone and self._spool_rng.random() < SHUT_OUT
         # The hook knows no database on a server.
         if (self.full and self.happens(0.5)) or shut_out or self.others is None:
             event = json.dumps({"kind": kind, "id": id, "why": why}).encode()

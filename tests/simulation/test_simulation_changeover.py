@@ -40,17 +40,17 @@ class Changeover:
     """Puts databases back before they are opened."""
 
     def __init__(self) -> None:
-        self._dice = Random(11)
+        self._rng = Random(11)
         self._open = SimStore.at
         self.steps = self.kills = 0
 
     def open(self, place: SqlitePlace, disk: Disk) -> SimStore:
         """Open the store of a place, which may have schema 11 by then."""
-        if place.exists() and self._dice.random() < 1 / 2:
+        if place.exists() and self._rng.random() < 1 / 2:
             put_back(place.path)
             self.steps += 1
-            if self._dice.random() < 1 / 4:
-                self._kill_in_the_step(place.path, self._dice.randrange(200))
+            if self._rng.random() < 1 / 4:
+                self._kill_in_the_step(place.path, self._rng.randrange(200))
         return self._open(place, disk)
 
     def _kill_in_the_step(self, path: Path, after: int) -> None:

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from plexsync.flows.collections import inspection
-from plexsync.flows.collections.inspection import CollectionLooker
+from plexsync.flows.collections.inspection import CollectionInspector
 from plexsync.rules.plan_records import Policy
 from tests.simulation.running import Report
 from tests.simulation.sim_collections import run_collection_seed, run_collection_seeds
@@ -64,5 +64,5 @@ def test_a_product_that_writes_over_the_work_of_a_hand_is_found(monkeypatch):
 
 
 def test_a_product_that_dresses_what_is_not_its_own_is_found(monkeypatch):
-    monkeypatch.setattr(CollectionLooker, "_owner", lambda *_: "ours")
+    monkeypatch.setattr(CollectionInspector, "_owner", lambda *_: "ours")
     assert "foreign collection" in found_by(1, 2, 3)

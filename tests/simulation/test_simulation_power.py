@@ -20,7 +20,7 @@ STEPS = 120
 # How many of them are lived without a fault.
 SOUND = 6
 
-spooled, want = intake.spooled, intake.want
+spooled, want = intake.list_spooled, intake.want
 count = itertools.count()
 
 

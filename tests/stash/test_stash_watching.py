@@ -90,7 +90,7 @@ def test_moments_do_not_change():
 
 def test_it_is_what_a_flow_asks_for(stash):
     neighbour: StashWatch = stash.watching
-    assert neighbour.watched([1]) == {}
+    assert neighbour.watched_scenes([1]) == {}
 
 
 def test_many_scenes_and_their_plays_are_one_request(sim, stash):

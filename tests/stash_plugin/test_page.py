@@ -49,7 +49,7 @@ def test_the_page_tells_how_everything_stands_and_its_buttons_work(page, inside,
 def test_what_a_changed_setting_would_write_is_asked_on_the_page(page, inside, faults):
     inside.task("Show status")
     with closing(sqlite3.connect(inside.folder / "plexsync.db")) as db, db:
-        question = SettingQuestion("", "look is rich now", 288).written()
+        question = SettingQuestion("", "look is rich now", 288).to_text()
         db.executemany("insert into note (name, value) values (?, ?)", [(ASKED_SETTINGS, question), (BULK, "1")])
     go(page, inside, "/plugins/plexsync")
     told = "look is rich now: 288 scenes would change. Look at the changes, write them, or set it back in the settings."

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.simulator.plex_tv import PlexTvSim
 from plexsync.stash_plugin import dependencies, setup_operations, tasks
 from plexsync.store import intake, setup_files
@@ -228,17 +228,19 @@ def quick(inside, monkeypatch):
 
 
 def test_after_an_update_an_operation_starts_the_installation_and_the_old_packages_stay(inside, quick):
-    told = tasks.done(str(inside.folder), {"Port": 1}, {"mode": "setup_state"}, setup_operations.OPERATIONS)["output"]
+    told = tasks.run_task(str(inside.folder), {"Port": 1}, {"mode": "setup_state"}, setup_operations.OPERATIONS)[
+        "output"
+    ]
     assert (told["stage"], told["outdated"], told["installation"]["running"]) == ("packages", True, True)
     assert quick == [{"folder": str(inside.folder), "server": {"Port": 1}}]
     assert (inside.folder / "packages" / "cpython-3-of-before").is_dir()
 
 
 def test_the_worker_that_such_an_installation_starts_gets_the_session_that_the_wake_up_passes_on(inside, quick):
-    with opened(PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20), inside.folder, worker=True):
+    with open_parts(PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20), inside.folder, worker=True):
         intake.switch(str(inside.folder), intake.LEFT)
     session = {"Name": "session", "Value": "of-the-edit"}
-    tasks.done(str(inside.folder), {"Port": 1, "SessionCookie": None}, {"mode": "wake", "session": session})
+    tasks.run_task(str(inside.folder), {"Port": 1, "SessionCookie": None}, {"mode": "wake", "session": session})
     assert quick == [{"folder": str(inside.folder), "server": {"Port": 1, "SessionCookie": session}}]
 
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.cli.daemon import status_file
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
 from plexsync.cli.daemon.status_file import FILE, StatusFile, page_facts, without_paths
@@ -24,7 +24,7 @@ SECRET = "a-token-that-is-secret"
 @pytest.fixture
 def parts(tmp_path):
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token=SECRET, path_map=("/media/a => /media/b",))
-    with opened(config, tmp_path / "data", worker=True) as made:
+    with open_parts(config, tmp_path / "data", worker=True) as made:
         yield made
 
 
@@ -77,7 +77,7 @@ def entries(tmp_path):
     for name in ("living", "attic"):
         folder = tmp_path / ("data" if name == "living" else "data/plex-attic")
         config = PlexSyncConfig(plex_url=f"http://{name}:9", plex_token=SECRET, approve_bulk=True)
-        with opened(config, folder) as own, own.store.writing() as tx:
+        with open_parts(config, folder) as own, own.store.writing() as tx:
             if name == "attic":
                 tx.holds.save("plex", HoldRow("plex_token", f"{tmp_path}/x is wrong", 1, 2, ""))
         made.append(DashboardEntry(Loaded(config, {}, plex=name, servers=("living", "attic")), folder))

@@ -86,7 +86,7 @@ def test_a_wrong_value_saved_in_stash_is_one_clear_message(inside):
         ended = outcome(inside, name)
         told = "max_retries in the plugin settings in Stash must be a whole number from 1 to 20, not 99"
         assert ended.error.startswith(f"PlexSync: {told}. The field Retries takes: Failed attempts of a scene"), name
-    assert intake.switched(str(inside.folder)) == intake.OFF
+    assert intake.read_switch(str(inside.folder)) == intake.OFF
     inside.stash.plugin_settings[PLUGIN]["max_retries"] = 9
     assert outcome(inside, "Show status").error is None
 
@@ -277,7 +277,7 @@ def test_each_task_and_each_question_of_a_page_is_noted_for_the_worker(inside):
 
 
 def test_an_unknown_mode_is_an_error_and_a_disabled_plugin_too(inside):
-    assert "is no task" in tasks.done(str(inside.folder), {}, {"mode": "x" * 500})["error"]
+    assert "is no task" in tasks.run_task(str(inside.folder), {}, {"mode": "x" * 500})["error"]
 
 
 # --- the worker ------------------------------------------------------------------------------------------------------
@@ -351,8 +351,8 @@ def test_one_that_gives_a_sign_of_life_is_not_started_again(inside):
             tx.notes.save(intake.BEAT, str(beat))
             tx.notes.save(intake.STARTED, "0")
         store.close()
-        assert intake.noted(folder, "scene", 1) == ("", starts)
-        assert intake.noted(folder, "scene", 1) == ("", False), "once is enough"
+        assert intake.store_and_check(folder, "scene", 1) == ("", starts)
+        assert intake.store_and_check(folder, "scene", 1) == ("", False), "once is enough"
 
 
 def test_the_hook_starts_nothing_where_nobody_has_switched_it_on(inside):
@@ -409,11 +409,11 @@ def test_a_worker_that_is_just_leaving_is_no_worker_that_runs(inside, name, valu
     else:
         mode(inside, name, scene="1")
     if name == "start" or value == intake.LEFT:
-        assert intake.switched(str(inside.folder)) == intake.ON
+        assert intake.read_switch(str(inside.folder)) == intake.ON
         edit(inside, "There is one")
         until(lambda: inside.title() == "There is one")
     else:
-        assert intake.switched(str(inside.folder)) == intake.OFF
+        assert intake.read_switch(str(inside.folder)) == intake.OFF
 
 
 @answers
@@ -432,7 +432,7 @@ def test_a_start_that_fails_leaves_the_switch_as_it_was(inside, before):
     (inside.folder / "worker.log").mkdir()
     intake.switch(str(inside.folder), before)
     assert "worker.log can't be used: Is a directory" in mode(inside, "start")["error"]
-    assert intake.switched(str(inside.folder)) == before
+    assert intake.read_switch(str(inside.folder)) == before
 
 
 @answers
@@ -445,7 +445,7 @@ def test_a_worker_that_gives_no_sign_of_life_is_ended(inside):
         assert "gives no sign of life" in mode(inside, "drain", BEGIN=4.0)["error"]
     inside.stash.faults.clear()
     until(lambda: not is_locked(inside.folder))
-    assert intake.switched(str(inside.folder)) == intake.LEFT
+    assert intake.read_switch(str(inside.folder)) == intake.LEFT
 
 
 def older(folder: Path) -> str:
@@ -457,14 +457,14 @@ def older(folder: Path) -> str:
 
 def test_the_switch_works_on_a_database_of_the_version_before_and_the_worker_brings_it_up_to_date(inside):
     folder = older(inside.folder)
-    assert intake.switched(folder) == intake.OFF
-    assert intake.noted(folder, "scene", 1)[1] is False, "nobody has switched it on"
+    assert intake.read_switch(folder) == intake.OFF
+    assert intake.store_and_check(folder, "scene", 1)[1] is False, "nobody has switched it on"
     assert outcome(inside, "Stop the worker").output == "no worker runs"
     assert intake.switch(folder, intake.LEFT) == ""
     edit(inside, "After the update")
     until(lambda: inside.title() == "After the update")
     assert not list((inside.folder / "spool").iterdir())
-    assert intake.noted(folder, "scene", 1) == ("", False)
+    assert intake.store_and_check(folder, "scene", 1) == ("", False)
 
 
 def test_the_database_of_another_program_has_no_switch(tmp_path):

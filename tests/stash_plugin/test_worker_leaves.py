@@ -13,7 +13,7 @@ import pytest
 
 import plexsync
 from plexsync.app.database_files import lock_of
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.switches import back_inside, leave_inside, switched_inside
 from plexsync.cli.daemon import idle_exit
 from plexsync.cli.daemon.idle_exit import Leaving, await_plugin, patient_lock
@@ -37,7 +37,7 @@ from validation.config import PlexSyncConfig
 def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Parts]:
     monkeypatch.setattr(idle_exit, "LOOK", 0.01)
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20, worker_idle_minutes=5)
-    with opened(config, tmp_path / "data", worker=True) as made:
+    with open_parts(config, tmp_path / "data", worker=True) as made:
         intake.switch(str(made.folder), intake.ON)
         yield made
 
@@ -74,10 +74,10 @@ def test_it_ends_when_nothing_was_to_be_done_for_so_long_and_the_next_event_star
     until(stop.event.is_set)
     looks.join(HANG)
     assert ended.is_set()
-    assert intake.switched(str(parts.folder)) == intake.LEFT
-    assert intake.noted(str(parts.folder), "scene", 1) == ("", True)
-    assert intake.noted(str(parts.folder), "scene", 2) == ("", False)
-    assert intake.switched(str(parts.folder)) == intake.ON
+    assert intake.read_switch(str(parts.folder)) == intake.LEFT
+    assert intake.store_and_check(str(parts.folder), "scene", 1) == ("", True)
+    assert intake.store_and_check(str(parts.folder), "scene", 2) == ("", False)
+    assert intake.read_switch(str(parts.folder)) == intake.ON
 
 
 def test_what_waits_keeps_it(parts, clock, stop):
@@ -87,7 +87,7 @@ def test_what_waits_keeps_it(parts, clock, stop):
     clock.move(10_000)
     assert not stop.event.wait(0.3)
     assert not leave_inside(parts)
-    assert intake.switched(str(parts.folder)) == intake.ON
+    assert intake.read_switch(str(parts.folder)) == intake.ON
     ended.set()
     looks.join(HANG)
 
@@ -152,7 +152,7 @@ def program(tmp_path, monkeypatch) -> Path:
     file = tmp_path / "__init__.py"
     file.write_text("1")
     monkeypatch.setattr(plexsync, "__file__", str(file))
-    monkeypatch.setattr(idle_exit, "BEGAN_WITH", idle_exit.installed())
+    monkeypatch.setattr(idle_exit, "BEGAN_WITH", idle_exit.look_at_program())
     return file
 
 
@@ -165,7 +165,7 @@ def test_it_ends_when_another_version_is_installed_and_the_next_event_starts_tha
     program.write_text("another")
     until(stop.event.is_set)
     looks.join(HANG)
-    assert intake.noted(str(parts.folder), "scene", 2) == ("", True), "whatever waits there"
+    assert intake.store_and_check(str(parts.folder), "scene", 2) == ("", True), "whatever waits there"
 
 
 def test_it_ends_when_the_program_was_removed_and_is_not_back_in_a_moment(parts, clock, stop, program):
@@ -176,7 +176,7 @@ def test_it_ends_when_the_program_was_removed_and_is_not_back_in_a_moment(parts,
     until(stop.event.is_set)
     looks.join(HANG)
     assert ended.is_set()
-    assert intake.switched(str(parts.folder)) == intake.LEFT
+    assert intake.read_switch(str(parts.folder)) == intake.LEFT
 
 
 def test_an_edit_right_after_the_plugin_was_removed_stays_in_stash(tmp_path, monkeypatch, stop):
@@ -212,15 +212,15 @@ def test_one_that_is_replaced_leaves_and_the_next_one_is_switched_on(parts, cloc
     looks, _ = started(parts, stop)
     until(stop.event.is_set)
     looks.join(HANG)
-    assert intake.switched(str(parts.folder)) == intake.LEFT
+    assert intake.read_switch(str(parts.folder)) == intake.LEFT
     back_inside(parts.folder)
-    assert intake.switched(str(parts.folder)) == intake.ON
+    assert intake.read_switch(str(parts.folder)) == intake.ON
 
 
 def test_one_that_was_switched_off_meanwhile_is_not_started_again(parts):
     intake.switch(str(parts.folder), intake.OFF)
     assert not leave_inside(parts, idle=False)
-    assert intake.switched(str(parts.folder)) == intake.OFF
+    assert intake.read_switch(str(parts.folder)) == intake.OFF
 
 
 def test_settings_that_stash_alone_has_are_waited_for_some_minutes_or_until_it_is_switched_off(parts, clock):
@@ -269,7 +269,7 @@ def damaged_where_a_want_writes(folder: Path) -> None:
 def damaged(tmp_path: Path) -> str:
     """The folder of a database that is switched on inside Stash, was worked a while ago, and is damaged."""
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20)
-    with opened(config, tmp_path / "data", worker=True) as made, made.store.writing() as tx:
+    with open_parts(config, tmp_path / "data", worker=True) as made, made.store.writing() as tx:
         tx.notes.save(intake.INSIDE, intake.ON)
         tx.notes.save(intake.BEAT, "1768471200000")
     damaged_where_a_want_writes(tmp_path / "data")
@@ -281,17 +281,17 @@ def aged(folder: str, seconds: float) -> None:
 
 
 def test_an_event_at_a_damaged_database_starts_the_worker_that_mends_it_once_a_minute(damaged):
-    trouble, starts = intake.noted(damaged, "scene", 1)
+    trouble, starts = intake.store_and_check(damaged, "scene", 1)
     assert "malformed" in trouble
     assert starts
-    assert not intake.noted(damaged, "scene", 2)[1], "it was just started"
+    assert not intake.store_and_check(damaged, "scene", 2)[1], "it was just started"
     aged(damaged, 61)
-    assert intake.noted(damaged, "scene", 3)[1]
-    assert len(intake.spooled(damaged, 10, 0)) == 3
+    assert intake.store_and_check(damaged, "scene", 3)[1]
+    assert len(intake.list_spooled(damaged, 10, 0)) == 3
     with lock_of(StoreAddress(Path(damaged))) as mine:
         assert mine
-    assert intake.switched(damaged) == intake.ON, "what was made anew is still switched on"
-    assert intake.noted(damaged, "scene", 4)[0] == ""
+    assert intake.read_switch(damaged) == intake.ON, "what was made anew is still switched on"
+    assert intake.store_and_check(damaged, "scene", 4)[0] == ""
 
 
 @pytest.mark.parametrize(
@@ -301,11 +301,11 @@ def test_at_a_damaged_database_the_worker_is_started_only_if_it_is_switched_on_a
     tmp_path, inside, beat, starts
 ):
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20)
-    with opened(config, tmp_path / "data", worker=True) as made, made.store.writing() as tx:
+    with open_parts(config, tmp_path / "data", worker=True) as made, made.store.writing() as tx:
         tx.notes.save(intake.INSIDE, inside)
         tx.notes.save(intake.BEAT, str(made.clock.now()) if beat else "")
     damaged_where_a_want_writes(tmp_path / "data")
-    assert intake.noted(str(tmp_path / "data"), "scene", 1)[1] == starts
+    assert intake.store_and_check(str(tmp_path / "data"), "scene", 1)[1] == starts
 
 
 def test_a_locked_database_of_a_worker_that_lives_starts_no_other(parts):
@@ -313,6 +313,6 @@ def test_a_locked_database_of_a_worker_that_lives_starts_no_other(parts):
         tx.notes.save(intake.BEAT, str(parts.clock.now()))
     with closing(sqlite3.connect(parts.folder / "plexsync.db", isolation_level=None)) as other:
         other.execute("begin immediate")
-        trouble, starts = intake.noted(str(parts.folder), "scene", 1)
+        trouble, starts = intake.store_and_check(str(parts.folder), "scene", 1)
     assert "locked" in trouble
     assert not starts

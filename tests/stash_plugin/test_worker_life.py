@@ -114,13 +114,13 @@ def test_a_worker_that_stash_locks_out_or_that_knows_another_address_is_replaced
     assert operations(living) == 2
     arrives(living, "Still there")
     assert operations(living) == 2
-    assert intake.switched(str(living.folder)) == intake.ON
+    assert intake.read_switch(str(living.folder)) == intake.ON
 
 
 def test_a_disabled_plugin_has_no_worker_and_an_enabled_one_gets_it_back_with_the_next_edit(living):
     living.runner.enabled = False
     until(lambda: not is_locked(living.folder))
-    assert intake.switched(str(living.folder)) == intake.AWAY
+    assert intake.read_switch(str(living.folder)) == intake.AWAY
     until(lambda: not process_of(living, life_signs.SUPERVISOR))
     living.stash.edit_scene(1, title="Nobody is there")
     assert operations(living) == 0
@@ -161,7 +161,7 @@ def test_after_an_update_the_worker_of_the_new_version_takes_over_and_needs_no_e
     until(lambda: process_of(inside) not in (0, first))
     assert operations(inside) == before + 1
     arrives(inside, "By the new one")
-    assert intake.switched(str(inside.folder)) == intake.ON
+    assert intake.read_switch(str(inside.folder)) == intake.ON
 
 
 def test_where_the_worker_was_never_started_one_edit_looks_and_no_other(inside):

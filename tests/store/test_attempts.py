@@ -1,7 +1,7 @@
 """The history of failed attempts, as the overview tells it."""
 
 from plexsync.rules.job import Kind, State, Why
-from plexsync.store.attempts import KEPT
+from plexsync.store.attempts import MOST_SAVED
 from plexsync.store.database import Database
 
 T = 1_700_000_000_000
@@ -39,11 +39,11 @@ def test_scenes_that_are_not_in_plex_yet_or_that_you_skipped_are_no_trouble(stor
 def test_of_each_job_the_newest_attempts_are_kept_and_those_of_others_are_not_counted(store):
     fail(store, 2, "refused", "another scene")
     fail(store, 1, "refused", "another kind", kind=Kind.TAG)
-    for number in range(KEPT + 3):
+    for number in range(MOST_SAVED + 3):
         fail(store, 1, "refused", f"attempt {number}")
     with store.reading() as db:
         kept = [row.error for row in db.attempts.of(Kind.SCENE, 1)]
-        assert kept == [f"attempt {number}" for number in reversed(range(3, KEPT + 3))]
+        assert kept == [f"attempt {number}" for number in reversed(range(3, MOST_SAVED + 3))]
         assert [row.error for row in db.attempts.of(Kind.SCENE, 2)] == ["another scene"]
         assert [row.error for row in db.attempts.of(Kind.TAG, 1)] == ["another kind"]
 

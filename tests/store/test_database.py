@@ -126,7 +126,7 @@ def test_a_commit_before_the_first_question_is_noticed(folder):
     store, other = Database(folder / "plexsync.db"), Database(folder / "plexsync.db")
     with other.writing() as tx:
         tx.notes.save("a", "2")
-    assert store.changed()
+    assert store.has_changed()
     store.close()
     other.close()
 
@@ -158,7 +158,7 @@ def test_a_connection_that_takes_long_keeps_nobody_else_waiting(folder):
     slow = threading.Thread(target=use, name="slow")
     slow.start()
     assert begun.wait(HANG)
-    other = threading.Thread(target=store.changed, name="other")
+    other = threading.Thread(target=store.has_changed, name="other")
     other.start()
     other.join(HANG)
     assert not other.is_alive()

@@ -18,7 +18,7 @@ from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.job import Kind, Why
 from plexsync.store import intake, schema
 from plexsync.store.database import Database
-from plexsync.store.db import connect, file_system, on_network, translated
+from plexsync.store.db import connect, file_system, on_network, translate_error
 
 # About files.
 pytestmark = pytest.mark.sqlite_only
@@ -311,7 +311,7 @@ def test_a_database_that_stays_busy_is_a_fault_that_passes(folder):
     first.execute("begin immediate")
     with pytest.raises(sqlite3.OperationalError) as found:
         second.execute("begin immediate")
-    fault = translated(found.value, folder / NAME)
+    fault = translate_error(found.value, folder / NAME)
     assert isinstance(fault, LocalFault)
     assert not fault.full
     assert "busy" in str(fault)

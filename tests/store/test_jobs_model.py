@@ -282,7 +282,7 @@ class JobTable(RuleBasedStateMachine):
             if dead_holders or row.lease_until <= self.now or row.lease_until > self.now + DAY
         ]
         with self.store.writing() as tx:
-            found = tx.jobs.expired(now=self.now, dead_holders=dead_holders)
+            found = tx.jobs.list_expired(now=self.now, dead_holders=dead_holders)
             assert [(row.kind, row.id, alone, first) for row, alone, first in found] == [
                 (row.kind, row.id, bool(row.alone), row.first_crash) for row in over
             ]

@@ -259,7 +259,7 @@ def test_what_a_plan_says_survives_a_kill_at_each_commit(store):
     plex, stash = {100: source("71")}, {}
     plan = plan_plays(plex, stash, remembered(store), now=T, longest=240_000)
     with store.writing() as tx:
-        tx.plays.begin(7, CREATED, UPDATED, plan.begun(T + 120_000), now=T)
+        tx.plays.begin(7, CREATED, UPDATED, plan.begin(T + 120_000), now=T)
     stash = {100: 1}
     plan = plan_plays(plex, stash, remembered(store), now=T + 1, longest=240_000)
     assert (plan.add, plan.remove) == (None, None)
@@ -345,9 +345,9 @@ def test_a_state_that_a_damaged_page_has_changed_is_none_of_ours(store, folder):
 
 @pytest.fixture
 def large(store, folder):
-    dice = random.Random(7)
+    rng = random.Random(7)
     index(store, *(movie(str(key), (f"/{key}.mp4", key)) for key in range(1, 5001)))
-    listed(store, *((source(str(dice.randint(1, 5000))), at) for at in range(1, 40_001)))
+    listed(store, *((source(str(rng.randint(1, 5000))), at) for at in range(1, 40_001)))
     with store.writing() as tx:
         for scene in range(1, 2001):
             tx.plays.begin(

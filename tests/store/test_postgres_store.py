@@ -259,8 +259,8 @@ def test_a_user_whose_sessions_read_only_is_told_so_and_not_of_a_standby_server(
 
 def test_what_you_have_to_fix_is_a_fault_that_passes_once_the_store_was_open() -> None:
     error = psycopg.OperationalError('FATAL:  password authentication failed for user "me"')
-    assert isinstance(faults.refused(error, "it", opening=True), Unusable)
-    fault = faults.refused(error, "it", opening=False)
+    assert isinstance(faults.connection_error(error, "it", opening=True), Unusable)
+    fault = faults.connection_error(error, "it", opening=False)
     assert isinstance(fault, LocalFault)
     assert not fault.away, "nothing but you mends it"
 
@@ -278,7 +278,7 @@ def test_what_you_have_to_fix_is_a_fault_that_passes_once_the_store_was_open() -
     ],
 )
 def test_what_is_said_about_a_connection_names_no_user(text: str, words: str) -> None:
-    fault = faults.refused(psycopg.OperationalError(text), "it", opening=True)
+    fault = faults.connection_error(psycopg.OperationalError(text), "it", opening=True)
     assert isinstance(fault, LocalFault)
     assert fault.away
     assert words in str(fault)
@@ -302,7 +302,7 @@ def test_what_is_said_about_a_connection_names_no_user(text: str, words: str) ->
 def test_an_error_of_the_server_is_a_fault_with_a_name(
     error: psycopg.Error, words: str, full: bool, away: bool
 ) -> None:
-    fault = faults.translated(error, "it")
+    fault = faults.translate_error(error, "it")
     assert isinstance(fault, LocalFault)
     assert (fault.full, fault.away, words in str(fault)) == (full, away, True)
 
@@ -328,15 +328,15 @@ def test_texts_are_sorted_byte_by_byte_whatever_the_server_prefers(store: Databa
 
 def test_a_transaction_that_writes_nothing_is_no_change_for_others(store: Database, address: StoreAddress) -> None:
     with closing(open_database(address)) as other:
-        other.changed()
+        other.has_changed()
         with store.writing() as tx:
             tx.notes.text("a")
         with store.writing() as tx:
             tx.jobs.wrest(Kind.SCENE, 7, now=T)
-        assert not other.changed()
+        assert not other.has_changed()
         with store.writing() as tx:
             tx.notes.save("a", "b")
-        assert other.changed()
+        assert other.has_changed()
 
 
 @pytest.mark.parametrize("writes", [False, True])

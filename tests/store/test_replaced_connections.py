@@ -157,24 +157,24 @@ def test_a_connection_that_is_lost_within_the_block_is_a_fault(store: Database, 
 def test_what_others_have_committed_before_the_connection_is_replaced_counts_as_a_change(
     store: Database, address: StoreAddress, proxy: Proxy
 ) -> None:
-    assert not store.changed()
+    assert not store.has_changed()
     with store.writing() as tx:
         tx.notes.save("own", "1")
     known = store.revision()
     proxy.cut()
     with closing(open_database(address)) as other:
         save(other, "a")
-    assert store.changed()
-    assert not store.changed()
+    assert store.has_changed()
+    assert not store.has_changed()
     assert store.revision() != known
     assert store.revision() == store.revision()
     proxy.cut()
     # Also if it was a transaction that replaced it.
     assert is_saved(store, "a")
-    assert store.changed()
+    assert store.has_changed()
     proxy.refuse()
     with pytest.raises(LocalFault, match="refused"):
-        store.changed()
+        store.has_changed()
     with pytest.raises(LocalFault, match="refused"):
         store.revision()
 

@@ -379,7 +379,7 @@ def test_a_hook_keeps_its_event_and_starts_no_worker_for_it(database):
         db.execute("insert or replace into note (name, value) values ('worker:inside', 'on')")
         db.execute("delete from note where name = 'worker:beat'")
     before = dump(database)
-    trouble, starts = intake.noted(str(database.parent), "scene", 77)
+    trouble, starts = intake.store_and_check(str(database.parent), "scene", 77)
     assert "has schema 10" in trouble and "rename it to begin anew" in trouble and LOST in trouble
     assert not starts
     assert dump(database) == before

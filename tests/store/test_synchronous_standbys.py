@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.reports.status import facts
 from plexsync.rules.errors import LocalFault
 from plexsync.store.address import StoreAddress
@@ -51,7 +51,7 @@ def test_a_commit_that_waits_for_a_standby_that_is_gone_is_known(server: Server,
         locks = own.enter_context(closing(locks_at(address)))
         assert locks.commit_wait() == 0.0
         config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20, database_url=address.url)
-        parts = own.enter_context(opened(config, address.folder))
+        parts = own.enter_context(open_parts(config, address.folder))
         assert facts(parts)["worker"]["commit_wait"] == 0.0
 
         def write() -> None:

@@ -78,20 +78,20 @@ def test_for_a_mark_that_a_damaged_page_has_changed_nothing_is_put_back(store, f
 
 
 def test_random_memories_are_read_as_they_were_saved(store):
-    dice, saved = random.Random(7), {}
+    rng, saved = random.Random(7), {}
     for _ in range(200):
-        scene = dice.randrange(1, 20)
+        scene = rng.randrange(1, 20)
         watched = Watched(
-            str(dice.randrange(1, 99)), Viewing(dice.randrange(3), dice.randrange(10**10), dice.randrange(10**9))
+            str(rng.randrange(1, 99)), Viewing(rng.randrange(3), rng.randrange(10**10), rng.randrange(10**9))
         )
-        sending = dice.choice([None, 0, dice.randrange(10**12)])
+        sending = rng.choice([None, 0, rng.randrange(10**12)])
         saved[scene] = RememberedResume(
             watched,
-            dice.randrange(10**12),
-            dice.randrange(10**12),
+            rng.randrange(10**12),
+            rng.randrange(10**12),
             sending,
-            dice.randrange(10**13) if sending is not None else 0,
-            dice.choice([TakenBack.NO, TakenBack.UNDO]),
+            rng.randrange(10**13) if sending is not None else 0,
+            rng.choice([TakenBack.NO, TakenBack.UNDO]),
         )
         save(store, (scene, saved[scene]))
     assert read(store, *range(1, 20)) == dict(sorted(saved.items()))

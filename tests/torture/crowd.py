@@ -17,7 +17,7 @@ from pathlib import Path
 
 from plexsync.cli.main import main as call
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.job import Kind, Settled, State, Why, crashed
+from plexsync.rules.job import Kind, Settled, State, Why, after_crash
 from plexsync.store import intake
 from plexsync.store.database import Database
 from plexsync.store.jobs import AttemptEnding
@@ -61,7 +61,7 @@ def now() -> int:
 def workers(size: str, seed: int) -> list[Score]:
     """Eight workers without a lock on one queue, killed at random: no row is held twice, every end is heard of once."""
     score = Score("F15", f"{WORKERS} workers on one queue, killed at random", seed)
-    dice, count = random.Random(seed), (JOBS_ON_SERVER if is_postgres() else JOBS)[size]
+    rng, count = random.Random(seed), (JOBS_ON_SERVER if is_postgres() else JOBS)[size]
     with workshop() as place:
         path, told = place / "data" / NAME, place / "told"
         forks.run(lambda ack: _fill(path, count))
@@ -76,11 +76,11 @@ def workers(size: str, seed: int) -> list[Score]:
             if time.monotonic() > moved + HANG:
                 break
             while len(running) < WORKERS:
-                child, reader = forks.forked(lambda ack: _work(path, told, dice.random(), count))
+                child, reader = forks.forked(lambda ack: _work(path, told, rng.random(), count))
                 running[child] = reader
-            time.sleep(0.05 + dice.random() * 0.1)
-            if dice.random() < 0.4:
-                victim = dice.choice(list(running))
+            time.sleep(0.05 + rng.random() * 0.1)
+            if rng.random() < 0.4:
+                victim = rng.choice(list(running))
                 os.kill(victim, signal.SIGKILL)
                 kills.append(victim)
                 ends.append(forks.ended((victim, running.pop(victim))))
@@ -114,7 +114,7 @@ def _work(path: Path, told: Path, luck: float, rows: int) -> None:
     """
     stop: list[bool] = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(True))
-    store, dice, pid = place_of(path.parent).open(), random.Random(luck), os.getpid()
+    store, rng, pid = place_of(path.parent).open(), random.Random(luck), os.getpid()
     log = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def tell(what: str, id: int, token: str, rev: int, at: int) -> None:
@@ -123,26 +123,26 @@ def _work(path: Path, told: Path, luck: float, rows: int) -> None:
     while not stop:
         with store.writing() as tx:
             at = now()
-            over = tx.jobs.expired(now=at)
+            over = tx.jobs.list_expired(now=at)
             for row, alone, first in over:
-                tx.jobs.crash(row, crashed(alone=alone, crashes=row.crashes, first_crash=first, now=at), now=at)
+                tx.jobs.crash(row, after_crash(alone=alone, crashes=row.crashes, first_crash=first, now=at), now=at)
                 # Told before it is true: there may be more of these than there were, and never fewer.
                 tell("alone" if alone else "together", row.id, "-", row.claimed_rev, at)
-            jobs = tx.jobs.claim(dice.choice((1, 3, 10)), now=at, lease_ms=LEASE, holder=f"{pid}")
+            jobs = tx.jobs.claim(rng.choice((1, 3, 10)), now=at, lease_ms=LEASE, holder=f"{pid}")
         for row, _, _ in over:
             tell("returned", row.id, "-", row.claimed_rev, at)
         for job in jobs:
             tell("took", job.id, job.token, job.claimed_rev, at)
-        time.sleep(dice.random() * 0.01)
+        time.sleep(rng.random() * 0.01)
         for job in jobs:
-            time.sleep(_rest(dice, lone=len(jobs) == 1))
-            again = dice.randrange(rows) + 1
+            time.sleep(_rest(rng, lone=len(jobs) == 1))
+            again = rng.randrange(rows) + 1
             tell("trying", job.id, job.token, job.claimed_rev, now())
             with store.writing() as tx:
                 at = now()
                 well = tx.jobs.settle([AttemptEnding(job, Settled(State.IDLE, 0, 0, 0, at), 0, 0)], now=at)
                 # Not by a sleeper whose row was ended by another: all may be done by now, and nobody be left to serve it.
-                if well and dice.random() < 0.2:
+                if well and rng.random() < 0.2:
                     tx.jobs.want(Kind.SCENE, again, Why.EDIT, at)
             tell("ended" if well else "refused", job.id, job.token, job.claimed_rev, at)
         if not jobs:
@@ -151,12 +151,12 @@ def _work(path: Path, told: Path, luck: float, rows: int) -> None:
     os.close(log)
 
 
-def _rest(dice: random.Random, *, lone: bool) -> float:
+def _rest(rng: random.Random, *, lone: bool) -> float:
     """Mostly short; sometimes longer than the lease, and with a lone row nearly as long, so that sleepers meet others."""
-    chance = dice.random()
+    chance = rng.random()
     if chance < 0.01:
         return OVERSLEPT
-    return dice.uniform(0.1, 0.9) * LEASE / 1000 / FASTER if lone and chance < 0.1 else dice.random() * 0.02
+    return rng.uniform(0.1, 0.9) * LEASE / 1000 / FASTER if lone and chance < 0.1 else rng.random() * 0.02
 
 
 @dataclass(frozen=True)
@@ -330,7 +330,7 @@ def _told_to_end(server: subprocess.Popen) -> int:
 def _judge_soak(score: Score, path: Path, counts: Counter[str], idle: list[str]) -> None:
     """Every want that was acknowledged is in the books, and no other: those taken from files are wants of serve's."""
     acked = sum(counts[what] for what in ("fill", "direct", "wants", "serve"))
-    left = len(intake.spooled(str(path.parent), 100_000, 0))
+    left = len(intake.list_spooled(str(path.parent), 100_000, 0))
     ((found,),) = rows(path, "select accepted from books")
     score.cases = acked + left
     if found < acked:
@@ -345,19 +345,19 @@ def _judge_soak(score: Score, path: Path, counts: Counter[str], idle: list[str])
 
 
 def _hooks(path: Path, over: Path, ids: list[int], luck: int, ack: Ack) -> None:
-    dice, counts = random.Random(luck), Counter[str]()
+    rng, counts = random.Random(luck), Counter[str]()
     while not counts or not over.exists():
-        counts["spooled" if intake.store(str(path.parent), "scene", dice.choice(ids)) else "direct"] += 1
-        time.sleep(dice.random() * 0.2)
+        counts["spooled" if intake.store(str(path.parent), "scene", rng.choice(ids)) else "direct"] += 1
+        time.sleep(rng.random() * 0.2)
     for what, count in counts.items():
         ack(f"{what} {count}")
 
 
 def _hook_processes(path: Path, over: Path, ids: list[int], luck: int, ack: Ack) -> None:
     """As Stash starts them; what is left as a file is told apart by the files that are made."""
-    dice, counts = random.Random(luck), Counter[str]()
+    rng, counts = random.Random(luck), Counter[str]()
     while not counts or not over.exists():
-        context = {"type": "Scene.Update.Post", "id": dice.choice(ids), "input": {}}
+        context = {"type": "Scene.Update.Post", "id": rng.choice(ids), "input": {}}
         event = {"server_connection": {"Dir": str(path.parent.parent)}, "args": {"hookContext": context}}
         done = subprocess.run(
             [sys.executable, "plexsync/stash_plugin/hook.py"],
@@ -376,21 +376,21 @@ def _hook_processes(path: Path, over: Path, ids: list[int], luck: int, ack: Ack)
 
 
 def _wants(path: Path, over: Path, ids: list[int], luck: int, ack: Ack) -> None:
-    store, dice, count = place_of(path.parent).open(), random.Random(luck), 0
+    store, rng, count = place_of(path.parent).open(), random.Random(luck), 0
     while not count or not over.exists():
         with store.writing() as tx:
             for _ in range(20):
-                tx.jobs.want(Kind.SCENE, dice.choice(ids), Why.SWEEP, SystemClock().now())
+                tx.jobs.want(Kind.SCENE, rng.choice(ids), Why.SWEEP, SystemClock().now())
         count += 20
-        time.sleep(dice.random() * 0.4)
+        time.sleep(rng.random() * 0.4)
     store.close()
     ack(f"wants {count}")
 
 
 def _syncs(environ: dict[str, str], over: Path, ids: list[int], luck: int, ack: Ack) -> None:
-    dice, count = random.Random(luck), 0
+    rng, count = random.Random(luck), 0
     while not count or not over.exists():
-        some = [str(id) for id in dice.sample(ids, 3)]
+        some = [str(id) for id in rng.sample(ids, 3)]
         done = _called(["sync", *some], environ)
         assert done.returncode == 0, done
         count += len(some)
@@ -449,7 +449,7 @@ def copy_back(store: Database, how: str) -> None:
 
 def counted(told: Path) -> None:
     """`plexsync serve` that counts what it wants by itself, and copies the log back also when it need not."""
-    counts, dice = Counter[str](), random.Random(0)
+    counts, rng = Counter[str](), random.Random(0)
     row_of, take = intake.row_of, Database.drain_spool
 
     def wanting(*args: object, **more: object) -> dict[str, object]:
@@ -460,7 +460,7 @@ def counted(told: Path) -> None:
         taken = take(store, at)
         counts["taken"] += taken
         if not is_postgres():
-            copy_back(store, dice.choice(("passive", "full", "restart", "truncate")))
+            copy_back(store, rng.choice(("passive", "full", "restart", "truncate")))
             counts["copied"] += 1
         return taken
 

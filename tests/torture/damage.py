@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.app.run import engine, take_up
 from plexsync.app.switches import comparison_owed
 from plexsync.engine import notifications
@@ -111,73 +111,73 @@ def pushing_of(id: int) -> Pushing:
 # --- F10 -------------------------------------------------------------------------------------------------------------
 
 
-def mutate(folder: Path, other: Path, dice: random.Random) -> str:
+def mutate(folder: Path, other: Path, rng: random.Random) -> str:
     """Damage one of the files, or put one in its place that is not its own; returns how."""
-    if dice.random() < 0.15:
-        how = dice.choice(list(SWAPS))
-        SWAPS[how](folder, other, dice)
+    if rng.random() < 0.15:
+        how = rng.choice(list(SWAPS))
+        SWAPS[how](folder, other, rng)
         return how
     names = [name for end in SIDES[:2] if (folder / (name := NAME + end)).exists()]
-    path = folder / dice.choice([NAME, *names])
+    path = folder / rng.choice([NAME, *names])
     content = bytearray(path.read_bytes())
     size = len(content)
-    how = dice.choice(
+    how = rng.choice(
         ("flips", "flips", "a note", "zeroed page", "page of noise", "truncated", "cut in a page", "head", "doubled")
     )
-    page = 4096 * dice.randrange(max(1, size // 4096))
+    page = 4096 * rng.randrange(max(1, size // 4096))
     if how == "flips":
-        for _ in range(dice.randint(1, 64)):
-            content[dice.randrange(size)] ^= 1 << dice.randrange(8)
+        for _ in range(rng.randint(1, 64)):
+            content[rng.randrange(size)] ^= 1 << rng.randrange(8)
     elif how == "a note":
         # One bit of a value, which stands behind its name; what was written last stands in the log.
-        name = dice.choice((*NUMBERS, "reconcile:last", "poll:scene", "poll:files")).encode()
-        at = content.rfind(name) + len(name) + dice.randrange(13)
-        content[at % size] ^= 1 << dice.randrange(7)
+        name = rng.choice((*NUMBERS, "reconcile:last", "poll:scene", "poll:files")).encode()
+        at = content.rfind(name) + len(name) + rng.randrange(13)
+        content[at % size] ^= 1 << rng.randrange(7)
     elif how == "zeroed page":
         content[page : page + 4096] = bytes(4096)
     elif how == "page of noise":
-        content[page : page + 4096] = dice.randbytes(4096)
+        content[page : page + 4096] = rng.randbytes(4096)
     elif how == "truncated":
         del content[page:]
     elif how == "cut in a page":
-        del content[dice.randrange(size) :]
+        del content[rng.randrange(size) :]
     elif how == "head":
-        content[dice.randrange(100)] ^= 1 << dice.randrange(8)
+        content[rng.randrange(100)] ^= 1 << rng.randrange(8)
     else:
-        other_page = 4096 * dice.randrange(max(1, size // 4096))
+        other_page = 4096 * rng.randrange(max(1, size // 4096))
         content[page : page + 4096] = content[other_page : other_page + 4096]
     path.write_bytes(content)
     return f"{how} in {path.name}"
 
 
-def _foreign(folder: Path, other: Path, dice: random.Random) -> None:
+def _foreign(folder: Path, other: Path, rng: random.Random) -> None:
     (folder / NAME).unlink()
     db = sqlite3.connect(folder / NAME)
     db.executescript("create table theirs (a); insert into theirs values (1)")
     db.close()
 
 
-def _older_self(folder: Path, other: Path, dice: random.Random) -> None:
+def _older_self(folder: Path, other: Path, rng: random.Random) -> None:
     """The pages of another of our databases in the middle of this one."""
     content, theirs = bytearray((folder / NAME).read_bytes()), (other / NAME).read_bytes()
-    at = 4096 * dice.randrange(min(len(content), len(theirs)) // 4096)
-    end = at + 4096 * dice.randint(1, 8)
+    at = 4096 * rng.randrange(min(len(content), len(theirs)) // 4096)
+    end = at + 4096 * rng.randint(1, 8)
     content[at:end] = theirs[at:end]
     (folder / NAME).write_bytes(content)
 
 
-def _emptied(folder: Path, other: Path, dice: random.Random) -> None:
-    (folder / (NAME + dice.choice(("", "", "-wal")))).write_bytes(b"")
+def _emptied(folder: Path, other: Path, rng: random.Random) -> None:
+    (folder / (NAME + rng.choice(("", "", "-wal")))).write_bytes(b"")
 
 
-def _no_database(folder: Path, other: Path, dice: random.Random) -> None:
-    (folder / NAME).write_bytes(dice.randbytes(4096 * dice.randint(1, 20)))
+def _no_database(folder: Path, other: Path, rng: random.Random) -> None:
+    (folder / NAME).write_bytes(rng.randbytes(4096 * rng.randint(1, 20)))
 
 
 # By what may become of it: a database of another program is left alone.
 SWAPS: dict[str, Callable[[Path, Path, random.Random], None]] = {
-    "log of another": lambda folder, other, dice: _put(other, folder, "-wal"),
-    "database of another": lambda folder, other, dice: _put(other, folder, ""),
+    "log of another": lambda folder, other, rng: _put(other, folder, "-wal"),
+    "database of another": lambda folder, other, rng: _put(other, folder, ""),
     "pages of another": _older_self,
     "database of another program": _foreign,
     "noise for a database": _no_database,
@@ -228,14 +228,14 @@ def live(path: Path, ack: Callable[[str], None], town: dict | None = None) -> No
 def _serve_a_moment(folder: Path, town: dict) -> None:
     """One step of each that looks or works under `serve`, as the program puts them together."""
     stop = threading.Event()
-    with opened(config_for(town), folder, worker=True) as parts, engine(parts, stop) as works:
+    with open_parts(config_for(town), folder, worker=True) as parts, engine(parts, stop) as works:
         take_up(parts, works)
         works.step()
         works.prune()
         parts.poller.poll()
         comparison_owed(parts)
         with parts.store.reading() as db:
-            notifications.seen(db, None)
+            notifications.read_situation(db, None)
             db.index.count_unpaired(db.notes.number("reconcile:run") or 0)
 
 
@@ -260,11 +260,11 @@ def corrupt(size: str, seed: int) -> list[Score]:
             filled(place / f"template{log}", log=log, rows=ROWS)
         filled(place / "other", log=True, rows=ROWS, start=5000)
         for case in range(MUTATIONS[size]):
-            dice = random.Random(seed * 1_000_003 + case)
+            rng = random.Random(seed * 1_000_003 + case)
             folder = place / "case"
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(place / f"template{case % 2 == 1}", folder)
-            how = mutate(folder, place / "other", dice)
+            how = mutate(folder, place / "other", rng)
             marks = {end: sum_of(folder / (NAME + end)) for end in SIDES[:2]}
             ends = [forks.run(lambda ack: live(folder / NAME, ack, town))]
             # Damage that only shows at work is mended at the next start; and what was mended stays so.
@@ -400,37 +400,37 @@ def mixed(size: str, seed: int) -> list[Score]:
     return [score]
 
 
-def _no_log(folder: Path, other: Path, dice: random.Random) -> None:
+def _no_log(folder: Path, other: Path, rng: random.Random) -> None:
     (folder / f"{NAME}-wal").unlink()
 
 
-def _no_index(folder: Path, other: Path, dice: random.Random) -> None:
+def _no_index(folder: Path, other: Path, rng: random.Random) -> None:
     (folder / f"{NAME}-shm").unlink()
 
 
-def _foreign_log(folder: Path, other: Path, dice: random.Random) -> None:
+def _foreign_log(folder: Path, other: Path, rng: random.Random) -> None:
     shutil.copy(other / f"{NAME}-wal", folder)
 
 
-def _foreign_base(folder: Path, other: Path, dice: random.Random) -> None:
+def _foreign_base(folder: Path, other: Path, rng: random.Random) -> None:
     shutil.copy(other / NAME, folder)
 
 
-def _stray_journal(folder: Path, other: Path, dice: random.Random) -> None:
-    (folder / f"{NAME}-journal").write_bytes(dice.randbytes(9000))
+def _stray_journal(folder: Path, other: Path, rng: random.Random) -> None:
+    (folder / f"{NAME}-journal").write_bytes(rng.randbytes(9000))
 
 
-def _noisy_index(folder: Path, other: Path, dice: random.Random) -> None:
-    (folder / f"{NAME}-shm").write_bytes(dice.randbytes(32768))
+def _noisy_index(folder: Path, other: Path, rng: random.Random) -> None:
+    (folder / f"{NAME}-shm").write_bytes(rng.randbytes(32768))
 
 
-def _half_copied(folder: Path, other: Path, dice: random.Random) -> None:
+def _half_copied(folder: Path, other: Path, rng: random.Random) -> None:
     path = folder / f"{NAME}-wal"
     content = path.read_bytes()
-    path.write_bytes(content[: dice.randrange(len(content))])
+    path.write_bytes(content[: rng.randrange(len(content))])
 
 
-def _no_base(folder: Path, other: Path, dice: random.Random) -> None:
+def _no_base(folder: Path, other: Path, rng: random.Random) -> None:
     (folder / NAME).unlink()
 
 

@@ -148,7 +148,7 @@ def stored(folder: Path) -> set[int]:
     opened = connect(folder / NAME)
     ids = {id for (id,) in opened.execute("select id from job")}
     opened.close()
-    return ids | {id for _, _, id, _ in intake.spooled(str(folder), 10_000, 0)}
+    return ids | {id for _, _, id, _ in intake.list_spooled(str(folder), 10_000, 0)}
 
 
 # --- workers ---------------------------------------------------------------------------------------------------------

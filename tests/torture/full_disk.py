@@ -101,7 +101,7 @@ def _served(name: str, turns: tuple[float, ...], faster: int, score: Score) -> s
         if used := rows(folder / NAME, "select id, state, attempts, cls from job where attempts or state = 'dead'"):
             score.spoil(f"{case}: attempts were used: {used}")
         known = {id for (id,) in rows(folder / NAME, "select id from job")}
-        known |= {id for _, _, id, _ in intake.spooled(str(folder), 10_000, 0)}
+        known |= {id for _, _, id, _ in intake.list_spooled(str(folder), 10_000, 0)}
         if lost := acked - known:
             score.lose(f"{case}: {sorted(lost)} were acknowledged by hooks and are not there")
         titles = {scalars.get("title") for scalars, *_ in town.ask("state")["shown"].values()}

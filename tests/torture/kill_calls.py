@@ -46,13 +46,13 @@ def _cases(place: Path, town: Neighbours, calls: str, count: int, score: Score) 
     whole = town.ask("state")
     killed = 0
     for case in range(count):
-        dice = random.Random(score.seed * 1_000_003 + case)
+        rng = random.Random(score.seed * 1_000_003 + case)
         # Spread over the whole run, wherever chance begins.
         call = points[(case * len(points) // count + score.seed) % len(points)]
         made, folder = town.ask("fresh", SCENES), place / "case"
         place_of(folder).wipe()
         want_all(folder, made["ids"])
-        for _ in range(dice.choice((1, 1, 2))):
+        for _ in range(rng.choice((1, 1, 2))):
             killed += _killed_at(calls, call, made, folder) in KILLED
             score.law(folder / NAME, f"{call}, after the kill")
             rush(folder / NAME)

@@ -168,7 +168,7 @@ def _empty(folder: Path) -> Path:
 
 
 def _left(folder: Path) -> list[int]:
-    return [id for _, _, id, _ in intake.spooled(str(folder), 100, NOW)]
+    return [id for _, _, id, _ in intake.list_spooled(str(folder), 100, NOW)]
 
 
 def _counted(folder: Path, log: Path) -> list[Call]:

@@ -71,7 +71,7 @@ class Case:
     number: int
     town: Neighbours
     folder: Path
-    dice: random.Random
+    rng: random.Random
     titles: dict[int, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -81,10 +81,10 @@ class Case:
 
     def edit(self) -> None:
         """Somebody gives a scene another title; mostly the hook tells of it."""
-        id = self.dice.choice(self.made["ids"])
+        id = self.rng.choice(self.made["ids"])
         self.titles[id].append(f"Title {id}, edit {len(self.titles[id])}")
         self.town.ask("edit", id, self.titles[id][-1])
-        if self.dice.random() < 0.7:
+        if self.rng.random() < 0.7:
             intake.store(str(self.folder), Kind.SCENE, id)
 
     def killed(self, reference: Reference) -> forks.End:
@@ -93,11 +93,11 @@ class Case:
         def act(ack: Callable[[str], None]) -> None:
             compare(self.made, self.folder, ack)
 
-        if self.dice.random() < 0.8:
-            last = self.dice.choice((reference.compared, reference.compared, reference.lines))
-            return forks.run(act, before=forks.Lines(OURS, self.dice.randrange(1, last)).watch)
+        if self.rng.random() < 0.8:
+            last = self.rng.choice((reference.compared, reference.compared, reference.lines))
+            return forks.run(act, before=forks.Lines(OURS, self.rng.randrange(1, last)).watch)
         started = forks.forked(act)
-        moments = sorted(self.dice.random() * reference.seconds for _ in range(2))
+        moments = sorted(self.rng.random() * reference.seconds for _ in range(2))
         time.sleep(moments[0])
         if self.folder.exists():
             self.edit()
@@ -153,7 +153,7 @@ def kill(size: str, seed: int) -> list[Score]:
         while score.cases < POINTS[size] and number < 2 * POINTS[size]:
             number += 1
             case = Case(number, town, place / "case", random.Random(seed * 1_000_003 + number))
-            for _ in range(case.dice.choice((1, 2, 3))):
+            for _ in range(case.rng.choice((1, 2, 3))):
                 end = case.killed(reference)
                 if end.failed:
                     score.spoil(f"case {number}: {end}")

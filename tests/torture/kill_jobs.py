@@ -97,7 +97,7 @@ def present(folder: Path) -> set[int]:
     ids = set()
     if place_of(folder).exists():
         ids = {id for (id,) in rows(folder / NAME, "select id from job where kind = 'scene'")}
-    return ids | {id for _, _, id, _ in intake.spooled(str(folder), 10_000, 0)}
+    return ids | {id for _, _, id, _ in intake.list_spooled(str(folder), 10_000, 0)}
 
 
 def still_there(score: Score, case: str, folder: Path, acked: set[int]) -> None:
@@ -183,13 +183,13 @@ def _kills(
     # Some come to their end before they are killed.
     while score.cases < points and number < 2 * points:
         number += 1
-        dice = random.Random(score.seed * 1_000_003 + number)
+        rng = random.Random(score.seed * 1_000_003 + number)
         made, case = town.ask("fresh", SCENES, covers), f"case {number}"
         place_of(folder).wipe()
         acked: set[int] = set()
         # Three crashes of a scene alone would give it up; the first one is never alone.
-        for _ in range(dice.choice((1, 2, 3))):
-            end = _killed(made, folder, unsaid(made, acked), reference, dice, mounts)
+        for _ in range(rng.choice((1, 2, 3))):
+            end = _killed(made, folder, unsaid(made, acked), reference, rng, mounts)
             acked |= said(end)
             if end.failed:
                 score.spoil(f"{case}: {end}")
@@ -215,15 +215,15 @@ def unsaid(made: dict, acked: set[int]) -> list[int]:
 
 
 def _killed(
-    made: dict, folder: Path, wanted: list[int], reference: Reference, dice: random.Random, mounts: Path
+    made: dict, folder: Path, wanted: list[int], reference: Reference, rng: random.Random, mounts: Path
 ) -> forks.End:
     def act(ack: Callable[[str], None]) -> None:
         a_pass(config_for(made), folder, wanted, ack, mounts)
 
-    if dice.random() < 0.8:
-        return forks.run(act, before=forks.Lines(OURS, dice.randrange(1, reference.lines)).watch)
+    if rng.random() < 0.8:
+        return forks.run(act, before=forks.Lines(OURS, rng.randrange(1, reference.lines)).watch)
     started = forks.forked(act)
-    time.sleep(dice.random() * reference.seconds)
+    time.sleep(rng.random() * reference.seconds)
     os.kill(started[0], signal.SIGKILL)
     return forks.ended(started)
 
@@ -339,9 +339,9 @@ class Told:
         self.spent = 0.0
         self._town = town
         self._case = f"case {number}"
-        self._dice = random.Random(seed * 1_000_003 + number)
+        self._rng = random.Random(seed * 1_000_003 + number)
         self._made = town.ask("fresh", CROWD)
-        town.ask("slow", self._dice.choice((0.05, 0.3, 30.0)))
+        town.ask("slow", self._rng.choice((0.05, 0.3, 30.0)))
         self._used = {id: n % 4 for n, id in enumerate(self._made["ids"])}
         with_attempts(folder / NAME, self._used)
         self._process = serving(self._made, folder)
@@ -357,7 +357,7 @@ class Told:
             return False
         # From the moment it can be told, that is.
         if not self._at and beats(self.folder):
-            self._at = now + self._dice.random() * 1.5
+            self._at = now + self._rng.random() * 1.5
         if self._at and now >= self._at and not self._is_told:
             self._is_told, self._at = True, now
             self._process.send_signal(signal.SIGTERM)

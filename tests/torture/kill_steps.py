@@ -110,7 +110,7 @@ class Claim(Deed):
         later = NOW + 1000 + LEASE
         try:
             with store.writing() as tx:
-                for row, _, _ in tx.jobs.expired(now=later):
+                for row, _, _ in tx.jobs.list_expired(now=later):
                     tx.jobs.crash(row, Crashed(State.READY, 0, 0, later), now=later)
             got: list[Job] = []
             with store.writing() as tx:

@@ -40,23 +40,23 @@ def compared(size: str, seed: int) -> list[Score]:
     drifted = reverted = 0
     with workshop() as place, Neighbours() as town:
         for case in range(CASES[size]):
-            dice = random.Random(seed * 1_000_003 + case)
+            rng = random.Random(seed * 1_000_003 + case)
             made, folder = town.ask("fresh", SCENES), place / "case"
             config = config_for(made)
             shutil.rmtree(folder, ignore_errors=True)
             # In step, and all of it in the database's own file: the worker that closes it copies the log back.
             forks.run(lambda ack: a_pass(config, folder, made["ids"], ack))
             shutil.copy(folder / NAME, folder / COPY)
-            edited = dice.sample(made["ids"], dice.randint(1, SCENES))
+            edited = rng.sample(made["ids"], rng.randint(1, SCENES))
             for id in edited:
                 town.ask("edit", id, f"Newer {id}", ["Kept", "Later"])
-            _killed(config, folder, edited, dice, works=bool(case % 2))
-            back = dice.sample(edited, dice.randint(1, len(edited)))
+            _killed(config, folder, edited, rng, works=bool(case % 2))
+            back = rng.sample(edited, rng.randint(1, len(edited)))
             for id in back:
                 town.ask("edit", id, f"Title {made['ids'].index(id)}", ["Kept"])
             reverted += sum(_shown(town, id) for id in back)
-            name, lose = dice.choice(list(LOSSES.items()))
-            lose(folder, dice)
+            name, lose = rng.choice(list(LOSSES.items()))
+            lose(folder, rng)
             told = f"case {case}, {name}"
             score.cases += 1
             if not score.law(folder / NAME, told):
@@ -76,10 +76,10 @@ def compared(size: str, seed: int) -> list[Score]:
     return [score]
 
 
-def _killed(config: PlexSyncConfig, folder: Path, ids: list[int], dice: random.Random, *, works: bool) -> None:
+def _killed(config: PlexSyncConfig, folder: Path, ids: list[int], rng: random.Random, *, works: bool) -> None:
     """A worker that dies without closing: after its work, or else after its wants or at any line in between."""
-    how = "works" if works else dice.choice(("wants", "line"))
-    before = forks.Lines(OURS, dice.randrange(1, LINES)).watch if how == "line" else _nothing
+    how = "works" if works else rng.choice(("wants", "line"))
+    before = forks.Lines(OURS, rng.randrange(1, LINES)).watch if how == "line" else _nothing
     forks.run(lambda ack: _want_and_die(config, folder, ids, ack, works=how != "wants"), before=before)
 
 
@@ -147,23 +147,23 @@ def _titles_and_tags(town: Neighbours) -> list[tuple[dict[str, str], list[str]]]
 # --- what is lost ----------------------------------------------------------------------------------------------------
 
 
-def _log_gone(folder: Path, dice: random.Random) -> None:
+def _log_gone(folder: Path, rng: random.Random) -> None:
     (folder / f"{NAME}-wal").unlink(missing_ok=True)
 
 
-def _sides_gone(folder: Path, dice: random.Random) -> None:
+def _sides_gone(folder: Path, rng: random.Random) -> None:
     for end in ("-wal", "-shm"):
         (folder / f"{NAME}{end}").unlink(missing_ok=True)
 
 
-def _log_cut(folder: Path, dice: random.Random) -> None:
+def _log_cut(folder: Path, rng: random.Random) -> None:
     path = folder / f"{NAME}-wal"
     if path.exists() and path.stat().st_size:
-        os.truncate(path, dice.randrange(path.stat().st_size))
+        os.truncate(path, rng.randrange(path.stat().st_size))
 
 
-def _older_copy(folder: Path, dice: random.Random) -> None:
-    _sides_gone(folder, dice)
+def _older_copy(folder: Path, rng: random.Random) -> None:
+    _sides_gone(folder, rng)
     shutil.copy(folder / COPY, folder / NAME)
 
 

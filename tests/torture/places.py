@@ -186,7 +186,7 @@ def _answered_badly(hook: subprocess.CompletedProcess[bytes]) -> str:
 
 
 def _is_stored(folder: Path) -> bool:
-    if any(id == 7777 for _, _, id, _ in intake.spooled(str(folder), 100, 0)):
+    if any(id == 7777 for _, _, id, _ in intake.list_spooled(str(folder), 100, 0)):
         return True
     return bool(rows(folder / NAME, "select 1 from job where id = 7777"))
 

@@ -217,13 +217,13 @@ def _rename(names: dict[str, int], entry: tuple[str, str, int]) -> None:
         names[new] = inode
 
 
-def after_cut(disk: Disk, dice: random.Random, folder: str, target: Path) -> None:
+def after_cut(disk: Disk, rng: random.Random, folder: str, target: Path) -> None:
     """One legal state of the disk after the power went, written to `target`."""
-    mode = dice.choice(("all", "none", "some", "torn", "torn"))
+    mode = rng.choice(("all", "none", "some", "torn", "torn"))
     names = dict(disk.names)
     for entry in disk.loose_names:
         # The order in which names reach the disk is kept, as journaling file systems do; where it ends is chance.
-        if mode == "none" or (mode != "all" and dice.random() < 0.3):
+        if mode == "none" or (mode != "all" and rng.random() < 0.3):
             break
         _rename(names, entry)
     target.mkdir(mode=0o700, parents=True)
@@ -232,10 +232,10 @@ def after_cut(disk: Disk, dice: random.Random, folder: str, target: Path) -> Non
             continue
         content = bytearray(disk.synced[inode])
         for step in disk.loose[inode]:
-            if mode == "none" or (mode == "some" and dice.random() < 0.5):
+            if mode == "none" or (mode == "some" and rng.random() < 0.5):
                 continue
             for piece in _pieces(step) if mode == "torn" else (step,):
-                if mode != "torn" or dice.random() < 0.6:
+                if mode != "torn" or rng.random() < 0.6:
                     _change(content, piece)
         path = target / Path(name).relative_to(folder)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -292,8 +292,8 @@ def _try_images(steps: list[Step], place: Path, count: int, score: Score) -> tup
     """Cuts spread evenly over the run; returns what was lost and what was spoilt."""
     lost: list[str] = []
     spoilt: list[str] = []
-    dice = random.Random(score.seed)
-    cuts = sorted(dice.randrange(len(steps) + 1) for _ in range(count))
+    rng = random.Random(score.seed)
+    cuts = sorted(rng.randrange(len(steps) + 1) for _ in range(count))
     disk, done, acked = Disk(), 0, set[int]()
     folder = str(place / "data")
     for number, cut in enumerate(cuts):
@@ -329,6 +329,6 @@ def _look(folder: Path, ack) -> None:
     db.close()
     from plexsync.store import intake
 
-    ids |= {id for _, _, id, _ in intake.spooled(str(folder), 10_000, 0)}
+    ids |= {id for _, _, id, _ in intake.list_spooled(str(folder), 10_000, 0)}
     ack("sound" if verdict == "ok" and not off else f"{verdict}, books off by {off}")
     ack(" ".join(map(str, sorted(ids))))

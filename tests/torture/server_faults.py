@@ -45,7 +45,7 @@ class Site:
 
     place: Path
     town: Neighbours
-    dice: random.Random
+    rng: random.Random
     titles: dict[int, list[str]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
@@ -88,7 +88,7 @@ class Site:
 
     def edit(self, folder: Path | None = None) -> None:
         """Somebody gives a scene another title, and the hook tells of it."""
-        id = self.dice.choice(self.made["ids"])
+        id = self.rng.choice(self.made["ids"])
         self.titles[id].append(f"Title {id}, edit {len(self.titles[id])}")
         self.town.ask("edit", id, self.titles[id][-1])
         intake.store(str(folder or self.store.folder), Kind.SCENE, id)
@@ -117,7 +117,7 @@ class Site:
         """Nothing is lost, doubled or wrong."""
         if not self.wait():
             left = self.store.rows("select id, state, cls, error from job where state <> 'idle'")
-            files = len(intake.spooled(str(self.store.folder), 100, 0))
+            files = len(intake.list_spooled(str(self.store.folder), 100, 0))
             score.lose(f"{case}: Plex never shows {self.not_shown()}; left are {left[:4]} and {files} files of hooks")
         score.law(self.store.folder / "plexsync.db", case)
         told = self.town.ask("state")["titles"]
@@ -173,7 +173,7 @@ class Troubles:
     """What can happen to PostgreSQL and the line to it, each for a while."""
 
     def __init__(self, site: Site) -> None:
-        self._server, self._proxy, self._dice = site.server, site.proxy, site.dice
+        self._server, self._proxy, self._rng = site.server, site.proxy, site.rng
 
     def all(self) -> dict[str, Callable[[float], None]]:
         """By name; each takes the seconds that it lasts."""
@@ -194,7 +194,7 @@ class Troubles:
 
     def kill_backend(self, _seconds: float) -> None:
         with suppress(IndexError):
-            self._server.kill_backend(self._dice.choice(self._server.backends(f"usename = '{ROLE}'")))
+            self._server.kill_backend(self._rng.choice(self._server.backends(f"usename = '{ROLE}'")))
         self._server.wait_until_ready()
 
     def end_connections(self, _seconds: float) -> None:
@@ -247,7 +247,7 @@ class Troubles:
 
     def drop(self, begin: Callable[[int], None], seconds: float) -> None:
         before, end = self._proxy.commits_dropped, time.monotonic() + HANG
-        begin(self._dice.choice((1, 2, 5)))
+        begin(self._rng.choice((1, 2, 5)))
         # At least one: a worker commits all the time.
         while self._proxy.commits_dropped == before and time.monotonic() < end:
             time.sleep(0.05)
@@ -258,8 +258,8 @@ class Troubles:
 def troubled(size: str, seed: int) -> list[Score]:
     """Everything that can happen to a server happens to that of a worker at work, one after the other."""
     score = Score("P3", "PostgreSQL killed, restarted, full, away or in doubt under serve at work", seed)
-    dice = random.Random(seed)
-    with workshop() as place, Neighbours() as town, Site(place, town, dice) as site:
+    rng = random.Random(seed)
+    with workshop() as place, Neighbours() as town, Site(place, town, rng) as site:
         worker = site.serve(site.url(site.proxy.port))
         if not site.wait():
             score.spoil(f"serve never begins: {worker.text()[-800:]}")
@@ -267,14 +267,14 @@ def troubled(size: str, seed: int) -> list[Score]:
         troubles = Troubles(site).all()
         names: list[str] = []
         while score.cases < TROUBLES[size]:
-            names = names or dice.sample(sorted(troubles), len(troubles))
+            names = names or rng.sample(sorted(troubles), len(troubles))
             name = names.pop()
             site.edit()
-            time.sleep(dice.random() * 0.5)
-            troubles[name](dice.random() * LASTS[size])
+            time.sleep(rng.random() * 0.5)
+            troubles[name](rng.random() * LASTS[size])
             site.edit()
             score.cases += 1
-            if dice.random() < 0.6 and not site.wait():
+            if rng.random() < 0.6 and not site.wait():
                 score.lose(f"trouble {score.cases}, {name}: Plex does not show what Stash says: {worker.text()[-800:]}")
                 break
         site.judge(score, f"after {score.cases} troubles")
@@ -289,8 +289,8 @@ def failing_over(size: str, seed: int) -> list[Score]:
     """The primary ends, a standby of PostgreSQL's own is promoted, and the worker, who knows both, goes on there."""
     score = Score("P4", "the primary of PostgreSQL is gone, its standby is promoted", seed)
     for number in range(FAILOVERS[size]):
-        dice = random.Random(seed * 1_000_003 + number)
-        with workshop() as place, Neighbours() as town, Site(place, town, dice) as site:
+        rng = random.Random(seed * 1_000_003 + number)
+        with workshop() as place, Neighbours() as town, Site(place, town, rng) as site:
             score.cases += 1
             _fail_over(site, score, f"failover {number}")
     return [score]
@@ -313,10 +313,10 @@ def _fail_over(site: Site, score: Score, case: str) -> None:
             return
         for _ in range(4):
             site.edit()
-        time.sleep(site.dice.random() * 2)
-        site.server.stop(site.dice.choice(("kill", "immediate", "fast")))
+        time.sleep(site.rng.random() * 2)
+        site.server.stop(site.rng.choice(("kill", "immediate", "fast")))
         site.edit()
-        time.sleep(site.dice.random() * 3)
+        time.sleep(site.rng.random() * 3)
         standby.promote()
         site.store = site.store_on(standby)
         site.edit()

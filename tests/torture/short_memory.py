@@ -58,8 +58,8 @@ def limited(size: str, seed: int) -> list[Score]:
         reference = Reference(town, place)
         for name, spoil in LOADS.items():
             for number in range(CASES[size]):
-                dice = random.Random(f"{seed} {name} {number}")
-                command, more = ("drain", "serve")[(number + seed) % 2], dice.randint(LEAST, MOST)
+                rng = random.Random(f"{seed} {name} {number}")
+                command, more = ("drain", "serve")[(number + seed) % 2], rng.randint(LEAST, MOST)
                 made, folder = town.ask("fresh", SCENES), place / "case"
                 shutil.rmtree(folder, ignore_errors=True)
                 want_all(folder, made["ids"])

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.app.run import engine_on, loop_of
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.job import Kind, Why
@@ -44,12 +44,12 @@ def suspended(size: str, seed: int) -> list[Score]:
         # Only real stops count, and not all that are meant become one: a line may lie behind the end, or in a transaction.
         while score.cases < STOPS[size] and case < 4 * STOPS[size] + 20:
             case += 1
-            dice = random.Random(seed * 1_000_003 + case)
+            rng = random.Random(seed * 1_000_003 + case)
             made, folder = town.ask("fresh", SCENES), place / "case"
             place_of(folder).wipe()
             flag = place / "slept"
             flag.unlink(missing_ok=True)
-            line = dice.randrange(1, reference.lines)
+            line = rng.randrange(1, reference.lines)
             lines = forks.Lines(OURS, line, lambda: os.kill(os.getpid(), signal.SIGSTOP))
             child = forks.forked(lambda ack: one_pass(made, folder, flag, made["ids"], ack), before=lines.watch)
             _, status = os.waitpid(child[0], os.WUNTRACED)
@@ -95,7 +95,7 @@ def one_pass(made: dict, folder: Path, flag: Path, ids: list[int], ack: Callable
     signal.alarm(int(HANG))
     # What the lock makes otherwise.
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with opened(configured(config_for(made), folder), folder) as parts:
+    with open_parts(configured(config_for(made), folder), folder) as parts:
         with parts.store.writing() as tx:
             for id in ids:
                 tx.jobs.want(Kind.SCENE, id, Why.USER, parts.clock.now())

@@ -65,15 +65,15 @@ class Machine:
 def alternating(size: str, seed: int) -> list[Score]:
     """The worker is lost, the other machine goes on, the lost one comes back and stands by; again and again."""
     score = Score("P6", f"two machines with clocks {APART} s apart, the worker lost again and again", seed)
-    dice, slowest = random.Random(seed), 0.0
-    with workshop() as place, Neighbours() as town, Site(place, town, dice) as site, ExitStack() as stack:
+    rng, slowest = random.Random(seed), 0.0
+    with workshop() as place, Neighbours() as town, Site(place, town, rng) as site, ExitStack() as stack:
         proxies = [stack.enter_context(Proxy(site.server.port)) for _ in range(2)]
         machines = [Machine(site, f"machine{n}", n * APART, proxy) for n, proxy in enumerate(proxies)]
         site.wait()
         until(lambda: all(machine.is_there for machine in machines))
         ways: list[str] = []
         while score.cases < ROUNDS[size]:
-            ways = ways or dice.sample(WAYS, len(WAYS))
+            ways = ways or rng.sample(WAYS, len(WAYS))
             way, case = ways.pop(), f"round {score.cases + 1}"
             at_work = [machine for machine in machines if machine.works]
             if len(at_work) != 1:
@@ -81,7 +81,7 @@ def alternating(size: str, seed: int) -> list[Score]:
                 break
             (lost,), (other,) = at_work, [machine for machine in machines if machine not in at_work]
             site.edit(other.folder)
-            time.sleep(dice.random())
+            time.sleep(rng.random())
             began = time.monotonic()
             lost.lose(way)
             site.edit(other.folder)

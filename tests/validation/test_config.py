@@ -1025,7 +1025,7 @@ def test_a_source_has_one_template(bad):
 
 def test_the_template_without_a_source_is_that_of_every_source_that_has_none():
     made = by_source(config(collection_name="{name}!; tags => #{name}").collection_name)
-    texts = {source: entry.filled({"name": "x"}) for source, entry in made.items()}
+    texts = {source: entry.fill({"name": "x"}) for source, entry in made.items()}
     others = ("studio", "group", "performer", "rating", "organized")
     assert texts == {"tag": "#x", **dict.fromkeys(others, "x!")}
     assert by_source(()) == {}

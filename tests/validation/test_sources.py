@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import trustme
+from tests.inspections import out_of_inspection
 
-from tests.sights import out_of_sight
 from tests.tables import table
 from validation import path_rules
 from validation.config import SECRETS, PlexSyncConfig, describe
@@ -673,7 +673,7 @@ def test_a_file_that_was_named_has_to_be_there_also_at_a_usual_place(tmp_path, m
 
 def test_a_current_folder_that_this_user_may_not_look_into_holds_no_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    out_of_sight(monkeypatch, tmp_path)
+    out_of_inspection(monkeypatch, tmp_path)
 
     assert default_toml({"HOME": "/home/ann"}, platform="linux") == Path("/home/ann/.config/plexsync/plexsync.toml")
 

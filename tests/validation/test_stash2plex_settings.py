@@ -3,7 +3,7 @@
 import pytest
 
 from validation.config import PlexSyncConfig
-from validation.imported import HOURS, NEEDLESS, SAME, imported
+from validation.imported import HOURS, NEEDLESS, SAME, import_settings
 
 # On by default there.
 PICTURES = {"poster": "cover", "background": "cover"}
@@ -27,13 +27,13 @@ def test_every_setting_with_the_same_meaning_leads_to_one_of_ours() -> None:
 
 @pytest.mark.parametrize("name", LEADS)
 def test_a_value_is_taken_over_as_it_is(name: str) -> None:
-    assert imported({name: "kept"}).settings == {LEADS[name]: "kept", **PICTURES}
-    assert imported({name: "kept"}).unsupported == ()
+    assert import_settings({name: "kept"}).settings == {LEADS[name]: "kept", **PICTURES}
+    assert import_settings({name: "kept"}).unsupported == ()
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_what_is_not_filled_in_is_not_taken_over(nothing: object) -> None:
-    assert imported({"plex_url": nothing, "debug_logging": nothing}) == imported({})
+    assert import_settings({"plex_url": nothing, "debug_logging": nothing}) == import_settings({})
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_what_is_not_filled_in_is_not_taken_over(nothing: object) -> None:
     ],
 )
 def test_what_means_something_else_there_is_translated(given: dict, own: dict) -> None:
-    assert imported(given).settings == own
-    assert imported(given).unsupported == ()
+    assert import_settings(given).settings == own
+    assert import_settings(given).unsupported == ()
 
 
 def test_what_has_no_counterpart_is_told_with_the_reason() -> None:
     needless = ["debug_logging", "obfuscate_paths", "poll_interval", "reconcile_missing", "reconcile_scope"]
     assert sorted(NEEDLESS) == [*needless, "strict_matching"]
-    told = imported({**dict.fromkeys(NEEDLESS, "x"), "colour": "red"}).unsupported
+    told = import_settings({**dict.fromkeys(NEEDLESS, "x"), "colour": "red"}).unsupported
     assert [line.partition(": ")[0] for line in told] == sorted({*NEEDLESS, "colour"})
     assert "colour: PlexSync has no such setting" in told
     assert len(HOURS) == 4

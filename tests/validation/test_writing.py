@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tables import table
-from validation.writing import UnclearFile, changed, save
+from validation.writing import UnclearFile, change_text, save
 
 CASES = {
     "nothing yet": ("", {"plex_url": "http://nas"}, 'plex_url = "http://nas"\n'),
@@ -35,13 +35,13 @@ CASES = {
 
 @table(("before", "settings", "after"), CASES.values())
 def test_settings_are_changed_and_the_rest_stays(before: str, settings: dict, after: str) -> None:
-    assert changed(before, settings) == after
+    assert change_text(before, settings) == after
 
 
 @pytest.mark.parametrize("text", ["plex_url = ", "a = [", "a = 1\na = 2\n", "\0"])
 def test_what_is_not_understood_is_left_alone(text: str) -> None:
     with pytest.raises(UnclearFile):
-        changed(text, {"plex_url": "y"})
+        change_text(text, {"plex_url": "y"})
 
 
 VALUES = st.one_of(
@@ -66,7 +66,7 @@ def test_whatever_stands_there_only_what_is_asked_for_changes(
     for place, remark in enumerate(remarks):
         lines.insert(place * 2, remark)
     text = "\n".join([*lines, *(["[libraries.X]", 'plex_url = "mine"'] if table else [])]) + "\n"
-    made = changed(text, settings)
+    made = change_text(text, settings)
     expected = {**tomllib.loads(text), **settings}
     assert tomllib.loads(made) == {name: value for name, value in expected.items() if value is not None}
     assert [line for line in made.split("\n") if line.lstrip().startswith("#")] == [
@@ -139,7 +139,7 @@ def test_a_new_file_takes_nobodys_place_and_is_whole_or_not_there(
 
 
 def test_new_settings_stand_in_the_order_of_the_page_about_settings():
-    text = changed(
+    text = change_text(
         "", {"poster": "cover", "collection_parts": ["poster"], "collections": ["studio"], "plex_url": "http://plex"}
     )
     assert re.findall(r"^\w+", text, re.MULTILINE) == ["plex_url", "collections", "collection_parts", "poster"]

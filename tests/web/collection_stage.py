@@ -2,7 +2,7 @@
 
 import threading
 
-from plexsync.app.parts import Parts, at_work, opened
+from plexsync.app.parts import Parts, at_work, open_parts
 from plexsync.app.run import drain
 from plexsync.rules.collections import CollectionObject, KnownCollection
 from plexsync.rules.job import COLLECTION, State, Why
@@ -39,7 +39,7 @@ def furnish_collections(world: World, *studios: str) -> dict[str, int]:
 
 def note(world: World, library: str, tag: int, name: str) -> None:
     """Note the collection of a tag in this library. Nobody has inspected it yet."""
-    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         (row,) = (row for row in tx.sections.all() if row.title == library)
         tx.collections.ensure([KnownCollection(0, CollectionObject("tag", tag), row.uuid, row.key, name)])
 
@@ -56,7 +56,7 @@ def refuse(world: World, key: str) -> None:
 def inspect(world: World, *names: str) -> None:
     """Want these collections, and work until nothing waits."""
     known = numbers(world)
-    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         for name in names:
             tx.jobs.want(COLLECTION, known[name], Why.USER, parts.clock.now())
     settle(world)

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page
 
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.cli.daemon.dashboard_process import listening
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
@@ -90,7 +90,7 @@ class Dash:
 @contextmanager
 def desk_of(config: PlexSyncConfig, folder: Path, origins: Origins) -> Iterator[Desk]:
     """The desk on the database in this folder."""
-    with opened(config, folder) as parts, closing(Desk(parts, origins)) as desk:
+    with open_parts(config, folder) as parts, closing(Desk(parts, origins)) as desk:
         yield desk
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from plexsync.app.named_scenes import ignore_scenes
-from plexsync.app.parts import Parts, at_work, opened
+from plexsync.app.parts import Parts, at_work, open_parts
 from plexsync.app.run import drain
 from plexsync.flows.scenes.dead_letter_cures import NOTE as CURED
-from plexsync.flows.scenes.verbs import unsettled, want_scenes
+from plexsync.flows.scenes.verbs import count_unsettled, want_scenes
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import DAY, Kind, State, Why
 from plexsync.rules.note_keys import BEGUN
@@ -44,7 +44,7 @@ def work(world: World, ids: Iterable[int] = ()) -> None:
     with at_work(config_of(world), world.folder) as (parts, mine):
         assert mine
         want_scenes(parts.store, ids, Why.USER, parts.clock)
-        drain(parts, threading.Event(), lambda _step: None, wait_for=lambda: unsettled(parts.store, None) == 0)
+        drain(parts, threading.Event(), lambda _step: None, wait_for=lambda: count_unsettled(parts.store, None) == 0)
 
 
 @contextmanager
@@ -87,7 +87,7 @@ class Furniture:
         world.stash.restore(self.stash)
         world.plex.restore(self.plex)
         world.plex.advance(self.plex_now - world.plex.now())
-        with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+        with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
             # That the servers have other addresses than those of then is no change that cures a dead letter.
             for name, value in parts.settings.cures.items():
                 tx.notes.save(f"{CURED}{name}", value)
@@ -126,7 +126,7 @@ def _furnish(world: World) -> dict[str, int]:
     world.stash.destroy_scene(ids[4])
     work(world, [ids[0], ids[4]])
     world.stash.edit_scene(ids[1], title="Not pushed yet")
-    with opened(config_of(world), world.folder) as parts:
+    with open_parts(config_of(world), world.folder) as parts:
         want_scenes(parts.store, [found["waiting"]], Why.USER, parts.clock)
         ignore_scenes(parts.store, [found["ignored"]], parts.clock)
         past(parts)

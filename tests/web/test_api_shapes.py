@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.reports import comparisons, dead_letters, review, undo
 from plexsync.reports.shapes import outages, plex_servers, scenes, status, top, workers
 from plexsync.rules.collections import CollectionObject, KnownCollection
@@ -47,7 +47,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
         stash.set_cover(ids["incomplete"], b"no picture")
         work(world, [ids["incomplete"]])
         world.settings["watch_back"] = "plays"
-        with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+        with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
             tx.notes.save(PLAYS_COUNTED, counted_text(FirstPlays("someone", 1, 0, at=parts.clock.now(), in_plex=0)))
             play = RememberedPlay(PlaySource("1"), PlayState.SENT)
             tx.plays.begin(ids["in_step"], "", "", {1_700_000_000: play}, now=parts.clock.now())
@@ -136,7 +136,7 @@ def test_every_report_with_json_has_its_shape(furnished: tuple[World, dict[str, 
     }
     world.plex.add_movie(world.section, files=[("/media/scenes/alone.mp4", 5, 60_000)], title="alone")
     answers: dict[str, object] = {command: world.json(*command.split()) for command in kinds}
-    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         now = parts.clock.now()
         tx.holds.save(Neighbour.PLEX, HoldRow("plex_token", "Plex refuses the token", now, now + 60_000, ""))
     for command in ("status", "top --once"):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.reports.dead_letters import COLUMNS
 from plexsync.rules.causes import cure_of
 from plexsync.rules.job import Kind, Why
@@ -30,7 +30,7 @@ def plain(text: str) -> str:
 
 def die(world: World, *, each: int = 3) -> None:
     """What a worker leaves behind."""
-    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         now = parts.clock.now()
         for n in range(each * len(CAUSES)):
             tx.jobs.want(Kind.SCENE, n + 1, Why.EDIT, now)

@@ -71,7 +71,7 @@ class Gate:
         if self.fails:
             raise ValueError(self.fails)
 
-    def ask(
+    def call(
         self,
         method: str = "GET",
         path: str = "/fix",
@@ -103,12 +103,12 @@ class Gate:
         return answer
 
     def post(self, path: str, *headers: tuple[str, str], pieces: Sequence[bytes]) -> Answer:
-        return self.ask("POST", path, *headers, pieces=pieces)
+        return self.call("POST", path, *headers, pieces=pieces)
 
     def session(self, *, signed_in: bool = False) -> tuple[Session, tuple[str, str]]:
         """A session, and its cookie."""
         session = self.sessions.fresh(signed_in=signed_in)
-        return session, ("cookie", f"{OURS}={self.sessions.written(session)}")
+        return session, ("cookie", f"{OURS}={self.sessions.encode(session)}")
 
     def form(self, session: Session, **more: str) -> bytes:
         return urlencode({"token": session.token, **more}).encode()
@@ -148,8 +148,8 @@ def test_a_host_is_known_by_its_name_with_any_port_that_there_is(host: str, is_k
 def test_each_wrong_name_is_logged_once_shortened_and_so_many_at_most(caplog: pytest.LogCaptureFixture) -> None:
     gate = Gate()
     with caplog.at_level(logging.WARNING, "PlexSync.web"):
-        statuses = [gate.ask(hosts=[("host", f"evil {number}")]).status for number in [0, 0, *range(30)]]
-        long = Gate().ask(hosts=[("host", "x" * 300)]).status
+        statuses = [gate.call(hosts=[("host", f"evil {number}")]).status for number in [0, 0, *range(30)]]
+        long = Gate().call(hosts=[("host", "x" * 300)]).status
     assert {*statuses, long} == {421}
     names = [str(record.args[0]) for record in caplog.records if record.args]
     assert names == [*(f"evil {number}" for number in range(20)), "x" * 100]
@@ -173,16 +173,16 @@ def test_a_body_of_the_largest_size_comes_through_and_a_byte_more_does_not(piece
 
 def test_a_request_for_a_page_has_no_body_and_the_app_hears_of_its_end() -> None:
     gate = Gate()
-    assert gate.ask(pieces=[b"what a browser never sends"]).status == 200
+    assert gate.call(pieces=[b"what a browser never sends"]).status == 200
     assert (gate.bodies, gate.later) == ([b""], ["http.request"])
-    assert gate.ask().status == 200
+    assert gate.call().status == 200
     assert gate.later[1:] == ["http.disconnect"]
 
 
 @pytest.mark.parametrize("length", ["x", "-1", "1e3", "9" * 30])
 def test_a_length_that_makes_no_sense_is_refused(length: str) -> None:
     gate = Gate()
-    assert gate.ask("GET", "/fix", ("content-length", length)).status == 413
+    assert gate.call("GET", "/fix", ("content-length", length)).status == 413
     assert gate.post("/fix", FORM, ("content-length", length), pieces=[b""]).status == 413
     assert gate.seen == []
 
@@ -280,24 +280,24 @@ def test_the_api_takes_a_token_of_a_page_a_password_or_if_none_is_set_a_header(p
 def test_without_a_password_a_page_gets_a_session_and_a_machine_or_a_style_none() -> None:
     gate = Gate()
     cookies = {
-        path: gate.ask("GET", path).all("set-cookie") for path in ("/fix", "/static/x.css", "/api/x", "/metrics")
+        path: gate.call("GET", path).all("set-cookie") for path in ("/fix", "/static/x.css", "/api/x", "/metrics")
     }
     assert {path: len(values) for path, values in cookies.items()} == {
         "/fix": 1, "/static/x.css": 0, "/api/x": 0, "/metrics": 0
     }  # fmt: skip
     (value,) = cookies["/fix"]
-    assert value == cookie_header(OURS, gate.sessions.written(gate.seen[0]["plexsync.session"]))
+    assert value == cookie_header(OURS, gate.sessions.encode(gate.seen[0]["plexsync.session"]))
     assert value.endswith("; Path=/; HttpOnly; SameSite=Strict")
     _, cookie = gate.session()
-    assert gate.ask("GET", "/fix", cookie).all("set-cookie") == []
+    assert gate.call("GET", "/fix", cookie).all("set-cookie") == []
     gate.clock.move(LASTS / 1000)
-    assert len(gate.ask("GET", "/fix", cookie).all("set-cookie")) == 1, "its session is over"
+    assert len(gate.call("GET", "/fix", cookie).all("set-cookie")) == 1, "its session is over"
 
 
 def test_without_the_password_only_the_door_is_open() -> None:
     gate = Gate(PASSWORD)
     statuses = {
-        path: gate.ask("GET", path).status
+        path: gate.call("GET", path).status
         for path in (
             "/login",
             "/health",
@@ -312,33 +312,33 @@ def test_without_the_password_only_the_door_is_open() -> None:
     }
     assert [path for path, status in statuses.items() if status == 200] == list(statuses)[:4]
     assert [path for path, status in statuses.items() if status == 401] == ["/health/x", "/api/x", "/metrics"]
-    away = gate.ask("GET", "/plex/den/fix", query="a=1&b=2")
+    away = gate.call("GET", "/plex/den/fix", query="a=1&b=2")
     assert (away.status, away.all("location")) == (303, ["/login?to=%2Fplex%2Fden%2Ffix%3Fa%3D1%26b%3D2"])
-    assert gate.ask("GET", "/fix").all("location") == ["/login?to=%2Ffix"]
-    assert gate.ask("POST", "/fix", FORM, pieces=[b""]).all("location") == ["/login"]
-    assert gate.ask("GET", "/api/x").all("www-authenticate") == ['Bearer realm="PlexSync"']
-    assert gate.ask("GET", "/api/x").all("content-type") == ["application/json"]
-    assert json.loads(gate.ask("GET", "/api/x").content) == {"error": "a password is needed here"}
+    assert gate.call("GET", "/fix").all("location") == ["/login?to=%2Ffix"]
+    assert gate.call("POST", "/fix", FORM, pieces=[b""]).all("location") == ["/login"]
+    assert gate.call("GET", "/api/x").all("www-authenticate") == ['Bearer realm="PlexSync"']
+    assert gate.call("GET", "/api/x").all("content-type") == ["application/json"]
+    assert json.loads(gate.call("GET", "/api/x").content) == {"error": "a password is needed here"}
     _, cookie = gate.session(signed_in=True)
-    assert gate.ask("GET", "/fix", cookie).status == 200
-    assert gate.ask("GET", "/fix", ("cookie", cookie[1].replace("_9797", "_1"))).status == 200, "another port before"
-    assert gate.ask("GET", "/fix", ("cookie", cookie[1].replace("_9797", "_x"))).status == 303
+    assert gate.call("GET", "/fix", cookie).status == 200
+    assert gate.call("GET", "/fix", ("cookie", cookie[1].replace("_9797", "_1"))).status == 200, "another port before"
+    assert gate.call("GET", "/fix", ("cookie", cookie[1].replace("_9797", "_x"))).status == 303
     _, unknown = gate.session(signed_in=False)
-    assert gate.ask("GET", "/fix", ("cookie", unknown[1].replace("_9797", "_1"))).status == 303
+    assert gate.call("GET", "/fix", ("cookie", unknown[1].replace("_9797", "_1"))).status == 303
 
 
 def test_a_wrong_password_is_counted_for_its_address_alone() -> None:
     gate = Gate(PASSWORD)
     wrong, right = ("authorization", "bearer wrong"), ("authorization", f"BEARER  {PASSWORD} ")
-    assert [gate.ask("GET", "/api/x", wrong).status for _ in range(TRIES)] == [401] * TRIES
-    late = gate.ask("GET", "/api/x", right)
+    assert [gate.call("GET", "/api/x", wrong).status for _ in range(TRIES)] == [401] * TRIES
+    late = gate.call("GET", "/api/x", right)
     assert (late.status, late.all("retry-after")) == (429, ["60"])
-    assert gate.ask("GET", "/api/x", right, client=("10.0.0.8", 1)).status == 200
-    assert gate.ask("GET", "/api/x", wrong, client=None).status == 401
+    assert gate.call("GET", "/api/x", right, client=("10.0.0.8", 1)).status == 200
+    assert gate.call("GET", "/api/x", wrong, client=None).status == 401
     gate.clock.move(60)
-    assert gate.ask("GET", "/api/x", right).status == 200
+    assert gate.call("GET", "/api/x", right).status == 200
     assert {scope["plexsync.session"].signed_in for scope in gate.seen} == {True}
-    assert gate.ask("GET", "/api/x", ("authorization", f"Basic {PASSWORD}")).status == 401
+    assert gate.call("GET", "/api/x", ("authorization", f"Basic {PASSWORD}")).status == 401
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -346,14 +346,14 @@ def test_a_wrong_password_is_counted_for_its_address_alone() -> None:
 
 def test_the_headers_of_an_answer_are_added_unless_the_page_has_its_own() -> None:
     gate = Gate(answer=[(b"Server", b"uvicorn"), (b"Cache-Control", b"max-age=5"), (b"set-cookie", b"a=b")])
-    answer = gate.ask()
+    answer = gate.call()
     assert (answer.all("cache-control"), answer.all("Cache-Control"), answer.all("Server")) == ([], ["max-age=5"], [])
     assert answer.all("set-cookie") == ["a=b"]
     assert {name.lower(): value for name, value in answer.headers}.keys() == {*map(str.lower, HEADERS), "set-cookie"}
 
 
 def test_a_refusal_has_its_length_and_a_page_for_browsers() -> None:
-    page, none = Gate().ask("PUT"), Gate().ask(hosts=[])
+    page, none = Gate().call("PUT"), Gate().call(hosts=[])
     assert page.all("content-length") == [str(len(page.content))]
     assert (page.status, page.all("allow"), page.all("content-type")) == (
         405, ["GET, HEAD, POST"], ["text/html; charset=utf-8"]
@@ -366,15 +366,15 @@ def test_what_is_no_request_passes_and_a_fault_after_the_answer_is_not_raised_ag
     gate = Gate()
     finished(gate.guard({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
     assert gate.seen == [{"type": "lifespan"}]
-    assert Gate(fails="after").ask().status == 200
+    assert Gate(fails="after").call().status == 200
     with pytest.raises(ValueError, match="before"):
-        Gate(fails="before").ask()
+        Gate(fails="before").call()
 
 
 def test_the_prefix_of_a_server_is_taken_off_and_one_that_nobody_has_stays() -> None:
     gate = Gate()
-    gate.ask("GET", "/plex/den/fix")
-    gate.ask("GET", "/plex/other/fix")
+    gate.call("GET", "/plex/den/fix")
+    gate.call("GET", "/plex/other/fix")
     assert [(scope["path"], scope["plexsync.plex"], scope["plexsync.cookie"]) for scope in gate.seen] == [
         ("/fix", "den", OURS),
         ("/plex/other/fix", "", OURS),

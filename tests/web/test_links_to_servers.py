@@ -8,7 +8,7 @@ import pytest
 from plexsync.reports.item_places import ItemPlaces, item_places
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
-from plexsync.web.addresses import ServerLinks, reached
+from plexsync.web.addresses import ServerLinks, reachable
 from plexsync.web.pages import TEMPLATES
 from tests.journey.world import KEY, TOKEN, World
 from tests.web.conftest import Dash, dashboard
@@ -105,7 +105,7 @@ def item_address(dash: Dash) -> str:
     ],
 )
 def test_localhost_is_the_machine_of_plexsync_and_not_that_of_the_browser(host: str, url: str, link: str) -> None:
-    assert reached(url, host) == link
+    assert reachable(url, host) == link
 
 
 def test_a_line_break_of_a_message_is_a_line_break_and_any_other_sign_is_harmless() -> None:

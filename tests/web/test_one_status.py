@@ -40,8 +40,8 @@ BY_STANDING = {"in step": "in_step", "person": "in_step", "differs": "waiting"}
 class Life:
     """Six scenes to which anything happens that a person, Stash, Plex or the worker can do."""
 
-    def __init__(self, house: House, dice: Random) -> None:
-        self.house, self.dice = house, dice
+    def __init__(self, house: House, rng: Random) -> None:
+        self.house, self.rng = house, rng
         self.ids = house.in_step(SCENES - 1)
         self.ids += house.add(1, start=SCENES - 1)
         # Edited or otherwise changed, and nobody has looked since: what is stored may differ from what a look finds.
@@ -54,11 +54,11 @@ class Life:
         choices = [self.ignore, self.unignore, self.drop, self.refuse]
         files = [self.destroy, self.move_away, self.second_copy]
         deck = [*changes, *choices, *files, self.step, self.compare, *[self.work] * 6]
-        return self.dice.sample(deck, len(deck))
+        return self.rng.sample(deck, len(deck))
 
     def some(self) -> list[int]:
         present = [id for id in self.ids if id in self.house.stash_sim.scene_ids()]
-        return self.dice.sample(present, min(len(present), self.dice.randint(1, 2)))
+        return self.rng.sample(present, min(len(present), self.rng.randint(1, 2)))
 
     def edit(self) -> None:
         for id in self.some():
@@ -73,7 +73,7 @@ class Life:
 
     def undo(self, how: str = "undo") -> None:
         worker = self.house.worker
-        wish_undone(self.house.store, SceneUndo(worker.looker), self.house.clock, self.some(), how)
+        wish_undone(self.house.store, SceneUndo(worker.inspector), self.house.clock, self.some(), how)
         self.house.clock.move(3)
 
     def release(self) -> None:
@@ -111,7 +111,7 @@ class Life:
         self.edits += 1
         path = self.house.stash_sim.scene(id).files[0][0]
         self.house.stash_sim.rename_file(path, f"/media/moved {self.edits}.mp4")
-        if self.dice.random() < 0.7:
+        if self.rng.random() < 0.7:
             self.add_copy(f"/media/moved {self.edits}.mp4", id)
         self.unseen.add(id)
         self.house.want(id)
@@ -213,15 +213,15 @@ def check(life: Life, dash: Dash) -> None:
         explained = explain(worker.glances, id)
         assert job_facts(explained.status, explained.job, explained.attempts, None)["stands"] == word
         if explained.job and explained.job.state is State.IDLE and id not in life.unseen:
-            rests = {"undo": "undone", "release": "released"}.get(explained.sight.undone, "in_step")
-            assert rests == word, f"a look at scene {id} finds it {explained.sight.undone or 'synced'}"
+            rests = {"undo": "undone", "release": "released"}.get(explained.inspection.undone, "in_step")
+            assert rests == word, f"a look at scene {id} finds it {explained.inspection.undone or 'synced'}"
 
 
-def live(folder: Path, dice: Random) -> set[str]:
+def live(folder: Path, rng: Random) -> set[str]:
     """A life in which all places are compared after each event; returns the statuses that there were."""
     met: set[str] = set()
     with House(folder) as house:
-        life, past = Life(house, dice), []
+        life, past = Life(house, rng), []
         world = World(house.stash_sim, house.plex_sim, house.folder)
         with dashboard(world, plex_token=TOKEN, stash_api_key=KEY) as dash:
             for event in life.events():

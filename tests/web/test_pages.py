@@ -289,7 +289,7 @@ def test_what_is_not_there_is_not_found(calm: Dash, path: str) -> None:
     assert calm.get(path).status_code == 404
 
 
-def test_an_unknown_errand_is_refused(calm: Dash) -> None:
+def test_an_unknown_task_is_refused(calm: Dash) -> None:
     answer = calm.post("/reconcile", what="format the disk")
     assert answer.status_code == 400
     assert "There is nothing of that name to begin." in plain(answer.text)

@@ -68,7 +68,7 @@ def both(pair: Pair) -> Iterator[Dash]:
 
 
 def parts_of(dash: Dash, name: str):
-    return dash.entries.named(name).desk.parts
+    return dash.entries.by_name(name).desk.parts
 
 
 def needs_you(dash: Dash, name: str) -> None:
@@ -78,7 +78,7 @@ def needs_you(dash: Dash, name: str) -> None:
     row = HoldRow("plex_token", "Plex refuses the token", now, now + 60_000, "")
     with parts.store.writing() as tx:
         tx.holds.save(Neighbour.PLEX, row)
-    dash.entries.named(name).desk.stale()
+    dash.entries.by_name(name).desk.stale()
 
 
 def headed(text: str) -> tuple[str, str]:
@@ -232,7 +232,7 @@ def test_the_verdict_has_the_worst_tone_and_the_worst_server_first(
             return {"tone": how, "text": text, "yours": "need" in text}
 
         def stands(name: str, tone: str, *parts: tuple[str, str]) -> None:
-            desk = dash.entries.named(name).desk
+            desk = dash.entries.by_name(name).desk
             verdict = {"tone": tone, "text": "", "parts": [part(*each) for each in parts]}
             facts = {**desk.facts(), "verdict": {**verdict, "next_check": None}}
             monkeypatch.setattr(desk, "facts", lambda: facts)
@@ -254,7 +254,7 @@ def test_the_verdict_has_the_worst_tone_and_the_worst_server_first(
 
 def test_the_switch_counts_what_needs_you_at_each_server(both: Dash) -> None:
     needs_you(both, SECOND)
-    count = both.entries.named(SECOND).desk.problems()
+    count = both.entries.by_name(SECOND).desk.problems()
     assert count
     words = f'{count}<span class="unseen"> {"problem needs" if count == 1 else "problems need"} you</span>'
     assert f'href="/plex/{SECOND}/scenes">{SECOND} <span class="count wait">{words}' in both.get("/scenes").text
@@ -337,7 +337,7 @@ def test_a_login_needs_no_database(pair: Pair) -> None:
 def test_the_api_takes_the_server_as_a_parameter(both: Dash, pair: Pair) -> None:
     ids = pair.first.add(1)
     want_scenes(parts_of(both, SECOND).store, ids, Why.USER, parts_of(both, SECOND).clock)
-    both.entries.named(SECOND).desk.stale()
+    both.entries.by_name(SECOND).desk.stale()
     ready = [
         both.get(path).json()["jobs"]["ready"]
         for path in (
@@ -349,7 +349,7 @@ def test_the_api_takes_the_server_as_a_parameter(both: Dash, pair: Pair) -> None
     ]
     assert ready == [0, 0, 1, 1]
     assert post(both, f"/api/scenes/{ids[0]}/ignore?plex={SECOND}", {})[0] == 200
-    both.entries.named(SECOND).desk.stale()
+    both.entries.by_name(SECOND).desk.stale()
     assert both.get(f"/api/status?plex={SECOND}").json()["jobs"]["ignored"] == 1
     assert both.get("/api/status").json()["jobs"]["ignored"] == 0
 

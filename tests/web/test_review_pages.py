@@ -190,7 +190,7 @@ def test_the_first_write_of_everything_can_be_approved_here(changed: Dash) -> No
 
 
 def test_pages_follow_each_other(changed: Dash, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexsync.web.review_pages.SHOWN", 1)
+    monkeypatch.setattr("plexsync.web.review_pages.MOST_LISTED", 1)
     reviewed(changed)
     assert "/review?after=1" in changed.get("/review").text
     assert "Second" not in shown(changed)

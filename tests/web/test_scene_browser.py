@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.rules.job import State, Why
 from plexsync.rules.samples import MINUTE, Sample
@@ -32,7 +32,7 @@ def staged(world: World) -> Iterator[Staged]:
     world.plex.hand_edit(key, title=HOSTILE[0], summary="By hand " * 40, locked=True)
     work(world, [found["hostile"]])
     world.stash.edit_scene(found["waiting"], title="Not pushed yet either")
-    with opened(config_of(world), world.folder) as parts:
+    with open_parts(config_of(world), world.folder) as parts:
         want_scenes(parts.store, [found["waiting"]], Why.USER, parts.clock)
     with dashboard(world) as dash:
         yield dash, found

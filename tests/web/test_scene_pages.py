@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, State, Why
@@ -18,7 +18,7 @@ from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import SceneStatus
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
-from plexsync.web.pages import shown as in_words
+from plexsync.web.pages import format_field as in_words
 from tests.journey.world import World, until
 from tests.patience import HANG
 from tests.web.conftest import Dash, dashboard
@@ -79,7 +79,7 @@ def test_a_row_tells_what_a_scene_is_called_and_why_it_stands_so(staged) -> None
 
 
 def test_pages_go_on_where_the_one_before_ended_and_hold_every_scene_once(world: World) -> None:
-    with opened(config_of(world), world.folder) as parts:
+    with open_parts(config_of(world), world.folder) as parts:
         with parts.store.writing() as tx:
             for id in range(1, 124):
                 tx.jobs.want(Kind.SCENE, id, "sweep", parts.clock.now())
@@ -111,7 +111,7 @@ def test_a_scene_is_found_by_title_path_and_number(staged) -> None:
 
 def test_titles_that_nobody_has_told_yet_are_asked_of_stash_once(world: World) -> None:
     ids = world.add(3)
-    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         for id in ids:
             tx.jobs.want(Kind.SCENE, id, "sweep", parts.clock.now())
     with dashboard(world) as dash:
@@ -124,7 +124,7 @@ def test_titles_that_nobody_has_told_yet_are_asked_of_stash_once(world: World) -
 
 def test_while_stash_is_away_scenes_without_titles_are_listed_by_number(world: World) -> None:
     ids = world.add(2)
-    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         for id in ids:
             tx.jobs.want(Kind.SCENE, id, "sweep", parts.clock.now())
     world.stash.faults.set(Fault("status", status=503))
@@ -166,7 +166,7 @@ def test_a_live_page_renews_what_would_be_done_once_the_scene_was_changed(world:
         assert "1 field would be changed" in told
         live = {"X-Live": "1", "X-Shown": mark}
         assert now(dash.get(f"/scenes/{id}", **live).text) == ("", ""), "nothing has changed"
-        with opened(config_of(world), world.folder) as parts:
+        with open_parts(config_of(world), world.folder) as parts:
             want_scenes(parts.store, [id], Why.USER, parts.clock)
         queued = dash.get(f"/scenes/{id}", **live).text
         assert now(queued) == ("", "")
@@ -342,7 +342,7 @@ def test_whether_another_scene_is_to_be_ignored_can_be_answered_on_its_page(stag
     dash, found = staged
     id = found["in_step"]
     assert f"/scenes/{id}/unignore" not in dash.get(f"/scenes/{id}").text
-    with opened(config_of(dash.world), dash.world.folder) as parts, parts.store.writing() as tx:
+    with open_parts(config_of(dash.world), dash.world.folder) as parts, parts.store.writing() as tx:
         tx.notes.hold_ignore(id, now=parts.clock.now())
     page = dash.get(f"/scenes/{id}").text
     assert f"another scene was ignored, which had the id {id} then" in plain(page)

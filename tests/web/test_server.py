@@ -300,7 +300,7 @@ def test_open_pages_are_told_again_once_the_database_can_be_used(
     dash: Dash, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     fallen = threading.Event()
-    monkeypatch.setattr(dash.parts.store, "changed", falling(fallen, fault))
+    monkeypatch.setattr(dash.parts.store, "has_changed", falling(fallen, fault))
     with connected(dash) as page:
         page.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert fallen.wait(HANG)
@@ -317,7 +317,7 @@ def test_a_watcher_that_fell_is_told_and_keeps_nothing_from_closing(
     # The threads of dashboards that serve other tests too.
     fallen, before = threading.Event(), set(threading.enumerate())
     with dashboard(world) as dash:
-        monkeypatch.setattr(dash.parts.store, "changed", falling(fallen, ZeroDivisionError()))
+        monkeypatch.setattr(dash.parts.store, "has_changed", falling(fallen, ZeroDivisionError()))
         with connected(dash) as page:
             page.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert fallen.wait(HANG)

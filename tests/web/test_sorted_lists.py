@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.reports.scenes import FEW
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Why
@@ -24,7 +24,7 @@ MANY = FEW + 150
 
 def fill(world: World, count: int) -> None:
     """Scenes with titles that are in no order; every third is ignored, every seventh has a file and no title."""
-    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         now = parts.clock.now()
         for id in range(1, count + 1):
             if id % 3:
@@ -136,7 +136,7 @@ def test_a_column_that_a_long_list_can_not_be_sorted_by_has_no_link_and_says_so_
 
 def test_scenes_without_any_name_come_last_either_way_and_each_once(world: World) -> None:
     fill(world, MANY)
-    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         for id in range(MANY + 1, MANY + 71):
             tx.jobs.want(Kind.SCENE, id, Why.SWEEP, parts.clock.now())
     with dashboard(world) as dash:
@@ -190,7 +190,7 @@ def test_dead_letters_are_sorted_by_every_column_page_by_page(world: World) -> N
     with sqlite(world) as db:
         db.execute("update job set since = since + 1000 * (id * 37 % 101)")
     db.close()
-    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         tx.scene_names.save([Scene(id, title=title_of(id)) for id in range(1, 121)])
     rows: dict[str, tuple[str, int, str, str]] = {
         str(id) if kind == "scene" else f"{kind}:{id}": (cls, since, error.lower()[:80], kind)

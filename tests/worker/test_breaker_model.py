@@ -160,7 +160,7 @@ class Clock:
         return self.now
 
 
-class Dice:
+class RandomSource:
     """Stands in for the module `random`."""
 
     def __init__(self):
@@ -195,8 +195,8 @@ def breaker_machine(module):
     class BreakerMachine(RuleBasedStateMachine):
         def __init__(self):
             super().__init__()
-            self.clock, self.dice = Clock(0.0), Dice()
-            self.patches = patch.multiple(module, time=self.clock, random=self.dice)
+            self.clock, self.rng = Clock(0.0), RandomSource()
+            self.patches = patch.multiple(module, time=self.clock, random=self.rng)
             self.patches.start()
             self.tickets = []
             self.heard = []
@@ -274,7 +274,7 @@ def breaker_machine(module):
             self.expect_report(outcome, *self.tickets[-1 - nth % len(self.tickets)], draw)
 
         def expect_report(self, outcome, token, ticket, draw):
-            self.dice.draw = draw
+            self.rng.draw = draw
             before = self.breaker.snapshot()
             getattr(self.breaker, f"record_{outcome}")(token)
             self.follow(outcome, token, ticket, draw)
@@ -301,7 +301,7 @@ def breaker_machine(module):
 
         @rule(said=st.sampled_from(["success", "failure", "neutral", None]), raised=st.sampled_from([None, Interrupt]))
         def go_guarded(self, said, raised):
-            self.dice.draw = 0.0
+            self.rng.draw = 0.0
             try:
                 with self.breaker.guard() as permit:
                     admitted = self.expect_answer(bool(permit))
@@ -414,7 +414,7 @@ WALKS = {
 
 def one_step_further(b, story, rules, now):
     """All that can happen next: the record, the story and the moment after it. Answers are compared on the way."""
-    new, answer = circuit_breaker.admitted(b, rules, now)
+    new, answer = circuit_breaker.after_request(b, rules, now)
     told, expected = story.asked(now)
     assert answer is expected
     yield "ask", new, told, now

@@ -18,9 +18,9 @@ from worker.circuit_breaker import (
     CircuitBreaker,
     CircuitState,
     Rules,
-    admitted,
     after_failure,
     after_neutral,
+    after_request,
     after_reset,
     after_success,
     needs_clock,
@@ -44,7 +44,7 @@ ASK, WELL, ILL, NEUTRAL = "ask", "well", "ill", "neutral"
 def apply(b, event, now, token=None):
     """The record after one event, and the answer if it was a question."""
     if event == ASK:
-        return admitted(b, RULES, now)
+        return after_request(b, RULES, now)
     rule = {WELL: after_success, ILL: after_failure, NEUTRAL: after_neutral}[event]
     return rule(b, RULES, now, token), None
 
@@ -133,8 +133,8 @@ def test_without_a_wait_open_reads_open_until_someone_asks():
     rules = Rules(recovery_timeout=0.0)
     b = Breaker(OPEN, opened_at=100.0)
     assert seen_state(b, rules, 100.0) is OPEN
-    assert admitted(b, rules, 100.0)[1]
-    assert admitted(b, rules, 40.0)[1], "and a clock that was set back changes nothing about it"
+    assert after_request(b, rules, 100.0)[1]
+    assert after_request(b, rules, 40.0)[1], "and a clock that was set back changes nothing about it"
 
 
 @pytest.mark.parametrize(
@@ -206,21 +206,21 @@ def test_a_stored_wait_is_kept_within_what_the_rules_allow(stored, rests_until):
     rules = Rules(recovery_timeout=10.0, jitter=0.5)
     b = replace(RESTING, wait=stored)
     assert next_probe_at(b, rules) == rests_until
-    assert not admitted(b, rules, rests_until - 0.001)[1]
-    assert admitted(b, rules, rests_until)[1]
+    assert not after_request(b, rules, rests_until - 0.001)[1]
+    assert after_request(b, rules, rests_until)[1]
 
 
 @pytest.mark.parametrize(("stored", "recovers_after"), [(1e18, 10.0), (math.inf, 10.0), (None, 10.0)])
 def test_a_stamp_that_cannot_be_delays_recovery_by_one_wait_at_most(stored, recovers_after):
-    b, goes = admitted(replace(RESTING, opened_at=stored), RULES, 500.0)
+    b, goes = after_request(replace(RESTING, opened_at=stored), RULES, 500.0)
     assert not goes
-    assert admitted(b, RULES, 500.0 + recovers_after)[1]
+    assert after_request(b, RULES, 500.0 + recovers_after)[1]
 
 
 def test_a_probe_lost_with_its_process_delays_recovery_by_one_lease():
-    b, goes = admitted(RESTING, RULES, 110.0)
+    b, goes = after_request(RESTING, RULES, 110.0)
     assert goes
-    moments = [110.0 + second for second in range(1, 40) if admitted(b, RULES, 110.0 + second)[1]]
+    moments = [110.0 + second for second in range(1, 40) if after_request(b, RULES, 110.0 + second)[1]]
     assert moments[0] == 130.0
 
 
@@ -237,7 +237,7 @@ def test_the_lease_is_a_minute_or_the_wait_unless_given(arguments, lease):
 def test_a_rule_that_needs_no_clock_answers_the_same_at_any_time(b, event):
     rule = {
         "look": seen_state,
-        "ask": admitted,
+        "ask": after_request,
         "success": after_success,
         "failure": after_failure,
         "neutral": after_neutral,

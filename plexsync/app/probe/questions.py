@@ -65,7 +65,7 @@ def probe(
     """
     ServerIdentity(store, plex, clock).check()
     server = plex.server()
-    now = plex.probed(key)
+    now = plex.read_item(key)
     section = next((row for row in plex.sections() if row.key == now.item.section), None)
     if section is None:
         raise CantProbe(f"item {key} is in no movie library that PlexSync uses")
@@ -78,9 +78,9 @@ def probe(
     try:
         error = examination.ask(progress)
     except BaseException:  # whatever ends it, also an interrupt: the item has to be restored here
-        _restored(store, plex, original, clock)
+        _restore_item(store, plex, original, clock)
         raise
-    restored, trouble = _restored(store, plex, original, clock)
+    restored, trouble = _restore_item(store, plex, original, clock)
     traits = traits_from(examination.answers)
     if traits != UNKNOWN:
         with store.writing() as tx:
@@ -88,7 +88,9 @@ def probe(
     return ProbeOutcome(server.version, traits, examination.skipped, error or trouble, restored)
 
 
-def _restored(store: Database, plex: ProbeClient, original: Original, clock: Clock) -> tuple[Restoration | None, str]:
+def _restore_item(
+    store: Database, plex: ProbeClient, original: Original, clock: Clock
+) -> tuple[Restoration | None, str]:
     """Restore the item; if that fails, it stays saved for the next run."""
     try:
         restored = restore(plex, original, clock)
@@ -142,7 +144,7 @@ class Examination:
 
     def _read(self) -> ProbedItem:
         self._go_on()
-        self._now = self._plex.probed(self._original.key)
+        self._now = self._plex.read_item(self._original.key)
         return self._now
 
     def _go_on(self) -> None:
@@ -213,12 +215,12 @@ class Examination:
             self._learn(mixed_removals=not _has(now, "label", first))
         before, after = self._first.item, self._now.item
         place = next((name for name in ("thumb", "art") if before.pictures.get(name)), "thumb")
-        shown = before.pictures.get(place), after.pictures.get(place)
-        if all(shown) and before.stamp != after.stamp:
-            self._learn(one_stamp=shown[0] != shown[1])
+        visible = before.pictures.get(place), after.pictures.get(place)
+        if all(visible) and before.stamp != after.stamp:
+            self._learn(one_stamp=visible[0] != visible[1])
         return None
 
-    def added(self) -> None:
+    def parts_to_add(self) -> None:
         """Set the date added one second back."""
         own = self._now.added_at
         if not own:
@@ -269,17 +271,17 @@ class Examination:
 
     def _face(self, name: str) -> FaceAddress:
         """What became of the address of a person's picture, as it was read last."""
-        shown = self._now.item.faces.get(name, "")
-        loaded = bool(shown) and self._plex.loads(shown)
+        visible = self._now.item.faces.get(name, "")
+        loaded = bool(visible) and self._plex.loads(visible)
         # If Plex is down, that is no answer.
         self._read()
-        return "shown" if loaded else "kept" if shown else "none"
+        return "shown" if loaded else "kept" if visible else "none"
 
     def collection(self) -> None:
         """Make a scratch collection of this item alone, edit it, and give it a picture."""
         name = self._original.collection
         self._edit({"collection": Change((*self._own("collection"), name))})
-        keys = self._listed(name)
+        keys = self._list_scratch(name)
         if len(keys) == 1:
             by_section, by_item = self._is_described(keys[0], "section"), self._is_described(keys[0], "item")
             forms = {(True, True): "both", (True, False): "section", (False, True): "item"}
@@ -288,14 +290,14 @@ class Examination:
         else:
             self._skip("Plex did not list the scratch collection", *COLLECTIONS)
 
-    def _listed(self, name: str) -> list[str]:
+    def _list_scratch(self, name: str) -> list[str]:
         """The keys of the scratch collection, which Plex may list a moment after the edit."""
         for pause in PAUSES:
-            if keys := self._plex.titled(self._original.section, name):
+            if keys := self._plex.keys_with_title(self._original.section, name):
                 return keys
             self._go_on()
             self._clock.sleep(pause)
-        return self._plex.titled(self._original.section, name)
+        return self._plex.keys_with_title(self._original.section, name)
 
     def _is_described(self, key: str, form: CollectionForm) -> bool:
         self._go_on()
@@ -304,8 +306,8 @@ class Examination:
             self._plex.collections.edit_collection(self._original.section, key, {"summary": Change(summary)}, form)
         except (Missing, Refused):
             return False
-        shown = self._plex.collections.read([key]).get(key)
-        return shown is not None and shown.item.scalars.get("summary") == summary
+        visible = self._plex.collections.read([key]).get(key)
+        return visible is not None and visible.item.scalars.get("summary") == summary
 
     def _picture(self, key: str) -> None:
         """Upload a picture to the scratch collection, with which it goes: no request is known that deletes an upload."""
@@ -326,8 +328,8 @@ class Examination:
         # A scratch person gets the address of the collection's poster, which the server itself has.
         name = self._original.people[-1]
         self._plex.show(key, "thumb", stored)
-        shown = self._plex.collections.read([key]).get(key)
-        address = shown.item.pictures.get("thumb", "") if shown else ""
+        visible = self._plex.collections.read([key]).get(key)
+        address = visible.item.pictures.get("thumb", "") if visible else ""
         now = self._edit({"actor": Change((*self._own("actor"), name)), beside(FACE, name): Change(address)})
         if address and _has(now, "actor", name):
             self._learn(people_own=self._face(name))
@@ -342,7 +344,7 @@ COLLECTIONS = ("collection_edits", "upload_selects", "picture_lag", "people_own"
 EXPERIMENTS: tuple[tuple[Callable[[Examination], None], tuple[str, ...]], ...] = (
     (Examination.files, ("file_filter",)),
     (Examination.lists, LISTS),
-    (Examination.added, ("added_by_edit",)),
+    (Examination.parts_to_add, ("added_by_edit",)),
     (Examination.rating, ("rating_by_edit",)),
     (Examination.cast, ("cast_on_other", "people_pictures", "people_house")),
     (Examination.collection, COLLECTIONS),

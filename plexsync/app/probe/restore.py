@@ -25,7 +25,7 @@ OTHER = "the item has other files now, or this is another Plex server: nothing i
 def restore_left(store: Database, plex: ProbeClient, clock: Clock) -> Restoration | None:
     """Restore the item of an interrupted probe; None if there is none. Raises NeighbourError if Plex is down."""
     with store.reading() as db:
-        original = db.probes.probed()
+        original = db.probes.open_original()
     if original is None:
         return None
     restored = restore(plex, original, clock)
@@ -43,7 +43,7 @@ def restore(plex: ProbeClient, original: Original, clock: Clock) -> Restoration:
     try:
         if plex.server().machine != original.machine:
             return Restoration(note=OTHER)
-        now = plex.probed(original.key)
+        now = plex.read_item(original.key)
         for number in range(ROUNDS):
             if not is_same_item(original, now):
                 return Restoration(note=OTHER)
@@ -51,7 +51,7 @@ def restore(plex: ProbeClient, original: Original, clock: Clock) -> Restoration:
             if not rest:
                 break
             _take_back(plex, original, now, rest, number)
-            now = plex.probed(original.key)
+            now = plex.read_item(original.key)
     except Missing:
         return Restoration(note=GONE)
     remains = _collection_remains(plex, original, clock)
@@ -61,10 +61,10 @@ def restore(plex: ProbeClient, original: Original, clock: Clock) -> Restoration:
 def _collection_remains(plex: ProbeClient, original: Original, clock: Clock) -> bool:
     """Whether Plex still lists the scratch collection; it can take a moment to delete an empty one."""
     for pause in PAUSES:
-        if not plex.titled(original.section, original.collection):
+        if not plex.keys_with_title(original.section, original.collection):
             return False
         clock.sleep(pause)
-    return bool(plex.titled(original.section, original.collection))
+    return bool(plex.keys_with_title(original.section, original.collection))
 
 
 def _take_back(plex: ProbeClient, original: Original, now: ProbedItem, rest: Leftovers, number: int) -> None:
@@ -83,7 +83,7 @@ def _take_back(plex: ProbeClient, original: Original, now: ProbedItem, rest: Lef
     if rest.rating:
         plex.rate(original.key, None)
         # A rating of the item itself shows once the account has none.
-        if plex.probed(original.key).rating is not None:
+        if plex.read_item(original.key).rating is not None:
             _try(plex, now, {"userRating": Change("")})
     for name, locked in rest.locks.items():
         _try(plex, now, {name: Change(None, lock=locked)})

@@ -14,7 +14,7 @@ from plexsync.reports.format import many
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.errors import Barred, NeighbourError, Refused
 from plexsync.rules.records import SectionRow
-from plexsync.rules.status_words import counted
+from plexsync.rules.status_words import count_words
 from plexsync.rules.text import fold
 
 LISTED, FORM, HOME, STANDING = "collections in Plex", "edits of collections", "collections at home", "collections"
@@ -33,7 +33,7 @@ def collections(parts: Parts) -> Iterator[Check]:
     profiles = {row.key: looks.libraries.get(fold(row.title), looks.profile) for row in sections}
     dressed = [row for row in sections if profiles[row.key].dressing.is_on]
     plex = parts.plex.collections
-    listed = _counted(LISTED, dressed, lambda key: sum(map(len, plex.listed(key))))
+    listed = _counted(LISTED, dressed, lambda key: sum(map(len, plex.list_collections(key))))
     if isinstance(listed, list):
         names = ", ".join(f"{count:,} in {title}" for title, count in listed)
         listed = Check(LISTED, f"Plex lists {names}" if names else "no library was read yet: a worker does it")
@@ -41,11 +41,11 @@ def collections(parts: Parts) -> Iterator[Check]:
     yield Check(FORM, BY_KEY if form == "item" else BY_LIBRARY)
     if any(profile.dressing.home for profile in profiles_of(looks)):
         at_home = [row for row in dressed if profiles[row.key].dressing.home]
-        shown = _counted(HOME, at_home, lambda key: sum(map(bool, plex.homes(key).values())))
-        if isinstance(shown, list):
-            total = sum(count for _, count in shown)
-            shown = Check(HOME, f"Plex shows {many(total, 'collection')} there")
-        yield shown
+        visible = _counted(HOME, at_home, lambda key: sum(map(bool, plex.homes(key).values())))
+        if isinstance(visible, list):
+            total = sum(count for _, count in visible)
+            visible = Check(HOME, f"Plex shows {many(total, 'collection')} there")
+        yield visible
     yield _standing(counts)
 
 
@@ -62,7 +62,7 @@ def _counted(name: str, sections: list[SectionRow], count: Callable[[str], int])
 
 
 def _standing(counts: Mapping[CollectionStatus, int]) -> Check:
-    words = ", ".join(counted(status.word, count) for status, count in counts.items())
+    words = ", ".join(count_words(status.word, count) for status, count in counts.items())
     if CollectionStatus.FAILED in counts:
         return Check(STANDING, words, "plexsync collections list --standing failed, plexsync dlq list")
     return Check(STANDING, words or "none is known yet: they are noted when their scenes are inspected")

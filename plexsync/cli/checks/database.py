@@ -10,12 +10,12 @@ from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed
 from plexsync.cli.call import FAILED, WRONG
 from plexsync.cli.checks import postgres
 from plexsync.cli.checks.check import Check, problem
-from plexsync.reports.format import ago, many, noted
+from plexsync.reports.format import ago, many, parse_note
 from plexsync.reports.status import OWED, books, ends_by_note, server_words
 from plexsync.reports.status import breaker as breaker_facts
 from plexsync.reports.verdict import thread_words
 from plexsync.rules.choices import hold_remedy
-from plexsync.rules.gate_names import CURE, REFUSES, GateName, caption, shown
+from plexsync.rules.gate_names import CURE, REFUSES, GateName, caption, gates_to_show
 from plexsync.rules.machine import ALIGN, difference_words
 from plexsync.rules.note_keys import HEARTBEAT, THREAD_ENDED
 from plexsync.store.database import Reader
@@ -63,9 +63,9 @@ def database(parts: Parts, *, is_new: bool = False) -> Iterator[Check]:
 def books_check(parts: Parts) -> Check:
     """Whether the books balance."""
     with parts.store.reading() as db:
-        kept = books(db)
-    if kept["balanced"]:
-        return Check("books", f"balanced: {kept['accepted']:,} accepted")
+        retained = books(db)
+    if retained["balanced"]:
+        return Check("books", f"balanced: {retained['accepted']:,} accepted")
     return problem("books", "accepted is not coalesced + done + pruned + open", "please report this fault", FAILED)
 
 
@@ -77,7 +77,7 @@ def worker(parts: Parts) -> Iterator[Check]:
     """Whether a worker runs, and sends heartbeats."""
     now = parts.clock.now()
     with parts.store.reading() as db:
-        beat, thread_ended = noted(db.notes.text(HEARTBEAT)), ends_by_note(db.notes.text(THREAD_ENDED))
+        beat, thread_ended = parse_note(db.notes.text(HEARTBEAT)), ends_by_note(db.notes.text(THREAD_ENDED))
     heard = ago(beat, now)
     last, standbys = parts.locks.worker(), parts.locks.standbys()
     where = f" on {last.host}" if last else ""
@@ -102,7 +102,7 @@ def gates(parts: Parts) -> Iterator[Check]:
     """The gates between the queue and the servers: breakers and holds."""
     now = parts.clock.now()
     with parts.store.reading() as db:
-        names = shown({*db.breakers.names(), *db.holds.names(), *db.paces.names()})
+        names = gates_to_show({*db.breakers.names(), *db.holds.names(), *db.paces.names()})
         checks = [_gate(parts, db, gate, now) for gate in names]
     yield from checks
 

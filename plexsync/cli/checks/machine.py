@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from plexsync.app.clients import tried_ways
-from plexsync.app.database_files import DATABASE, spooled
+from plexsync.app.database_files import DATABASE, count_spooled
 from plexsync.cli.call import WRONG
 from plexsync.cli.checks.check import Check, problem
 from plexsync.cli.daemon.dashboard_process import hindrance_of
@@ -118,7 +118,7 @@ def folder(place: Path, reason: str, content: str = "the database") -> Iterator[
 def events(place: Path) -> Iterator[Check]:
     """Events that hooks left as files because they could not be stored or parsed."""
     name = "events"
-    waiting, unread = spooled(place)
+    waiting, unread = count_spooled(place)
     if unread:
         message = f"{many(unread, 'event')} could not be read, and were set aside in {place / 'spool' / 'unread'}"
         yield Check(name, message, "plexsync reconcile finds what they told of; look into the files, then delete them")

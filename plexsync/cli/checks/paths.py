@@ -12,9 +12,9 @@ from plexsync.reports.format import many
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind
 from plexsync.rules.neighbours import Stash
-from plexsync.rules.paths import PathRules, base_name, is_mapped, lies_in, map_path, name_key, parted, path_key
+from plexsync.rules.paths import PathRules, base_name, is_mapped, lies_in, map_path, name_key, path_key, split_path
 from plexsync.rules.scene import Scene
-from plexsync.rules.text import caseless, composed
+from plexsync.rules.text import caseless, compose
 from plexsync.store.database import Reader
 from validation import path_rules
 
@@ -73,7 +73,7 @@ def mapping(parts: Parts) -> Iterator[Check]:
     rules = path_rules.pairs(parts.config.path_map)
     with parts.store.reading() as db:
         lookup = looked_up(db, scenes, rules)
-    yield _judged(name, lookup, rules)
+    yield _judge_lookup(name, lookup, rules)
     yield from idle_rules(parts, scenes, rules)
 
 
@@ -120,7 +120,7 @@ def looked_up(db: Reader, scenes: Sequence[Scene], rules: Sequence[Rule]) -> Pat
             lookup.by_name += 1
             unmapped += alike
     lookup.pairs = tuple(unmapped)
-    lookup.suggestions = tuple(suggested(unmapped, tuple(rules), mapped=mapped))
+    lookup.suggestions = tuple(suggest_rules(unmapped, tuple(rules), mapped=mapped))
     return lookup
 
 
@@ -161,7 +161,7 @@ def _rules_to_set(lookup: PathLookup, present: Sequence[Rule]) -> str:
     return f"{advice}. {differs[0]} in Stash is {differs[1]} in Plex" if differs else advice
 
 
-def _judged(name: str, lookup: PathLookup, rules: Sequence[Rule]) -> Check:
+def _judge_lookup(name: str, lookup: PathLookup, rules: Sequence[Rule]) -> Check:
     summary = f"of {many(lookup.scenes, 'scene')}, {lookup.by_path} found by full path"
     summary += f", {lookup.by_name} by name and size, {lookup.missing} not at all"
     if not lookup.by_path and not lookup.by_name:
@@ -178,7 +178,7 @@ def _judged(name: str, lookup: PathLookup, rules: Sequence[Rule]) -> Check:
 # --- which rules map the files ---------------------------------------------------------------------------------------
 
 
-def suggested(pairs: Sequence[Pair], rules: PathRules = (), *, mapped: Sequence[Pair] = ()) -> list[Suggestion]:
+def suggest_rules(pairs: Sequence[Pair], rules: PathRules = (), *, mapped: Sequence[Pair] = ()) -> list[Suggestion]:
     """Rules that map the first path of several pairs to the second, those with the most matches first.
 
     They are added to `rules`, which already found the `mapped` pairs. A folder whose files are in
@@ -206,9 +206,9 @@ def suggested(pairs: Sequence[Pair], rules: PathRules = (), *, mapped: Sequence[
 
 def rules_of(stash_path: str, plex_path: str) -> list[Rule]:
     """The rules that map the first path to the second, the widest first; none if both are the same."""
-    (stash_root, stash_names), (plex_root, plex_names) = parted(stash_path), parted(plex_path)
+    (stash_root, stash_names), (plex_root, plex_names) = split_path(stash_path), split_path(plex_path)
     stash_folders, plex_folders = list(stash_names), list(plex_names)
-    same = caseless if plex_root not in ("/", "") else composed
+    same = caseless if plex_root not in ("/", "") else compose
     if (
         not stash_root
         or not plex_root

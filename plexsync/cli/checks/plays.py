@@ -9,10 +9,10 @@ from plexsync.app.parts import Parts
 from plexsync.app.way_back import WayBack, way_back_of
 from plexsync.cli.checks.check import Check
 from plexsync.engine.tickets import WRITE_STASH
-from plexsync.flows.plays.errands import removals_of_nothing
 from plexsync.flows.plays.history_poll import UnknownAccount, was_read_to_its_end
 from plexsync.flows.plays.marked import OTHER_VIEWER
 from plexsync.flows.plays.resume import OTHER_ACCOUNT
+from plexsync.flows.plays.writes import removals_of_nothing
 from plexsync.reports.format import many, stamp
 from plexsync.rules.errors import NeighbourError, Refused
 from plexsync.rules.gate_names import CURE, REFUSES
@@ -84,7 +84,7 @@ def _in_stash(parts: Parts) -> Check:
     with parts.store.reading() as db:
         ids = db.plays.scenes(limit=TRIED) or list(db.scene_names.sample(TRIED))
     try:
-        tries = removals_of_nothing(parts.stash.watching, parts.stash.watching.watched(ids)) if ids else []
+        tries = removals_of_nothing(parts.stash.watching, parts.stash.watching.watched_scenes(ids)) if ids else []
         if not tries:
             return Check(PLAYS, "writes were not tried, since no scene is known yet")
         tries[0]()

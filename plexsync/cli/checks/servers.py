@@ -143,7 +143,7 @@ def traits_check(parts: Parts, version: str) -> Check:
     """Whether the answers of `plexsync probe` are from this version of Plex, and its item is restored."""
     name = "edits in Plex"
     with parts.store.reading() as db:
-        learnt, probed = db.probes.traits(), db.probes.probed()
+        learnt, probed = db.probes.traits(), db.probes.open_original()
     if probed is not None:
         mend = "run plexsync probe; a worker does it by itself"
         return Check(name, f"item {probed.key} is not restored after an interrupted plexsync probe", mend)

@@ -5,12 +5,12 @@ from rich.console import Console
 
 from plexsync.app.choices import accept as accept_choice
 from plexsync.app.choices import answer_lists, outcome
-from plexsync.app.parts import opened as parts_on
+from plexsync.app.parts import open_parts as parts_on
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.start import begun
+from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.reports.attention import questions
-from plexsync.reports.format import capitalized, safe
+from plexsync.reports.format import capitalize, safe
 from plexsync.reports.shapes.status import QuestionFacts
 from plexsync.rules.choices import DECLINE, LEFT, Choice, remedy
 
@@ -34,14 +34,14 @@ def accept(call: Call, choice: str | None, declined: bool) -> int:
     """
     if declined and choice != Choice.OLD_LISTS:
         raise click.UsageError(f"--no is for {Choice.OLD_LISTS}; any other change ends when what was there is back")
-    with begun(call) as start, parts_on(start.config, start.folder) as parts:
+    with begin_call(call) as start, parts_on(start.config, start.folder) as parts:
         start.keep(parts)
         if choice is None:
             asked = questions(parts)
             call.answer({"asked": asked}, lambda: _tell(asked, paper()))
             return FINE
         if not (answer_lists(parts, take=False) if declined else accept_choice(parts, Choice(choice))):
-            return call.refused(f"nothing waits for {choice} (plexsync accept shows what is asked)")
+            return call.refuse(f"nothing waits for {choice} (plexsync accept shows what is asked)")
         follows = f"{choice} accepted: {outcome(parts, Choice(choice))}"
     if declined:
         call.answer({"declined": choice}, lambda: say(paper(), LEFT))
@@ -55,7 +55,7 @@ def _tell(asked: list[QuestionFacts], out: Console) -> None:
         out.print("nothing is asked")
     for question in asked:
         change = question["change"]
-        say(out, f"{capitalized(change)}, since {question['since']}.")
+        say(out, f"{capitalize(change)}, since {question['since']}.")
         say(out, f"  {safe(question['message'])}.")
         say(out, f"  {remedy(question['choice'])}: {question['effect']}")
         if question["choice"] == Choice.OLD_LISTS:

@@ -8,16 +8,16 @@ import click
 
 from plexsync.app.settings import settings_in_stash
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.logs import logged
+from plexsync.cli.logs import open_log
 from plexsync.cli.settings import here_of
 from plexsync.cli.terminal.screen import paper
 from plexsync.reports.format import safe
 from plexsync.rules.errors import NeighbourError
 from validation.config import SECRETS
-from validation.imported import STASH2PLEX, imported
+from validation.imported import STASH2PLEX, import_settings
 from validation.redact import MASK
 from validation.sources import STAND_INS, ConfigError, load
-from validation.writing import HEAD, changed, save
+from validation.writing import HEAD, change_text, save
 
 LONGEST = 10_000  # the longest setting to show, in characters
 
@@ -37,31 +37,31 @@ def adopt(call: Call, file: Path | None) -> int:
       plexsync adopt
       plexsync adopt plexsync.toml
     """
-    with logged(call, level="error"):
+    with open_log(call, level="error"):
         here = here_of(call)
         try:
             stash2plex = settings_in_stash(here.config, STASH2PLEX)
         except NeighbourError as error:
-            return call.refused(safe(f"Stash can't be asked: {error}"))
+            return call.refuse(safe(f"Stash can't be asked: {error}"))
     if not stash2plex:
-        return call.refused(f"Stash has no settings of {STASH2PLEX}")
-    adopted = imported(stash2plex)
+        return call.refuse(f"Stash has no settings of {STASH2PLEX}")
+    adopted = import_settings(stash2plex)
     # All that can't be imported is reported at once, before anything is written.
     try:
         load(environ={}, toml_path=None, plugin_settings={**STAND_INS, **adopted.settings})
     except ConfigError as error:
         raise ConfigError(f"{STASH2PLEX}: {line}" for line in error.lines) from None
-    shown = {name: MASK if name in SECRETS else value for name, value in adopted.settings.items()}
+    visible = {name: MASK if name in SECRETS else value for name, value in adopted.settings.items()}
     if file:
         _write(file, adopted.settings)
-    facts = {"settings": shown, "left": list(adopted.unsupported), "file": str(file) if file else None}
-    call.answer(facts, lambda: _tell(shown, adopted.unsupported, file))
+    facts = {"settings": visible, "left": list(adopted.unsupported), "file": str(file) if file else None}
+    call.answer(facts, lambda: _tell(visible, adopted.unsupported, file))
     return FINE
 
 
 def _write(file: Path, settings: Mapping[str, object]) -> None:
     try:
-        save(file, changed(HEAD, settings), new=True)
+        save(file, change_text(HEAD, settings), new=True)
     except OSError as error:
         # The path of a folder may exist as well.
         if isinstance(error, FileExistsError) and os.path.lexists(file):
@@ -74,7 +74,7 @@ def _tell(shown: Mapping[str, object], unsupported: tuple[str, ...], file: Path 
     if file:
         out.print(safe(f"{file} holds {len(shown)} settings; plexsync doctor checks them"))
     else:
-        for line in changed("", shown).removesuffix("\n").split("\n"):
+        for line in change_text("", shown).removesuffix("\n").split("\n"):
             out.print(safe(line, LONGEST), soft_wrap=True)
     for line in unsupported:
         out.print(safe(f"left out: {line}"))

@@ -8,8 +8,8 @@ import click
 
 from plexsync.app.database_files import check_restorable, restore_backup, save_backup
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.start import begun
-from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.start import begin_call
+from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import LiveLine, paper, say
 from plexsync.engine.clock import SystemClock
 from plexsync.reports.format import many
@@ -33,7 +33,7 @@ def backup(call: Call, file: Path, force: bool) -> int:
       plexsync backup plexsync-backup.db
       plexsync backup /backups
     """
-    with begun(call) as start:
+    with begin_call(call) as start:
         if os.path.isdir(file):  # noqa: PTH112 - for an unreadable folder, writing reports the error
             moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
             file = file / f"plexsync-{moment:%Y%m%dT%H%M%SZ}.db"
@@ -64,23 +64,23 @@ def restore(call: Call, file: Path, yes: bool) -> int:
     Example:
       plexsync restore plexsync-backup.db
     """
-    with begun(call) as start:
+    with begin_call(call) as start:
         check_restorable(start.address, file)
         if not os.path.isfile(file):  # noqa: PTH113 - unlike the method of Path, it raises nothing
             raise Unusable(f"{file} is not a file")
-        if not yes and not confirmed(f"Replace the database in {start.folder} by {file}?"):
+        if not yes and not confirm(f"Replace the database in {start.folder} by {file}?"):
             return call.declined("restored", {"restored": False})
         with LiveLine(start.console) as line:
             line.show("checking the copy, and putting it back")
             done = restore_backup(start.address, file)
     if done is None:
-        return call.refused(BUSY, restored=False)
-    kept = str(done.aside) if done.aside else None
-    facts = {"restored": True, "rows": done.copy.rows, "schema": done.copy.schema, "kept": kept}
+        return call.refuse(BUSY, restored=False)
+    retained = str(done.aside) if done.aside else None
+    facts = {"restored": True, "rows": done.copy.rows, "schema": done.copy.schema, "kept": retained}
     sentences = [
         f"{many(done.copy.rows, 'row')} restored",
         "the next worker runs a full comparison (or call plexsync reconcile)",
     ]
-    sentences += [f"what was there before is kept as {kept}"] if kept else []
+    sentences += [f"what was there before is kept as {retained}"] if retained else []
     call.answer(facts, lambda: say(paper(), "; ".join(sentences)))
     return FINE

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import click
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.start import begun
-from plexsync.cli.start import opened as opened_for
+from plexsync.cli.start import begin_call
+from plexsync.cli.start import open_call_store as opened_for
 from plexsync.cli.terminal.param_types import ItemKey, SceneNumber
-from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.cli.terminal.worker_hint import NO_WORKER
 from plexsync.flows.scenes import bindings
@@ -75,14 +75,14 @@ def bind(
 
 def _bind_one(call: Call, scene: int, items: Sequence[str]) -> int:
     """Bind these items to a scene."""
-    with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
+    with begin_call(call, need=SettingsNeed.LOOK) as start, open_parts(start.config, start.folder) as parts:
         start.meet(parts)
         if start.settings.away:
             raise start.settings.away
         try:
             bound = bindings.bind(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, scene, items)
         except bindings.CantBind as error:
-            return call.refused(safe(str(error)))
+            return call.refuse(safe(str(error)))
         busy = parts.someone_works()
     facts = {
         "scene": scene,
@@ -100,12 +100,12 @@ def _bind_one(call: Call, scene: int, items: Sequence[str]) -> int:
 
 def _bind_pairs(call: Call, pairing: bindings.Pairing, none: str, *, dry: bool, yes: bool) -> int:
     """List the pairs, ask once, and bind those that are still the same. `none`: what no scene has, if there are none."""
-    with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
+    with begin_call(call, need=SettingsNeed.LOOK) as start, open_parts(start.config, start.folder) as parts:
         start.meet(parts)
         if start.settings.away:
             raise start.settings.away
         with ProgressBar(start.console, "looking") as bar:
-            pairs = bindings.pairs_by(pairing, parts.looker, bar.at)
+            pairs = bindings.pairs_by(pairing, parts.inspector, bar.at)
         facts = {
             "pairs": [
                 {
@@ -129,10 +129,10 @@ def _bind_pairs(call: Call, pairing: bindings.Pairing, none: str, *, dry: bool, 
             summary = f"{many(len(pairs), 'scene')} would be bound" if pairs else f"no scene {none}"
             call.answer(facts, lambda: say(paper(), summary))
             return FINE
-        if not yes and not confirmed(f"Bind {many(len(pairs), 'scene')} to these items?"):
+        if not yes and not confirm(f"Bind {many(len(pairs), 'scene')} to these items?"):
             return call.declined("bound", facts)
         with ProgressBar(start.console, "binding") as bar:
-            bound = bindings.bind_pairs(pairing, parts.looker, pairs, bar.at)
+            bound = bindings.bind_pairs(pairing, parts.inspector, pairs, bar.at)
         busy = parts.someone_works()
     changed = len(pairs) - len(bound)
     more = f"; {many(changed, 'scene')} not bound, because something has changed meanwhile" if changed else ""
@@ -161,7 +161,7 @@ def unbind(call: Call, scene: int, item: str | None) -> int:
     if not count:
         subject = f"item {item}" if item else "nothing"
         bound = f"{subject} is {'not ' if item else ''}bound to scene {scene}"
-        return call.refused(f"{bound} (plexsync bind lists the bindings)")
+        return call.refuse(f"{bound} (plexsync bind lists the bindings)")
     summary = f"{many(count, 'item')} taken off scene {scene}: it is found by its files again"
     call.answer({"scene": scene, "unbound": count}, lambda: say(paper(), summary))
     return FINE

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
-from plexsync.actions.collections import HAND_OVER, LONGEST, SYNC, named, shown_value
+from plexsync.actions.collections import HAND_OVER, LONGEST, SYNC, find_collections, shown_value
 from plexsync.actions.decisions import KEEP_COLLECTIONS, TAKE_COLLECTIONS, UNKEEP_COLLECTIONS
 from plexsync.actions.model import Action, SubjectKind, Verb
 from plexsync.app.dressing import collection_viewer
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.app.settings import SettingsNeed
-from plexsync.cli.actions import SelectionOptions, acted, action_command, fitting
+from plexsync.cli.actions import SelectionOptions, action_command, fitting, run_action
 from plexsync.cli.call import FAILED, FINE, Body, Call, Sharing, command, family
-from plexsync.cli.start import begun
-from plexsync.cli.start import opened as opened_only
+from plexsync.cli.start import begin_call
+from plexsync.cli.start import open_call_store as opened_only
 from plexsync.cli.terminal.rows import attempt_table, push_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.collections import (
@@ -27,11 +27,11 @@ from plexsync.reports.collections import (
     collection_report,
     object_words,
 )
-from plexsync.reports.format import ago, many, safe, unstamped
+from plexsync.reports.format import ago, many, parse_stamp, safe
 from plexsync.rules.collection_status import CollectionStatus, named_status
 from plexsync.rules.job import COLLECTION
 
-SHOWN = 50
+MOST_LISTED = 50
 NONE_KNOWN = "no collection is known yet: they are noted when their scenes are inspected (plexsync reconcile)"
 WORDS = ", ".join(status.value for status in CollectionStatus)
 
@@ -39,7 +39,7 @@ WORDS = ", ".join(status.value for status in CollectionStatus)
 @command("list")
 @click.option("--standing", metavar="WORD", default="", help=f"Only those that stand so: {WORDS}.")
 @click.option("--offset", metavar="N", type=click.IntRange(0), default=0, help="Leave out the first N.")
-@click.option("--limit", metavar="N", type=click.IntRange(1), default=SHOWN, show_default=True, help="How many.")
+@click.option("--limit", metavar="N", type=click.IntRange(1), default=MOST_LISTED, show_default=True, help="How many.")
 @click.pass_obj
 def list_(call: Call, standing: str, offset: int, limit: int) -> int:
     """List the collections by name, with how each stands.
@@ -71,12 +71,16 @@ def _tell_list(facts: CollectionList, now: int, out: Console) -> None:
     for row in facts["collections"]:
         status = named_status(row["stands"]) or CollectionStatus.QUEUED
         queued = ", queued" if row["queued"] and status is not CollectionStatus.QUEUED else ""
-        since = ago(unstamped(row["since"]), now) if row["since"] else ""
+        since = ago(parse_stamp(row["since"]), now) if row["since"] else ""
         names = (safe(row["name"], LONGEST), object_words(row), safe(row["library"], LONGEST))
         rows.append((f"{row['id']}", *names, f"{status.word}{queued}", since, safe(row["why"], LONGEST)))
     heads = ("", "collection", "of", "library", "stands", "since", "why")
-    kept = [place for place in range(len(heads)) if any(row[place] for row in rows)]
-    out.print(table("", [heads[place] for place in kept], [[row[place] for place in kept] for row in rows], right=(0,)))
+    retained = [place for place in range(len(heads)) if any(row[place] for row in rows)]
+    out.print(
+        table(
+            "", [heads[place] for place in retained], [[row[place] for place in retained] for row in rows], right=(0,)
+        )
+    )
     if facts["offset"] is not None:
         say(out, f"the list goes on: plexsync collections list --offset {facts['offset']}")
     counts = ((named_status(name), count) for name, count in facts["counts"].items())
@@ -111,7 +115,9 @@ def sync(call: Call, names: tuple[str, ...], library: str, dry_run: bool, wait: 
     """
     if dry_run and wait:
         raise click.UsageError("--dry-run writes nothing: it goes without --wait")
-    return acted(call, SYNC, SelectionOptions(names, not names, library=library), dry_run=dry_run, yes=True, wait=wait)
+    return run_action(
+        call, SYNC, SelectionOptions(names, not names, library=library), dry_run=dry_run, yes=True, wait=wait
+    )
 
 
 @command("take")
@@ -133,7 +139,7 @@ def take(call: Call, names: tuple[str, ...], library: str, wait: bool) -> int:
     """
     if not names:
         raise click.UsageError("say which collections: their names, or their numbers from plexsync collections list")
-    return acted(call, HAND_OVER, SelectionOptions(names, library=library), yes=True, wait=wait)
+    return run_action(call, HAND_OVER, SelectionOptions(names, library=library), yes=True, wait=wait)
 
 
 # --- decisions -------------------------------------------------------------------------------------------------------
@@ -159,7 +165,7 @@ def _decision(name: str, action: Action, text: str) -> Sharing:
     ) -> int:
         if bool(names) == every:
             raise click.UsageError("say which collections: their names or numbers, or --all")
-        return acted(
+        return run_action(
             call, action, SelectionOptions(names, every, library=library, fields=parts), dry_run=dry_run, yes=yes
         )
 
@@ -282,19 +288,19 @@ def explain(call: Call, name: str, library: str) -> int:
     Example:
       plexsync collections explain "Studio 3"
     """
-    with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
+    with begin_call(call, need=SettingsNeed.LOOK) as start, open_parts(start.config, start.folder) as parts:
         now = parts.clock.now()
         start.meet(parts)
         if start.settings.away:
             raise start.settings.away
         with fitting():
-            (row,) = named(parts.store, [name], library)
+            (row,) = find_collections(parts.store, [name], library)
         facts = collection_report(parts.store, collection_viewer(parts), row.id)
         with parts.store.reading() as db:
             job, attempts = db.jobs.find(COLLECTION, row.id), db.attempts.of(COLLECTION, row.id)
             pushes = db.pushes.of(COLLECTION, row.id)
     if facts is None:
-        return call.refused("it was forgotten just now, since nothing of PlexSync's is left in it")
+        return call.refuse("it was forgotten just now, since nothing of PlexSync's is left in it")
 
     def tell() -> None:
         out = paper()
@@ -327,7 +333,7 @@ def _tell_collection(facts: CollectionFacts, now: int, out: Console) -> None:
 
 def _part_row(part: CollectionPartFacts, now: int) -> tuple[str, ...]:
     name = part["part"]
-    decision = f"kept since {ago(unstamped(part['kept_since']), now)}" if part["kept_since"] else ""
+    decision = f"kept since {ago(parse_stamp(part['kept_since']), now)}" if part["kept_since"] else ""
     edited = "edited in Plex" if part["edited"] else ""
     reasons = [part["reason"], decision, edited, *(note["text"] for note in part["notes"])]
     return (

@@ -10,11 +10,11 @@ import click
 from rich.console import Console
 
 from plexsync.app.fingerprints import prints_of_settings
-from plexsync.app.setting_change import checked, in_the_file, problems, unguarded, write_into
+from plexsync.app.setting_change import check_values, in_the_file, problems, why_unguarded, write_into
 from plexsync.app.settings import NotSetUp
 from plexsync.cli.call import FINE, WRONG, Call, Sharing, family
 from plexsync.cli.settings import here_of, hide, sources, toml_of
-from plexsync.cli.start import begun
+from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import safe
 from plexsync.reports.settings import TELLING, setting_facts
@@ -106,10 +106,10 @@ def set_one(call: Call, name: str, value: str | None) -> int:
     if name in SECRETS and value is not None:
         raise click.UsageError(f"{name} is a secret: leave its value out, and type it when you are asked")
     _check_shared(call)
-    text = _asked(name) if value is None else value
-    config = checked(sources(call), {name: text}, hide=partial(hide, call))
+    text = _read_value(name) if value is None else value
+    config = check_values(sources(call), {name: text}, hide=partial(hide, call))
     write_into(toml_of(call), {name: in_the_file(config, name)})
-    return _told(call, name, f"{name} is {MASK if name in TELLING else safe(text)} now")
+    return _report_change(call, name, f"{name} is {MASK if name in TELLING else safe(text)} now")
 
 
 @config.command("unset", cls=Sharing, short_help="Remove one setting from plexsync.toml.")
@@ -125,7 +125,7 @@ def unset(call: Call, name: str) -> int:
     check_exists(name)
     _check_shared(call)
     write_into(toml_of(call), {name: None})
-    return _told(call, name, f"{name} is not in {toml_of(call).name} any more")
+    return _report_change(call, name, f"{name} is not in {toml_of(call).name} any more")
 
 
 @config.command("edit", cls=Sharing, short_help="Open plexsync.toml in your editor.")
@@ -169,7 +169,7 @@ def _check_shared(call: Call) -> None:
 def _facts(call: Call) -> list[SettingFacts]:
     """Every setting. While a required one is missing, those of this machine, with a warning."""
     try:
-        with begun(call) as start:
+        with begin_call(call) as start:
             return setting_facts(start.config, start.settings.loaded.origin)
     except NotSetUp:
         raise
@@ -194,7 +194,7 @@ def _tell(facts: list[SettingFacts], file: str, out: Console) -> None:
     say(out, f"the file is {file}")
 
 
-def _asked(name: str) -> str:
+def _read_value(name: str) -> str:
     """The value, typed without echo if it is a secret, or the first line of what is piped in."""
     if sys.stdin.isatty():
         return str(click.prompt(name, default="", hide_input=name in SECRETS, err=True, show_default=False))
@@ -204,7 +204,7 @@ def _asked(name: str) -> str:
     return line.rstrip("\r\n")
 
 
-def _told(call: Call, name: str, done: str) -> int:
+def _report_change(call: Call, name: str, done: str) -> int:
     """Say what was done, what wins over it, and what is still wrong with the settings; returns the exit code."""
     file = toml_of(call)
     wrong = problems(sources(call), hide=partial(hide, call))
@@ -215,7 +215,7 @@ def _told(call: Call, name: str, done: str) -> int:
     asks = ASKS if decides else ""
     facts = {"file": str(file), "name": name, "overruled": bool(winner), "problems": wrong}
     call.answer(facts, lambda: say(paper(), f"{done}{winner or f'; {RESTART}{asks}'}"))
-    if here and name in DASHBOARD and (reason := unguarded(here.config)):
+    if here and name in DASHBOARD and (reason := why_unguarded(here.config)):
         click.echo(f"plexsync: warning: {reason}: until then there is no dashboard", err=True)
     for line in wrong:
         click.echo(f"plexsync: {line}", err=True)

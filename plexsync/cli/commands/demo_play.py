@@ -16,7 +16,7 @@ from plexsync.reports.format import many
 from plexsync.reports.shapes.status import BreakerFacts, StatusFacts
 from plexsync.reports.status import facts
 from plexsync.rules.errors import LocalFault
-from plexsync.rules.status_words import SceneStatus, buckets, counted
+from plexsync.rules.status_words import SceneStatus, buckets, count_words
 from plexsync.simulator.demo import check, seconds_now
 from plexsync.simulator.plex_server import ItemSnapshot
 
@@ -39,7 +39,7 @@ def progress_line(now: StatusFacts, rate: float, *, attempts: int) -> str:
     breaker = now["breakers"]["plex"]
     counts = {same[0]: sum(now["scenes"][status]["count"] for status in same) for same in buckets()}
     words = [
-        f"{counts[status]:{WIDTHS.get(status, 3)},} {counted(status.word, counts[status]).partition(' ')[2]}"
+        f"{counts[status]:{WIDTHS.get(status, 3)},} {count_words(status.word, counts[status]).partition(' ')[2]}"
         for status in sorted(counts, key=lambda status: status not in WIDTHS)
         if status in WIDTHS or counts[status]
     ]
@@ -278,7 +278,7 @@ class Play:
             stage.install_wake_up()
             self._act("people edit 150 scenes in Stash: each wakes PlexSync by a line of Stash's log")
             edited = self._edit(range(150), "edited")
-            self._until(lambda _now: self._pushed(edited) >= 20, quiet=True)
+            self._until(lambda _now: self._count_pushed(edited) >= 20, quiet=True)
             if len(stage.machines) > 1:
                 self._act("the worker is killed (kill -9), in the middle of it: the standby takes over")
                 self._takeover = take_over(stage, self._screen)
@@ -291,10 +291,10 @@ class Play:
 
             self._act("Plex is back")
             stage.switch.away = False
-            self._until(lambda now: not waiting(now) and self._pushed(more) == len(more))
+            self._until(lambda now: not waiting(now) and self._count_pushed(more) == len(more))
 
-            watched, kept, undone = self._matched()[-3:]
-            self._edit_by_hand(kept)
+            watched, retained, undone = self._list_matched()[-3:]
+            self._edit_by_hand(retained)
             self._take_back(undone)
             self._watch(watched)
             self._act("what people see in Plex: its collections, before PlexSync worked and now")
@@ -313,8 +313,10 @@ class Play:
             stage.plex.hand_edit(stage.handles.movies[movie], title=self._by_hand[movie])
         details = "Written in Stash after that."
         stage.stash.edit_scene(id, details=details)
-        self._until(lambda _now: self._shown(id, "summary") == {details}, quiet=True)
-        self._say(f"scene {id} has in Plex: {', '.join(self._shown(id, 'summary') | self._shown(id, 'title'))}")
+        self._until(lambda _now: self._values_in_plex(id, "summary") == {details}, quiet=True)
+        self._say(
+            f"scene {id} has in Plex: {', '.join(self._values_in_plex(id, 'summary') | self._values_in_plex(id, 'title'))}"
+        )
 
     def _take_back(self, id: int) -> None:
         """Show a dry run, the push and its undo; the next edit in Stash ends the undo."""
@@ -326,9 +328,11 @@ class Play:
         stash.now = seconds_now
         self._run("sync", "--dry-run", str(id))
         self._run("undo", str(id), "--wait")
-        self._say(f"scene {id} is called in Plex: {', '.join(self._shown(id, 'title'))}; the next edit ends that")
+        self._say(
+            f"scene {id} is called in Plex: {', '.join(self._values_in_plex(id, 'title'))}; the next edit ends that"
+        )
         self._stage.stash.edit_scene(id, title=f"Scene {id}, edited again")
-        self._until(lambda now: self._pushed([id]) == 1 and not waiting(now), quiet=True)
+        self._until(lambda now: self._count_pushed([id]) == 1 and not waiting(now), quiet=True)
 
     def _watch(self, id: int) -> None:
         """Show that a play in Plex arrives in Stash, and that it can be taken back and sent again."""
@@ -361,7 +365,7 @@ class Play:
         for line in (done.stdout + done.stderr).splitlines():
             self._say(line)
 
-    def _shown(self, id: int, field: str) -> set[str]:
+    def _values_in_plex(self, id: int, field: str) -> set[str]:
         """The values that the movies of a scene show in one field."""
         stage = self._stage
         return {
@@ -370,7 +374,7 @@ class Play:
 
     def _edit(self, places: range, words: str) -> list[int]:
         """Edit the matched scenes at these places; every third one twice, as users do."""
-        ids = self._matched()[places.start : places.stop]
+        ids = self._list_matched()[places.start : places.stop]
         for place, id in enumerate(ids):
             if place % 3 == 0:
                 self._stage.stash.edit_scene(id, title=f"Scene {id}, not right yet")
@@ -379,11 +383,11 @@ class Play:
             )
         return ids
 
-    def _matched(self) -> list[int]:
+    def _list_matched(self) -> list[int]:
         locked = set(self._stage.library.hand_locked)
         return [id for id, movies in self._movies.items() if movies and not locked & set(movies)]
 
-    def _pushed(self, ids: list[int]) -> int:
+    def _count_pushed(self, ids: list[int]) -> int:
         """The number of these scenes that Plex shows with their current title."""
         stage = self._stage
         return sum(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.setting_change import in_the_file
 from plexsync.cli.daemon.child import ROOT, command_of, environ
 from plexsync.cli.daemon.plex_children import WITH_FIRST
@@ -23,7 +23,7 @@ from plexsync.simulator.stash_server import StashSim
 from plexsync.simulator.wall import Wall
 from plexsync.store.worker_locks import Locks, locks_at
 from validation.config import PlexSyncConfig
-from validation.writing import changed, save
+from validation.writing import change_text, save
 
 TOKEN = "demo-plex-token-0123456789"  # noqa: S105 - opens a server that lives as long as the demo
 KEY = "demo-stash-key-0123456789"
@@ -48,7 +48,7 @@ class DemoMachine:
     def __post_init__(self) -> None:
         self.data.mkdir(parents=True, mode=0o700)
         given = {name: in_the_file(self.config, name) for name in self.config.model_fields_set}
-        save(self.settings, changed("", {name: value for name, value in given.items() if value}))
+        save(self.settings, change_text("", {name: value for name, value in given.items() if value}))
 
     @property
     def settings(self) -> Path:
@@ -161,7 +161,7 @@ class Stage:
                     for number, home in enumerate(homes)
                 ]
                 first = machines[0]
-                with opened(first.config, first.data) as parts, Switch(plex, away) as switch, Wall(plex) as wall:
+                with open_parts(first.config, first.data) as parts, Switch(plex, away) as switch, Wall(plex) as wall:
                     wall.keep()
                     with closing(locks_at(parts.address)) as locks:
                         yield cls(stash, plex, library, handles, folder, parts, switch, machines, locks, wall)

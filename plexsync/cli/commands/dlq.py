@@ -7,13 +7,13 @@ from functools import partial
 import click
 from rich.console import Console
 
-from plexsync.app.parts import opened as parts_on
+from plexsync.app.parts import open_parts as parts_on
 from plexsync.app.stored import Stored
 from plexsync.cli.call import FINE, Call, Sharing, family
-from plexsync.cli.start import begun, opened
+from plexsync.cli.start import begin_call, open_call_store
 from plexsync.cli.terminal.completions import dead_scenes
 from plexsync.cli.terminal.export_file import output
-from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.rows import RowKey, attempt_table, push_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.engine import dead_letters
@@ -21,13 +21,13 @@ from plexsync.engine.dead_letters import Key
 from plexsync.flows.scenes.verbs import retry_all
 from plexsync.reports.dead_letters import GroupFacts, LetterFacts, csv_pieces, cure, groups, json_pieces, letters
 from plexsync.reports.format import local, many, safe, stamp
-from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title, written
+from plexsync.reports.rows import attempt_facts, push_facts, row_facts, row_key, rows_in, title
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import COLLECTION, State
 from plexsync.rules.records import JobRow
 
-SHOWN = 50
+MOST_LISTED = 50
 HEADS = ("scene", "cause", "since", "title", "error, if another")
 causes = click.Choice(sorted([cause.value for cause in DEADLY]))
 
@@ -61,13 +61,13 @@ def list_(call: Call, cause: str | None) -> int:
       plexsync dlq list
       plexsync dlq list --cause ambiguous --json
     """
-    with opened(call) as parts:
+    with open_call_store(call) as parts:
         with parts.store.reading() as db:
             counts = db.jobs.count_dead()
             by_cause = groups(db, counts, cause)
-            shown = [
+            visible = [
                 (row, title(db, row.kind, row.id))
-                for row in db.jobs.in_state(State.DEAD, error_class=cause or "", limit=SHOWN)
+                for row in db.jobs.in_state(State.DEAD, error_class=cause or "", limit=MOST_LISTED)
             ]
             banner = too_many(sum(counts.values()), parts.config.dlq_max)
         count = sum(group["count"] for group in by_cause)
@@ -75,7 +75,7 @@ def list_(call: Call, cause: str | None) -> int:
             head = {"dead": count, "causes": by_cause, **({"banner": banner} if banner else {})}
             sys.stdout.writelines(json_pieces(head, "rows", map(row_facts, rows_in(parts, State.DEAD, cause or ""))))
         else:
-            _tell(banner, by_cause, shown, count, paper(), others=sum(counts.values()) - count)
+            _tell(banner, by_cause, visible, count, paper(), others=sum(counts.values()) - count)
     return FINE
 
 
@@ -97,14 +97,14 @@ def _tell(
         example = group["example"]
         facts = [
             ("what", group["meaning"]),
-            ("example", f"{written(example['kind'], example['id'])}: {example['error']}"),
+            ("example", f"{row_key(example['kind'], example['id'])}: {example['error']}"),
             ("cure", group["advice"]),
         ]
         out.print(table(f"{group['cause']}: {group['count']:,}", ("", ""), facts))
     example_errors = {group["cause"]: group["example"]["error"] for group in groups}
-    shown = [
+    visible = [
         (
-            written(row.kind, row.id),
+            row_key(row.kind, row.id),
             row.cls,
             local(row.since),
             name,
@@ -113,8 +113,8 @@ def _tell(
         for row, name in rows
     ]
     # Columns that are empty in every row are left out: no title is known, or every row died as the example above did.
-    kept = [place for place in range(len(HEADS)) if any(row[place] for row in shown)]
-    out.print(table("", [HEADS[place] for place in kept], [[row[place] for place in kept] for row in shown]))
+    retained = [place for place in range(len(HEADS)) if any(row[place] for row in visible)]
+    out.print(table("", [HEADS[place] for place in retained], [[row[place] for place in retained] for row in visible]))
     if count > len(rows):
         out.print(f"and {count - len(rows):,} more: --cause C narrows the list, --json shows all")
 
@@ -133,7 +133,7 @@ def show(call: Call, scene: Key) -> int:
       plexsync dlq show 7
     """
     kind, id = scene
-    with opened(call) as parts, parts.store.reading() as db:
+    with open_call_store(call) as parts, parts.store.reading() as db:
         row, attempts, pushes = db.jobs.find(kind, id), db.attempts.of(kind, id), db.pushes.of(kind, id)
         now, name = parts.clock.now(), title(db, kind, id)
     if row is None or row.state is not State.DEAD:
@@ -189,7 +189,7 @@ def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) ->
       plexsync dlq retry --all
     """
     _check_which(scenes, cause, all_)
-    with begun(call) as start, parts_on(start.config, start.folder) as parts:
+    with begin_call(call) as start, parts_on(start.config, start.folder) as parts:
         start.tell(parts)
         names = _collections(parts, scenes)
         if scenes:
@@ -217,13 +217,13 @@ def drop(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool, yes
       plexsync dlq drop --cause strict --yes
     """
     _check_which(scenes, cause, all_)
-    with opened(call) as parts:
+    with open_call_store(call) as parts:
         with parts.store.reading() as db:
             named = sum(dead_letters.is_open(db, *key) for key in dict.fromkeys(scenes))
             count = named if scenes else dead_letters.count(db, cause or "")
         names = _collections(parts, scenes)
         question = f"Drop {names or many(count, 'scene')}? They come back only by a new edit."
-        if count and not yes and not confirmed(question):
+        if count and not yes and not confirm(question):
             return call.declined("dropped", {"dropped": 0})
         if scenes:
             done = dead_letters.drop(parts.store, parts.clock, scenes)
@@ -253,7 +253,7 @@ def export(call: Call, file: str, format_: str, cause: str | None, force: bool) 
     """
     if file == "-" and call.json and format_ == "csv":
         raise click.UsageError("standard output takes either the CSV or --json")
-    with opened(call) as parts, output(file, replace=force) as out:
+    with open_call_store(call) as parts, output(file, replace=force) as out:
         count = 0
         exported = letters(parts, cause or "")
 
@@ -276,7 +276,7 @@ def _collections(parts: Stored, keys: Sequence[Key]) -> str:
         return ""
     with parts.store.reading() as db:
         names = {key: title(db, *key) if key[0] == COLLECTION else "" for key in keys}
-    return ", ".join(f"{written(*key)} ({safe(name, 60)})" if name else written(*key) for key, name in names.items())
+    return ", ".join(f"{row_key(*key)} ({safe(name, 60)})" if name else row_key(*key) for key, name in names.items())
 
 
 def _answer(
@@ -292,7 +292,7 @@ def _answer(
     if not missed:
         call.answer({verb: count}, lambda: say(paper(), f"{names or many(count, 'scene')} {verb}{then}"))
         return FINE
-    names = ", ".join(written(*key) for key in missed)
+    names = ", ".join(row_key(*key) for key in missed)
     message = f"not {where}: {names} (plexsync dlq list lists them)"
     summary = f"{many(count, 'scene')} {verb}" if count else ""
-    return call.refused(message, summary, **{verb: count, "not_dead": [written(*key) for key in missed]})
+    return call.refuse(message, summary, **{verb: count, "not_dead": [row_key(*key) for key in missed]})

@@ -7,14 +7,14 @@ from dataclasses import replace
 import click
 from rich.console import Console
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.app.settings import NotSetUp, SettingsNeed
 from plexsync.cli.call import FINE, NEWER, WRONG, Call, command
 from plexsync.cli.checks import collections, database, machine, paths, plays, servers
 from plexsync.cli.checks.check import OK, PROBLEM, WARNING, Check, problem
 from plexsync.cli.checks.postgres import COMMITS
 from plexsync.cli.settings import calls_of_all, toml_of
-from plexsync.cli.start import Begun, begun
+from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.screen import LiveLine, paper, table
 from plexsync.reports.format import many, safe
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
@@ -43,7 +43,7 @@ def doctor(call: Call) -> int:
     """
     if calls := calls_of_all(call):
         return _all_servers(call, calls)
-    checks, settings = examined(call)
+    checks, settings = examine(call)
     code = max((check.code for check in checks), default=FINE)
     call.answer(facts_of(checks, settings), lambda: _tell(checks, settings, paper()))
     return code
@@ -53,7 +53,7 @@ def _all_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
     """Check all Plex servers; returns the worst exit code."""
     servers = []
     for name, own_call in calls:
-        servers.append((name, *examined(own_call)))
+        servers.append((name, *examine(own_call)))
         call.hide(*own_call.secrets)
     # The worst exit code comes first, then the number of what is not right.
     bad = {name: (max(c.code for c in checks), sum(c.state != OK for c in checks)) for name, checks, _ in servers}
@@ -79,12 +79,12 @@ def _all_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
     return max(code for code, _ in bad.values())
 
 
-def examined(call: Call) -> tuple[list[Check], list[dict[str, str]]]:
+def examine(call: Call) -> tuple[list[Check], list[dict[str, str]]]:
     """Check everything: (the checks, every setting as it is in effect). Raises NotSetUp."""
     checks: list[Check] = []
     settings: list[dict[str, str]] = []
     try:
-        with begun(call, need=SettingsNeed.WORK) as start:
+        with begin_call(call, need=SettingsNeed.WORK) as start:
             settings = _settings(start.settings.loaded)
             with LiveLine(start.console) as line:
                 hidden = Redactor(start.config.secrets)
@@ -139,7 +139,7 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
     yield from machine.events(start.folder)
     is_new = not start.address.is_postgres and not os.path.lexists(start.address.path)
     try:
-        with opened(start.config, start.folder) as parts:
+        with open_parts(start.config, start.folder) as parts:
             checks = list(database.database(parts, is_new=is_new))
             yield from checks
             if any(check.name == COMMITS for check in checks):
@@ -170,12 +170,16 @@ def _settings(loaded: Loaded) -> list[dict[str, str]]:
     """Every setting as it is in effect, secrets masked."""
     values = loaded.config.model_dump(mode="json")
     return [
-        {"name": setting.name, "value": _shown(setting, values[setting.name]), "origin": loaded.origin[setting.name]}
+        {
+            "name": setting.name,
+            "value": _format_setting(setting, values[setting.name]),
+            "origin": loaded.origin[setting.name],
+        }
         for setting in describe()
     ]
 
 
-def _shown(setting: Setting, value: object) -> str:
+def _format_setting(setting: Setting, value: object) -> str:
     if setting.secret:
         return MASK if value else "(not set)"
     if setting.name == "notify_command" and isinstance(value, list):

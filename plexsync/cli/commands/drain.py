@@ -2,13 +2,13 @@
 
 import click
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import comparison_owed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import Due, work
-from plexsync.cli.start import begun
+from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.reports.format import local, many, stamp
 from plexsync.reports.outcomes import outcome_words
@@ -32,9 +32,9 @@ def drain(call: Call) -> int:
     Example:
       plexsync drain
     """
-    with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
+    with begin_call(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
         ended = work(start, stop, Due(), "working", patient=False)
-        with opened(start.config, start.folder) as parts:
+        with open_parts(start.config, start.folder) as parts:
             with parts.store.reading() as db:
                 due, ready = db.jobs.count_due(parts.clock.now())[0], db.jobs.count_states()[State.READY]
             # Another worker has its own schedule for comparisons.

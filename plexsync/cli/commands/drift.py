@@ -7,11 +7,11 @@ from rich.console import Console
 
 from plexsync.actions.model import SubjectKind, Verb
 from plexsync.actions.table import action_of
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import SettingsNeed
-from plexsync.cli.actions import SelectionOptions, acted
+from plexsync.cli.actions import SelectionOptions, run_action
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.start import Begun, begun
+from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.flows.scenes.drift import DriftFilter, DriftPage, drift_now, drift_page
@@ -25,12 +25,12 @@ from plexsync.reports.drift import (
     stays_words,
     value_words,
 )
-from plexsync.reports.format import ago, many, safe, unstamped
+from plexsync.reports.format import ago, many, parse_stamp, safe
 from plexsync.reports.rows import short
 from plexsync.reports.shapes.values import FieldValue
 from plexsync.rules.errors import NeighbourError
 
-SHOWN = 50
+MOST_LISTED = 50
 LONGEST = 60
 
 
@@ -85,10 +85,10 @@ def drift(
     if answer is not None:
         named = tuple(map(str, scenes))
         action = action_of(Verb(answer), SubjectKind.SCENES)
-        return acted(
+        return run_action(
             call, action, SelectionOptions(named, not named, library=library, fields=fields), dry_run=dry_run, yes=yes
         )
-    with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
+    with begin_call(call, need=SettingsNeed.LOOK) as start, open_parts(start.config, start.folder) as parts:
         report = read(start, parts, wanted, scenes, after=after)
         call.answer({**report}, lambda: _tell(report, parts.clock.now(), paper()))
         return FINE
@@ -111,16 +111,16 @@ def read(start: Begun, parts: Parts, wanted: DriftFilter, scenes: Sequence[int],
     try:
         start.meet(parts)
         if not away and scenes:
-            entries = map(wanted.narrowed, drift_now(parts.looker, list(dict.fromkeys(scenes))))
+            entries = map(wanted.narrow, drift_now(parts.inspector, list(dict.fromkeys(scenes))))
             chosen = tuple(entry for entry in entries if entry.fields)
             with parts.store.reading() as db:
                 return drift_facts(DriftPage(chosen, None, db.standings.count_kept(), db.notes.count_kept()))
         if not away:
-            return drift_facts(drift_page(parts.looker, wanted, after=after, limit=SHOWN))
+            return drift_facts(drift_page(parts.inspector, wanted, after=after, limit=MOST_LISTED))
     except NeighbourError as error:
         away = str(error)
     with parts.store.reading() as db:
-        return known_drift(db, wanted, away, after=after, limit=SHOWN)
+        return known_drift(db, wanted, away, after=after, limit=MOST_LISTED)
 
 
 # --- the list as text ------------------------------------------------------------------------------------------------
@@ -152,15 +152,15 @@ def _tell(report: DriftReport, now: int, out: Console) -> None:
 
 def _heading(scene: DriftSceneFacts, now: int) -> str:
     library = f" of {safe(scene['library'])}" if scene["library"] else ""
-    since = f", found {ago(unstamped(scene['since']), now)}" if scene["since"] else ""
+    since = f", found {ago(parse_stamp(scene['since']), now)}" if scene["since"] else ""
     return f"Scene {scene['id']}: {safe(scene['title'], 120) or 'no title is known'} (item {scene['item']}{library}{since})"
 
 
 def _row(facts: DriftFieldFacts, now: int) -> tuple[str, str, str, str]:
-    kept = f"kept since {ago(unstamped(facts['kept_since']), now)}" if facts["kept_since"] else stays_words(facts)
+    retained = f"kept since {ago(parse_stamp(facts['kept_since']), now)}" if facts["kept_since"] else stays_words(facts)
     field = facts["field"]
     in_plex = "not known now" if facts["plex"] is None else _text(value_words(field, facts["plex"], in_plex=True))
-    return short(field), in_plex, _text(value_words(field, facts["stash"])), kept
+    return short(field), in_plex, _text(value_words(field, facts["stash"])), retained
 
 
 def _text(value: FieldValue) -> str:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.rules import watch_rules
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command
-from plexsync.cli.start import begun
+from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.rows import attempt_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
@@ -43,19 +43,19 @@ def explain(call: Call, scene: int) -> int:
     Example:
       plexsync explain 7
     """
-    with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
+    with begin_call(call, need=SettingsNeed.LOOK) as start, open_parts(start.config, start.folder) as parts:
         now = parts.clock.now()
         start.meet(parts)
         if start.settings.away:
             return _only_known(call, parts, scene, str(start.settings.away), now)
         try:
-            explanation = look_at(parts.looker, scene)
+            explanation = look_at(parts.inspector, scene)
         except NeighbourError as error:
             return _only_known(call, parts, scene, str(error), now)
         facts = explain_facts(parts, explanation)
     call.answer(facts, lambda: _tell(explanation, facts, now, paper()))
-    gone = isinstance(explanation.sight.outcome or explanation.sight.ends, Gone)
-    return FAILED if gone or explanation.sight.error else FINE
+    gone = isinstance(explanation.inspection.outcome or explanation.inspection.ends, Gone)
+    return FAILED if gone or explanation.inspection.error else FINE
 
 
 def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int:
@@ -88,19 +88,19 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
 
 
 def _tell(explanation: Explanation, facts: ExplainFacts, now: int, out: Console) -> None:
-    sight = explanation.sight
-    title = f": {safe(sight.scene.title)}" if sight.scene and sight.scene.title else ""
-    out.print(f"Scene {sight.id}{title}")
+    inspection = explanation.inspection
+    title = f": {safe(inspection.scene.title)}" if inspection.scene and inspection.scene.title else ""
+    out.print(f"Scene {inspection.id}{title}")
     out.print(safe(facts["verdict"]))
     if facts["plays"]:
         say(out, f"Plays: {facts['plays']['text']}.")
-    if sight.steps:
-        steps = [(f"{number}", step.rung, step.text) for number, step in enumerate(sight.steps, start=1)]
+    if inspection.steps:
+        steps = [(f"{number}", step.rung, step.text) for number, step in enumerate(inspection.steps, start=1)]
         out.print(table("How its item was matched", ("", "by", "what was seen"), steps))
-    if sight.candidates:
-        rows = [(row.key, row.path, row.reason) for row in sight.candidates]
+    if inspection.candidates:
+        rows = [(row.key, row.path, row.reason) for row in inspection.candidates]
         out.print(table("Candidates", ("item", "file", "why it was not taken"), rows))
-        rivals = {candidate.key: candidate.rival for candidate in sight.candidates}
+        rivals = {candidate.key: candidate.rival for candidate in inspection.candidates}
         if free := [row for row in facts["candidates"] if not row["bound_to"]]:
             say(out, "If you know which one it is, settle it for good:")
         for row in free:
@@ -146,5 +146,5 @@ def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out:
 
 
 def _values(field: str, *values: Value | None) -> list[str]:
-    shown = (on_screen(value, field) for value in values)
-    return [safe(", ".join(value) if isinstance(value, tuple) else value or "", 120) or "-" for value in shown]
+    visible = (on_screen(value, field) for value in values)
+    return [safe(", ".join(value) if isinstance(value, tuple) else value or "", 120) or "-" for value in visible]

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import click
 
 from plexsync.app.fixes import FixAction, carry_out
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.setup.finder import change_setting, sign_in_again
-from plexsync.cli.start import Begun, begun
+from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.fix_output import heading, steps_of, tell_entry, tell_report
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import paper
@@ -38,7 +38,7 @@ from plexsync.rules.errors import NeighbourError
 from validation.sources import ConfigError
 
 # How many problems of each cause are listed, and read at once while you walk through them.
-SHOWN, AHEAD = 50, 10
+MOST_LISTED, AHEAD = 50, 10
 SKIP, QUIT = "s", "q"
 
 
@@ -62,13 +62,13 @@ def fix(call: Call, cause: str | None) -> int:
         walk = Walk(call, cause or "")
         # A changed setting needs new clients.
         while walk.goes_on:
-            with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
+            with begin_call(call, need=SettingsNeed.LOOK) as start, open_parts(start.config, start.folder) as parts:
                 start.meet(parts)
                 walk.through(start, parts)
         return FINE
-    with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
+    with begin_call(call, need=SettingsNeed.LOOK) as start, open_parts(start.config, start.folder) as parts:
         start.meet(parts)
-        report = read(start, parts, FixPage(cause or "", limit=SHOWN))
+        report = read(start, parts, FixPage(cause or "", limit=MOST_LISTED))
         call.answer({**report}, lambda: tell_report(report, paper()))
     return FINE
 
@@ -80,7 +80,7 @@ def read(start: Begun, parts: Parts, page: FixPage) -> FixReport:
         if start.settings.away is not None:
             return Looked(away=str(start.settings.away))
         try:
-            return Looked(candidates_now(parts.looker, ids))
+            return Looked(candidates_now(parts.inspector, ids))
         except NeighbourError as error:
             return Looked(away=str(error))
 
@@ -150,7 +150,7 @@ class Walk:
 
     def _settle(self, start: Begun, parts: Parts, person: Person, group: FixGroup, entry: FixEntry) -> bool:
         """Ask until the problem is mended or you skip it; True if a setting was changed, so that the walk begins anew."""
-        while step := self._chosen(person, group, entry):
+        while step := self._choose_step(person, group, entry):
             is_setting = step["action"] in (SIGN_IN, SETTING)
             is_done = self._set(start, person, step) if is_setting else self._take(parts, person, step)
             if is_done and step in group["steps"]:
@@ -159,7 +159,7 @@ class Walk:
                 return is_setting
         return False
 
-    def _chosen(self, person: Person, group: FixGroup, entry: FixEntry) -> FixStep | None:
+    def _choose_step(self, person: Person, group: FixGroup, entry: FixEntry) -> FixStep | None:
         """The step that you choose; None to skip it, or, if the walk does not go on, to quit."""
         steps = [step for step in (*steps_of(entry), *group["steps"]) if _is_choice(step)]
         for step in (*entry["steps"], *group["steps"]):

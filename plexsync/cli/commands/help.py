@@ -18,13 +18,13 @@ def help(call: Call, words: tuple[str, ...]) -> int:
       plexsync help dlq retry
     """
     context = click.get_current_context().find_root()
-    shown: click.Command = context.command
+    visible: click.Command = context.command
     for word in words:
-        child = shown.get_command(context, word) if isinstance(shown, click.Group) else None
+        child = visible.get_command(context, word) if isinstance(visible, click.Group) else None
         if child is None:
             name = " ".join(words)
             raise click.UsageError(f"there is no command {name!r}: plexsync help lists the commands")
-        context, shown = click.Context(child, info_name=word, parent=context), child
-    text = shown.get_help(context)
+        context, visible = click.Context(child, info_name=word, parent=context), child
+    text = visible.get_help(context)
     call.answer({"help": text}, lambda: click.echo(text))
     return FINE

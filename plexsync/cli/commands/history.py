@@ -6,24 +6,24 @@ import click
 from rich.table import Table
 
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.start import opened
+from plexsync.cli.start import open_call_store
 from plexsync.cli.terminal.rows import RowKey, change_words
 from plexsync.cli.terminal.screen import paper, table
 from plexsync.reports.format import local, safe
-from plexsync.reports.rows import PLAY_WORDS, PUSHES, PastRow, past_facts, past_of, title, written
+from plexsync.reports.rows import PLAY_WORDS, PUSHES, PastRow, past_facts, past_of, row_key, title
 from plexsync.reports.shapes.scenes import HistoryFacts
 from plexsync.rules.job import COLLECTION
 from plexsync.rules.records import PlaysRow, PushRow
 from plexsync.rules.status_words import job_word
 
-SHOWN = 50
+MOST_LISTED = 50
 # Plays of one request that are named.
 MOMENTS = 10
 
 
 @command("history")
 @click.argument("scene", type=RowKey())
-@click.option("--limit", type=click.IntRange(min=1), default=SHOWN, show_default=True, help="How many entries.")
+@click.option("--limit", type=click.IntRange(min=1), default=MOST_LISTED, show_default=True, help="How many entries.")
 @click.pass_obj
 def history(call: Call, scene: tuple[str, int], limit: int) -> int:
     """Show what was done for a scene, newest first: what was changed in Plex, which plays were added
@@ -40,12 +40,12 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
       plexsync history 7 --limit 1 --json
     """
     kind, id = scene
-    with opened(call) as parts, parts.store.reading() as db:
+    with open_call_store(call) as parts, parts.store.reading() as db:
         row, past, name = db.jobs.find(kind, id), past_of(db, kind, id), title(db, kind, id)
     # A collection is in the queue only while it is worked on.
     if row is None and not past and not (kind == COLLECTION and name):
-        problem = f"{written(kind, id)} was never in the queue"
-        return call.refused(problem, kind=kind, id=id, entries=[], total=0)
+        problem = f"{row_key(kind, id)} was never in the queue"
+        return call.refuse(problem, kind=kind, id=id, entries=[], total=0)
     facts: HistoryFacts = {
         "kind": kind,
         "id": id,
@@ -58,7 +58,7 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
         if not past:
             out.print("nothing was changed in Plex or Stash, and nothing went wrong")
             return
-        heading = f"{written(kind, id)} ({safe(name, 80)})" if name else written(kind, id)
+        heading = f"{row_key(kind, id)} ({safe(name, 80)})" if name else row_key(kind, id)
         out.print(_table(heading, past[:limit]))
         if len(past) > limit:
             out.print(f"and {len(past) - limit:,} older: --limit N shows more")

@@ -4,7 +4,7 @@ import click
 
 from plexsync.app.named_scenes import ignore_scenes, known_scenes, unignore_scenes
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.start import opened
+from plexsync.cli.start import open_call_store
 from plexsync.cli.terminal.completions import ignored_scenes
 from plexsync.cli.terminal.paper import paper, table
 from plexsync.cli.terminal.param_types import SceneNumber
@@ -31,7 +31,7 @@ def ignore(call: Call, scenes: tuple[int, ...], list_: bool) -> int:
     """
     if bool(scenes) == list_:
         raise click.UsageError("say which scenes by their numbers, or --list")
-    with opened(call) as stored:
+    with open_call_store(call) as stored:
         if list_:
             with stored.store.reading() as db:
                 rows = db.jobs.in_state(State.IGNORED)
@@ -45,7 +45,7 @@ def ignore(call: Call, scenes: tuple[int, ...], list_: bool) -> int:
     if named.unchecked:
         click.echo(f"plexsync: {unchecked_words(named)}", err=True)
     if named.missing:
-        return call.refused(missing_words(named), summary if done else "", **dict(facts))
+        return call.refuse(missing_words(named), summary if done else "", **dict(facts))
     call.answer(facts, lambda: paper().print(summary))
     return FINE
 
@@ -64,7 +64,7 @@ def unignore(call: Call, scenes: tuple[int, ...]) -> int:
     Example:
       plexsync unignore 7
     """
-    with opened(call) as parts:
+    with open_call_store(call) as parts:
         unignored = unignore_scenes(parts.store, scenes, parts.clock)
     done, missed = len(unignored), [id for id in dict.fromkeys(scenes) if id not in unignored]
     summary = f"{many(done, 'scene')} queued again"
@@ -72,4 +72,4 @@ def unignore(call: Call, scenes: tuple[int, ...]) -> int:
         call.answer({"unignored": done}, lambda: paper().print(summary))
         return FINE
     problem = f"not ignored: {', '.join(map(str, missed))} (plexsync ignore --list shows them)"
-    return call.refused(problem, summary if done else "", unignored=done, not_ignored=missed)
+    return call.refuse(problem, summary if done else "", unignored=done, not_ignored=missed)

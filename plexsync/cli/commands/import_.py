@@ -6,15 +6,15 @@ import click
 
 from plexsync.actions.imports import UNDO
 from plexsync.app.imports import import_parts, in_turn
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.turns import OtherImport
-from plexsync.cli.actions import SelectionOptions, acted
+from plexsync.cli.actions import SelectionOptions, run_action
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable
-from plexsync.cli.start import Begun, begun
+from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.param_types import SceneNumber
-from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.imports.importer import Importer, ImportResult
 from plexsync.flows.imports.planner import SceneImport
@@ -76,17 +76,17 @@ def import_(
     if dry and yes:
         raise click.UsageError("--dry-run writes nothing: it goes without --yes")
     if run is not None:
-        return acted(call, UNDO, SelectionOptions((f"{run}",)), yes=yes)
-    with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
+        return run_action(call, UNDO, SelectionOptions((f"{run}",)), yes=yes)
+    with begin_call(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
         try:
             return _import(call, start, stop, scenes, dry=dry, create=create, yes=yes)
         except OtherImport as error:
-            return call.refused(str(error))
+            return call.refuse(str(error))
 
 
 def _import(call: Call, start: Begun, stop: Stop, ids: Sequence[int], *, dry: bool, create: bool, yes: bool) -> int:
     counts: ImportCounts = {"scenes": 0, "filled": 0, "skipped": 0, "left_out": 0, "fields": {}}
-    scenes = _previewed(start, stop, ids, counts, create=create)
+    scenes = _plan_import(start, stop, ids, counts, create=create)
     if stop:
         return stop.code
     if not call.json:
@@ -94,7 +94,7 @@ def _import(call: Call, start: Begun, stop: Stop, ids: Sequence[int], *, dry: bo
     agreed = [scene for scene in scenes if scene.plan.fills]
     outcome = None
     if agreed and not dry:
-        if not yes and not confirmed(_question(agreed)):
+        if not yes and not confirm(_question(agreed)):
             return call.declined("changed", import_facts(scenes, counts, dry=dry, outcome=None))
 
         def work(importer: Importer) -> ImportResult:
@@ -113,11 +113,11 @@ def _import(call: Call, start: Begun, stop: Stop, ids: Sequence[int], *, dry: bo
     return stop.code or (FINE if is_well else FAILED)
 
 
-def _previewed(
+def _plan_import(
     start: Begun, stop: Stop, ids: Sequence[int], counts: ImportCounts, *, create: bool
 ) -> list[SceneImport]:
     """Plan the import. Of all scenes, those about which there is something to say are kept."""
-    with opened(start.config, start.folder) as parts:
+    with open_parts(start.config, start.folder) as parts:
         start.meet(parts)
         if start.settings.away:
             raise start.settings.away
@@ -134,10 +134,10 @@ def _previewed(
 
 def _show(scenes: Sequence[SceneImport], counts: ImportCounts) -> None:
     out = paper()
-    shown = ON_A_TERMINAL if out.is_terminal else len(scenes)
-    lines = [line for scene in scenes[:shown] for line in scene_lines(scene)]
-    if len(scenes) > shown:
-        lines.append(f"... and {many(len(scenes) - shown, 'scene')} more (a pipe shows all)")
+    visible = ON_A_TERMINAL if out.is_terminal else len(scenes)
+    lines = [line for scene in scenes[:visible] for line in scene_lines(scene)]
+    if len(scenes) > visible:
+        lines.append(f"... and {many(len(scenes) - visible, 'scene')} more (a pipe shows all)")
     lines += [
         *count_lines(counts),
         *names_lines("Created first:", to_create(scenes)),

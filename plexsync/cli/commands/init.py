@@ -30,7 +30,7 @@ from plexsync.app.setting_change import (
     why_not,
 )
 from plexsync.cli.call import FINE, INTERRUPTED, Call, command
-from plexsync.cli.logs import logged
+from plexsync.cli.logs import open_log
 from plexsync.cli.settings import here_of, toml_of
 from plexsync.cli.setup.finder import ADDRESS, KEY, STASH, TOKEN, Finder, FoundPaths, Given
 from plexsync.cli.setup.steps import plex_settings, written_rules
@@ -126,7 +126,7 @@ def init(
 def _set_up(call: Call, given: Given, *, yes: bool) -> int:
     """Find everything, show it, and write the file if you agree; returns the exit code."""
     file = toml_of(call)
-    with logged(call, level="error") as (console, _):
+    with open_log(call, level="error") as (console, _):
         here = here_of(call, new_file=True)
         if here.servers:
             problem = f"{file.name} has [[plex]] entries, and init sets up a single Plex server"
@@ -138,21 +138,26 @@ def _set_up(call: Call, given: Given, *, yes: bool) -> int:
             # The settings have to be valid when they are read back.
             config_of(findings.settings(call))
             change = change_of(file, findings.settings(call))
-            kept = change.copy_name()
-            is_agreed = yes or _agrees(person, findings.settings(call), change, kept)
+            retained = change.copy_name()
+            is_agreed = yes or _agrees(person, findings.settings(call), change, retained)
         except (click.Abort, KeyboardInterrupt):
-            click.echo(f"\nplexsync: stopped; {_kept(file, findings) or 'nothing was written'}", err=True)
+            click.echo(f"\nplexsync: stopped; {_write_findings(file, findings) or 'nothing was written'}", err=True)
             return INTERRUPTED
         except (NeighbourError, Unusable) as error:
-            if rest := _kept(file, findings):
-                return call.refused(f"{Redactor(call.secrets).redact(str(error))}; {rest}")
+            if rest := _write_findings(file, findings):
+                return call.refuse(f"{Redactor(call.secrets).redact(str(error))}; {rest}")
             raise
         if not is_agreed:
             return call.declined("written", {})
-        change.write(kept=kept)
+        change.write(kept=retained)
         over = list(overriding(here, findings.settings(call)).values())
-        facts = {"file": str(file), "kept": str(kept) if kept else None, **findings.facts(), "overridden_by": over}
-        call.answer(facts, lambda: _tell(call, file, kept, over))
+        facts = {
+            "file": str(file),
+            "kept": str(retained) if retained else None,
+            **findings.facts(),
+            "overridden_by": over,
+        }
+        call.answer(facts, lambda: _tell(call, file, retained, over))
         return FINE
 
 
@@ -234,7 +239,7 @@ class Findings:
         }
 
 
-def _kept(file: Path, findings: Findings) -> str:
+def _write_findings(file: Path, findings: Findings) -> str:
     """Write what is known, unless the file has it already, and say what is still to do; '' if nothing was written.
 
     No value in the file is changed, and none is added to those of another server: it may work as it is. Only what you were
@@ -265,9 +270,9 @@ def _agrees(person: Person, settings: Mapping[str, object], change: FileChange, 
     """Whether you agree to what will be written."""
     if person.present:
         # An empty list is a choice as well: it includes libraries that are added later.
-        shown = {**settings, "plex_libraries": settings["plex_libraries"] or "all"}
-        words = {name: ", ".join(value) if isinstance(value, list) else f"{value}" for name, value in shown.items()}
-        rows = [(name, MASK if name in SECRETS else words[name]) for name in shown if shown[name] is not None]
+        visible = {**settings, "plex_libraries": settings["plex_libraries"] or "all"}
+        words = {name: ", ".join(value) if isinstance(value, list) else f"{value}" for name, value in visible.items()}
+        rows = [(name, MASK if name in SECRETS else words[name]) for name in visible if visible[name] is not None]
         person.console.print(table("", ("setting", "value"), rows))
     if kept is not None:
         person.tell(f"{change.file} is there already. Its other settings stay; as it is now it is kept as {kept.name}.")

@@ -8,7 +8,7 @@ from plexsync.app.machine import this_machine
 from plexsync.app.move import MoveResult, Working
 from plexsync.app.move import move as moved
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.start import begun
+from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.screen import LiveLine, paper, say
 from plexsync.reports.format import many
 from plexsync.store.address import StoreAddress
@@ -45,7 +45,7 @@ def move(call: Call, place: str | None, file: Path | None, schema: str | None) -
     except ValueError as error:
         raise click.UsageError(f"--schema {error}.") from None
     call.hide(*secret_parts(url))
-    with begun(call) as start:
+    with begin_call(call) as start:
         target = StoreAddress(start.folder, url, schema or start.config.database_schema)
         if not url and not start.address.is_postgres:
             raise click.UsageError(f"{start.address.name} is the database in use already.")
@@ -56,7 +56,7 @@ def move(call: Call, place: str | None, file: Path | None, schema: str | None) -
             try:
                 done = moved(source, target, machine, lambda table, rows: line.show(f"{table}: {many(rows, 'row')}"))
             except Working as error:
-                return call.refused(f"a worker runs on {error}: stop it first, then move", moved=False)
+                return call.refuse(f"a worker runs on {error}: stop it first, then move", moved=False)
     facts = {"moved": True, "rows": done.rows, "to": target.name, "kept": str(done.kept) if done.kept else None}
     loaded = start.settings.loaded
     others = tuple(name for name in loaded.servers if name != loaded.plex)
@@ -87,6 +87,6 @@ def _sentences(done: MoveResult, target: StoreAddress, schema: str, others: tupl
     else:
         change = "set database_url (or database_url_file) to that address on every machine"
         change += f", and database_schema to {target.schema}" if target.schema != schema else ""
-    kept = [f"the old file is kept as {done.kept}"] if done.kept else []
+    retained = [f"the old file is kept as {done.kept}"] if done.kept else []
     beside = [f"each other Plex server moves by itself: plexsync move --plex {' or --plex '.join(others)}"]
-    return "\n".join([copied, *kept, *(beside if others else ()), f"now {change}, then start plexsync serve"])
+    return "\n".join([copied, *retained, *(beside if others else ()), f"now {change}, then start plexsync serve"])

@@ -4,7 +4,7 @@ import click
 
 from plexsync.app.clients import sent_by_all, tried_ways
 from plexsync.cli.call import FAILED, FINE, Call, command
-from plexsync.cli.start import begun
+from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.notices import Notice
@@ -27,13 +27,13 @@ def notify(call: Call, sends: bool) -> int:
       plexsync notify
       plexsync notify --test
     """
-    with begun(call) as start:
+    with begin_call(call) as start:
         hidden = Redactor(start.config.secrets)
         notice = Notice("test", SystemClock().now(), TEXT)
         ways = list(sent_by_all(start.config, notice) if sends else tried_ways(start.config))
     facts = [{"way": name, "problem": hidden.redact(problem) or None} for name, problem in ways]
     if not ways:
-        return call.refused(NONE, ways=[], sent=False)
+        return call.refuse(NONE, ways=[], sent=False)
     is_well = "took the test notice" if sends else "is set"
     lines = [f"{fact['way']}: {fact['problem'] or is_well}" for fact in facts]
     call.answer({"ways": facts, "sent": sends}, lambda: say(paper(), "\n".join(lines)))

@@ -4,9 +4,9 @@ import click
 from rich.console import Console
 
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.start import opened
+from plexsync.cli.start import open_call_store
 from plexsync.cli.terminal.screen import paper, say, table
-from plexsync.reports.format import lasting, local, many, share, unstamped
+from plexsync.reports.format import lasting, local, many, parse_stamp, share
 from plexsync.reports.outages import MOST_DAYS, OutageHistory, report
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.rules.choices import hold_cause
@@ -29,7 +29,7 @@ def outages(call: Call, days: int) -> int:
       plexsync outages
       plexsync outages --days 7 --json
     """
-    with opened(call) as parts:
+    with open_call_store(call) as parts:
         availability = report(parts, days)
     facts = availability.facts()
     call.answer(facts, lambda: _tell(facts["outages"], availability, paper()))
@@ -58,7 +58,7 @@ def _tell(outages: list[OutageFacts], history: OutageHistory, out: Console) -> N
 def _row(outage: OutageFacts) -> tuple[str, ...]:
     lasted, cause = lasting(outage["seconds"] * 1000), outage["cause"]
     return (
-        local(unstamped(outage["since"])) if outage["since"] else "",
+        local(parse_stamp(outage["since"])) if outage["since"] else "",
         lasted if outage["until"] is not None else f"{lasted}, goes on",
         caption(outage["server"]),
         f"{ON_HOLD}: {hold_cause(cause)}"

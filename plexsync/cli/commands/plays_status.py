@@ -3,11 +3,11 @@
 import click
 
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.start import opened
+from plexsync.cli.start import open_call_store
 from plexsync.cli.terminal.screen import paper, table
 from plexsync.flows.plays.marked import OTHER_VIEWER
 from plexsync.flows.plays.resume import OTHER_ACCOUNT
-from plexsync.reports.format import local, many, unstamped
+from plexsync.reports.format import local, many, parse_stamp
 from plexsync.reports.plays import plays_report
 from plexsync.reports.shapes.plays import PlaysReport
 from plexsync.reports.verdict import FIRST_PLAYS
@@ -42,7 +42,7 @@ def status(call: Call) -> int:
       plexsync plays status
       plexsync plays status --json
     """
-    with opened(call) as parts:
+    with open_call_store(call) as parts:
         facts = plays_report(parts)
     call.answer(facts, lambda: _tell(facts))
     return FINE
@@ -58,7 +58,7 @@ def _tell(facts: PlaysReport) -> None:
     counts = [(words, facts["plays"].get(name)) for name, words in FIGURES.items()]
     queue = "nothing waits"
     if facts["waiting"]:
-        queue = f"{many(facts['waiting'], 'scene')}, since {local(unstamped(facts['since'] or ''))}"
+        queue = f"{many(facts['waiting'], 'scene')}, since {local(parse_stamp(facts['since'] or ''))}"
     of_owner = []
     if facts["watch_back"] == "plays+resume":
         of_owner.append(("resume points", _of_owner(facts, "brought", OTHER_ACCOUNT)))

@@ -7,19 +7,19 @@ from typing import TextIO
 
 import click
 
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.way_back import WayBack, way_back_of
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
-from plexsync.cli.start import Begun, begun
+from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.export_file import output
-from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.cli.terminal.worker_hint import worker_hint
 from plexsync.flows.plays.first_run import PlaysPage
 from plexsync.flows.plays.history_poll import UnknownAccount, approve_plays
-from plexsync.reports.first_plays import COLUMNS, csv_line, csv_lines, first_plays_lines, listed, scene_plays_words
+from plexsync.reports.first_plays import COLUMNS, csv_line, csv_lines, first_plays_lines, list_scenes, scene_plays_words
 from plexsync.reports.format import many, safe
 from plexsync.reports.shapes.plays import FirstPlaysPreview, ScenePlaysFacts
 from plexsync.reports.status import counted_facts
@@ -27,7 +27,7 @@ from plexsync.rules.first_plays import FirstPlays
 from validation.values import midnight
 
 # The number of scenes that are shown.
-SHOWN = 20
+MOST_LISTED = 20
 OFF = 'nothing is brought from Plex to Stash: set watch_back = "plays" first'
 FIRST = (
     "this would be the first write of plays to Stash: preview it with plexsync plays sync --dry-run, then say "
@@ -71,18 +71,18 @@ def sync(call: Call, dry: bool, since: datetime | None, out: str, force: bool, y
         raise click.UsageError("--force goes with --out")
     if out == "-":
         raise click.UsageError("--out writes a file: name one")
-    with begun(call, need=SettingsNeed.WORK) as start, opened(start.config, start.folder) as parts:
+    with begin_call(call, need=SettingsNeed.WORK) as start, open_parts(start.config, start.folder) as parts:
         back = way_back_of(parts)
         if back is None:
-            return call.refused(OFF)
+            return call.refuse(OFF)
         start.require(parts)
         try:
-            return _previewed(call, start, parts, back, since, dry=dry, yes=yes, to=(out, force))
+            return _preview_and_ask(call, start, parts, back, since, dry=dry, yes=yes, to=(out, force))
         except UnknownAccount as error:
-            return call.refused(str(error))
+            return call.refuse(str(error))
 
 
-def _previewed(
+def _preview_and_ask(
     call: Call,
     start: Begun,
     parts: Parts,
@@ -98,7 +98,7 @@ def _previewed(
     with parts.store.reading() as db:
         approved = back.history.approved_since(db)
     if since is not None and approved is not None:
-        return call.refused(LIMITED)
+        return call.refuse(LIMITED)
     earliest = back.history.rules.since
     begins = earliest if approved is None else approved
     if since is not None:
@@ -116,8 +116,8 @@ def _previewed(
         return stop.code or FAILED
     if not call.json:
         _tell(counted, scenes, to[0])
-    if asks and not yes and not confirmed(QUESTION):
-        return call.refused("nothing was approved: no play is written")
+    if asks and not yes and not confirm(QUESTION):
+        return call.refuse("nothing was approved: no play is written")
     if asks:
         with parts.store.writing() as tx:
             approve_plays(tx, counted.number, watch_since=earliest, since=counted.since, now=parts.clock.now())
@@ -143,9 +143,9 @@ class FirstScenes:
 
     def take(self, page: PlaysPage) -> None:
         """Add a page."""
-        scenes = listed(page)
+        scenes = list_scenes(page)
         self.count += len(scenes)
-        self.first += scenes[: SHOWN - len(self.first)]
+        self.first += scenes[: MOST_LISTED - len(self.first)]
         if self.file is not None:
             self.file.writelines(csv_lines(scenes))
 

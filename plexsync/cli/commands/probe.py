@@ -4,16 +4,16 @@ from contextlib import closing
 
 import click
 
-from plexsync.app.parts import Parts, at_work, opened
+from plexsync.app.parts import Parts, at_work, open_parts
 from plexsync.app.probe.questions import probe as probe_item
 from plexsync.app.probe.restore import restore_left
 from plexsync.app.settings import SettingsNeed
-from plexsync.app.turns import ENDED, connected, result_of
+from plexsync.app.turns import ENDED, connect_probe, result_of
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable
-from plexsync.cli.start import Begun, begun
+from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.param_types import ItemKey
-from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import ProgressBar, paper, table
 from plexsync.cli.version import version
 from plexsync.reports.format import safe
@@ -49,24 +49,24 @@ def probe(call: Call, item: str | None, yes: bool) -> int:
       plexsync probe
       plexsync probe 1234 --yes
     """
-    with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
-        if item is not None and not _agreed(call, start, item, yes=yes):
+    with begin_call(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
+        if item is not None and not _confirm_probe(call, start, item, yes=yes):
             return FAILED
         with at_work(start.config, start.folder) as (parts, mine):
             with parts.store.reading() as db:
-                is_left = db.probes.probed() is not None
+                is_left = db.probes.open_original() is not None
             earlier = probed = None
             if mine and is_left:
-                with closing(connected(parts)) as plex:
+                with closing(connect_probe(parts)) as plex:
                     earlier = restore_left(parts.store, plex, parts.clock)
             if item is not None:
                 try:
                     probed = _probe_now(start, parts, stop, item) if mine else _by_worker(parts, stop, item)
                 except CantProbe as error:
-                    return call.refused(str(error))
+                    return call.refuse(str(error))
             learnt = stored_traits(parts)
             with parts.store.reading() as db:
-                restored = probed.is_restored if probed else db.probes.probed() is None
+                restored = probed.is_restored if probed else db.probes.open_original() is None
         facts = probe_facts(learnt, probed, restored=restored, program=version())
         drawn = table(f"Plex {safe(facts['plex'] or '')}", HEADS, trait_rows(facts["traits"]))
         unknown = "Nothing was learnt yet: plexsync probe ITEM asks the server."
@@ -75,23 +75,23 @@ def probe(call: Call, item: str | None, yes: bool) -> int:
         return stop.code or (FINE if restored and facts["complete"] else FAILED)
 
 
-def _agreed(call: Call, start: Begun, item: str, *, yes: bool) -> bool:
+def _confirm_probe(call: Call, start: Begun, item: str, *, yes: bool) -> bool:
     """Whether the probe may begin. Names the item by its title, so that a wrong number is noticed."""
-    with opened(start.config, start.folder) as parts:
+    with open_parts(start.config, start.folder) as parts:
         start.tell(parts)
         named = parts.plex.items([item]).get(item)
     if named is None:
-        call.refused(f"Plex has no item {item} in a library")
+        call.refuse(f"Plex has no item {item} in a library")
         return False
-    if yes or confirmed(QUESTION.format(item, safe(named.scalars.get("title", ""), 60))):
+    if yes or confirm(QUESTION.format(item, safe(named.scalars.get("title", ""), 60))):
         return True
-    call.refused("nothing was changed")
+    call.refuse("nothing was changed")
     return False
 
 
 def _probe_now(start: Begun, parts: Parts, stop: Stop, item: str) -> ProbeOutcome:
     """Probe in this process, which holds the worker's lock."""
-    with ProgressBar(start.console, "asking") as bar, closing(connected(parts)) as plex:
+    with ProgressBar(start.console, "asking") as bar, closing(connect_probe(parts)) as plex:
         return probe_item(parts.store, plex, parts.clock, item, progress=bar.at, stopping=stop.event.is_set)
 
 

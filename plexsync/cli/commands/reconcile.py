@@ -4,12 +4,12 @@ from datetime import datetime, timedelta
 
 import click
 
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import work_scenes
-from plexsync.cli.start import begun
+from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.param_types import SceneNumber, When, moment
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.comparison_report import ComparisonReport
@@ -20,7 +20,7 @@ from plexsync.reports.comparisons import (
     ReconcileFacts,
     UnpairedLists,
     WaitResult,
-    counted,
+    count_statuses,
     evidence_lines,
     lone_items,
     lone_scenes,
@@ -29,7 +29,7 @@ from plexsync.reports.comparisons import (
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.outcomes import Outcomes
 from plexsync.rules.job import Kind, State
-from plexsync.rules.status_words import counted as number_of
+from plexsync.rules.status_words import count_words as number_of
 from plexsync.rules.status_words import finding_counts
 
 
@@ -82,7 +82,11 @@ def reconcile(
         raise click.UsageError("--anew is for the full comparison: a selection is always compared from its start")
     if not quick:
         return _compare(call, scenes, since, library or "", anew=anew, wait=wait)
-    with begun(call, need=SettingsNeed.WORK) as start, stoppable(), opened(start.config, start.folder) as parts:
+    with (
+        begin_call(call, need=SettingsNeed.WORK) as start,
+        stoppable(),
+        open_parts(start.config, start.folder) as parts,
+    ):
         start.require(parts)
         return _look(call, parts)
 
@@ -91,8 +95,8 @@ def _compare(
     call: Call, scenes: tuple[int, ...], since: datetime | timedelta | None, library: str, *, anew: bool, wait: bool
 ) -> int:
     """Compare the chosen scenes, or all; returns the exit code."""
-    with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
-        with opened(start.config, start.folder) as parts, ProgressBar(start.console, "comparing") as bar:
+    with begin_call(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
+        with open_parts(start.config, start.folder) as parts, ProgressBar(start.console, "comparing") as bar:
             start.require(parts)
             scope = ComparisonScope(tuple(dict.fromkeys(scenes)), moment(since, parts.clock.now()), library)
             is_whole = scope == ComparisonScope()
@@ -141,7 +145,7 @@ def _look(call: Call, parts: Parts) -> int:
 
 
 def _words(report: ComparisonReport, settled: Outcomes | None, ended_by: str, *, busy: bool) -> str:
-    counts = finding_counts(counted(report), kept_fields=report.kept_fields)
+    counts = finding_counts(count_statuses(report), kept_fields=report.kept_fields)
     lines = [f"{report.scenes:,} scenes compared" + ("" if report.complete else ", then stopped")]
     if report.after:
         begun = stamp(report.began)

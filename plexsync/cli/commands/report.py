@@ -14,11 +14,11 @@ import click
 
 from plexsync.app.stored import Stored
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.commands.doctor import examined, facts_of
+from plexsync.cli.commands.doctor import examine, facts_of
 from plexsync.cli.commands.log import LogTail, folder_of
 from plexsync.cli.logs import LOG_FILE
 from plexsync.cli.settings import calls_of_all
-from plexsync.cli.start import opened
+from plexsync.cli.start import open_call_store
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.cli.version import version
 from plexsync.engine.clock import SystemClock
@@ -52,7 +52,7 @@ def report(call: Call, file: Path | None, force: bool) -> int:
     now = SystemClock().now()
     moment = datetime.fromtimestamp(now / 1000, UTC)
     target = file or Path(f"plexsync-report-{moment:%Y%m%dT%H%M%SZ}.zip")
-    parts = collected(call, now)
+    parts = collect_files(call, now)
     # The secrets are known only now that the settings were read.
     hidden = Redactor(call.secrets)
     content = BytesIO()
@@ -66,7 +66,7 @@ def report(call: Call, file: Path | None, force: bool) -> int:
     return FINE
 
 
-def collected(call: Call, now: int) -> dict[str, str]:
+def collect_files(call: Call, now: int) -> dict[str, str]:
     """Everything by the name of its file, not yet redacted. What can't be collected says why.
 
     With several Plex servers, the files about one are in a folder of its name. `call` then has the secrets of all.
@@ -84,7 +84,7 @@ def collected(call: Call, now: int) -> dict[str, str]:
 def _of_server(call: Call) -> dict[str, str]:
     """What is about the Plex server of this call."""
     return {
-        "doctor.json": _text(lambda: facts_of(*examined(call))),
+        "doctor.json": _text(lambda: facts_of(*examine(call))),
         "status.json": _text(lambda: _of_store(call, status_facts)),
         "outages.json": _text(lambda: _of_store(call, lambda parts: outage_report(parts, DAYS).facts())),
         "plexsync.log": _log(call),
@@ -102,7 +102,7 @@ def machine() -> dict[str, str]:
 
 
 def _of_store(call: Call, report: Callable[[Stored], Mapping[str, object]]) -> Mapping[str, object]:
-    with opened(call) as parts:
+    with open_call_store(call) as parts:
         return report(parts)
 
 

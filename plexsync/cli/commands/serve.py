@@ -13,19 +13,19 @@ from time import monotonic
 import click
 
 from plexsync.app.database_files import lock_of
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import DataFolder, NotSetUp, Settings, SettingsNeed, StashAway, known_place
 from plexsync.app.stored import address_of
 from plexsync.app.switches import back_inside
 from plexsync.cli.call import FAILED, Call, command
-from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard, greeted, shown_servers
+from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard, show_greeting, shown_servers
 from plexsync.cli.daemon.idle_exit import life_sign, patient_lock, waits_no_longer
 from plexsync.cli.daemon.plex_children import WITH_FIRST, end_with_first, plex_children
-from plexsync.cli.daemon.shift import Shift, recorded
+from plexsync.cli.daemon.shift import Shift, record_end
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.standby import Standby
 from plexsync.cli.faults import tell
-from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone, logged
+from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone, open_log
 from plexsync.cli.settings import here_of, settings, toml_of
 from plexsync.cli.start import warn
 from plexsync.cli.terminal.screen import LiveLine
@@ -36,9 +36,9 @@ from plexsync.engine.tickets import READ_STASH
 from plexsync.reports.outcomes import kept_in_all, outcome_words
 from plexsync.reports.status import breaker, server_words
 from plexsync.rules.errors import LocalFault
-from plexsync.rules.gate_names import caption, shown
+from plexsync.rules.gate_names import caption, gates_to_show
 from plexsync.rules.job import State
-from plexsync.rules.status_words import SceneStatus, counted, in_sync_words
+from plexsync.rules.status_words import SceneStatus, count_words, in_sync_words
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import load_tables
 from validation.sources import ConfigError
@@ -99,7 +99,7 @@ def serve(
 def _serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, switch: Path | None, with_first: bool) -> int:
     outcomes: Counter[str] = Counter()
     with (
-        logged(call, level="info") as (console, hiding),
+        open_log(call, level="info") as (console, hiding),
         also_in_a_file(hiding) as file,
         stoppable(terminated=0) as stop,
         ExitStack() as held,
@@ -110,7 +110,7 @@ def _serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, switch: P
         here = here_of(call)
         early = known_place(here, os.environ) if as_needed else None
         if early is not None and not held.enter_context(patient_lock(address_of(here.config, early.path), stop.event)):
-            return call.refused(BUSY)
+            return call.refuse(BUSY)
         pages = held.enter_context(dashboard(toml_of(call).absolute(), off=no_web or as_needed, switch=switch))
         locks = held.enter_context(ExitStack())
         sign = life_sign() if early is not None else None
@@ -122,11 +122,11 @@ def _serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, switch: P
         if initial is not None:
             warn(initial)
             if early is None and not waiting.locks(initial):
-                return call.refused(BUSY)
+                return call.refuse(BUSY)
             file.begin(initial.place.path)
             if early is None and not address_of(initial.loaded.config, initial.place.path).is_postgres:
                 # Inside Stash the supervisor sees how the worker ends; in PostgreSQL the row of the worker tells it.
-                locks.enter_context(recorded(initial.place.path, call, stop))
+                locks.enter_context(record_end(initial.place.path, call, stop))
             if as_needed:
                 log.info("from here on the log is %s", LOG_FILE)
             greets = sys.stderr.isatty() and not (call.json or call.verbose or os.environ.get("PLEXSYNC_LOG"))
@@ -134,7 +134,7 @@ def _serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, switch: P
                 # The output file that Stash's plugin provides must not grow during a long run.
                 in_the_file_alone() if as_needed else nullcontext(),
                 # Whoever asks for a level of the log sees the log and no greeting.
-                greeted(console, initial.loaded.config, version(), web=not no_web) if greets else nullcontext(),
+                show_greeting(console, initial.loaded.config, version(), web=not no_web) if greets else nullcontext(),
                 LiveLine(console) as line,
                 plex_children(call, stop) as children,
             ):
@@ -177,7 +177,7 @@ class WaitingDashboard:
             return
         if self._address is not None and not self._address.is_postgres:
             # With PostgreSQL another machine may work, and reach Stash.
-            with opened(interim.loaded.config, interim.place.path, worker=True) as parts:
+            with open_parts(interim.loaded.config, interim.place.path, worker=True) as parts:
                 if interim.away is not None and parts.gates.is_open(READ_STASH):
                     parts.gates.ill(parts.gates.ticket(READ_STASH), outage(interim.away))
         if not self._shown:
@@ -288,11 +288,11 @@ class Reporter:
                 self._undone, self._undone_at = sum(db.memories.count_undone().values()), monotonic()
             in_step = db.jobs.count_states()[State.IDLE] - self._undone
             in_sync = in_sync_words(db.standings.kept_fields())
-            gates = shown({*db.breakers.names(), *db.holds.names()})
+            gates = gates_to_show({*db.breakers.names(), *db.holds.names()})
             rows = {gate: db.breakers.find(gate) for gate in gates}
             held = {gate for gate in gates if db.holds.find(gate)}
         states = (
             f"{caption(gate)} {server_words(breaker(parts.config, row, now), held=gate in held)}"
             for gate, row in rows.items()
         )
-        return " | ".join((counted(in_sync, in_step), counted(SceneStatus.QUEUED.word, waiting), *states))
+        return " | ".join((count_words(in_sync, in_step), count_words(SceneStatus.QUEUED.word, waiting), *states))

@@ -17,7 +17,7 @@ import msgspec
 
 from plexsync.app.asking import asking_stash
 from plexsync.app.clients import LINK, OwnServer, SignIn
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.setting_change import (
     PLEX_PORT,
     FoundPlex,
@@ -30,7 +30,7 @@ from plexsync.app.setting_change import (
 )
 from plexsync.app.settings import PLUGIN, SettingsNeed, settings_in_stash
 from plexsync.cli.call import FINE, Call, Sharing, family
-from plexsync.cli.logs import logged
+from plexsync.cli.logs import open_log
 from plexsync.cli.settings import here_of, hide, sources, toml_of
 from plexsync.cli.setup.steps import (
     PathLesson,
@@ -42,7 +42,7 @@ from plexsync.cli.setup.steps import (
     reach_of_account,
     servers_of,
 )
-from plexsync.cli.start import begun
+from plexsync.cli.start import begin_call
 from plexsync.engine.clock import SystemClock
 from plexsync.engine.tickets import READS
 from plexsync.rules.errors import Barred, NeighbourError, SyncError, Unusable
@@ -115,9 +115,9 @@ class SetupNotes:
 
 def load_notes(folder: Path) -> SetupNotes | None:
     """The notes in the folder of the database; None if no set-up is under way, or if they can't be read."""
-    kept = setup_files.read(str(folder), setup_files.NOTES)
+    retained = setup_files.read(str(folder), setup_files.NOTES)
     try:
-        return msgspec.convert(kept["notes"], SetupNotes)
+        return msgspec.convert(retained["notes"], SetupNotes)
     except (KeyError, msgspec.ValidationError):
         return None
 
@@ -140,7 +140,7 @@ class SetupStep:
     def keep(self, notes: SetupNotes) -> int:
         """Keep the notes, and answer with what the page may show; returns the exit code."""
         save_notes(self.folder, notes)
-        return _answered(self.call, notes.public())
+        return _print_answer(self.call, notes.public())
 
     def write(self, settings: Mapping[str, object], notes: SetupNotes) -> int:
         """Write these settings, and keep the notes; what longer steps found before is not true any more.
@@ -205,7 +205,7 @@ def _folder(call: Call) -> Path:
     return Path(named).absolute()
 
 
-def _answered(call: Call, facts: Mapping[str, object]) -> int:
+def _print_answer(call: Call, facts: Mapping[str, object]) -> int:
     call.json = True
     call.answer(facts)
     return FINE
@@ -218,7 +218,7 @@ def _step(call: Call) -> Iterator[SetupStep]:
     folder = _folder(call)
     if not os.environ.get("PLEXSYNC_CONFIG"):
         call.config_file = call.config_file or folder / TOML_FILE
-    with logged(call, level="error"):
+    with open_log(call, level="error"):
         here = here_of(call, new_file=True)
         notes = load_notes(folder) or SetupNotes()
         call.hide(*notes.secrets())
@@ -243,8 +243,8 @@ def state(call: Call) -> int:
         except ConfigError as error:
             if not error.missing:
                 raise
-            return _answered(call, step.notes.public())
-        return _answered(call, {**step.notes.public(), "stage": ""})
+            return _print_answer(call, step.notes.public())
+        return _print_answer(call, {**step.notes.public(), "stage": ""})
 
 
 @setup.command("sign-in", cls=Sharing)
@@ -262,7 +262,7 @@ def check(call: Call) -> int:
     """Ask plex.tv once whether the PIN was confirmed; then list the servers of the account."""
     with _step(call) as step:
         try:
-            notes = _checked(call, step.notes)
+            notes = _check_sign_in(call, step.notes)
         except Unusable:
             # This account can't be used, so the PIN that it confirmed is of no more use.
             save_notes(step.folder, SetupNotes())
@@ -272,7 +272,7 @@ def check(call: Call) -> int:
         return step.keep(notes if before in (None, step.notes) else before or notes)
 
 
-def _checked(call: Call, notes: SetupNotes) -> SetupNotes:
+def _check_sign_in(call: Call, notes: SetupNotes) -> SetupNotes:
     """What is known after plex.tv was asked; a PIN that expired is forgotten."""
     if notes.pin is None:
         return notes
@@ -367,12 +367,12 @@ def _longer(call: Call, name: str, work: Callable[[Parts, StepFile], Mapping[str
     with lock or nullcontext():
         if lock is not None:
             _run(call, StepFile(call, folder, name), work)
-    return _answered(call, {"done": lock is not None})
+    return _print_answer(call, {"done": lock is not None})
 
 
 def _run(call: Call, step: StepFile, work: Callable[[Parts, StepFile], Mapping[str, object]]) -> None:
     try:
-        with begun(call, need=SettingsNeed.WORK) as start, opened(start.config, start.folder) as parts:
+        with begin_call(call, need=SettingsNeed.WORK) as start, open_parts(start.config, start.folder) as parts:
             start.tell(parts)
             # You have asked, so both servers are asked at once, however they answered before.
             for gate in READS:

@@ -8,12 +8,12 @@ from plexsync.app.rules import look_rules
 from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.faults import code_of, lines_of
 from plexsync.cli.settings import calls_of_all
-from plexsync.cli.start import opened
+from plexsync.cli.start import open_call_store
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.cli.terminal.status_page import show_page
 from plexsync.flows.scenes.verbs import standing_in
 from plexsync.reports.comparisons import UnpairedFacts, lone_items, lone_scenes
-from plexsync.reports.format import ago, local, noted, safe, stamp
+from plexsync.reports.format import ago, local, parse_note, safe, stamp
 from plexsync.reports.rows import row_facts, title
 from plexsync.reports.scenes import left_out_facts, left_out_words
 from plexsync.reports.shapes.plex_servers import ServerStatusFacts
@@ -30,7 +30,7 @@ def tell_all(call: Call) -> int:
     """Print the status of all scenes, of every Plex server if there are several and none is chosen."""
     if calls := calls_of_all(call):
         return _tell_servers(call, calls)
-    with opened(call) as parts:
+    with open_call_store(call) as parts:
         facts = all_facts(parts)
     call.answer(facts, lambda: show_page(paper(), facts))
     return FINE
@@ -43,7 +43,7 @@ def _tell_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
     codes = [FINE]
     for name, own_call in calls:
         try:
-            with opened(own_call) as parts:
+            with open_call_store(own_call) as parts:
                 servers.append({"plex": name, **all_facts(parts)})
         except (LocalFault, NewerDatabase, Unusable) as error:
             codes.append(code_of(error))
@@ -64,7 +64,7 @@ def _tell_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
 
 def tell_scene(call: Call, id: int) -> int:
     """Print the status of one scene; returns 1 for an unknown one."""
-    with opened(call) as parts, parts.store.reading() as db:
+    with open_call_store(call) as parts, parts.store.reading() as db:
         now, names = parts.clock.now(), look_rules(parts.config).picture_names
         row, stands = db.jobs.find(Kind.SCENE, id), standing_in(db, id)
         scene_title = title(db, Kind.SCENE, id)
@@ -96,9 +96,9 @@ def tell_scene(call: Call, id: int) -> int:
 
 def tell_alone(call: Call, *, scenes: bool) -> int:
     """Print the unpaired items or scenes."""
-    with opened(call) as parts:
+    with open_call_store(call) as parts:
         with parts.store.reading() as db:
-            run = noted(db.notes.text(LAST_RUN))
+            run = parse_note(db.notes.text(LAST_RUN))
         lone: Iterable[int | UnpairedFacts] = lone_scenes(parts) if scenes else lone_items(parts)
         if call.json:
             call.answer({"compared": stamp(run), "scenes" if scenes else "items": list(lone)})

@@ -16,17 +16,17 @@ import click
 from plexsync.app.advice import SETTINGS_WAIT
 from plexsync.app.database_files import half_mended, mend
 from plexsync.app.named_scenes import NamedScenes
-from plexsync.app.parts import Parts, named_scenes, opened
+from plexsync.app.parts import Parts, named_scenes, open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import approve_bulk, asked_settings, bulk_approved, waits_for_yes
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import work_scenes
 from plexsync.cli.plan_applying import apply_plan
-from plexsync.cli.start import Begun, begun
+from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.param_types import SceneNumber, When, moment
 from plexsync.cli.terminal.preview_output import PreviewFile, dry_run, first_look
-from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.cli.terminal.worker_hint import worker_hint
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
@@ -75,7 +75,7 @@ class Queued:
         """Why nothing was queued for some of the scenes that you named, a line for each reason."""
         return [words for words in (missing_words(self.named), ignored_words(self.named)) if words]
 
-    def told(
+    def answer(
         self, call: Call, facts: Mapping[str, object], sentence: Callable[[int, TakenBack], str] = not_queued
     ) -> int:
         """Answer with these facts, and report the scenes that could not be queued; returns the exit code.
@@ -168,7 +168,7 @@ def sync(
         return apply_plan(call, plan, wait=wait)
     _check_way(bool(scenes) + all_ + (since is not None), wait, dry, file, out, force, yes)
     if dry:
-        with begun(call, need=SettingsNeed.WORK) as start:
+        with begin_call(call, need=SettingsNeed.WORK) as start:
             to, ids = PreviewFile(out or file, replace=force, is_plan=bool(out)), tuple(dict.fromkeys(scenes))
             return dry_run(call, start, ids, since=since, to=to, take_over=take_over)
     return _queue(call, scenes, since, wait=wait, take_over=take_over, yes=yes)
@@ -181,7 +181,7 @@ def _queue(
     whole = not scenes and since is None
     asks = whole and not yes and not call.json and sys.stdin.isatty()
     less = SettingsNeed.DATABASE if scenes else SettingsNeed.LOOK
-    with begun(call, need=SettingsNeed.WORK if wait or asks else less) as start:
+    with begin_call(call, need=SettingsNeed.WORK if wait or asks else less) as start:
         if half_mended(start.address):
             mend(start.address)
         queue = partial(_queue_now, start, scenes, since, take_over=take_over, yes=yes, asks=asks, wait=wait)
@@ -198,7 +198,7 @@ def _queue(
     if not call.json and (queued.ids or not (queued.refused or queued.named.undone)):
         hint = f"; {worker_hint(queued.busy, queued.closed)}" if queued.ids or queued.closed else ""
         say(paper(), f"{many(len(queued.ids), 'scene')} queued{hint}")
-    return queued.told(call, {"wanted": len(queued.ids), **({"why": queued.closed} if queued.closed else {})})
+    return queued.answer(call, {"wanted": len(queued.ids), **({"why": queued.closed} if queued.closed else {})})
 
 
 def _check_way(ways: int, wait: bool, dry: bool, file: str, out: str, force: bool, yes: bool) -> None:
@@ -227,8 +227,12 @@ def _queue_now(
     wait: bool,
 ) -> Queued | None:
     """Queue the scenes. None if you were asked first and declined."""
-    with opened(start.config, start.folder) as parts:
-        if not scenes and since is None and not _agreed(start, parts, take_over=take_over, yes=yes, asks=asks):
+    with open_parts(start.config, start.folder) as parts:
+        if (
+            not scenes
+            and since is None
+            and not _confirm_first_write(start, parts, take_over=take_over, yes=yes, asks=asks)
+        ):
             return None
         then = moment(since, parts.clock.now())
         start.ask(parts, READ_STASH)
@@ -254,7 +258,7 @@ def _queue_now(
         return Queued(ids, named, busy=busy, closed=closed)
 
 
-def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: bool) -> bool:
+def _confirm_first_write(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: bool) -> bool:
     """Whether you approved the first write, now or before (a take-over: now).
 
     Ends the call if the question can't be answered.
@@ -269,7 +273,7 @@ def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: boo
         start.meet(parts)
         totals = first_look(start, parts, take_over=take_over)
         once = "" if take_over else " It is asked only once."
-        if totals.stopped or not confirmed(f"Write this to Plex?{once}"):
+        if totals.stopped or not confirm(f"Write this to Plex?{once}"):
             return False
     approve_bulk(parts)
     return True
@@ -280,7 +284,7 @@ def _wait(call: Call, start: Begun, queued: Queued, *, whole: bool) -> int:
     ids, named = queued.ids, queued.named
     with stoppable() as stop:
         settled, reason = work_scenes(start, stop, ids, whole=whole)
-        with opened(start.config, start.folder) as parts:
+        with open_parts(start.config, start.folder) as parts:
             with parts.store.reading() as db:
                 rows = db.jobs.of(Kind.SCENE, named.ids)
                 gone = [id for id in named.ids if id not in rows or rows[id].state is State.GONE]
@@ -302,7 +306,7 @@ def _wait(call: Call, start: Begun, queued: Queued, *, whole: bool) -> int:
                 say(out, f"scene {id} is in sync, but {safe(left_out_words(missing))}")
             if len(incomplete) > FEW:
                 say(out, f"and {many(len(incomplete) - FEW, 'more scene')}: plexsync status SCENE shows why")
-        code = replace(queued, named=replace(named.without(gone), undone=undone)).told(call, facts, rests)
+        code = replace(queued, named=replace(named.without(gone), undone=undone)).answer(call, facts, rests)
         return stop.code or (FINE if settled.well else FAILED) or code
 
 

@@ -11,8 +11,8 @@ from rich.live import Live
 from plexsync.app.stored import Stored
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable
-from plexsync.cli.start import opened
-from plexsync.cli.terminal.keyboard import pressed
+from plexsync.cli.start import open_call_store
+from plexsync.cli.terminal.keyboard import key_reader
 from plexsync.cli.terminal.screen import paper
 from plexsync.cli.terminal.snapshot import Glance, Rates, facts, glance
 from plexsync.cli.terminal.top_screen import frame
@@ -54,7 +54,7 @@ def top(call: Call, once: bool, every: float) -> int:
     out = paper()
     if not (once or call.json) and (out.is_dumb_terminal or not sys.stdout.isatty()):
         raise click.UsageError(NO_TERMINAL)
-    with opened(call) as parts, stoppable() as stop:
+    with open_call_store(call) as parts, stoppable() as stop:
         if call.json:
             _write_lines(parts, stop, every, once=once)
         elif once:
@@ -90,7 +90,7 @@ def _watch(parts: Stored, stop: Stop, out: Console, every: float) -> None:
     """Draw until the user quits. A read error is shown, and the read is repeated."""
     rates, snapshot, trouble = Rates(), glance(parts), ""
     rates.take(snapshot)
-    with Live(console=out, screen=True, auto_refresh=False, vertical_overflow="crop") as live, pressed() as key:
+    with Live(console=out, screen=True, auto_refresh=False, vertical_overflow="crop") as live, key_reader() as key:
         looked, size = monotonic(), _draw(live, out, snapshot, rates, trouble)
         while not stop and key() not in ("q", "Q", "\x03"):
             if monotonic() - looked >= every:

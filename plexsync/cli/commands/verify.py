@@ -6,11 +6,11 @@ from random import SystemRandom
 import click
 from rich.console import Console
 
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
-from plexsync.cli.start import begun
+from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, preview_scenes
@@ -19,7 +19,7 @@ from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.rows import short
 from plexsync.rules import verified
 from plexsync.rules.note_keys import VERIFIED
-from plexsync.rules.status_words import Finding, counted, finding_counts, in_sync_line
+from plexsync.rules.status_words import Finding, count_words, finding_counts, in_sync_line
 
 # The number of differing scenes that are listed.
 LISTED = 20
@@ -42,23 +42,25 @@ def verify(call: Call, sample: int | None) -> int:
       plexsync verify
     """
     with (
-        begun(call, need=SettingsNeed.WORK) as start,
-        opened(start.config, start.folder) as parts,
+        begin_call(call, need=SettingsNeed.WORK) as start,
+        open_parts(start.config, start.folder) as parts,
         stoppable() as stop,
         ProgressBar(start.console, "verifying") as bar,
     ):
         start.meet(parts)
-        drawn = _drawn(parts, sample) if sample else None
-        counts, kept, differing = Counter[str](), 0, list[Preview]()
-        for preview in preview_scenes(parts.looker, drawn, sweep=True, progress=bar.at, stopping=stop.event.is_set):
+        drawn = _draw_sample(parts, sample) if sample else None
+        counts, retained, differing = Counter[str](), 0, list[Preview]()
+        for preview in preview_scenes(parts.inspector, drawn, sweep=True, progress=bar.at, stopping=stop.event.is_set):
             counts[preview.standing] += 1
-            kept += preview.kept_fields
+            retained += preview.kept_fields
             if preview.standing == WOULD_CHANGE and len(differing) < LISTED:
                 differing.append(preview)
         now = parts.clock.now()
         in_sync, differ = sum(counts[name] for name in AS_STASH_SAYS), counts[WOULD_CHANGE]
         if not stop:
-            note = verified.written(now, in_sync=in_sync, differ=differ, sample=drawn is not None, kept_fields=kept)
+            note = verified.format_note(
+                now, in_sync=in_sync, differ=differ, sample=drawn is not None, kept_fields=retained
+            )
             with parts.store.writing() as tx:
                 tx.notes.save(VERIFIED, note)
     facts: VerifyFacts = {
@@ -67,7 +69,7 @@ def verify(call: Call, sample: int | None) -> int:
         "in_sync": in_sync,
         "differ": differ,
         "left_out": {name: count for name, count in counts.items() if name not in (*AS_STASH_SAYS, WOULD_CHANGE)},
-        "kept_fields": kept,
+        "kept_fields": retained,
         "sample": drawn is not None,
         "complete": not stop,
         "scenes_that_differ": [scene_facts(preview) for preview in differing],
@@ -76,7 +78,7 @@ def verify(call: Call, sample: int | None) -> int:
     return stop.code or (FAILED if differ or counts[Finding.FAILED] else FINE)
 
 
-def _drawn(parts: Parts, count: int) -> list[int]:
+def _draw_sample(parts: Parts, count: int) -> list[int]:
     """So many scenes of Stash, drawn at random, by id."""
     pages = parts.stash.walk_ids()
     ids: list[int] = []
@@ -94,7 +96,8 @@ def _tell(facts: VerifyFacts, out: Console) -> None:
     say(out, f"{facts['in_sync']:,} of {of_all}{many(compared, 'scene')} in Plex {be} {words}{ends}")
     if facts["left_out"]:
         say(
-            out, f"not compared: {', '.join(counted(word, count) for word, count in finding_counts(facts['left_out']))}"
+            out,
+            f"not compared: {', '.join(count_words(word, count) for word, count in finding_counts(facts['left_out']))}",
         )
     if listed := facts["scenes_that_differ"]:
         rows = []

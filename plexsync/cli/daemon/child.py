@@ -52,10 +52,10 @@ def environ() -> dict[str, str]:
     In a clone without an installation, `python -m plexsync` finds the package only in the current folder: the
     environment names that folder for the process.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")}
+    retained = {name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")}
     if not sys.flags.safe_path and sys.path[:1] == [str(ROOT)]:
-        kept["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH"))))
-    return kept
+        retained["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), retained.get("PYTHONPATH"))))
+    return retained
 
 
 class ChildThread(LastingThread):

@@ -25,7 +25,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from plexsync.app.database_files import file_number
-from plexsync.app.setting_change import unguarded
+from plexsync.app.setting_change import why_unguarded
 from plexsync.app.settings import Settings, in_stash
 from plexsync.app.stored import address_of
 from plexsync.cli.call import Call
@@ -273,7 +273,7 @@ def hindrance_of(config: PlexSyncConfig) -> str:
         return ""
     if not is_installed("web"):
         return f"its packages are not installed: {advice('web')} (or plexsync serve --no-web)"
-    return unguarded(config)
+    return why_unguarded(config)
 
 
 def shown_servers(call: Call, current: Settings) -> tuple[DashboardEntry, ...]:
@@ -311,7 +311,7 @@ def greeting(config: PlexSyncConfig, version: str, *, web: bool) -> tuple[str, .
 
 
 @contextmanager
-def greeted(console: Console, config: PlexSyncConfig, version: str, *, web: bool) -> Iterator[None]:
+def show_greeting(console: Console, config: PlexSyncConfig, version: str, *, web: bool) -> Iterator[None]:
     """Print the greeting, and keep its words and the settings out of the console's log inside the block.
 
     The address of the dashboard is printed when its process says that it listens, in the place of that line of the log.

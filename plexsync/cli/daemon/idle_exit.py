@@ -35,7 +35,7 @@ GONE = 5  # checks in a row that find no program: an update is unpacked faster
 Look = tuple[int, int]
 
 
-def installed() -> Look | None:
+def look_at_program() -> Look | None:
     """The state of a program file on the disk; None while it is being replaced."""
     try:
         status = Path(plexsync.__file__).stat()
@@ -44,7 +44,7 @@ def installed() -> Look | None:
     return status.st_mtime_ns, status.st_size
 
 
-BEGAN_WITH = installed()
+BEGAN_WITH = look_at_program()
 # The file by which Stash knows the plugin; None where the program does not lie beside it.
 BESIDE = Path(plexsync.__file__).parents[1] / f"{PLUGIN}.yml"
 MANIFEST = BESIDE if BESIDE.exists() else None
@@ -133,7 +133,7 @@ class Leaving(LastingThread):
         if switched == intake.AGAIN and leave_inside(self._parts, idle=False):
             return AGAIN
         # Another version counts once two checks in a row have found it: unpacking takes a moment.
-        before, self._last_look = self._last_look, installed()
+        before, self._last_look = self._last_look, look_at_program()
         self._gone = self._gone + 1 if self._last_look is None else 0
         is_updated = self._last_look is not None and self._last_look == before != BEGAN_WITH
         if is_updated and leave_inside(self._parts, idle=False):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from plexsync.app import run
 from plexsync.app.machine import settings_prints
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import Settings, keep
 from plexsync.app.switches import off_inside
 from plexsync.cli.call import Call
@@ -197,7 +197,7 @@ def put_together(
     while not stop and not (inside and off_inside(folder)):
         try:
             with ExitStack() as own:
-                parts = own.enter_context(opened(config, folder, worker=True, fence=fence))
+                parts = own.enter_context(open_parts(config, folder, worker=True, fence=fence))
                 begin(parts)
                 held.enter_context(own.pop_all())
                 return parts
@@ -210,7 +210,7 @@ def put_together(
 
 
 @contextmanager
-def recorded(folder: Path, call: Call, stop: Stop) -> Iterator[None]:
+def record_end(folder: Path, call: Call, stop: Stop) -> Iterator[None]:
     """Record the end of the block. The caller holds the worker's lock, and has the database closed before and after."""
     place = str(folder)
     if cause := worker_ends.set_mark(place):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from plexsync.app.machine import this_machine
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.app.settings import Settings
 from plexsync.app.stored import address_of
 from plexsync.cli.daemon.settings_watch import SettingsWatch
@@ -93,7 +93,7 @@ class Standby:
     ) -> "tuple[Settings | None, WorkerLock | None]":
         """Stand by until the lock is ours, or the settings have changed, which are returned; neither if stopped."""
         with ExitStack() as held:
-            parts = held.enter_context(opened(current.loaded.config, current.place.path))
+            parts = held.enter_context(open_parts(current.loaded.config, current.place.path))
             self._shift.show(current)
             watch = SettingsWatch(self._shift.call, current, parts, self._stop.event, self._shift.pages)
             self._stop.spread(watch.ended)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
-from plexsync.app.database_files import spooled, summary_of
+from plexsync.app.database_files import count_spooled, summary_of
 from plexsync.app.parts import Parts
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
 from plexsync.reports.shapes.status import VerdictFacts
@@ -33,7 +33,7 @@ LAST = 2.0  # seconds to remove the file at the end
 AT_LEAST = 15.0  # seconds between two writes when nothing changes
 START = 30.0  # seconds that the workers of further Plex servers may take to start
 # What the page shows.
-SHOWN = (
+IN_FILE = (
     *("verdict", "at", "scenes", "jobs", "due", "oldest_due", "breakers", "holds", "paces", "worker", "dashboard"),
     *("outages", "dlq", "last_poll", "last_reconcile", "comparison_due", "setting_change", "bulk_approved", "edits"),
     *("events", "kept_fields", "old_lists"),
@@ -81,8 +81,8 @@ class StatusFile(LastingThread):
 
     def _look(self) -> None:
         starting = monotonic() - self._began < START
-        shown = page_facts(self._parts, self._entries, starting=starting)
-        content = json.dumps({**shown, "at": None, "worker": {**shown["worker"], "heartbeat": None}})  # type: ignore[dict-item]
+        visible = page_facts(self._parts, self._entries, starting=starting)
+        content = json.dumps({**visible, "at": None, "worker": {**visible["worker"], "heartbeat": None}})  # type: ignore[dict-item]
         now = monotonic()
         is_fresh = self._written_at is not None and now - self._written_at < AT_LEAST
         if content == self._last and is_fresh and (self._folder / FILE).exists():
@@ -90,7 +90,7 @@ class StatusFile(LastingThread):
         # The folder above is the plugin's: it is not created.
         self._folder.mkdir(exist_ok=True)
         fresh = self._folder / f"{FILE}.new"
-        fresh.write_text(json.dumps(shown), encoding="utf-8")
+        fresh.write_text(json.dumps(visible), encoding="utf-8")
         fresh.replace(self._folder / FILE)
         self._last, self._written_at = content, now
 
@@ -102,11 +102,11 @@ def page_facts(parts: Parts, entries: Sequence[DashboardEntry] = (), *, starting
     worker and its database.
     """
     status = facts(parts)
-    chosen = {name: status[name] for name in SHOWN}  # type: ignore[literal-required]
+    chosen = {name: status[name] for name in IN_FILE}  # type: ignore[literal-required]
     if len(entries) > 1:
         chosen |= _servers(status["verdict"], entries, parts.clock.now(), starting=starting)
-    shown = without_paths(inside_all(chosen))
-    return {**shown, "inside": True} if isinstance(shown, dict) else {}
+    visible = without_paths(inside_all(chosen))
+    return {**visible, "inside": True} if isinstance(visible, dict) else {}
 
 
 def _servers(first: VerdictFacts, entries: Sequence[DashboardEntry], now: int, *, starting: bool) -> dict[str, object]:
@@ -132,7 +132,7 @@ def _verdict(entry: DashboardEntry, now: int, *, starting: bool) -> VerdictFacts
     return facts_of(
         summary,
         entry.loaded.config,
-        spooled=spooled(folder),
+        spooled=count_spooled(folder),
         running=is_locked(folder),
         began=locked_at(folder),
         has_dashboard=False,

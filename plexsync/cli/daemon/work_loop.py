@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
-from plexsync.app.parts import Parts, at_work, opened
+from plexsync.app.parts import Parts, at_work, open_parts
 from plexsync.app.run import drain
 from plexsync.app.switches import comparison_owed
 from plexsync.cli.daemon.signals import Stop
@@ -15,7 +15,7 @@ from plexsync.cli.terminal.screen import ProgressBar
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.loop import Ran
 from plexsync.engine.tickets import READS, Closed
-from plexsync.flows.scenes.verbs import SETTLED, unsettled
+from plexsync.flows.scenes.verbs import SETTLED, count_unsettled
 from plexsync.reports.format import ago
 from plexsync.reports.outcomes import Outcomes, kept_in_all, outcomes
 from plexsync.rules.errors import LockLost, Neighbour
@@ -40,15 +40,15 @@ class Remaining:
     def count(self, parts: Parts) -> int:
         """The number of unsettled scenes; an upper bound for a long list."""
         if self._pending is None:
-            unsettled_count = unsettled(parts.store, None)
+            unsettled_count = count_unsettled(parts.store, None)
             self.total = max(self.total, unsettled_count)
             return unsettled_count
-        while self._pending and not unsettled(parts.store, self._pending[-1:]):
+        while self._pending and not count_unsettled(parts.store, self._pending[-1:]):
             self._pending.pop()
         if len(self._pending) <= 200:
-            return unsettled(parts.store, self._pending)
+            return count_unsettled(parts.store, self._pending)
         # At least the last one is open, so never 0 before all are settled.
-        return max(1, min(len(self._pending), unsettled(parts.store, None)))
+        return max(1, min(len(self._pending), count_unsettled(parts.store, None)))
 
 
 class RemainingJobs:
@@ -109,7 +109,7 @@ def work_scenes(start: Begun, stop: Stop, ids: Sequence[int], *, whole: bool = F
     # A poll may queue a scene again before it is counted.
     for _ in range(2):
         ended = work(start, stop, Remaining(None if whole else ids), "syncing")
-        with opened(start.config, start.folder) as parts:
+        with open_parts(start.config, start.folder) as parts:
             settled = outcomes(parts, ids)
         if ended.reason or stop or not settled.standing["waiting"]:
             break
@@ -194,7 +194,7 @@ class WorkLoop:
                 db.holds.find(server) or db.breakers.find(server).state != CircuitState.CLOSED for server in Neighbour
             ):
                 return False
-        return unsettled(parts.store, None) > 0 and ran.until - parts.clock.now() <= SHORT_REST
+        return count_unsettled(parts.store, None) > 0 and ran.until - parts.clock.now() <= SHORT_REST
 
     def _watch(self, parts: Parts, ended: WorkResult) -> bool:
         """True if all is done or can't be done now; False if the other worker is gone."""
@@ -209,7 +209,7 @@ class WorkLoop:
                 return True
             self._tell(parts)
             with parts.store.reading() as db:
-                ended.reason = closed(parts, db)
+                ended.reason = why_closed(parts, db)
                 held = any(db.holds.find(server) for server in Neighbour)
             if not ended.reason:
                 seen_at = monotonic()
@@ -236,7 +236,7 @@ class WorkLoop:
             self._bar.say(f"{reason}{again}")
 
 
-def closed(parts: Parts, db: Reader) -> str:
+def why_closed(parts: Parts, db: Reader) -> str:
     """Why nothing can be worked now, or ''."""
     if not parts.config.enabled:
         return SWITCHED_OFF

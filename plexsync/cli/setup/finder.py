@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic
 
 from plexsync.app.clients import LINK, Account, OwnServer, SignIn
-from plexsync.app.parts import opened
+from plexsync.app.parts import open_parts
 from plexsync.app.setting_change import (
     PLEX_PORT,
     STASH_PORT,
@@ -140,7 +140,7 @@ class Finder:
         place = 0
         if len(servers) > 1:
             names = [server.name for server in servers]
-            (place,) = person.chosen("Which server?", names, option=f"{ADDRESS} and {TOKEN}")
+            (place,) = person.choose("Which server?", names, option=f"{ADDRESS} and {TOKEN}")
         server, url = servers[place], options.plex_url or self._set("plex_url")
 
         def at_any_address() -> FoundPlex:
@@ -244,7 +244,7 @@ class Finder:
             person.tell(f"  {ABOUT_OTHER_VIDEOS}")
         now = [place for place, section in enumerate(plex.sections) if section.title in before]
         words = [library_words(section) for section in plex.sections]
-        picked = person.chosen("Which of them?", words, option="--library NAME", several=True, now=now)
+        picked = person.choose("Which of them?", words, option="--library NAME", several=True, now=now)
         if set(picked) == set(now):
             return before
         return chosen_libraries(plex, (plex.sections[place].title for place in picked))
@@ -319,7 +319,7 @@ class Finder:
             "path_map": from_options or list(self.here.config.path_map),
         }
         config = config_of(settings)
-        with tempfile.TemporaryDirectory(prefix="plexsync-init-") as place, opened(config, Path(place)) as parts:
+        with tempfile.TemporaryDirectory(prefix="plexsync-init-") as place, open_parts(config, Path(place)) as parts:
             with LiveLine(person.console) as line:
                 lesson = PathLesson(parts, lambda words: line.show(f"comparing file names: {words}"))
             if not lesson.scenes:
@@ -327,9 +327,9 @@ class Finder:
                     "Paths: Stash has no scene with a file yet, so no path rules can be learnt. doctor learns them later."
                 )
                 return FoundPaths(lesson.rules)
-            return self._agreed(lesson)
+            return self._agree_on_rules(lesson)
 
-    def _agreed(self, lesson: PathLesson) -> FoundPaths:
+    def _agree_on_rules(self, lesson: PathLesson) -> FoundPaths:
         """The rules that you agree to."""
         person, now = self.person, FoundPaths(lesson.rules, lesson.now)
         person.tell(f"Paths: {_lookup_words(lesson.now)}", style="bold")

@@ -42,7 +42,7 @@ def account_of(login: SignIn, hide: Hide) -> Account | None:
 
     Raises Barred if the PIN expired, Unavailable if plex.tv does not answer.
     """
-    if not login.asked():
+    if not login.is_confirmed():
         return None
     account = login.account()
     hide(*account.secrets)
@@ -195,7 +195,7 @@ def preview_facts(parts: Parts, progress: Progress) -> dict[str, object]:
         progress(f"{count:,} of {many(total, 'scene')} compared", count / total if total else None)
 
     progress("reading the libraries of Plex")
-    for scene in preview_scenes(parts.looker, progress=compared):
+    for scene in preview_scenes(parts.inspector, progress=compared):
         totals.count(scene)
         if scene.standing == WOULD_CHANGE and len(first) < FIRST_FEW:
             first.append(scene)

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from plexsync.cli.terminal.screen import say, table
 from plexsync.reports.fixes import FixEntry, FixFile, FixGroup, FixReport, FixStep, measures
-from plexsync.reports.format import capitalized, many, safe
+from plexsync.reports.format import capitalize, many, safe
 
 
 def tell_report(report: FixReport, out: Console) -> None:
@@ -30,14 +30,14 @@ def tell_report(report: FixReport, out: Console) -> None:
 
 def heading(group: FixGroup) -> str:
     """The head of a group."""
-    return f"{capitalized(group['meaning'])} ({group['count']:,})"
+    return f"{capitalize(group['meaning'])} ({group['count']:,})"
 
 
 def tell_entry(entry: FixEntry, out: Console) -> None:
     """One problem, with the candidates side by side."""
     name = entry["title"] or ("" if entry["kind"] == "system" else "no title is known")
     say(out, safe(f"{_name(entry)}: {name}" if entry["kind"] != "system" else name, 200), style="bold")
-    say(out, f"  {capitalized(safe(entry['problem']))}")
+    say(out, f"  {capitalize(safe(entry['problem']))}")
     if entry["candidates"]:
         rows = [("in Stash", safe(entry["title"], 60), *_file(file)) for file in entry["files"]]
         rows += [
@@ -49,7 +49,7 @@ def tell_entry(entry: FixEntry, out: Console) -> None:
         for file in entry["files"]:
             say(out, f"  {'  '.join(filter(None, _file(file)))}")
     if entry["next"]:
-        say(out, f"  {capitalized(safe(entry['next'], 600))}")
+        say(out, f"  {capitalize(safe(entry['next'], 600))}")
 
 
 def steps_of(entry: FixEntry) -> Iterator[FixStep]:

@@ -12,7 +12,7 @@ Pressed = Callable[[], str]
 
 
 @contextmanager
-def pressed() -> Iterator[Pressed]:
+def key_reader() -> Iterator[Pressed]:
     """Yield a function that returns the last pressed key, or ''. The terminal is restored afterwards."""
     if not sys.stdin.isatty():
         yield lambda: ""

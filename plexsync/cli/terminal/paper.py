@@ -112,7 +112,7 @@ class FittedTable(Table):
             yield from self._blocks(heads, columns, options.max_width)
             return
         if sum(least) <= room:
-            for column, width in zip(self.columns, fitted(naturals, least, room), strict=True):
+            for column, width in zip(self.columns, fit_columns(naturals, least, room), strict=True):
                 column.width = width
         yield from super().__rich_console__(console, options)
 
@@ -127,7 +127,7 @@ class FittedTable(Table):
         yield Text("")
 
 
-def fitted(naturals: list[int], least: list[int], room: int) -> list[int]:
+def fit_columns(naturals: list[int], least: list[int], room: int) -> list[int]:
     """The width of each column: its own, and where that is too much, the widest are cut first, none below its least."""
     widths = list(naturals)
     while sum(widths) > room:

@@ -18,8 +18,8 @@ _SHOWN = re.compile(r"#([0-9]+)|(?:https?://[^/?#\s]+)?(?:/[^?#\s]*)?/scenes/([0
 
 def typed_form(text: str) -> str:
     """The number of a scene in one of the forms that screens show; any other text as it is."""
-    shown = _SHOWN.fullmatch(text)
-    return shown[1] or shown[2] if shown else text
+    visible = _SHOWN.fullmatch(text)
+    return visible[1] or visible[2] if visible else text
 
 
 class SceneNumber(click.ParamType[int]):

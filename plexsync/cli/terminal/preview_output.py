@@ -17,7 +17,7 @@ from typing import IO, Protocol, TextIO
 from rich.console import Console
 
 from plexsync.app import plan_file
-from plexsync.app.parts import Parts, opened
+from plexsync.app.parts import Parts, open_parts
 from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun
@@ -31,7 +31,7 @@ from plexsync.reports.rows import on_screen, short
 from plexsync.rules.approval import FieldChange
 from plexsync.rules.errors import NeighbourError, SyncError, Unusable
 from plexsync.rules.item import PICTURES
-from plexsync.rules.status_words import PREVIEWED, counted, finding_counts
+from plexsync.rules.status_words import PREVIEWED, count_words, finding_counts
 from plexsync.rules.values import Held, Value
 
 ALWAYS = 6
@@ -97,7 +97,7 @@ class PreviewTotals:
         ended = ", then stopped" if self.stopped else f", then it ended: {safe(self.failure)}" if self.failure else ""
         head = f"{many(facts['total'], 'scene')} compared{ended}"
         counts = finding_counts(self.counts, PREVIEWED[:ALWAYS], kept_fields=self.kept_fields)
-        lines = [head, *(f"  {counted(word, count)}" for word, count in counts)]
+        lines = [head, *(f"  {count_words(word, count)}" for word, count in counts)]
         lines += [POSTERS.format(many(self.posters, "poster"))] if self.posters else []
         return [*lines, undecidable_line(self.undecidable)] if self.undecidable else lines
 
@@ -182,30 +182,30 @@ HEADS = "<tr><th>field</th><th>in Plex now</th><th>after</th><th>lock</th></tr>\
 _UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-def shown(text: str) -> str:
+def escape_text(text: str) -> str:
     """Escape a foreign text for HTML: no mark-up, no unprintable characters, and its text direction ends with it."""
     return f"<bdi>{html.escape(_UNSHOWN.sub(chr(0xFFFD), text))}</bdi>"
 
 
 def scene_html(preview: Preview) -> Iterator[str]:
     """A scene as a section of the report, in pieces."""
-    yield f"<section>\n<h2>Scene {preview.id}{f': {shown(preview.title)}' if preview.title else ''}</h2>\n"
+    yield f"<section>\n<h2>Scene {preview.id}{f': {escape_text(preview.title)}' if preview.title else ''}</h2>\n"
     if preview.standing != WOULD_CHANGE:
-        yield f"<p>{shown(preview.word)}{f': {shown(preview.reason)}' if preview.reason else ''}</p>\n"
+        yield f"<p>{escape_text(preview.word)}{f': {escape_text(preview.reason)}' if preview.reason else ''}</p>\n"
     for item in preview.items:
-        yield f"<table>\n<caption>item {shown(item.key)}</caption>\n{HEADS}"
+        yield f"<table>\n<caption>item {escape_text(item.key)}</caption>\n{HEADS}"
         for change in item.fields:
             old = _marked(change, "del", change.old.value, change.removes)
             new = _marked(change, "ins", change.new.value, change.adds)
             yield (
-                f"<tr><td>{shown(short(change.field))}</td><td>{old}</td><td>{new}</td>"
+                f"<tr><td>{escape_text(short(change.field))}</td><td>{old}</td><td>{new}</td>"
                 f"<td>{lock_change(change.old, change.new)}</td></tr>\n"
             )
         yield "</table>\n"
     if preview.notes:
         yield "<ul>\n"
         for note in preview.notes:
-            yield f"<li>{shown(short(note.field))} ({shown(note.reason)}): {shown(note.text)}</li>\n"
+            yield f"<li>{escape_text(short(note.field))} ({escape_text(note.reason)}): {escape_text(note.text)}</li>\n"
         yield "</ul>\n"
     yield "</section>\n"
 
@@ -213,10 +213,12 @@ def scene_html(preview: Preview) -> Iterator[str]:
 def _marked(change: FieldChange, mark: str, value: Value, moved: Collection[str]) -> str:
     """One side of a change, with what it alone has in this mark."""
     if isinstance(value, tuple):
-        return ", ".join(f"<{mark}>{shown(name)}</{mark}>" if name in moved else shown(name) for name in value)
+        return ", ".join(
+            f"<{mark}>{escape_text(name)}</{mark}>" if name in moved else escape_text(name) for name in value
+        )
     old, new = single_values(change)
     text = old if mark == "del" else new
-    return f"<{mark}>{shown(text)}</{mark}>" if old != new and (text or mark == "ins") else shown(text)
+    return f"<{mark}>{escape_text(text)}</{mark}>" if old != new and (text or mark == "ins") else escape_text(text)
 
 
 # --- output formats --------------------------------------------------------------------------------------------------
@@ -329,8 +331,10 @@ class HtmlReport:
         """Write the totals, then the buffered sections."""
         head, *counts = totals.lines()
         self._out.write(HEAD)
-        self._out.write(f"<h1>What a sync would change</h1>\n<p>{shown(head)}, {self._at}. Nothing was written.</p>\n")
-        self._out.write("<ul>\n" + "".join(f"<li>{shown(line.strip())}</li>\n" for line in counts) + "</ul>\n")
+        self._out.write(
+            f"<h1>What a sync would change</h1>\n<p>{escape_text(head)}, {self._at}. Nothing was written.</p>\n"
+        )
+        self._out.write("<ul>\n" + "".join(f"<li>{escape_text(line.strip())}</li>\n" for line in counts) + "</ul>\n")
         self._scenes.seek(0)
         shutil.copyfileobj(self._scenes, self._out)
         self._out.write("</main>\n</body>\n</html>\n")
@@ -389,7 +393,7 @@ def dry_run(
     `redo`: what one of these scenes would do that ends their undo; no scenes are none.
     """
     out, to = paper(), to or PreviewFile()
-    with opened(start.config, start.folder) as parts, stoppable() as stop:
+    with open_parts(start.config, start.folder) as parts, stoppable() as stop:
         start.require(parts)
         with _on_paper(call, parts, to, whole=bool(ids), take_over=take_over) as chosen:
             with ProgressBar(start.console, "comparing") as bar:
@@ -400,7 +404,7 @@ def dry_run(
                     most=ON_A_TERMINAL if out.is_terminal and not ids else None,
                 )
                 scenes = preview_scenes(
-                    parts.looker,
+                    parts.inspector,
                     list(ids) if ids or redo else None,
                     since=moment(since, parts.clock.now()),
                     take_over=take_over,
@@ -445,7 +449,7 @@ def first_look(start: Begun, parts: Parts, *, take_over: bool = False) -> Previe
     out, first = paper(), list[Preview]()
     with stoppable() as stop, ProgressBar(start.console, "comparing") as bar:
         totals = PreviewTotals()
-        look = preview_scenes(parts.looker, take_over=take_over, progress=bar.at, stopping=lambda: bool(stop))
+        look = preview_scenes(parts.inspector, take_over=take_over, progress=bar.at, stopping=lambda: bool(stop))
         for preview in look:
             totals.count(preview)
             if preview.standing == WOULD_CHANGE and len(first) < FIRST_FEW:

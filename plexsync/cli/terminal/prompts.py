@@ -16,7 +16,7 @@ from validation.redact import Redactor
 T = TypeVar("T")
 
 
-def confirmed(question: str) -> bool:
+def confirm(question: str) -> bool:
     """Ask on standard error; only `y` or `yes` is a yes. Non-interactive runs need --yes."""
     click.echo(f"{question} [y/N] ", err=True, nl=False)
     answer = sys.stdin.readline()
@@ -85,7 +85,7 @@ class Person:
         self._check("--yes")
         return click.confirm(question, default=True, err=True)
 
-    def chosen(
+    def choose(
         self, question: str, names: Sequence[str], *, option: str, several: bool = False, now: Sequence[int] = ()
     ) -> list[int]:
         """Ask for a choice by number, from 1 on; `several`: one or more. Enter takes those of `now`, else all."""

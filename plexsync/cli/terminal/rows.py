@@ -8,7 +8,7 @@ from rich.table import Table
 from plexsync.cli.terminal.param_types import typed_form
 from plexsync.cli.terminal.screen import table
 from plexsync.reports.format import ago, local, safe
-from plexsync.reports.rows import WAITING, key_of, on_screen, short, written
+from plexsync.reports.rows import WAITING, key_of, on_screen, row_key, short
 from plexsync.rules.job import State
 from plexsync.rules.records import AttemptRow, JobRow, Moved, PushRow
 from plexsync.rules.status_words import job_word
@@ -34,7 +34,7 @@ def row_table(row: JobRow, now: int, name: str = "", *, word: str = "", since: i
         facts.append(("lease until", _at(row.lease_until, now)))
     if row.error:
         facts.append(("last error", f"{row.error} ({row.cls})" if row.cls else row.error))
-    heading = f"{written(row.kind, row.id)} ({safe(name, 80)})" if name else written(row.kind, row.id)
+    heading = f"{row_key(row.kind, row.id)} ({safe(name, 80)})" if name else row_key(row.kind, row.id)
     return table(f"Job: {heading}", ("", ""), facts)
 
 
@@ -51,7 +51,7 @@ def attempt_table(attempts: Sequence[AttemptRow]) -> Table:
 def push_table(pushes: Sequence[PushRow]) -> Table:
     """Past pushes as a table, a line for each field, newest first."""
     rows = [
-        (local(push.at), push.key, short(name), _held(name, moved.old), _held(name, moved.new))
+        (local(push.at), push.key, short(name), _format_field(name, moved.old), _format_field(name, moved.new))
         for push in pushes
         for name, moved in push.moved.items()
     ]
@@ -60,10 +60,10 @@ def push_table(pushes: Sequence[PushRow]) -> Table:
 
 def change_words(field: str, moved: Moved) -> str:
     """What a push did to one field: `title: before -> after`."""
-    return f"{short(field)}: {_held(field, moved.old)} -> {_held(field, moved.new)}"
+    return f"{short(field)}: {_format_field(field, moved.old)} -> {_format_field(field, moved.new)}"
 
 
-def _held(field: str, held: Held) -> str:
+def _format_field(field: str, held: Held) -> str:
     text = ", ".join(held.value) if isinstance(held.value, tuple) else on_screen(held.value, field)
     return f"{safe(text, 120) or '-'}{' (locked)' if held.locked else ''}"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from plexsync.app.stored import Stored
 from plexsync.cli.terminal.rows import change_words
-from plexsync.reports.format import noted, stamp
-from plexsync.reports.rows import short, title, written
+from plexsync.reports.format import parse_note, stamp
+from plexsync.reports.rows import row_key, short, title
 from plexsync.reports.shapes.status import StatusFacts, VerdictFacts
 from plexsync.reports.shapes.top import ServerFacts, TopFacts
 from plexsync.reports.shapes.workers import WorkerFacts
@@ -98,7 +98,7 @@ def glance(parts: Stored) -> Glance:
             spooled=status["events"]["waiting"],
             worker=status["worker"],
             verdict=status["verdict"],
-            beat=noted(db.notes.text(HEARTBEAT)),
+            beat=parse_note(db.notes.text(HEARTBEAT)),
             servers={gate: _server(status, gate) for gate in status["breakers"]},
             work=tuple(_work(db, row) for row in db.jobs.running(MOST)),
             events=tuple(_event(db, latest) for latest in db.latest_work(MOST)),
@@ -130,7 +130,7 @@ def _work(db: Reader, row: JobRow) -> RunningJob:
     # Before its first push, a scene's only known name is that of its file in Plex.
     files = [base_name(part.path) for entry in db.index.entries(keys) for part in entry.parts[:1]] if keys else []
     name = title(db, row.kind, row.id) or next(iter(files), "")
-    return RunningJob(written(row.kind, row.id), name, doing, row.since)
+    return RunningJob(row_key(row.kind, row.id), name, doing, row.since)
 
 
 def _event(db: Reader, latest: Lately) -> Event:
@@ -142,7 +142,7 @@ def _event(db: Reader, latest: Lately) -> Event:
         summary, well = f"{summary} (taken back)" if latest.outcome.undone else summary, True
     else:
         summary, well = f"{latest.outcome.error} ({latest.outcome.cls}), then {job_word(latest.outcome.state)}", False
-    return Event(latest.at, written(latest.kind, latest.id), title(db, latest.kind, latest.id), summary, well)
+    return Event(latest.at, row_key(latest.kind, latest.id), title(db, latest.kind, latest.id), summary, well)
 
 
 def _coming(parts: Stored, db: Reader, status: StatusFacts, now: int) -> list[Coming]:
@@ -158,10 +158,10 @@ def _coming(parts: Stored, db: Reader, status: StatusFacts, now: int) -> list[Co
     due = db.jobs.next_due(now)
     if due is not None and waiting and due > now:
         coming.append(Coming(due, "the next scene is due"))
-    hours, compared = parts.config.reconcile_interval_hours, noted(db.notes.text(LAST_RECONCILE))
+    hours, compared = parts.config.reconcile_interval_hours, parse_note(db.notes.text(LAST_RECONCILE))
     if hours and compared:
         coming.append(Coming(compared + round(hours * HOUR), "full comparison"))
-    if polled := noted(db.notes.text(LAST_POLL)):
+    if polled := parse_note(db.notes.text(LAST_POLL)):
         coming.append(Coming(polled + round(parts.config.stash_poll_interval * 1000), "poll of Stash"))
     return sorted((event for event in coming if event.at >= now), key=lambda event: event.at)
 

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.cli.terminal.paper import say, table
-from plexsync.reports.format import lasting, many, safe, seen, unstamped
+from plexsync.reports.format import format_moment, lasting, many, parse_stamp, safe
 from plexsync.reports.status import (
     OWED,
     counted_collections,
@@ -28,7 +28,7 @@ from plexsync.rules.status_words import (
     UP,
     SceneStatus,
     buckets,
-    counted,
+    count_words,
     in_sync_words,
     job_counts,
 )
@@ -72,11 +72,11 @@ def show_page(out: Console, facts: "StatusFacts", plex: str = "") -> None:
 
 
 def _now(facts: "StatusFacts") -> int:
-    return unstamped(facts["at"] or "1970-01-01T00:00:00Z")
+    return parse_stamp(facts["at"] or "1970-01-01T00:00:00Z")
 
 
 def _when(moment: "str | None", facts: "StatusFacts") -> str:
-    return seen(moment, _now(facts))
+    return format_moment(moment, _now(facts))
 
 
 def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
@@ -88,13 +88,13 @@ def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
         again, reason = breaker["next_probe_at"] or patience, breaker["error"]
         if held:
             again, reason = held["retest_at"], hold_line(held["setting"], held["message"], held["choice"])
-        if state == UP and not _answered(facts, server):
+        if state == UP and not _has_answered(facts, server):
             state = "no sync yet"
         rows.append((caption(server), state, f"{breaker['failures']}", _when(again, facts) if again else "", reason))
     return rows
 
 
-def _answered(facts: "StatusFacts", server: str) -> bool:
+def _has_answered(facts: "StatusFacts", server: str) -> bool:
     """Whether this server was ever heard from. A gate that is none of a server is shown only then."""
     if server not in SERVERS:
         return True
@@ -104,19 +104,17 @@ def _answered(facts: "StatusFacts", server: str) -> bool:
 
 
 def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
-    worker, index, kept, verified = facts["worker"], facts["index"], facts["books"], facts["verified"]
+    worker, index, retained, verified = facts["worker"], facts["index"], facts["books"], facts["verified"]
     runs = word_for_worker({**worker, "enabled": True})
     runs += WORKER_HINTS.get(runs, "")
     off = "" if worker["enabled"] else f", {SWITCHED_OFF} (enabled = false)"
     names = ", ".join(library["title"] for library in index["libraries"])
-    sums = (
-        f"{kept['coalesced']:,} coalesced + {kept['done']:,} done + {kept['pruned']:,} pruned + {kept['open']:,} open"
-    )
-    verdict = "" if kept["balanced"] else ": THEY DO NOT BALANCE, please report this"
+    sums = " + ".join(f"{retained[name]:,} {name}" for name in ("coalesced", "done", "pruned", "open"))
+    verdict = "" if retained["balanced"] else ": THEY DO NOT BALANCE, please report this"
     closed = closed_gates(facts)
     # Stash refuses writes, and nothing else.
     refuses = GateName.STASH_WRITES in closed and not is_covered(GateName.STASH_WRITES, closed)
-    collections = (counted(status.word, count) for status, count in counted_collections(facts["collections"]))
+    collections = (count_words(status.word, count) for status, count in counted_collections(facts["collections"]))
     rows = [
         ("due now", f"{facts['due']:,}"),
         ("oldest queued", _when(facts["oldest_due"], facts) if facts["oldest_due"] else "nothing is due"),
@@ -124,7 +122,7 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         ("dashboard", safe(facts["dashboard"]["url"]) if facts["dashboard"] else ""),
         ("events", _events(facts["events"])),
         *_outages(facts),
-        ("undone", _undone(facts["undone"])),
+        ("undone", _undone_lines(facts["undone"])),
         ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was read yet"),
         ("dead letters", _dead_letters(facts["dlq"])),
         ("edits in Stash", safe(edit_words(facts["edits"], _now(facts)))),
@@ -137,7 +135,7 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         ("to do", SETTINGS_WAIT if facts["setting_change"] else ""),
         ("to do", OWED if facts["comparison_due"] and not facts["setting_change"] else ""),
         ("to do", "" if facts["bulk_approved"] else UNAPPROVED),
-        ("books", f"{kept['accepted']:,} accepted = {sums}{verdict}"),
+        ("books", f"{retained['accepted']:,} accepted = {sums}{verdict}"),
     ]
     return [(name, words) for name, words in rows if words]
 
@@ -174,7 +172,7 @@ def _events(facts: "EventFacts") -> str:
     return "; ".join(counts)
 
 
-def _undone(facts: "UndoneFacts") -> str:
+def _undone_lines(facts: "UndoneFacts") -> str:
     """How many scenes were undone, with what ends that; '' if none were."""
     by_name = (("undone", facts["undone"]), ("released", facts["released"]))
     counts = [f"{many(count, 'scene')} {name}" for name, count in by_name if count]

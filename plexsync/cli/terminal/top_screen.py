@@ -21,7 +21,7 @@ from plexsync.rules.status_words import (
     SYNCING,
     UP,
     JobCount,
-    counted,
+    count_words,
     job_counts,
     job_word,
 )
@@ -153,7 +153,7 @@ def _counts(snapshot: Glance) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis")
     for row in _job_counts(snapshot):
         line.append("  " if line else "")
-        number, _, word = counted(row.word, row.count).partition(" ")
+        number, _, word = count_words(row.word, row.count).partition(" ")
         line.append(number, style=f"bold {row.colour}" if row.count else "dim")
         line.append(f" {word}", style="" if row.count else "dim")
     return line

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.watching import Comparison, asked_pages
-from plexsync.flows.collections.inspection import CollectionLooker, places_of
+from plexsync.flows.collections.inspection import CollectionInspector, places_of
 from plexsync.flows.collections.reads import by_name
 from plexsync.flows.scenes.collection_names import save_counts
 from plexsync.rules.collection_order import ORDER, as_text, members_in, placed_order
@@ -35,10 +35,10 @@ class CollectionComparison(Comparison):
 
     what = "collections"
 
-    def __init__(self, looker: CollectionLooker, clock: Clock, settings: str, *, counts: bool) -> None:
-        self._looker = looker
-        self._store = looker.store
-        self._gates = looker.gates
+    def __init__(self, inspector: CollectionInspector, clock: Clock, settings: str, *, counts: bool) -> None:
+        self._inspector = inspector
+        self._store = inspector.store
+        self._gates = inspector.gates
         self._clock = clock
         self._settings = settings
         self.counts = counts
@@ -56,7 +56,7 @@ class CollectionComparison(Comparison):
         """Queue every collection that may be out of step; returns their number, None if stopped. Raises NeighbourError."""
         began = self._clock.now()
         self._gates.enter(*READS)
-        self._looker.identity.check_again(self._gates)
+        self._inspector.identity.check_again(self._gates)
         with self._store.reading() as db:
             noted, differ = db.notes.text(COLLECTIONS_COMPARED).partition(" ")[2], _differ(db, self._settings)
             sections = {section.uuid or section.key: section.key for section in db.sections.all()}
@@ -67,9 +67,9 @@ class CollectionComparison(Comparison):
             if stopping():
                 return None
             if own := [row for row in rows.values() if row.object.source == source]:
-                wanted |= self._changed(source, own)
+                wanted |= self._changed_rows(source, own)
         if not differ:
-            wanted |= self._reordered(
+            wanted |= self._reordered_groups(
                 [row for row in rows.values() if row.object.source == "group" and ORDER in row.memory]
             )
         with self._store.writing() as tx:
@@ -82,27 +82,27 @@ class CollectionComparison(Comparison):
     def _moved_in_plex(self, rows: Mapping[int, CollectionRow], sections: Mapping[str, str]) -> set[int]:
         moved = set()
         for library in sorted({row.library for row in rows.values()}):
-            listed = [entry for page in self._looker.reads.listed(sections[library]) for entry in page]
+            listed = [entry for page in self._inspector.reads.list_collections(sections[library]) for entry in page]
             by_key, by_title = {entry.key: entry for entry in listed}, by_name(listed)
             moved |= {row.id for row in rows.values() if row.library == library and _has_moved(row, by_key, by_title)}
         return moved
 
-    def _changed(self, source: str, rows: Sequence[CollectionRow]) -> set[int]:
+    def _changed_rows(self, source: str, rows: Sequence[CollectionRow]) -> set[int]:
         """The rows whose objects were changed, are not listed any more, or have crossed the least number of scenes."""
-        pages = self._looker.stash.object_stamps(source, page=PAGE, counted=self.counts)
+        pages = self._inspector.stash.object_stamps(source, page=PAGE, counted=self.counts)
         listed = asked_pages(self._gates, READ_STASH, pages, of_all=True)
         stamps = {stamp.id: stamp for page in listed for stamp in page}
-        crossed = self._counted(rows, stamps) if self.counts else set()
+        crossed = self._save_counts(rows, stamps) if self.counts else set()
         return crossed | {
             row.id
             for row in rows
             if row.object.id not in stamps or (row.item and stamps[row.object.id].updated_at != row.object_at)
         }
 
-    def _counted(self, rows: Sequence[CollectionRow], stamps: Mapping[int, CollectionSource]) -> set[int]:
+    def _save_counts(self, rows: Sequence[CollectionRow], stamps: Mapping[int, CollectionSource]) -> set[int]:
         """Save the numbers of scenes; those that cross the minimum queue their scenes, and are returned."""
         with self._store.writing() as tx:
-            profiles = {section.key: self._looker.reads.profile(section) for section in tx.sections.all()}
+            profiles = {section.key: self._inspector.reads.profile(section) for section in tx.sections.all()}
             synced = [row for row in rows if row.section in profiles and row.object.id in stamps]
             counts = {row.id: scenes_of(stamps[row.object.id], profiles[row.section]) for row in synced}
             save_counts(tx, counts, profiles, now=self._clock.now())
@@ -112,9 +112,9 @@ class CollectionComparison(Comparison):
             row.id for row in synced if (0 <= row.scenes < minimum[row.id]) != (0 <= counts[row.id] < minimum[row.id])
         }
 
-    def _reordered(self, rows: Sequence[CollectionRow]) -> set[int]:
+    def _reordered_groups(self, rows: Sequence[CollectionRow]) -> set[int]:
         """The groups whose scenes stand otherwise in Stash than when they were in step."""
-        groups = self._looker.reads.group_orders({row.object.id for row in rows})
+        groups = self._inspector.reads.group_orders({row.object.id for row in rows})
         reordered = set()
         for row in rows:
             order = str(row.memory[ORDER].said)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.undo import CROWD
-from plexsync.flows.collections.inspection import EDITED, IN_STEP, CollectionFinding, CollectionLooker
+from plexsync.flows.collections.inspection import EDITED, IN_STEP, CollectionFinding, CollectionInspector
 from plexsync.flows.scenes.drift import Decisions, DriftAnswer, DriftFilter, with_answer
 from plexsync.rules.collection_servers import CollectionSource
 from plexsync.rules.collection_values import with_order
@@ -65,28 +65,28 @@ def redone(row: CollectionRow) -> CollectionRow | None:
 
 
 class CollectionUndo:
-    """The `plexsync.engine.undo.Undoing` of collections, with the inspection of `looker`."""
+    """The `plexsync.engine.undo.Undoing` of collections, with the inspection of `inspector`."""
 
     kind: str = COLLECTION
 
-    def __init__(self, looker: CollectionLooker) -> None:
-        self._store = looker.store
-        self._looker = looker
+    def __init__(self, inspector: CollectionInspector) -> None:
+        self._store = inspector.store
+        self._inspector = inspector
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
         """Read what these collections should show now. Of one that Stash has no object for, nothing."""
-        looker = self._looker
-        looker.gates.enter(READ_STASH)
+        inspector = self._inspector
+        inspector.gates.enter(READ_STASH)
         with self._store.reading() as db:
             rows, sections = db.collections.of(ids), {row.uuid or row.key: row for row in db.sections.all()}
-        sources = looker.reads.sources(rows.values())
-        orders = looker.known_orders(list(rows.values()))
+        sources = inspector.reads.sources(rows.values())
+        orders = inspector.known_orders(list(rows.values()))
         values: dict[int, object] = {}
         for id, row in rows.items():
             source, wanted = sources.get(id), Wanted({})
             try:
                 if isinstance(source, CollectionSource):
-                    wanted = looker.values(row, source, looker.reads.profile(sections.get(row.library)))
+                    wanted = inspector.values(row, source, inspector.reads.profile(sections.get(row.library)))
                 wanted = with_order(wanted, orders[id]) if id in orders else wanted
                 values[id] = source if isinstance(source, NeighbourError) else wanted
             except NeighbourError as error:
@@ -110,26 +110,26 @@ class CollectionDecisions(Decisions[CollectionFinding]):
     kind = COLLECTION
     crowd = CROWD
 
-    def __init__(self, looker: CollectionLooker, clock: Clock) -> None:
-        super().__init__(looker.store, looker.look, looker.gates, clock)
+    def __init__(self, inspector: CollectionInspector, clock: Clock) -> None:
+        super().__init__(inspector.store, inspector.look, inspector.gates, clock)
 
-    def known(self, db: Reader, ids: Sequence[int]) -> Mapping[int, object]:
+    def all_known(self, db: Reader, ids: Sequence[int]) -> Mapping[int, object]:
         """Everything that is known of these collections."""
         return db.collections.of(ids)
 
-    def answered(
+    def save_answer(
         self, tx: Writer, findings: Sequence[CollectionFinding], answer: DriftAnswer, wanted: DriftFilter, *, now: int
     ) -> dict[int, tuple[str, ...] | None]:
         """Save the decision about these collections. None for one that is forgotten."""
         answers: dict[int, tuple[str, ...] | None] = {}
         for finding in findings:
-            sight, row = finding.sight, finding.row
+            inspection, row = finding.inspection, finding.row
             answers[finding.id] = () if row else None
-            if sight and row and not sight.undone:
-                memory, names = with_answer(sight, wanted.picks_among(sight.drift), answer, now)
+            if inspection and row and not inspection.undone:
+                memory, names = with_answer(inspection, wanted.picks_among(inspection.drift), answer, now)
                 answers[finding.id] = names
                 if names:
-                    is_open = any(drifted.name not in kept_fields(memory) for drifted in sight.drift)
+                    is_open = any(drifted.name not in kept_fields(memory) for drifted in inspection.drift)
                     standing = EDITED if is_open else IN_STEP
                     tx.collections.save(replace(row, memory=memory, standing=standing, standing_at=now))
         return answers

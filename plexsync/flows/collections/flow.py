@@ -8,7 +8,7 @@ from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
 from plexsync.flows.collections.decisions import CollectionUndo
-from plexsync.flows.collections.inspection import IN_STEP, CollectionFinding, CollectionLooker, pictured
+from plexsync.flows.collections.inspection import IN_STEP, CollectionFinding, CollectionInspector, as_scene
 from plexsync.flows.collections.push import (
     MOVES,
     OTHER_REQUESTS,
@@ -41,7 +41,7 @@ class CollectionFlow(CollectionUndo, CollectionPush):
 
     def __init__(
         self,
-        looker: CollectionLooker,
+        inspector: CollectionInspector,
         plex: PlexCollections,
         clock: Clock,
         expiry: Expiry,
@@ -50,32 +50,32 @@ class CollectionFlow(CollectionUndo, CollectionPush):
         max_retries: int,
         is_on: bool,
     ) -> None:
-        super().__init__(looker)
+        super().__init__(inspector)
         self._clock = clock
         self._expiry = expiry
         self._locks = locks
         self._is_on = is_on
         self._plex = plex
-        self._pictures, self._patience = looker.pictures, min(PATIENCE, max_retries)
+        self._pictures, self._patience = inspector.pictures, min(PATIENCE, max_retries)
         self.journal = CollectionJournal()
-        self.requests = MOVES + OTHER_REQUESTS + (PICTURE_REQUESTS if looker.pictures else 0)
+        self.requests = MOVES + OTHER_REQUESTS + (PICTURE_REQUESTS if inspector.pictures else 0)
 
     # --- inspection --------------------------------------------------------------------------------------------------
 
-    def affected(self, notice: ChangeNotice) -> Collection[int]:
+    def affected_ids(self, notice: ChangeNotice) -> Collection[int]:
         """The collections of the object. The name of a studio may be in those of all studios below it."""
         source = next((source for source in SOURCES if source == notice.kind), None)
         if source is None or not self._is_on:
             return ()
         object = CollectionObject(source, notice.id)
         with self._store.reading() as db:
-            if source == "studio" and self._looker.names_parents:
+            if source == "studio" and self._inspector.names_parents:
                 return {row.id for row in db.collections.every() if row.object.source == "studio"}
             return {row.id for row in db.collections.of_objects([object]).get(object, ())}
 
     def look(self, ids: Sequence[int]) -> Sequence[CollectionFinding]:
         """Inspect the collections, and what would have to change."""
-        return self._looker.look(ids)
+        return self._inspector.look(ids)
 
     # --- push --------------------------------------------------------------------------------------------------------
 
@@ -84,39 +84,39 @@ class CollectionFlow(CollectionUndo, CollectionPush):
     ) -> Mapping[str, Sequence[CollectionWrite]]:
         """Save what was found, and each push before it is sent."""
         found = [(job, finding, finding.row) for job, finding in findings if finding.row and finding.error is None]
-        ended = self._expiry.ended()
-        errands = {job.token: self._saved(tx, job, finding, row, ended, until) for job, finding, row in found}
+        ended = self._expiry.certain_end()
+        writes = {job.token: self._save_one(tx, job, finding, row, ended, until) for job, finding, row in found}
         for row in [row for _, finding, row in found if finding.parts]:
             move_scenes(tx, row, now=now)
         save_renames(
             tx, [RenamedCollection(row, finding.name) for _, finding, row in found if _is_renamed(row, finding)]
         )
-        return errands
+        return writes
 
     @staticmethod
-    def _saved(
+    def _save_one(
         tx: Writer, job: Job, finding: CollectionFinding, last_row: CollectionRow, ended: int, until: int
     ) -> list[CollectionWrite]:
-        row, sight = _as_found(last_row, finding, ended), finding.sight
-        errands = []
-        if sight is not None and sight.plan.edit:
-            entry = Pushing(sight.plan.sending, until, stamp=sight.item.stamp)
+        row, inspection = _as_found(last_row, finding, ended), finding.inspection
+        writes = []
+        if inspection is not None and inspection.plan.edit:
+            entry = Pushing(inspection.plan.sending, until, stamp=inspection.item.stamp)
             # What is only known to be in step after the push stays as it was.
             row = replace(row, pushing=(*row.pushing, entry), stamp=last_row.stamp, desired=last_row.desired)
-            errands.append(
+            writes.append(
                 CollectionWrite(
                     job=job,
-                    key=sight.item.key,
+                    key=inspection.item.key,
                     desired=finding.desired,
                     finding=finding,
                     row=row,
-                    target=sight,
-                    pictured=pictured(row, finding.source),
+                    target=inspection,
+                    pictured=as_scene(row, finding.source),
                     entry=entry,
                 )
             )
         tx.collections.save(replace(row, name=last_row.name) if _is_renamed(last_row, finding) else row)
-        return errands
+        return writes
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
@@ -131,11 +131,11 @@ class CollectionFlow(CollectionUndo, CollectionPush):
         with self._store.reading() as db:
             rows = [row for row in db.collections.page(after=0, limit=limit + 1) if row.id != but]
         wanted = {str(row.object.source): [row.object.id] for row in rows}
-        return [lambda: bool(self._looker.stash.objects(wanted))] if wanted else []
+        return [lambda: bool(self._inspector.stash.objects(wanted))] if wanted else []
 
     # --- settlement --------------------------------------------------------------------------------------------------
 
-    def completed(self, tx: Writer, finding: CollectionFinding) -> None:
+    def complete(self, tx: Writer, finding: CollectionFinding) -> None:
         """Forget a collection that is no longer wanted; another object of that name may have it now."""
         if finding.leaves and (row := finding.row):
             tx.collections.forget([row.id])
@@ -143,7 +143,7 @@ class CollectionFlow(CollectionUndo, CollectionPush):
             for other in tx.collections.by_name([row.name], library=row.library):
                 tx.jobs.want(COLLECTION, other.id, Why.SWEEP, self._clock.now())
 
-    def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
+    def save_outcomes(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
         """Save how they stand, and since when."""
         words = {id: end.rests or end.found or IN_STEP for id, end in outcomes.items() if isinstance(end, Done)}
         words |= {id: end.cls for id, end in outcomes.items() if isinstance(end, Dead)}
@@ -175,31 +175,31 @@ def _as_found(row: CollectionRow, finding: CollectionFinding, ended: int) -> Col
     )
     if not finding.item:
         return replace(inspected, memory={}, pushing=(), stamp=0, desired="")
-    if finding.sight is None:
+    if finding.inspection is None:
         return replace(inspected, stamp=finding.stamp)
     return replace(
         inspected,
-        memory=finding.sight.plan.memory,
+        memory=finding.inspection.plan.memory,
         pushing=tuple(push for push in row.pushing if push.until > ended),
         stamp=finding.stamp,
-        desired=digest(finding.sight.wanted),
+        desired=digest(finding.inspection.wanted),
     )
 
 
 # --- the collections of inspected scenes -----------------------------------------------------------------------------
 
 
-def observe_scenes(tx: Writer, sights: Sequence[Inspection], now: int, *, are_edited: bool) -> None:
+def observe_scenes(tx: Writer, inspections: Sequence[Inspection], now: int, *, are_edited: bool) -> None:
     """Queue the collections of inspected scenes: those that are new, not found yet, or may stand in another order.
 
     `are_edited`: the worker inspected them, so that their place in a group may be another one. Of others, those count whose
     members change; what waits for its first scene is found by the comparison of collections.
     """
     dressed = [
-        (sight.scene, target)
-        for sight in sights
-        if sight.scene and not sight.undone
-        for target in sight.targets
+        (inspection.scene, target)
+        for inspection in inspections
+        if inspection.scene and not inspection.undone
+        for target in inspection.targets
         if FIELD in target.profile.fields and target.profile.dressing.is_on
     ]
     if not dressed:
@@ -212,12 +212,12 @@ def observe_scenes(tx: Writer, sights: Sequence[Inspection], now: int, *, are_ed
         section, is_moved = target.item.section, are_edited or FIELD in target.plan.edit
         library = target.item.library or sections.get(section, "")
         # Without those of objects that an import is about to create.
-        for shown in (shown for shown in objects_of(scene, target.profile) if shown.object.id):
-            pair = (shown.object, library)
-            wanted.setdefault(pair, KnownCollection(0, shown.object, library, section, shown.name))
+        for visible in (visible for visible in objects_of(scene, target.profile) if visible.object.id):
+            pair = (visible.object, library)
+            wanted.setdefault(pair, KnownCollection(0, visible.object, library, section, visible.name))
             if is_moved:
                 named.add(pair)
-                if shown.object.source == "group" and "order" in target.profile.dressing.parts:
+                if visible.object.source == "group" and "order" in target.profile.dressing.parts:
                     sorted_groups.add(pair)
     known = tx.collections.of_objects(object for object, _ in wanted)
     rows = {(row.object, row.library): row for some in known.values() for row in some}

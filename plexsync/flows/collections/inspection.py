@@ -24,13 +24,20 @@ from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.rules.collection_order import ORDER, as_text, members_in, order_in_plex, placed_order, told_order
 from plexsync.rules.collection_servers import CollectionSource, PlexCollection, PlexCollections, StashCollections
 from plexsync.rules.collection_status import CollectionStatus
-from plexsync.rules.collection_values import collection_values, has_collection, home_text, named, scenes_of, with_order
+from plexsync.rules.collection_values import (
+    collection_values,
+    has_collection,
+    home_text,
+    name_object,
+    scenes_of,
+    with_order,
+)
 from plexsync.rules.collections import SOURCES, CollectionRow, Owner
 from plexsync.rules.desired import Profile, Wanted, digest
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Done, Waiting
-from plexsync.rules.memory import placed, undone
+from plexsync.rules.memory import undo_mode, with_addresses
 from plexsync.rules.pictures import PicturePast
 from plexsync.rules.plan import plan
 from plexsync.rules.scene import Image, Scene
@@ -65,12 +72,12 @@ class CollectionSight(PlannedObject):
     def undone(self) -> TakenBack:
         """How it was undone, if it stays so."""
         memory = self.plan.memory
-        return undone(memory) if is_undone(memory, self.wanted.values) else TakenBack.NO
+        return undo_mode(memory) if is_undone(memory, self.wanted.values) else TakenBack.NO
 
 
 @dataclass(frozen=True)
 class CollectionFinding(Observation):
-    """The inspection of one collection: a `sight` of it to bring in step, or an `outcome`, or an `error` of it alone.
+    """The inspection of one collection: a `inspection` of it to bring in step, or an `outcome`, or an `error` of it alone.
 
     `row` is what was remembered, `name` the name that scenes carry from now on, `template_name` the one that the template
     makes. `item` is the rating key ('' if it is not in Plex), `leaves`: it is forgotten once nothing is left of PlexSync's.
@@ -80,7 +87,7 @@ class CollectionFinding(Observation):
 
     row: CollectionRow | None = None
     source: CollectionSource | None = None
-    sight: CollectionSight | None = None
+    inspection: CollectionSight | None = None
     name: str = ""
     template_name: str = ""
     item: str = ""
@@ -95,10 +102,10 @@ class CollectionFinding(Observation):
     @property
     def desired(self) -> str:
         """A hash of the desired values, to tell a new request from a dead one."""
-        return digest(self.sight.wanted) if self.sight else ""
+        return digest(self.inspection.wanted) if self.inspection else ""
 
 
-def pictured(row: CollectionRow, source: CollectionSource | None) -> Scene:
+def as_scene(row: CollectionRow, source: CollectionSource | None) -> Scene:
     """The collection as the pictures of scenes are fetched: its id, and what Stash has for it."""
     pictures = {"poster": source.picture, "background": source.background} if source else {}
     images = [Image(name, image.path, image.version) for name, image in pictures.items() if image]
@@ -116,7 +123,7 @@ SCENES_FIRST = Waiting("many scenes are synced first, which may be among its mem
 FEWEST_ORDERED = 2
 
 
-class CollectionLooker:
+class CollectionInspector:
     """Inspects the current state of collections. Engine, comparison, preview and screens share it."""
 
     def __init__(
@@ -173,7 +180,7 @@ class CollectionLooker:
         wanted = collection_values(row.object, source, profile.dressing)
         if self.pictures is None:
             return wanted
-        return self.pictures.with_pictures(pictured(row, source), wanted, pictures_of(profile))
+        return self.pictures.with_pictures(as_scene(row, source), wanted, pictures_of(profile))
 
     def known_orders(self, rows: Sequence[CollectionRow]) -> dict[int, str]:
         """The orders that groups should have by what Stash says now, of the members that are remembered."""
@@ -184,7 +191,7 @@ class CollectionLooker:
             sent = [str(push.fields[ORDER].sent.value) for push in row.pushing if ORDER in push.fields]
             order = str(row.memory[ORDER].left.value) if ORDER in row.memory else ""
             members = members_in(order) or members_in((sent or [""])[-1])
-            wanted = self._ordered(Wanted({}), members, groups.get(row.object.id, ()))
+            wanted = self._with_order(Wanted({}), members, groups.get(row.object.id, ()))
             if ORDER in wanted.values:
                 orders[id] = str(wanted.values[ORDER])
         return orders
@@ -193,7 +200,7 @@ class CollectionLooker:
         """The groups that are queued for their order alone while many of their scenes may still come: one look is enough."""
         return {
             row.id
-            for row, section in batch.synced()
+            for row, section in batch.synced_rows()
             if row.item and row.desired and not row.pushing and self.reads.is_ordered(row, section)
             if isinstance(source := batch.sources.get(row.id), CollectionSource) and source.updated_at == row.object_at
         }
@@ -214,7 +221,7 @@ class CollectionLooker:
         is_named = "name" in profile.dressing.parts
         base = replace(base, source=source, section=section.key, leaves=leaves, is_named=is_named)
         if source is not None:
-            name = named(row.object, source, profile.dressing).name
+            name = name_object(row.object, source, profile.dressing).name
             base = replace(base, template_name=name, scenes=scenes_of(source, profile))
         collection = batch.collections.get(row.id)
         if collection is None:
@@ -238,7 +245,7 @@ class CollectionLooker:
                 return replace(base, name=base.template_name, item="", owner="", parts=True, outcome=waits)
             return replace(base, outcome=None if leaves else Done(CollectionStatus.SHARED.stored))
         try:
-            return self._planned(base, row, collection, batch)
+            return self._plan(base, row, collection, batch)
         except NeighbourError as error:
             if not may_be_its_own(error):
                 raise
@@ -269,7 +276,7 @@ class CollectionLooker:
         dresser = min(rows, key=lambda row: (not begun[row.id], SOURCES.index(row.object.source), row.object.id))
         return dresser if dresser.id != row.id else None
 
-    def _planned(
+    def _plan(
         self,
         base: CollectionFinding,
         row: CollectionRow,
@@ -284,7 +291,7 @@ class CollectionLooker:
         else:
             wanted = self.values(row, base.source, profile)
             if row.object.id in batch.groups and self.reads.is_ordered(row, section):
-                wanted = self._ordered(wanted, members, batch.groups[row.object.id])
+                wanted = self._with_order(wanted, members, batch.groups[row.object.id])
         if batch.undoing:
             memory = undo(memory, row.pushing, wanted.values, tuple(wanted.values), batch.undoing)
         elif batch.redoing:
@@ -293,19 +300,23 @@ class CollectionLooker:
         memory, pushing = told_order(item.value(ORDER), wanted.values.get(ORDER), memory, row.pushing)
         absent: frozenset[str] = frozenset()
         if self.pictures:
-            asked = dict.fromkeys(memory, "") if undone(memory) else {}
+            asked = dict.fromkeys(memory, "") if undo_mode(memory) else {}
             past = PicturePast(memory, tuple(pushing), is_first=not (memory or pushing))
-            looked = self.pictures.shown(item, {**asked, **wanted.values}, past)
+            looked = self.pictures.pictures_in_plex(item, {**asked, **wanted.values}, past)
             item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
         steps = plan(wanted.values, item, memory, pushing, self._rules.policy)
-        steps = replace(steps, memory=placed(steps.memory, item))
+        steps = replace(steps, memory=with_addresses(steps.memory, item))
         managed = item.key in batch.homes.get(section.key, {})
         basis = (item, steps, wanted, pictures_of(profile), absent, batch.traits)
-        sight = CollectionSight(*basis, members=members, managed=managed, form=batch.form)
-        ends = Done(BY_MARK[sight.undone]) if sight.undone else Done(found=EDITED if sight.kept_fields else "")
-        return replace(base, sight=sight, ends=ends)
+        inspection = CollectionSight(*basis, members=members, managed=managed, form=batch.form)
+        ends = (
+            Done(BY_MARK[inspection.undone])
+            if inspection.undone
+            else Done(found=EDITED if inspection.kept_fields else "")
+        )
+        return replace(base, inspection=inspection, ends=ends)
 
-    def _ordered(self, wanted: Wanted, members: Sequence[str], scenes: Sequence[int]) -> Wanted:
+    def _with_order(self, wanted: Wanted, members: Sequence[str], scenes: Sequence[int]) -> Wanted:
         """The desired values with the order of the group, as far as its scenes are members."""
         with self.store.reading() as db:
             places = places_of(db, members, scenes)

@@ -17,7 +17,7 @@ from plexsync.rules.collection_servers import (
     PlexCollections,
     StashCollections,
 )
-from plexsync.rules.collection_values import named
+from plexsync.rules.collection_values import name_object
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError
@@ -60,7 +60,7 @@ class CollectionBatch:
     members: dict[str, tuple[str, ...]] = field(default_factory=dict)
     groups: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
-    def synced(self) -> list[tuple[CollectionRow, SectionRow]]:
+    def synced_rows(self) -> list[tuple[CollectionRow, SectionRow]]:
         """The rows of libraries that are synced, each with its library."""
         return [(row, self.sections[id]) for id, row in self.rows.items() if id in self.sections]
 
@@ -91,9 +91,9 @@ class CollectionReads:
         """Collections in full, in one request. Those that do not exist are left out."""
         return read_each(self._gates, Neighbour.PLEX, self._plex.read, keys)
 
-    def listed(self, section: str) -> Iterator[list[ListedCollection]]:
+    def list_collections(self, section: str) -> Iterator[list[ListedCollection]]:
         """All collections of a library, in pages of one request each."""
-        return asked_pages(self._gates, READ_PLEX, self._plex.listed(section, page=PAGE), of_all=True)
+        return asked_pages(self._gates, READ_PLEX, self._plex.list_collections(section, page=PAGE), of_all=True)
 
     def members(self, key: str) -> tuple[str, ...]:
         """The items of a collection in its order; none if it is gone."""
@@ -138,7 +138,7 @@ class CollectionReads:
 
     def read(self, batch: CollectionBatch) -> None:
         """Read what matters of a batch from Plex, and the orders of its groups from Stash."""
-        self._add(batch, {row.id: row.item for row, _ in batch.synced() if row.item and row.owner != "foreign"})
+        self._add(batch, {row.id: row.item for row, _ in batch.synced_rows() if row.item and row.owner != "foreign"})
         self._add(batch, self._found(batch))
         groups = set()
         for id, collection in batch.collections.items():
@@ -174,14 +174,14 @@ class CollectionReads:
         """
         keys: dict[int, str] = {}
         listings: dict[str, Mapping[str, ListedCollection]] = {}
-        for row, section in batch.synced():
+        for row, section in batch.synced_rows():
             if row.id in batch.collections or row.id in batch.failed:
                 continue
             if section.key not in listings:
-                listings[section.key] = by_name(entry for page in self.listed(section.key) for entry in page)
+                listings[section.key] = by_name(entry for page in self.list_collections(section.key) for entry in page)
             source, names = batch.sources.get(row.id), [row.name]
             if isinstance(source, CollectionSource):
-                name = named(row.object, source, self.profile(section).dressing).name
+                name = name_object(row.object, source, self.profile(section).dressing).name
                 names = [name] if row.owner == "foreign" else [row.name, name]
             listed = (listings[section.key].get(fold(name)) for name in names if name)
             if entry := next(filter(None, listed), None):

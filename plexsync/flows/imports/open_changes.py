@@ -49,7 +49,7 @@ class OpenChanges:
             return 0
         self.gates.enter(READ_STASH)
         fields = self.fields([change.scene for change in changes if change.scene])
-        resolved = [self._resolved(change, fields) for change in changes]
+        resolved = [self._resolve(change, fields) for change in changes]
         with self.store.writing() as tx:
             tx.imports.save(change for change in resolved if change)
             tx.imports.drop(before for before, after in zip(changes, resolved, strict=True) if after is None)
@@ -109,15 +109,15 @@ class OpenChanges:
         """An object in Stash now; None if it is gone. Raises NeighbourError."""
         return self.gates.ask(READ_STASH, partial(self.stash.find_object, kind, id), of_all=True)
 
-    def _resolved(self, change: ImportChange, fields: Mapping[int, StashFields]) -> ImportChange | None:
+    def _resolve(self, change: ImportChange, fields: Mapping[int, StashFields]) -> ImportChange | None:
         # Of one that was saved before the clock was set back nobody knows when it began: now, at the latest.
         change = replace(change, changed_at=min(change.changed_at, self.clock.now()))
-        is_over = change.changed_at + self.longest <= self._expiry.ended()
+        is_over = change.changed_at + self.longest <= self._expiry.certain_end()
         if change.kind is None:
             return settle_field(change, fields.get(change.scene), is_over=is_over)
         id = change.object
         if not id:
             # One that was about to be created is that of its name which is newer than all others.
-            id = max((entry.id for entry in self._names(change.kind).named(change.value_after)), default=0)
+            id = max((entry.id for entry in self._names(change.kind).with_name(change.value_after)), default=0)
         is_there = bool(change.object) or id > int(change.value_before)
         return settle_object(change, self.find_object(change.kind, id) if is_there else None, is_over=is_over)

@@ -12,10 +12,10 @@ from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.undo import Progress, quiet
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.imports.open_changes import OpenChanges
-from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection import Inspector
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.import_records import AllNames
-from plexsync.rules.imports import ImportItem, ImportPlan, LeftOut, filled, plan_import, written_values
+from plexsync.rules.imports import ImportItem, ImportPlan, LeftOut, fill_scene, plan_import, written_values
 from plexsync.rules.job import Absent, Dead, Dropped, Gone, Kind, OutOfScope, State, Waiting
 from plexsync.rules.neighbours import Stash
 from plexsync.rules.plan_records import Policy
@@ -46,7 +46,7 @@ class ImportPlanner:
 
     changes: OpenChanges
     _stash: Stash
-    _looker: Looker
+    _inspector: Inspector
     _policy: Policy
     ratings: RatingRules | None = None
 
@@ -71,34 +71,40 @@ class ImportPlanner:
             batches = self._all()
         else:
             total = len(ids)
-            batches = (self._looker.look(ids[start : start + BATCH]) for start in range(0, total, BATCH))
+            batches = (self._inspector.look(ids[start : start + BATCH]) for start in range(0, total, BATCH))
         done = 0
         while not stopping():
             gates.enter(*READS)
-            sights = next(batches, None)
-            if sights is None:
+            inspections = next(batches, None)
+            if inspections is None:
                 return
-            yield from self._planned(sights, names, create=create)
-            done += len(sights)
+            yield from self._plan(inspections, names, create=create)
+            done += len(inspections)
             progress(done, max(done, total))
 
     def _all(self) -> Iterator[list[Inspection]]:
         for page in asked_pages(self.changes.gates, READ_STASH, self._stash.walk(), of_all=True):
             for start in range(0, len(page), BATCH):
-                yield self._looker.look_at(page[start : start + BATCH])
+                yield self._inspector.look_at(page[start : start + BATCH])
 
-    def _planned(self, sights: Sequence[Inspection], names: AllNames, *, create: bool) -> list[SceneImport]:
+    def _plan(self, inspections: Sequence[Inspection], names: AllNames, *, create: bool) -> list[SceneImport]:
         with self.changes.store.reading() as db:
-            rows = db.jobs.of(Kind.SCENE, [sight.id for sight in sights])
+            rows = db.jobs.of(Kind.SCENE, [inspection.id for inspection in inspections])
             unfinished = {change.scene for change in db.imports.open()}
             rated = self.ratings.sections(db.sections.all()) if self.ratings else frozenset()
         ignored = {id for id, row in rows.items() if row.state is State.IGNORED}
         plans: dict[int, SceneImport] = {}
-        for sight in sights:
-            title = sight.scene.title if sight.scene else ""
-            reason = IGNORED if sight.id in ignored else UNFINISHED if sight.id in unfinished else _obstacle(sight)
+        for inspection in inspections:
+            title = inspection.scene.title if inspection.scene else ""
+            reason = (
+                IGNORED
+                if inspection.id in ignored
+                else UNFINISHED
+                if inspection.id in unfinished
+                else _obstacle(inspection)
+            )
             plan = ImportPlan()
-            if sight.scene and not reason:
+            if inspection.scene and not reason:
                 items = [
                     ImportItem(
                         target.item,
@@ -108,28 +114,32 @@ class ImportPlanner:
                         target.traits,
                         is_rated_both_ways=target.item.section in rated,
                     )
-                    for target in sight.targets
+                    for target in inspection.targets
                 ]
-                plan = plan_import(sight.scene, items, names, create=create)
-            plans[sight.id] = SceneImport(sight.id, title, plan, reason)
-        self._try_out([sight for sight in sights if plans[sight.id].plan.fills], plans)
-        return [plans[sight.id] for sight in sights]
+                plan = plan_import(inspection.scene, items, names, create=create)
+            plans[inspection.id] = SceneImport(inspection.id, title, plan, reason)
+        self._try_out([inspection for inspection in inspections if plans[inspection.id].plan.fills], plans)
+        return [plans[inspection.id] for inspection in inspections]
 
-    def _try_out(self, sights: Sequence[Inspection], plans: dict[int, SceneImport]) -> None:
+    def _try_out(self, inspections: Sequence[Inspection], plans: dict[int, SceneImport]) -> None:
         """Inspect the scenes as they will be, and leave out what a sync would not leave alone."""
-        futures = [reduce(filled, plans[sight.id].plan.fills, sight.scene) for sight in sights if sight.scene]
-        after = {sight.id: sight for sight in self._looker.look_at(futures)} if futures else {}
-        for sight in sights:
-            if _written(after[sight.id]) - _written(sight) or _obstacle(after[sight.id]):
-                plan = plans[sight.id].plan
+        futures = [
+            reduce(fill_scene, plans[inspection.id].plan.fills, inspection.scene)
+            for inspection in inspections
+            if inspection.scene
+        ]
+        after = {inspection.id: inspection for inspection in self._inspector.look_at(futures)} if futures else {}
+        for inspection in inspections:
+            if _values_to_write(after[inspection.id]) - _values_to_write(inspection) or _obstacle(after[inspection.id]):
+                plan = plans[inspection.id].plan
                 left_out = (LeftOut(fill.field, ", ".join(fill.shown), SYNC_WRITES) for fill in plan.fills)
                 changed = replace(plan, fills=(), left_out=(*plan.left_out, *left_out))
-                plans[sight.id] = replace(plans[sight.id], plan=changed)
+                plans[inspection.id] = replace(plans[inspection.id], plan=changed)
 
 
-def _obstacle(sight: Inspection) -> str:
+def _obstacle(inspection: Inspection) -> str:
     """Why a scene can't be imported; '' if it can."""
-    match sight.outcome:
+    match inspection.outcome:
         case Gone():
             return GONE
         case (
@@ -140,15 +150,17 @@ def _obstacle(sight: Inspection) -> str:
             | Dropped(error=error)
         ):
             return error
-    if sight.error is not None:
-        return str(sight.error)
-    if sight.undone:
+    if inspection.error is not None:
+        return str(inspection.error)
+    if inspection.undone:
         return UNDONE
     return ""
 
 
-def _written(sight: Inspection) -> set[tuple[str, str, Value]]:
+def _values_to_write(inspection: Inspection) -> set[tuple[str, str, Value]]:
     """The values that a sync would write, by item and field, without locks."""
     return {
-        (target.item.key, name, value) for target in sight.targets for name, value in written_values(target.plan.edit)
+        (target.item.key, name, value)
+        for target in inspection.targets
+        for name, value in written_values(target.plan.edit)
     }

@@ -62,7 +62,7 @@ class PlaysComparison(Comparison):
         self._recovery.check(again=True)
         self._restores.check()
         count = 0
-        for scenes in chain(self._steps(self._history.account()), self._returned()):
+        for scenes in chain(self._steps(self._history.account()), self._returned_scenes()):
             if scenes:
                 with self._store.writing() as tx:
                     tx.jobs.want_all(PLAYS, scenes, Why.SWEEP, self._clock.now(), behind=True)
@@ -108,7 +108,7 @@ class PlaysComparison(Comparison):
         yield self._out_of_step(*self._read(plays), plays)
         yield self._history.scenes_of([item for item, scenes_of in owners.items() if not scenes_of])
 
-    def _returned(self) -> Iterator[set[int]]:
+    def _returned_scenes(self) -> Iterator[set[int]]:
         """The scenes, page by page, that were gone when their plays were looked at, and are in Stash again."""
 
         def read_gone(db: Reader, last: int) -> list[int]:

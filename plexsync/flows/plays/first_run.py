@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READS
 from plexsync.engine.undo import Progress, quiet
-from plexsync.flows.plays.errands import PlaysFinding
 from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
+from plexsync.flows.plays.writes import PlaysFinding
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.first_plays import FirstPlays, counted_text
 from plexsync.rules.job import PLAYS, Waiting, Why

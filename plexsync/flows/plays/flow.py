@@ -14,21 +14,21 @@ from plexsync.engine.flow import Canary, Flow, Journal
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
-from plexsync.flows.plays.errands import (
-    Memory,
-    PlaysErrand,
-    PlaysFinding,
-    WatchErrand,
-    of_plays,
-    settled,
-    with_expiry,
-    write_canaries,
-)
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.marked import MarkedPlays
 from plexsync.flows.plays.recovery import PlaysRecovery, StashRestores
 from plexsync.flows.plays.resume import ResumePoints
 from plexsync.flows.plays.wishes import WishForPlays
+from plexsync.flows.plays.writes import (
+    Memory,
+    PlaysFinding,
+    PlaysWrite,
+    WatchWrite,
+    of_plays,
+    settled,
+    with_expiry,
+    write_canaries,
+)
 from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
@@ -54,7 +54,7 @@ REFUSED_REST = 600.0
 
 
 @dataclass(eq=False)
-class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
+class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
     """Keeps the plays of scenes in Stash in step with an account's history in Plex.
 
     While the way back is off (`is_on` false), it only takes plays back, and asks nothing of Plex. Without `restores` it
@@ -62,7 +62,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
     """
 
     kind = PLAYS
-    writes = WRITE_STASH
+    write_gate = WRITE_STASH
     requests = 1
 
     _store: Database
@@ -97,7 +97,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
         self._recovery.check()
         self._expiry.notice()
         last = self._restores.last_scenes() if self._restores else ()
-        answers = read_each(self._gates, Neighbour.STASH, self._stash.watched, [*ids, *last])
+        answers = read_each(self._gates, Neighbour.STASH, self._stash.watched_scenes, [*ids, *last])
         scenes = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
         if self._restores:
             self._restores.ensure(scenes)
@@ -110,11 +110,11 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
             present = [watching.scene for watching in watched.values()]
             skipped = left_alone(db, present, self._scope) if self.is_on else set(watched)
         findings |= {id: PlaysFinding(id, watched[id], outcome=LEFT_ALONE) for id in skipped}
-        findings |= self._planned({id: watching for id, watching in watched.items() if id not in skipped}, since)
+        findings |= self._plan({id: watching for id, watching in watched.items() if id not in skipped}, since)
         findings |= self._wanted_back([finding for finding in findings.values() if finding.plan is None])
         return [findings[id] for id in ids]
 
-    def _planned(self, watched: Mapping[int, WatchedScene], since: int | None) -> dict[int, PlaysFinding]:
+    def _plan(self, watched: Mapping[int, WatchedScene], since: int | None) -> dict[int, PlaysFinding]:
         if not watched:
             return {}
         scenes = [watching.scene for watching in watched.values()]
@@ -133,8 +133,8 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
             self._identity.check_again(self._gates)
             return {id: PlaysFinding(id, watching, outcome=BEING_LISTED) for id, watching in watched.items()}
         found = {id: matched_items(paired.verdicts[id], paired.items) for id in watched}
-        shown = {id: some if isinstance(some, list) else [] for id, some in found.items()}
-        keys = {id: [item.key for item in some] for id, some in shown.items()}
+        visible = {id: some if isinstance(some, list) else [] for id, some in found.items()}
+        keys = {id: [item.key for item in some] for id, some in visible.items()}
         with self._store.reading() as db:
             items = sorted({key for some in keys.values() for key in some})
             start = self._history.approved_since(db) if since is None else since
@@ -143,16 +143,16 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
             memory, resume = db.plays.of(created), db.watches.of(created)
             holders = db.plays.holders(items)
             remembered = {key: memory.get(id, {}).keys() for id, some in keys.items() for key in some}
-            every = {item.key: item for some in shown.values() for item in some}
-            marks = self.marked.decided(db, list(every.values()), remembered, since=start)
+            every = {item.key: item for some in visible.values() for item in some}
+            marks = self.marked.decide(db, list(every.values()), remembered, since=start)
         plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in marked_plays(marks).items()}}
-        kept = self._held_by_others(holders, watched)
+        retained = self._held_by_others(holders, watched)
         findings = {}
         for id, watching in watched.items():
-            finding = self._finding(watching, found[id], plays, memory.get(id, {}), kept)
+            finding = self._finding(watching, found[id], plays, memory.get(id, {}), retained)
             if (plan := finding.plan) is not None:
                 finding = replace(finding, marks={key: marks[key] for key in keys[id] if key in marks})
-                finding = self.resume.joined(finding, shown[id], resume.get(id), since=start)
+                finding = self.resume.join(finding, visible[id], resume.get(id), since=start)
                 rests = Done() if keys[id] or finding.memory else UNPAIRED
                 finding = settled(finding, plan, self._clock.now(), rests)
             findings[id] = finding
@@ -163,7 +163,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
     ) -> dict[tuple[str, int], set[int]]:
         """The scenes that exist and have a play already, by (item, moment): an item that moves takes no play along."""
         unknown = sorted({id for scenes in holders.values() for id, _ in scenes} - watched.keys())
-        others = self._gates.ask(READ_STASH, partial(self._stash.watched, unknown)) if unknown else {}
+        others = self._gates.ask(READ_STASH, partial(self._stash.watched_scenes, unknown)) if unknown else {}
         # After a restore of Stash an id may be another scene's.
         created = {(id, clean(watching.scene.created_at)) for id, watching in {**watched, **others}.items()}
         return {play: {id for id, _ in scenes & created} for play, scenes in holders.items()}
@@ -212,18 +212,18 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
             plan = plan_plays({}, Counter(watching.plays), known, now=now, longest=self._expiry.longest)
             rests = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
             back = replace(finding, memory=plays[id], plan=plan, error=None)
-            backs[id] = settled(self.resume.planned(back, None, resume.get(id)), plan, now, rests)
+            backs[id] = settled(self.resume.plan(back, None, resume.get(id)), plan, now, rests)
         return backs
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def save(
         self, tx: Writer, findings: Sequence[tuple[Job, PlaysFinding]], *, now: int, until: int
-    ) -> Mapping[str, Sequence[WatchErrand]]:
+    ) -> Mapping[str, Sequence[WatchWrite]]:
         """Save what was found, and each play and resume point before it is sent."""
         # So that a leap after this moment is noticed, whatever the clock has done since the look.
         self._expiry.notice()
-        errands: dict[str, Sequence[WatchErrand]] = {}
+        writes: dict[str, Sequence[WatchWrite]] = {}
         for job, finding in findings:
             plan, watched = finding.plan, finding.watched
             if plan is None or watched is None:
@@ -232,26 +232,26 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
             self.marked.save(tx, finding, now=now)
             resume = self.resume.save(tx, job, finding, until=until)
             if finding.outcome is None:
-                plays_errands = self._errands(tx, job, finding, watched, plan, now=now, until=until)
-                errands[job.token] = [*plays_errands, *resume]
-        self._recovery.saved(
-            tx, [finding for _, finding in findings], {token: of_plays(some) for token, some in errands.items()}
+                plays_writes = self._writes(tx, job, finding, watched, plan, now=now, until=until)
+                writes[job.token] = [*plays_writes, *resume]
+        self._recovery.save(
+            tx, [finding for _, finding in findings], {token: of_plays(some) for token, some in writes.items()}
         )
-        return errands
+        return writes
 
     @staticmethod
-    def _errands(
+    def _writes(
         tx: Writer, job: Job, finding: PlaysFinding, watched: WatchedScene, plan: PlayPlan, *, now: int, until: int
-    ) -> list[PlaysErrand]:
-        begun, scene = plan.begun(until), watched.scene
-        errands = []
+    ) -> list[PlaysWrite]:
+        begun, scene = plan.begin(until), watched.scene
+        writes = []
         for moments, adds in ((plan.add, True), (plan.remove, False)):
             if moments is None:
                 continue
             open_plays = {moment: begun[moment] for moment in moments}
             tx.plays.begin(scene.id, scene.created_at, scene.updated_at, open_plays, now=now)
-            errands.append(
-                PlaysErrand(
+            writes.append(
+                PlaysWrite(
                     job=job,
                     key=str(scene.id),
                     desired=finding.desired,
@@ -263,21 +263,21 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
                     opened=open_plays,
                 )
             )
-        return errands
+        return writes
 
-    def will_send(self, errands: Sequence[WatchErrand]) -> None:
+    def will_send(self, writes: Sequence[WatchWrite]) -> None:
         """Record what is about to be sent in the journal of plays, which outlives the database."""
-        self._recovery.will_send(of_plays(errands))
+        self._recovery.will_send(of_plays(writes))
 
-    def send(self, errand: WatchErrand) -> None:
+    def send(self, write: WatchWrite) -> None:
         """Send the plays, whose answer has all plays of the scene; or the resume point."""
-        errand.send(self._stash)
+        write.send(self._stash)
 
-    def read_back(self, errands: Sequence[WatchErrand]) -> None:
+    def read_back(self, writes: Sequence[WatchWrite]) -> None:
         """Compare the answers with what was sent; no further request is needed."""
-        for errand in errands:
-            errand.read(now=self._clock.now())
-        self._recovery.was_answered(of_plays(errands))
+        for write in writes:
+            write.read(now=self._clock.now())
+        self._recovery.was_answered(of_plays(writes))
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
@@ -291,7 +291,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
                 return []
             ids = [id for id in db.plays.scenes(limit=limit + 1) if id != but and str(id) != key][:limit]
         if gate == READ_STASH:
-            return [lambda: bool(self._stash.watched(ids))] if ids else []
+            return [lambda: bool(self._stash.watched_scenes(ids))] if ids else []
         return write_canaries(self._gates, self._stash, ids, ticket)
 
     # --- settlement --------------------------------------------------------------------------------------------------
@@ -299,7 +299,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
     def existing(self, ids: Sequence[int]) -> Collection[int]:
         """The scenes among these that Stash has."""
         self._gates.enter(READ_STASH)
-        return self._gates.ask(READ_STASH, partial(self._stash.watched, ids)).keys()
+        return self._gates.ask(READ_STASH, partial(self._stash.watched_scenes, ids)).keys()
 
     def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
         """Forget the plays of a scene that is gone from Stash."""

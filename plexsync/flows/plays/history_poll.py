@@ -144,11 +144,11 @@ class HistoryPoll:
     def account(self) -> int:
         """The number of the account, asked once with who has it. Raises UnknownAccount and NeighbourError."""
         if self._account is None or not self._has_met:
-            self._account = self._met()
+            self._account = self._meet_account()
             self._has_met = True
         return self._account
 
-    def _met(self) -> int:
+    def _meet_account(self) -> int:
         """Ask Plex for the number of the account, and note it with the name of the person who has it."""
         name, number = self.rules.account.casefold(), self.rules.number
         persons = {key: text.casefold() for key, text in self._gates.ask(READ_PLEX, self._plex.accounts).items()}
@@ -230,7 +230,7 @@ class HistoryPoll:
                 return
         if is_whole:
             # The number may be another person's by now.
-            account = self._account = self._met()
+            account = self._account = self._meet_account()
         if not self._list(account, wanted, now, stopping):
             return
         with self._store.writing() as tx:
@@ -262,7 +262,7 @@ class HistoryPoll:
         plays = {(play.item, play.moment): PlaySource(play.item, play.history) for play in page if play.item}
         unnamed = [(play.history, play.moment) for play in page if not play.item]
         with self._store.reading() as db:
-            fresh = plays.keys() - db.plays.listed(account, plays)
+            fresh = plays.keys() - db.plays.list_saved(account, plays)
             is_approved = self.approved_since(db) is not None
         if fresh:
             # A history names no server, and another one behind the address has plays of its own.

@@ -64,11 +64,11 @@ class PlayListener:
             _forget_oldest(self._sessions)
         if before is not None and before.key != event.key:
             # Its player went on without a word about the end.
-            self._interrupted(before.key, SessionState.STOPPED, now)
+            self._note_interruption(before.key, SessionState.STOPPED, now)
         if event != before:
-            self._interrupted(event.key, event.state, now)
+            self._note_interruption(event.key, event.state, now)
 
-    def _interrupted(self, key: str, state: SessionState, now: float) -> None:
+    def _note_interruption(self, key: str, state: SessionState, now: float) -> None:
         delays = DELAYS.get(state, ())
         if delays:
             self._count += 1

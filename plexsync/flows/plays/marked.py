@@ -9,8 +9,8 @@ are not asked for, the inspections only remember that there is one.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from plexsync.flows.plays.errands import PlaysFinding
 from plexsync.flows.plays.history_poll import HistoryPoll
+from plexsync.flows.plays.writes import PlaysFinding
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.item import Item
 from plexsync.rules.job import PLAYS, Why
@@ -29,9 +29,9 @@ class MarkedPlays:
     _history: HistoryPoll
     _clock: Clock
 
-    def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
+    def observe(self, tx: Writer, inspections: Sequence[Inspection], now: int) -> None:
         """Queue the inspected scenes with an item that may have been marked, and remember the views of all others."""
-        items = {target.item.key: target.item for sight in sights for target in sight.targets}
+        items = {target.item.key: target.item for inspection in inspections for target in inspection.targets}
         if not items or not self._history.tells_views or not self._history.was_read(tx):
             return
         counted = tx.view_counts.of(items)
@@ -49,11 +49,11 @@ class MarkedPlays:
                 changes[key] = (before, after)
         tx.view_counts.save(changes)
         if marked and self._history.approved_since(tx) is not None:
-            for sight in sights:
-                if marked.intersection(target.item.key for target in sight.targets):
-                    tx.jobs.want(PLAYS, sight.id, Why.SWEEP, now)
+            for inspection in inspections:
+                if marked.intersection(target.item.key for target in inspection.targets):
+                    tx.jobs.want(PLAYS, inspection.id, Why.SWEEP, now)
 
-    def decided(
+    def decide(
         self, db: Reader, items: Sequence[Item], remembered: Mapping[str, Collection[int]], *, since: int | None
     ) -> MarkDecisions:
         """Decide about the views of these items.

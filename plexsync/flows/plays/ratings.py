@@ -19,9 +19,9 @@ from plexsync.engine.flow import Canary, Flow, Journal, Observation
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate, Ticket
-from plexsync.flows.plays.errands import RememberedErrand, wait_until, write_canaries
 from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED, left_alone, matched_items
 from plexsync.flows.plays.history_poll import CROWD
+from plexsync.flows.plays.writes import RememberedWrite, wait_until, write_canaries
 from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.inspection import BEING_PROBED
@@ -86,7 +86,7 @@ class RatingFinding(Observation):
 
 
 @dataclass(eq=False, kw_only=True)
-class RatingErrand(RememberedErrand):
+class RatingWrite(RememberedWrite):
     """A rating that is sent to an item, or to the scene.
 
     The memory is by item. `plex` has the items as they were planned. `answer`: that of Stash. `stamp`: that of the item when
@@ -168,7 +168,7 @@ class RatingParts:
     rules: RatingRules
 
 
-class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
+class RatingFlow(Flow[RatingFinding, RatingWrite], ABC):
     """The common part of both directions."""
 
     requests = 1
@@ -198,10 +198,10 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
             scene.id: RatingFinding(scene.id, scene, outcome=LEFT_ALONE) for scene in scenes if scene.id in skipped
         }
         if present := [scene for scene in scenes if scene.id not in skipped]:
-            findings |= {finding.id: finding for finding in self._planned(present)}
+            findings |= {finding.id: finding for finding in self._plan(present)}
         return [findings[id] for id in ids]
 
-    def _planned(self, scenes: Sequence[Scene]) -> list[RatingFinding]:
+    def _plan(self, scenes: Sequence[Scene]) -> list[RatingFinding]:
         others = self._parts.stash_identity.ensure(self._gates, scenes)
         self._parts.identity.ensure(self._gates)
         paired = self._parts.matcher.find(scenes, others)
@@ -214,7 +214,7 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
             pushings = db.pushings.of([scene.id for scene in known])
             undone = db.memories.marks([scene.id for scene in known]).keys()
             sections = self._parts.rules.sections(db.sections.all())
-            probed = db.probes.probed()
+            probed = db.probes.open_original()
         findings, now = [], self._clock.now()
         for scene in scenes:
             items = matched_items(paired.verdicts[scene.id], paired.items)
@@ -266,18 +266,18 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
 
     def save(
         self, tx: Writer, findings: Sequence[tuple[Job, RatingFinding]], *, now: int, until: int
-    ) -> Mapping[str, Sequence[RatingErrand]]:
+    ) -> Mapping[str, Sequence[RatingWrite]]:
         """Save what was found, and each rating before it is sent. Queues the other direction for its part."""
         self._expiry.notice()
-        errands: dict[str, Sequence[RatingErrand]] = {}
+        writes: dict[str, Sequence[RatingWrite]] = {}
         for job, finding in findings:
             plan, scene = finding.plan, finding.scene
             if plan is None or scene is None:
                 continue
             save_bases(tx, scene, plan.resolved)
             if finding.outcome is None:
-                errands[job.token] = [
-                    RatingErrand(
+                writes[job.token] = [
+                    RatingWrite(
                         job=job,
                         key=key,
                         desired=finding.desired,
@@ -293,9 +293,9 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
                 tx.ratings.save(scene.id, scene.created_at, _begun(plan.rows, until))
             elif plan.to_stash is not None or plan.to_plex:
                 tx.jobs.want(self._other, scene.id, Why.EDIT, now)
-        return errands
+        return writes
 
-    def _remembered(self, limit: int, *, but: int | None, key: str) -> list[int]:
+    def _list_remembered(self, limit: int, *, but: int | None, key: str) -> list[int]:
         """Up to `limit` scenes with a remembered rating, without the given one."""
         with self._parts.store.reading() as db:
             return [id for id in db.ratings.scenes(limit=limit + 1) if id != but and str(id) != key][:limit]
@@ -343,35 +343,35 @@ class RatingToPlex(RatingFlow):
 
     kind = RATING
     gates: Collection[Gate] = (READ_PLEX, READ_STASH, WRITE_PLEX)
-    writes: Gate = WRITE_PLEX
+    write_gate: Gate = WRITE_PLEX
 
     def _requests(self, finding: RatingFinding, plan: RatingPlan) -> Mapping[str, tuple[int, Ratings]]:  # noqa: ARG002
         return {key: (rating, {key: plan.rows[key]}) for key, rating in plan.to_plex.items()}
 
-    def send(self, errand: RatingErrand) -> None:
+    def send(self, write: RatingWrite) -> None:
         """Rate the item."""
-        self._parts.plex.rate(errand.key, errand.rating / 10 if errand.rating != NO_RATING else None)
+        self._parts.plex.rate(write.key, write.rating / 10 if write.rating != NO_RATING else None)
 
-    def read_back(self, errands: Sequence[RatingErrand]) -> None:
+    def read_back(self, writes: Sequence[RatingWrite]) -> None:
         """Read the items as they are now, in one request."""
         try:
-            items = self._parts.matcher.items([errand.key for errand in errands])
+            items = self._parts.matcher.items([write.key for write in writes])
         except NeighbourError as error:
-            items = {errand.key: error for errand in errands}
-        for errand in errands:
-            item = items.get(errand.key)
+            items = {write.key: error for write in writes}
+        for write in writes:
+            item = items.get(write.key)
             if isinstance(item, Item):
-                now, stash, value = self._clock.now(), stash_rating(errand.scene.rating100), item_rating(item)
-                errand.stamp = item.stamp
-                errand.read(stash, {errand.key: value}, now)
-                if not isinstance(errand.outcome, Done) and value.value != errand.plex[errand.key].value:
+                now, stash, value = self._clock.now(), stash_rating(write.scene.rating100), item_rating(item)
+                write.stamp = item.stamp
+                write.read(stash, {write.key: value}, now)
+                if not isinstance(write.outcome, Done) and value.value != write.plex[write.key].value:
                     # Plex took it, and you have rated the item since.
-                    errand.read(stash, {errand.key: ItemRating(errand.rating)}, now)
-                    errand.leads = True
+                    write.read(stash, {write.key: ItemRating(write.rating)}, now)
+                    write.leads = True
             elif item is None:
-                errand.outcome = Waiting("the item vanished while it was rated", "missing", counted=True)
+                write.outcome = Waiting("the item vanished while it was rated", "missing", counted=True)
             else:
-                errand.outcome = Waiting(str(item), "unavailable")
+                write.outcome = Waiting(str(item), "unavailable")
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
@@ -381,7 +381,7 @@ class RatingToPlex(RatingFlow):
             return self._parts.locks.locks_again(limit, ticket=ticket, but=but, key=key)
         if gate == READ_PLEX:
             return self._parts.locks.locked_items_again(limit, but=but, key=key)
-        return self._scenes_again(self._remembered(limit, but=but, key=key)) if gate == READ_STASH else []
+        return self._scenes_again(self._list_remembered(limit, but=but, key=key)) if gate == READ_STASH else []
 
 
 class RatingToStash(RatingFlow):
@@ -389,29 +389,29 @@ class RatingToStash(RatingFlow):
 
     kind = RATING_BACK
     gates: Collection[Gate] = (READ_PLEX, READ_STASH, WRITE_STASH)
-    writes: Gate = WRITE_STASH
+    write_gate: Gate = WRITE_STASH
 
     def _requests(self, finding: RatingFinding, plan: RatingPlan) -> Mapping[str, tuple[int, Ratings]]:
         if plan.to_stash is None:
             return {}
         return {str(finding.id): (plan.to_stash, {**finding.known, **plan.rows})}
 
-    def send(self, errand: RatingErrand) -> None:
+    def send(self, write: RatingWrite) -> None:
         """Rate the scene; the answer has its rating."""
-        errand.answer = self._parts.watching.rate(errand.job.id, errand.rating if errand.rating != NO_RATING else None)
+        write.answer = self._parts.watching.rate(write.job.id, write.rating if write.rating != NO_RATING else None)
 
-    def read_back(self, errands: Sequence[RatingErrand]) -> None:
+    def read_back(self, writes: Sequence[RatingWrite]) -> None:
         """Compare the answers with what was sent; no further request is needed."""
-        for errand in errands:
-            errand.read(stash_rating(errand.answer), errand.plex, self._clock.now())
-            rows = errand.opened.values()
-            errand.leads = any(row.overruled != UNKNOWN or (row.undone and row.plex_before != UNKNOWN) for row in rows)
+        for write in writes:
+            write.read(stash_rating(write.answer), write.plex, self._clock.now())
+            rows = write.opened.values()
+            write.leads = any(row.overruled != UNKNOWN or (row.undone and row.plex_before != UNKNOWN) for row in rows)
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
     ) -> list[Canary]:
         """Plays that nobody has, removed from scenes with remembered ratings; these scenes, read."""
-        ids = self._remembered(limit, but=but, key=key) if gate in (WRITE_STASH, READ_STASH) else []
+        ids = self._list_remembered(limit, but=but, key=key) if gate in (WRITE_STASH, READ_STASH) else []
         if gate == WRITE_STASH:
             return write_canaries(self._gates, self._parts.watching, ids, ticket)
         return self._scenes_again(ids)
@@ -443,7 +443,7 @@ class RatingPoll:
                 since = {key: db.notes.number(note) or 0 for key, note in notes.items()}
             synced = parts.rules.sections(rows)
             for key in [row.key for row in rows if row.key in synced]:
-                rated = parts.gates.ask(READ_PLEX, partial(parts.history.rated, key, since=since[key], limit=PAGE))
+                rated = parts.gates.ask(READ_PLEX, partial(parts.history.list_rated, key, since=since[key], limit=PAGE))
                 if not rated:
                     continue
                 ratings = {item.key: plex_rating(item.rating) for item in rated}
@@ -458,23 +458,29 @@ class RatingPoll:
             return str(error)
         return ""
 
-    def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
+    def observe(self, tx: Writer, inspections: Sequence[Inspection], now: int) -> None:
         """Queue the ratings of inspected scenes that have moved on either side; remember those that are in step.
 
         A scene that is undone has its ratings as they are, and begins anew when it is synced again.
         """
-        if undone := [sight.id for sight in sights if sight.undone]:
+        if undone := [inspection.id for inspection in inspections if inspection.undone]:
             tx.ratings.forget(undone)
-        inspected = {sight.scene.id: (sight.scene, sight) for sight in sights if sight.scene and sight.targets}
+        inspected = {
+            inspection.scene.id: (inspection.scene, inspection)
+            for inspection in inspections
+            if inspection.scene and inspection.targets
+        }
         inspected = {id: entry for id, entry in inspected.items() if id not in undone}
         if not inspected:
             return
         synced = self._parts.rules.sections(tx.sections.all())
         bases = bases_of(tx, [scene for scene, _ in inspected.values()])
-        for id, (scene, sight) in inspected.items():
+        for id, (scene, inspection) in inspected.items():
             stash = stash_rating(scene.rating100)
             plex = {
-                target.item.key: item_rating(target.item) for target in sight.targets if target.item.section in synced
+                target.item.key: item_rating(target.item)
+                for target in inspection.targets
+                if target.item.section in synced
             }
             if any(_differs(bases.get((id, key)), stash, item.value) for key, item in plex.items()):
                 tx.jobs.want(RATING, id, Why.SWEEP, now)

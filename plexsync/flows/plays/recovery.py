@@ -12,7 +12,7 @@ from typing import Literal
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.watching import pages_of
-from plexsync.flows.plays.errands import PlaysErrand, PlaysFinding
+from plexsync.flows.plays.writes import PlaysFinding, PlaysWrite
 from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.recovery import JournalBeside
 from plexsync.rules.errors import Neighbour
@@ -84,15 +84,15 @@ class PlaysRecovery(JournalBeside[PlaysFile]):
 
     # --- what is written ---------------------------------------------------------------------------------------------
 
-    def saved(self, tx: Writer, findings: Iterable[PlaysFinding], errands: Mapping[str, Sequence[PlaysErrand]]) -> None:
+    def save(self, tx: Writer, findings: Iterable[PlaysFinding], writes: Mapping[str, Sequence[PlaysWrite]]) -> None:
         """Record what these findings change without a request, and number these errands. Raises LocalFault."""
         learnt = [(finding.watched, finding.plan.resolved) for finding in findings if finding.watched and finding.plan]
         self.has_learnt(tx, [(watched.scene, plays) for watched, plays in learnt if plays])
-        sent = [errand for some in errands.values() for errand in some]
+        sent = [write for some in writes.values() for write in some]
         if sent:
             first = self.number(tx, len(sent))
-            for number, errand in enumerate(sent, start=first):
-                errand.entry_number = number
+            for number, write in enumerate(sent, start=first):
+                write.entry_number = number
 
     def has_learnt(self, tx: Writer, learnt: Sequence[tuple[Scene | ScenePlays, Remembered]]) -> None:
         """Record what is remembered of these plays from now on, without a request. Raises LocalFault."""
@@ -100,14 +100,14 @@ class PlaysRecovery(JournalBeside[PlaysFile]):
             first = self.number(tx, len(learnt))
             self._append("known", [(first + at, *entry) for at, entry in enumerate(learnt)], sync=False)
 
-    def will_send(self, errands: Sequence[PlaysErrand]) -> None:
+    def will_send(self, writes: Sequence[PlaysWrite]) -> None:
         """Record what is about to be sent, on the disk. Raises LocalFault."""
-        entries = [(errand.entry_number, errand.watched.scene, errand.opened) for errand in errands]
+        entries = [(write.entry_number, write.watched.scene, write.opened) for write in writes]
         self._append("sent", entries, sync=True)
 
-    def was_answered(self, errands: Sequence[PlaysErrand]) -> None:
+    def was_answered(self, writes: Sequence[PlaysWrite]) -> None:
         """Record what follows from the answers. Raises LocalFault."""
-        entries = [(errand.entry_number, errand.watched.scene, errand.after) for errand in errands]
+        entries = [(write.entry_number, write.watched.scene, write.after) for write in writes]
         self._append("known", entries, sync=False)
 
     def _append(

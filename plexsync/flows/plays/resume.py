@@ -17,8 +17,8 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
-from plexsync.flows.plays.errands import PlaysFinding, ResumeErrand
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
+from plexsync.flows.plays.writes import PlaysFinding, ResumeWrite
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import Missing, NeighbourError
 from plexsync.rules.item import Item, Viewing
@@ -48,7 +48,7 @@ class ResumePoints:
     _clock: Clock
     _expiry: Expiry
 
-    def joined(
+    def join(
         self, finding: PlaysFinding, items: Sequence[Item], remembered: RememberedResume | None, *, since: int | None
     ) -> PlaysFinding:
         """The finding with the plan for the resume point of its scene, which has these items.
@@ -57,11 +57,9 @@ class ResumePoints:
         """
         is_told = self._history.rules.resume and self._history.tells_views
         viewings = {item.key: item.viewing for item in items} if is_told else {}
-        return self.planned(finding, None if since is None else newest(viewings, since=since), remembered)
+        return self.plan(finding, None if since is None else newest(viewings, since=since), remembered)
 
-    def planned(
-        self, finding: PlaysFinding, watched: Watched | None, remembered: RememberedResume | None
-    ) -> PlaysFinding:
+    def plan(self, finding: PlaysFinding, watched: Watched | None, remembered: RememberedResume | None) -> PlaysFinding:
         """The finding with the plan for this viewing; None: to put back the resume point, if that was asked for."""
         if finding.watched is None:
             return finding
@@ -79,7 +77,7 @@ class ResumePoints:
         return replace(finding, resume=(remembered, plan))
 
     @staticmethod
-    def save(tx: Writer, job: Job, finding: PlaysFinding, *, until: int) -> list[ResumeErrand]:
+    def save(tx: Writer, job: Job, finding: PlaysFinding, *, until: int) -> list[ResumeWrite]:
         """Save what was found, and what is sent before it is: by the returned errand, until then."""
         watched = finding.watched
         if finding.resume is None or watched is None:
@@ -92,7 +90,7 @@ class ResumePoints:
         opened = replace(plan.send, until=until)
         tx.watches.save(finding.id, created_at, opened)
         return [
-            ResumeErrand(
+            ResumeWrite(
                 job=job,
                 key=str(finding.id),
                 desired=finding.desired,
@@ -185,7 +183,7 @@ class ResumePoll:
                 tx.notes.save(note, text_of_end)
         self._listed[section] = viewings
 
-    def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
+    def observe(self, tx: Writer, inspections: Sequence[Inspection], now: int) -> None:
         """Queue the inspected scenes with an item that was watched since their resume point was dealt with.
 
         Of the scenes that were never dealt with, those with an item that was left somewhere.
@@ -195,12 +193,16 @@ class ResumePoll:
         since = self._history.approved_since(tx)
         if since is None:
             return
-        created = {sight.id: sight.scene.created_at for sight in sights if sight.scene and sight.targets}
+        created = {
+            inspection.id: inspection.scene.created_at
+            for inspection in inspections
+            if inspection.scene and inspection.targets
+        }
         memory = tx.watches.of(created)
-        for sight in sights:
-            viewings = {target.item.key: target.item.viewing for target in sight.targets}
-            watched, remembered = newest(viewings, since=since), memory.get(sight.id)
-            if sight.id not in created or watched is None:
+        for inspection in inspections:
+            viewings = {target.item.key: target.item.viewing for target in inspection.targets}
+            watched, remembered = newest(viewings, since=since), memory.get(inspection.id)
+            if inspection.id not in created or watched is None:
                 continue
             if is_news(watched, remembered.last, now=now) if remembered else watched.viewing.offset:
-                tx.jobs.want(PLAYS, sight.id, Why.SWEEP, now)
+                tx.jobs.want(PLAYS, inspection.id, Why.SWEEP, now)

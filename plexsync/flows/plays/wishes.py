@@ -48,7 +48,7 @@ class WishForPlays:
         """Read these scenes: the memory of a play belongs to the scene that was created at its time."""
         self._recovery.check()
         self._gates.enter(READ_STASH)
-        return read_each(self._gates, Neighbour.STASH, self._stash.watched, ids)
+        return read_each(self._gates, Neighbour.STASH, self._stash.watched_scenes, ids)
 
     def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:  # noqa: ARG002 - the protocol of flows
         """Change what is remembered of the plays of a scene. False if the wish concerns none of them."""
@@ -56,7 +56,7 @@ class WishForPlays:
             return False
         created_at = recalled.scene.created_at
         plays = {} if self.only_resume else tx.plays.of({id: created_at}, since=self.since).get(id, {})
-        chosen = self._wish.chosen(plays)
+        chosen = self._wish.choose(plays)
         tx.plays.save(id, created_at, chosen)
         if chosen:
             self._recovery.has_learnt(tx, [(recalled.scene, chosen)])
@@ -95,7 +95,7 @@ def wished_plays(
             plays = db.plays.of_ids(page, since=since)
             resume = {} if since else db.watches.of_ids(page)
         for id in page:
-            moments = tuple(sorted(wish.chosen(plays.get(id, {}))))
+            moments = tuple(sorted(wish.choose(plays.get(id, {}))))
             concerns_resume = id in resume and wish.resume(resume[id]) is not None
             if moments or concerns_resume:
                 wished[id] = Wished(moments, concerns_resume)

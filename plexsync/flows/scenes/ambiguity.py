@@ -40,7 +40,7 @@ def unclear(verdict: Unclear) -> Dead | NotShown:
     return Dead("ambiguous", f"{summary}: nothing is written (plexsync explain lists the candidates)", ",".join(keys))
 
 
-def untied(binding: Binding, obstacle: str) -> Dead:
+def dead_binding(binding: Binding, obstacle: str) -> Dead:
     """The dead letter of a bound item that can't be written to. Inspected again when Plex or the bindings change."""
     scene, key = binding.scene, binding.key
     remedy = f"plexsync unbind {scene} {key}, or plexsync bind {scene} ITEM"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from plexsync.engine.flow import Outdated
 from plexsync.engine.gates import Gates
 from plexsync.flows.scenes.gallery_choices import GalleryChoices
-from plexsync.flows.scenes.plex_pictures import PlexPictures, selected
+from plexsync.flows.scenes.plex_pictures import PlexPictures, selected_key
 from plexsync.flows.scenes.rules import treatment_of
 from plexsync.flows.scenes.stash_pictures import PictureBatch, Readers, StashPictures, logo_of
 from plexsync.rules.desired import Profile, Wanted
@@ -131,11 +131,11 @@ class Artwork:
         rows = self._batch.rows(scene.id)
         row = PictureRow("", "", "")
         for source in sources:
-            kept = kept_as(name, sources, source, treatment)
-            last_row = last_row_of(rows, name, sources, kept)
-            row = self._row(scene, name, source, kept, last_row, treatment, patient=patient)
+            retained = kept_as(name, sources, source, treatment)
+            last_row = last_row_of(rows, name, sources, retained)
+            row = self._row(scene, name, source, retained, last_row, treatment, patient=patient)
             if row.key or row.reason:
-                others = {kept_as(name, sources, other, treatment) for other in sources} - {kept}
+                others = {kept_as(name, sources, other, treatment) for other in sources} - {retained}
                 for other in sorted(others & rows.keys()):
                     if rows[other].reason or FAILED in rows[other].version:
                         self._batch.save(scene.id, other, PictureRow("", "", ""))
@@ -162,7 +162,7 @@ class Artwork:
             return last_row
         last_row = of_same_source(last_row, version)
         try:
-            row = self._fetched(name, image, version, last_row, treatment, logo)
+            row = self._fetch(name, image, version, last_row, treatment, logo)
         except (Refused, Unavailable) as error:
             if isinstance(error, Unavailable) and not error.sent:
                 raise
@@ -177,7 +177,7 @@ class Artwork:
         self._batch.save(scene.id, kept, replace(row, version=version + EARLY) if early else row)
         return row
 
-    def _fetched(
+    def _fetch(
         self,
         name: str,
         image: Image,
@@ -195,13 +195,13 @@ class Artwork:
         content = picture.content if picture else b""
         if drawing := self._sources.drawing(image, content):
             return PictureRow(version, picture.tag if picture else "", "", drawing)
-        poster, failure = self._made(content, treatment, logo)
+        poster, failure = self._prepare(content, treatment, logo)
         key = self._key_of(name, poster) if poster else ""
         if poster:
             self._batch.keep(key, poster)
         return PictureRow(version, picture.tag if picture else "", key, failure)
 
-    def _made(self, content: bytes, treatment: Treatment, logo: Image | None) -> tuple[bytes, str]:
+    def _prepare(self, content: bytes, treatment: Treatment, logo: Image | None) -> tuple[bytes, str]:
         """The bytes to send, or none with the reason ('' if there is no picture). Raises NeighbourError for the logo."""
         kind = kind_of(content)
         if not content or kind == "drawing":
@@ -215,13 +215,13 @@ class Artwork:
         if self._imaging is None:
             return b"", "the picture is larger than 10 MB, and the package that makes it smaller is not installed"
         try:
-            return self._imaging.made(content, padded=treatment.padded, largest=LARGEST, logo=drawn), ""
+            return self._imaging.make(content, padded=treatment.padded, largest=LARGEST, logo=drawn), ""
         except Unusable as error:
             return b"", str(error)
 
     # --- shown pictures ----------------------------------------------------------------------------------------------
 
-    def shown(self, item: Item, wanted: Mapping[str, object], past: PicturePast) -> ShownPictures:
+    def pictures_in_plex(self, item: Item, wanted: Mapping[str, object], past: PicturePast) -> ShownPictures:
         """The keys of the pictures that the item shows, where they matter. Asks Plex only for unknown ones.
 
         A list of the pictures also names the one from before PlexSync, if only that it was Plex's choice is remembered.
@@ -231,12 +231,12 @@ class Artwork:
         scalars, absent = dict(item.scalars), set()
         for name in asked_for(wanted, past.memory, past.pushing, lost):
             key = known_by_place(item, name, past.memory)
-            may_be_first = past.is_first and name not in lost and not item.locked(name)
+            may_be_first = past.is_first and name not in lost and not item.is_locked(name)
             if key is None and may_be_first and is_plex_choice(item, name):
                 key = UNLISTED
             if key is None or is_replaced(name, wanted, past.memory):
-                listing = self._plex.listed(item.key, name)
-                key, past = selected(listing), with_original(item, name, past, listing)
+                listing = self._plex.list_pictures(item.key, name)
+                key, past = selected_key(listing), with_original(item, name, past, listing)
                 may_be_first = wanted.get(name) not in listing
             scalars[name] = key
             absent |= {name} if may_be_first else set()
@@ -260,7 +260,7 @@ class Artwork:
         for name in (name for name in PICTURES if name in plan.sending):
             key = str(plan.sending[name].sent.value)
             if name not in uploaded:
-                scalars[name] = self._plex.shown(item.key, name)
+                scalars[name] = self._plex.selected(item.key, name)
             elif has_moved(before, item, name):
                 scalars[name] = key
             else:
@@ -286,7 +286,7 @@ class Artwork:
         if has_one_stamp is False or not moved_with_stamp(before, item, name):
             return ""
         if has_one_stamp is None:
-            if self._plex.shown(item.key, name) != key:
+            if self._plex.selected(item.key, name) != key:
                 return ""
             self._plex.learn_stamps(one_stamp=True)
         return key
@@ -306,7 +306,7 @@ class Artwork:
         try:
             picture = self._stash.picture(image.path) if image else None
             logo = logo_of(scene) if treatment.corner else None
-            poster, _ = self._made(picture.content if picture else b"", treatment, logo)
+            poster, _ = self._prepare(picture.content if picture else b"", treatment, logo)
         except (Refused, Missing):
             raise PictureChanged from None
         if not poster or self._key_of(name, poster) != key:
@@ -318,8 +318,8 @@ class Artwork:
         sources, treatment = profile.pictures.get(name, ()), treatment_of(name, profile)
         rows = self._batch.rows(scene.id)
         keys = {source: rows.get(kept_as(name, sources, source, treatment)) for source in sources}
-        shown = (source for source, row in keys.items() if len(sources) == 1 or (row and row.key == key))
-        return image_of(scene.images, name, next(shown, ""))
+        visible = (source for source, row in keys.items() if len(sources) == 1 or (row and row.key == key))
+        return image_of(scene.images, name, next(visible, ""))
 
     def has(self, key: str) -> bool:
         """Whether the picture with this key is in memory, so that sending it needs no read from Stash."""

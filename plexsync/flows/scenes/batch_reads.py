@@ -26,7 +26,7 @@ def read_each(
         return {}
     ticket = gates.ticket(READ_OF[neighbour])
     try:
-        answers = halved(request, wanted_keys)
+        answers = request_in_halves(request, wanted_keys)
     except NeighbourError as error:
         failure = outage(error) if len(wanted_keys) > 1 else error
         gates.ill(ticket, failure)
@@ -42,17 +42,17 @@ def may_be_its_own(error: NeighbourError) -> bool:
     return isinstance(error, Refused) or (isinstance(error, Unavailable) and error.sent)
 
 
-def halved(request: Callable[[list[K]], Mapping[K, T]], keys: list[K]) -> dict[K, T | NeighbourError]:
+def request_in_halves(request: Callable[[list[K]], Mapping[K, T]], keys: list[K]) -> dict[K, T | NeighbourError]:
     """The answers to one request, or to its halves if one of them fails. Raises if both fail or nothing was sent."""
     try:
         return dict(request(keys))
     except (Unavailable, Refused) as error:
         if len(keys) == 1 or (isinstance(error, Unavailable) and not error.sent):
             raise
-    return _parted(request, keys)
+    return _request_halves(request, keys)
 
 
-def _parted(request: Callable[[list[K]], Mapping[K, T]], keys: list[K]) -> dict[K, T | NeighbourError]:
+def _request_halves(request: Callable[[list[K]], Mapping[K, T]], keys: list[K]) -> dict[K, T | NeighbourError]:
     """As `halved`, for keys that failed together."""
     middle = len(keys) // 2
     answers: list[tuple[list[K], Mapping[K, T] | NeighbourError]] = []
@@ -66,17 +66,17 @@ def _parted(request: Callable[[list[K]], Mapping[K, T]], keys: list[K]) -> dict[
         raise failures[0]
     results: dict[K, T | NeighbourError] = {}
     for half, answer in answers:
-        results |= _blamed(request, half, answer) if isinstance(answer, NeighbourError) else answer
+        results |= _find_culprits(request, half, answer) if isinstance(answer, NeighbourError) else answer
     return results
 
 
-def _blamed(
+def _find_culprits(
     request: Callable[[list[K]], Mapping[K, T]], keys: list[K], error: NeighbourError
 ) -> dict[K, T | NeighbourError]:
     """The keys to blame among those that failed together: one, or all if their halves fail too."""
     if len(keys) > 1:
         try:
-            return _parted(request, keys)
+            return _request_halves(request, keys)
         except (Unavailable, Refused):
             pass
     return dict.fromkeys(keys, error)

@@ -8,14 +8,14 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH, READS
 from plexsync.engine.watching import pages_of
 from plexsync.flows.scenes.ambiguity import DURATION_ONLY
 from plexsync.flows.scenes.dead_letter_cures import bindings_changed
-from plexsync.flows.scenes.inspection import BATCH, Looker
+from plexsync.flows.scenes.inspection import BATCH, Inspector
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.causes import Cause
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item, Part
 from plexsync.rules.job import Dead, Kind, Why
 from plexsync.rules.match_records import Binding, Candidate
-from plexsync.rules.memory import undone
+from plexsync.rules.memory import undo_mode
 from plexsync.rules.neighbours import Clock, Plex, Stash
 from plexsync.rules.origin import scene_origin
 from plexsync.rules.paths import lies_in
@@ -91,7 +91,7 @@ def bind(
         pushed = _bind(tx, present, items, now)
         bindings_changed(tx)
         # How it was undone, if it was: then it rests. What was taken back for a missing scene does not rest.
-        marks = map(undone, tx.memories.of([scene]).values())
+        marks = map(undo_mode, tx.memories.of([scene]).values())
         undo_mark = next((mark for mark in marks if mark in (TakenBack.UNDO, TakenBack.RELEASE)), TakenBack.NO)
     return Bound(tuple((item, titles[item.section]) for item in items), gone, pushed, undo_mark)
 
@@ -112,27 +112,27 @@ Pairing = Callable[[Inspection], Pair | None]
 """A rule that says which candidate of an ambiguous scene is its item; None if it can't tell."""
 
 
-def by_duration(sight: Inspection) -> Pair | None:
+def by_duration(inspection: Inspection) -> Pair | None:
     """The pair of a scene whose only candidate fits by name and duration only."""
-    is_meant = isinstance(sight.outcome, Dead) and sight.outcome.error.startswith(DURATION_ONLY)
-    return _pair(sight, sight.candidates) if is_meant else None
+    is_meant = isinstance(inspection.outcome, Dead) and inspection.outcome.error.startswith(DURATION_ONLY)
+    return _pair(inspection, inspection.candidates) if is_meant else None
 
 
 def in_folder(folder: str) -> Pairing:
     """The pair of a scene that several items fit, if just one has its file in this folder of Plex, or below it."""
 
-    def pairing(sight: Inspection) -> Pair | None:
-        is_meant = isinstance(sight.outcome, Dead) and sight.outcome.cls == Cause.AMBIGUOUS
-        if not is_meant or len(sight.candidates) < 2:
+    def pairing(inspection: Inspection) -> Pair | None:
+        is_meant = isinstance(inspection.outcome, Dead) and inspection.outcome.cls == Cause.AMBIGUOUS
+        if not is_meant or len(inspection.candidates) < 2:
             return None
-        return _pair(sight, [candidate for candidate in sight.candidates if lies_in(candidate.path, folder)])
+        return _pair(inspection, [candidate for candidate in inspection.candidates if lies_in(candidate.path, folder)])
 
     return pairing
 
 
 def pairs_by(
     pairing: Pairing,
-    looker: Looker,
+    inspector: Inspector,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     *,
     limit: int | None = None,
@@ -142,26 +142,31 @@ def pairs_by(
     Writes nothing. `limit`: stop when that many are known. Raises NeighbourError if a server can't be asked.
     """
     pages = pages_of(
-        looker.store, lambda db, after: db.standings.scenes(SceneStatus.AMBIGUOUS, limit=BATCH, after=after), 0
+        inspector.store, lambda db, after: db.standings.scenes(SceneStatus.AMBIGUOUS, limit=BATCH, after=after), 0
     )
     ids = [id for page in pages for id in page]
     pairs: list[Pair] = []
-    for number, sights in enumerate(looker.look_at_each(ids), start=1):
-        pairs += [pair for sight in sights if (pair := pairing(sight))]
+    for number, inspections in enumerate(inspector.look_at_each(ids), start=1):
+        pairs += [pair for inspection in inspections if (pair := pairing(inspection))]
         progress(min(number * BATCH, len(ids)), len(ids))
         if limit is not None and len(pairs) >= limit:
             break
     return pairs[:limit]
 
 
-def pairs_among(pairing: Pairing, looker: Looker, ids: Sequence[int]) -> list[Pair]:
+def pairs_among(pairing: Pairing, inspector: Inspector, ids: Sequence[int]) -> list[Pair]:
     """Like `pairs_by`, for these scenes."""
-    return [pair for sights in looker.look_at_each(ids) for sight in sights if (pair := pairing(sight))]
+    return [
+        pair
+        for inspections in inspector.look_at_each(ids)
+        for inspection in inspections
+        if (pair := pairing(inspection))
+    ]
 
 
 def bind_pairs(
     pairing: Pairing,
-    looker: Looker,
+    inspector: Inspector,
     pairs: Sequence[Pair],
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Pair]:
@@ -171,11 +176,13 @@ def bind_pairs(
     be asked; what was bound by then stays bound.
     """
     bound: list[Pair] = []
-    for number, sights in enumerate(looker.look_at_each([pair.scene for pair in pairs])):
+    for number, inspections in enumerate(inspector.look_at_each([pair.scene for pair in pairs])):
         batch = pairs[number * BATCH : (number + 1) * BATCH]
-        scenes = {pair: sight.scene for sight in sights if (pair := pairing(sight)) and sight.scene}
-        items = looker.matcher.items([pair.key for pair in batch if pair in scenes])
-        with looker.store.writing() as tx:
+        scenes = {
+            pair: inspection.scene for inspection in inspections if (pair := pairing(inspection)) and inspection.scene
+        }
+        items = inspector.matcher.items([pair.key for pair in batch if pair in scenes])
+        with inspector.store.writing() as tx:
             bound_keys = {binding.key for binding in tx.bindings.all()}
             for pair in batch:
                 item, scene = items.get(pair.key), scenes.get(pair)
@@ -185,20 +192,20 @@ def bind_pairs(
                     and pair.key not in bound_keys
                     and any(part.path == pair.path for part in item.parts)
                 ):
-                    _bind(tx, scene, [item], looker.clock.now())
+                    _bind(tx, scene, [item], inspector.clock.now())
                     bound.append(pair)
             bindings_changed(tx)
         progress(min((number + 1) * BATCH, len(pairs)), len(pairs))
     return bound
 
 
-def _pair(sight: Inspection, candidates: Sequence[Candidate]) -> Pair | None:
+def _pair(inspection: Inspection, candidates: Sequence[Candidate]) -> Pair | None:
     """The scene with its only candidate, if there is just one."""
-    if sight.scene is None or len(candidates) != 1:
+    if inspection.scene is None or len(candidates) != 1:
         return None
-    files = ", ".join(file.path for file in sight.scene.files)
+    files = ", ".join(file.path for file in inspection.scene.files)
     (candidate,) = candidates
-    return Pair(sight.id, sight.scene.title, files, candidate.key, candidate.path, candidate.reason)
+    return Pair(inspection.id, inspection.scene.title, files, candidate.key, candidate.path, candidate.reason)
 
 
 def unbind(store: Database, clock: Clock, scene: int, key: str = "") -> int:
@@ -256,20 +263,22 @@ class SceneCandidates:
     error: str = ""
 
 
-def candidates_now(looker: Looker, ids: Sequence[int]) -> dict[int, SceneCandidates]:
+def candidates_now(inspector: Inspector, ids: Sequence[int]) -> dict[int, SceneCandidates]:
     """The candidates of these scenes, in one request to each server for all of them. Raises NeighbourError."""
     if not ids:
         return {}
-    looker.gates.enter(*READS)
-    sights = looker.look(ids)
-    items = looker.matcher.items({candidate.key for sight in sights for candidate in sight.candidates})
+    inspector.gates.enter(*READS)
+    inspections = inspector.look(ids)
+    items = inspector.matcher.items(
+        {candidate.key for inspection in inspections for candidate in inspection.candidates}
+    )
     return {
-        sight.id: SceneCandidates(
-            sight.scene,
-            tuple(_item(candidate, items.get(candidate.key)) for candidate in sight.candidates),
-            sight.outcome.error if isinstance(sight.outcome, Dead) else "",
+        inspection.id: SceneCandidates(
+            inspection.scene,
+            tuple(_item(candidate, items.get(candidate.key)) for candidate in inspection.candidates),
+            inspection.outcome.error if isinstance(inspection.outcome, Dead) else "",
         )
-        for sight in sights
+        for inspection in inspections
     }
 
 

@@ -49,4 +49,4 @@ class LockCanaries:
 
 def _still_locked(locks: Sequence[tuple[str, str]], items: Mapping[str, Item]) -> list[tuple[Item, str]]:
     """The locks among these that the items still have in Plex."""
-    return [(items[item], name) for item, name in locks if item in items and items[item].locked(name)]
+    return [(items[item], name) for item, name in locks if item in items and items[item].is_locked(name)]

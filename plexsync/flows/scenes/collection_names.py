@@ -29,7 +29,7 @@ from plexsync.rules.text import fold
 from plexsync.store.database import Database, Writer
 
 # The kinds of objects of which it is remembered which scenes show them.
-SHOWN: tuple[Source, ...] = ("studio", "group", "tag", "performer")
+CARRIED_BY_SCENES: tuple[Source, ...] = ("studio", "group", "tag", "performer")
 
 
 class NamingStash(Stash, Protocol):
@@ -70,27 +70,27 @@ class NameFindings:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
 
-    def save(self, tx: Writer, sights: Sequence[Inspection], *, now: int) -> None:
+    def save(self, tx: Writer, inspections: Sequence[Inspection], *, now: int) -> None:
         """Save new titles and numbers of scenes. An object that crosses the minimum queues the scenes that show it."""
         save_renames(tx, self.renames)
         if not self.counts:
             return
-        tx.collections.ensure(self._new(sights))
+        tx.collections.ensure(self._new(inspections))
         counts = {
             row.id: scenes_of(self.counts[object], self.profiles[row.section])
             for object, rows in tx.collections.of_objects(self.counts).items()
             for row in rows
             if self.libraries.get(row.section) == row.library
         }
-        save_counts(tx, counts, self.profiles, inspected={sight.id for sight in sights}, now=now)
+        save_counts(tx, counts, self.profiles, inspected={inspection.id for inspection in inspections}, now=now)
 
-    def _new(self, sights: Iterable[Inspection]) -> list[KnownCollection]:
+    def _new(self, inspections: Iterable[Inspection]) -> list[KnownCollection]:
         return [
             KnownCollection(0, named.object, self.libraries[target.item.section], target.item.section, named.name)
-            for sight in sights
-            for target in sight.targets
-            if sight.scene and target.item.section in self.libraries
-            for named in objects_of(sight.scene, target.profile)
+            for inspection in inspections
+            for target in inspection.targets
+            if inspection.scene and target.item.section in self.libraries
+            for named in objects_of(inspection.scene, target.profile)
             if (named.object, target.item.section) in self.missing
         ]
 
@@ -108,7 +108,7 @@ class CollectionNames:
         self._rules = rules
         self.is_on = any(map(_asks, (rules.profile, *rules.libraries.values())))
 
-    def applied(
+    def apply(
         self,
         scenes: Sequence[Scene],
         keys: Mapping[int, Sequence[str]],
@@ -131,7 +131,9 @@ class CollectionNames:
             libraries = {row.key: row.uuid for row in db.sections.all() if row.uuid and row.key in profiles}
             are_counted = any(profile.dressing.minimum > 1 for profile in profiles.values())
             dropped = (
-                _dropped(scenes, db.scene_names.references([scene.id for scene in scenes])) if are_counted else set()
+                _objects_left(scenes, db.scene_names.references([scene.id for scene in scenes]))
+                if are_counted
+                else set()
             )
             rows = db.collections.of_objects(dropped.union(*by_section.values()))
             suspects = [row for section, names in lost.items() for row in db.collections.by_name(names)]
@@ -140,11 +142,11 @@ class CollectionNames:
         here = {(row.object, sections[row.library]): row for row in known}
         for scene in scenes:
             targets = [read[key] for key in keys.get(scene.id, ()) if key in read]
-            suspects += _joined(scene, targets, past, profiles, here)
+            suspects += _collections_joined_by(scene, targets, past, profiles, here)
         renames = self._renames([row for row in suspects if libraries.get(row.section) == row.library])
         counts = self._counts(by_section, profiles, here, dropped)
         carrying = {
-            section: profile.carrying(_carried(by_section[section], section, profile, here, renames, counts))
+            section: profile.carrying(_names_carried_in(by_section[section], section, profile, here, renames, counts))
             for section, profile in profiles.items()
         }
         asked = ((object, section) for section in libraries for object in by_section[section] if object in counts)
@@ -231,7 +233,11 @@ def save_counts(
     crossing: set[int] = set()
     for id, row in rows.items():
         minimum = profiles[row.section].dressing.minimum
-        if row.scenes >= 0 and (row.scenes < minimum) != (counts[id] < minimum) and row.object.source in SHOWN:
+        if (
+            row.scenes >= 0
+            and (row.scenes < minimum) != (counts[id] < minimum)
+            and row.object.source in CARRIED_BY_SCENES
+        ):
             crossing.update(tx.scene_names.scenes_showing(Kind(row.object.source), row.object.id))
     for scene in sorted(crossing.difference(inspected)):
         tx.jobs.want(Kind.SCENE, scene, Why.SWEEP, now)
@@ -248,12 +254,14 @@ def _objects(scenes: Iterable[Scene], profile: Profile) -> list[CollectionObject
     return list(dict.fromkeys(each.object for each in named if each.object.id))
 
 
-def _dropped(scenes: Iterable[Scene], references: Mapping[int, Collection[tuple[str, int]]]) -> set[CollectionObject]:
+def _objects_left(
+    scenes: Iterable[Scene], references: Mapping[int, Collection[tuple[str, int]]]
+) -> set[CollectionObject]:
     """The objects that scenes showed when they were last seen, and show no more."""
     return {
         CollectionObject(source, id)
         for scene in scenes
-        for source in SHOWN
+        for source in CARRIED_BY_SCENES
         for kind, id in references.get(scene.id, ())
         if kind == source and (kind, id) not in scene.references
     }
@@ -274,7 +282,7 @@ def _lost_names(items: Mapping[str, Item], past: Past, profiles: Mapping[str, Pr
     return lost
 
 
-def _joined(
+def _collections_joined_by(
     scene: Scene,
     items: Iterable[Item],
     past: Past,
@@ -294,7 +302,7 @@ def _joined(
                 yield row
 
 
-def _carried(
+def _names_carried_in(
     objects: Iterable[CollectionObject],
     section: str,
     profile: Profile,

@@ -48,11 +48,11 @@ class ComparisonReport:
     kept_fields: int = 0
     holding: bool = False
 
-    def count(self, sight: Inspection, standing: str) -> None:
+    def count(self, inspection: Inspection, standing: str) -> None:
         """Count a scene that stands so."""
         self.scenes += 1
         self.standing[standing] += 1
-        self.kept_fields += sight.kept_fields if standing == KEPT else 0
+        self.kept_fields += inspection.kept_fields if standing == KEPT else 0
 
     def position(self, settings: str, after: int) -> str:
         """The text from which a comparison that is interrupted after this scene goes on, with the same settings."""
@@ -74,7 +74,7 @@ def reports(db: Reader) -> list[ComparisonReport]:
 def save_report(tx: Writer, report: ComparisonReport) -> None:
     """Save a report as the newest one; it verifies the scenes that have an item."""
     in_sync = report.standing["in step"] + report.standing[KEPT]
-    differ, kept = report.standing["differs"], report.kept_fields
-    text = verified.written(report.ended, in_sync=in_sync, differ=differ, sample=False, kept_fields=kept)
+    differ, retained = report.standing["differs"], report.kept_fields
+    text = verified.format_note(report.ended, in_sync=in_sync, differ=differ, sample=False, kept_fields=retained)
     tx.notes.save(VERIFIED, text)
     tx.notes.save(REPORTS, json.dumps([vars(entry) for entry in (report, *reports(tx))][:REPORTS_KEPT]))

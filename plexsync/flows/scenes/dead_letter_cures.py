@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from plexsync.engine import gate_rows
 from plexsync.engine.tickets import READ_STASH, READS, WRITE_STASH
-from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection import Inspector
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import NOT_SHOWN, Kind, State, Waiting, Why
 from plexsync.rules.records import SectionRow
@@ -48,8 +48,13 @@ def bindings_changed(tx: Writer) -> None:
 class Curer:
     """Watches for cures of dead rows. `prints` has the fingerprint of each name in `CURES`."""
 
-    def __init__(self, looker: Looker, prints: Mapping[str, str]) -> None:
-        self._looker, self._store, self._gates, self._clock = looker, looker.store, looker.gates, looker.clock
+    def __init__(self, inspector: Inspector, prints: Mapping[str, str]) -> None:
+        self._inspector, self._store, self._gates, self._clock = (
+            inspector,
+            inspector.store,
+            inspector.gates,
+            inspector.clock,
+        )
         self._prints = prints
         self._compared: tuple[list[SectionRow], str] = ([], "")
 
@@ -142,10 +147,14 @@ class Curer:
                 ids = [row.id for row in rows if row.kind == Kind.SCENE]
                 if not ids:
                     break
-                sights = self._looker.look(ids)
+                inspections = self._inspector.look(ids)
                 # Only complete inspections can be compared.
-                certain = (sight for sight in sights if not sight.error and not isinstance(sight.outcome, Waiting))
-                total += self._try_again({sight.id: sight.desired for sight in certain})
+                certain = (
+                    inspection
+                    for inspection in inspections
+                    if not inspection.error and not isinstance(inspection.outcome, Waiting)
+                )
+                total += self._try_again({inspection.id: inspection.desired for inspection in certain})
                 after = (rows[-1].kind, rows[-1].id)
         if total:
             log.info("the items of Plex changed: %d ambiguous scenes are retried", total)

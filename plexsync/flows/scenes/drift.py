@@ -15,7 +15,7 @@ from plexsync.engine.flow import Observation
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READS
 from plexsync.engine.undo import Progress, quiet
-from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection import Inspector
 from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, Target, mark_kept
 from plexsync.rules.drift import DriftField, keep, kept_fields, take, unkeep
 from plexsync.rules.item import field_key
@@ -24,7 +24,7 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.plan_records import Memory
 from plexsync.rules.status_words import kept_in, kept_word
 from plexsync.rules.text import fold
-from plexsync.rules.values import held
+from plexsync.rules.values import held_field
 from plexsync.store.database import Database, Reader, Writer
 
 BATCH = 50
@@ -72,7 +72,7 @@ class DriftFilter:
             and not (self.open_only if drifted.is_kept else self.kept_only)
         )
 
-    def narrowed(self, entry: "DriftEntry") -> "DriftEntry":
+    def narrow(self, entry: "DriftEntry") -> "DriftEntry":
         """The item with only the fields that are meant."""
         return replace(entry, fields=self.picks(entry))
 
@@ -133,38 +133,38 @@ class Decided:
         return list(self.parts)
 
 
-def drift_page(looker: Looker, wanted: DriftFilter, *, after: int = 0, limit: int = BATCH) -> DriftPage:
+def drift_page(inspector: Inspector, wanted: DriftFilter, *, after: int = 0, limit: int = BATCH) -> DriftPage:
     """A page of up to `limit` scenes above `after`. Raises NeighbourError if a server can't be asked."""
-    with looker.store.reading() as db:
+    with inspector.store.reading() as db:
         ids = drifted_scenes(db, after=after, limit=limit + 1, kept_only=wanted.kept_only)
-        edited, kept = db.standings.count_kept(), db.notes.count_kept()
+        edited, retained = db.standings.count_kept(), db.notes.count_kept()
     more = ids[limit - 1] if len(ids) > limit else None
-    entries = list(drift_now(looker, ids[:limit])) if ids else []
-    return DriftPage(tuple(entry for entry in map(wanted.narrowed, entries) if entry.fields), more, edited, kept)
+    entries = list(drift_now(inspector, ids[:limit])) if ids else []
+    return DriftPage(tuple(entry for entry in map(wanted.narrow, entries) if entry.fields), more, edited, retained)
 
 
 def drifted_scenes(db: Reader, *, after: int, limit: int, kept_only: bool = False) -> list[int]:
     """Up to `limit` scenes above `after` that may have drift, by number."""
     ids = set(db.notes.kept_scenes(after=after, limit=limit))
     if not kept_only:
-        ids |= set(db.standings.kept(after=after, limit=limit))
+        ids |= set(db.standings.list_kept(after=after, limit=limit))
     return sorted(ids)[:limit]
 
 
 def candidates(db: Reader, answer: DriftAnswer) -> list[int]:
     """All scenes that may have fields for this decision, by number."""
-    listing = db.notes.kept_scenes if answer is DriftAnswer.UNKEEP else db.standings.kept
+    listing = db.notes.kept_scenes if answer is DriftAnswer.UNKEEP else db.standings.list_kept
     ids: list[int] = []
     while page := listing(after=ids[-1] if ids else 0, limit=PAGE):
         ids += page
     return ids
 
 
-def drift_now(looker: Looker, ids: Sequence[int]) -> Iterator[DriftEntry]:
+def drift_now(inspector: Inspector, ids: Sequence[int]) -> Iterator[DriftEntry]:
     """The drift of these scenes, read from both servers. Raises NeighbourError."""
-    for sights in looker.look_at_each(ids):
-        with looker.store.reading() as db:
-            entries = entries_of(db, sights)
+    for inspections in inspector.look_at_each(ids):
+        with inspector.store.reading() as db:
+            entries = entries_of(db, inspections)
         yield from entries
 
 
@@ -190,28 +190,32 @@ def drift_known(db: Reader, ids: Sequence[int]) -> list[DriftEntry]:
     ]
 
 
-def entries_of(db: Reader, sights: Sequence[Inspection]) -> list[DriftEntry]:
+def entries_of(db: Reader, inspections: Sequence[Inspection]) -> list[DriftEntry]:
     """The items of these inspections with drift. Of undone and ignored scenes, only what you keep counts.
 
     What you keep is listed as long as it is remembered, also for items to which a scene leads no longer.
     """
     names = {row.key: row.title for row in db.sections.all()}
-    rows = db.jobs.of(Kind.SCENE, [sight.id for sight in sights])
+    rows = db.jobs.of(Kind.SCENE, [inspection.id for inspection in inspections])
     entries = []
-    for sight in sorted(sights, key=lambda each: each.id):
-        rests = bool(sight.undone) or (sight.id in rows and rows[sight.id].state is State.IGNORED)
-        standing = db.standings.find(sight.id)
-        for target in sight.targets:
+    for inspection in sorted(inspections, key=lambda each: each.id):
+        rests = bool(inspection.undone) or (inspection.id in rows and rows[inspection.id].state is State.IGNORED)
+        standing = db.standings.find(inspection.id)
+        for target in inspection.targets:
             fields = tuple(drifted for drifted in target.drift if drifted.is_kept or not rests)
-            title = sight.scene.title if sight.scene else ""
+            title = inspection.scene.title if inspection.scene else ""
             library = names.get(target.item.section, "")
             if fields:
                 since = standing.since if standing and kept_in(standing.word) else None
-                entries.append(DriftEntry(sight.id, title, target.item.key, library, fields, since, rests))
-    targets = {(sight.id, target.item.key) for sight in sights for target in sight.targets}
-    titles = {sight.id: sight.scene.title for sight in sights if sight.scene}
-    keeping = drift_known(db, db.notes.kept_among(sight.id for sight in sights))
-    entries += [replace(kept, title=titles.get(kept.id, "")) for kept in keeping if (kept.id, kept.key) not in targets]
+                entries.append(DriftEntry(inspection.id, title, target.item.key, library, fields, since, rests))
+    targets = {(inspection.id, target.item.key) for inspection in inspections for target in inspection.targets}
+    titles = {inspection.id: inspection.scene.title for inspection in inspections if inspection.scene}
+    keeping = drift_known(db, db.notes.kept_among(inspection.id for inspection in inspections))
+    entries += [
+        replace(retained, title=titles.get(retained.id, ""))
+        for retained in keeping
+        if (retained.id, retained.key) not in targets
+    ]
     return sorted(entries, key=lambda entry: entry.id)
 
 
@@ -236,11 +240,11 @@ class Decisions(ABC, Generic[F]):
         self._clock = clock
 
     @abstractmethod
-    def known(self, db: Reader, ids: Sequence[int]) -> Mapping[int, object]:
+    def all_known(self, db: Reader, ids: Sequence[int]) -> Mapping[int, object]:
         """What is remembered about each of these."""
 
     @abstractmethod
-    def answered(
+    def save_answer(
         self, tx: Writer, findings: Sequence[F], answer: DriftAnswer, wanted: DriftFilter, *, now: int
     ) -> dict[int, tuple[str, ...] | None]:
         """Save the decision about these; returns the names of the fields by id, None if it can't be made now."""
@@ -276,12 +280,12 @@ class Decisions(ABC, Generic[F]):
         """Look at these and save the decision. Returns those of which something was learnt meanwhile."""
         self._gates.enter(*READS)
         with self._store.reading() as db:
-            before = self.known(db, ids)
+            before = self.all_known(db, ids)
         findings = self._look(ids)
         with self._store.writing() as tx:
-            known, now = self.known(tx, ids), self._clock.now()
+            known, now = self.all_known(tx, ids), self._clock.now()
             same = [finding for finding in findings if known.get(finding.id) == before.get(finding.id)]
-            answers = self.answered(tx, same, answer, wanted, now=now)
+            answers = self.save_answer(tx, same, answer, wanted, now=now)
             decided.untouched += [id for id in ids if answers.get(id) == ()]
             for id, names in answers.items():
                 if names:
@@ -298,16 +302,16 @@ class SceneDecisions(Decisions[Inspection]):
     kind = Kind.SCENE.value
     looks = 3
 
-    def __init__(self, looker: Looker) -> None:
-        super().__init__(looker.store, looker.look, looker.gates, looker.clock)
-        self._looker = looker
+    def __init__(self, inspector: Inspector) -> None:
+        super().__init__(inspector.store, inspector.look, inspector.gates, inspector.clock)
+        self._inspector = inspector
 
-    def known(self, db: Reader, ids: Sequence[int]) -> Mapping[int, object]:
+    def all_known(self, db: Reader, ids: Sequence[int]) -> Mapping[int, object]:
         """The memories and the unfinished pushes of each of these scenes."""
         parts = (db.memories.of(ids), db.pushings.of(ids))
         return {id: [{pair: value for pair, value in part.items() if pair[0] == id} for part in parts] for id in ids}
 
-    def answered(
+    def save_answer(
         self, tx: Writer, findings: Sequence[Inspection], answer: DriftAnswer, wanted: DriftFilter, *, now: int
     ) -> dict[int, tuple[str, ...] | None]:
         """Save the decision about these scenes. None for those whose memory the journal has to complete first."""
@@ -315,24 +319,24 @@ class SceneDecisions(Decisions[Inspection]):
             (entry.id, entry.key): () if entry.rests else wanted.picks(entry) for entry in entries_of(tx, findings)
         }
         answers: dict[int, tuple[str, ...] | None] = {}
-        for sight in findings:
-            if any(target.was_lost for target in sight.targets):
-                answers[sight.id] = None
+        for inspection in findings:
+            if any(target.was_lost for target in inspection.targets):
+                answers[inspection.id] = None
             elif answer is DriftAnswer.UNKEEP:
-                answers[sight.id] = _unkept(tx, sight, wanted, now=now)
+                answers[inspection.id] = _unkept(tx, inspection, wanted, now=now)
             else:
                 both = [
-                    with_answer(target, fields.get((sight.id, target.item.key), ()), answer, now)
-                    for target in sight.targets
+                    with_answer(target, fields.get((inspection.id, target.item.key), ()), answer, now)
+                    for target in inspection.targets
                 ]
                 targets = [
                     replace(target, plan=replace(target.plan, memory=memory)) if names else target
-                    for target, (memory, names) in zip(sight.targets, both, strict=True)
+                    for target, (memory, names) in zip(inspection.targets, both, strict=True)
                 ]
-                answers[sight.id] = tuple(name for _, names in both for name in names)
-                if answers[sight.id]:
-                    self._looker.save(tx, [replace(sight, targets=tuple(targets))], now=now)
-                    _restand(tx, sight.id, targets, now=now)
+                answers[inspection.id] = tuple(name for _, names in both for name in names)
+                if answers[inspection.id]:
+                    self._inspector.save(tx, [replace(inspection, targets=tuple(targets))], now=now)
+                    _restand(tx, inspection.id, targets, now=now)
         return answers
 
 
@@ -348,31 +352,31 @@ def with_answer(
         elif answer is DriftAnswer.KEEP and value is not None and not drifted.is_kept:
             memory = keep(memory, name, value, now=now)
         elif answer is DriftAnswer.TAKE and value is not None:
-            memory = take(memory, name, value, held(target.item, name), now=now)
+            memory = take(memory, name, value, held_field(target.item, name), now=now)
         else:
             continue
         names.append(name)
     return memory, tuple(names)
 
 
-def _unkept(tx: Writer, sight: Inspection, wanted: DriftFilter, *, now: int) -> tuple[str, ...]:
+def _unkept(tx: Writer, inspection: Inspection, wanted: DriftFilter, *, now: int) -> tuple[str, ...]:
     """End what you keep of one scene, also on items to which it no longer leads; returns the names of the fields."""
-    wishes = {} if sight.undone else {target.item.key: target.wanted.values for target in sight.targets}
+    wishes = {} if inspection.undone else {target.item.key: target.wanted.values for target in inspection.targets}
     names, saved = list[str](), []
-    for entry in drift_known(tx, [sight.id]):
-        memory = tx.memories.of([sight.id])[sight.id, entry.key]
+    for entry in drift_known(tx, [inspection.id]):
+        memory = tx.memories.of([inspection.id])[inspection.id, entry.key]
         fields = wanted.picks(entry)
         for drifted in fields:
             memory = unkeep(memory, drifted.name, wishes.get(entry.key, {}).get(drifted.name))
         if fields:
             names += [drifted.name for drifted in fields]
-            tx.memories.rewrite(sight.id, entry.key, memory)
-            saved.append((sight.id, entry.key, memory))
+            tx.memories.rewrite(inspection.id, entry.key, memory)
+            saved.append((inspection.id, entry.key, memory))
     if saved:
         mark_kept(tx, saved, now=now)
-    standing = tx.standings.find(sight.id)
-    if names and not sight.undone and (standing is None or standing.word == "in step"):
-        tx.standings.save({sight.id: kept_word(len(names))}, now=now)
+    standing = tx.standings.find(inspection.id)
+    if names and not inspection.undone and (standing is None or standing.word == "in step"):
+        tx.standings.save({inspection.id: kept_word(len(names))}, now=now)
     return tuple(names)
 
 

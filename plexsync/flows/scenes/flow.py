@@ -11,7 +11,7 @@ from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, Gate, Ticket
 from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.gallery_choices import GIVEN
-from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection import Inspector
 from plexsync.flows.scenes.inspection_records import Inspection, Observe
 from plexsync.flows.scenes.push import (
     PATIENCE,
@@ -44,24 +44,24 @@ class SceneFlow(SceneUndo, ScenePushFlow):
 
     def __init__(
         self,
-        looker: Looker,
+        inspector: Inspector,
         *,
         max_retries: int,
         scans: Scans | None = None,
         observing: Sequence[Observe] = (),
     ) -> None:
-        super().__init__(looker)
-        self._store, self._stash, self._gates = looker.store, looker.stash, looker.gates
-        self._pictures, self._patience = looker.pictures, min(PATIENCE, max_retries)
-        self._locks = LockCanaries(looker.store, looker.plex, looker.gates)
+        super().__init__(inspector)
+        self._store, self._stash, self._gates = inspector.store, inspector.stash, inspector.gates
+        self._pictures, self._patience = inspector.pictures, min(PATIENCE, max_retries)
+        self._locks = LockCanaries(inspector.store, inspector.plex, inspector.gates)
         self._scans = scans
         self._observing = observing
         self.journal = SceneJournal()
-        self.requests = (PICTURE_REQUESTS if looker.pictured else 1) + looker.choice_requests
+        self.requests = (PICTURE_REQUESTS if inspector.pictured else 1) + inspector.choice_requests
 
     # --- inspection --------------------------------------------------------------------------------------------------
 
-    def affected(self, notice: ChangeNotice) -> Collection[int]:
+    def affected_ids(self, notice: ChangeNotice) -> Collection[int]:
         """The scenes that show the object, and those that did at their last inspection.
 
         Stash lists no scenes for an object that was deleted or removed from them.
@@ -73,15 +73,19 @@ class SceneFlow(SceneUndo, ScenePushFlow):
 
     def look(self, ids: Sequence[int]) -> Sequence[Inspection]:
         """Inspect the scenes, their items, and what would have to change."""
-        mender = self._looker.mender
+        mender = self._inspector.mender
         waiting = mender.mend(ids) if mender and mender.may_be_left else {}
-        sights = self._looker.look([id for id in ids if id not in waiting])
-        return [*sights, *(Inspection(id, outcome=outcome) for id, outcome in waiting.items())]
+        inspections = self._inspector.look([id for id in ids if id not in waiting])
+        return [*inspections, *(Inspection(id, outcome=outcome) for id, outcome in waiting.items())]
 
-    def worked(self, findings: Sequence[Inspection]) -> None:
+    def end_batch(self, findings: Sequence[Inspection]) -> None:
         """Request scans for the folders of scenes that are not in Plex yet, if that is enabled."""
         if self._scans is not None:
-            self._scans.want(sight.scene for sight in findings if sight.scene and isinstance(sight.outcome, Absent))
+            self._scans.want(
+                inspection.scene
+                for inspection in findings
+                if inspection.scene and isinstance(inspection.outcome, Absent)
+            )
 
     # --- push --------------------------------------------------------------------------------------------------------
 
@@ -89,92 +93,104 @@ class SceneFlow(SceneUndo, ScenePushFlow):
         self, tx: Writer, findings: Sequence[tuple[Job, Inspection]], *, now: int, until: int
     ) -> Mapping[str, Sequence[SceneWrite]]:
         """Save names, shown objects and the findings of the inspection, and an entry for each edit."""
-        sights = [sight for _, sight in findings]
-        gone = {sight.id for sight in sights if sight.error is None and isinstance(sight.outcome or sight.ends, Gone)}
+        inspections = [inspection for _, inspection in findings]
+        gone = {
+            inspection.id
+            for inspection in inspections
+            if inspection.error is None and isinstance(inspection.outcome or inspection.ends, Gone)
+        }
         remember_scenes(
-            tx, (sight.scene or Scene(sight.id) for sight in sights if sight.scene or sight.id in gone), now=now
+            tx,
+            (
+                inspection.scene or Scene(inspection.id)
+                for inspection in inspections
+                if inspection.scene or inspection.id in gone
+            ),
+            now=now,
         )
-        if any(sight.bound for sight in sights):
-            renew_bindings(tx, sights)
+        if any(inspection.bound for inspection in inspections):
+            renew_bindings(tx, inspections)
         for id in gone:
             tx.pictures.forget(id)
             tx.pictures.of_flow(GIVEN).forget(id)
             tx.notes.end_take_over(id)
-        to_work = [(job, sight) for job, sight in findings if sight.outcome is None and sight.error is None]
-        self._looker.save(tx, [sight for _, sight in to_work], now=now)
-        if marked := tx.memories.marks([sight.id for _, sight in to_work if not sight.undone]):
+        to_work = [
+            (job, inspection) for job, inspection in findings if inspection.outcome is None and inspection.error is None
+        ]
+        self._inspector.save(tx, [inspection for _, inspection in to_work], now=now)
+        if marked := tx.memories.marks([inspection.id for _, inspection in to_work if not inspection.undone]):
             # They are synced again, also on the items that they no longer lead to.
             tx.memories.begin_anew(sorted(marked))
-        self._looker.recovery.has_learnt(tx, [sight for _, sight in to_work])
-        for _, sight in to_work:
-            if any(target.wanted.notes for target in sight.targets):
-                _save_picture_notes(tx, sight, now)
-            if any(target.choices for target in sight.targets):
-                save_choices(tx, sight.id, sight.targets, until)
-        everything = self._errands(tx, to_work, until)
-        for number, errand in enumerate(everything, start=tx.notes.take_numbers(JOURNALLED, len(everything))):
-            errand.entry_number = number
-        errands: dict[str, list[SceneWrite]] = {job.token: [] for job, _ in to_work}
-        for errand in everything:
-            errands[errand.job.token].append(errand)
-        if any(target.old_lists for sight in sights for target in sight.targets):
-            note_old_lists(tx, sights)
+        self._inspector.recovery.has_learnt(tx, [inspection for _, inspection in to_work])
+        for _, inspection in to_work:
+            if any(target.wanted.notes for target in inspection.targets):
+                _save_picture_notes(tx, inspection, now)
+            if any(target.choices for target in inspection.targets):
+                save_choices(tx, inspection.id, inspection.targets, until)
+        everything = self._writes(tx, to_work, until)
+        for number, write in enumerate(everything, start=tx.notes.take_numbers(JOURNALLED, len(everything))):
+            write.entry_number = number
+        writes: dict[str, list[SceneWrite]] = {job.token: [] for job, _ in to_work}
+        for write in everything:
+            writes[write.job.token].append(write)
+        if any(target.old_lists for inspection in inspections for target in inspection.targets):
+            note_old_lists(tx, inspections)
         for observe in self._observing:
-            observe(tx, sights, now)
-        return errands
+            observe(tx, inspections, now)
+        return writes
 
-    def will_send(self, errands: Sequence[SceneWrite]) -> None:
+    def will_send(self, writes: Sequence[SceneWrite]) -> None:
         """Record what is about to be sent in the journal of writes, which outlives the database."""
-        self._looker.recovery.will_send(
+        self._inspector.recovery.will_send(
             [
-                (errand.entry_number, errand.sight.id, errand.target.item, errand.target.plan.sending)
-                for errand in errands
+                (write.entry_number, write.inspection.id, write.target.item, write.target.plan.sending)
+                for write in writes
             ]
         )
 
     @staticmethod
-    def _errands(tx: Writer, to_work: Sequence[tuple[Job, Inspection]], until: int) -> list[SceneWrite]:
+    def _writes(tx: Writer, to_work: Sequence[tuple[Job, Inspection]], until: int) -> list[SceneWrite]:
         pushes = [
-            (job, sight, target)
-            for job, sight in to_work
-            for target in sight.targets
+            (job, inspection, target)
+            for job, inspection in to_work
+            for target in inspection.targets
             if target.plan.edit or (target.choices and target.choices.shelves)
         ]
         numbers = tx.pushings.add_all(
-            (sight.id, target.item.key, Pushing(target.plan.sending, until, stamp=target.item.stamp))
-            for _, sight, target in pushes
+            (inspection.id, target.item.key, Pushing(target.plan.sending, until, stamp=target.item.stamp))
+            for _, inspection, target in pushes
         )
         return [
             SceneWrite(
                 job=job,
                 key=target.item.key,
-                desired=sight.desired,
-                sight=sight,
+                desired=inspection.desired,
+                inspection=inspection,
                 target=target,
                 number=number,
-                pictured=sight.scene or Scene(sight.id),
-                undone=sight.undone,
+                pictured=inspection.scene or Scene(inspection.id),
+                undone=inspection.undone,
                 memory=target.plan.memory,
             )
-            for (job, sight, target), number in zip(pushes, numbers, strict=True)
+            for (job, inspection, target), number in zip(pushes, numbers, strict=True)
         ]
 
-    def read_back(self, errands: Sequence[SceneWrite]) -> None:
+    def read_back(self, writes: Sequence[SceneWrite]) -> None:
         """Read the items as they are now."""
-        super().read_back(errands)
-        self._looker.recovery.was_read(
+        super().read_back(writes)
+        self._inspector.recovery.was_read(
             [
                 (
-                    errand.entry_number,
-                    errand.sight.id,
-                    errand.target.item,
-                    errand.target.plan.sending,
-                    errand.refused,
-                    errand.memory,
-                    errand.stamp,
+                    write.entry_number,
+                    write.inspection.id,
+                    write.target.item,
+                    write.target.plan.sending,
+                    write.refused,
+                    write.memory,
+                    write.stamp,
                 )
-                for errand in errands
-                if isinstance(errand.outcome, Done) and errand.memory is not None
+                for write in writes
+                if isinstance(write.outcome, Done) and write.memory is not None
             ]
         )
 
@@ -195,14 +211,14 @@ class SceneFlow(SceneUndo, ScenePushFlow):
 
     # --- settlement --------------------------------------------------------------------------------------------------
 
-    def completed(self, tx: Writer, finding: Inspection) -> None:
+    def complete(self, tx: Writer, finding: Inspection) -> None:
         """End the take-over and the approval, if there was one."""
         if finding.take_over:
             tx.notes.end_take_over(finding.id, finding.take_over)
         if finding.ends_approval:
             tx.notes.end_approval(finding.id)
 
-    def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
+    def save_outcomes(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
         """Save the status with the time since when it holds, because a row that is inspected again starts anew each time."""
         words: dict[int, str] = {}
         for id, outcome in outcomes.items():
@@ -229,7 +245,7 @@ class SceneFlow(SceneUndo, ScenePushFlow):
         """The scenes among these that Stash has."""
         if isinstance(closed := self._gates.admit(READ_STASH), Closed):
             raise Unavailable(Neighbour.STASH, closed.reason, sent=False)
-        return self._looker.losses.existing(ids)
+        return self._inspector.losses.existing(ids)
 
     def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
         """Forget what is remembered about the items of a scene that is gone from Stash. Pushes for other scenes stay."""
@@ -242,12 +258,12 @@ class SceneFlow(SceneUndo, ScenePushFlow):
             tx.bindings.forget_scenes([id])
 
 
-def _save_picture_notes(tx: Writer, sight: Inspection, now: int) -> None:
+def _save_picture_notes(tx: Writer, inspection: Inspection, now: int) -> None:
     """Record the pictures that can't be written, and forget earlier refusals: a picture that differs is sent again now."""
-    notes = {note for target in sight.targets for note in target.wanted.notes if note.field in PICTURES}
+    notes = {note for target in inspection.targets for note in target.wanted.notes if note.field in PICTURES}
     for note in sorted(notes, key=lambda note: note.field):
         if note.reason == "refused":
-            names = (names_of_pictures(target.profile).get(note.field, ()) for target in sight.targets)
-            tx.pictures.refuse(sight.id, {note.field, *chain.from_iterable(names)}, "")
-        elif not sight.undone:
-            record_left_out(tx, sight.id, note.field, note.text, now=now)
+            names = (names_of_pictures(target.profile).get(note.field, ()) for target in inspection.targets)
+            tx.pictures.refuse(inspection.id, {note.field, *chain.from_iterable(names)}, "")
+        elif not inspection.undone:
+            record_left_out(tx, inspection.id, note.field, note.text, now=now)

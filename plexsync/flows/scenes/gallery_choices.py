@@ -18,7 +18,7 @@ from functools import partial
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import WRITE_PLEX
 from plexsync.flows.scenes.inspection_records import Choices, ShelfChoices, Target
-from plexsync.flows.scenes.plex_pictures import PlexPictures, selected
+from plexsync.flows.scenes.plex_pictures import PlexPictures, selected_key
 from plexsync.flows.scenes.stash_pictures import PictureBatch, StashPictures
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.rules.item import PICTURES, Item
@@ -145,11 +145,11 @@ class GalleryChoices:
             pictures = self._keys(name, [image for image in images if (image.height > image.width) is upright])
             if not pictures:
                 continue
-            listing = self._pictures.listed(item.key, name)
+            listing = self._pictures.list_pictures(item.key, name)
             if lacking := {key: image for key, image in pictures.items() if key not in listing}:
                 past = with_original(item, name, PicturePast(plan.memory, ()), listing)
                 plan = replace(plan, memory=past.memory)
-                shelves.append(ShelfChoices(name, selected(listing), item.locked(name), lacking))
+                shelves.append(ShelfChoices(name, selected_key(listing), item.is_locked(name), lacking))
         return replace(target, plan=plan, choices=Choices(version, tuple(shelves)))
 
     def _keys(self, name: str, images: Sequence[Image]) -> dict[str, Image]:
@@ -185,7 +185,7 @@ class GalleryChoices:
         edit: dict[str, Change] = {}
         result = SentChoices(edit)
         for shelf in choices.shelves:
-            if selected(self._plex.pictures(item.key, shelf.name)) != shelf.shown:
+            if selected_key(self._plex.pictures(item.key, shelf.name)) != shelf.shown:
                 # Somebody has selected another one since.
                 result = replace(result, is_complete=False)
                 continue
@@ -200,7 +200,7 @@ class GalleryChoices:
                     log.info("what item %s showed is selected again later: %s", item.key, later)
                 raise
             listing = self._pictures.keep(item.key, shelf.name, shelf.shown, own)
-            if not shelf.locked and selected(listing) == shelf.shown:
+            if not shelf.locked and selected_key(listing) == shelf.shown:
                 edit[shelf.name] = Change(None, lock=False)
             if not sent <= listing.keys():
                 result = replace(result, is_late=True)
@@ -224,7 +224,7 @@ class GalleryChoices:
                 log.warning("a picture of a gallery was not taken: %s", error)
         return sent
 
-    def unfinished(self, db: Reader) -> list[Giving]:
+    def list_unfinished(self, db: Reader) -> list[Giving]:
         """Everything that is being given, or was when a process ended."""
         found = givings(db) if self.may_be_left else []
         self.may_be_left = self.is_on or bool(found)
@@ -232,7 +232,7 @@ class GalleryChoices:
 
     def being_given(self, db: Reader) -> dict[str, Waiting]:
         """The outcome of scenes with one of these items, which are being given pictures."""
-        return {giving.item: BEING_GIVEN for giving in self.unfinished(db)}
+        return {giving.item: BEING_GIVEN for giving in self.list_unfinished(db)}
 
     # --- after a kill or a failure -----------------------------------------------------------------------------------
 
@@ -242,7 +242,7 @@ class GalleryChoices:
         Returns those of these scenes that have to wait, because an upload may still arrive. Raises NeighbourError.
         """
         with self._store.reading() as db:
-            unfinished = self.unfinished(db)
+            unfinished = self.list_unfinished(db)
         now = self._clock.now()
         for giving in (each for each in unfinished if each.until <= now):
             self._gates.ask(WRITE_PLEX, partial(self._mend, giving))
@@ -257,7 +257,7 @@ class GalleryChoices:
     def _mend(self, giving: Giving) -> None:
         try:
             listing = self._pictures.keep(giving.item, giving.name, giving.shown, giving.keys)
-            if not giving.locked and selected(listing) == giving.shown:
+            if not giving.locked and selected_key(listing) == giving.shown:
                 self._plex.edit(giving.section, giving.item, {giving.name: Change(None, lock=False)})
         except (Missing, Refused) as error:
             log.info("item %s can't be put right after pictures were given to it: %s", giving.item, error)

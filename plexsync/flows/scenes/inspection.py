@@ -13,7 +13,7 @@ from plexsync.engine.expiry import Expiry
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READS
-from plexsync.flows.scenes.ambiguity import unclear, untied
+from plexsync.flows.scenes.ambiguity import dead_binding, unclear
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import may_be_its_own, read_each
 from plexsync.flows.scenes.collection_names import CollectionNames, NamingPlex, NamingStash
@@ -32,17 +32,17 @@ from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity, ignored_another
-from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict, claimed
+from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict, items_of
 from plexsync.flows.scenes.undone_scenes import UndoneScenes
-from plexsync.rules.approval import Approval, NoLongerTrue, approval_in, narrowed
-from plexsync.rules.desired import Profile, Wanted, digest, plain_names, wanted
+from plexsync.rules.approval import Approval, NoLongerTrue, approval_in, narrow_plan
+from plexsync.rules.desired import Profile, Wanted, desired_values, digest, plain_names
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Dropped, Kind, Outcome, OutOfScope, Waiting
 from plexsync.rules.list_members import left_lists
 from plexsync.rules.match import untenable
 from plexsync.rules.match_records import Matched, NotThere, Unclear
-from plexsync.rules.memory import undone
+from plexsync.rules.memory import undo_mode
 from plexsync.rules.pictures import shown_strays
 from plexsync.rules.plan import plan
 from plexsync.rules.scene import Scene
@@ -74,7 +74,7 @@ REDOING: AsIf = "redo"
 ASKED = "asked"
 
 
-class Looker:
+class Inspector:
     """Inspects the current state of scenes, with the index as the map of Plex.
 
     `patient`: wait while another thread walks the libraries. A worker does not, since it has other work and a watchdog.
@@ -132,7 +132,7 @@ class Looker:
         if not gone:
             return inspections
         undoing = as_if if isinstance(as_if, TakenBack) else TakenBack.NO
-        removed = self._undone_scenes.removed(gone, undoing, self.losses.known_among(gone))
+        removed = self._undone_scenes.inspect_removed(gone, undoing, self.losses.known_among(gone))
         return inspections + self._beside_probe(removed)
 
     def look_at_each(self, ids: Sequence[int], as_if: AsIf = TakenBack.NO) -> Iterator[list[Inspection]]:
@@ -165,8 +165,8 @@ class Looker:
         with ExitStack() as stack:
             for part in parts:
                 stack.enter_context(part.batch(inside))
-            sights = self._look_in_plex(inside, others, as_if) if inside or not settled else []
-        by_id = {sight.id: sight for sight in self._beside_probe(sights)}
+            inspections = self._look_in_plex(inside, others, as_if) if inside or not settled else []
+        by_id = {inspection.id: inspection for inspection in self._beside_probe(inspections)}
         for scene in scenes:
             if scene.id in settled and not (scene.id in by_id and by_id[scene.id].undone):
                 by_id[scene.id] = Inspection(scene.id, scene, outcome=settled[scene.id])
@@ -181,65 +181,68 @@ class Looker:
             return self._on_another_server(scenes)
         verdicts, items = paired.verdicts, paired.items
         past = self._past(verdicts)
-        past = past.redone(verdicts) if as_if == REDOING else past
-        past = (past.without(others) if others else past).believed(items)
+        past = past.as_redone(verdicts) if as_if == REDOING else past
+        past = (past.without(others) if others else past).without_strangers(items)
         keys = {id: verdict.keys for id, verdict in verdicts.items() if isinstance(verdict, Matched)}
-        past, names = self._names.applied(scenes, keys, items, past) if self._names.is_on else (past, None)
+        past, names = self._names.apply(scenes, keys, items, past) if self._names.is_on else (past, None)
         past = replace(past, provenances=self.recovery.provenances(items, past.memories))
         if as_if == TAKING_OVER:
             past = replace(past, take_overs={scene.id: ASKED for scene in scenes})
         undone_scenes: Mapping[int, Inspection] = {}
         undoing = as_if if isinstance(as_if, TakenBack) else TakenBack.NO
-        if undoing or any(map(undone, past.memories.values())):
+        if undoing or any(map(undo_mode, past.memories.values())):
             back = self._undone_scenes.undone_among(scenes, verdicts, past, undoing)
             undone_scenes = self._undone_scenes.with_targets(back, verdicts, items, past, afresh=bool(undoing))
         plain = [scene for scene in scenes if scene.id not in undone_scenes]
         # The pictures of scenes that are certain to be planned are read ahead.
         certain = _certain(plain, verdicts, items, past.profiles, self._rules.profile) if self.pictured else []
         with self.pictures.reading_ahead(certain) if self.pictures and certain else nullcontext():
-            sights = [
-                undone_scenes.get(scene.id) or self._sight(scene, verdicts[scene.id], items, past) for scene in scenes
+            inspections = [
+                undone_scenes.get(scene.id) or self._inspection(scene, verdicts[scene.id], items, past)
+                for scene in scenes
             ]
-        sights = [replace(sight, names=names) for sight in sights] if names else sights
+        inspections = [replace(inspection, names=names) for inspection in inspections] if names else inspections
         # Plex names the library's uuid only in an answer with items of one library.
-        edited = [target.item for sight in sights for target in sight.targets if target.plan.edit]
+        edited = [target.item for inspection in inspections for target in inspection.targets if target.plan.edit]
         is_unnamed = any(not item.library for item in edited) and self.indexer.libraries.are_unnamed(edited)
         if is_unnamed and self.indexer.libraries.have_changed():
             return self._on_another_server(scenes)
-        return sights
+        return inspections
 
     def _on_another_server(self, scenes: Sequence[Scene]) -> list[Inspection]:
         """Check the server, and let the scenes wait: it is another one, or a library was made anew since it was listed."""
         self.identity.check_again(self.gates)
         self.indexer.freshen(soon=True, wait=False)
-        return [self._sight(scene, BEING_LISTED, {}, Past({}, {}, {}, {}, frozenset())) for scene in scenes]
+        return [self._inspection(scene, BEING_LISTED, {}, Past({}, {}, {}, {}, frozenset())) for scene in scenes]
 
-    def _beside_probe(self, sights: Sequence[Inspection]) -> list[Inspection]:
+    def _beside_probe(self, inspections: Sequence[Inspection]) -> list[Inspection]:
         """The inspections, in which a scene waits whose item does not show its own values just now.
 
         `plexsync probe` is changing it or has not restored it yet, or pictures to choose from are being given to it.
         """
-        if not any(sight.targets for sight in sights):
-            return list(sights)
+        if not any(inspection.targets for inspection in inspections):
+            return list(inspections)
         with self.store.reading() as db:
-            probed = db.probes.probed()
+            probed = db.probes.open_original()
             busy = self.mender.being_given(db) if self.mender and self.mender.may_be_left else {}
         if probed is not None:
             busy[probed.key] = BEING_PROBED
         if not busy:
-            return list(sights)
-        waiting = [next((busy[key] for key in _keys(sight) if key in busy), None) for sight in sights]
+            return list(inspections)
+        waiting = [next((busy[key] for key in _keys(inspection) if key in busy), None) for inspection in inspections]
         return [
-            Inspection(sight.id, sight.scene, sight.wanted, outcome=outcome) if outcome else sight
-            for sight, outcome in zip(sights, waiting, strict=True)
+            Inspection(inspection.id, inspection.scene, inspection.wanted, outcome=outcome) if outcome else inspection
+            for inspection, outcome in zip(inspections, waiting, strict=True)
         ]
 
-    def save(self, tx: Writer, sights: Iterable[Inspection], *, now: int) -> None:
+    def save(self, tx: Writer, inspections: Iterable[Inspection], *, now: int) -> None:
         """Save the findings: resolved pushes, fields found correct, fields forgotten."""
-        sights = list(sights)
-        if any(sight.names for sight in sights):
-            save_names(tx, sights, now=now)
-        targets = [(sight.id, target.item.key, target) for sight in sights for target in sight.targets]
+        inspections = list(inspections)
+        if any(inspection.names for inspection in inspections):
+            save_names(tx, inspections, now=now)
+        targets = [
+            (inspection.id, target.item.key, target) for inspection in inspections for target in inspection.targets
+        ]
         learnt = [(id, key, target.plan.memory) for id, key, target in targets if target.plan.memory != target.memory]
         tx.memories.save_all(learnt, now=now)
         if learnt:
@@ -248,9 +251,9 @@ class Looker:
             tx.memories.renew_files(moved)
         if known_again := [key for _, key, target in targets if target.was_lost]:
             tx.notes.end_losses(known_again)
-        tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=self.expiry.ended())
+        tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=self.expiry.certain_end())
 
-    def said(self, ids: Sequence[int]) -> dict[int, StashValues | NeighbourError]:
+    def read_stash(self, ids: Sequence[int]) -> dict[int, StashValues | NeighbourError]:
         """What Stash says about these scenes now, in every field. Missing ones are left out."""
         return self._undone_scenes.stash_values(ids, self._past({}).profiles)
 
@@ -272,20 +275,20 @@ class Looker:
             pushed = db.pushes.last_at(sorted(bare)) if bare else ()
             return replace(past, take_overs=marks, approvals=approvals, pushed=frozenset(pushed))
 
-    def _sight(
+    def _inspection(
         self,
         scene: Scene,
         verdict: Verdict,
         items: Mapping[str, Item | NeighbourError],
         past: Past,
     ) -> Inspection:
-        desired = wanted(scene, self._rules.profile)
+        desired = desired_values(scene, self._rules.profile)
         if isinstance(verdict, NeighbourError):
             return Inspection(scene.id, scene, desired, error=verdict)
         if isinstance(verdict, Waiting):
             return Inspection(scene.id, scene, desired, outcome=verdict)
         mark = past.take_overs.get(scene.id, "")
-        base = Inspection(scene.id, scene, desired, steps=verdict.steps, keys=claimed(verdict), take_over=mark)
+        base = Inspection(scene.id, scene, desired, steps=verdict.steps, keys=items_of(verdict), take_over=mark)
         if isinstance(verdict, NotThere):
             return replace(base, outcome=Absent(absence(scene)))
         if isinstance(verdict, Unclear):
@@ -294,7 +297,7 @@ class Looker:
             item = items.get(binding.key)
             obstacle = "" if isinstance(item, NeighbourError) else untenable(binding, scene, item, past.sections)
             if obstacle:
-                return replace(base, outcome=untied(binding, obstacle))
+                return replace(base, outcome=dead_binding(binding, obstacle))
         targets = []
         for key in verdict.keys:
             item = items.get(key)
@@ -314,30 +317,32 @@ class Looker:
                 return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(target.wanted)))
             targets.append(target)
         whole = replace(base, targets=tuple(targets), bound=verdict.bound)
-        kept = whole.kept_fields if any(target.plan.notes for target in targets) else 0
-        whole = replace(whole, ends=Done(found=kept_word(kept) if kept else SceneStatus.IN_SYNC.finding))
+        retained = whole.kept_fields if any(target.plan.notes for target in targets) else 0
+        whole = replace(whole, ends=Done(found=kept_word(retained) if retained else SceneStatus.IN_SYNC.finding))
         return approved_only(whole, past.approvals[scene.id]) if scene.id in past.approvals else whole
 
     def _target(self, scene: Scene, desired: Wanted, item: Item, past: Past, take_over: str) -> Target:
         """Plan one item of a scene. Raises NeighbourError if one of its pictures can't be read."""
         profile = past.profiles.get(item.section, self._rules.profile)
         carrying = past.carrying.get(item.section, profile)
-        shown = desired if carrying is self._rules.profile else wanted(scene, carrying)
+        visible = desired if carrying is self._rules.profile else desired_values(scene, carrying)
         if past.traits != UNKNOWN:
-            shown = takeable(shown, item, past.traits)
+            visible = takeable(visible, item, past.traits)
         memory, pushing = past.to_sync(scene.id, item.key)
         absent: Collection[str] = ()
         if self.pictures and (profile.pictures or past.has_pictures(scene.id, item.key, memory, pushing)):
-            shown = self.pictures.with_pictures(scene, shown, profile)
-            looked = self.pictures.shown(item, shown.values, past.of_pictures(scene.id, item.key, memory, pushing))
+            visible = self.pictures.with_pictures(scene, visible, profile)
+            looked = self.pictures.pictures_in_plex(
+                item, visible.values, past.of_pictures(scene.id, item.key, memory, pushing)
+            )
             item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
             pushing = (*shown_strays(item, looked.past), *pushing)
         policy = replace(self._rules.policy, take_over=bool(take_over))
         names = plain_names(scene.people, profile.performer_name) if scene.people else {}
-        steps = plan(shown.values, item, memory, pushing, policy, past.provenances.get(item.key), names)
-        target = past.target(scene.id, item, steps, shown, profile, frozenset(absent), renews_files=True)
+        steps = plan(visible.values, item, memory, pushing, policy, past.provenances.get(item.key), names)
+        target = past.target(scene.id, item, steps, visible, profile, frozenset(absent), renews_files=True)
         if not (memory or pushing or target.was_lost or take_over or self._rules.policy.adopt_lists):
-            target = replace(target, old_lists=left_lists(shown.values, item))
+            target = replace(target, old_lists=left_lists(visible.values, item))
         return self.choices.with_due(scene, target) if self.choices else target
 
 
@@ -350,21 +355,21 @@ def _approvals(db: Reader, texts: Mapping[int, str]) -> dict[int, Approval | Non
     }
 
 
-def approved_only(sight: Inspection, approval: Approval | None) -> Inspection:
+def approved_only(inspection: Inspection, approval: Approval | None) -> Inspection:
     """The inspection with plans of nothing but the approved changes; with all, if the approval is void (None)."""
-    sight, desired = replace(sight, ends_approval=True), sight.desired
+    inspection, desired = replace(inspection, ends_approval=True), inspection.desired
     if approval is None:
-        return sight
+        return inspection
     try:
         targets = tuple(
-            replace(target, plan=narrowed(target.plan, target.item, approval.scene.items.get(target.item.key, {})))
-            for target in sight.targets
+            replace(target, plan=narrow_plan(target.plan, target.item, approval.scene.items.get(target.item.key, {})))
+            for target in inspection.targets
         )
     except NoLongerTrue as error:
-        return replace(sight, targets=(), outcome=Dropped(OUTDATED.format(error), desired))
-    if all(new.plan.edit == old.plan.edit for new, old in zip(targets, sight.targets, strict=True)):
-        return sight
-    return replace(sight, targets=targets, ends=Dropped(REST_LEFT, desired))
+        return replace(inspection, targets=(), outcome=Dropped(OUTDATED.format(error), desired))
+    if all(new.plan.edit == old.plan.edit for new, old in zip(targets, inspection.targets, strict=True)):
+        return inspection
+    return replace(inspection, targets=targets, ends=Dropped(REST_LEFT, desired))
 
 
 def _certain(
@@ -386,8 +391,8 @@ def _certain(
     return certain
 
 
-def _keys(sight: Inspection) -> list[str]:
-    return [target.item.key for target in sight.targets]
+def _keys(inspection: Inspection) -> list[str]:
+    return [target.item.key for target in inspection.targets]
 
 
 def absence(scene: Scene) -> str:

@@ -13,7 +13,7 @@ from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import LISTS, PICTURES, Item
 from plexsync.rules.job import Dead, Dropped, OutOfScope
 from plexsync.rules.match_records import Binding, Candidate, Step
-from plexsync.rules.memory import placed, undone
+from plexsync.rules.memory import undo_mode, with_addresses
 from plexsync.rules.origin import Origin, is_of
 from plexsync.rules.pictures import PicturePast
 from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, Sending
@@ -96,7 +96,7 @@ class Target(PlannedObject):
             return True
         lists = [name for name in LISTS if name in self.wanted.values and name not in self.memory]
         owned = {name for name in lists if name in self.plan.memory and self.plan.memory[name].ours}
-        return any(self.item.locked(name) and self.item.lists.get(name) for name in lists if name not in owned)
+        return any(self.item.is_locked(name) and self.item.lists.get(name) for name in lists if name not in owned)
 
 
 @dataclass(frozen=True)
@@ -153,23 +153,23 @@ class Inspection(Observation):
             return self.outcome.desired
         if isinstance(self.outcome, OutOfScope):
             return NOTHING_WANTED
-        if shown := {digest(target.wanted): None for target in self.targets}:
-            return ",".join(shown)
+        if visible := {digest(target.wanted): None for target in self.targets}:
+            return ",".join(visible)
         return digest(self.wanted) if self.wanted else ""
 
 
 class Savable(Protocol):
     """Findings about a batch of scenes, to be saved with it."""
 
-    def save(self, tx: Writer, sights: Sequence[Inspection], *, now: int) -> None:
+    def save(self, tx: Writer, inspections: Sequence[Inspection], *, now: int) -> None:
         """Save them, in the transaction that saves the inspections."""
         ...
 
 
-def save_names(tx: Writer, sights: Sequence[Inspection], *, now: int) -> None:
+def save_names(tx: Writer, inspections: Sequence[Inspection], *, now: int) -> None:
     """Save what the inspections found out about collections, before anything else of them."""
-    for names in {id(sight.names): sight.names for sight in sights if sight.names}.values():
-        names.save(tx, sights, now=now)
+    for names in {id(inspection.names): inspection.names for inspection in inspections if inspection.names}.values():
+        names.save(tx, inspections, now=now)
 
 
 # Told the inspected scenes, and the time (UTC ms), in the transaction that saves them.
@@ -254,16 +254,16 @@ class Past:
         """
         others = sorted(self.owners.get(key, frozenset()) - {id})
         writer = next(
-            (other for other in others if (other, key) in self.memories and not self._undone(other, key)), None
+            (other for other in others if (other, key) in self.memories and not self._is_undone(other, key)), None
         )
-        if writer is not None and ((id, key) not in self.memories or self._undone(id, key)):
+        if writer is not None and ((id, key) not in self.memories or self._is_undone(id, key)):
             own = () if (id, key) in self.memories else self.pushings.get((id, key), ())
             return self.memories[writer, key], (*self.pushings.get((writer, key), ()), *own)
         memory, pushing = self.of(id, key)
-        return begun_anew(memory) if undone(memory) else memory, pushing
+        return begun_anew(memory) if undo_mode(memory) else memory, pushing
 
-    def _undone(self, id: int, key: str) -> bool:
-        return bool(undone(self.memories[id, key]))
+    def _is_undone(self, id: int, key: str) -> bool:
+        return bool(undo_mode(self.memories[id, key]))
 
     def without(self, others: Collection[int]) -> "Past":
         """Without what was undone or is to be taken over of these scenes: their ids meant other scenes then."""
@@ -278,17 +278,17 @@ class Past:
             approvals={id: approval for id, approval in self.approvals.items() if id not in others},
         )
 
-    def redone(self, ids: Collection[int]) -> "Past":
+    def as_redone(self, ids: Collection[int]) -> "Past":
         """As if the undo of these scenes had ended (`plexsync.store.memories.Memories.begin_anew`)."""
         memories = dict(self.memories)
         for (id, key), memory in self.memories.items():
-            if id in ids and undone(memory):
+            if id in ids and undo_mode(memory):
                 memories[id, key] = begun_anew(memory)
                 if any((other, key) in self.memories for other in self.owners.get(key, frozenset()) - {id}):
                     del memories[id, key]
         return replace(self, memories=memories)
 
-    def believed(self, items: Mapping[str, Item | NeighbourError]) -> "Past":
+    def without_strangers(self, items: Mapping[str, Item | NeighbourError]) -> "Past":
         """Without the memories and pushes of which these items are not: their keys were dealt to others since."""
         read = {key: item for key, item in items.items() if isinstance(item, Item)}
         doubted = {
@@ -332,7 +332,7 @@ class Past:
         origin = self.origins.get(pair) if renews_files and pair in self.memories else None
         same_files = origin and {part.path for part in origin.files} == {part.path for part in item.parts}
         has_other_files = origin is not None and not (same_files and origin.library)
-        plan = replace(plan, memory=placed(plan.memory, item))
+        plan = replace(plan, memory=with_addresses(plan.memory, item))
         lost = bool(self.provenances) and self.was_lost(item.key)
         facts = (item, plan, shown, profile, absent, self.traits)
         return Target(*facts, memory=memory, has_other_files=has_other_files, was_lost=lost)
@@ -343,7 +343,7 @@ class Past:
 
     def mark(self, id: int) -> TakenBack:
         """How a scene was undone, whatever Stash says about it now. It is undone as soon as one of its items is."""
-        marks = {undone(memory) for (scene, _), memory in self.memories.items() if scene == id}
+        marks = {undo_mode(memory) for (scene, _), memory in self.memories.items() if scene == id}
         return next((mark for mark in TakenBack if mark and mark in marks), TakenBack.NO)
 
 

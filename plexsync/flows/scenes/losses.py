@@ -101,7 +101,7 @@ class SceneLosses:
             missing = None
             if present is not None and compared >= accepted.at:
                 missing = max(0, db.standings.count() - present)
-        if (followed := accepted.followed(gone, missing)) != accepted:
+        if (followed := accepted.follow(gone, missing)) != accepted:
             with self._store.writing() as tx:
                 tx.notes.save(SCENES_LOST, followed.text())
 
@@ -182,7 +182,7 @@ class ItemLosses:
         Items that vanished one by one since the walk before count as well, unless as many have come since.
         """
         with self._store.reading() as db:
-            dropped = self._dropped(db).get(section.key, 0)
+            dropped = self._count_dropped(db).get(section.key, 0)
             lost = db.index.count_lost(section.key, walk=walk)
         before = size + dropped
         self._ensure(section.key, section.title, lost + min(dropped, max(0, before - met - lost)), before)
@@ -194,7 +194,7 @@ class ItemLosses:
             lost = db.index.count_gone(keys)
             if not lost:
                 return
-            dropped, titles = self._dropped(db), {row.key: row.title for row in db.sections.all()}
+            dropped, titles = self._count_dropped(db), {row.key: row.title for row in db.sections.all()}
             sizes = {section: db.index.count_in(section) for section in lost}
         total = {section: dropped.get(section, 0) + count for section, count in lost.items()}
         for section, count in total.items():
@@ -235,7 +235,7 @@ class ItemLosses:
             if key in rows and (key in listed or self._is_used(rows[key].title)):
                 count = self._plex.count(key) if key in listed else 0
                 if is_large(size - count, size):
-                    raise _barred(rows[key].title, size - count, size)
+                    raise _loss_error(rows[key].title, size - count, size)
 
     def _is_used(self, title: str) -> bool:
         return not self._plex.libraries or fold(title) in map(fold, self._plex.libraries)
@@ -252,25 +252,25 @@ class ItemLosses:
             # Of an earlier walk: what has come since does not belong to the loss.
             noted = _numbers(tx, ITEMS_LOST)
             tx.notes.save(ITEMS_LOST, json.dumps({section: size} | noted))
-        raise _barred(title, lost, size)
+        raise _loss_error(title, lost, size)
 
     def _settle(self, sections: Collection[str]) -> None:
         """Forget the losses of these libraries: they are back, were small, or were accepted."""
         with self._store.reading() as db:
-            noted, dropped = _numbers(db, ITEMS_LOST), self._dropped(db)
+            noted, dropped = _numbers(db, ITEMS_LOST), self._count_dropped(db)
             is_accepted = bool(db.notes.text(ITEMS_ACCEPTED))
         others = {section: count for section, count in noted.items() if section not in sections}
-        kept = {section: count for section, count in dropped.items() if section not in sections}
+        retained = {section: count for section, count in dropped.items() if section not in sections}
         ends = is_accepted and not others
-        if (others, kept, ends) == (noted, dropped, False):
+        if (others, retained, ends) == (noted, dropped, False):
             return
         with self._store.writing() as tx:
-            tx.notes.save(ITEMS_DROPPED, json.dumps({**kept, "since": self._began(tx)}))
+            tx.notes.save(ITEMS_DROPPED, json.dumps({**retained, "since": self._began(tx)}))
             tx.notes.save(ITEMS_LOST, json.dumps(others))
             if ends:
                 tx.notes.save(ITEMS_ACCEPTED, "")
 
-    def _dropped(self, db: Reader) -> dict[str, int]:
+    def _count_dropped(self, db: Reader) -> dict[str, int]:
         """The number of items that vanished one by one, by library, since the last walk."""
         counts = _numbers(db, ITEMS_DROPPED)
         return {section: count for section, count in counts.items() if section != "since"} if self._is_fresh(db) else {}
@@ -282,7 +282,7 @@ class ItemLosses:
         return 0 <= self._clock.now() - _numbers(db, ITEMS_DROPPED).get("since", -DAY) < DAY
 
 
-def _barred(title: str, lost: int, size: int) -> Barred:
+def _loss_error(title: str, lost: int, size: int) -> Barred:
     return Barred(
         Neighbour.PLEX,
         f"{lost:,} of {size:,} items are gone from the Plex library {title}: nothing is forgotten. Bring them back (is a"

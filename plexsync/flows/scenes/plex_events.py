@@ -21,7 +21,7 @@ from plexsync.rules.errors import NeighbourError
 from plexsync.rules.events import Event, Left, Scanned, SessionChanged, Touched
 from plexsync.rules.item import Entry, Item
 from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.neighbours import Clock, Dice, Plex, Stash
+from plexsync.rules.neighbours import Clock, Plex, RandomSource, Stash
 from plexsync.rules.paths import base_name
 from plexsync.store.database import Database, Reader
 
@@ -95,10 +95,10 @@ class Listener:
     _indexer: Indexer
     _gates: Gates
     _clock: Clock
-    _dice: Dice
+    _rng: RandomSource
 
     def __post_init__(self) -> None:
-        self._backoff = ReconnectBackoff(self._clock, self._dice, FIRST_DELAY)
+        self._backoff = ReconnectBackoff(self._clock, self._rng, FIRST_DELAY)
         self._silent = False
 
     def __call__(
@@ -119,7 +119,7 @@ class Listener:
                 log.info("Plex can't be listened to, so it is looked at now and then: %s", error)
             self._silent = True
         finally:
-            self._backoff.ended(began)
+            self._backoff.note_end(began)
 
     def _listen(self, stopping: Callable[[], bool], others: Sequence[Callable[[Sequence[Event]], object]]) -> None:
         gathered = Gathered()

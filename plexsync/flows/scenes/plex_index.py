@@ -250,7 +250,7 @@ class Indexer:
             self._walk(section, row, first)
 
     def _caught_up(self, section: Section, last_row: SectionRow) -> bool:
-        pages = self._plex.changed(section.key, since=last_row.stamp - SECOND)
+        pages = self._plex.changed_since(section.key, since=last_row.stamp - SECOND)
         count = news = 0
         stamp = last_row.stamp
         while (page := next(pages, None)) is not None:

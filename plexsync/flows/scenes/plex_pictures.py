@@ -42,13 +42,13 @@ class PlexPictures:
 
     # --- shown -------------------------------------------------------------------------------------------------------
 
-    def listed(self, item: str, name: str) -> dict[str, bool]:
+    def list_pictures(self, item: str, name: str) -> dict[str, bool]:
         """The pictures of an item by key, and whether each is the selected one. Raises NeighbourError."""
         return self._gates.ask(READ_PLEX, partial(self._plex.pictures, item, name))
 
-    def shown(self, item: str, name: str) -> str:
+    def selected(self, item: str, name: str) -> str:
         """The key of the selected picture, '' if there is none. Raises NeighbourError."""
-        return selected(self.listed(item, name))
+        return selected_key(self.list_pictures(item, name))
 
     def has(self, item: str, name: str, key: str) -> bool:
         """Whether the item has the picture, selected or not. Asks in the name of a write that is under way."""
@@ -59,17 +59,17 @@ class PlexPictures:
 
         If Plex shows another one, that is remembered of the server, and the picture is selected.
         """
-        listing = self.listed(item, name)
-        if selected(listing) == key:
+        listing = self.list_pictures(item, name)
+        if selected_key(listing) == key:
             return key
         self._learn(ServerTraits(upload_selects=False))
         if key not in listing:
-            return selected(listing)
+            return selected_key(listing)
         try:
             self._gates.ask(WRITE_PLEX, partial(self._plex.show, item, name, key))
         except (Missing, Refused) as error:
             log.info("an uploaded picture of item %s can't be selected: %s", item, error)
-        return self.shown(item, name)
+        return self.selected(item, name)
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ class PlexPictures:
         Returns the pictures as they are then. One that somebody else has selected meanwhile stays.
         """
         listing = self._plex.pictures(item, name)
-        if selected(listing) not in own:
+        if selected_key(listing) not in own:
             return listing
         try:
             self._plex.show(item, name, key) if key else self._plex.hide(item, name)
@@ -178,6 +178,6 @@ class PlexPictures:
             tx.probes.learn_working(answers, now=self._clock.now())
 
 
-def selected(listing: dict[str, bool]) -> str:
+def selected_key(listing: dict[str, bool]) -> str:
     """The key of the selected picture in a list; '' if there is none."""
     return next((key for key, is_shown in listing.items() if is_shown), "")

@@ -101,7 +101,7 @@ class Poller:
             # Other objects may show on thousands of scenes. The first comparison covers those, so they do not count as
             # edits before.
             marks = [replace(mark, sure=mark.sure or kind is not Kind.SCENE) for mark in start]
-            self._save_cursor(kind, self._moved(None, newest), marks)
+            self._save_cursor(kind, self._move_cursor(None, newest), marks)
             return 0
         with self._store.reading() as db:
             unsure = db.poll_marks.unsure(kind)
@@ -117,7 +117,7 @@ class Poller:
             id for id, text in listed if _instant(text) > since or id not in known or known[id].updated_at != text
         } | {unsure_mark.id for unsure_mark in unsure}
         if kind is not Kind.SCENE:
-            changed |= self._vanished(kind, newest, cursor, changed)
+            changed |= self._vanished_ids(kind, newest, cursor, changed)
         self._want(kind, changed, again=frozenset(mark.id for mark in unsure))
         if kind is Kind.SCENE:
             # Earlier versions of PlexSync did not store `last`.
@@ -125,11 +125,11 @@ class Poller:
             created = sum(id > last for id in changed)
             if newest.count != cursor.count + created or newest.last < last:
                 self._compare_ids(last, changed)
-        moved = self._moved(cursor, newest)
+        moved = self._move_cursor(cursor, newest)
         self._save_cursor(kind, moved, self._newest_second(newest, listed, moved))
         return len(changed)
 
-    def _vanished(self, kind: Kind, newest: Newest, cursor: Newest, changed: set[int]) -> set[int]:
+    def _vanished_ids(self, kind: Kind, newest: Newest, cursor: Newest, changed: set[int]) -> set[int]:
         """The ids that scenes have shown and that no longer exist (merged or deleted), if the count is too low.
 
         A merge of tags changes no time, neither of the remaining tag nor of the scenes.
@@ -144,11 +144,11 @@ class Poller:
         everything = self._since(Newest(0, ""), lambda page: self._stash.recent(kind, page=page, size=ALL), ALL)
         return noted_ids - {id for id, _ in everything}
 
-    def _moved(self, cursor: "_Cursor | None", newest: Newest) -> "_Cursor":
+    def _move_cursor(self, cursor: "_Cursor | None", newest: Newest) -> "_Cursor":
         """The cursor at `newest`."""
-        return _Cursor(newest.count, newest.updated_at, newest.last, met=self._met(cursor, newest.updated_at))
+        return _Cursor(newest.count, newest.updated_at, newest.last, met=self._first_met(cursor, newest.updated_at))
 
-    def _met(self, cursor: "_Cursor | None", newest: str) -> int:
+    def _first_met(self, cursor: "_Cursor | None", newest: str) -> int:
         """When a poll first met this newest second. It is now, if the clock was set back since then."""
         now = self._clock.now()
         return min(cursor.met, now) if cursor is not None and cursor.updated_at == newest else now
@@ -215,11 +215,11 @@ class Poller:
         for page in asked_pages(self._gates, READ_STASH, self._stash.walk_ids()):
             ids = {id for id, _ in page}
             upto = page[-1][0]
-            self._want(Kind.SCENE, self._misjudged(ids, after, upto) | {id for id in ids if id > last} - wanted)
+            self._want(Kind.SCENE, self._find_misjudged(ids, after, upto) | {id for id in ids if id > last} - wanted)
             after = upto
-        self._want(Kind.SCENE, self._misjudged(set(), after, LAST_ID))
+        self._want(Kind.SCENE, self._find_misjudged(set(), after, LAST_ID))
 
-    def _misjudged(self, present: set[int], after: int, upto: int) -> set[int]:
+    def _find_misjudged(self, present: set[int], after: int, upto: int) -> set[int]:
         """Rows in this range of ids that are gone although their scene is in `present`, or not gone although it is not.
 
         Raises Barred if too many scenes are gone at once.
@@ -241,7 +241,7 @@ class Poller:
         # More files may change within the newest second. A crowd was imported, though, and came as scenes.
         crowd = sum(text == newest.updated_at for text in files.values()) > CROWD
         count = self._want_scenes_of(files) if cursor else 0
-        met = self._met(cursor, newest.updated_at)
+        met = self._first_met(cursor, newest.updated_at)
         sure = crowd or not newest.count or self._is_over(met)
         with self._store.writing() as tx:
             tx.notes.save(

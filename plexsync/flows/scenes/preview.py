@@ -14,7 +14,7 @@ from datetime import datetime
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.undo import Progress, quiet
 from plexsync.engine.watching import asked_pages
-from plexsync.flows.scenes.inspection import BATCH, NO_LONGER, REDOING, TAKING_OVER, AsIf, Looker
+from plexsync.flows.scenes.inspection import BATCH, NO_LONGER, REDOING, TAKING_OVER, AsIf, Inspector
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.reconcile import stands
 from plexsync.flows.scenes.verbs import changed_since
@@ -32,7 +32,7 @@ from plexsync.rules.plan_records import Note
 from plexsync.rules.records import JobRow
 from plexsync.rules.status_words import PREVIEWED, Finding, finding_word, in_sync_line
 from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.values import held
+from plexsync.rules.values import held_field
 from plexsync.store.database import Reader
 
 WOULD_CHANGE = Finding.WOULD_CHANGE.value
@@ -76,7 +76,7 @@ class Preview:
 
 
 def preview_scenes(
-    looker: Looker,
+    inspector: Inspector,
     ids: Sequence[int] | None = None,
     *,
     since: datetime | None = None,
@@ -92,77 +92,79 @@ def preview_scenes(
     scenes that ends their undo. `sweep`: preview what a full comparison would do with these scenes.
     """
     as_if = TAKING_OVER if take_over else REDOING if redo else TakenBack.NO
-    looker.gates.enter(*READS)
+    inspector.gates.enter(*READS)
     if since is not None:
-        ids = changed_since(looker.stash, looker.gates, since)
+        ids = changed_since(inspector.stash, inspector.gates, since)
     if ids is None:
-        total = looker.gates.ask(READ_STASH, looker.stash.newest, of_all=True)[Kind.SCENE].count
-        batches = _look_at_all(looker, as_if)
+        total = inspector.gates.ask(READ_STASH, inspector.stash.newest, of_all=True)[Kind.SCENE].count
+        batches = _look_at_all(inspector, as_if)
     else:
-        total, batches = len(ids), looker.look_at_each(ids, as_if)
+        total, batches = len(ids), inspector.look_at_each(ids, as_if)
     done = 0
     while not stopping():
-        sights = next(batches, None)
-        if sights is None:
+        inspections = next(batches, None)
+        if inspections is None:
             return
-        with looker.store.reading() as db:
-            rows = {sight.id: db.jobs.find(Kind.SCENE, sight.id) for sight in sights}
-            is_first = looker.recovery.is_unproven(db)
-        for sight in sights:
-            preview = preview_of(sight, rows[sight.id], sweep=sweep, whole=ids is None)
-            yield replace(preview, undecidable=is_first and not take_over and sight.is_undecidable)
-        done += len(sights)
+        with inspector.store.reading() as db:
+            rows = {inspection.id: db.jobs.find(Kind.SCENE, inspection.id) for inspection in inspections}
+            is_first = inspector.recovery.is_unproven(db)
+        for inspection in inspections:
+            preview = preview_of(inspection, rows[inspection.id], sweep=sweep, whole=ids is None)
+            yield replace(preview, undecidable=is_first and not take_over and inspection.is_undecidable)
+        done += len(inspections)
         progress(done, max(done, total))
 
 
-def _look_at_all(looker: Looker, as_if: AsIf) -> Iterator[list[Inspection]]:
-    for page in asked_pages(looker.gates, READ_STASH, looker.stash.walk(), of_all=True):
+def _look_at_all(inspector: Inspector, as_if: AsIf) -> Iterator[list[Inspection]]:
+    for page in asked_pages(inspector.gates, READ_STASH, inspector.stash.walk(), of_all=True):
         for start in range(0, len(page), BATCH):
-            looker.gates.enter(*READS)
-            yield looker.look_at(page[start : start + BATCH], as_if)
+            inspector.gates.enter(*READS)
+            yield inspector.look_at(page[start : start + BATCH], as_if)
 
 
-def preview_of(sight: Inspection, row: JobRow | None, *, sweep: bool, whole: bool = False) -> Preview:
+def preview_of(inspection: Inspection, row: JobRow | None, *, sweep: bool, whole: bool = False) -> Preview:
     """The preview of one scene. A sweep would leave dead letters and dropped scenes alone.
 
     `whole`: a sync of the whole library would, too, but for the scenes of which you approved only a part.
     """
     is_left = row is not None and row.state in LEFT_ALONE and (sweep or (whole and row.cls != SKIPPED))
-    standing = _standing(sight, row, is_left=is_left)
-    title = sight.scene.title if sight.scene else ""
+    standing = _standing(inspection, row, is_left=is_left)
+    title = inspection.scene.title if inspection.scene else ""
     if standing != WOULD_CHANGE:
-        kept = sight.kept_fields if standing == Finding.KEPT else 0
-        return Preview(sight.id, standing, title, _why(sight), kept_fields=kept)
-    notes = (note for target in sight.targets for note in (*target.wanted.notes, *target.plan.notes))
+        retained = inspection.kept_fields if standing == Finding.KEPT else 0
+        return Preview(inspection.id, standing, title, _why(inspection), kept_fields=retained)
+    notes = (note for target in inspection.targets for note in (*target.wanted.notes, *target.plan.notes))
     items = tuple(
         ItemChange(
             target.item.key,
             target.item.section,
-            tuple(field_change(name, held(target.item, name), change) for name, change in target.plan.edit.items()),
+            tuple(
+                field_change(name, held_field(target.item, name), change) for name, change in target.plan.edit.items()
+            ),
         )
-        for target in sight.targets
+        for target in inspection.targets
         if target.plan.edit
     )
-    studio = sight.scene.studio if sight.scene else ""
-    return Preview(sight.id, standing, title, items=items, notes=tuple(dict.fromkeys(notes)), studio=studio)
+    studio = inspection.scene.studio if inspection.scene else ""
+    return Preview(inspection.id, standing, title, items=items, notes=tuple(dict.fromkeys(notes)), studio=studio)
 
 
-def _standing(sight: Inspection, row: JobRow | None, *, is_left: bool) -> str:
-    if isinstance(sight.outcome, Gone):
+def _standing(inspection: Inspection, row: JobRow | None, *, is_left: bool) -> str:
+    if isinstance(inspection.outcome, Gone):
         return Finding.GONE.value
     if row is not None and row.state is State.IGNORED:
         return Finding.IGNORED.value
-    standing = stands(sight)
+    standing = stands(inspection)
     if standing == "differs" and is_left and row is not None:
         return LEFT_ALONE[row.state]
     return NAMES.get(standing, standing)
 
 
-def _why(sight: Inspection) -> str:
-    match sight.outcome:
+def _why(inspection: Inspection) -> str:
+    match inspection.outcome:
         case Absent(error=error) | Dead(error=error) | OutOfScope(error=error) | NotShown(error=error):
             return error
-    return str(sight.error) if sight.error is not None else ""
+    return str(inspection.error) if inspection.error is not None else ""
 
 
 @dataclass
@@ -179,7 +181,7 @@ class Approved:
 
 
 def approve(
-    looker: Looker,
+    inspector: Inspector,
     scenes: Sequence[ApprovedScene],
     result: Approved,
     *,
@@ -192,21 +194,24 @@ def approve(
     """
     for start in range(0, len(scenes), BATCH):
         batch = {scene.id: scene for scene in scenes[start : start + BATCH]}
-        looker.gates.enter(*READS)
-        sights = {sight.id: sight for sight in looker.look(list(batch), TAKING_OVER if take_over else TakenBack.NO)}
-        with looker.store.writing() as tx:
+        inspector.gates.enter(*READS)
+        inspections = {
+            inspection.id: inspection
+            for inspection in inspector.look(list(batch), TAKING_OVER if take_over else TakenBack.NO)
+        }
+        with inspector.store.writing() as tx:
             rows = tx.jobs.of(Kind.SCENE, list(batch))
             for id, scene in batch.items():
-                if reason := _obstacle(sights[id], rows.get(id)):
+                if reason := _obstacle(inspections[id], rows.get(id)):
                     result.refused[id] = reason
                     continue
                 try:
-                    count = _remaining(sights[id], scene.items)
+                    count = _remaining(inspections[id], scene.items)
                 except NoLongerTrue as error:
                     result.refused[id] = str(error)
                     continue
                 if count:
-                    tx.jobs.want(Kind.SCENE, id, Why.USER, looker.clock.now(), behind=behind)
+                    tx.jobs.want(Kind.SCENE, id, Why.USER, inspector.clock.now(), behind=behind)
                     if row := tx.jobs.find(Kind.SCENE, id):
                         approval = Approval(row.wanted_rev, replace(scene, title=""), take_over)
                         tx.notes.approve(id, document_of(approval))
@@ -222,22 +227,22 @@ def not_written(db: Reader, ids: Collection[int]) -> dict[int, str]:
     return {id: row.error for id, row in rows.items() if row.state is State.DROPPED and row.error.startswith(NO_LONGER)}
 
 
-def _obstacle(sight: Inspection, row: JobRow | None) -> str:
+def _obstacle(inspection: Inspection, row: JobRow | None) -> str:
     """Why nothing of a scene can be approved now; '' if it can."""
     if row is not None and row.state in (State.READY, State.RUNNING):
         return "it is queued already"
     if row is not None and row.state is State.IGNORED:
         return "it is ignored"
-    if sight.undone:
+    if inspection.undone:
         return "it is undone or released"
-    if isinstance(sight.outcome, Gone):
+    if isinstance(inspection.outcome, Gone):
         return "Stash has no such scene"
-    return str(getattr(sight.outcome, "error", "") or sight.error or "")
+    return str(getattr(inspection.outcome, "error", "") or inspection.error or "")
 
 
-def _remaining(sight: Inspection, items: Mapping[str, Mapping[str, FieldChange]]) -> int:
+def _remaining(inspection: Inspection, items: Mapping[str, Mapping[str, FieldChange]]) -> int:
     """How many changes are still to be made. Raises NoLongerTrue."""
-    targets = {target.item.key: target for target in sight.targets}
+    targets = {target.item.key: target for target in inspection.targets}
     if items.keys() - targets.keys():
         raise NoLongerTrue("it has another item in Plex now")
     return sum(remaining(targets[key].plan, targets[key].item, fields) for key, fields in items.items())

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
-from plexsync.engine.flow import Errand, Flow, Journal, Observation
+from plexsync.engine.flow import Flow, Journal, Observation, Write
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.gallery_choices import LATE, SentChoices, end_giving, save_given, save_giving
-from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection import Inspector
 from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, Target
 from plexsync.flows.scenes.plex_pictures import LAGS
 from plexsync.flows.scenes.rules import names_of_pictures
@@ -23,7 +23,7 @@ from plexsync.rules.causes import Cause
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.rules.item import PICTURES, Cast, Item
 from plexsync.rules.job import Done, Kind, State, Waiting, Why
-from plexsync.rules.memory import learn, placed
+from plexsync.rules.memory import learn, with_addresses
 from plexsync.rules.origin import Origin
 from plexsync.rules.pictures import left_out_text
 from plexsync.rules.plan_records import Edit, Memory, Pushing, Sending
@@ -33,7 +33,7 @@ from plexsync.rules.scene import CHOICE, Scene
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.trait_effects import edits_of, rating_in
 from plexsync.rules.traits import UNKNOWN, ServerTraits
-from plexsync.rules.values import held
+from plexsync.rules.values import held_field
 from plexsync.store.database import Writer
 
 log = logging.getLogger("PlexSync.push")
@@ -46,7 +46,7 @@ PICTURE_REQUESTS = 2 * (5 + len(LAGS)) + 2
 
 
 @dataclass(eq=False, kw_only=True)
-class ObjectWrite(Errand):
+class ObjectWrite(Write):
     """A write to an object of Plex.
 
     `pictured` is the object of Stash, as its pictures are read. `undone` tells how its job was undone. `memory`, `stamp` and
@@ -91,17 +91,17 @@ class ObjectWrite(Errand):
         """Save the object as it was read back. Returns the part of the edit that did not apply."""
         plan = self.target.plan
         learnt = learn(plan.memory, plan.sending, item)
-        self.memory, self.stamp = placed(learnt.memory, item), item.stamp
+        self.memory, self.stamp = with_addresses(learnt.memory, item), item.stamp
         before = {name: sent.before for name, sent in plan.sending.items()}
         # Fields with their earlier value have not moved.
-        self.moved = {name: Moved(old, new) for name, old in before.items() if (new := held(item, name)) != old}
+        self.moved = {name: Moved(old, new) for name, old in before.items() if (new := held_field(item, name)) != old}
         return learnt.again
 
     def save_refused(self, tx: Writer) -> None:
         """Save which pictures Plex did not take."""
         for name, error in self.refused.items():
-            kept = names_of_pictures(self.target.profile).get(name, ())
-            tx.pictures.of_flow(self.job.kind).refuse(self.job.id, {*kept, name}, error)
+            retained = names_of_pictures(self.target.profile).get(name, ())
+            tx.pictures.of_flow(self.job.kind).refuse(self.job.id, {*retained, name}, error)
 
 
 F = TypeVar("F", bound=Observation)
@@ -111,11 +111,11 @@ W = TypeVar("W", bound=ObjectWrite)
 class ObjectJournal(Journal[W]):
     """What the journals of objects share."""
 
-    def distrust(self, tx: Writer, errand: W) -> None:
+    def distrust(self, tx: Writer, write: W) -> None:
         """Forget the pictures, so that the next look reads them from Stash again."""
-        tx.pictures.of_flow(errand.job.kind).forget(errand.job.id)
-        if not errand.begun:
-            self.withdraw(tx, [errand])
+        tx.pictures.of_flow(write.job.kind).forget(write.job.id)
+        if not write.begun:
+            self.withdraw(tx, [write])
 
 
 @dataclass(eq=False, kw_only=True)
@@ -126,7 +126,7 @@ class SceneWrite(ObjectWrite):
     it pictures to choose from.
     """
 
-    sight: Inspection
+    inspection: Inspection
     target: Target
     number: int = 0
     entry_number: int = 0
@@ -149,59 +149,59 @@ def save_choices(tx: Writer, id: int, targets: Iterable[Target], until: int) -> 
             save_given(tx, id, target.item.key, target.choices.version)
 
 
-def _close_choices(tx: Writer, errand: SceneWrite, now: int) -> None:
+def _close_choices(tx: Writer, write: SceneWrite, now: int) -> None:
     """Remember what the item was given. After its first pictures, it is inspected once more, to be given the others."""
-    target, scene = errand.target, errand.sight.scene
-    if target.choices and errand.sent_choices and errand.sent_choices.is_complete:
-        save_given(tx, errand.sight.id, errand.key, target.choices.version)
-    is_first = not target.memory and not errand.undone and any(name in target.plan.sending for name in PICTURES)
+    target, scene = write.target, write.inspection.scene
+    if target.choices and write.sent_choices and write.sent_choices.is_complete:
+        save_given(tx, write.inspection.id, write.key, target.choices.version)
+    is_first = not target.memory and not write.undone and any(name in target.plan.sending for name in PICTURES)
     if is_first and scene and any(image.source == CHOICE for image in scene.images):
-        tx.jobs.want(Kind.SCENE, errand.sight.id, Why.EDIT, now, behind=True)
+        tx.jobs.want(Kind.SCENE, write.inspection.id, Why.EDIT, now, behind=True)
 
 
 class SceneJournal(ObjectJournal[SceneWrite]):
     """The `plexsync.engine.flow.Journal` of scene edits: the tables of unfinished, remembered and past pushes."""
 
-    def prolong(self, tx: Writer, errands: Sequence[SceneWrite], until: int) -> None:
+    def prolong(self, tx: Writer, writes: Sequence[SceneWrite], until: int) -> None:
         """Extend the saved entries until `until`."""
-        tx.pushings.prolong([errand.number for errand in errands], until)
-        for errand in errands:
-            if errand.target.choices:
-                save_giving(tx, errand.sight.id, errand.target.item, errand.target.choices, until)
+        tx.pushings.prolong([write.number for write in writes], until)
+        for write in writes:
+            if write.target.choices:
+                save_giving(tx, write.inspection.id, write.target.item, write.target.choices, until)
 
-    def withdraw(self, tx: Writer, errands: Sequence[SceneWrite]) -> None:
+    def withdraw(self, tx: Writer, writes: Sequence[SceneWrite]) -> None:
         """Remove the entries. Nothing of these errands can be in Plex."""
-        for errand in errands:
-            if errand.target.choices:
-                end_giving(tx, errand.sight.id, errand.key, errand.target.choices)
-        tx.pushings.drop_all([(errand.sight.id, errand.key, errand.number) for errand in errands])
+        for write in writes:
+            if write.target.choices:
+                end_giving(tx, write.inspection.id, write.key, write.target.choices)
+        tx.pushings.drop_all([(write.inspection.id, write.key, write.number) for write in writes])
 
-    def reopen(self, tx: Writer, errand: SceneWrite, until: int) -> None:
+    def reopen(self, tx: Writer, write: SceneWrite, until: int) -> None:
         """Start the entry anew, as a push with unknown outcome."""
-        self.withdraw(tx, [errand])
-        plan, item = errand.target.plan, errand.target.item
-        tx.pushings.add(errand.sight.id, errand.key, Pushing(plan.sending, until, stamp=item.stamp))
-        if errand.target.choices:
-            save_giving(tx, errand.sight.id, errand.target.item, errand.target.choices, until)
+        self.withdraw(tx, [write])
+        plan, item = write.target.plan, write.target.item
+        tx.pushings.add(write.inspection.id, write.key, Pushing(plan.sending, until, stamp=item.stamp))
+        if write.target.choices:
+            save_giving(tx, write.inspection.id, write.target.item, write.target.choices, until)
 
-    def close(self, tx: Writer, errands: Sequence[SceneWrite], *, now: int, until: int) -> None:
+    def close(self, tx: Writer, writes: Sequence[SceneWrite], *, now: int, until: int) -> None:
         """Save what was read back, and record its changes."""
-        learnt = [(errand, errand.memory) for errand in errands if errand.memory is not None]
-        tx.memories.save_all([(errand.sight.id, errand.key, memory) for errand, memory in learnt], now=now)
-        done = [errand for errand, _ in learnt]
+        learnt = [(write, write.memory) for write in writes if write.memory is not None]
+        tx.memories.save_all([(write.inspection.id, write.key, memory) for write, memory in learnt], now=now)
+        done = [write for write, _ in learnt]
         self.withdraw(tx, done)
-        for errand in done:
-            if errand.target.choices or not errand.target.memory:
-                _close_choices(tx, errand, now)
-            if errand.left_out:
-                tx.pushings.add(errand.sight.id, errand.key, Pushing(errand.left_out, until))
-            if errand.refused:
-                errand.save_refused(tx)
-            for name, error in errand.refused.items():
-                record_left_out(tx, errand.sight.id, name, error, now=now)
-        tx.pushes.add_all([(errand.sight.id, errand.key, errand.moved, errand.undone) for errand in done], at=now)
+        for write in done:
+            if write.target.choices or not write.target.memory:
+                _close_choices(tx, write, now)
+            if write.left_out:
+                tx.pushings.add(write.inspection.id, write.key, Pushing(write.left_out, until))
+            if write.refused:
+                write.save_refused(tx)
+            for name, error in write.refused.items():
+                record_left_out(tx, write.inspection.id, name, error, now=now)
+        tx.pushes.add_all([(write.inspection.id, write.key, write.moved, write.undone) for write in done], at=now)
         # PlexSync moved these items itself, so the new stamps are no news.
-        tx.index.stamp({errand.key: errand.stamp for errand in done})
+        tx.index.stamp({write.key: write.stamp for write in done})
 
 
 class ObjectFlow(Flow[F, W]):
@@ -211,13 +211,13 @@ class ObjectFlow(Flow[F, W]):
     """
 
     gates: Collection[Gate] = (READ_PLEX, WRITE_PLEX, READ_STASH)
-    writes: Gate = WRITE_PLEX
+    write_gate: Gate = WRITE_PLEX
     _pictures: Artwork | None
     _patience: int
 
-    def requires(self, errand: W) -> Collection[Gate]:
+    def requires(self, write: W) -> Collection[Gate]:
         """The write gate of Plex, and the read gate of Stash if a picture must be read again."""
-        return (WRITE_PLEX, READ_STASH) if self.lacks_picture(errand) else (WRITE_PLEX,)
+        return (WRITE_PLEX, READ_STASH) if self.lacks_picture(write) else (WRITE_PLEX,)
 
     def lacks_picture(self, write: W) -> bool:
         """Whether one of its pictures must be read from Stash again before it is sent."""
@@ -263,42 +263,43 @@ class ObjectFlow(Flow[F, W]):
 class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
     """The part of the flow of scenes that sends edits, and reads items back."""
 
-    _looker: Looker
+    _inspector: Inspector
     _gates: Gates
 
     def lacks_picture(self, write: SceneWrite) -> bool:
         """Whether one of its pictures must be read from Stash again before it is sent."""
-        choices = self._looker.choices
+        choices = self._inspector.choices
         return super().lacks_picture(write) or (choices is not None and not choices.has(write.target.choices))
 
-    def send(self, errand: SceneWrite) -> None:
+    def send(self, write: SceneWrite) -> None:
         """Send the pictures, then the edit."""
-        if self._pictures and any(name in errand.target.plan.edit for name in PICTURES):
-            self.send_pictures(self._pictures, errand)
-        item, edit = errand.target.item, errand.target.plan.edit
-        choices, due = self._looker.choices, errand.target.choices
+        if self._pictures and any(name in write.target.plan.edit for name in PICTURES):
+            self.send_pictures(self._pictures, write)
+        item, edit = write.target.item, write.target.plan.edit
+        choices, due = self._inspector.choices, write.target.choices
         if choices and due and due.shelves:
             # What it sends sets the locks as they were.
-            errand.begun = True
-            errand.sent_choices = choices.send(item, due, patient=errand.job.failures < self._patience)
-            edit = {**edit, **errand.sent_choices.edit}
+            write.begun = True
+            write.sent_choices = choices.send(item, due, patient=write.job.failures < self._patience)
+            edit = {**edit, **write.sent_choices.edit}
         if edit:
-            renamed = errand.target.plan.renamed
+            renamed = write.target.plan.renamed
             cast = cast_to_send(item, renamed) if renamed else item.cast
-            self._edit(item, edit, cast, errand.target.traits)
+            self._edit(item, edit, cast, write.target.traits)
 
     def _edit(self, item: Item, edit: Edit, cast: Cast, traits: ServerTraits) -> None:
         """Send an edit as the server takes it. If a later request fails, the error is `applied`."""
         if traits == UNKNOWN:
-            self._looker.plex.edit(item.section, item.key, edit, cast=cast)
+            self._inspector.plex.edit(item.section, item.key, edit, cast=cast)
             return
         rating = rating_in(edit, traits)
         whole = edit if rating is None else {name: change for name, change in edit.items() if name != "userRating"}
         requests = [
-            partial(self._looker.plex.edit, item.section, item.key, some, cast=cast) for some in edits_of(whole, traits)
+            partial(self._inspector.plex.edit, item.section, item.key, some, cast=cast)
+            for some in edits_of(whole, traits)
         ]
         if rating is not None:
-            requests.append(partial(self._looker.plex.rate, item.key, float(rating) if rating else None))
+            requests.append(partial(self._inspector.plex.rate, item.key, float(rating) if rating else None))
         for number, request in enumerate(requests):
             try:
                 request()
@@ -308,68 +309,68 @@ class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
 
     # --- read-back ---------------------------------------------------------------------------------------------------
 
-    def read_back(self, errands: Sequence[SceneWrite]) -> None:
+    def read_back(self, writes: Sequence[SceneWrite]) -> None:
         """Read all items back in one GET; the result is what is remembered. A removal that failed is sent again alone."""
-        for errand, again in self._read_back(errands):
-            item = errand.target.item
+        for write, again in self._read_back(writes):
+            item = write.target.item
             try:
-                self._gates.ask(WRITE_PLEX, partial(self._edit, item, again, item.cast, errand.target.traits))
+                self._gates.ask(WRITE_PLEX, partial(self._edit, item, again, item.cast, write.target.traits))
             except Refused as error:
                 # Plex keeps the member. What is read back now is remembered.
                 log.info("a removal was refused: %s", error)
             except NeighbourError as error:
-                errand.outcome = Waiting(str(error), "unavailable")
-        self._read_back([errand for errand in errands if errand.outcome is None], last=True)
+                write.outcome = Waiting(str(error), "unavailable")
+        self._read_back([write for write in writes if write.outcome is None], last=True)
 
-    def _read_back(self, errands: Sequence[SceneWrite], *, last: bool = False) -> list[tuple[SceneWrite, Edit]]:
+    def _read_back(self, writes: Sequence[SceneWrite], *, last: bool = False) -> list[tuple[SceneWrite, Edit]]:
         """Set the outcome of errands that were read back correctly. Returns what must be sent again (nothing if `last`)."""
-        if not errands:
+        if not writes:
             return []
         try:
-            items = self._looker.matcher.items([errand.key for errand in errands])
+            items = self._inspector.matcher.items([write.key for write in writes])
         except NeighbourError as error:
             # Sent and answered, but not read back: the saved entries tell the next look what may be in Plex.
-            for errand in errands:
-                errand.outcome = Waiting(str(error), "unavailable")
+            for write in writes:
+                write.outcome = Waiting(str(error), "unavailable")
             return []
         unresolved: list[tuple[SceneWrite, Edit]] = []
-        for errand in errands:
-            item = items.get(errand.key)
+        for write in writes:
+            item = items.get(write.key)
             if item is None:
-                errand.outcome = Waiting("the item vanished while it was edited", "missing", counted=True)
+                write.outcome = Waiting("the item vanished while it was edited", "missing", counted=True)
             elif isinstance(item, NeighbourError):
-                errand.outcome = Waiting(str(item), "unavailable")
-            elif not Origin(errand.target.item.library, errand.target.item.parts).agrees(item.library, item.parts):
-                self._mend(errand, item)
-            elif errand.sent_choices and errand.sent_choices.is_late:
-                errand.outcome = Waiting(LATE, "unavailable")
-            elif (again := self._learn(errand, item)) and not last:
-                unresolved.append((errand, again))
-            elif errand.outcome is None:
-                errand.outcome = Done()
+                write.outcome = Waiting(str(item), "unavailable")
+            elif not Origin(write.target.item.library, write.target.item.parts).agrees(item.library, item.parts):
+                self._mend(write, item)
+            elif write.sent_choices and write.sent_choices.is_late:
+                write.outcome = Waiting(LATE, "unavailable")
+            elif (again := self._learn(write, item)) and not last:
+                unresolved.append((write, again))
+            elif write.outcome is None:
+                write.outcome = Done()
         return unresolved
 
-    def _mend(self, errand: SceneWrite, item: Item) -> None:
+    def _mend(self, write: SceneWrite, item: Item) -> None:
         """The item got other files between the plan and the read-back, so it is another scene's, and has got these values.
 
         The saved entry tells the next look that what was sent is PlexSync's own. This scene and those that may have the
         files now are queued.
         """
         log.warning("item %s got other files while it was edited: its scenes are inspected again", item.key)
-        errand.outcome = Waiting("its item got other files while it was edited", "released", backoff=False)
-        ids = self._looker.matcher.correct(errand.target.item, item)
-        with self._looker.store.writing() as tx:
-            for id in sorted(ids - {errand.sight.id}):
-                tx.jobs.want(Kind.SCENE, id, Why.SWEEP, self._looker.clock.now())
+        write.outcome = Waiting("its item got other files while it was edited", "released", backoff=False)
+        ids = self._inspector.matcher.correct(write.target.item, item)
+        with self._inspector.store.writing() as tx:
+            for id in sorted(ids - {write.inspection.id}):
+                tx.jobs.want(Kind.SCENE, id, Why.SWEEP, self._inspector.clock.now())
 
-    def _learn(self, errand: SceneWrite, item: Item) -> Edit:
+    def _learn(self, write: SceneWrite, item: Item) -> Edit:
         """Save the item as it was read back. Returns the part of the edit that did not apply."""
-        plan, choices = errand.target.plan, errand.target.choices
+        plan, choices = write.target.plan, write.target.choices
         if self._pictures and any(name in plan.sending or name in plan.memory for name in PICTURES):
             try:
                 unreadable = [shelf.name for shelf in choices.shelves] if choices else []
-                item = self.with_pictures(self._pictures, errand, item, unreadable)
+                item = self.with_pictures(self._pictures, write, item, unreadable)
             except NeighbourError as error:
-                errand.outcome = Waiting(str(error), "unavailable")
+                write.outcome = Waiting(str(error), "unavailable")
                 return {}
-        return errand.learn(item)
+        return write.learn(item)

@@ -20,7 +20,7 @@ from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.undo import Progress, quiet
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.scenes.comparison_report import COUNTS, ComparisonReport, save_report
-from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection import Inspector
 from plexsync.flows.scenes.inspection_records import Inspection, Observe, Target, save_names
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.undo import end_undone
@@ -42,7 +42,7 @@ from plexsync.rules.records import LAST_ID, JobRow
 from plexsync.rules.setting_question import read
 from plexsync.rules.status_words import BY_MARK, KEPT, SceneStatus, kept_word
 from plexsync.rules.text import fold
-from plexsync.rules.values import held
+from plexsync.rules.values import held_field
 from plexsync.store.database import Writer
 
 log = logging.getLogger("PlexSync.reconcile")
@@ -66,25 +66,25 @@ def note_compared(tx: Writer, wishes: str, in_use: str) -> None:
     tx.notes.save(ASKED_SETTINGS, "")
 
 
-def held_back(tx: Writer, sights: Iterable[Inspection]) -> set[int]:
+def held_back(tx: Writer, inspections: Iterable[Inspection]) -> set[int]:
     """The scenes that only changed settings would write: not edited in Stash since the last comparison, nor in Plex."""
     last = tx.notes.number(LAST_RUN) or 0
     return {
-        sight.id
-        for sight in sights
-        if sight.scene is not None
-        and sight.scene.updated_at
-        and datetime.fromisoformat(sight.scene.updated_at).timestamp() * 1000 < last
-        and not (sight.undone or sight.take_over)
-        and any(target.plan.edit for target in sight.targets)
-        and all(map(_is_as_left, sight.targets))
+        inspection.id
+        for inspection in inspections
+        if inspection.scene is not None
+        and inspection.scene.updated_at
+        and datetime.fromisoformat(inspection.scene.updated_at).timestamp() * 1000 < last
+        and not (inspection.undone or inspection.take_over)
+        and any(target.plan.edit for target in inspection.targets)
+        and all(map(_is_as_left, inspection.targets))
     }
 
 
 def _is_as_left(target: Target) -> bool:
     """Whether Plex has what PlexSync left in each field that would be written, or PlexSync never wrote it."""
     return all(
-        name not in target.memory or is_as_left(name, held(target.item, name), target.memory[name])
+        name not in target.memory or is_as_left(name, held_field(target.item, name), target.memory[name])
         for name in target.plan.edit
     )
 
@@ -110,9 +110,14 @@ class Reconciler:
     saves them.
     """
 
-    def __init__(self, looker: Looker, *, settings: str = "", wishes: str = "", in_use: str = "") -> None:
-        self._looker, self._indexer, self._losses = looker, looker.indexer, looker.losses
-        self._store, self._stash, self._gates, self._clock = looker.store, looker.stash, looker.gates, looker.clock
+    def __init__(self, inspector: Inspector, *, settings: str = "", wishes: str = "", in_use: str = "") -> None:
+        self._inspector, self._indexer, self._losses = inspector, inspector.indexer, inspector.losses
+        self._store, self._stash, self._gates, self._clock = (
+            inspector.store,
+            inspector.stash,
+            inspector.gates,
+            inspector.clock,
+        )
         self._settings = settings
         self._wishes, self._in_use = wishes, in_use
         self.observing: list[Observe] = []
@@ -149,9 +154,9 @@ class Reconciler:
         Continues an interrupted comparison, unless `anew`. `holding`: what changed settings would write waits for a yes.
         """
         self._enter()
-        self._looker.identity.check_again(self._gates)
-        self._looker.recovery.check(again=True)
-        report = self._begun(anew=anew, holding=holding)
+        self._inspector.identity.check_again(self._gates)
+        self._inspector.recovery.check(again=True)
+        report = self._resume_or_begin(anew=anew, holding=holding)
         total = self._gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
         before = self._indexer.wanted
         self._indexer.freshen(force=not report.after)
@@ -163,11 +168,11 @@ class Reconciler:
                     return report
                 self._enter()
                 scenes = page[start : start + BATCH]
-                sights = self._with_items(self._looker.look_at(scenes))
+                inspections = self._with_items(self._inspector.look_at(scenes))
                 upto, present = scenes[-1].id, {scene.id for scene in scenes}
                 self._losses.ensure_range(present, after=last, upto=upto)
                 with self._store.writing() as tx:
-                    self._compare(tx, sights, report)
+                    self._compare(tx, inspections, report)
                     rows = tx.jobs.ids(Kind.SCENE, after=last, upto=upto)
                     tx.standings.drop(present, after=last, upto=upto)
                     self._want_gone(tx, [id for id, state in rows if id not in present and state in LEAVING], report)
@@ -183,16 +188,18 @@ class Reconciler:
     ) -> ComparisonReport:
         """Compare the scenes of a scope. Raises NeighbourError if a server is down, and UnknownLibrary."""
         self._enter()
-        self._looker.identity.check_again(self._gates)
+        self._inspector.identity.check_again(self._gates)
         with self._store.reading() as db:
             report = ComparisonReport(began=db.notes.number(LAST_RUN) or 0)
         before = self._indexer.wanted
         self._indexer.freshen(force=True)
         report.wanted += self._indexer.wanted - before
-        for sights in map(self._with_items, self._sights(scope)):
+        for inspections in map(self._with_items, self._inspections(scope)):
             with self._store.writing() as tx:
-                self._compare(tx, sights, report)
-                self._want_gone(tx, [sight.id for sight in sights if isinstance(sight.outcome, Gone)], report)
+                self._compare(tx, inspections, report)
+                self._want_gone(
+                    tx, [inspection.id for inspection in inspections if isinstance(inspection.outcome, Gone)], report
+                )
             progress(report.scenes, len(scope.scenes))
             if stopping():
                 return report
@@ -216,7 +223,7 @@ class Reconciler:
 
     # --- position ----------------------------------------------------------------------------------------------------
 
-    def _begun(self, *, anew: bool, holding: bool) -> ComparisonReport:
+    def _resume_or_begin(self, *, anew: bool, holding: bool) -> ComparisonReport:
         """The report of an interrupted comparison that is still valid, else an empty report that starts now."""
         now = self._clock.now()
         with self._store.reading() as db:
@@ -244,7 +251,7 @@ class Reconciler:
     def _end(self, report: ComparisonReport, last: int) -> None:
         """Finish the comparison: no scenes follow the last one of Stash, and every item was compared."""
         self._losses.ensure_range((), after=last)
-        while lost := self._lost(last):
+        while lost := self._rows_beyond(last):
             with self._store.writing() as tx:
                 self._want_gone(tx, lost, report)
             last = lost[-1]
@@ -266,17 +273,17 @@ class Reconciler:
 
     # --- scope -------------------------------------------------------------------------------------------------------
 
-    def _sights(self, scope: ComparisonScope) -> Iterator[list[Inspection]]:
+    def _inspections(self, scope: ComparisonScope) -> Iterator[list[Inspection]]:
         if scope.library:
             yield from self._in_library(scope.library)
         elif scope.since is not None:
-            yield from self._named(changed_since(self._stash, self._gates, scope.since))
+            yield from self._inspect_ids(changed_since(self._stash, self._gates, scope.since))
         else:
-            yield from self._named(scope.scenes)
+            yield from self._inspect_ids(scope.scenes)
 
-    def _named(self, ids: Sequence[int]) -> Iterator[list[Inspection]]:
+    def _inspect_ids(self, ids: Sequence[int]) -> Iterator[list[Inspection]]:
         for start in range(0, len(ids), BATCH):
-            yield self._looker.look(ids[start : start + BATCH])
+            yield self._inspector.look(ids[start : start + BATCH])
 
     def _in_library(self, title: str) -> Iterator[list[Inspection]]:
         with self._store.reading() as db:
@@ -286,70 +293,84 @@ class Reconciler:
             titles = ", ".join(row.title for row in sections)
             raise UnknownLibrary(f"no library in use is named {title}; there are: {titles}")
         for page in asked_pages(self._gates, READ_STASH, self._stash.walk(page=PAGE), of_all=True):
-            there_too = self._looker.matcher.may_be_in(page, keys)
+            there_too = self._inspector.matcher.may_be_in(page, keys)
             for start in range(0, len(there_too), BATCH):
-                yield self._looker.look_at(there_too[start : start + BATCH])
+                yield self._inspector.look_at(there_too[start : start + BATCH])
 
-    def _with_items(self, sights: Sequence[Inspection]) -> list[Inspection]:
+    def _with_items(self, inspections: Sequence[Inspection]) -> list[Inspection]:
         """Add the items of scenes out of scope from the index, without a request to Plex."""
-        outside = [sight.scene for sight in sights if isinstance(sight.outcome, OutOfScope) and sight.scene]
-        keys = self._looker.matcher.led_to(outside) if outside else {}
-        return [replace(sight, keys=keys.get(sight.id, sight.keys)) for sight in sights]
+        outside = [
+            inspection.scene
+            for inspection in inspections
+            if isinstance(inspection.outcome, OutOfScope) and inspection.scene
+        ]
+        keys = self._inspector.matcher.led_to(outside) if outside else {}
+        return [replace(inspection, keys=keys.get(inspection.id, inspection.keys)) for inspection in inspections]
 
     # --- findings ----------------------------------------------------------------------------------------------------
 
-    def _compare(self, tx: Writer, sights: Sequence[Inspection], report: ComparisonReport) -> None:
+    def _compare(self, tx: Writer, inspections: Sequence[Inspection], report: ComparisonReport) -> None:
         now = self._clock.now()
-        sights = [sight for sight in sights if not isinstance(sight.outcome, Gone)]
-        standings = {sight.id: stands(sight) for sight in sights}
-        others = remember_scenes(tx, (sight.scene for sight in sights if sight.scene is not None), now=now)
-        renew_bindings(tx, sights)
-        tx.index.pair({sight.id: sight.keys for sight in sights if sight.keys}, run=report.began)
+        inspections = [inspection for inspection in inspections if not isinstance(inspection.outcome, Gone)]
+        standings = {inspection.id: stands(inspection) for inspection in inspections}
+        others = remember_scenes(
+            tx, (inspection.scene for inspection in inspections if inspection.scene is not None), now=now
+        )
+        renew_bindings(tx, inspections)
+        tx.index.pair(
+            {inspection.id: inspection.keys for inspection in inspections if inspection.keys}, run=report.began
+        )
         # These scenes are in Plex, or need not be, so they no longer wait for a scan.
-        served = [sight.id for sight in sights if sight.targets or standings[sight.id] == "outside"]
+        served = [
+            inspection.id for inspection in inspections if inspection.targets or standings[inspection.id] == "outside"
+        ]
         report.wanted += tx.jobs.wake([(Kind.SCENE, id) for id in served], now=now)
         rows = tx.jobs.of(Kind.SCENE, standings)
-        waiting = held_back(tx, sights) if report.holding else set[int]()
+        waiting = held_back(tx, inspections) if report.holding else set[int]()
         news: dict[int, str] = {}
-        for sight in sights:
-            standing = standings[sight.id]
-            report.count(sight, standing)
-            row = rows.get(sight.id)
-            if sight.id in others and row is not None and row.state in (State.DEAD, State.DROPPED):
+        for inspection in inspections:
+            standing = standings[inspection.id]
+            report.count(inspection, standing)
+            row = rows.get(inspection.id)
+            if inspection.id in others and row is not None and row.state in (State.DEAD, State.DROPPED):
                 # Another scene died or was dropped under this id.
-                tx.jobs.want(Kind.SCENE, sight.id, Why.EDIT, now, behind=True)
+                tx.jobs.want(Kind.SCENE, inspection.id, Why.EDIT, now, behind=True)
                 report.wanted += 1
                 continue
-            settled = standing in SETTLED and not any(target.choices for target in sight.targets)
-            if sight.id not in waiting and self._news(row, sight, settled=settled):
-                news[sight.id] = sight.desired
+            settled = standing in SETTLED and not any(target.choices for target in inspection.targets)
+            if inspection.id not in waiting and self._news(row, inspection, settled=settled):
+                news[inspection.id] = inspection.desired
                 report.wanted += 1
         tx.jobs.want_all(Kind.SCENE, news, Why.SWEEP, now)
         standings = {id: standing for id, standing in standings.items() if id not in waiting}
-        kept = {sight.id: kept_word(sight.kept_fields) for sight in sights if standings.get(sight.id) == KEPT}
-        tx.standings.save({**standings, **kept}, now=now)
+        retained = {
+            inspection.id: kept_word(inspection.kept_fields)
+            for inspection in inspections
+            if standings.get(inspection.id) == KEPT
+        }
+        tx.standings.save({**standings, **retained}, now=now)
         # If a scene that was undone is in sync, nothing is left to write that would end its undo.
         end_undone(tx, [id for id, standing in standings.items() if standing in ("in step", KEPT)])
-        save_names(tx, sights, now=now)
-        note_old_lists(tx, sights)
+        save_names(tx, inspections, now=now)
+        note_old_lists(tx, inspections)
         for observe in self.observing:
-            observe(tx, sights, now)
+            observe(tx, inspections, now)
         # What evidence of a restore decided, and the memories that the journal has completed.
-        recovery = self._looker.recovery
+        recovery = self._inspector.recovery
         is_first = recovery.is_unproven(tx)
-        report.recovered += sum(sight.has_recovered for sight in sights)
-        report.kept += sum(sight.has_kept for sight in sights)
-        report.undecidable += sum(is_first and sight.is_undecidable for sight in sights)
-        if completed := recovery.completed(tx, sights):
-            self._looker.save(tx, completed, now=now)
+        report.recovered += sum(inspection.has_recovered for inspection in inspections)
+        report.kept += sum(inspection.has_kept for inspection in inspections)
+        report.undecidable += sum(is_first and inspection.is_undecidable for inspection in inspections)
+        if completed := recovery.with_memory(tx, inspections):
+            self._inspector.save(tx, completed, now=now)
             recovery.has_learnt(tx, completed)
 
-    def _news(self, row: JobRow | None, sight: Inspection, *, settled: bool) -> bool:
+    def _news(self, row: JobRow | None, inspection: Inspection, *, settled: bool) -> bool:
         """Whether the queue must learn of it. A queued, running or absent row finds out by itself.
 
         `settled`: nothing has to be done, which is news only for a scene that was out of scope, or is back in Stash.
         """
-        out = sight.outcome.error if isinstance(sight.outcome, OutOfScope) else ""
+        out = inspection.outcome.error if isinstance(inspection.outcome, OutOfScope) else ""
         if row is not None and row.state is State.OUTSIDE:
             return out != row.error
         if row is not None and row.state is State.GONE:
@@ -362,9 +383,11 @@ class Reconciler:
             # You dropped the scene, so it is left alone.
             return False
         compared = row.desired or (row.state is State.DEAD and row.cls != "poison")
-        return row.state in (State.DEAD, State.DROPPED) and bool(compared) and sight.desired not in ("", row.desired)
+        return (
+            row.state in (State.DEAD, State.DROPPED) and bool(compared) and inspection.desired not in ("", row.desired)
+        )
 
-    def _lost(self, last: int) -> list[int]:
+    def _rows_beyond(self, last: int) -> list[int]:
         """The next rows that are not gone and whose ids are above all of Stash's."""
         with self._store.reading() as db:
             rows = db.jobs.ids(Kind.SCENE, after=last, upto=LAST_ID)
@@ -380,22 +403,22 @@ class Reconciler:
         report.gone += len(ids)
 
 
-def stands(sight: Inspection) -> str:
+def stands(inspection: Inspection) -> str:
     """The status of a scene in one word."""
-    if isinstance(sight.outcome, Absent):
+    if isinstance(inspection.outcome, Absent):
         return "absent"
-    if isinstance(sight.outcome, OutOfScope):
+    if isinstance(inspection.outcome, OutOfScope):
         return "outside"
-    if isinstance(sight.outcome, Dead):
-        return sight.outcome.cls
-    if isinstance(sight.outcome, Dropped):
-        return NOT_SHOWN if isinstance(sight.outcome, NotShown) else "differs"
-    if sight.outcome is not None or sight.error is not None:
+    if isinstance(inspection.outcome, Dead):
+        return inspection.outcome.cls
+    if isinstance(inspection.outcome, Dropped):
+        return NOT_SHOWN if isinstance(inspection.outcome, NotShown) else "differs"
+    if inspection.outcome is not None or inspection.error is not None:
         return "failed"
-    if any(target.plan.edit for target in sight.targets):
+    if any(target.plan.edit for target in inspection.targets):
         return "differs"
-    if sight.undone:
-        return BY_MARK.get(sight.undone, SceneStatus.UNDONE).finding
-    if any(note.reason in ("person", "kept") for target in sight.targets for note in target.plan.notes):
+    if inspection.undone:
+        return BY_MARK.get(inspection.undone, SceneStatus.UNDONE).finding
+    if any(note.reason in ("person", "kept") for target in inspection.targets for note in target.plan.notes):
         return KEPT
     return "in step"

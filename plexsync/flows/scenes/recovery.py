@@ -50,7 +50,7 @@ class JournalBeside(ABC, Generic[J]):
             last = self._journal.last()
             with self._store.reading() as db:
                 is_older = last > (db.notes.number(self.noted) or 0)
-                self._found(db, is_older=is_older)
+                self._note_comparison(db, is_older=is_older)
             if is_older:
                 with self._store.writing() as tx:
                     noted = tx.notes.number(self.noted)
@@ -61,7 +61,7 @@ class JournalBeside(ABC, Generic[J]):
                         tx.notes.save(self.noted, str(last))
             self.is_checked = True
 
-    def _found(self, db: Reader, *, is_older: bool) -> None:
+    def _note_comparison(self, db: Reader, *, is_older: bool) -> None:
         """Called when they were compared."""
 
     @abstractmethod
@@ -81,7 +81,7 @@ class Recovery(JournalBeside[WriteJournal]):
 
     # --- what was lost -----------------------------------------------------------------------------------------------
 
-    def _found(self, db: Reader, *, is_older: bool) -> None:
+    def _note_comparison(self, db: Reader, *, is_older: bool) -> None:
         self._marked = is_older or db.notes.has_losses()
 
     def _complete(self, tx: Writer, after: int, *, unknown_only: bool) -> None:
@@ -113,25 +113,29 @@ class Recovery(JournalBeside[WriteJournal]):
         return last is None or last < max(db.notes.number(name) or 0 for name in (RESTORED, REPAIRED))
 
     @staticmethod
-    def completed(db: Reader, sights: Sequence[Inspection]) -> list[Inspection]:
+    def with_memory(db: Reader, inspections: Sequence[Inspection]) -> list[Inspection]:
         """Those of these findings whose memory is to be saved although nothing is sent.
 
         The journal has completed it, or the scene is in sync and nothing was remembered. Nobody may have saved it since it
         was read.
         """
-        completed = [sight for sight in sights if any(target.was_lost for target in sight.targets) or _is_new(sight)]
+        completed = [
+            inspection
+            for inspection in inspections
+            if any(target.was_lost for target in inspection.targets) or _is_new(inspection)
+        ]
         if not completed:
             return []
-        marks = db.notes.losses([target.item.key for sight in completed for target in sight.targets])
-        memories = db.memories.of([sight.id for sight in completed])
-        owners = db.memories.owners([key for sight in completed for key in sight.keys])
+        marks = db.notes.losses([target.item.key for inspection in completed for target in inspection.targets])
+        memories = db.memories.of([inspection.id for inspection in completed])
+        owners = db.memories.owners([key for inspection in completed for key in inspection.keys])
         return [
-            sight
-            for sight in completed
+            inspection
+            for inspection in completed
             if all(
                 (target.item.key in marks if target.was_lost else target.item.key not in owners)
-                and memories.get((sight.id, target.item.key), {}) == target.memory
-                for target in sight.targets
+                and memories.get((inspection.id, target.item.key), {}) == target.memory
+                for target in inspection.targets
             )
         ]
 
@@ -152,16 +156,16 @@ class Recovery(JournalBeside[WriteJournal]):
         ]
         self._journal.append(entries, sync=True)
 
-    def has_learnt(self, tx: Writer, sights: Iterable[Inspection]) -> None:
+    def has_learnt(self, tx: Writer, inspections: Iterable[Inspection]) -> None:
         """Record what these findings change in the memory without a push. Raises LocalFault."""
         salt = self._journal.salt()
         learnt = []
-        for sight in sights:
-            for target in sight.targets:
+        for inspection in inspections:
+            for target in inspection.targets:
                 # With its present files, the journal may know nothing of the memory of an item yet.
                 before = {} if target.has_other_files else {**target.memory, **target.plan.recovery.recalled}
                 changed = learnt_fields(before, target.plan.memory, target.plan.sending, target.item, salt)
-                learnt += [(sight.id, target.item, fields) for fields in changed]
+                learnt += [(inspection.id, target.item, fields) for fields in changed]
         if not learnt:
             return
         entries: list[JournalEntry] = []
@@ -193,10 +197,10 @@ class Recovery(JournalBeside[WriteJournal]):
         return JournalEntry("sent", number, self._clock.now(), Kind.SCENE.value, id, item.library, item.key, salt=salt)
 
 
-def _is_new(sight: Inspection) -> bool:
+def _is_new(inspection: Inspection) -> bool:
     """Whether a scene is in sync with items that PlexSync has no memory of, such as those of an earlier database."""
     return (
-        bool(sight.targets)
-        and not sight.undone
-        and all(not target.memory and target.plan.memory and not target.plan.edit for target in sight.targets)
+        bool(inspection.targets)
+        and not inspection.undone
+        and all(not target.memory and target.plan.memory and not target.plan.edit for target in inspection.targets)
     )

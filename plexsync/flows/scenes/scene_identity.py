@@ -14,7 +14,7 @@ from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.choices import ACCEPTED, Choice, remedy
 from plexsync.rules.errors import Barred, Neighbour
 from plexsync.rules.job import Dead, Kind
-from plexsync.rules.match import renewed
+from plexsync.rules.match import renew
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, STASH_TAKEN
 from plexsync.rules.origin import KnownScene, is_another_stash, scene_origin
@@ -46,7 +46,7 @@ class StashIdentity:
         If there are any, some of all known scenes are read again, in one request.
         """
         with self._store.reading() as db:
-            remembered = db.scene_names.known(scene.id for scene in scenes)
+            remembered = db.scene_names.known_scenes(scene.id for scene in scenes)
         others = _differing(scenes, remembered)
         if any(not remembered[id].ignored for id in others):
             self.check_again(gates)
@@ -94,7 +94,7 @@ class StashIdentity:
 def others_among(db: Reader, scenes: Iterable[Scene]) -> frozenset[int]:
     """The scenes whose id meant another scene when it was last seen."""
     present = list(scenes)
-    return _differing(present, db.scene_names.known(scene.id for scene in present))
+    return _differing(present, db.scene_names.known_scenes(scene.id for scene in present))
 
 
 def remember_scenes(tx: Writer, scenes: Iterable[Scene], *, now: int) -> frozenset[int]:
@@ -104,7 +104,7 @@ def remember_scenes(tx: Writer, scenes: Iterable[Scene], *, now: int) -> frozens
     you.
     """
     present = list(scenes)
-    others = _differing(present, tx.scene_names.known(scene.id for scene in present))
+    others = _differing(present, tx.scene_names.known_scenes(scene.id for scene in present))
     if others:
         tx.memories.begin_anew(sorted(others))
         # The memory stays with the items, so that the scenes that show them now know whose values are there.
@@ -120,16 +120,18 @@ def remember_scenes(tx: Writer, scenes: Iterable[Scene], *, now: int) -> frozens
     return others
 
 
-def renew_bindings(tx: Writer, sights: Iterable[Inspection]) -> None:
+def renew_bindings(tx: Writer, inspections: Iterable[Inspection]) -> None:
     """Save the present origins of the scenes that were led to their items by a binding, and the files of moved items."""
     applied = [
         (
             binding,
-            renewed(binding, scene_origin(sight.scene), {target.item.key: target.item for target in sight.targets}),
+            renew(
+                binding, scene_origin(inspection.scene), {target.item.key: target.item for target in inspection.targets}
+            ),
         )
-        for sight in sights
-        if sight.scene
-        for binding in sight.bound
+        for inspection in inspections
+        if inspection.scene
+        for binding in inspection.bound
     ]
     tx.bindings.renew((old, new) for old, new in applied if old != new)
 

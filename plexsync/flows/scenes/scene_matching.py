@@ -16,7 +16,7 @@ from plexsync.rules.item import Entry, Item
 from plexsync.rules.job import Waiting
 from plexsync.rules.match import is_where_bound
 from plexsync.rules.match_records import AskRivals, Binding, Matched, NotThere, Offer, Step, Unclear
-from plexsync.rules.memory import undone
+from plexsync.rules.memory import undo_mode
 from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.paths import base_name, name_key, path_key
 from plexsync.rules.scene import Scene
@@ -120,7 +120,7 @@ class SceneMatcher:
         with self._store.reading() as db:
             offers = self._offers(db, scenes, others_among(db, scenes))
         verdicts = {id: match.match(replace(offer, rivals=())) for id, offer in offers.items()}
-        return {id: () if isinstance(verdict, AskRivals) else claimed(verdict) for id, verdict in verdicts.items()}
+        return {id: () if isinstance(verdict, AskRivals) else items_of(verdict) for id, verdict in verdicts.items()}
 
     def decide(self, scenes: Sequence[Scene], others: Collection[int]) -> dict[int, Verdict]:
         """Match in at most two rounds: if Plex alone does not decide, Stash lists the other scenes with such a file."""
@@ -141,7 +141,7 @@ class SceneMatcher:
                 continue
             final = match.match(replace(offers[id], rivals=answer)) if isinstance(verdict, AskRivals) else verdict
             if isinstance(final, Matched | Unclear):
-                keys = set(claimed(final))
+                keys = set(items_of(final))
                 final = replace(final, entries=tuple(entry for entry in offers[id].entries if entry.key in keys))
             if not isinstance(final, AskRivals):
                 decided[id] = final
@@ -165,14 +165,14 @@ class SceneMatcher:
                 and (key not in past or origin.agrees(origin.library, past[key].parts))
             ):
                 remembered[id].add(key)
-                if not (undone(memory) and is_taken_back(memory)):
+                if not (undo_mode(memory) and is_taken_back(memory)):
                     written[id].add(key)
         at = by_part(db.index.entries_at(sorted(set().union(*own.values()))), path_key)
         named = by_part(db.index.entries_named(sorted(set().union(*names.values()))), name_key)
         offered = {
             id: {
-                **_united(at, own[id]),
-                **_united(named, names[id]),
+                **_union(at, own[id]),
+                **_union(named, names[id]),
                 **{key: past[key] for key in sorted(keys) if key in past},
                 **(_bound_entries(db, [binding for binding in bindings if binding.scene == id]) if bindings else {}),
             }
@@ -287,7 +287,7 @@ def by_part(entries: Iterable[Entry], key_of: Callable[[str], str]) -> dict[str,
     return by_key
 
 
-def _united(by_key: Mapping[str, Sequence[Entry]], keys: Iterable[str]) -> dict[str, Entry]:
+def _union(by_key: Mapping[str, Sequence[Entry]], keys: Iterable[str]) -> dict[str, Entry]:
     """The entries under any of these keys, by rating key and in its order."""
     entries = {entry.key: entry for key in keys for entry in by_key.get(clean(key), ())}
     return dict(sorted(entries.items()))
@@ -307,7 +307,7 @@ def files_of(item: Entry | Item) -> frozenset[tuple[str, int]]:
     return frozenset((part.path, part.size) for part in item.parts)
 
 
-def claimed(verdict: Verdict) -> tuple[str, ...]:
+def items_of(verdict: Verdict) -> tuple[str, ...]:
     """The items that a scene has, or may have."""
     match verdict:
         case Matched(keys=keys):
@@ -320,7 +320,7 @@ def claimed(verdict: Verdict) -> tuple[str, ...]:
 
 def claims(verdicts: Mapping[int, Verdict]) -> set[str]:
     """The items that any of these scenes has, or may have."""
-    return {key for verdict in verdicts.values() for key in claimed(verdict)}
+    return {key for verdict in verdicts.values() for key in items_of(verdict)}
 
 
 def entry_of(item: Item) -> Entry:
@@ -347,7 +347,7 @@ def _is_misled(verdict: Verdict | None, items: Mapping[str, Item | NeighbourErro
         )
     return any(
         key not in items or (isinstance(item := items[key], Item) and files_of(item) != matched.get(key))
-        for key in claimed(verdict)
+        for key in items_of(verdict)
     )
 
 

@@ -17,7 +17,7 @@ from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.events import Edited
 from plexsync.rules.job import Kind, Why
-from plexsync.rules.neighbours import Clock, Dice, Stash
+from plexsync.rules.neighbours import Clock, RandomSource, Stash
 from plexsync.rules.note_keys import EDIT_BY_LINE, HEARS, LINES
 from plexsync.store.database import Database
 
@@ -48,11 +48,11 @@ class StashListener:
     _lines: Lines
     _gates: Gates
     _clock: Clock
-    _dice: Dice
+    _rng: RandomSource
     poll: Callable[[], object] = field(kw_only=True)
 
     def __post_init__(self) -> None:
-        self._backoff = ReconnectBackoff(self._clock, self._dice, FIRST_DELAY)
+        self._backoff = ReconnectBackoff(self._clock, self._rng, FIRST_DELAY)
         self._told = ""
 
     def __call__(self, stopping: Callable[[], bool] = lambda: False) -> None:
@@ -67,7 +67,7 @@ class StashListener:
             # Lines may have been lost with the connection.
             self.poll()
         finally:
-            self._backoff.ended(began)
+            self._backoff.note_end(began)
 
     def connect_now(self) -> None:
         """Connect at the next call: Stash was down, and is up again."""

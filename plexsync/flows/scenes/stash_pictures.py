@@ -216,9 +216,9 @@ class StashPictures:
         """Read a picture; None if it still has this `etag`. Raises NeighbourError; one failure is no evidence on Stash."""
         answer = (self._ahead and self._ahead.take((path, etag))) or self._asking((path, etag))()
         self.date = answer.date
-        return self._judged(answer)
+        return self._judge_picture(answer)
 
-    def _judged(self, answer: PictureAnswer) -> Picture | None:
+    def _judge_picture(self, answer: PictureAnswer) -> Picture | None:
         error = answer.error
         if error is None:
             return answer.picture
@@ -228,7 +228,7 @@ class StashPictures:
 
     def _read_now(self, path: str) -> Picture | None:
         """As `read`, for what only another picture has shown to be needed. Sets no `date`."""
-        return self._judged(self._asking((path, ""))())
+        return self._judge_picture(self._asking((path, ""))())
 
     def _asking(self, asked: Asked) -> Callable[[], PictureAnswer]:
         """The request for a picture, to be made on any thread. Its result is reported when it is needed."""

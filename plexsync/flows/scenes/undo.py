@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.undo import CROWD, Marked, Progress, quiet, wish_undone
 from plexsync.engine.watching import pages_of
-from plexsync.flows.scenes.inspection import BATCH, Looker
+from plexsync.flows.scenes.inspection import BATCH, Inspector
 from plexsync.flows.scenes.inspection_records import Inspection, StashValues, past_of
 from plexsync.flows.scenes.verbs import CHUNK
 from plexsync.rules.job import NOTICES, SKIPPED, Kind, State, Why
@@ -91,17 +91,17 @@ def sorted_out(db: Reader, ids: Sequence[int], redone: Redone) -> list[int]:
 
 
 class SceneUndo:
-    """The `plexsync.engine.undo.Undoing` of scenes, with the inspection of `looker`."""
+    """The `plexsync.engine.undo.Undoing` of scenes, with the inspection of `inspector`."""
 
     kind: str = Kind.SCENE.value
 
-    def __init__(self, looker: Looker) -> None:
-        self._looker = looker
+    def __init__(self, inspector: Inspector) -> None:
+        self._inspector = inspector
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
         """Read what Stash says about these scenes now. They stay undone while that stays the same."""
-        self._looker.gates.enter(READ_STASH)
-        return self._looker.said(ids)
+        self._inspector.gates.enter(READ_STASH)
+        return self._inspector.read_stash(ids)
 
     def undo(self, tx: Writer, id: int, recalled: object, mark: TakenBack, *, now: int) -> bool:
         """Save for every item of a scene that it is undone, and what Stash says now. False if nothing was pushed for it."""
@@ -123,13 +123,13 @@ def pushed_scenes(store: Database) -> list[int]:
     return [id for page in pages for id in page]
 
 
-def mark_all_undone(looker: Looker, reason: TakenBack, progress: Progress = quiet) -> Marked:
+def mark_all_undone(inspector: Inspector, reason: TakenBack, progress: Progress = quiet) -> Marked:
     """Undo every scene. Scenes queued for their first push are dropped, until their next edit."""
-    looker.gates.enter(READ_STASH)
+    inspector.gates.enter(READ_STASH)
     # First, or a push between the two steps would be missed.
-    dropped = _set_waiting_aside(looker.store, looker.clock)
-    ids = pushed_scenes(looker.store)
-    marked = wish_undone(looker.store, SceneUndo(looker), looker.clock, ids, reason, progress)
+    dropped = _set_waiting_aside(inspector.store, inspector.clock)
+    ids = pushed_scenes(inspector.store)
+    marked = wish_undone(inspector.store, SceneUndo(inspector), inspector.clock, ids, reason, progress)
     marked.dropped = dropped
     return marked
 
@@ -176,10 +176,10 @@ def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]
     return {key: (memories.get((id, key), {}), pushings.get((id, key), ())) for key in sorted(keys)}
 
 
-def preview(looker: Looker, ids: Sequence[int], reason: TakenBack) -> Iterator[Inspection]:
+def preview(inspector: Inspector, ids: Sequence[int], reason: TakenBack) -> Iterator[Inspection]:
     """Inspect these scenes as the worker would if they were undone now. Writes to neither server."""
     for start in range(0, len(ids), BATCH):
-        with looker.store.reading() as db:
+        with inspector.store.reading() as db:
             batch = [id for id in ids[start : start + BATCH] if _items(db, id)]
-        for sights in looker.look_at_each(batch, reason):
-            yield from sorted(sights, key=lambda sight: sight.id)
+        for inspections in inspector.look_at_each(batch, reason):
+            yield from sorted(inspections, key=lambda inspection: inspection.id)

@@ -10,12 +10,12 @@ from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValu
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_matching import SceneMatcher, Verdict
 from plexsync.rules import match
-from plexsync.rules.desired import Profile, Wanted, wanted
+from plexsync.rules.desired import Profile, Wanted, desired_values
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import FIELDS, Item
 from plexsync.rules.job import Done, Gone, Waiting
 from plexsync.rules.match_records import Matched
-from plexsync.rules.memory import undone
+from plexsync.rules.memory import undo_mode
 from plexsync.rules.neighbours import Stash
 from plexsync.rules.paths import base_name
 from plexsync.rules.plan import plan
@@ -43,7 +43,7 @@ class UndoneScenes:
         if not ids:
             return set()
         with self._store.reading() as db:
-            return {id for (id, _), memory in db.memories.of(sorted(ids)).items() if undone(memory)}
+            return {id for (id, _), memory in db.memories.of(sorted(ids)).items() if undo_mode(memory)}
 
     def undone_among(
         self, scenes: Sequence[Scene], verdicts: Mapping[int, Verdict], past: Past, undoing: TakenBack
@@ -58,7 +58,7 @@ class UndoneScenes:
             undo_mark = undoing or past.mark(scene.id)
             if not undo_mark or isinstance(verdict, NeighbourError | Waiting):
                 continue
-            mark, desired = past.take_overs.get(scene.id, ""), wanted(scene, self._rules.profile)
+            mark, desired = past.take_overs.get(scene.id, ""), desired_values(scene, self._rules.profile)
             ends = Done(BY_MARK[undo_mark].finding if undo_mark in BY_MARK else "")
             base = Inspection(
                 scene.id, scene, desired, steps=verdict.steps, undone=undo_mark, ends=ends, take_over=mark
@@ -72,7 +72,7 @@ class UndoneScenes:
                 inspections.append(replace(base, error=error))
         return inspections
 
-    def removed(self, ids: Sequence[int], undoing: TakenBack, lost: Collection[int]) -> list[Inspection]:
+    def inspect_removed(self, ids: Sequence[int], undoing: TakenBack, lost: Collection[int]) -> list[Inspection]:
         """Scenes that Stash does not have. There is nothing to do unless their pushes are to be undone.
 
         `lost` are those that it had when they were last seen.
@@ -104,10 +104,14 @@ class UndoneScenes:
         if not back:
             return {}
         matched = {id: {*verdict.keys} for id, verdict in verdicts.items() if isinstance(verdict, Matched)}
-        keys = {sight.id: {*past.keys(sight.id), *matched.get(sight.id, ())} for sight in back if not sight.error}
+        keys = {
+            inspection.id: {*past.keys(inspection.id), *matched.get(inspection.id, ())}
+            for inspection in back
+            if not inspection.error
+        }
         keys = self._without_others_items(keys, past)
         all_items = {**items, **self._matcher.items({key for some in keys.values() for key in some} - items.keys())}
-        past = past.believed(all_items)
+        past = past.without_strangers(all_items)
         # Items to which no file leads any more, and which certainly are those that PlexSync wrote to. PlexSync's values on
         # them and the current scenes of their files tell whose they are.
         stray = {}
@@ -122,7 +126,7 @@ class UndoneScenes:
             return dict.fromkeys(asked, self._stash.rivals(sorted(names)))
 
         rival_scenes = self._without_undone(read_each(self._gates, Neighbour.STASH, rivals, stray))
-        inspections = {sight.id: sight for sight in back}
+        inspections = {inspection.id: inspection for inspection in back}
         for id, some in keys.items():
             mine = {key: () if key in matched.get(id, set()) else rival_scenes.get(key) for key in sorted(some)}
             inspections[id] = self._with_own_targets(inspections[id], mine, all_items, past, afresh=afresh)
@@ -138,7 +142,7 @@ class UndoneScenes:
             writers = db.memories.writers(sorted({key for some in keys.values() for key in some}))
 
         def is_others(id: int, key: str) -> bool:
-            undone_before = bool(undone(past.memories.get((id, key), {})))
+            undone_before = bool(undo_mode(past.memories.get((id, key), {})))
             return bound.get(key, id) != id or (undone_before and bool(writers.get(key, {}).keys() - {id}))
 
         return {id: {key for key in some if not is_others(id, key)} for id, some in keys.items()}
@@ -152,7 +156,7 @@ class UndoneScenes:
             return dict(rivals)
         with self._store.reading() as db:
             memories = db.memories.of(sorted(ids))
-        marked = {pair for pair, memory in memories.items() if undone(memory) in (TakenBack.UNDO, TakenBack.RELEASE)}
+        marked = {pair for pair, memory in memories.items() if undo_mode(memory) in (TakenBack.UNDO, TakenBack.RELEASE)}
         return {
             key: some
             if isinstance(some, NeighbourError)
@@ -188,20 +192,20 @@ class UndoneScenes:
 
         A value that can't be read now may have changed, so the read is retried.
         """
-        marked = [(key, memory) for key in keys if undone(memory := past.memories.get((scene.id, key), {}))]
+        marked = [(key, memory) for key in keys if undo_mode(memory := past.memories.get((scene.id, key), {}))]
         own = past.profiles
         with self._store.reading() as db:
             entries = db.index.entries([key for key, _ in marked]) if own else ()
         # The default profile for items that are not in the index.
         profiles = {entry.key: own[entry.section] for entry in entries if entry.section in own}
         return all(
-            is_undone(memory, self._shown(scene, profiles.get(key, self._rules.profile), patient=True).values)
+            is_undone(memory, self._desired_values(scene, profiles.get(key, self._rules.profile), patient=True).values)
             for key, memory in marked
         )
 
     def _with_own_targets(
         self,
-        sight: Inspection,
+        inspection: Inspection,
         keys: Mapping[str, Sequence[Scene] | NeighbourError | None],
         items: Mapping[str, Item | NeighbourError],
         past: Past,
@@ -214,45 +218,48 @@ class UndoneScenes:
             item = items.get(key)
             for error in (item, rivals):
                 if isinstance(error, NeighbourError):
-                    return replace(sight, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
+                    return replace(inspection, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
             if not isinstance(item, Item) or isinstance(rivals, NeighbourError) or rivals is None:
                 continue
             if any(
-                rival.id != sight.id and match.has_file_of(rival, item.parts, self._rules.paths) for rival in rivals
+                rival.id != inspection.id and match.has_file_of(rival, item.parts, self._rules.paths)
+                for rival in rivals
             ):
                 # The pushed values are remembered for that scene.
                 continue
             try:
-                targets.append(self._target(sight, item, past, afresh=afresh))
+                targets.append(self._target(inspection, item, past, afresh=afresh))
             except NeighbourError as error:
                 if not may_be_its_own(error):
                     raise
-                return replace(sight, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
-        return replace(sight, targets=tuple(targets))
+                return replace(inspection, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
+        return replace(inspection, targets=tuple(targets))
 
-    def _target(self, sight: Inspection, item: Item, past: Past, *, afresh: bool) -> Target:
+    def _target(self, inspection: Inspection, item: Item, past: Past, *, afresh: bool) -> Target:
         profile = past.profiles.get(item.section, self._rules.profile)
-        shown = self._shown(sight.scene, profile) if sight.scene else Wanted({})
-        memory, pushing = past.of(sight.id, item.key)
-        if afresh or not is_undone(memory, shown.values):
-            stash_values = self._values(sight.scene, profile) if sight.scene else {}
-            memory = undo(memory, pushing, stash_values, shown.values.keys(), sight.undone)
+        visible = self._desired_values(inspection.scene, profile) if inspection.scene else Wanted({})
+        memory, pushing = past.of(inspection.id, item.key)
+        if afresh or not is_undone(memory, visible.values):
+            stash_values = self._values(inspection.scene, profile) if inspection.scene else {}
+            memory = undo(memory, pushing, stash_values, visible.values.keys(), inspection.undone)
         if self._pictures:
-            unknown = {name for name in shown.values if name not in memory}
+            unknown = {name for name in visible.values if name not in memory}
             asked = dict.fromkeys((*unknown, *ours_in(memory)), True)
-            looked = self._pictures.shown(item, asked, past.of_pictures(sight.id, item.key, memory, pushing))
+            looked = self._pictures.pictures_in_plex(
+                item, asked, past.of_pictures(inspection.id, item.key, memory, pushing)
+            )
             item, memory, pushing = looked.item, looked.past.memory, looked.past.pushing
-        steps = plan(shown.values, item, memory, pushing, self._rules.policy, past.provenances.get(item.key))
-        return past.target(sight.id, item, steps, shown, profile)
+        steps = plan(visible.values, item, memory, pushing, self._rules.policy, past.provenances.get(item.key))
+        return past.target(inspection.id, item, steps, visible, profile)
 
     def _values(self, scene: Scene, profile: Profile) -> Mapping[str, Value]:
         """What Stash says about a scene, including disabled fields."""
         return {
-            **self._shown(scene, profile).values,
-            **wanted(scene, replace(profile, fields=frozenset(FIELDS))).values,
+            **self._desired_values(scene, profile).values,
+            **desired_values(scene, replace(profile, fields=frozenset(FIELDS))).values,
         }
 
-    def _shown(self, scene: Scene, profile: Profile, *, patient: bool = False) -> Wanted:
+    def _desired_values(self, scene: Scene, profile: Profile, *, patient: bool = False) -> Wanted:
         """The desired values by this profile. An unreadable picture is left out; if `patient`, it is retried first."""
-        shown = wanted(scene, profile)
-        return self._pictures.with_pictures(scene, shown, profile, patient=patient) if self._pictures else shown
+        visible = desired_values(scene, profile)
+        return self._pictures.with_pictures(scene, visible, profile, patient=patient) if self._pictures else visible

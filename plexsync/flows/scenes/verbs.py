@@ -9,12 +9,12 @@ from plexsync.engine import dead_letters
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.watching import asked_pages
-from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection import Inspector
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.recovery import Recovery
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.list_members import owned_list
-from plexsync.rules.memory import undone
+from plexsync.rules.memory import undo_mode
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import LAST_RECONCILE, OLD_LISTS
 from plexsync.rules.records import AttemptRow, JobRow
@@ -137,12 +137,12 @@ def learn_names(store: Database, stash: Stash, gates: Gates, ids: Sequence[int])
 # until the first full comparison has ended. Then you are asked once whether they are PlexSync's own.
 
 
-def note_old_lists(tx: Writer, sights: Sequence[Inspection]) -> None:
+def note_old_lists(tx: Writer, inspections: Sequence[Inspection]) -> None:
     """Note the lists of these inspections that look so, before the first full comparison and your answer."""
     marks = {
-        target.item.key: json.dumps({"scene": sight.id, "lists": target.old_lists})
-        for sight in sights
-        for target in sight.targets
+        target.item.key: json.dumps({"scene": inspection.id, "lists": target.old_lists})
+        for inspection in inspections
+        for target in inspection.targets
         if target.old_lists
     }
     if marks and not tx.notes.text(OLD_LISTS) and Recovery.is_unproven(tx):
@@ -177,7 +177,7 @@ def _take(tx: Writer, key: str, mark: dict[str, object], now: int) -> None:
     for id in tx.memories.owners([key]).get(key, {}) or [int(str(mark["scene"]))]:
         memory = tx.memories.of([id]).get((id, key), {})
         lists = mark["lists"]
-        if undone(memory) or not isinstance(lists, dict):
+        if undo_mode(memory) or not isinstance(lists, dict):
             continue
         fresh = {**memory, **{name: owned_list(members, memory.get(name)) for name, members in lists.items()}}
         tx.memories.rewrite(id, key, fresh) if memory else tx.memories.save(id, key, fresh, now=now)
@@ -189,7 +189,7 @@ def _take(tx: Writer, key: str, mark: dict[str, object], now: int) -> None:
 # --- explanation -----------------------------------------------------------------------------------------------------
 
 
-def unsettled(store: Database, ids: Sequence[int] | None) -> int:
+def count_unsettled(store: Database, ids: Sequence[int] | None) -> int:
     """How many of these scenes (all scenes and notices if None) still have to be synced."""
     with store.reading() as db:
         if ids is None:
@@ -205,7 +205,7 @@ class Explanation:
     `stands` is how the lists have it, by its last attempt or comparison.
     """
 
-    sight: Inspection
+    inspection: Inspection
     stands: Standing
     job: JobRow | None
     attempts: tuple[AttemptRow, ...]
@@ -216,13 +216,13 @@ class Explanation:
         return self.stands.status
 
 
-def explain(looker: Looker, id: int) -> Explanation:
+def explain(inspector: Inspector, id: int) -> Explanation:
     """Inspect one scene with the engine's code. Writes to neither server."""
-    looker.gates.enter(*READS)
-    (sight,) = looker.look([id])
-    with looker.store.reading() as db:
+    inspector.gates.enter(*READS)
+    (inspection,) = inspector.look([id])
+    with inspector.store.reading() as db:
         return Explanation(
-            sight, standing_in(db, id), db.jobs.find(Kind.SCENE, id), tuple(db.attempts.of(Kind.SCENE, id))
+            inspection, standing_in(db, id), db.jobs.find(Kind.SCENE, id), tuple(db.attempts.of(Kind.SCENE, id))
         )
 
 

@@ -322,7 +322,7 @@ class TargetFacts(TypedDict):
     fields: list[FieldFacts]
 
 
-class SightFacts(TypedDict):
+class FindingFacts(TypedDict):
     """A scene as the worker sees it now, on both servers."""
 
     id: int
@@ -355,7 +355,7 @@ class SceneCollection(TypedDict):
     """The status word, such as `in_step`."""
 
 
-class ExplainFacts(SightFacts, JobReport):
+class ExplainFacts(FindingFacts, JobReport):
     """A scene as the worker sees it now, and its job: `plexsync explain 7`, `/api/scenes/7/explain`."""
 
     collections: list[SceneCollection]

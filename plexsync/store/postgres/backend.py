@@ -57,7 +57,7 @@ class PostgresSchema:
             schema.migrate(driver, self.address.schema, self.name)
         except psycopg.Error as error:
             driver.close()
-            raise faults.translated(error, self.name, opening=opening) from error
+            raise faults.translate_error(error, self.name, opening=opening) from error
         except BaseException:
             driver.close()
             raise
@@ -65,9 +65,9 @@ class PostgresSchema:
         adapt(driver)
         return PostgresConnection(driver, begins(self.address.schema), self._fence)
 
-    def translated(self, error: Exception) -> SyncError:
+    def translate(self, error: Exception) -> SyncError:
         """Return the PlexSync error for one of `errors`."""
-        return faults.translated(error, self.name)
+        return faults.translate_error(error, self.name)
 
     def after_commit(self, connection: Connection) -> bool:
         """PostgreSQL keeps itself healthy. Returns False if the connection was lost since."""
@@ -91,7 +91,7 @@ def connect(address: StoreAddress, *, opening: bool = True) -> Driver:
     try:
         driver = psycopg.connect(_conninfo(address), autocommit=True)
     except psycopg.Error as error:
-        raise faults.refused(error, address.name, opening=opening) from None
+        raise faults.connection_error(error, address.name, opening=opening) from None
     if driver.info.server_version < OLDEST_SERVER * 10_000:
         version = driver.info.server_version // 10_000
         driver.close()

@@ -38,7 +38,7 @@ _NO_CONNECTION = "53300"
 _NO_RIGHT = "42501"
 
 
-def refused(error: psycopg.Error, name: str, *, opening: bool) -> SyncError:
+def connection_error(error: psycopg.Error, name: str, *, opening: bool) -> SyncError:
     """Return the error for a connection that could not be made; `opening`: raise Unusable for what you have to fix."""
     text = str(error)
     for pattern, words in _REFUSED:
@@ -51,7 +51,7 @@ def refused(error: psycopg.Error, name: str, *, opening: bool) -> SyncError:
     return LocalFault(f"{name} can't be reached", away=True)
 
 
-def translated(error: Exception, name: str, *, opening: bool = False) -> SyncError:
+def translate_error(error: Exception, name: str, *, opening: bool = False) -> SyncError:
     """Return the error for one of the driver's, on a connection that was made; `opening` as for `refused`."""
     state = getattr(error, "sqlstate", None) or ""
     if isinstance(error, CommitInDoubt):

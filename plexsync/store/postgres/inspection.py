@@ -55,8 +55,8 @@ class ServerCheck:
 
 def inspect(address: StoreAddress, now: Callable[[], int]) -> ServerCheck:
     """Ask the server; `now` is this machine's wall clock in UTC milliseconds. Raises SyncErrors."""
-    with _connected(address) as db:
-        latency, ahead = _clocked(db, now)
+    with _connect(address) as db:
+        latency, ahead = _time_round_trips(db, now)
         return ServerCheck(
             version=str(db.info.parameter_status("server_version") or "of unknown version"),
             schema=int(value(db, VERSION)),
@@ -71,7 +71,7 @@ def inspect(address: StoreAddress, now: Callable[[], int]) -> ServerCheck:
         )
 
 
-def _clocked(db: Session, now: Callable[[], int]) -> tuple[float, int]:
+def _time_round_trips(db: Session, now: Callable[[], int]) -> tuple[float, int]:
     """The median of the round trips, and the distance of the clocks by the fastest of them."""
     trips: list[tuple[float, int]] = []
     for _ in range(TRIPS):
@@ -89,7 +89,7 @@ def _changes_sessions(db: Session, address: StoreAddress) -> bool:
     we get another one.
     """
     before = value(db, PID)
-    with _connected(address) as other:
+    with _connect(address) as other:
         other.execute("begin")
         value(other, PID)
         try:
@@ -99,9 +99,9 @@ def _changes_sessions(db: Session, address: StoreAddress) -> bool:
 
 
 @contextmanager
-def _connected(address: StoreAddress) -> Iterator[Session]:
+def _connect(address: StoreAddress) -> Iterator[Session]:
     with closing(connect(address)) as db:
         try:
             yield db
         except psycopg.Error as error:
-            raise faults.translated(error, address.name) from error
+            raise faults.translate_error(error, address.name) from error

@@ -156,20 +156,20 @@ class SharedLocks:
         not asked again: with the session, the lock's may have ended.
         """
         with self._using:
-            kept, opening = self._session, not self._migrated
+            retained, opening = self._session, not self._migrated
             try:
                 try:
-                    return question(self._kept())
+                    return question(self._open_session())
                 except psycopg.Error:
-                    if not again or kept is None or not kept.closed:
+                    if not again or retained is None or not retained.closed:
                         raise
                     self._drop()
-                    return question(self._kept())
+                    return question(self._open_session())
             except psycopg.Error as error:
                 self._drop()
-                raise faults.translated(error, self._address.name, opening=opening) from error
+                raise faults.translate_error(error, self._address.name, opening=opening) from error
 
-    def _kept(self) -> Session:
+    def _open_session(self) -> Session:
         if self._session is None:
             self._session = self._connect()
         return self._session
@@ -196,7 +196,7 @@ class SharedLocks:
         try:
             return action()
         except psycopg.Error as error:
-            raise faults.translated(error, self._address.name, opening=opening) from error
+            raise faults.translate_error(error, self._address.name, opening=opening) from error
 
 
 def notice_restore(session: Session, schema: str) -> bool:

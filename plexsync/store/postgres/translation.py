@@ -52,17 +52,17 @@ def for_driver(sql: str) -> str:
 def by_rules(sql: str) -> str:
     """Return a statement for PostgreSQL on one line; its parameters stay `:name`."""
     sql = re.sub(r"\bindexed by \w+", "", " ".join(sql.split()))
-    sql = _LIST.sub(_unnested, sql)
+    sql = _LIST.sub(_unnest, sql)
     sql = re.sub(r"\blimit :(\w+)", r"limit nullif(cast(:\1 as bigint), -1)", sql)
     sql = re.sub(r"\bis (:\w+)", r"is not distinct from \1", sql)
     sql = re.sub(r"\binsert or ignore (.*)", r"insert \1 on conflict do nothing", sql)
     sql = re.sub(r"\binsert or replace into (\w+) \((.*?)\) (.*)", _replace, sql)
     sql = re.sub(r"\blike\b", "ilike", sql)
     sql = _WHOLE.sub(r"whole(\1)", sql)
-    return _folded(sql)
+    return _fold_case(sql)
 
 
-def _unnested(match: re.Match[str]) -> str:
+def _unnest(match: re.Match[str]) -> str:
     kind = "bigint" if match[1] in NUMBERS else "text"
     return f"unnest(cast(:{match[1]} as {kind}[])) as listed (value)"
 
@@ -74,7 +74,7 @@ def _replace(match: re.Match[str]) -> str:
     return f"insert into {table} ({columns}) {rest} on conflict ({', '.join(key)}) do update set {sets}"
 
 
-def _folded(sql: str) -> str:
+def _fold_case(sql: str) -> str:
     """Replace `x collate nocase` by the lower-case letters of `x`."""
     sql = sql.replace(f"{_NOCASE} as ", " as ")
     while (end := sql.find(_NOCASE)) >= 0:

@@ -317,7 +317,7 @@ class WorkerLock:
         """Note the prints of changed settings, so that machines that stand by compare theirs with them."""
         with self._using:
             if not self._released.is_set():
-                with self._guarded():
+                with self._guard():
                     self._session.execute(SETTINGS, {"settings": Json(dict(settings)), "number": self.number})
 
     def release(self, error: str = "") -> None:
@@ -345,7 +345,7 @@ class WorkerLock:
         self.release("" if error is None else "its work was broken off")
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
+    def _guard(self) -> Iterator[None]:
         """Take an error of the session for the loss of its lock, which ends with it."""
         try:
             yield
@@ -359,7 +359,7 @@ class WorkerLock:
     def _send_beat(self) -> None:
         with self._using:
             if not self._released.is_set():
-                with self._guarded():
+                with self._guard():
                     self._hear()
 
     def _hear(self) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from plexsync.engine.expiry import Expiry
-from plexsync.engine.flow import Canary, Errand, Observation
+from plexsync.engine.flow import Canary, Observation, Write
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ, Ticket
 from plexsync.rules.job import Done, Outcome, Waiting
@@ -83,7 +83,7 @@ def settled(finding: PlaysFinding, plan: PlayPlan, now: int, rests: Outcome) -> 
 
 
 @dataclass(eq=False, kw_only=True)
-class RememberedErrand(Errand):
+class RememberedWrite(Write):
     """A write about which a `table` of the database remembers something before it is sent.
 
     `before` is the memory to go back to if it is never sent, `opened` that while it is on its way, and `after` what follows
@@ -118,7 +118,7 @@ class RememberedErrand(Errand):
 
 
 @dataclass(eq=False, kw_only=True)
-class PlaysErrand(RememberedErrand):
+class PlaysWrite(RememberedWrite):
     """The plays that are added to a scene, or of which one row each is removed, in one request.
 
     The memory is by moment. `rows`: the scene's plays after it, as answered. `entry_number` is its number in the journal of
@@ -166,7 +166,7 @@ class PlaysErrand(RememberedErrand):
 
 
 @dataclass(eq=False, kw_only=True)
-class ResumeErrand(RememberedErrand):
+class ResumeWrite(RememberedWrite):
     """The resume point of a scene that is written."""
 
     table = "watches"
@@ -195,12 +195,12 @@ class ResumeErrand(RememberedErrand):
         return replace(self.before, undone=saved.undone) if self.before and saved and saved.undone else self.before
 
 
-WatchErrand = PlaysErrand | ResumeErrand
+WatchWrite = PlaysWrite | ResumeWrite
 
 
-def of_plays(errands: Sequence[WatchErrand]) -> list[PlaysErrand]:
+def of_plays(writes: Sequence[WatchWrite]) -> list[PlaysWrite]:
     """Those of these that write plays."""
-    return [errand for errand in errands if isinstance(errand, PlaysErrand)]
+    return [write for write in writes if isinstance(write, PlaysWrite)]
 
 
 # --- canaries --------------------------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def write_canaries(gates: Gates, stash: StashWatch, ids: Sequence[int], ticket: 
     """Writes that change nothing, for these scenes, which are read first. Raises NeighbourError."""
     if not ids:
         return []
-    return removals_of_nothing(stash, gates.ask(ticket.to(READ), partial(stash.watched, ids), of_all=True))
+    return removals_of_nothing(stash, gates.ask(ticket.to(READ), partial(stash.watched_scenes, ids), of_all=True))
 
 
 def removals_of_nothing(stash: StashWatch, watched: Mapping[int, WatchedScene]) -> list[Canary]:
