@@ -1,7 +1,7 @@
-"""Sends the errands of one batch: several at once, verified together, closed together.
+"""Sends the writes of one batch: several at once, verified together, closed together.
 
-Each errand is saved before it is sent and stays saved while its outcome is unknown. After a kill at any instant, the
-saved entry still shows whose value is in place. After an errand fails, no other errand begins until that failure is
+Each write is saved before it is sent and stays saved while its outcome is unknown. After a kill at any instant, the
+saved entry still shows whose value is in place. After a write fails, no other write begins until that failure is
 processed.
 """
 
@@ -27,7 +27,7 @@ log = logging.getLogger("PlexSync.batch")
 
 # A send that takes this many times its longest allowed duration is considered hung.
 OVERDUE = 2
-# For each running errand, this many more are handed over, so that no thread idles during a read-back.
+# For each running write, this many more are handed over, so that no thread idles during a read-back.
 READY = 2
 SETTLE_EVERY = 1.0
 STOPPED = "stopped in good order"
@@ -63,10 +63,10 @@ class Admission:
 
 @dataclass
 class Batch(Generic[F, E]):
-    """The open part of a batch: unsettled jobs by token, each with its errands and its finding.
+    """The open part of a batch: unsettled jobs by token, each with its writes and its finding.
 
-    `until` is when the leases end (UTC ms). `known_until` is the latest end of an errand according to the saved
-    entries. `lost` holds the tokens of jobs that now belong to another attempt. `sent` holds the errands that ended
+    `until` is when the leases end (UTC ms). `known_until` is the latest end of a write according to the saved
+    entries. `lost` holds the tokens of jobs that now belong to another attempt. `sent` holds the writes that ended
     since the last close, `failed` those with an unprocessed failure, `answered` those to read back. `admission` holds
     the tickets of the next sends.
     """
@@ -84,15 +84,15 @@ class Batch(Generic[F, E]):
     failed: list[E] = field(default_factory=list)
 
     def is_held(self, write: E) -> bool:
-        """Whether the errand's job is still open and this worker still holds it."""
+        """Whether the write's job is still open and this worker still holds it."""
         return write.job.token in self.writes
 
     def call_back(self) -> list[E]:
-        """Cancel and return the errands that were handed over but have not begun."""
+        """Cancel and return the writes that were handed over but have not begun."""
         return [self.running.pop(future) for future in list(self.running) if future.cancel()]
 
     def drop_lost(self) -> None:
-        """Drop the errands of jobs that this worker no longer holds."""
+        """Drop the writes of jobs that this worker no longer holds."""
         self.todo = deque(write for write in self.todo if self.is_held(write))
 
     def give_up(self, lost: Iterable[str]) -> None:
@@ -105,12 +105,12 @@ class Batch(Generic[F, E]):
 
 
 class Unsent(Exception):
-    """The errand did not begin."""
+    """The write did not begin."""
 
 
 @dataclass(eq=False)
 class Sender(Generic[F, E]):
-    """Sends errands, reads them back and passes the outcomes to `settle`, in the transaction that saves them.
+    """Sends writes, reads them back and passes the outcomes to `settle`, in the transaction that saves them.
 
     `alive` is called at least once a second while there is progress. It is not called while a send hangs.
     """
@@ -170,7 +170,7 @@ class Sender(Generic[F, E]):
                 write = batch.todo.popleft()
                 batch.running[self._hand_over(batch, write)] = write
             if self._clock.monotonic() - settled_at >= SETTLE_EVERY:
-                # The next errands run meanwhile.
+                # The next writes run meanwhile.
                 self._close(batch)
                 settled_at = self._clock.monotonic()
                 batch.drop_lost()
@@ -179,7 +179,7 @@ class Sender(Generic[F, E]):
         self._close(batch)
 
     def _collect(self, batch: Batch[F, E], done: Collection[Future[None]]) -> None:
-        """Queue answered errands for read-back, put unsent ones back, and set the outcome of the others."""
+        """Queue answered writes for read-back, put unsent ones back, and set the outcome of the others."""
         sent: list[tuple[Future[None], E]] = []
         unsent: list[E] = []
         # In the order of hand-over: the iteration order of a set of futures is arbitrary.
@@ -200,7 +200,7 @@ class Sender(Generic[F, E]):
     # --- before sending ----------------------------------------------------------------------------------------------
 
     def _save(self, findings: Sequence[tuple[Job, F]], judged: Mapping[str, Outcome]) -> Batch[F, E]:
-        """Save the findings and the errands, and settle jobs that need nothing, in one transaction.
+        """Save the findings and the writes, and settle jobs that need nothing, in one transaction.
 
         Inspection takes time. Nothing is saved or sent for jobs that another attempt has claimed meanwhile.
         """
@@ -227,7 +227,7 @@ class Sender(Generic[F, E]):
         return batch
 
     def _prolong(self, batch: Batch[F, E]) -> None:
-        """Extend the saved entries of a long batch, since its next errands may end later than the entries say.
+        """Extend the saved entries of a long batch, since its next writes may end later than the entries say.
 
         The entries are saved first. No thread uses the new time before that.
         """
@@ -237,7 +237,7 @@ class Sender(Generic[F, E]):
         batch.known_until = until
 
     def _release_closed(self, batch: Batch[F, E], stopping: Callable[[], bool]) -> None:
-        """Release errands that may not be sent now.
+        """Release writes that may not be sent now.
 
         While writes are closed, these are all that have not begun, else those that need a closed gate.
         """
@@ -254,7 +254,7 @@ class Sender(Generic[F, E]):
         batch.todo = deque(write for write in batch.todo if write.outcome is None)
 
     def _release(self, writes: Iterable[E], reason: str) -> None:
-        """Release unsent errands without blame and withdraw their saved entries, since nothing of them can have arrived."""
+        """Release unsent writes without blame and withdraw their saved entries, since nothing of them can have arrived."""
         released = list(writes)
         for write in released:
             write.outcome = Waiting(reason, "released", backoff=False)
@@ -272,7 +272,7 @@ class Sender(Generic[F, E]):
             raise LocalFault(NO_MEMORY) from error
 
     def _begin(self, batch: Batch[F, E], write: E) -> None:
-        """Send the errand. Raises Unsent if its lease has ended or another errand has failed since the hand-over."""
+        """Send the write. Raises Unsent if its lease has ended or another write has failed since the hand-over."""
         now = self._clock.now()
         in_time = now < batch.until and now + self._deadline <= batch.known_until
         if batch.failed or not in_time or not batch.is_held(write):
@@ -285,7 +285,7 @@ class Sender(Generic[F, E]):
             raise
 
     def _sort_out(self, ended: Iterable[tuple[Future[None], E]]) -> list[E]:
-        """Return the errands that were answered and set the outcome of the others."""
+        """Return the writes that were answered and set the outcome of the others."""
         answered = []
         for future, write in ended:
             try:
@@ -324,7 +324,7 @@ class Sender(Generic[F, E]):
     # --- after sending -----------------------------------------------------------------------------------------------
 
     def _close(self, batch: Batch[F, E]) -> None:
-        """Read back, save and settle ended errands, and renew the other leases. Lost jobs leave the batch unchanged."""
+        """Read back, save and settle ended writes, and renew the other leases. Lost jobs leave the batch unchanged."""
         answered, batch.answered = batch.answered, []
         if batch.writes:
             if self._clock.now() >= batch.until:
@@ -364,7 +364,7 @@ class Sender(Generic[F, E]):
         return finding.ends
 
     def _revisit(self, batch: Batch[F, E]) -> None:
-        """Reopen errands sent for lost jobs, since they may have arrived after the writes of the new holder.
+        """Reopen writes sent for lost jobs, since they may have arrived after the writes of the new holder.
 
         Each is saved as a push with unknown outcome, and its job is queued again unless you dropped it.
         """
@@ -390,7 +390,7 @@ class Sender(Generic[F, E]):
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:
-    """The outcome of a job with several errands: retry first (a counted one before others), then dead, then done."""
+    """The outcome of a job with several writes: retry first (a counted one before others), then dead, then done."""
     for kind in (Waiting, Later, Dead):
         ends = [outcome for outcome in outcomes if isinstance(outcome, kind)]
         if ends:

@@ -1,7 +1,7 @@
 """The pass over one batch: want -> claim -> look -> save -> send -> read back -> settle.
 
 One `step` does one of three things: it probes a server that was down, works one batch of one flow, or returns until
-when nothing is due. No transaction is open during a request. A kill at any point loses at most the errands in flight,
+when nothing is due. No transaction is open during a request. A kill at any point loses at most the writes in flight,
 and these can be sent again.
 """
 
@@ -296,7 +296,7 @@ class Engine:
     def abandon(self) -> None:
         """Release the claimed jobs without blame. Another thread calls this when the process must end and a request hangs.
 
-        Errands in flight keep their saved push. It tells the next worker what may have arrived.
+        Writes in flight keep their saved push. It tells the next worker what may have arrived.
         """
         self._settlement.release(Waiting(STOPPED, "released", backoff=False))
 

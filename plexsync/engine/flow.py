@@ -4,12 +4,12 @@ The engine owns everything that all kinds share: claims and leases, attempts, ev
 letters, undo requests, housekeeping. A flow owns reading, comparing and writing. The engine calls it in this order:
 
     look      read the current state of a batch; no transaction is open
-    save      in one transaction: save the findings, and each errand before it is sent
-    send      send one errand, on a thread of the pool; no transaction is open, and none may be opened
-    read_back read the result of the answered errands; no transaction is open
+    save      in one transaction: save the findings, and each write before it is sent
+    send      send one write, on a thread of the pool; no transaction is open, and none may be opened
+    read_back read the result of the answered writes; no transaction is open
     close     save the result, in the transaction that settles the job (`Journal`)
 
-A kill between any two of them loses at most the errands in flight, and these can be sent again: what `save` has written
+A kill between any two of them loses at most the writes in flight, and these can be sent again: what `save` has written
 lets the next look tell whose value it finds. A flow leaves out the methods that it has no use for.
 """
 
@@ -65,7 +65,7 @@ class Observation:
 class Write:
     """One write of one job; a flow adds its own fields.
 
-    `key` names the object written to. `outcome` is set when the errand has ended. `begun`: a part of it may have
+    `key` names the object written to. `outcome` is set when the write has ended. `begun`: a part of it may have
     arrived, whatever the outcome. `since` is the monotonic time at which its send began. `tickets` admit its requests
     to each server.
     """
@@ -79,13 +79,13 @@ class Write:
     tickets: Mapping[Neighbour, Ticket] = field(default_factory=dict)
 
     def prolong(self, tx: Writer, until: int) -> None:
-        """See `Journal`: nothing, if a journal of its flow saves many errands together."""
+        """See `Journal`: nothing, if a journal of its flow saves many writes together."""
 
     def withdraw(self, tx: Writer) -> None:
-        """See `Journal`: nothing, if a journal of its flow saves many errands together."""
+        """See `Journal`: nothing, if a journal of its flow saves many writes together."""
 
     def close(self, tx: Writer, *, now: int, until: int) -> None:
-        """See `Journal`: nothing, if a journal of its flow saves many errands together."""
+        """See `Journal`: nothing, if a journal of its flow saves many writes together."""
 
 
 class Outdated(Exception):
@@ -97,32 +97,32 @@ E = TypeVar("E", bound=Write)
 
 
 class Journal(Generic[E]):
-    """The saved record of a flow's unfinished errands. The engine calls each method inside its own transaction.
+    """The saved record of a flow's unfinished writes. The engine calls each method inside its own transaction.
 
-    Each errand knows how it is saved, unless the journal of a flow saves many of them together.
+    Each write knows how it is saved, unless the journal of a flow saves many of them together.
     """
 
     def prolong(self, tx: Writer, writes: Sequence[E], until: int) -> None:
-        """Set until when these errands may take effect (UTC ms). Replaces the time given to `save`."""
+        """Set until when these writes may take effect (UTC ms). Replaces the time given to `save`."""
         for write in writes:
             write.prolong(tx, until)
 
     def withdraw(self, tx: Writer, writes: Sequence[E]) -> None:
-        """Forget these errands as if they had never been saved. Nothing of them can have arrived."""
+        """Forget these writes as if they had never been saved. Nothing of them can have arrived."""
         for write in writes:
             write.withdraw(tx)
 
     def distrust(self, tx: Writer, write: E) -> None:
-        """Mark the data read for the errand as stale: the next look reads it anew. Withdraws it as well, unless `begun`."""
+        """Mark the data read for the write as stale: the next look reads it anew. Withdraws it as well, unless `begun`."""
         if not write.begun:
             self.withdraw(tx, [write])
 
     def reopen(self, tx: Writer, write: E, until: int) -> None:
-        """Record that the errand lost its job in flight: until `until` it may arrive after the writes of the new holder."""
+        """Record that the write lost its job in flight: until `until` it may arrive after the writes of the new holder."""
         self.prolong(tx, [write], until)
 
     def close(self, tx: Writer, writes: Sequence[E], *, now: int, until: int) -> None:
-        """Save these errands as read back and done. A part with unknown outcome may take effect until `until`."""
+        """Save these writes as read back and done. A part with unknown outcome may take effect until `until`."""
         for write in writes:
             write.close(tx, now=now, until=until)
 
@@ -132,9 +132,9 @@ class Flow(Undoing, Protocol[F, E]):
 
     No two flows have the same kind. Rows of a kind without a flow are never claimed.
 
-    `gates` are all that the flow may use: while one of them is closed, none of its jobs is claimed. Errands write through
-    the gate `writes`; during a send, a failure of another server was a failed read. `requests` is the maximum number of
-    requests per send, `journal` the saved record of its errands.
+    `gates` are all that the flow may use: while one of them is closed, none of its jobs is claimed. Writes go through
+    the gate `write_gate`; during a send, a failure of another server was a failed read. `requests` is the maximum number of
+    requests per send, `journal` the saved record of its writes.
     """
 
     gates: Collection[Gate]
@@ -157,22 +157,22 @@ class Flow(Undoing, Protocol[F, E]):
         ...
 
     def save(self, tx: Writer, findings: Sequence[tuple[Job, F]], *, now: int, until: int) -> Mapping[str, Sequence[E]]:
-        """Save the findings and errands, and return each job's errands by token. They may take effect until `until`.
+        """Save the findings and writes, and return each job's writes by token. They may take effect until `until`.
 
-        A job that needs nothing has no errands. It is settled in the same transaction.
+        A job that needs nothing has no writes. It is settled in the same transaction.
         """
         ...
 
     def will_send(self, writes: Sequence[E]) -> None:
-        """Record saved errands that are about to be sent, outside the database. Raises LocalFault; nothing is sent then."""
+        """Record saved writes that are about to be sent, outside the database. Raises LocalFault; nothing is sent then."""
         return
 
     def requires(self, write: E) -> Collection[Gate]:
-        """The gates that this errand must pass."""
+        """The gates that this write must pass."""
         return (self.write_gate,)
 
     def send(self, write: E) -> None:
-        """Send the errand and return when it was answered. Sending it again has the same effect.
+        """Send the write and return when it was answered. Sending it again has the same effect.
 
         Sets `begun` before the first of several requests that changes anything. Raises NeighbourError (with `applied`
         if an earlier part has arrived), or Outdated. Reports none of its requests; the engine does that.
@@ -180,7 +180,7 @@ class Flow(Undoing, Protocol[F, E]):
         ...
 
     def read_back(self, writes: Sequence[E]) -> None:
-        """Read the result of answered errands, and set the outcome of each. Reports its requests."""
+        """Read the result of answered writes, and set the outcome of each. Reports its requests."""
         ...
 
     def canaries(

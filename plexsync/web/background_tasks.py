@@ -190,7 +190,7 @@ class BackgroundTasks:
             if self.current is not None:
                 return False
             task = self.current = BackgroundTask(name, self._clock.now())
-            self._thread = threading.Thread(target=self._run, args=(task,), name="errand", daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(task,), name="task", daemon=True)
             self._thread.start()
             return True
 

@@ -1,4 +1,4 @@
-"""A group with more moves than one errand makes: when it is in order, nothing is left open that says otherwise."""
+"""A group with more moves than one write makes: when it is in order, nothing is left open that says otherwise."""
 
 from tests.flows.dressed import dressed_house, members, rows
 from tests.flows.test_collections_flow import dressed_again

@@ -270,12 +270,12 @@ def test_every_button_of_these_pages_does_what_it_says(world: World, look: Look,
             "Show what a sync would change": "3 scenes compared, 0 would change",
             "Sync everything": "3 scenes queued; the worker does the rest",
         }
-        assert {one.inner_text() for one in page.locator("#errand button").all()} == set(ends)
+        assert {one.inner_text() for one in page.locator("#task button").all()} == set(ends)
         for name, told in ends.items():
             page.get_by_role("button", name=name, exact=True).click()
             expect(page.locator(".notice")).to_contain_text("Begun")
             # Without a reload: the page learns of it.
-            expect(page.locator("#errand")).to_contain_text(told)
+            expect(page.locator("#task")).to_contain_text(told)
             expect(page.get_by_role("button", name=name, exact=True)).to_be_visible()
         page.goto(f"{dash.url}/demo")
         page.get_by_role("button", name="Take Plex down").click()
@@ -469,7 +469,7 @@ def test_whoever_uses_the_keyboard_stays_where_they_are_when_the_page_keeps_itse
     expect(page.locator("#live-state")).to_have_text(LIVE)
     button = page.get_by_role("button", name="Poll Stash")
     button.focus()
-    fresh(page, "errand")
+    fresh(page, "task")
     expect(button).to_be_focused()
 
 

@@ -27,7 +27,7 @@ from plexsync.store.database import Writer
 
 log = logging.getLogger("PlexSync.collections")
 
-# The most moves of one errand; the next one goes on.
+# The most moves of one write; the next one goes on.
 MOVES = 20
 # The most other requests: an edit in either form, settings, home, and the members read before they are moved.
 OTHER_REQUESTS = 5
@@ -38,7 +38,7 @@ class CollectionWrite(ObjectWrite):
     """The writes of one collection: its pictures, its texts in one edit, its settings, and the moves of its members.
 
     `entry` is its saved push. `form` is the form of edits that the server took, if it is not the known one. `unfinished`:
-    more moves are to be made than one errand makes. `title_taken`: another collection of the library has the title.
+    more moves are to be made than one write makes. `title_taken`: another collection of the library has the title.
     `title` is what was read back.
     """
 

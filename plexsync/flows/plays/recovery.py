@@ -85,7 +85,7 @@ class PlaysRecovery(JournalBeside[PlaysFile]):
     # --- what is written ---------------------------------------------------------------------------------------------
 
     def save(self, tx: Writer, findings: Iterable[PlaysFinding], writes: Mapping[str, Sequence[PlaysWrite]]) -> None:
-        """Record what these findings change without a request, and number these errands. Raises LocalFault."""
+        """Record what these findings change without a request, and number these writes. Raises LocalFault."""
         learnt = [(finding.watched, finding.plan.resolved) for finding in findings if finding.watched and finding.plan]
         self.has_learnt(tx, [(watched.scene, plays) for watched, plays in learnt if plays])
         sent = [write for some in writes.values() for write in some]

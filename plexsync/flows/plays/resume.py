@@ -78,7 +78,7 @@ class ResumePoints:
 
     @staticmethod
     def save(tx: Writer, job: Job, finding: PlaysFinding, *, until: int) -> list[ResumeWrite]:
-        """Save what was found, and what is sent before it is: by the returned errand, until then."""
+        """Save what was found, and what is sent before it is: by the returned write, until then."""
         watched = finding.watched
         if finding.resume is None or watched is None:
             return []

@@ -1,6 +1,6 @@
 """The scene flow: keeps movies in Plex in sync with scenes in Stash (`plexsync.engine.flow.Flow`).
 
-It connects the engine with the inspection, the push and the errands.
+It connects the engine with the inspection, the push and the writes.
 """
 
 from collections.abc import Collection, Mapping, Sequence

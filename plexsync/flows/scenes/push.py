@@ -170,7 +170,7 @@ class SceneJournal(ObjectJournal[SceneWrite]):
                 save_giving(tx, write.inspection.id, write.target.item, write.target.choices, until)
 
     def withdraw(self, tx: Writer, writes: Sequence[SceneWrite]) -> None:
-        """Remove the entries. Nothing of these errands can be in Plex."""
+        """Remove the entries. Nothing of these writes can be in Plex."""
         for write in writes:
             if write.target.choices:
                 end_giving(tx, write.inspection.id, write.key, write.target.choices)
@@ -323,7 +323,7 @@ class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
         self._read_back([write for write in writes if write.outcome is None], last=True)
 
     def _read_back(self, writes: Sequence[SceneWrite], *, last: bool = False) -> list[tuple[SceneWrite, Edit]]:
-        """Set the outcome of errands that were read back correctly. Returns what must be sent again (nothing if `last`)."""
+        """Set the outcome of writes that were read back correctly. Returns what must be sent again (nothing if `last`)."""
         if not writes:
             return []
         try:

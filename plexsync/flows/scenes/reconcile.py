@@ -355,7 +355,10 @@ class Reconciler:
         note_old_lists(tx, inspections)
         for observe in self.observing:
             observe(tx, inspections, now)
-        # What evidence of a restore decided, and the memories that the journal has completed.
+        self._recover(tx, inspections, report, now)
+
+    def _recover(self, tx: Writer, inspections: Sequence[Inspection], report: ComparisonReport, now: int) -> None:
+        """Count what evidence of a restore decided, and save the memories that the journal has completed."""
         recovery = self._inspector.recovery
         is_first = recovery.is_unproven(tx)
         report.recovered += sum(inspection.has_recovered for inspection in inspections)
