@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench.town import KEY, ROOT, TOKEN, path, scene
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.queue.job import Kind, State, Why
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.store.database import Database

@@ -24,10 +24,10 @@ from persistqueue import SQLiteAckQueue
 from persistqueue.exceptions import Empty
 
 from plexsync.engine.rules import WorkRules
-from plexsync.rules.job import Done, Kind, Why, settle
+from plexsync.rules.queue.job import Done, Kind, Why, settle
 from plexsync.store.database import Database
 from plexsync.store.intake import DATABASE, want
-from plexsync.store.jobs import AttemptEnding
+from plexsync.store.queue.jobs import AttemptEnding
 
 ROUNDS = 24
 STORED_A_ROUND = 100

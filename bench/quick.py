@@ -13,9 +13,9 @@ from pathlib import Path
 
 from bench.town import ROOT
 from plexsync.app.parts import open_parts
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.queue.job import Kind, Why
 from plexsync.rules.records import BreakerRow
+from plexsync.rules.servers.errors import Neighbour
 from validation.config import PlexSyncConfig
 
 ROUNDS = 20

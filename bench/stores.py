@@ -14,11 +14,11 @@ from pathlib import Path
 
 from bench import requests
 from plexsync.engine.rules import WorkRules
-from plexsync.rules.job import Done, Kind, Why, settle
-from plexsync.store.address import StoreAddress
+from plexsync.rules.queue.job import Done, Kind, Why, settle
 from plexsync.store.database import Database
-from plexsync.store.jobs import AttemptEnding
+from plexsync.store.files.address import StoreAddress
 from plexsync.store.opening import open_database
+from plexsync.store.queue.jobs import AttemptEnding
 from tests import postgres_server
 
 NOW = 1_768_471_200_000

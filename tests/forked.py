@@ -327,7 +327,7 @@ def _become(order: bytes) -> None:
     os.chdir(asked["cwd"])
     tempfile.tempdir = None
     # The only thing that a module of PlexSync remembers of the process that imports it.
-    sys.modules["plexsync.store.life_signs"].HANDLES = (
+    sys.modules["plexsync.store.files.life_signs"].HANDLES = (
         f"/proc/{os.getpid()}/fd" if Path("/proc/self/fd").is_dir() else ""
     )
     _open_streams()

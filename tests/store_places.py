@@ -15,11 +15,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
-from plexsync.store import backup
-from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
 from plexsync.store.db import MOUNTS
-from plexsync.store.files import SIDES
+from plexsync.store.files import backup
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.files import SIDES
 from plexsync.store.intake import DATABASE
 from plexsync.store.sqlite import SqliteFile
 from tests.patience import HANG

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from plexsync.store import database
-from plexsync.store.address import StoreAddress
+from plexsync.store.files.address import StoreAddress
 from tests import postgres_server
 
 KINDS = ("sqlite", "postgres")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.rules.item import FIELDS, PICTURES
-from plexsync.rules.job import KINDS
+from plexsync.rules.queue.job import KINDS
 from tests.sources import PRODUCT, ROOT, Broken, Source, broken, dotted, lines_broken, product
 
 # Where tests are spread by groups, those that read the sources run in one process, which parses them once.
@@ -32,12 +32,12 @@ MAY = {
     "plexsync.flows": {"plexsync.rules", "plexsync.engine", "plexsync.store", "worker"},
     "plexsync.stash_plugin": {
         "plexsync.store.intake",
-        "plexsync.store.lock",
-        "plexsync.store.life_signs",
-        "plexsync.store.older_database",
-        "plexsync.store.setup_files",
-        "plexsync.store.worker_ends",
-        "plexsync.rules.errors",
+        "plexsync.store.files.lock",
+        "plexsync.store.files.life_signs",
+        "plexsync.store.files.older_database",
+        "plexsync.store.files.setup_files",
+        "plexsync.store.files.worker_ends",
+        "plexsync.rules.servers.errors",
         # Imported for a command, with the private packages on the path.
         "plexsync.cli.main",
         "plexsync.cli.stash_settings",
@@ -103,23 +103,27 @@ OURS = {*PRODUCT, "bench", "release", "tests"}
 NARROWER = {
     "plexsync/__main__.py": {"plexsync.cli.main"},
     "plexsync/extras.py": set(),
-    "plexsync/store/counts.py": set(),
+    "plexsync/store/queue/counts.py": set(),
     "plexsync/store/intake.py": set(),
-    "plexsync/store/setup_files.py": set(),
-    "plexsync/store/lock.py": {"plexsync.rules.errors"},
-    "plexsync/store/older_database.py": {"plexsync.rules.errors", "plexsync.store.intake", "plexsync.store.lock"},
-    "plexsync/rules/errors.py": set(),
+    "plexsync/store/files/setup_files.py": set(),
+    "plexsync/store/files/lock.py": {"plexsync.rules.servers.errors"},
+    "plexsync/store/files/older_database.py": {
+        "plexsync.rules.servers.errors",
+        "plexsync.store.intake",
+        "plexsync.store.files.lock",
+    },
+    "plexsync/rules/servers/errors.py": set(),
     # What is in its own package it imports only for a task, and to start the worker.
     "plexsync/stash_plugin/hook.py": {"plexsync.store.intake", "plexsync.stash_plugin"},
     "plexsync/stash_plugin/child_process.py": set(),
-    "plexsync/store/life_signs.py": set(),
+    "plexsync/store/files/life_signs.py": set(),
     "plexsync/stash_plugin/supervisor.py": {
-        "plexsync.store.lock",
-        "plexsync.store.life_signs",
+        "plexsync.store.files.lock",
+        "plexsync.store.files.life_signs",
         "plexsync.stash_plugin.worker_record",
     },
 }
-WALL_CLOCK = {"worker/circuit_breaker.py", "plexsync/engine/clock.py", "plexsync/store/life_signs.py"}
+WALL_CLOCK = {"worker/circuit_breaker.py", "plexsync/engine/clock.py", "plexsync/store/files/life_signs.py"}
 CLOCK_CALLS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.datetime.now", "date.today"}
 
 
@@ -218,11 +222,15 @@ def test_a_file_imports_only_what_its_layer_may() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "lines"),
     [
-        ("plexsync/rules/item.py", "import json\nimport plexsync.rules.job\nfrom plexsync.store import jobs\n", [3]),
+        (
+            "plexsync/rules/item.py",
+            "import json\nimport plexsync.rules.queue.job\nfrom plexsync.store import jobs\n",
+            [3],
+        ),
         ("plexsync/engine/loop.py", "from plexsync.store import jobs\ndef f():\n    import plexsync.flows.poll\n", [3]),
         (
-            "plexsync/store/lock.py",
-            "from plexsync.rules.errors import SyncError\nfrom plexsync.rules import job\n",
+            "plexsync/store/files/lock.py",
+            "from plexsync.rules.servers.errors import SyncError\nfrom plexsync.rules import job\n",
             [2],
         ),
         ("plexsync/app/run.py", "import tests.sources\nfrom release import build\n", [1, 2]),
@@ -301,7 +309,7 @@ def files_of_the_repository() -> Iterator[Path]:
         yield from (Path(folder) / file for file in files)
 
 
-# Earlier words for what has one word now: how something was taken back is `plexsync.rules.taken_back.TakenBack`.
+# Earlier words for what has one word now: how something was taken back is `plexsync.rules.merge.taken_back.TakenBack`.
 SECOND_WORDS = {"Undone", "ChangeState", "CollectionRow.undone", "ResumeUndo", "PlayState.UNDONE"} | {
     f"Remembered{what}.undo" for what in ("Play", "Rating", "Resume")
 }

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from plexsync.rules import template
-from plexsync.rules.collections import PARTS, PLACES, TEMPLATE_NAMES, TEMPLATE_SOURCES, Source
-from plexsync.rules.template import Template
+from plexsync.rules.collections.collections import PARTS, PLACES, TEMPLATE_NAMES, TEMPLATE_SOURCES, Source
+from plexsync.rules.merge import template
+from plexsync.rules.merge.template import Template
 from validation import values
 from validation.checked import CheckedModel
 from validation.path_rules import entries

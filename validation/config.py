@@ -30,7 +30,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from plexsync.rules.collections import COLLECTIONS
+from plexsync.rules.collections.collections import COLLECTIONS
 from validation import collection_settings, database_settings, path_rules, scope_terms, values
 from validation.collection_settings import CollectionSettings
 from validation.database_settings import DatabaseSettings

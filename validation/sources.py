@@ -20,7 +20,7 @@ from typing import Required, TypedDict, Unpack
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from plexsync.rules.server_scopes import schema_beside
+from plexsync.rules.match.server_scopes import schema_beside
 from validation import database_settings, locations, plex_entries
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.database_settings import SCHEMA, URL, URL_FILE

@@ -12,9 +12,9 @@ from datetime import UTC, date, datetime
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
-from plexsync.rules import choice, template
-from plexsync.rules.collections import COLLECTIONS
-from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES
+from plexsync.rules.collections.collections import COLLECTIONS
+from plexsync.rules.merge import choice, template
+from plexsync.rules.merge.desired import FACE_NAMES, NAMES, ROLE_NAMES
 from validation.path_rules import LONGEST_PATH
 from validation.redact import is_safe
 

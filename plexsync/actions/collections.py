@@ -33,11 +33,11 @@ from plexsync.reports.collections import (
     part_value,
 )
 from plexsync.reports.format import many, safe
-from plexsync.rules.collection_status import CollectionStatus, named_status
-from plexsync.rules.collections import CollectionRow
-from plexsync.rules.job import COLLECTION
-from plexsync.rules.status_words import count_words
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.collections.collection_status import CollectionStatus, named_status
+from plexsync.rules.collections.collections import CollectionRow
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.queue.job import COLLECTION
+from plexsync.rules.words.status_words import count_words
 from plexsync.store.database import Database
 
 LONGEST = 60

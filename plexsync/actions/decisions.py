@@ -32,10 +32,10 @@ from plexsync.reports.drift import decision_facts, decision_words, entry_facts, 
 from plexsync.reports.format import many, safe
 from plexsync.reports.named_scenes import name_scenes
 from plexsync.reports.rows import short
-from plexsync.rules.collection_status import CollectionStatus
-from plexsync.rules.collections import CollectionRow
-from plexsync.rules.drift import kept_fields
-from plexsync.rules.values import Value
+from plexsync.rules.collections.collection_status import CollectionStatus
+from plexsync.rules.collections.collections import CollectionRow
+from plexsync.rules.merge.drift import kept_fields
+from plexsync.rules.merge.values import Value
 
 LONGEST = 60
 NO_MOMENT = "what was edited in Plex is of no run and no moment: say numbers, a library, or all"

@@ -15,7 +15,7 @@ from plexsync.engine.tickets import READ_STASH, Gate
 from plexsync.engine.undo import Progress, quiet
 from plexsync.reports.format import many, safe
 from plexsync.rules.records import RunRow
-from plexsync.store.pushes import ReadOnlyPushes
+from plexsync.store.ledger.pushes import ReadOnlyPushes
 
 
 class Verb(StrEnum):

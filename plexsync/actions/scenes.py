@@ -33,10 +33,10 @@ from plexsync.reports.named_scenes import name_scenes
 from plexsync.reports.outcomes import outcomes
 from plexsync.reports.rows import on_screen, rows_in, short
 from plexsync.reports.undo import DEEDS, UndoFacts, UndoField, redo_facts, undo_facts
-from plexsync.rules.job import SKIPPED, Kind, State
-from plexsync.rules.status_words import BY_MARK
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.values import Value
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.values import Value
+from plexsync.rules.queue.job import SKIPPED, Kind, State
+from plexsync.rules.words.status_words import BY_MARK
 
 LONGEST = 120
 

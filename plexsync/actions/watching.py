@@ -30,11 +30,11 @@ from plexsync.reports.format import local, many, safe, stamp
 from plexsync.reports.named_scenes import name_scenes
 from plexsync.reports.rows import title
 from plexsync.reports.shapes.plays import PlaysToChange, PlaysWished
-from plexsync.rules.job import PLAYS, Kind
-from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish, is_wanted_back
-from plexsync.rules.plays import PlayState, RememberedPlay
-from plexsync.rules.ratings import NO_RATING, UNKNOWN
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.play_wishes import AGAIN, REDO, UNDO, PlayWish, is_wanted_back
+from plexsync.rules.plays.plays import PlayState, RememberedPlay
+from plexsync.rules.plays.ratings import NO_RATING, UNKNOWN
+from plexsync.rules.queue.job import PLAYS, Kind
 
 OFF = 'watch_back is off, so no play would be sent: set watch_back = "plays" first'
 NO_RUNS = "plays and resume points have no runs: say since when, or all"
@@ -50,7 +50,7 @@ def _is_on_its_way(play: RememberedPlay) -> bool:
 
 
 class WatchAction(Action):
-    """A wish for plays and resume points (`plexsync.rules.play_wishes`).
+    """A wish for plays and resume points (`plexsync.rules.plays.play_wishes`).
 
     `is_open`: whether a play is not settled yet. `sends`: it is possible only while the way back is on.
     """

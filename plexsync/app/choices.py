@@ -1,12 +1,12 @@
-"""Accept a change that only you can judge (`plexsync.rules.choices`), after which work goes on."""
+"""Accept a change that only you can judge (`plexsync.rules.queue.choices`), after which work goes on."""
 
 from dataclasses import replace
 
 from plexsync.app.parts import Parts
 from plexsync.engine.tickets import READ, Gate
 from plexsync.flows.scenes.verbs import answer_old_lists, are_asked
-from plexsync.rules.choices import ACCEPTED, CHANGES, HELD_BY, Choice
-from plexsync.rules.note_keys import CHANGED, CURSOR, WISHES
+from plexsync.rules.queue.choices import ACCEPTED, CHANGES, HELD_BY, Choice
+from plexsync.rules.queue.note_keys import CHANGED, CURSOR, WISHES
 from plexsync.rules.records import HoldRow
 
 

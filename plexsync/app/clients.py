@@ -20,9 +20,9 @@ from plexsync.plex.client import PlexClient, is_plex
 from plexsync.plex.client import by_address as by_address
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.imaging import PillowImaging
-from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Unavailable, Unusable
-from plexsync.rules.neighbours import Clock, Messenger
-from plexsync.rules.notices import Notice, NotSent
+from plexsync.rules.queue.notices import Notice, NotSent
+from plexsync.rules.servers.errors import Barred, Neighbour, NeighbourError, Unavailable, Unusable
+from plexsync.rules.servers.neighbours import Clock, Messenger
 from plexsync.stash.client import StashClient
 from plexsync.stash.log_lines import StashLines
 from plexsync.stash.requests import is_stash

@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.errors import LocalFault, Unusable
-from plexsync.rules.note_keys import (
+from plexsync.rules.queue.note_keys import (
     CURSOR,
     DASHBOARD,
     JOURNALLED,
@@ -24,19 +23,21 @@ from plexsync.rules.note_keys import (
     RESTORED,
     STASH_SETTINGS,
 )
-from plexsync.store import backup, intake, schema
-from plexsync.store.address import StoreAddress
-from plexsync.store.backup import Copied, Restored
+from plexsync.rules.servers.errors import LocalFault, Unusable
+from plexsync.store import intake, schema
 from plexsync.store.database import Database
 from plexsync.store.db import faults, file_system, on_network
-from plexsync.store.folder import count_spooled as count_spooled
-from plexsync.store.installation import installation
-from plexsync.store.lock import try_lock
+from plexsync.store.files import backup
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.backup import Copied, Restored
+from plexsync.store.files.folder import count_spooled as count_spooled
+from plexsync.store.files.installation import installation
+from plexsync.store.files.lock import try_lock
+from plexsync.store.files.repair import MARK, repair, sweep
+from plexsync.store.files.siblings import siblings_of
 from plexsync.store.opening import check_folder
-from plexsync.store.repair import MARK, repair, sweep
-from plexsync.store.siblings import siblings_of
-from plexsync.store.summary import Summary as Summary
-from plexsync.store.summary import Unreadable, reading
+from plexsync.store.queue.summary import Summary as Summary
+from plexsync.store.queue.summary import Unreadable, reading
 
 log = logging.getLogger("PlexSync.database")
 

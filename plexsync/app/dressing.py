@@ -12,7 +12,7 @@ from plexsync.flows.collections.flow import CollectionFlow, observe_compared, ob
 from plexsync.flows.collections.inspection import CollectionInspector
 from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.scene_identity import StashIdentity
-from plexsync.rules.job import COLLECTION
+from plexsync.rules.queue.job import COLLECTION
 
 
 @dataclass(frozen=True)

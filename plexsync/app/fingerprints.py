@@ -8,8 +8,8 @@ from typing import cast
 
 from plexsync.app.rules import SWITCHES, look_rules
 from plexsync.app.stored import salt_of
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.text import NAME_LIMIT, SUMMARY_LIMIT
+from plexsync.rules.servers.errors import Neighbour
+from plexsync.rules.words.text import NAME_LIMIT, SUMMARY_LIMIT
 from plexsync.store.database import Database
 from validation import path_rules
 from validation.config import PlexSyncConfig

@@ -14,10 +14,10 @@ from plexsync.engine.tickets import BY_ROW, READS
 from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.bindings import Bound
 from plexsync.flows.scenes.verbs import want_scenes
-from plexsync.rules.choices import Choice
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.gate_names import GateName
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.queue.choices import Choice
+from plexsync.rules.queue.gate_names import GateName
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.servers.errors import NeighbourError
 
 
 class FixAction(StrEnum):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from plexsync.engine.flow import AnyFlow
 from plexsync.flows.scenes.inspection_records import Observe
-from plexsync.rules.events import Event
+from plexsync.rules.queue.events import Event
 
 # Seconds between checks whether a comparison is due. Each check is two small reads.
 COMPARE_LOOK = 1.0

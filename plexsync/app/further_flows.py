@@ -11,9 +11,9 @@ from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import is_dressing_on, rating_rules, watch_rules
 from plexsync.engine import gate_rows
 from plexsync.engine.tickets import WRITE_STASH
-from plexsync.rules.errors import LocalFault
-from plexsync.rules.job import COLLECTION, PLAYS, RATING, RATING_BACK
-from plexsync.rules.note_keys import COLLECTIONS_COMPARED, PLAYS_COMPARED, PLAYS_COUNTED
+from plexsync.rules.queue.job import COLLECTION, PLAYS, RATING, RATING_BACK
+from plexsync.rules.queue.note_keys import COLLECTIONS_COMPARED, PLAYS_COMPARED, PLAYS_COUNTED
+from plexsync.rules.servers.errors import LocalFault
 from plexsync.store.database import Reader, Writer
 
 

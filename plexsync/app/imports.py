@@ -9,7 +9,7 @@ from plexsync.app.turns import import_turn
 from plexsync.flows.imports.importer import STOPPED, Importer, ImportResult
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import ImportPlanner
-from plexsync.rules.http_answers import whole_request
+from plexsync.rules.servers.http_answers import whole_request
 from plexsync.stash.creating import StashCreating
 from validation.config import PlexSyncConfig
 

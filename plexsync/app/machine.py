@@ -14,13 +14,13 @@ from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plexsync.rules.errors import Unusable
-from plexsync.rules.machine import Machine, differing, refusal_words
+from plexsync.rules.queue.machine import Machine, differing, refusal_words
 from plexsync.rules.records import WorkerRow
-from plexsync.store.address import StoreAddress
-from plexsync.store.installation import installation
+from plexsync.rules.servers.errors import Unusable
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.installation import installation
+from plexsync.store.files.worker_locks import shared_locks
 from plexsync.store.opening import check_folder
-from plexsync.store.worker_locks import shared_locks
 from validation import database_settings
 from validation.config import PlexSyncConfig
 

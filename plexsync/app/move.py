@@ -14,13 +14,13 @@ from pathlib import Path
 
 from plexsync.app.database_files import lock_of
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.errors import Unusable
-from plexsync.rules.machine import Machine
-from plexsync.store import backup, moving
-from plexsync.store.address import StoreAddress, moved_name
-from plexsync.store.files import SIDES
-from plexsync.store.moving import Tell
-from plexsync.store.worker_locks import locks_at
+from plexsync.rules.queue.machine import Machine
+from plexsync.rules.servers.errors import Unusable
+from plexsync.store.files import backup, moving
+from plexsync.store.files.address import StoreAddress, moved_name
+from plexsync.store.files.files import SIDES
+from plexsync.store.files.moving import Tell
+from plexsync.store.files.worker_locks import locks_at
 
 # Where a SQLite file is drafted: where it belongs, hooks would write to it.
 DRAFT = "moving"

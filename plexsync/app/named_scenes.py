@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from plexsync.app.asking import asking_stash
 from plexsync.app.stored import Stored
 from plexsync.rules.clock import Clock
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.gate_names import GateName
-from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.queue.gate_names import GateName
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.store.database import Database, Reader
 
 PAGE = 500

@@ -43,15 +43,15 @@ from plexsync.flows.scenes.stash_pictures import AT_ONCE, Readers
 from plexsync.flows.scenes.undo import resting
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
-from plexsync.rules.errors import Neighbour, NeighbourError
-from plexsync.rules.http_answers import whole_request
-from plexsync.rules.neighbours import Clock, Imaging, RandomSource
+from plexsync.rules.servers.errors import Neighbour, NeighbourError
+from plexsync.rules.servers.http_answers import whole_request
+from plexsync.rules.servers.neighbours import Clock, Imaging, RandomSource
 from plexsync.stash.client import StashClient
 from plexsync.store.database import Database
-from plexsync.store.journal_file import WriteJournal
+from plexsync.store.files.worker_ends import HANG
+from plexsync.store.files.worker_locks import locks_at
+from plexsync.store.ledger.journal_file import WriteJournal
 from plexsync.store.opening import check_folder, open_database
-from plexsync.store.worker_ends import HANG
-from plexsync.store.worker_locks import locks_at
 from validation.config import PlexSyncConfig
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TextIO, cast
 from plexsync.app.fingerprints import salted_hash
 from plexsync.app.parts import Parts
 from plexsync.engine.tickets import READ_PLEX
-from plexsync.rules.approval import ApprovedScene, scene_in
-from plexsync.rules.errors import Unusable
+from plexsync.rules.merge.approval import ApprovedScene, scene_in
+from plexsync.rules.servers.errors import Unusable
 
 VERSION = 1
 CHUNK = 64 * 1024

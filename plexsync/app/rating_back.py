@@ -8,7 +8,7 @@ from plexsync.flows.plays.ratings import RatingParts, RatingPoll, RatingToPlex, 
 from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
-from plexsync.rules.ratings import RatingRules
+from plexsync.rules.plays.ratings import RatingRules
 
 
 @dataclass(frozen=True)

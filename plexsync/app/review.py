@@ -8,9 +8,17 @@ from plexsync.app.parts import Parts
 from plexsync.app.plan_file import PlanHead, head_now, why_untrue
 from plexsync.flows.scenes.inspection import BATCH
 from plexsync.flows.scenes.preview import Approved, ItemChange, Preview, approve, preview_scenes
-from plexsync.rules.approval import ApprovedScene, FieldChange, change_document, scene_in
-from plexsync.rules.errors import Unusable
-from plexsync.store.review_file import APPROVED, QUEUED, REFUSED, ChangeFilter, ReviewedScene, ReviewFile, ReviewWriter
+from plexsync.rules.merge.approval import ApprovedScene, FieldChange, change_document, scene_in
+from plexsync.rules.servers.errors import Unusable
+from plexsync.store.files.review_file import (
+    APPROVED,
+    QUEUED,
+    REFUSED,
+    ChangeFilter,
+    ReviewedScene,
+    ReviewFile,
+    ReviewWriter,
+)
 
 # From so many scenes on, they go behind all edits.
 CROWD = 100

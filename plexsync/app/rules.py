@@ -6,16 +6,16 @@ from typing import cast
 
 from plexsync.engine.rules import WorkRules
 from plexsync.flows.scenes.rules import LookRules
-from plexsync.rules import choice, template
-from plexsync.rules.collections import Dressing, Part, Place
-from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.http_answers import whole_request
-from plexsync.rules.plan_records import Policy
-from plexsync.rules.plays import WatchRules
-from plexsync.rules.ratings import RatingRules
-from plexsync.rules.scope import Kind, Scope, Term
-from plexsync.rules.text import fold
+from plexsync.rules.collections.collections import Dressing, Part, Place
+from plexsync.rules.match.scope import Kind, Scope, Term
+from plexsync.rules.merge import choice, template
+from plexsync.rules.merge.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
+from plexsync.rules.merge.plan_records import Policy
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.plays.ratings import RatingRules
+from plexsync.rules.servers.errors import Neighbour
+from plexsync.rules.servers.http_answers import whole_request
+from plexsync.rules.words.text import fold
 from validation import path_rules
 from validation.collection_settings import by_source
 from validation.config import PlexSyncConfig

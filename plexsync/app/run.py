@@ -30,12 +30,12 @@ from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
 from plexsync.flows.scenes.preview import WOULD_CHANGE, preview_scenes
 from plexsync.flows.scenes.stash_lines import StashListener
-from plexsync.rules.errors import NeighbourError, SyncError
-from plexsync.rules.http_answers import whole_request
-from plexsync.rules.note_keys import ASKED_SETTINGS, IN_USE, LAST_POLL, LAST_RECONCILE, WISHES
-from plexsync.rules.notices import NoticeRules
-from plexsync.rules.setting_question import FEW, SettingQuestion, read
-from plexsync.store.siblings import Siblings, siblings_of
+from plexsync.rules.queue.note_keys import ASKED_SETTINGS, IN_USE, LAST_POLL, LAST_RECONCILE, WISHES
+from plexsync.rules.queue.notices import NoticeRules
+from plexsync.rules.queue.setting_question import FEW, SettingQuestion, read
+from plexsync.rules.servers.errors import NeighbourError, SyncError
+from plexsync.rules.servers.http_answers import whole_request
+from plexsync.store.files.siblings import Siblings, siblings_of
 from validation.looks import LOOKS, SETTING
 
 log = logging.getLogger("PlexSync.run")

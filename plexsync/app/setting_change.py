@@ -14,9 +14,9 @@ from pathlib import Path
 
 from plexsync.app.clients import plex_at, stash_at
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.errors import Unusable
 from plexsync.rules.records import Section
-from plexsync.rules.text import fold
+from plexsync.rules.servers.errors import Unusable
+from plexsync.rules.words.text import fold
 from validation import values
 from validation.config import PlexSyncConfig, describe
 from validation.plex_entries import entry_wins

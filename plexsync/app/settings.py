@@ -15,14 +15,14 @@ from pathlib import Path
 from plexsync.app import status_settings
 from plexsync.app.asking import asking_stash
 from plexsync.app.stored import address_of, salt_of
-from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.note_keys import STASH_SETTINGS, STATUS_SETTINGS, VALID_SETTINGS
-from plexsync.rules.server_scopes import store_folder
-from plexsync.store import place
-from plexsync.store.address import StoreAddress
+from plexsync.rules.match.server_scopes import store_folder
+from plexsync.rules.queue.note_keys import STASH_SETTINGS, STATUS_SETTINGS, VALID_SETTINGS
+from plexsync.rules.servers.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.store.database import Database
+from plexsync.store.files import place
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.place import DataFolder as DataFolder
 from plexsync.store.opening import open_database
-from plexsync.store.place import DataFolder as DataFolder
 from validation import database_settings
 from validation.config import SECRETS, PlexSyncConfig
 from validation.sources import (

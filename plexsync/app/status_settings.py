@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import NamedTuple
 
-from plexsync.store import folder
+from plexsync.store.files import folder
 from validation import locations
 
 TYPE_CHECKING = False

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.clock import Clock
-from plexsync.rules.errors import LocalFault, Unusable
-from plexsync.rules.moves import MOVE, MOVED, move_note, moved_note
-from plexsync.rules.note_keys import BEGUN, SALT
-from plexsync.store.address import StoreAddress
+from plexsync.rules.match.moves import MOVE, MOVED, move_note, moved_note
+from plexsync.rules.queue.note_keys import BEGUN, SALT
+from plexsync.rules.servers.errors import LocalFault, Unusable
 from plexsync.store.database import Database
-from plexsync.store.lock import FILE
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.lock import FILE
+from plexsync.store.files.worker_locks import FileLocks, Locks, locks_at
 from plexsync.store.opening import check_folder, open_database
-from plexsync.store.worker_locks import FileLocks, Locks, locks_at
 from validation.config import PlexSyncConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plexsync.store.postgres.worker_lock import WorkerLock
-    from plexsync.store.summary import Summary
+    from plexsync.store.queue.summary import Summary
 
 
 def address_of(config: PlexSyncConfig, folder: Path) -> StoreAddress:

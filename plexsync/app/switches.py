@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from plexsync.app.parts import Parts
-from plexsync.rules.note_keys import ASKED_SETTINGS, BULK, CHANGED, LAST_RECONCILE, REPAIRED, RESTORED, WISHES
-from plexsync.rules.setting_question import SettingQuestion, open_question
+from plexsync.rules.queue.note_keys import ASKED_SETTINGS, BULK, CHANGED, LAST_RECONCILE, REPAIRED, RESTORED, WISHES
+from plexsync.rules.queue.setting_question import SettingQuestion, open_question
 from plexsync.store import intake
 from plexsync.store.database import Reader
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, TypeVar
 from plexsync.app.clients import plex_client
 from plexsync.app.fingerprints import client_id
 from plexsync.app.parts import Parts
-from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.note_keys import HEARTBEAT
-from plexsync.rules.scratch import CantProbe, ProbeOutcome
+from plexsync.rules.queue.note_keys import HEARTBEAT
+from plexsync.rules.servers.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
+from plexsync.rules.servers.scratch import CantProbe, ProbeOutcome
 from plexsync.store.database import Database
-from plexsync.store.lock import IMPORT
+from plexsync.store.files.lock import IMPORT
 
 if TYPE_CHECKING:
     from plexsync.plex.probe_client import ProbeClient

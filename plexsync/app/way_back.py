@@ -19,11 +19,11 @@ from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
-from plexsync.rules.job import PLAYS, Why
-from plexsync.rules.note_keys import PLAYS_APPROVED
-from plexsync.rules.plays import WatchRules
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.queue.job import PLAYS, Why
+from plexsync.rules.queue.note_keys import PLAYS_APPROVED
 from plexsync.store.database import Writer
-from plexsync.store.plays_file import PlaysFile
+from plexsync.store.ledger.plays_file import PlaysFile
 
 
 @dataclass(frozen=True)

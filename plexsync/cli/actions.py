@@ -40,8 +40,8 @@ from plexsync.cli.terminal.worker_hint import worker_hint
 from plexsync.engine.tickets import READS
 from plexsync.reports.format import local, safe, stamp
 from plexsync.reports.undo import RunList
-from plexsync.rules.job import COLLECTION, Kind
-from plexsync.rules.moments import milliseconds
+from plexsync.rules.queue.job import COLLECTION, Kind
+from plexsync.rules.words.moments import milliseconds
 
 # The flows that keep a history of pushes, whose runs can be named.
 WITH_RUNS = {SubjectKind.SCENES: str(Kind.SCENE), SubjectKind.COLLECTIONS: COLLECTION}

@@ -7,7 +7,7 @@ import click
 
 from plexsync.app.settings import NotSetUp
 from plexsync.cli.call import FAILED, NEWER, WRONG, Call
-from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
+from plexsync.rules.servers.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from validation.redact import Redactor, one_line
 from validation.sources import ConfigError
 

@@ -19,7 +19,7 @@ from plexsync.flows.scenes.inspection import BATCH
 from plexsync.flows.scenes.preview import Approved, approve, not_written
 from plexsync.reports.format import many, safe
 from plexsync.reports.outcomes import Outcomes
-from plexsync.rules.errors import NeighbourError
+from plexsync.rules.servers.errors import NeighbourError
 
 UNTRUE = "{} is no longer true: {}. Nothing was queued; make a new plan (plexsync sync --dry-run --out FILE)"
 UNAPPROVED = "the first write of the whole library still waits for your approval (plexsync sync --all)"

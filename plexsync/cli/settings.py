@@ -10,8 +10,8 @@ from plexsync.app import settings as from_sources
 from plexsync.app.settings import Settings, SettingsNeed
 from plexsync.app.status_settings import Sources
 from plexsync.cli.call import Call
-from plexsync.rules.errors import NeighbourError
-from plexsync.store.address import StoreAddress
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.store.files.address import StoreAddress
 from validation.sources import STAND_INS, ConfigError, Loaded, SettingSources, load, load_here
 
 

@@ -14,7 +14,7 @@ from plexsync.app.stored import Stored, address_of, open_store
 from plexsync.cli.call import Call
 from plexsync.cli.logs import open_log
 from plexsync.cli.settings import settings
-from plexsync.store.address import StoreAddress
+from plexsync.store.files.address import StoreAddress
 from validation.config import PlexSyncConfig
 
 TYPE_CHECKING = False

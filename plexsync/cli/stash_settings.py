@@ -12,8 +12,9 @@ import sqlite3
 from contextlib import closing
 
 from plexsync.app.status_settings import Sources
-from plexsync.rules.note_keys import SALT, VALID_SETTINGS
-from plexsync.store import folder, summary
+from plexsync.rules.queue.note_keys import SALT, VALID_SETTINGS
+from plexsync.store.files import folder
+from plexsync.store.queue import summary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

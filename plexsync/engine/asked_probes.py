@@ -7,7 +7,7 @@ One probe per closed gate, which counts as every probe does. A wait that the ser
 from plexsync.engine import gate_rows
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import VOID, Closed, Gate, Probe, by_row
-from plexsync.rules.neighbours import Clock
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database
 
 

@@ -18,9 +18,9 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.rules import WorkRules
 from plexsync.engine.settlement import Settle
 from plexsync.engine.tickets import READ, VOID, Closed, Gate, Ticket, by_row
-from plexsync.rules.errors import NO_MEMORY, LocalFault, Neighbour, NeighbourError, Unavailable
-from plexsync.rules.job import Dead, Done, Job, Later, Outcome, State, Waiting, Why
-from plexsync.rules.neighbours import Clock
+from plexsync.rules.queue.job import Dead, Done, Job, Later, Outcome, State, Waiting, Why
+from plexsync.rules.servers.errors import NO_MEMORY, LocalFault, Neighbour, NeighbourError, Unavailable
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.batch")

@@ -6,8 +6,8 @@ between. Jobs that die during the operation are left alone.
 
 from collections.abc import Callable, Iterable
 
-from plexsync.rules.job import Lane, State
-from plexsync.rules.neighbours import Clock
+from plexsync.rules.queue.job import Lane, State
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database, Reader, Writer
 
 Key = tuple[str, int]

@@ -21,8 +21,7 @@ from plexsync.engine.rules import WorkRules
 from plexsync.engine.settlement import Settlement
 from plexsync.engine.tickets import READ_STASH, Closed, Gate, Probe, Ticket
 from plexsync.engine.watchdog import Unwatched, Watchdog
-from plexsync.rules.errors import NO_MEMORY, LocalFault, Neighbour, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.job import (
+from plexsync.rules.queue.job import (
     NOTICES,
     START,
     Done,
@@ -36,7 +35,8 @@ from plexsync.rules.job import (
     next_size,
     shared_outcome_of,
 )
-from plexsync.rules.neighbours import Clock, RandomSource
+from plexsync.rules.servers.errors import NO_MEMORY, LocalFault, Neighbour, NeighbourError, NewerDatabase, Unusable
+from plexsync.rules.servers.neighbours import Clock, RandomSource
 from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.engine")

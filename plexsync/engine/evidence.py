@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from plexsync.engine.flow import AnyFlow, Write
 from plexsync.engine.gates import Gates, outage
 from plexsync.engine.tickets import READ, WRITE, Gate, Ticket
-from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, TooLong, Unavailable
-from plexsync.rules.job import Job, Outcome, outcome_of, shared_outcome_of
+from plexsync.rules.queue.job import Job, Outcome, outcome_of, shared_outcome_of
+from plexsync.rules.servers.errors import Missing, Neighbour, NeighbourError, Refused, TooLong, Unavailable
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.evidence")

@@ -7,8 +7,8 @@ clock leaps past that time, the request can still arrive. So a leap counts only 
 from contextlib import suppress
 
 from plexsync.engine.rules import WorkRules
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.note_keys import CLOCK_SEEN
+from plexsync.rules.queue.note_keys import CLOCK_SEEN
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database
 
 # The wall clock may gain this much on the steady clock (milliseconds) without a leap: it is corrected all the time.

@@ -22,8 +22,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from plexsync.engine.tickets import Gate, Ticket
 from plexsync.engine.undo import Undoing
-from plexsync.rules.errors import Neighbour, NeighbourError
-from plexsync.rules.job import Done, Job, Outcome
+from plexsync.rules.queue.job import Done, Job, Outcome
+from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.store.database import Writer
 
 # A harmless request of the same type as the failed ones. Returns whether it was answered. Raises NeighbourError.

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from plexsync.engine.tickets import READ, READ_STASH, WRITE, WRITE_STASH, Access, Closed, Gate
-from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Throttled, Unavailable
-from plexsync.rules.neighbours import RandomSource
 from plexsync.rules.records import BreakerRow, HoldRow
-from plexsync.rules.status_words import DOWN, THROTTLED
+from plexsync.rules.servers.errors import Barred, Neighbour, NeighbourError, Throttled, Unavailable
+from plexsync.rules.servers.neighbours import RandomSource
+from plexsync.rules.words.status_words import DOWN, THROTTLED
 from plexsync.store.database import Reader, Writer
 from worker.circuit_breaker import Breaker, CircuitState, Rules, after_reset, next_probe_at
 

@@ -23,9 +23,9 @@ from typing import TypeVar
 
 from plexsync.engine import gate_rows
 from plexsync.engine.tickets import READ, READ_STASH, VOID, WRITE, Access, Closed, Gate, Go, Probe, Ticket, by_row
-from plexsync.rules.errors import Barred, Missing, Neighbour, NeighbourError, Refused, Throttled, Unavailable
-from plexsync.rules.neighbours import Clock, Plex, RandomSource, Stash
 from plexsync.rules.records import BreakerRow
+from plexsync.rules.servers.errors import Barred, Missing, Neighbour, NeighbourError, Refused, Throttled, Unavailable
+from plexsync.rules.servers.neighbours import Clock, Plex, RandomSource, Stash
 from plexsync.store.database import Database, Reader, Writer
 from worker.circuit_breaker import (
     Breaker,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from plexsync.engine.flow import AnyFlow, Key
 from plexsync.engine.rules import WorkRules
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import State, Why
-from plexsync.rules.neighbours import Clock
+from plexsync.rules.queue.job import State, Why
 from plexsync.rules.records import JobRow
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.engine")

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from plexsync.engine.engine import AGAIN, Engine, Idle, ProbeResult, Worked
-from plexsync.rules.errors import (
+from plexsync.rules.queue.note_keys import HEARTBEAT, THREAD_ENDED, WORKER_ENDED
+from plexsync.rules.queue.worker_ends import STAYS, after_end
+from plexsync.rules.servers.errors import (
     NO_MEMORY,
     Damaged,
     LocalFault,
@@ -20,11 +22,9 @@ from plexsync.rules.errors import (
     SyncError,
     Unusable,
 )
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.note_keys import HEARTBEAT, THREAD_ENDED, WORKER_ENDED
-from plexsync.rules.worker_ends import STAYS, after_end
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database
-from plexsync.store.lasting import LastingThread, ended_threads
+from plexsync.store.ledger.lasting import LastingThread, ended_threads
 
 log = logging.getLogger("PlexSync.loop")
 

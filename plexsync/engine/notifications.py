@@ -10,10 +10,8 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from plexsync.rules.errors import LocalFault, NewerDatabase, SyncError, Unusable
-from plexsync.rules.neighbours import Clock, Messenger
-from plexsync.rules.note_keys import REPAIRED
-from plexsync.rules.notices import (
+from plexsync.rules.queue.note_keys import REPAIRED
+from plexsync.rules.queue.notices import (
     Notice,
     NoticeRecord,
     NoticeRules,
@@ -24,9 +22,11 @@ from plexsync.rules.notices import (
     look,
     read,
 )
-from plexsync.rules.outages import lasting, outages
+from plexsync.rules.queue.outages import lasting, outages
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, SyncError, Unusable
+from plexsync.rules.servers.neighbours import Clock, Messenger
 from plexsync.store.database import Database, Reader
-from plexsync.store.lasting import LastingThread
+from plexsync.store.ledger.lasting import LastingThread
 
 log = logging.getLogger("PlexSync.notices")
 

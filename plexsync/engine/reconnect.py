@@ -1,6 +1,6 @@
 """How long a listener waits before it connects again: exponential backoff with jitter."""
 
-from plexsync.rules.neighbours import Clock, RandomSource
+from plexsync.rules.servers.neighbours import Clock, RandomSource
 
 # Seconds. The delay doubles with each failure, and up to half of it is added at random.
 LONGEST_DELAY = 300.0

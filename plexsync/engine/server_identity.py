@@ -9,11 +9,11 @@ import logging
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX
-from plexsync.rules.choices import ACCEPTED, Choice, remedy
-from plexsync.rules.errors import Barred, Neighbour
-from plexsync.rules.neighbours import Clock, Plex
+from plexsync.rules.queue.choices import ACCEPTED, Choice, remedy
+from plexsync.rules.servers.errors import Barred, Neighbour
+from plexsync.rules.servers.neighbours import Clock, Plex
 from plexsync.store.database import Database
-from plexsync.store.siblings import may_be_further, siblings_of
+from plexsync.store.files.siblings import may_be_further, siblings_of
 
 log = logging.getLogger("PlexSync.identity")
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from plexsync.engine.flow import AnyFlow, Key
 from plexsync.engine.gates import Gates
-from plexsync.rules.job import Done, Job, Later, Outcome, State, Waiting, settle
-from plexsync.rules.neighbours import Clock, RandomSource
+from plexsync.rules.queue.job import Done, Job, Later, Outcome, State, Waiting, settle
+from plexsync.rules.servers.neighbours import Clock, RandomSource
 from plexsync.store.database import Database, Writer
-from plexsync.store.jobs import AttemptEnding
+from plexsync.store.queue.jobs import AttemptEnding
 
 Settle = Callable[[Writer, Sequence[tuple[Job, Outcome]]], None]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from plexsync.engine import gate_rows
 from plexsync.engine.tickets import READ_STASH, WRITE_STASH
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.note_keys import EDIT_BY_HOOK, EDIT_BY_LINE, STASH_CALLED
+from plexsync.rules.queue.note_keys import EDIT_BY_HOOK, EDIT_BY_LINE, STASH_CALLED
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database
 from worker.circuit_breaker import CircuitState, Rules
 

@@ -10,8 +10,8 @@ from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Final
 
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.gate_names import GateName, caption
+from plexsync.rules.queue.gate_names import GateName, caption
+from plexsync.rules.servers.errors import Neighbour
 
 
 class Access(StrEnum):

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import Why
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.queue.job import Why
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database, Writer
 
 # The number of jobs read per request, as when they are synced.

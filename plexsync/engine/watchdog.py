@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from plexsync.rules.neighbours import Clock
+from plexsync.rules.servers.neighbours import Clock
 
 log = logging.getLogger("PlexSync.watchdog")
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READS, Gate
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.neighbours import Clock
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database, Reader
 
 T = TypeVar("T")

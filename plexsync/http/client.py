@@ -23,9 +23,9 @@ import msgspec
 
 from plexsync.http.streams import Deadline, Transport
 from plexsync.rules.clock import Clock
-from plexsync.rules.errors import NeighbourError, Refused, TooLong, Unavailable, Unusable
-from plexsync.rules.http_answers import Server, judge, page_words, scrub, unreachable, whole_request
-from plexsync.rules.redaction import Redactor
+from plexsync.rules.servers.errors import NeighbourError, Refused, TooLong, Unavailable, Unusable
+from plexsync.rules.servers.http_answers import Server, judge, page_words, scrub, unreachable, whole_request
+from plexsync.rules.servers.redaction import Redactor
 
 MEGABYTE = 1_000_000
 ORDINARY_CAP = 10 * MEGABYTE

@@ -19,8 +19,8 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
 from plexsync.http.client import Timeouts, address, check_headers, host_of, trusting
-from plexsync.rules.errors import NeighbourError, Unavailable
-from plexsync.rules.http_answers import Server, judge, unreachable
+from plexsync.rules.servers.errors import NeighbourError, Unavailable
+from plexsync.rules.servers.http_answers import Server, judge, unreachable
 
 LONGEST_MESSAGE = 1_000_000
 CHUNK = 64_000

@@ -9,8 +9,8 @@ import logging
 from typing import Any
 
 from plexsync.extras import advice
-from plexsync.rules.errors import Unusable
-from plexsync.rules.notices import Notice, NotSent
+from plexsync.rules.queue.notices import Notice, NotSent
+from plexsync.rules.servers.errors import Unusable
 
 MISSING = "notify_urls needs the package apprise, which is not installed"
 TOO_OLD = "notify_urls needs a newer package apprise, which can stay at an address"

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from plexsync.rules.notices import Notice, NotSent, moment
+from plexsync.rules.queue.notices import Notice, NotSent, moment
 
 LIMIT = 30.0
 # Variables that can hold PlexSync's secrets, which the command does not need: by the start of a name, and whole names.

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Any
 
 from plexsync.extras import advice
-from plexsync.rules.errors import Barred, Neighbour, Unavailable, Unusable
+from plexsync.rules.servers.errors import Barred, Neighbour, Unavailable, Unusable
 
 MISSING = "signing in to Plex needs the package plexapi, which is not installed"
 # The page where you confirm the PIN.

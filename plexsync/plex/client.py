@@ -1,4 +1,4 @@
-"""Plex over HTTP: implements `plexsync.rules.neighbours.Plex`, and identifies the server."""
+"""Plex over HTTP: implements `plexsync.rules.servers.neighbours.Plex`, and identifies the server."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -15,13 +15,13 @@ from plexsync.plex.collections import CollectionClient
 from plexsync.plex.history import PlexHistory
 from plexsync.plex.requests import IDENTITY, ITEMS, PlexOptions, PlexRequests, check_number, query
 from plexsync.plex.requests import is_plex as is_plex
-from plexsync.rules.errors import Missing, Refused
 from plexsync.rules.item import Cast, Entry, Item
-from plexsync.rules.paths import base_name
-from plexsync.rules.pictures import LARGEST
-from plexsync.rules.plan_records import Edit
+from plexsync.rules.match.paths import base_name
+from plexsync.rules.merge.pictures import LARGEST
+from plexsync.rules.merge.plan_records import Edit
 from plexsync.rules.records import Section, ServerInfo
-from plexsync.rules.text import compose
+from plexsync.rules.servers.errors import Missing, Refused
+from plexsync.rules.words.text import compose
 
 FOUND_PAGE = 200
 PICTURES = msgspec.json.Decoder(Body[answers.OfferedPictures])

@@ -1,4 +1,4 @@
-"""Collections in Plex: implements `plexsync.rules.collection_servers.PlexCollections`.
+"""Collections in Plex: implements `plexsync.rules.collections.collection_servers.PlexCollections`.
 
 A collection is an item of its own that Plex makes of a tag. Its home and its order are not among its fields.
 """
@@ -27,11 +27,11 @@ from plexsync.plex.answers import (
     whole_number,
 )
 from plexsync.plex.requests import UNWANTED_FIELDS, WITHOUT_FILES, PlexRequests, check_number, query, slice_of
-from plexsync.rules.collection_servers import PREFS, ListedCollection, PlexCollection
-from plexsync.rules.collections import PLACES
+from plexsync.rules.collections.collection_servers import PREFS, ListedCollection, PlexCollection
+from plexsync.rules.collections.collections import PLACES
 from plexsync.rules.item import Item
-from plexsync.rules.plan_records import Edit
-from plexsync.rules.traits import CollectionForm
+from plexsync.rules.merge.plan_records import Edit
+from plexsync.rules.merge.traits import CollectionForm
 
 COLLECTION = "collection"
 # The start of the address of a picture that Plex composes of the posters of the members.

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from plexsync.rules.added_dates import FIELD as ADDED
-from plexsync.rules.added_dates import moment_seconds
 from plexsync.rules.item import FACE, FIELDS, LISTS, PICTURES, ROLE, SCALARS, Cast, beside_whom
-from plexsync.rules.plan_records import Change, Edit
-from plexsync.rules.text import fold
-from plexsync.rules.traits import CollectionForm
-from plexsync.rules.values import Value
+from plexsync.rules.merge.added_dates import FIELD as ADDED
+from plexsync.rules.merge.added_dates import moment_seconds
+from plexsync.rules.merge.plan_records import Change, Edit
+from plexsync.rules.merge.traits import CollectionForm
+from plexsync.rules.merge.values import Value
+from plexsync.rules.words.text import fold
 
 LINE_LIMIT = 8_000
 # The types of items in a request, the order of fields in it, and the fields that the edit of a collection can have.

@@ -1,4 +1,5 @@
-"""Plex's events as `plexsync.rules.events`: items that were added, changed or removed, scans that ended, and what is played.
+"""Plex's events as `plexsync.rules.queue.events`: items that were added, changed or removed, scans that ended, and
+what is played.
 
 Each entry of a message is read by itself, so that an entry in an unknown form costs only itself.
 """
@@ -11,7 +12,7 @@ import msgspec
 from plexsync.http.client import Timeouts
 from plexsync.http.websocket import EventSocket
 from plexsync.plex.requests import PLEX, plex_headers
-from plexsync.rules.events import Event, Left, Scanned, SessionChanged, SessionState, Touched
+from plexsync.rules.queue.events import Event, Left, Scanned, SessionChanged, SessionState, Touched
 
 # The path that clients use; the documented one lacks a letter.
 TARGET = "/:/websockets/notifications"

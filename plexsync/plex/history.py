@@ -1,4 +1,4 @@
-"""Plays, viewings and ratings in Plex: implements `plexsync.rules.neighbours.PlexWatch`.
+"""Plays, viewings and ratings in Plex: implements `plexsync.rules.servers.neighbours.PlexWatch`.
 
 Plex shows its history and its accounts to the owner of the server alone. Whoever else asks gets 401 or 403, although the
 same token may read and write everything else. So these two are Refused here and never Barred, which would hold all of Plex.
@@ -24,9 +24,9 @@ from plexsync.plex.answers import (
 )
 from plexsync.plex.edits import MOVIE
 from plexsync.plex.requests import WITHOUT_FILES, PlexRequests, check_number, query, slice_of
-from plexsync.rules.errors import Barred, Refused
 from plexsync.rules.item import Viewing
 from plexsync.rules.records import PlexPlay, Rated, ViewingPage
+from plexsync.rules.servers.errors import Barred, Refused
 
 # A row takes less than 1 kB.
 HISTORY_CAP = 4 * MEGABYTE

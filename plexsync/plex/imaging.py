@@ -7,8 +7,8 @@ from types import ModuleType
 from typing import Any
 
 from plexsync.extras import advice, is_installed
-from plexsync.rules.errors import Unusable
-from plexsync.rules.pictures import Logo
+from plexsync.rules.merge.pictures import Logo
+from plexsync.rules.servers.errors import Unusable
 
 MISSING = "poster_padding and poster_logo need the package pillow, which is not installed"
 # A poster's width is two thirds of its height.

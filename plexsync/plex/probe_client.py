@@ -3,9 +3,9 @@
 from plexsync.plex.client import FOUND_PAGE, PlexClient
 from plexsync.plex.collections import COLLECTIONS
 from plexsync.plex.requests import check_number, query
-from plexsync.rules.errors import Missing, Neighbour, NeighbourError
-from plexsync.rules.pictures import kind_of
-from plexsync.rules.scratch import ProbedItem
+from plexsync.rules.merge.pictures import kind_of
+from plexsync.rules.servers.errors import Missing, Neighbour, NeighbourError
+from plexsync.rules.servers.scratch import ProbedItem
 
 
 class ProbeClient(PlexClient):

@@ -16,7 +16,9 @@ import msgspec
 from plexsync.http.client import LISTING_CAP, ORDINARY_CAP, Answer, Timeouts, Wire, unheard
 from plexsync.plex import answers, edits
 from plexsync.plex.answers import Body, FullPage, Page
-from plexsync.rules.errors import (
+from plexsync.rules.item import Entry
+from plexsync.rules.records import Section
+from plexsync.rules.servers.errors import (
     Barred,
     ForeignNotFound,
     Missing,
@@ -27,11 +29,9 @@ from plexsync.rules.errors import (
     Unavailable,
     Unusable,
 )
-from plexsync.rules.http_answers import PLEX_MARK, Server
-from plexsync.rules.item import Entry
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.records import Section
-from plexsync.rules.text import fold
+from plexsync.rules.servers.http_answers import PLEX_MARK, Server
+from plexsync.rules.servers.neighbours import Clock
+from plexsync.rules.words.text import fold
 
 PLEX = Server(Neighbour.PLEX, "Plex", "plex_url", "plex_token")
 # Fields that no list uses. The names are hints: a server may send them all the same.

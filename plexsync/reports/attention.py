@@ -22,14 +22,14 @@ from plexsync.reports.verdict import (
     worker_hangs,
     worker_is_missed,
 )
-from plexsync.rules.choices import CHANGES, EFFECTS, HELD_BY, Choice
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.gate_names import CURE, GateName, caption, closed_words, is_covered
-from plexsync.rules.job import DAY
-from plexsync.rules.note_keys import PLAYS_MISSING
-from plexsync.rules.notices import NoticeRules, conditions
-from plexsync.rules.restored_stash import MissingPlays, missing_plays
-from plexsync.rules.status_words import ON_HOLD
+from plexsync.rules.match.restored_stash import MissingPlays, missing_plays
+from plexsync.rules.queue.choices import CHANGES, EFFECTS, HELD_BY, Choice
+from plexsync.rules.queue.gate_names import CURE, GateName, caption, closed_words, is_covered
+from plexsync.rules.queue.job import DAY
+from plexsync.rules.queue.note_keys import PLAYS_MISSING
+from plexsync.rules.queue.notices import NoticeRules, conditions
+from plexsync.rules.servers.errors import Neighbour
+from plexsync.rules.words.status_words import ON_HOLD
 from plexsync.store.database import Reader
 
 BY_ITSELF = "Scenes stay queued, none becomes a dead letter for it, and PlexSync probes the server by itself."

@@ -17,18 +17,18 @@ from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import SHORT, action, attempt_facts, note_facts, push_facts, reason, row_facts
 from plexsync.reports.shapes.scenes import AttemptFacts, JobFacts, NoteFacts, PushFacts, SceneCollection
 from plexsync.reports.shapes.values import Moment
-from plexsync.rules.collection_order import ORDER, members_in, sort_of
-from plexsync.rules.collection_status import CollectionStatus, collection_status
-from plexsync.rules.collection_values import MODES
-from plexsync.rules.collections import MOST_TENTHS, CollectionObject, CollectionRow, objects_of
-from plexsync.rules.drift import kept_fields
-from plexsync.rules.errors import NeighbourError
+from plexsync.rules.collections.collection_order import ORDER, members_in, sort_of
+from plexsync.rules.collections.collection_status import CollectionStatus, collection_status
+from plexsync.rules.collections.collection_values import MODES
+from plexsync.rules.collections.collections import MOST_TENTHS, CollectionObject, CollectionRow, objects_of
 from plexsync.rules.item import PICTURES
-from plexsync.rules.job import COLLECTION, State
-from plexsync.rules.memory import undo_mode
+from plexsync.rules.merge.drift import kept_fields
+from plexsync.rules.merge.memory import undo_mode
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.values import held_field
+from plexsync.rules.queue.job import COLLECTION, State
 from plexsync.rules.records import JobRow
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.values import held_field
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.store.database import Database, Reader
 
 # --- the shapes of JSON ----------------------------------------------------------------------------------------------

@@ -12,10 +12,10 @@ from plexsync.reports.format import many
 from plexsync.reports.rows import note_facts
 from plexsync.reports.shapes.scenes import NoteFacts
 from plexsync.reports.shapes.values import FieldValue, Moment
-from plexsync.rules.approval import FieldChange
 from plexsync.rules.item import Entry
-from plexsync.rules.note_keys import LAST_RUN
-from plexsync.rules.status_words import COMPARED, Finding
+from plexsync.rules.merge.approval import FieldChange
+from plexsync.rules.queue.note_keys import LAST_RUN
+from plexsync.rules.words.status_words import COMPARED, Finding
 from plexsync.store.database import Reader
 
 # --- comparisons -----------------------------------------------------------------------------------------------------

@@ -22,9 +22,9 @@ from plexsync.flows.scenes.ambiguity import (
 )
 from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in
 from plexsync.reports.shapes.scenes import AttemptFacts, JobFacts, PushFacts
-from plexsync.rules.causes import Cause, Cure, cure_of
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 from plexsync.rules.records import JobRow
+from plexsync.rules.servers.causes import Cause, Cure, cure_of
 from plexsync.store.database import Reader
 from validation.redact import one_line
 

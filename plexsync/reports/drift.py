@@ -15,8 +15,8 @@ from plexsync.flows.scenes.drift import (
 from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import on_screen
 from plexsync.reports.shapes.values import FieldValue, Moment
-from plexsync.rules.drift import DriftField
 from plexsync.rules.item import FIELDS, PICTURES, beside_whom
+from plexsync.rules.merge.drift import DriftField
 from plexsync.store.database import Reader
 
 

@@ -21,15 +21,15 @@ from plexsync.reports.shapes.scenes import (
     RememberedFacts,
 )
 from plexsync.rules.item import PICTURES
-from plexsync.rules.job import NOT_SHOWN, SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State
-from plexsync.rules.memory import undo_mode
-from plexsync.rules.pictures import left_out_text
-from plexsync.rules.plan_records import Note
-from plexsync.rules.plays import WatchRules
+from plexsync.rules.merge.memory import undo_mode
+from plexsync.rules.merge.pictures import left_out_text
+from plexsync.rules.merge.plan_records import Note
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.values import held_field
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.queue.job import NOT_SHOWN, SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State
 from plexsync.rules.records import AttemptRow, JobRow
-from plexsync.rules.status_words import SceneStatus, in_sync_line, status_of
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.values import held_field
+from plexsync.rules.words.status_words import SceneStatus, in_sync_line, status_of
 from plexsync.store.database import Reader
 
 

@@ -22,13 +22,13 @@ from plexsync.reports.shapes.status import HoldFacts, StatusFacts
 from plexsync.reports.shapes.values import Moment
 from plexsync.reports.undo import rests
 from plexsync.reports.verdict import hold_words
-from plexsync.rules.causes import DEADLY, Cause, Cure, cure_of
-from plexsync.rules.choices import CHANGES, DECLINE, EFFECTS, LEFT, Choice, remedy
-from plexsync.rules.gate_names import CURE, GATES, GateName, caption
-from plexsync.rules.job import Kind, State
-from plexsync.rules.paths import telling_folders
+from plexsync.rules.match.paths import telling_folders
+from plexsync.rules.queue.choices import CHANGES, DECLINE, EFFECTS, LEFT, Choice, remedy
+from plexsync.rules.queue.gate_names import CURE, GATES, GateName, caption
+from plexsync.rules.queue.job import Kind, State
 from plexsync.rules.records import JobRow
-from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.servers.causes import DEADLY, Cause, Cure, cure_of
+from plexsync.rules.words.status_words import SceneStatus
 from plexsync.store.database import Reader
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from plexsync.rules.redaction import one_line
+from plexsync.rules.servers.redaction import one_line
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 STEP = 1000

@@ -6,7 +6,7 @@ from typing import TypedDict
 from plexsync.flows.imports.importer import ImportResult
 from plexsync.flows.imports.planner import SceneImport
 from plexsync.reports.format import many, safe
-from plexsync.rules.import_records import MissingName, once
+from plexsync.rules.merge.import_records import MissingName, once
 
 
 class ImportField(TypedDict):

@@ -7,10 +7,10 @@ from plexsync.app.stored import Stored
 from plexsync.reports.format import parse_note, stamp
 from plexsync.reports.shapes.outages import OutageFacts, OutageReport
 from plexsync.reports.status import outage_facts
-from plexsync.rules.gate_names import GATES, GateName
-from plexsync.rules.job import DAY
-from plexsync.rules.note_keys import BEGUN
-from plexsync.rules.outages import Outage, OutageTotals, Transition, outages, summary, within
+from plexsync.rules.queue.gate_names import GATES, GateName
+from plexsync.rules.queue.job import DAY
+from plexsync.rules.queue.note_keys import BEGUN
+from plexsync.rules.queue.outages import Outage, OutageTotals, Transition, outages, summary, within
 
 MOST_DAYS = 3650
 

@@ -8,8 +8,16 @@ from types import MappingProxyType
 from plexsync.app.parts import Parts
 from plexsync.reports.rows import rows_in
 from plexsync.reports.verdict import COMMAND
-from plexsync.rules.job import Kind, State
-from plexsync.rules.status_words import BY_ENDING, STATUSES, SceneStatus, count_words, in_sync_line, kept_in, status_of
+from plexsync.rules.queue.job import Kind, State
+from plexsync.rules.words.status_words import (
+    BY_ENDING,
+    STATUSES,
+    SceneStatus,
+    count_words,
+    in_sync_line,
+    kept_in,
+    status_of,
+)
 
 
 @dataclass

@@ -5,8 +5,8 @@ from plexsync.flows.plays.history_poll import account_in, was_read_to_its_end
 from plexsync.reports.format import stamp
 from plexsync.reports.shapes.plays import PlayCounts, PlaysReport
 from plexsync.reports.status import first_plays_facts, queued_plays
-from plexsync.rules.play_wishes import OURS
-from plexsync.rules.plays import PlayState, WatchRules
+from plexsync.rules.plays.play_wishes import OURS
+from plexsync.rules.plays.plays import PlayState, WatchRules
 from plexsync.store.database import Reader
 from validation.values import midnight
 

@@ -5,8 +5,8 @@ from typing import NamedTuple, TypedDict
 from plexsync.app.stored import Stored
 from plexsync.reports.format import stamp
 from plexsync.reports.shapes.values import Moment
-from plexsync.rules.scratch import ProbeOutcome
-from plexsync.rules.traits import QUESTIONS, UNKNOWN, LearntTraits, ServerTraits, answer_words
+from plexsync.rules.merge.traits import QUESTIONS, UNKNOWN, LearntTraits, ServerTraits, answer_words
+from plexsync.rules.servers.scratch import ProbeOutcome
 
 
 class TraitFacts(TypedDict):

@@ -6,7 +6,7 @@ from plexsync.app.review import planned_changes
 from plexsync.reports.comparisons import ChangeFacts, change_facts
 from plexsync.reports.format import stamp
 from plexsync.reports.shapes.values import Moment
-from plexsync.store.review_file import ChangeFilter, ReviewedScene, ReviewFile
+from plexsync.store.files.review_file import ChangeFilter, ReviewedScene, ReviewFile
 
 
 class ReviewChange(ChangeFacts):

@@ -15,14 +15,14 @@ from plexsync.reports.shapes.scenes import (
     PastPush,
     PushFacts,
 )
-from plexsync.rules.added_dates import FIELD as ADDED
 from plexsync.rules.item import FIELDS, PICTURES, ROLE, beside_whom
-from plexsync.rules.job import COLLECTION, KINDS, PLAYS, Kind, Lane, State
-from plexsync.rules.plan_records import Change, Note, Remembered
-from plexsync.rules.plays import TAKEN_BACK, PlayState
+from plexsync.rules.merge.added_dates import FIELD as ADDED
+from plexsync.rules.merge.plan_records import Change, Note, Remembered
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.values import Value
+from plexsync.rules.plays.plays import TAKEN_BACK, PlayState
+from plexsync.rules.queue.job import COLLECTION, KINDS, PLAYS, Kind, Lane, State
 from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PlaysRow, PushRow
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.values import Value
 from plexsync.store.database import Reader
 from validation.redact import one_line
 

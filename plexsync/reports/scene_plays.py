@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from plexsync.flows.plays.history_poll import account_in
 from plexsync.reports.format import local, many, place, stamp
 from plexsync.reports.shapes.scenes import PlaysOfScene
-from plexsync.rules.marked_plays import is_near
-from plexsync.rules.plays import OWNER, TAKEN_BACK, PlaySource, PlayState, WatchRules
+from plexsync.rules.plays.marked_plays import is_near
+from plexsync.rules.plays.plays import OWNER, TAKEN_BACK, PlaySource, PlayState, WatchRules
 from plexsync.store.database import Reader
 
 # What became of plays that are not simply in Stash, in the order in which the sentence tells it.

@@ -3,7 +3,15 @@
 from plexsync.flows.plays.ratings import bases_of
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.reports.shapes.scenes import FieldFacts, TargetFacts
-from plexsync.rules.ratings import FIELD, RatingPlan, RatingRules, item_rating, plan_rating, plex_text, stash_rating
+from plexsync.rules.plays.ratings import (
+    FIELD,
+    RatingPlan,
+    RatingRules,
+    item_rating,
+    plan_rating,
+    plex_text,
+    stash_rating,
+)
 from plexsync.store.database import Reader
 
 BOTH_WAYS = "goes both ways"

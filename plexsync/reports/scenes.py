@@ -12,13 +12,13 @@ from itertools import chain
 from plexsync.reports.format import stamp
 from plexsync.reports.rows import title
 from plexsync.reports.shapes.scenes import LeftOutFacts, SceneFacts, SceneRow
-from plexsync.rules.job import Kind
-from plexsync.rules.pictures import left_out, left_out_text
+from plexsync.rules.merge.pictures import left_out, left_out_text
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.queue.job import Kind
 from plexsync.rules.records import LAST_ID, PictureRow
-from plexsync.rules.scene_status import standing
-from plexsync.rules.sorting import BY_NUMBER, NUMBER, ScenePlace, Sort, is_beyond, sort_key
-from plexsync.rules.status_words import SceneStatus, buckets
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.words.scene_status import standing
+from plexsync.rules.words.sorting import BY_NUMBER, NUMBER, ScenePlace, Sort, is_beyond, sort_key
+from plexsync.rules.words.status_words import SceneStatus, buckets
 from plexsync.store.database import Reader
 
 

@@ -6,19 +6,19 @@ from typing import NamedTuple
 from plexsync.app.breaker import breaker_rules, state_at
 from plexsync.reports.format import ago, parse_note, parse_stamp, stamp
 from plexsync.reports.verdict import verdict
-from plexsync.rules.collection_status import CollectionStatus, collection_status
-from plexsync.rules.dashboard_place import read as read_place
-from plexsync.rules.first_plays import read_counted
-from plexsync.rules.gate_names import GateName, gates_to_show
-from plexsync.rules.note_keys import CHANGED, HEARS
-from plexsync.rules.outages import Outage, Transition, last_ended, lasting, outages
-from plexsync.rules.setting_question import open_question
-from plexsync.rules.status_words import DOWN, FAILING, ON_HOLD, PROBING, STATUSES, THROTTLED, UP, in_sync_words
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.verified import read as read_verified
-from plexsync.rules.worker_ends import read as read_ends
-from plexsync.store.folder import count_spooled
-from plexsync.store.lock import has_dashboard
+from plexsync.rules.collections.collection_status import CollectionStatus, collection_status
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.first_plays import read_counted
+from plexsync.rules.queue.gate_names import GateName, gates_to_show
+from plexsync.rules.queue.note_keys import CHANGED, HEARS
+from plexsync.rules.queue.outages import Outage, Transition, last_ended, lasting, outages
+from plexsync.rules.queue.setting_question import open_question
+from plexsync.rules.queue.worker_ends import read as read_ends
+from plexsync.rules.servers.dashboard_place import read as read_place
+from plexsync.rules.words.status_words import DOWN, FAILING, ON_HOLD, PROBING, STATUSES, THROTTLED, UP, in_sync_words
+from plexsync.rules.words.verified import read as read_verified
+from plexsync.store.files.folder import count_spooled
+from plexsync.store.files.lock import has_dashboard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         VerifiedFacts,
     )
     from plexsync.reports.shapes.workers import WorkerEndFacts, WorkerFacts
-    from plexsync.rules.first_plays import FirstPlays
+    from plexsync.rules.plays.first_plays import FirstPlays
     from plexsync.rules.records import BreakerRow, HoldRow, StandbyRow, WorkerRow
     from plexsync.store.database import Reader
     from validation.config import PlexSyncConfig

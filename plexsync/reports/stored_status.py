@@ -12,11 +12,12 @@ from contextlib import closing
 
 from plexsync.app.status_settings import Sources, parse_note
 from plexsync.reports.status import facts_of
-from plexsync.rules.errors import Unusable
-from plexsync.rules.note_keys import SALT, STASH_SETTINGS, STATUS_SETTINGS
-from plexsync.store import folder, summary
-from plexsync.store.lock import has_dashboard, is_locked, locked_at
-from plexsync.store.summary import Summary
+from plexsync.rules.queue.note_keys import SALT, STASH_SETTINGS, STATUS_SETTINGS
+from plexsync.rules.servers.errors import Unusable
+from plexsync.store.files import folder
+from plexsync.store.files.lock import has_dashboard, is_locked, locked_at
+from plexsync.store.queue import summary
+from plexsync.store.queue.summary import Summary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.undo import Redone
 from plexsync.reports.rows import in_order
 from plexsync.reports.shapes.values import FieldValue, Moment
-from plexsync.rules.plan_records import Change, Note
-from plexsync.rules.status_words import BY_MARK, SceneStatus
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.values import held_field
+from plexsync.rules.merge.plan_records import Change, Note
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.values import held_field
+from plexsync.rules.words.status_words import BY_MARK, SceneStatus
 
 
 class UndoField(TypedDict):

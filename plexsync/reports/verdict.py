@@ -6,10 +6,10 @@ Imports little, because `plexsync status` has to start fast.
 """
 
 from plexsync.reports.format import DAY, ago, capitalize, many, parse_stamp, stamp
-from plexsync.rules.choices import hold_cause
-from plexsync.rules.collection_status import CollectionStatus
-from plexsync.rules.gate_names import REFUSES, GateName, closed_words, is_covered
-from plexsync.rules.status_words import (
+from plexsync.rules.collections.collection_status import CollectionStatus
+from plexsync.rules.queue.choices import hold_cause
+from plexsync.rules.queue.gate_names import REFUSES, GateName, closed_words, is_covered
+from plexsync.rules.words.status_words import (
     HANGS,
     NOT_RUNNING,
     RESTS,

@@ -1,4 +1,4 @@
-"""Records: the rows of the store (`plexsync.store`), and the answers of the servers (`plexsync.rules.neighbours`).
+"""Records: the rows of the store (`plexsync.store`), and the answers of the servers (`plexsync.rules.servers.neighbours`).
 
 Times are UTC milliseconds unless a name says seconds.
 """
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from plexsync.rules.item import Viewing
-from plexsync.rules.job import Kind, State
-from plexsync.rules.values import Held
+from plexsync.rules.merge.values import Held
+from plexsync.rules.queue.job import Kind, State
 
 # The largest possible id.
 LAST_ID = 2**63 - 1
@@ -41,7 +41,7 @@ class BreakerRow:
 class HoldRow:
     """Work is on hold until you change `setting`. It is tested again at `retest_at`, or at once if `fingerprint` changes.
 
-    With a `choice` (of `plexsync.rules.choices.Choice`), it also ends when you accept that.
+    With a `choice` (of `plexsync.rules.queue.choices.Choice`), it also ends when you accept that.
     """
 
     setting: str

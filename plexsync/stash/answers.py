@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from plexsync.rules.job import Kind
+from plexsync.rules.queue.job import Kind
 from plexsync.rules.records import Newest
 from plexsync.rules.scene import Image, Performer, Scene, SceneFile
 

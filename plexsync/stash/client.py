@@ -1,4 +1,4 @@
-"""Stash over GraphQL: implements `plexsync.rules.neighbours.Stash`, and the queries of `doctor`."""
+"""Stash over GraphQL: implements `plexsync.rules.servers.neighbours.Stash`, and the queries of `doctor`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -8,11 +8,11 @@ from typing import Unpack
 import msgspec
 
 from plexsync.http.client import MEGABYTE
-from plexsync.rules.errors import Neighbour, Unavailable
-from plexsync.rules.job import Kind
-from plexsync.rules.paths import name_key
+from plexsync.rules.match.paths import name_key
+from plexsync.rules.queue.job import Kind
 from plexsync.rules.records import Newest, News, Picture, Plugin
 from plexsync.rules.scene import CHOICE, Image, Scene
+from plexsync.rules.servers.errors import Neighbour, Unavailable
 from plexsync.stash import answers, queries
 from plexsync.stash.collecting import StashCollecting
 from plexsync.stash.requests import EVERYTHING, StashOptions, StashRequests, by_id, walking

@@ -1,4 +1,4 @@
-"""The sources of collections in Stash: implements `plexsync.rules.collection_servers.StashCollections`."""
+"""The sources of collections in Stash: implements `plexsync.rules.collections.collection_servers.StashCollections`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
@@ -6,7 +6,7 @@ from math import ceil
 import msgspec
 
 from plexsync.http.client import LISTING_CAP
-from plexsync.rules.collection_servers import CollectionSource
+from plexsync.rules.collections.collection_servers import CollectionSource
 from plexsync.rules.scene import Image
 from plexsync.stash import answers, collection_queries, queries
 from plexsync.stash.requests import StashRequests, scenes_cap, walking

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from plexsync.rules.collections import MOST_TENTHS
+from plexsync.rules.collections.collections import MOST_TENTHS
 from plexsync.stash import queries
 
 STUDIO_SOURCE = """

@@ -1,4 +1,4 @@
-"""What an import reads and writes in Stash: implements `plexsync.rules.neighbours.StashImport`.
+"""What an import reads and writes in Stash: implements `plexsync.rules.servers.neighbours.StashImport`.
 
 A write returns what Stash has after it. An answer that is broken, partial or an error raises Unavailable with `sent`:
 Stash may have carried out the write, or do so later.
@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from plexsync.rules.import_records import NameKind, StashField, StashFields, StashName, StashObject
+from plexsync.rules.merge.import_records import NameKind, StashField, StashFields, StashName, StashObject
 from plexsync.stash import import_queries, queries
 from plexsync.stash.answers import Id, ObjectList, StudioAnswer, TagAnswer, number
 from plexsync.stash.requests import EVERYTHING, StashRequests, scenes_cap

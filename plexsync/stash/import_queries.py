@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from plexsync.rules.import_records import NameKind
+from plexsync.rules.merge.import_records import NameKind
 from plexsync.stash import queries
 
 IMPORT_FIELDS = """

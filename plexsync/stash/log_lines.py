@@ -12,10 +12,10 @@ import msgspec
 
 from plexsync.http.client import Timeouts
 from plexsync.http.websocket import EventSocket
-from plexsync.rules.errors import Neighbour, Unavailable
-from plexsync.rules.events import Edited
-from plexsync.rules.job import Kind
+from plexsync.rules.queue.events import Edited
+from plexsync.rules.queue.job import Kind
 from plexsync.rules.records import LAST_ID
+from plexsync.rules.servers.errors import Neighbour, Unavailable
 from plexsync.stash.requests import STASH, key_header
 
 TARGET = "/graphql"

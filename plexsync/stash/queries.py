@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import TypedDict, Unpack
 
-from plexsync.rules.job import Kind
-from plexsync.rules.text import caseless, compose
+from plexsync.rules.queue.job import Kind
+from plexsync.rules.words.text import caseless, compose
 
 SCENE_FIELDS = """
 fragment SceneFields on Scene {

@@ -15,8 +15,8 @@ import msgspec
 
 from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire, json_words, messages, unheard
 from plexsync.rules.clock import Clock
-from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Unavailable, Unusable
-from plexsync.rules.http_answers import PLEX_MARK, Server
+from plexsync.rules.servers.errors import Barred, Neighbour, NeighbourError, Unavailable, Unusable
+from plexsync.rules.servers.http_answers import PLEX_MARK, Server
 from plexsync.stash import answers, queries
 
 STASH = Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key")

@@ -1,4 +1,4 @@
-"""What was watched, in Stash: implements `plexsync.rules.neighbours.StashWatch`.
+"""What was watched, in Stash: implements `plexsync.rules.servers.neighbours.StashWatch`.
 
 Every write of plays returns those after it, so that no second request has to read them. An answer that is broken,
 partial or an error raises Unavailable with `sent`: Stash may have carried out the write, or do so later.
@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 
 from plexsync.http.client import MEGABYTE, ORDINARY_CAP
-from plexsync.rules.plays import Moments
+from plexsync.rules.plays.plays import Moments
 from plexsync.rules.scene import ScenePlays, WatchedScene
 from plexsync.stash import answers, queries
 from plexsync.stash.requests import StashRequests

@@ -21,7 +21,7 @@ sys.path[:] = [str(HERE.parents[1]), *(place for place in sys.path if Path(place
 sys.dont_write_bytecode = True
 
 from plexsync.stash_plugin import child_process, dependencies, hook, launcher  # noqa: E402
-from plexsync.store import life_signs  # noqa: E402
+from plexsync.store.files import life_signs  # noqa: E402
 from plexsync.store.intake import DATABASE  # noqa: E402
 
 LOST = (

@@ -25,7 +25,7 @@ from plexsync.stash_plugin import launcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from plexsync.store.lock import Lock
+    from plexsync.store.files.lock import Lock
 
 FOLDER = "packages"
 PINS = os.path.join(launcher.ROOT, "requirements", "core.txt")
@@ -152,8 +152,8 @@ def _install(folder: str, progress: Callable[[float], None], report: Callable[[s
 
 def _lock(above: str) -> "Lock | None":
     # Here and below: a Python that is too old can't import this, and is to be told so.
-    from plexsync.rules.errors import Unusable
-    from plexsync.store.lock import try_lock
+    from plexsync.rules.servers.errors import Unusable
+    from plexsync.store.files.lock import try_lock
 
     try:
         return try_lock(above, LOCK)
@@ -181,8 +181,8 @@ def _read_note(above: str) -> dict[str, object]:
 
 def installation(folder: str) -> dict[str, object]:
     """Whether an installation is `running`, what `part` is done (0 to 1), and the `error` that ended the last one."""
-    from plexsync.rules.errors import Unusable
-    from plexsync.store.lock import is_locked
+    from plexsync.rules.servers.errors import Unusable
+    from plexsync.store.files.lock import is_locked
 
     above = os.path.join(folder, FOLDER)
     with suppress(Unusable):

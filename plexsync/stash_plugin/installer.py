@@ -21,10 +21,10 @@ if __name__ == "__main__":
     # Leave no compiled files in the folder of the plugin.
     sys.dont_write_bytecode = True
 
-from plexsync.rules.errors import Unusable  # noqa: E402
+from plexsync.rules.servers.errors import Unusable  # noqa: E402
 from plexsync.stash_plugin import dependencies, launcher  # noqa: E402
 from plexsync.store import intake  # noqa: E402
-from plexsync.store.lock import is_locked  # noqa: E402
+from plexsync.store.files.lock import is_locked  # noqa: E402
 
 
 def start_installing(folder: str, server: "Mapping[str, object] | None" = None) -> None:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
-from plexsync.store import life_signs
+from plexsync.store.files import life_signs
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LEASH = os.path.join(ROOT, "plexsync", "stash_plugin", "child_process.py")

@@ -8,12 +8,12 @@ token. Standard library only.
 import re
 from collections.abc import Callable
 
-from plexsync.rules.errors import Unusable
+from plexsync.rules.servers.errors import Unusable
 from plexsync.stash_plugin import dependencies, installer, launcher, tasks
 from plexsync.stash_plugin.stash_words import Failed
 from plexsync.stash_plugin.task_run import Facts, TaskRun
-from plexsync.store import setup_files
-from plexsync.store.lock import is_locked
+from plexsync.store.files import setup_files
+from plexsync.store.files.lock import is_locked
 
 PACKAGES = "packages"
 STAGES = ("sign-in", "server", "libraries", "paths", "preview", "work")

@@ -36,7 +36,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Keep the worker alive until it ends by itself; returns its exit code."""
-        from plexsync.store.lock import is_locked
+        from plexsync.store.files.lock import is_locked
 
         pause = PAUSE
         while True:
@@ -93,7 +93,7 @@ def main() -> None:
     """Read the order and watch the worker."""
     order = json.loads(sys.stdin.buffer.readline())
     sys.path.insert(0, os.path.dirname(os.path.dirname(HERE)))
-    from plexsync.store.life_signs import SUPERVISOR, LifeSign
+    from plexsync.store.files.life_signs import SUPERVISOR, LifeSign
 
     sign = LifeSign(order["life"]["folder"], SUPERVISOR, order["life"]["address"])
     supervisor = Supervisor(order, order["folder"])

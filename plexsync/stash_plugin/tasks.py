@@ -12,11 +12,12 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
-from plexsync.rules.errors import Unusable
+from plexsync.rules.servers.errors import Unusable
 from plexsync.stash_plugin import dependencies, installer, worker_process
 from plexsync.stash_plugin.stash_words import Failed, in_its_field, inside, inside_all, log
 from plexsync.stash_plugin.task_run import Facts, TaskRun
-from plexsync.store import intake, older_database
+from plexsync.store import intake
+from plexsync.store.files import older_database
 
 # Seconds that an operation may take, because a page waits for it. Reading from both servers takes longest.
 PATIENCE = 60.0

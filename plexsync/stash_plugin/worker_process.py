@@ -4,12 +4,13 @@ import os
 import time
 from pathlib import Path
 
-from plexsync.rules.errors import Unusable
+from plexsync.rules.servers.errors import Unusable
 from plexsync.stash_plugin import dependencies, launcher
 from plexsync.stash_plugin.stash_words import Failed, log
 from plexsync.stash_plugin.task_run import TaskRun
-from plexsync.store import intake, life_signs
-from plexsync.store.lock import is_locked
+from plexsync.store import intake
+from plexsync.store.files import life_signs
+from plexsync.store.files.lock import is_locked
 
 # Seconds until a started worker must show a heartbeat, and until a stopped one must have ended.
 BEGIN, END = 30.0, 20.0

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from plexsync.stash_plugin import launcher
 from plexsync.stash_plugin.child_process import KEY
-from plexsync.store import worker_ends
-from plexsync.store.lock import is_locked, locked_at
+from plexsync.store.files import worker_ends
+from plexsync.store.files.lock import is_locked, locked_at
 
 # Lines of the log that are events, warnings, or about other lines.
 NO_ERROR = re.compile(r"\S+ (DEBUG|INFO|WARNING|ERROR) |plexsync: (warning: |--verbose )")

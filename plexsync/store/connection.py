@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
-from plexsync.rules.job import Kind
+from plexsync.rules.queue.job import Kind
 
 # A row of a result. Its values can be read by position and by name.
 Row = Any

@@ -18,22 +18,36 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
-from plexsync.rules.errors import LocalFault, SpoolFault
-from plexsync.rules.job import Kind, Why
-from plexsync.rules.note_keys import EDIT_BY_HOOK
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.queue.note_keys import EDIT_BY_HOOK
 from plexsync.rules.records import Lately
+from plexsync.rules.servers.errors import LocalFault, SpoolFault
 from plexsync.store import intake
-from plexsync.store.address import StoreAddress
 from plexsync.store.connection import Connection, Table
 from plexsync.store.db import MOUNTS
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.queue.summary import Summary
 from plexsync.store.sqlite import SqliteFile
-from plexsync.store.summary import Summary
 
 if TYPE_CHECKING:
-    from plexsync.store.attempts import Attempts, ReadOnlyAttempts
-    from plexsync.store.bindings import Bindings, ReadOnlyBindings
-    from plexsync.store.books import Books, ReadOnlyBooks, ReadOnlyTallies, Tallies
-    from plexsync.store.breakers import (
+    from plexsync.store.index.index import Index, ReadOnlyIndex, ReadOnlySections, Sections
+    from plexsync.store.index.poll_marks import PollMarks, ReadOnlyPollMarks
+    from plexsync.store.index.probes import Probes, ReadOnlyProbes, ReadOnlyServers, Servers
+    from plexsync.store.index.scene_names import ReadOnlySceneNames, SceneNames
+    from plexsync.store.ledger.bindings import Bindings, ReadOnlyBindings
+    from plexsync.store.ledger.collection_rows import Collections, ReadOnlyCollections
+    from plexsync.store.ledger.imports import Imports, ReadOnlyImports
+    from plexsync.store.ledger.memories import Memories, ReadOnlyMemories
+    from plexsync.store.ledger.pictures import Pictures, ReadOnlyPictures
+    from plexsync.store.ledger.play_memory import Plays, ReadOnlyPlays
+    from plexsync.store.ledger.pushes import Pushes, Pushings, ReadOnlyPushes, ReadOnlyPushings
+    from plexsync.store.ledger.rating_memory import Ratings, ReadOnlyRatings
+    from plexsync.store.ledger.view_counts import ReadOnlyViewCounts, ViewCounts
+    from plexsync.store.ledger.watch_memory import ReadOnlyWatches, Watches
+    from plexsync.store.postgres.backend import PostgresSchema
+    from plexsync.store.queue.attempts import Attempts, ReadOnlyAttempts
+    from plexsync.store.queue.books import Books, ReadOnlyBooks, ReadOnlyTallies, Tallies
+    from plexsync.store.queue.breakers import (
         Breakers,
         Holds,
         Paces,
@@ -43,26 +57,12 @@ if TYPE_CHECKING:
         ReadOnlyTransitions,
         Transitions,
     )
-    from plexsync.store.collection_rows import Collections, ReadOnlyCollections
-    from plexsync.store.imports import Imports, ReadOnlyImports
-    from plexsync.store.index import Index, ReadOnlyIndex, ReadOnlySections, Sections
-    from plexsync.store.job_queries import ReadOnlyJobs
-    from plexsync.store.jobs import Jobs
-    from plexsync.store.memories import Memories, ReadOnlyMemories
-    from plexsync.store.notes import Notes, ReadOnlyNotes
-    from plexsync.store.pictures import Pictures, ReadOnlyPictures
-    from plexsync.store.play_memory import Plays, ReadOnlyPlays
-    from plexsync.store.poll_marks import PollMarks, ReadOnlyPollMarks
-    from plexsync.store.postgres.backend import PostgresSchema
-    from plexsync.store.probes import Probes, ReadOnlyProbes, ReadOnlyServers, Servers
-    from plexsync.store.pushes import Pushes, Pushings, ReadOnlyPushes, ReadOnlyPushings
-    from plexsync.store.rating_memory import Ratings, ReadOnlyRatings
-    from plexsync.store.samples import ReadOnlySamples, Samples
-    from plexsync.store.scan_requests import ScanRequests
-    from plexsync.store.scene_names import ReadOnlySceneNames, SceneNames
-    from plexsync.store.standings import ReadOnlyStandings, Standings
-    from plexsync.store.view_counts import ReadOnlyViewCounts, ViewCounts
-    from plexsync.store.watch_memory import ReadOnlyWatches, Watches
+    from plexsync.store.queue.job_queries import ReadOnlyJobs
+    from plexsync.store.queue.jobs import Jobs
+    from plexsync.store.queue.notes import Notes, ReadOnlyNotes
+    from plexsync.store.queue.samples import ReadOnlySamples, Samples
+    from plexsync.store.queue.scan_requests import ScanRequests
+    from plexsync.store.queue.standings import ReadOnlyStandings, Standings
 
 T = TypeVar("T")
 # What a database has besides the statements of its tables.

@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from plexsync.rules.errors import Damaged, LocalFault, SyncError, Unusable
+from plexsync.rules.servers.errors import Damaged, LocalFault, SyncError, Unusable
 from plexsync.store import intake, schema
-from plexsync.store.files import create, hidden_beside, sync_to_disk
+from plexsync.store.files.files import create, hidden_beside, sync_to_disk
 
 BUSY_SECONDS = 30.0
 SWITCH_AGAIN = 0.02

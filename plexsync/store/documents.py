@@ -1,10 +1,10 @@
-"""Records of `plexsync.rules.plan_records` as JSON documents in a column, each behind its checksum.
+"""Records of `plexsync.rules.merge.plan_records` as JSON documents in a column, each behind its checksum.
 
 SQLite does not detect a flipped bit within a page, and the stored records decide what is written to Plex. The checksum
 also covers the document's scene and item key, which are in other columns.
 
 The origins of what is remembered are JSON as well: the library and files of an item, and the files of a scene
-(`plexsync.rules.origin`).
+(`plexsync.rules.match.origin`).
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import TypeGuard, TypeVar
 import msgspec
 
 from plexsync.rules.item import Part
-from plexsync.rules.origin import Origin
+from plexsync.rules.match.origin import Origin
 from plexsync.store.connection import clean
 
 log = logging.getLogger("PlexSync.store")

@@ -3,10 +3,10 @@
 import os
 
 from plexsync import extras
-from plexsync.rules.errors import Unusable
+from plexsync.rules.servers.errors import Unusable
 from plexsync.store import intake
-from plexsync.store.address import StoreAddress, moved_name
 from plexsync.store.database import Backend, Database
+from plexsync.store.files.address import StoreAddress, moved_name
 from plexsync.store.sqlite import SqliteFile
 
 TYPE_CHECKING = False

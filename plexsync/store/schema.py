@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from plexsync.rules.errors import Damaged, NewerDatabase, Unusable
+from plexsync.rules.servers.errors import Damaged, NewerDatabase, Unusable
 from plexsync.store.intake import APPLICATION_ID, OLDEST, SCHEMA, too_old
 
 # Every index that a want touches is one more page in its commit. So the index of states leaves out rows on the usual
@@ -193,7 +193,8 @@ create table binding (
 create unique index binding_item on binding (flow, item) where off = 0;
 """
 
-# An object in Stash that has a collection in a library, and that collection (`plexsync.rules.collections`). `name` is its
+# An object in Stash that has a collection in a library, and that collection
+# (`plexsync.rules.collections.collections`). `name` is its
 # title in Plex as last read, or the name that scenes are given until then; `item` its rating key, '' while it is not found.
 # `desired` is a digest of the desired values when it was last in sync, `stamp` the collection's stamp then.
 COLLECTIONS = """
@@ -295,7 +296,7 @@ create index standing_word on standing (word, scene);
 
 # `played` is the history of an account as Plex last listed it, with the library and the first file of each item then.
 # `play` is what is remembered of each moment of a scene; `scene_created_at` tells another scene under its id apart.
-# `view_count` has the views of an item that no known play explains (`plexsync.rules.marked_plays`): `moment`, in s, is
+# `view_count` has the views of an item that no known play explains (`plexsync.rules.plays.marked_plays`): `moment`, in s, is
 # that of the last.
 PLAYS = """
 create table played (
@@ -337,7 +338,7 @@ create table view_count (
 );
 """
 
-# The memory of the resume point of a scene (`plexsync.rules.resume`), positions in ms; `moment` is that of the newest
+# The memory of the resume point of a scene (`plexsync.rules.plays.resume`), positions in ms; `moment` is that of the newest
 # viewing in Plex that was dealt with, in s, and `sending` is -1 while no request is open.
 RESUME = """
 create table resume (
@@ -381,7 +382,7 @@ create index rating_item on rating (item);
 """
 
 # What an import from Plex changes in Stash, so that it can be undone: a field of a scene, or an object that it created,
-# of which `target` is the kind and `scene` 0 (`plexsync.rules.import_records`).
+# of which `target` is the kind and `scene` 0 (`plexsync.rules.merge.import_records`).
 IMPORTS = """
 create table import_change (
     number integer primary key,

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from plexsync.rules.errors import SyncError
-from plexsync.store.address import StoreAddress
+from plexsync.rules.servers.errors import SyncError
 from plexsync.store.connection import Connection, Row, Values
 from plexsync.store.db import BUSY_SECONDS, MOUNTS, connect, translate_error
+from plexsync.store.files.address import StoreAddress
 
 # A log above this many bytes is truncated, if its readers finish within the milliseconds of WAIT_BRIEFLY.
 LONG_LOG = 6 * 2**20

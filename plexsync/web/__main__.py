@@ -24,11 +24,11 @@ from typing import TypedDict
 
 from plexsync.app.database_files import dashboard_note
 from plexsync.app.parts import Parts, open_parts
-from plexsync.rules.dashboard_place import format_note, reach_of
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
-from plexsync.store import lock
+from plexsync.rules.servers.dashboard_place import format_note, reach_of
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.store.database import load_tables
-from plexsync.store.installation import browser_key
+from plexsync.store.files import lock
+from plexsync.store.files.installation import browser_key
 from plexsync.web.addresses import LOOPBACK, prefix_of
 from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins

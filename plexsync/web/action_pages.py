@@ -23,10 +23,10 @@ from plexsync.actions.model import (
 from plexsync.actions.table import SENSELESS, TABLE, action_of
 from plexsync.app.parts import Parts
 from plexsync.reports.format import capitalize, sentences
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import COLLECTION, Kind
-from plexsync.rules.moments import milliseconds, moment_typed
-from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.queue.job import COLLECTION, Kind
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.words.moments import milliseconds, moment_typed
+from plexsync.rules.words.status_words import SceneStatus
 from plexsync.web.context import AWAY, Busy
 from plexsync.web.pages import LARGEST_ID, MOST, PageCall, PageNotFound, Wrong, action, page, whole_number
 

@@ -15,7 +15,7 @@ from starlette.types import Scope
 
 from plexsync.app.parts import Parts
 from plexsync.reports.item_places import item_places
-from plexsync.rules.collection_servers import OBJECT_SOURCES
+from plexsync.rules.collections.collection_servers import OBJECT_SOURCES
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 PREFIX = re.compile(r"/plex/([a-z0-9-]{1,40})(/.*)?", re.DOTALL)

@@ -42,10 +42,10 @@ from plexsync.reports.shapes.scenes import (
 )
 from plexsync.reports.shapes.status import NeedList, QuestionList, SettingList, StatusFacts
 from plexsync.reports.status import too_many
-from plexsync.rules.choices import Choice
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.status_words import STATUSES, SceneStatus
+from plexsync.rules.queue.choices import Choice
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.words.status_words import STATUSES, SceneStatus
 from plexsync.web import action_pages, collection_pages, drift_pages, review_pages
 from plexsync.web.background_tasks import BackgroundTask
 from plexsync.web.fix_pages import choice_named

@@ -16,7 +16,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
+from plexsync.rules.servers.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.web import (
     action_pages,
     api,

@@ -28,8 +28,8 @@ from plexsync.reports.comparisons import (
     scene_facts,
 )
 from plexsync.reports.format import many
-from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.neighbours import Clock
+from plexsync.rules.servers.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
+from plexsync.rules.servers.neighbours import Clock
 from validation.config import PlexSyncConfig
 
 log = logging.getLogger("PlexSync.web")

@@ -23,8 +23,8 @@ from plexsync.reports.collections import (
     remembered_parts,
 )
 from plexsync.reports.rows import past_facts, past_of, row_facts
-from plexsync.rules.collection_status import CollectionStatus, named_status
-from plexsync.rules.job import COLLECTION
+from plexsync.rules.collections.collection_status import CollectionStatus, named_status
+from plexsync.rules.queue.job import COLLECTION
 from plexsync.store.database import Reader
 from plexsync.web.pages import PageCall, PageNotFound, Tab, Wrong, page, whole_number
 

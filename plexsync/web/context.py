@@ -19,7 +19,7 @@ from plexsync.engine.tickets import READS
 from plexsync.reports.fixes import fix_count
 from plexsync.reports.shapes.status import StatusFacts
 from plexsync.reports.status import facts
-from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
+from plexsync.rules.servers.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.web.background_tasks import BackgroundTasks
 from plexsync.web.picture_cache import PictureCache
 

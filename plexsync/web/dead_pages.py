@@ -15,9 +15,9 @@ from plexsync.reports.format import many, sentences, stamp
 from plexsync.reports.rows import key_of, row_facts, row_key, title
 from plexsync.reports.scenes import facts_of
 from plexsync.reports.status import too_many
-from plexsync.rules.causes import DEADLY
-from plexsync.rules.job import Kind, State
-from plexsync.rules.sorting import COMPARED, NUMBER, DeadPlace, Sort
+from plexsync.rules.queue.job import Kind, State
+from plexsync.rules.servers.causes import DEADLY
+from plexsync.rules.words.sorting import COMPARED, NUMBER, DeadPlace, Sort
 from plexsync.web.pages import PageCall, Wrong, action, address, page, sort_links, sort_named
 from plexsync.web.scene_pages import NONE_PICKED, ignore_all
 

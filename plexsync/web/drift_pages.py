@@ -11,8 +11,8 @@ from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter, DriftPage, dri
 from plexsync.reports.collections import collection_list
 from plexsync.reports.drift import DriftReport, drift_facts, known_drift, stays_words, value_words
 from plexsync.reports.format import sentences
-from plexsync.rules.collection_status import CollectionStatus
-from plexsync.rules.errors import NeighbourError
+from plexsync.rules.collections.collection_status import CollectionStatus
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.web.action_pages import carry_out
 from plexsync.web.context import Busy
 from plexsync.web.pages import PageCall, Wrong, action, address, page, scene_number

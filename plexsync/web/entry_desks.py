@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from time import monotonic
 
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.addresses import prefix_of
 from plexsync.web.context import Desk
 from plexsync.web.live import DatabaseOutage, LiveUpdates

@@ -24,8 +24,8 @@ from plexsync.flows.scenes.bindings import (
 from plexsync.reports.attention import questions
 from plexsync.reports.fixes import CAUSES, FixPage, FixReport, Looked, fix_report, order_of, page_after, result_words
 from plexsync.reports.format import many
-from plexsync.rules.choices import Choice
-from plexsync.rules.errors import NeighbourError
+from plexsync.rules.queue.choices import Choice
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.web.context import Busy
 from plexsync.web.pages import PageCall, Wrong, action, address, page
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
-from plexsync.rules.errors import LocalFault, NewerDatabase, SyncError, Unusable
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, SyncError, Unusable
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.web")

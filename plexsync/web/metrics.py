@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from plexsync.reports.format import parse_stamp
 from plexsync.reports.shapes.status import HealthFacts, StatusFacts
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.context import Busy, Desk
 from plexsync.web.entry_desks import DatabaseAway, EntryDesks
 from plexsync.web.pages import entry_of

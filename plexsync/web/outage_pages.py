@@ -7,10 +7,10 @@ from starlette.responses import Response
 
 from plexsync.reports.outages import report
 from plexsync.reports.shapes.outages import OutageFacts
-from plexsync.rules.gate_names import caption, gates_to_show
-from plexsync.rules.job import DAY
-from plexsync.rules.outages import bars, ticks
-from plexsync.rules.sorting import Sort
+from plexsync.rules.queue.gate_names import caption, gates_to_show
+from plexsync.rules.queue.job import DAY
+from plexsync.rules.queue.outages import bars, ticks
+from plexsync.rules.words.sorting import Sort
 from plexsync.web.pages import PageCall, Wrong, address, page, sort_links, sort_named
 
 DAYS = (1, 7, 30, 365)

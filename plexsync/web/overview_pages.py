@@ -19,10 +19,10 @@ from plexsync.reports.shapes.plex_servers import PlexFacts, PlexList
 from plexsync.reports.shapes.status import StatusFacts, VerdictFacts
 from plexsync.reports.status import WAYS, play_counts, server_words, verified_words
 from plexsync.reports.verdict import BAD, LINK, WAIT, WELL, plays_wait, with_way
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
-from plexsync.rules.gate_names import CURE, GateName, caption
-from plexsync.rules.job import Kind
-from plexsync.rules.status_words import MAIN, UP, SceneStatus, buckets, status_of
+from plexsync.rules.queue.gate_names import CURE, GateName, caption
+from plexsync.rules.queue.job import Kind
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.words.status_words import MAIN, UP, SceneStatus, buckets, status_of
 from plexsync.web.addresses import prefix_of
 from plexsync.web.charts import RANGES, SUBJECTS, Drawing, record
 from plexsync.web.entry_desks import DatabaseAway, EntryDesk, EntryDesks

@@ -21,12 +21,12 @@ from plexsync.reports.rows import PLAY_WORDS, on_screen, short
 from plexsync.reports.scenes import left_out_words
 from plexsync.reports.shapes.scenes import PastAttempt
 from plexsync.reports.verdict import word_for_worker, worker_tone
-from plexsync.rules.choices import hold_cause
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.gate_names import caption
 from plexsync.rules.item import PICTURES
-from plexsync.rules.sorting import BY_NUMBER, Sort, read_sort
-from plexsync.rules.status_words import SceneStatus, in_sync_words, job_word, status_of
+from plexsync.rules.queue.choices import hold_cause
+from plexsync.rules.queue.gate_names import caption
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.words.sorting import BY_NUMBER, Sort, read_sort
+from plexsync.rules.words.status_words import SceneStatus, in_sync_words, job_word, status_of
 from plexsync.store.database import Reader
 from plexsync.web.addresses import ServerLinks, at_prefix, prefix_of
 from plexsync.web.context import Busy, Desk

@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from plexsync.rules.pictures import LARGEST, kind_of
+from plexsync.rules.merge.pictures import LARGEST, kind_of
 
 # The maximum number of bytes kept, and of seconds; that there is none is kept for as long.
 MOST, FRESH = 32_000_000, 300.0

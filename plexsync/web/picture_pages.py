@@ -8,9 +8,9 @@ from starlette.responses import Response
 from plexsync.app.parts import Parts
 from plexsync.engine.asked_probes import why_closed
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
-from plexsync.rules.errors import Missing, Neighbour, Refused, Unavailable
 from plexsync.rules.item import PICTURES
-from plexsync.rules.pictures import image_of
+from plexsync.rules.merge.pictures import image_of
+from plexsync.rules.servers.errors import Missing, Neighbour, Refused, Unavailable
 from plexsync.web.context import AWAY
 from plexsync.web.pages import PageCall, PageNotFound, page
 from plexsync.web.pages import picture as picture_of

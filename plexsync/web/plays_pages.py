@@ -9,8 +9,8 @@ from plexsync.flows.plays.first_run import PlaysPage
 from plexsync.flows.plays.history_poll import UnknownAccount, approve_plays
 from plexsync.reports.first_plays import first_plays_lines, list_scenes, scene_plays_words
 from plexsync.reports.status import counted_facts
-from plexsync.rules.first_plays import read_counted
-from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COUNTED
+from plexsync.rules.plays.first_plays import read_counted
+from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED
 from plexsync.web.context import AWAY
 from plexsync.web.pages import PageCall, action, page
 

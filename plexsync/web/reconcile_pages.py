@@ -11,9 +11,9 @@ from plexsync.flows.scenes.comparison_report import reports
 from plexsync.reports.comparisons import PreviewResult, count_statuses, evidence_lines, lone_items, lone_scenes
 from plexsync.reports.format import parse_note
 from plexsync.reports.scenes import facts_of
-from plexsync.rules.note_keys import LAST_RUN
-from plexsync.rules.status_words import count_words as number_of
-from plexsync.rules.status_words import finding_counts
+from plexsync.rules.queue.note_keys import LAST_RUN
+from plexsync.rules.words.status_words import count_words as number_of
+from plexsync.rules.words.status_words import finding_counts
 from plexsync.web.background_tasks import TASKS
 from plexsync.web.pages import PageCall, Wrong, action, page
 

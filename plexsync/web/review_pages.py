@@ -10,8 +10,8 @@ from plexsync.reports.drift import value_words
 from plexsync.reports.format import many
 from plexsync.reports.review import ReviewReport, review_facts
 from plexsync.rules.item import PICTURES
-from plexsync.rules.status_words import SceneStatus
-from plexsync.store.review_file import APPROVED, DECISIONS, OPEN, SKIPPED, YOURS, ChangeFilter, ReviewFile
+from plexsync.rules.words.status_words import SceneStatus
+from plexsync.store.files.review_file import APPROVED, DECISIONS, OPEN, SKIPPED, YOURS, ChangeFilter, ReviewFile
 from plexsync.web.pages import PageCall, Wrong, action, address, page, scene_number
 
 HERE = "/review"

@@ -18,12 +18,12 @@ from plexsync.reports.rows import past_facts, past_of, row_facts
 from plexsync.reports.scenes import COLUMNS, facts_of, sorted_scenes
 from plexsync.reports.shapes.scenes import SceneFacts
 from plexsync.reports.undo import not_queued
-from plexsync.rules.collection_status import named_status
-from plexsync.rules.errors import LocalFault
+from plexsync.rules.collections.collection_status import named_status
 from plexsync.rules.item import PICTURES
-from plexsync.rules.job import Gone, Kind, Why
-from plexsync.rules.sorting import COMPARED, ScenePlace, Sort
-from plexsync.rules.status_words import MAIN, SceneStatus, buckets, in_bucket
+from plexsync.rules.queue.job import Gone, Kind, Why
+from plexsync.rules.servers.errors import LocalFault
+from plexsync.rules.words.sorting import COMPARED, ScenePlace, Sort
+from plexsync.rules.words.status_words import MAIN, SceneStatus, buckets, in_bucket
 from plexsync.web.context import AWAY
 from plexsync.web.pages import (
     PageCall,

@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TypeVar
 
-from plexsync.rules.neighbours import Clock
+from plexsync.rules.servers.neighbours import Clock
 
 V = TypeVar("V")
 

@@ -16,9 +16,9 @@ from plexsync.app.setting_change import ASIDE, TRIED, check_values, in_the_file,
 from plexsync.reports.probe import trait_facts, trait_rows
 from plexsync.reports.settings import setting_facts, why_read_only
 from plexsync.reports.shapes.status import SettingFacts
-from plexsync.rules.errors import NeighbourError, Unusable
-from plexsync.rules.setting_question import FEW
-from plexsync.rules.traits import UNKNOWN
+from plexsync.rules.merge.traits import UNKNOWN
+from plexsync.rules.queue.setting_question import FEW
+from plexsync.rules.servers.errors import NeighbourError, Unusable
 from plexsync.web.pages import PageCall, PageNotFound, Wrong, action, page, whole_number
 from validation import database_settings
 from validation.config import SECRETS, PlexSyncConfig, describe

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from plexsync.rules.job import Why
-from plexsync.rules.machine import Machine
-from plexsync.rules.moves import MOVE, MOVED
-from plexsync.store.address import StoreAddress
+from plexsync.rules.match.moves import MOVE, MOVED
+from plexsync.rules.queue.job import Why
+from plexsync.rules.queue.machine import Machine
 from plexsync.store.connection import Connection
-from plexsync.store.moving import tables
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.moving import tables
 from plexsync.store.opening import backend_at, open_database
 
 ROWS = 3

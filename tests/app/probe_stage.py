@@ -10,7 +10,7 @@ from typing import Any
 from plexsync.app.probe.questions import probe
 from plexsync.app.probe.restore import restore_left
 from plexsync.plex.probe_client import ProbeClient
-from plexsync.rules.scratch import ProbeOutcome
+from plexsync.rules.servers.scratch import ProbeOutcome
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.plex_traits import Traits
 from plexsync.store.database import Database

@@ -10,10 +10,10 @@ import pytest
 
 from plexsync.app.turns import STANDS, ImportTurn, OtherImport, import_turn
 from plexsync.engine.watchdog import Watchdog
-from plexsync.rules.note_keys import HEARTBEAT
+from plexsync.rules.queue.note_keys import HEARTBEAT
 from plexsync.store.database import Database
-from plexsync.store.lock import IMPORT, Lock, try_lock
-from plexsync.store.worker_locks import FileLocks
+from plexsync.store.files.lock import IMPORT, Lock, try_lock
+from plexsync.store.files.worker_locks import FileLocks
 from tests.engine.clocks import Clock
 
 

@@ -12,13 +12,14 @@ import pytest
 from plexsync.app import move as moves
 from plexsync.app.move import MoveResult, Working, move
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
-from plexsync.rules.job import Why
-from plexsync.rules.machine import Machine
-from plexsync.store import backup, intake, moving
-from plexsync.store.address import StoreAddress
+from plexsync.rules.queue.job import Why
+from plexsync.rules.queue.machine import Machine
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.store import intake
 from plexsync.store.connection import Connection
-from plexsync.store.lock import try_lock
+from plexsync.store.files import backup, moving
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.lock import try_lock
 from plexsync.store.opening import open_database
 from plexsync.store.postgres import backend
 from plexsync.store.postgres.worker_lock import HOLDERS, WRITER_CLASS, value

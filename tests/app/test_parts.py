@@ -23,10 +23,10 @@ from plexsync.engine import loop
 from plexsync.engine.clock import SystemClock
 from plexsync.engine.gate_rows import breaker_probe_at
 from plexsync.engine.tickets import READ_STASH
-from plexsync.rules.errors import Damaged
-from plexsync.rules.job import DAY, Kind, Why
-from plexsync.rules.note_keys import CLOCK_SEEN, REPAIRED
+from plexsync.rules.queue.job import DAY, Kind, Why
+from plexsync.rules.queue.note_keys import CLOCK_SEEN, REPAIRED
 from plexsync.rules.records import BreakerRow
+from plexsync.rules.servers.errors import Damaged
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.store.database import Database

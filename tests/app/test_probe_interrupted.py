@@ -10,9 +10,16 @@ from pathlib import Path
 import pytest
 
 from plexsync.app.probe.restore import GONE, OTHER
-from plexsync.rules.errors import Barred, NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.scratch import RATING_BY_ACCOUNT, RATING_BY_EDIT, ProbedItem, Restoration, leftovers, original_of
+from plexsync.rules.servers.errors import Barred, NeighbourError
+from plexsync.rules.servers.scratch import (
+    RATING_BY_ACCOUNT,
+    RATING_BY_EDIT,
+    ProbedItem,
+    Restoration,
+    leftovers,
+    original_of,
+)
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_traits import Traits
 from tests import forked

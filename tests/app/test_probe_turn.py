@@ -11,7 +11,7 @@ import pytest
 from plexsync.app import turns
 from plexsync.app.turns import ENDED, STALE, ProbeTurn, result_of
 from plexsync.plex.probe_client import ProbeClient
-from plexsync.rules.scratch import original_of
+from plexsync.rules.servers.scratch import original_of
 from plexsync.simulator.http import Fault
 from tests.app.probe_stage import UNHURRIED, Stage, stage, state_of
 

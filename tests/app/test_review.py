@@ -9,13 +9,13 @@ import pytest
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.review import kind_of_change, make_review, write_approved
 from plexsync.flows.scenes.preview import Approved
-from plexsync.rules.approval import FieldChange
-from plexsync.rules.errors import Unusable
-from plexsync.rules.values import Held, Value
+from plexsync.rules.merge.approval import FieldChange
+from plexsync.rules.merge.values import Held, Value
+from plexsync.rules.servers.errors import Unusable
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
-from plexsync.store.notes import APPROVED as APPROVED_PARTS
-from plexsync.store.review_file import APPROVED, OPEN, QUEUED, REFUSED, SKIPPED, ChangeFilter, ReviewFile
+from plexsync.store.files.review_file import APPROVED, OPEN, QUEUED, REFUSED, SKIPPED, ChangeFilter, ReviewFile
+from plexsync.store.queue.notes import APPROVED as APPROVED_PARTS
 from tests.journey.world import KEY, TOKEN, World
 from tests.web.stage import config_of, work
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from plexsync.app.rules import HOUR, dressing, look_rules, profile, rating_rules, watch_rules, work_rules
-from plexsync.rules.plays import WatchRules
-from plexsync.rules.ratings import RatingRules
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.plays.ratings import RatingRules
 from validation.config import PlexSyncConfig
 
 

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from plexsync.app.parts import open_parts
-from plexsync.rules.note_keys import CURSOR
+from plexsync.rules.queue.note_keys import CURSOR
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.cli.test_cli_doctor import check

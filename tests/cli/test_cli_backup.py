@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.inspections import out_of_inspection
 
-from plexsync.store.lock import try_lock
+from plexsync.store.files.lock import try_lock
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from plexsync.reports import collections as shapes
-from plexsync.rules.collection_status import CollectionStatus
+from plexsync.rules.collections.collection_status import CollectionStatus
 from plexsync.simulator.http import Fault, Request
 from tests.cli.conftest import Door
 from tests.conformity import Conformity

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from plexsync.reports.dead_letters import COLUMNS, FORMULA, cell
-from plexsync.rules.job import Kind
+from plexsync.rules.queue.job import Kind
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import World

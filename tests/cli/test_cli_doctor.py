@@ -18,13 +18,13 @@ from plexsync.cli.checks.machine import folder
 from plexsync.cli.checks.paths import rules_of, suggest_rules
 from plexsync.cli.checks.servers import clock_check, other_database, version_check
 from plexsync.extras import PARTS
-from plexsync.rules.paths import map_path, name_key, path_key, unmap_path
-from plexsync.rules.worker_ends import after_end
+from plexsync.rules.match.paths import map_path, name_key, path_key, unmap_path
+from plexsync.rules.queue.worker_ends import after_end
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import VERSION
 from plexsync.simulator.stash_hooks import HookRunner
 from plexsync.store import intake
-from plexsync.store.lock import try_lock
+from plexsync.store.files.lock import try_lock
 from tests.cli.conftest import Answer, Door
 from tests.journey.world import KEY, ROOT, TOKEN, World
 from validation import path_rules

@@ -10,8 +10,8 @@ import pytest
 from plexsync.app.fixes import FixOrder, FixResult, carry_out
 from plexsync.app.parts import Parts, open_parts
 from plexsync.reports.fixes import FixReport
-from plexsync.rules.job import Kind, Why
-from plexsync.rules.note_keys import INSIDE
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.queue.note_keys import INSIDE
 from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 from plexsync.store import intake
 from tests.cli.conftest import Door

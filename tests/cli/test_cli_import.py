@@ -7,7 +7,7 @@ import pytest
 
 from plexsync.reports.imports import ImportFacts, ImportUndoFacts
 from plexsync.simulator.http import Fault, Request
-from plexsync.store.lock import IMPORT, is_locked, try_lock
+from plexsync.store.files.lock import IMPORT, is_locked, try_lock
 from tests.cli.conftest import Door
 from tests.conformity import Conformity
 from tests.flows.import_stage import KNOWN, value_writes
@@ -179,7 +179,7 @@ def test_beside_a_worker_it_waits_for_the_turn_and_the_worker_goes_on_after_it(
 
 HOLDS = """
 import sys
-from plexsync.store.lock import IMPORT, try_lock
+from plexsync.store.files.lock import IMPORT, try_lock
 lock = try_lock(sys.argv[1], IMPORT)
 print("held", flush=True)
 sys.stdin.read()

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from plexsync.reports.dead_letters import SHARED
-from plexsync.rules.causes import Cause
-from plexsync.rules.note_keys import HEARTBEAT
+from plexsync.rules.queue.note_keys import HEARTBEAT
+from plexsync.rules.servers.causes import Cause
 from plexsync.simulator.http import Fault
-from plexsync.store.lock import try_lock
+from plexsync.store.files.lock import try_lock
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
 

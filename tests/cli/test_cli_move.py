@@ -10,10 +10,10 @@ import pytest
 
 from plexsync.app.settings import known_place
 from plexsync.cli.checks.postgres import server as server_checks
-from plexsync.rules.machine import Machine
-from plexsync.store.address import StoreAddress
+from plexsync.rules.queue.machine import Machine
 from plexsync.store.database import Database
-from plexsync.store.lock import try_lock
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.lock import try_lock
 from plexsync.store.postgres import inspection
 from plexsync.store.postgres.inspection import ServerCheck
 from plexsync.store.postgres.locks import SharedLocks

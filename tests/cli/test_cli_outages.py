@@ -7,8 +7,8 @@ import pytest
 
 from plexsync.app.database_files import DATABASE
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.note_keys import BEGUN
+from plexsync.rules.queue.note_keys import BEGUN
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault
 from plexsync.store.database import Database
 from tests.cli.conftest import Door

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.app import plan_file
-from plexsync.rules.errors import Unusable
+from plexsync.rules.servers.errors import Unusable
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import KEY, TOKEN, World

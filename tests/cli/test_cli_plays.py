@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from plexsync.app.database_files import DATABASE
-from plexsync.rules.gate_names import CURE
+from plexsync.rules.queue.gate_names import CURE
 from plexsync.simulator.http import Fault, Request
 from plexsync.store.database import Database
 from tests.cli.conftest import Door

@@ -4,10 +4,10 @@ import pytest
 
 from plexsync.app.parts import open_parts
 from plexsync.app.way_back import way_back_of
-from plexsync.rules.first_plays import approval_text
-from plexsync.rules.note_keys import PLAYS_APPROVED
+from plexsync.rules.plays.first_plays import approval_text
+from plexsync.rules.queue.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Fault
-from plexsync.store.lock import try_lock
+from plexsync.store.files.lock import try_lock
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
 from tests.web.conftest import dashboard

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from plexsync.reports.shapes.plays import FirstPlaysPreview
-from plexsync.rules.first_plays import approved_since
-from plexsync.rules.note_keys import PLAYS_APPROVED
+from plexsync.rules.plays.first_plays import approved_since
+from plexsync.rules.queue.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Fault
 from plexsync.store.database import Database
 from tests.cli.conftest import Door

@@ -11,9 +11,9 @@ import pytest
 from plexsync.cli.terminal.preview_output import scene_facts, scene_html, scene_lines
 from plexsync.flows.scenes.preview import WOULD_CHANGE, ItemChange, Preview
 from plexsync.plex.artwork import key_of
-from plexsync.rules.approval import FieldChange
-from plexsync.rules.errors import LocalFault
-from plexsync.rules.values import Held
+from plexsync.rules.merge.approval import FieldChange
+from plexsync.rules.merge.values import Held
+from plexsync.rules.servers.errors import LocalFault
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from tests.cli.conftest import Door

@@ -6,10 +6,10 @@ import signal
 
 import pytest
 
-from plexsync.rules.traits import QUESTIONS
+from plexsync.rules.merge.traits import QUESTIONS
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_server import VERSION
-from plexsync.store.lock import is_locked, try_lock
+from plexsync.store.files.lock import is_locked, try_lock
 from tests.app.probe_stage import furnish, state_of
 from tests.app.test_probe_interrupted import Count
 from tests.cli.conftest import Door

@@ -14,7 +14,7 @@ from plexsync.cli.call import Call
 from plexsync.cli.terminal.completions import keys_in
 from plexsync.reports.status import facts
 from plexsync.reports.stored_status import stored_facts
-from plexsync.rules.note_keys import RESTORED, STATUS_SETTINGS
+from plexsync.rules.queue.note_keys import RESTORED, STATUS_SETTINGS
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import KEY, TOKEN, World
@@ -95,7 +95,7 @@ def test_ignoring_a_scene_loads_the_store_and_a_client_of_stash_and_no_part_that
     done = started(world, "ignore", "7", program=COUNTED)
     loaded = done.stderr.split()
     assert (done.returncode, done.stdout) == (0, "1 scene ignored\n")
-    assert "plexsync.store.jobs" in loaded
+    assert "plexsync.store.queue.jobs" in loaded
     assert not {"plexsync.app.parts", "plexsync.engine.gates", "plexsync.plex", "plexsync.notify"} & set(loaded)
     assert len(loaded) <= MOST_LOADED, sorted(loaded)
 

@@ -33,10 +33,11 @@ from plexsync.cli.settings import settings
 from plexsync.cli.terminal.screen import LiveLine
 from plexsync.cli.version import version
 from plexsync.engine.engine import Idle, Worked
-from plexsync.rules.errors import Damaged, LocalFault
+from plexsync.rules.servers.errors import Damaged, LocalFault
 from plexsync.simulator.http import Fault
-from plexsync.store import intake, worker_ends
-from plexsync.store.lock import is_locked
+from plexsync.store import intake
+from plexsync.store.files import worker_ends
+from plexsync.store.files.lock import is_locked
 from tests import forked
 from tests.cli.conftest import Door
 from tests.journey.world import KEY, ROOT, TOKEN, World, until

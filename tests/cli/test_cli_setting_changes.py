@@ -11,9 +11,9 @@ from plexsync.app.parts import Parts, open_parts
 from plexsync.app.run import Schedule
 from plexsync.app.switches import approve_bulk
 from plexsync.reports.status import facts
-from plexsync.rules.job import DAY
-from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
-from plexsync.rules.setting_question import FEW
+from plexsync.rules.queue.job import DAY
+from plexsync.rules.queue.note_keys import LAST_POLL, LAST_RECONCILE
+from plexsync.rules.queue.setting_question import FEW
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
 from tests.web.conftest import dashboard

@@ -22,8 +22,8 @@ from plexsync.cli.daemon.settings_watch import SettingsWatch
 from plexsync.cli.settings import settings
 from plexsync.engine.gate_rows import breaker_probe_at
 from plexsync.engine.tickets import READ_STASH
-from plexsync.rules.job import Kind, State
-from plexsync.rules.note_keys import STASH_SETTINGS
+from plexsync.rules.queue.job import Kind, State
+from plexsync.rules.queue.note_keys import STASH_SETTINGS
 from plexsync.rules.records import BreakerRow
 from plexsync.simulator.http import Fault
 from plexsync.store import intake

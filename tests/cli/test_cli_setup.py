@@ -9,7 +9,7 @@ from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
 
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
-from plexsync.store import setup_files
+from plexsync.store.files import setup_files
 from tests.cli.conftest import Door
 from tests.journey.world import TOKEN, World
 from tests.patience import until

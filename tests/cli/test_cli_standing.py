@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.words.status_words import SceneStatus
 from tests.cli.conftest import Door
 from tests.journey.world import World
 

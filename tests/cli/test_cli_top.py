@@ -13,9 +13,9 @@ from rich.console import Console
 from plexsync.cli.terminal.snapshot import Coming, Event, Glance, Rates, RunningJob
 from plexsync.cli.terminal.top_screen import frame
 from plexsync.reports.shapes.status import VerdictFacts, VerdictPart
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 from plexsync.simulator.http import Fault
-from plexsync.store.lock import try_lock
+from plexsync.store.files.lock import try_lock
 from tests.cli.conftest import Door
 from tests.cli.terminal import Terminal
 from tests.journey.world import ROOT, World

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.daemon.standby import Standby
-from plexsync.rules.machine import Machine
+from plexsync.rules.queue.machine import Machine
 from plexsync.rules.records import WorkerRow
 
 HERE = Machine("here", 1, "1.0", "i1", {})

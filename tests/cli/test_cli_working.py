@@ -9,10 +9,10 @@ import pytest
 from plexsync.app.parts import Parts
 from plexsync.engine import dead_letters
 from plexsync.reports.rows import rows_in
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 from plexsync.rules.records import JobRow
 from plexsync.simulator.http import Fault
-from plexsync.store.lock import is_locked, try_lock
+from plexsync.store.files.lock import is_locked, try_lock
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.worker_ends import LONGEST, after_end, read
-from plexsync.store import worker_ends
+from plexsync.rules.queue.worker_ends import LONGEST, after_end, read
+from plexsync.store.files import worker_ends
 from tests.journey.world import TOKEN, World, stop, until
 from tests.patience import HANG
 

@@ -17,8 +17,8 @@ import jsonschema
 import pytest
 
 from plexsync.plex.client import PlexClient
-from plexsync.rules.errors import Unavailable
 from plexsync.rules.records import PlexPlay
+from plexsync.rules.servers.errors import Unavailable
 from plexsync.simulator.plex_server import PlexSim
 
 ROOT = Path(__file__).resolve().parents[2]

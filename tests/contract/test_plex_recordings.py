@@ -20,9 +20,9 @@ from plexsync.http.client import Timeouts
 from plexsync.http.websocket import EventSocket
 from plexsync.plex.client import PlexClient
 from plexsync.plex.events import TARGET, events_of
-from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Unavailable
-from plexsync.rules.events import Event, Left, Scanned, SessionChanged, SessionState, Touched
-from plexsync.rules.http_answers import Server
+from plexsync.rules.queue.events import Event, Left, Scanned, SessionChanged, SessionState, Touched
+from plexsync.rules.servers.errors import Barred, Neighbour, NeighbourError, Unavailable
+from plexsync.rules.servers.http_answers import Server
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.plex_traits import Traits
 from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource

@@ -9,7 +9,7 @@ import pytest
 
 from plexsync.plex.client import PlexClient
 from plexsync.rules.item import Cast
-from plexsync.rules.plan_records import Change
+from plexsync.rules.merge.plan_records import Change
 from plexsync.simulator.plex_server import PlexSim
 from tests.app.probe_stage import stage
 

@@ -17,8 +17,8 @@ from graphql import (
     visit,
 )
 
-from plexsync.rules.job import Kind
-from plexsync.rules.plays import Moments
+from plexsync.rules.plays.plays import Moments
+from plexsync.rules.queue.job import Kind
 from plexsync.stash import collection_queries, import_queries, queries
 from plexsync.stash_plugin import child_process
 from tests.tables import table

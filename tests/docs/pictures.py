@@ -30,8 +30,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 from rich.text import Text
 
-from plexsync.rules.job import DAY as A_DAY
-from plexsync.rules.samples import MINUTE, Sample
+from plexsync.rules.queue.job import DAY as A_DAY
+from plexsync.rules.queue.samples import MINUTE, Sample
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim

@@ -7,9 +7,9 @@ import pytest
 
 from plexsync.reports import probe
 from plexsync.reports.shapes import outages, plays, status
-from plexsync.rules.collection_status import CollectionStatus
-from plexsync.rules.job import State
-from plexsync.rules.status_words import STATUSES
+from plexsync.rules.collections.collection_status import CollectionStatus
+from plexsync.rules.queue.job import State
+from plexsync.rules.words.status_words import STATUSES
 from tests.docs.pages import pages
 from tests.tables import table
 

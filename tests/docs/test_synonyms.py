@@ -15,8 +15,8 @@ import pytest
 from plexsync.cli.main import COMMANDS, plexsync
 from plexsync.reports.shapes.status import BreakerFacts
 from plexsync.reports.status import server_words
-from plexsync.rules import status_words
-from plexsync.rules.status_words import JOB_STATES, Finding, SceneStatus, job_word
+from plexsync.rules.words import status_words
+from plexsync.rules.words.status_words import JOB_STATES, Finding, SceneStatus, job_word
 from tests.sources import ROOT, Broken, Source, broken, lines_broken, product
 from tests.tables import table
 

@@ -23,14 +23,14 @@ from plexsync.flows.scenes.stash_pictures import AT_ONCE, Readers
 from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.imaging import PillowImaging
-from plexsync.rules.desired import Profile
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.first_plays import approval_text
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_QUEUED
-from plexsync.rules.plan_records import Policy
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.merge.plan_records import Policy
+from plexsync.rules.plays.first_plays import approval_text
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_QUEUED
 from plexsync.rules.records import JobRow
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim

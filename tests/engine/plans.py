@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from plexsync.store.address import StoreAddress
 from plexsync.store.connection import Row, Values
+from plexsync.store.files.address import StoreAddress
 from plexsync.store.postgres.backend import PostgresSchema, begins
 from plexsync.store.postgres.connection import PostgresConnection
 

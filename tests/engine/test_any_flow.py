@@ -7,8 +7,8 @@ import pytest
 from plexsync.engine import dead_letters
 from plexsync.engine.engine import Idle, Worked
 from plexsync.engine.undo import wish_undone
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault
 from tests.engine.house import DAY, KEY, House, fails
 from tests.engine.toy_flow import StampFlow

@@ -4,7 +4,7 @@ import pytest
 
 from plexsync.engine.asked_probes import ask_at_once, why_closed
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, READS, WRITE
-from plexsync.rules.errors import Neighbour, Unavailable
+from plexsync.rules.servers.errors import Neighbour, Unavailable
 from plexsync.simulator.http import Fault
 from tests.engine.house import TOKEN, fails
 from tests.engine.test_gates import admit, breaker, fail, trip

@@ -8,8 +8,8 @@ from plexsync.flows.scenes.bindings import bind
 from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.flows.scenes.undo import mark_all_undone
 from plexsync.flows.scenes.verbs import explain, want_all
-from plexsync.rules.errors import Missing, Neighbour, Refused, Unavailable
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
+from plexsync.rules.servers.errors import Missing, Neighbour, Refused, Unavailable
 from plexsync.simulator.http import Fault
 from tests.engine.house import HOUR, TOKEN, House, fails
 from tests.engine.test_gates import admit, breaker, fail, trip

@@ -5,8 +5,8 @@ import pytest
 from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.scenes import dead_letter_cures
 from plexsync.flows.scenes.dead_letter_cures import CURES, Curer, bindings_changed
-from plexsync.rules.errors import Neighbour, Unavailable
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
+from plexsync.rules.servers.errors import Neighbour, Unavailable
 from plexsync.simulator.http import Fault
 from tests.engine.house import BREAKER, House, path_of
 from tests.engine.test_gates import trip

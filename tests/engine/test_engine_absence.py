@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 from tests.engine.house import DAY, HOUR, path_of
 
 

@@ -5,11 +5,11 @@ from contextlib import closing
 import pytest
 
 from plexsync.engine.engine import Idle, Worked
-from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.queue.job import Kind, State, Why
 from plexsync.simulator.http import Fault
 from plexsync.store.database import Database
-from plexsync.store.jobs import Jobs
-from plexsync.store.pushes import Pushings
+from plexsync.store.ledger.pushes import Pushings
+from plexsync.store.queue.jobs import Jobs
 from tests.engine.house import DAY, HOUR, House, fails, path_of, put_of, wait_until_released
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from plexsync.engine import dead_letters
 from plexsync.engine.engine import Idle, Worked
-from plexsync.rules.errors import LocalFault, Neighbour, Unavailable
-from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.servers.errors import LocalFault, Neighbour, Unavailable
 from plexsync.simulator.http import Fault
 from plexsync.store import sqlite
 from plexsync.store.database import Database

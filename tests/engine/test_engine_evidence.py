@@ -9,8 +9,8 @@ from plexsync.engine.evidence import Evidence
 from plexsync.engine.flow import Write
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate
 from plexsync.flows.scenes import inspection
-from plexsync.rules.errors import Neighbour, Refused, Unavailable
-from plexsync.rules.job import PLAYS, Dead, Job, Kind, Lane, State
+from plexsync.rules.queue.job import PLAYS, Dead, Job, Kind, Lane, State
+from plexsync.rules.servers.errors import Neighbour, Refused, Unavailable
 from plexsync.simulator.http import Fault, Request
 from tests.engine.house import DAY, HOUR, fails, put_of
 

@@ -7,13 +7,13 @@ import pytest
 
 from plexsync.engine.engine import Idle
 from plexsync.engine.loop import Loop, Watcher
-from plexsync.rules.errors import Damaged, LocalFault, Unusable
-from plexsync.rules.job import State
-from plexsync.rules.worker_ends import after_end
+from plexsync.rules.queue.job import State
+from plexsync.rules.queue.worker_ends import after_end
+from plexsync.rules.servers.errors import Damaged, LocalFault, Unusable
 from plexsync.simulator.http import Fault
 from plexsync.store import intake
 from plexsync.store.database import Database
-from plexsync.store.lasting import LastingThread, ended_threads
+from plexsync.store.ledger.lasting import LastingThread, ended_threads
 from tests.engine.house import fails
 
 

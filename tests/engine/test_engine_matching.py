@@ -5,10 +5,10 @@ import pytest
 from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.dead_letter_cures import Curer
 from plexsync.flows.scenes.verbs import status_in
-from plexsync.rules.errors import Neighbour, Unavailable
-from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.match_records import Binding
-from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.match.match_records import Binding
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.servers.errors import Neighbour, Unavailable
+from plexsync.rules.words.status_words import SceneStatus
 from plexsync.simulator.http import Fault
 from tests.engine.house import HOUR, House, path_of
 from tests.flows.test_forgetting import prune

@@ -13,9 +13,9 @@ from plexsync.app.clients import stash_lets_in
 from plexsync.engine.engine import ProbeResult, Worked
 from plexsync.engine.reconnect import ReconnectBackoff
 from plexsync.engine.stash_return import StashReturn
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import State
-from plexsync.rules.note_keys import EDIT_BY_LINE
+from plexsync.rules.queue.job import State
+from plexsync.rules.queue.note_keys import EDIT_BY_LINE
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault
 from plexsync.store import intake
 from tests.engine.house import BREAKER, DAY, HOUR, House, fails, path_of

@@ -5,8 +5,8 @@ import pytest
 from plexsync.engine.engine import Idle
 from plexsync.engine.evidence import Evidence
 from plexsync.engine.tickets import WRITE_PLEX
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault
 from tests.engine.house import DAY, HOUR
 

@@ -3,9 +3,9 @@
 import pytest
 
 from plexsync.flows.scenes import reconcile
-from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.note_keys import CHANGED, WISHES
-from plexsync.rules.scope import Scope, Term
+from plexsync.rules.match.scope import Scope, Term
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.queue.note_keys import CHANGED, WISHES
 from tests.engine.house import DAY, House
 
 ORGANIZED = Scope((Term("organized"),))

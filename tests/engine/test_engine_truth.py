@@ -7,11 +7,11 @@ import pytest
 
 from plexsync.engine.loop import Farewell
 from plexsync.engine.tickets import WRITE_PLEX
-from plexsync.rules import choice
-from plexsync.rules.desired import Profile
-from plexsync.rules.errors import LocalFault, Neighbour, Throttled, Unavailable
-from plexsync.rules.job import Kind, Lane, State, Why
-from plexsync.rules.text import fold
+from plexsync.rules.merge import choice
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.queue.job import Kind, Lane, State, Why
+from plexsync.rules.servers.errors import LocalFault, Neighbour, Throttled, Unavailable
+from plexsync.rules.words.text import fold
 from plexsync.simulator.plex_server import PlexSim
 from tests.engine.house import HOUR, TOKEN, path_of
 from tests.engine.pools import Inline

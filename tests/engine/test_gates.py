@@ -7,9 +7,9 @@ import pytest
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.stash_return import proved_up
 from plexsync.engine.tickets import READ, READ_PLEX, READ_STASH, WRITE, WRITE_PLEX, WRITE_STASH, Closed, Gate, Go, Probe
-from plexsync.rules.errors import Barred, Missing, Neighbour, Throttled, Unavailable
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 from plexsync.rules.records import PaceRow
+from plexsync.rules.servers.errors import Barred, Missing, Neighbour, Throttled, Unavailable
 from plexsync.simulator.http import Fault
 from tests.engine.house import BREAKER, HOUR, TOKEN, House, fails
 

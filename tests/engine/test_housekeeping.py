@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from plexsync.engine.dead_letters import drop
-from plexsync.rules.job import Kind, State
+from plexsync.rules.queue.job import Kind, State
 from plexsync.simulator.http import Fault
 from tests.engine.house import DAY, House
 from tests.engine.test_engine_crashes import pass_days

@@ -4,7 +4,7 @@ import pytest
 
 from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.verbs import explain
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 from tests.engine.house import House
 from tests.engine.test_engine_absence import scan
 from tests.engine.test_engine_matching import bound_pairs, movie, recheck, title_of, walk

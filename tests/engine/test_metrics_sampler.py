@@ -8,8 +8,8 @@ import pytest
 from plexsync.engine.loop import Watcher
 from plexsync.engine.watchdog import Heard
 from plexsync.flows.scenes.metrics_sampler import Sampler
-from plexsync.rules.errors import LocalFault, Neighbour
-from plexsync.rules.samples import MINUTE, Sample
+from plexsync.rules.queue.samples import MINUTE, Sample
+from plexsync.rules.servers.errors import LocalFault, Neighbour
 from plexsync.simulator.http import Fault
 from plexsync.store.database import Database
 from tests.engine.house import DAY, HOUR, House

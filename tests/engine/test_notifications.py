@@ -8,8 +8,8 @@ import pytest
 from plexsync.engine.loop import Loop
 from plexsync.engine.notifications import SEND_AGAIN, TOLD, Announcer, Noticer, Standstill
 from plexsync.notify.apprise_sender import AppriseMessenger
-from plexsync.rules.errors import LocalFault
-from plexsync.rules.notices import NoticeRules, NotSent
+from plexsync.rules.queue.notices import NoticeRules, NotSent
+from plexsync.rules.servers.errors import LocalFault
 from plexsync.simulator.http import Fault
 from tests.engine.house import DAY, HOUR, TOKEN
 from tests.notify.receiver import Hook

@@ -20,9 +20,9 @@ from plexsync.engine.tickets import READ_PLEX, READS, Closed, Go, Probe
 from plexsync.http.client import Wire
 from plexsync.http.streams import Transport
 from plexsync.plex.client import PlexClient
-from plexsync.rules.errors import Neighbour, NeighbourError
-from plexsync.rules.job import State
-from plexsync.rules.outages import outages
+from plexsync.rules.queue.job import State
+from plexsync.rules.queue.outages import outages
+from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.simulator.http import Fault
 from plexsync.store.database import Database
 from tests.engine.house import BREAKER, DAY, HOUR, TOKEN, House, fails
@@ -495,9 +495,9 @@ import sys
 from pathlib import Path
 from plexsync.plex.client import PlexClient
 from plexsync.stash.client import StashClient
-from plexsync.store.address import StoreAddress
+from plexsync.store.files.address import StoreAddress
 from plexsync.store.opening import open_database
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.servers.errors import Neighbour
 from tests.engine.clocks import Clock, Dice
 from tests.engine.house import BREAKER
 from plexsync.engine.gates import Gates

@@ -8,9 +8,9 @@ from plexsync.flows.scenes.plex_events import GATHERED, ITEMS, MANY, Gathered, L
 from plexsync.flows.scenes.plex_index import CHANGE_PACE
 from plexsync.flows.scenes.verbs import explain
 from plexsync.plex.events import PlexEvents
-from plexsync.rules.errors import Unavailable
-from plexsync.rules.events import Left, Scanned, Touched
-from plexsync.rules.job import State
+from plexsync.rules.queue.events import Left, Scanned, Touched
+from plexsync.rules.queue.job import State
+from plexsync.rules.servers.errors import Unavailable
 from plexsync.simulator.http import Fault
 from tests.engine.house import TOKEN, path_of
 from tests.patience import until

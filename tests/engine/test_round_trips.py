@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from plexsync.store import database
-from plexsync.store.address import StoreAddress
+from plexsync.store.files.address import StoreAddress
 from plexsync.store.opening import open_database
 from plexsync.store.postgres import backend
 from tests import postgres_server

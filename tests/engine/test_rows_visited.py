@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from plexsync.flows.scenes.reconcile import BATCH
-from plexsync.rules.job import Kind, Why
-from plexsync.rules.plan_records import Remembered
-from plexsync.rules.values import Held
-from plexsync.store import database, standings
+from plexsync.rules.merge.plan_records import Remembered
+from plexsync.rules.merge.values import Held
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.store import database
 from plexsync.store.postgres.connection import PostgresConnection
+from plexsync.store.queue import standings
 from tests import postgres_server, stores
 from tests.engine.house import House, path_of
 from tests.engine.plans import Asked, NotedSchema, visits

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.rules.causes import Cause, pace_of
-from plexsync.rules.job import (
+from plexsync.rules.queue.job import (
     DAY,
     HOUR,
     MINUTE,
@@ -24,6 +23,7 @@ from plexsync.rules.job import (
     delay,
     settle,
 )
+from plexsync.rules.servers.causes import Cause, pace_of
 from tests.tables import table
 
 NOW = 1_768_471_200_000

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_changes import next_machine
 from tests.engine import house as houses

@@ -10,9 +10,9 @@ from functools import partial
 from plexsync.engine.flow import Write
 from plexsync.engine.tickets import READ_STASH, WRITE_STASH
 from plexsync.http.client import Timeouts, Wire
-from plexsync.rules.errors import Neighbour, NeighbourError
-from plexsync.rules.http_answers import Server
-from plexsync.rules.job import Done, Gone, Kind, Outcome, Waiting
+from plexsync.rules.queue.job import Done, Gone, Kind, Outcome, Waiting
+from plexsync.rules.servers.errors import Neighbour, NeighbourError
+from plexsync.rules.servers.http_answers import Server
 
 MUTATION = "mutation($input: SceneUpdateInput!) { sceneUpdate(input: $input) { id } }"
 

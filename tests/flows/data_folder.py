@@ -1,8 +1,8 @@
 """What happens to the data folder between two workers: copied, and restored from the copy."""
 
 from plexsync.app.database_files import restore_backup, save_backup
-from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
+from plexsync.store.files.address import StoreAddress
 
 
 def restarted(house, *, between=lambda: None):

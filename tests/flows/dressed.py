@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from plexsync.rules import choice
-from plexsync.rules.collections import PARTS, CollectionRow, Dressing
-from plexsync.rules.desired import Profile
+from plexsync.rules.collections.collections import PARTS, CollectionRow, Dressing
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import COLLECTION
+from plexsync.rules.merge import choice
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.queue.job import COLLECTION
 from tests.engine.house import House
 from tests.engine.pools import Inline
 

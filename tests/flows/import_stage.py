@@ -12,10 +12,10 @@ import msgspec
 from plexsync.flows.imports.importer import Importer, ImportResult
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import ImportPlanner, SceneImport
-from plexsync.rules.desired import Profile
-from plexsync.rules.import_records import ImportChange, NameKind
 from plexsync.rules.item import FIELDS
-from plexsync.rules.plan_records import Policy
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.merge.import_records import ImportChange, NameKind
+from plexsync.rules.merge.plan_records import Policy
 from plexsync.simulator.http import Request
 from plexsync.stash.client import StashClient
 from plexsync.stash.creating import StashCreating

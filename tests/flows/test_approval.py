@@ -4,11 +4,11 @@ import pytest
 
 from plexsync.flows.scenes.preview import Approved, approve, preview_scenes
 from plexsync.flows.scenes.verbs import status_in, want_all
-from plexsync.rules.approval import ApprovedScene
-from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.merge.approval import ApprovedScene
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.words.status_words import SceneStatus
 from plexsync.simulator.http import Fault
-from plexsync.store.notes import APPROVED
+from plexsync.store.queue.notes import APPROVED
 from tests.engine.house import fails
 from tests.flows.test_preview import preview
 from tests.flows.test_undo import undo

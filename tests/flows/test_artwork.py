@@ -11,12 +11,12 @@ from plexsync.engine.undo import wish_undone
 from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.plex.artwork import key_of
 from plexsync.reports.scenes import facts_of
-from plexsync.rules.desired import Profile
-from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.queue.job import Kind, State, Why
 from plexsync.rules.records import BreakerRow
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House, path_of

@@ -1,6 +1,6 @@
 """An item that is bound to a scene which is gone from Stash: it is free for the scene that has its file now."""
 
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 from tests.engine.test_engine_matching import bind, title_of
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from plexsync.flows.scenes.plex_index import CHANGE_PACE
-from plexsync.rules.job import Kind, State
+from plexsync.rules.queue.job import Kind, State
 from plexsync.simulator.http import Fault
 from tests.engine.house import DAY, House, path_of
 

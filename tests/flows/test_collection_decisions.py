@@ -6,9 +6,9 @@ import pytest
 
 from plexsync.flows.collections.decisions import CollectionDecisions, handed_over, want_collections
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
-from plexsync.rules import template
-from plexsync.rules.collections import TEMPLATE_NAMES
-from plexsync.rules.job import COLLECTION, Kind, State, Why
+from plexsync.rules.collections.collections import TEMPLATE_NAMES
+from plexsync.rules.merge import template
+from plexsync.rules.queue.job import COLLECTION, Kind, State, Why
 from plexsync.simulator.http import Fault
 from tests.flows.dressed import begin, collection, dressed_house, key_of, members, rows, shown
 from tests.flows.test_collections_flow import EVERYTHING, a_library, by_hand, dressed_again, redress

@@ -7,9 +7,9 @@ import pytest
 
 from plexsync.flows.collections.push import edit_by_either_form
 from plexsync.plex.client import PlexClient
-from plexsync.rules.errors import Conflict, Missing, Unavailable
-from plexsync.rules.plan_records import Change, Edit
-from plexsync.rules.traits import CollectionForm, LearntTraits, ServerTraits
+from plexsync.rules.merge.plan_records import Change, Edit
+from plexsync.rules.merge.traits import CollectionForm, LearntTraits, ServerTraits
+from plexsync.rules.servers.errors import Conflict, Missing, Unavailable
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.store.database import Database

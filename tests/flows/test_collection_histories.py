@@ -15,7 +15,7 @@ from plexsync.engine.undo import wish_undone
 from plexsync.flows.collections.decisions import CollectionDecisions, CollectionUndo, redone, want_collections
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
 from plexsync.plex.artwork import key_of as picture_key
-from plexsync.rules.errors import NeighbourError
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House

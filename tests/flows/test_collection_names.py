@@ -11,8 +11,7 @@ import pytest
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.scenes.collection_names import RenamedCollection, save_counts, save_renames
 from plexsync.flows.scenes.undo import SceneUndo
-from plexsync.rules import template
-from plexsync.rules.collections import (
+from plexsync.rules.collections.collections import (
     TEMPLATE_NAMES,
     CollectionObject,
     CollectionRow,
@@ -20,12 +19,13 @@ from plexsync.rules.collections import (
     KnownCollection,
     Source,
 )
-from plexsync.rules.desired import Profile
-from plexsync.rules.errors import Unavailable
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import State
-from plexsync.rules.plan_records import Change
-from plexsync.rules.text import fold
+from plexsync.rules.merge import template
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.merge.plan_records import Change
+from plexsync.rules.queue.job import State
+from plexsync.rules.servers.errors import Unavailable
+from plexsync.rules.words.text import fold
 from plexsync.simulator.http import Fault
 from tests.engine.house import House, path_of
 from tests.engine.pools import Inline

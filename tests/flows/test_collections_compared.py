@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from plexsync.rules.errors import Unavailable
-from plexsync.rules.job import COLLECTION, State
-from plexsync.rules.note_keys import CHANGED, COLLECTIONS_COMPARED, WISHES
+from plexsync.rules.queue.job import COLLECTION, State
+from plexsync.rules.queue.note_keys import CHANGED, COLLECTIONS_COMPARED, WISHES
+from plexsync.rules.servers.errors import Unavailable
 from plexsync.simulator.http import Fault
 from tests.engine.house import House
 from tests.flows.dressed import dressed_house, key_of, rows

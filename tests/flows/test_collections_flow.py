@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from plexsync.plex.artwork import key_of as picture_key
-from plexsync.rules import choice, template
-from plexsync.rules.collections import TEMPLATE_NAMES, Dressing
+from plexsync.rules.collections.collections import TEMPLATE_NAMES, Dressing
+from plexsync.rules.merge import choice, template
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House
 from tests.engine.pools import Inline

@@ -10,7 +10,7 @@ from plexsync.flows.collections.inspection import SCENES_FIRST
 from plexsync.flows.collections.reads import MANY_SCENES
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import COLLECTION, State
+from plexsync.rules.queue.job import COLLECTION, State
 from tests.engine.house import House
 from tests.flows.dressed import begin, dressed_house, key_of, profile, rows, want
 from tests.flows.test_collections_flow import EVERYTHING, a_library, by_hand, redress

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.rules.job import COLLECTION
+from plexsync.rules.queue.job import COLLECTION
 from tests.flows.dressed import add_member, begin, collection, dressed_house, key_of, rows
 from tests.flows.test_collections_flow import redress
 

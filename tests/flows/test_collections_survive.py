@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from plexsync.plex.artwork import key_of as picture_key
-from plexsync.rules import choice
-from plexsync.rules.collections import KnownCollection
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import COLLECTION, State
+from plexsync.rules.collections.collections import KnownCollection
+from plexsync.rules.merge import choice
+from plexsync.rules.queue.job import COLLECTION, State
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault, Request
 from tests.engine.test_engine_crashes import Killed
 from tests.flows.dressed import begin, collection, dressed_house, key_of, members, profile, rows, shown, want

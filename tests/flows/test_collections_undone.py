@@ -7,10 +7,10 @@ import pytest
 from plexsync.app.further_flows import forget_dressing
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.collections.decisions import BATCH, CollectionUndo, redone, want_collections
-from plexsync.rules import choice
-from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import COLLECTION, State
+from plexsync.rules.merge import choice
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.queue.job import COLLECTION, State
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from tests.flows.dressed import add_member, begin, collection, dressed_house, key_of, profile, rows, shown, want, writes

@@ -10,11 +10,11 @@ import pytest
 from plexsync.cli.terminal.preview_output import scene_lines
 from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.reports.format import local
-from plexsync.rules import template
-from plexsync.rules.desired import NAMES, Profile
 from plexsync.rules.item import FIELDS, moment_text
-from plexsync.rules.plan_records import Policy
-from plexsync.rules.trait_effects import NO_ADDED
+from plexsync.rules.merge import template
+from plexsync.rules.merge.desired import NAMES, Profile
+from plexsync.rules.merge.plan_records import Policy
+from plexsync.rules.merge.trait_effects import NO_ADDED
 from tests.engine.house import TOKEN, House, path_of
 from tests.flows.test_open_questions import learn_traits
 from tests.flows.test_undo import pictures, undo

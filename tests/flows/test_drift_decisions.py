@@ -8,9 +8,9 @@ import pytest
 from plexsync.app.named_scenes import ignore_scenes
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter, SceneDecisions, drift_now, drift_page
 from plexsync.flows.scenes.undo import redo_scenes
-from plexsync.rules.drift import kept_fields
-from plexsync.rules.job import State
-from plexsync.rules.status_words import kept_word
+from plexsync.rules.merge.drift import kept_fields
+from plexsync.rules.queue.job import State
+from plexsync.rules.words.status_words import kept_word
 from plexsync.simulator.http import Fault
 from tests.engine.house import House
 from tests.flows.test_other_server import accept

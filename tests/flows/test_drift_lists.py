@@ -16,10 +16,10 @@ from plexsync.flows.scenes.drift import (
     drift_now,
     drift_page,
 )
-from plexsync.rules.drift import DriftField
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import Kind, State
-from plexsync.rules.values import Held
+from plexsync.rules.merge.drift import DriftField
+from plexsync.rules.merge.values import Held
+from plexsync.rules.queue.job import Kind, State
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.simulator.http import Fault
 from tests.engine.house import House
 from tests.flows.test_drift_decisions import KEEP, TAKE, UNKEEP, answer, by_hand, edited

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from plexsync.flows.scenes.stash_lines import FIRST_DELAY, StashListener
-from plexsync.rules.errors import Neighbour, Unavailable
-from plexsync.rules.events import Edited
-from plexsync.rules.job import Kind, State
-from plexsync.rules.note_keys import EDIT_BY_HOOK, EDIT_BY_LINE, EDIT_BY_POLL, LINES
+from plexsync.rules.queue.events import Edited
+from plexsync.rules.queue.job import Kind, State
+from plexsync.rules.queue.note_keys import EDIT_BY_HOOK, EDIT_BY_LINE, EDIT_BY_POLL, LINES
+from plexsync.rules.servers.errors import Neighbour, Unavailable
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_hooks import HookRunner
 from plexsync.simulator.stash_log import LogFeed

@@ -6,10 +6,10 @@ import pytest
 
 from plexsync.flows.plays.first_run import PAGE, PlaysPage
 from plexsync.flows.plays.history_poll import approve_plays
-from plexsync.rules.events import SessionChanged, SessionState
-from plexsync.rules.first_plays import FirstPlays, read_counted
-from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
-from plexsync.rules.plays import WatchRules
+from plexsync.rules.plays.first_plays import FirstPlays, read_counted
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.queue.events import SessionChanged, SessionState
+from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
 from plexsync.simulator.http import Fault
 from tests.engine.house import House, fails
 from tests.engine.pools import Inline

@@ -1,8 +1,8 @@
 """What was remembered of scenes goes with their rows, once they are gone from Stash for long."""
 
-from plexsync.rules.job import State
-from plexsync.rules.match_records import Binding
-from plexsync.rules.plan_records import Pushing
+from plexsync.rules.match.match_records import Binding
+from plexsync.rules.merge.plan_records import Pushing
+from plexsync.rules.queue.job import State
 from tests.engine.house import DAY, path_of
 
 

@@ -8,8 +8,8 @@ from plexsync.engine.undo import wish_undone
 from plexsync.flows.scenes.gallery_choices import givings
 from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.plex.artwork import key_of
-from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
+from plexsync.rules.merge.desired import Profile
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from tests.engine.house import DAY, House, path_of

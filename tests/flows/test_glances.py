@@ -6,8 +6,8 @@ from plexsync.flows.scenes.plex_index import CHANGE_PACE
 from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.flows.scenes.undo import preview as undo_preview
 from plexsync.flows.scenes.verbs import explain
-from plexsync.rules.job import State
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.queue.job import State
 from tests.engine.house import path_of
 
 

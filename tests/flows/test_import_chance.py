@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 
-from plexsync.rules import choice
-from plexsync.rules.desired import NAMES, ROLE_NAMES, Profile
-from plexsync.rules.imports import written_values
 from plexsync.rules.item import FIELDS
-from plexsync.rules.template import parse_template
+from plexsync.rules.merge import choice
+from plexsync.rules.merge.desired import NAMES, ROLE_NAMES, Profile
+from plexsync.rules.merge.imports import written_values
+from plexsync.rules.merge.template import parse_template
 from tests.flows.import_stage import PLAIN, Stage
 
 SCENES = 12

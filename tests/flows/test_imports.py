@@ -13,14 +13,14 @@ from plexsync.engine.undo import wish_undone
 from plexsync.flows.imports.importer import ImportResult
 from plexsync.flows.imports.planner import IGNORED, SYNC_WRITES, UNDONE, UNFINISHED
 from plexsync.flows.scenes.undo import SceneUndo
-from plexsync.rules import choice as choices
-from plexsync.rules.import_records import NameKind, StashField
-from plexsync.rules.imports import DIFFERENT_RATINGS, OWN_VALUE, RATED_BOTH_WAYS
 from plexsync.rules.item import FIELDS
-from plexsync.rules.plan_records import Policy
-from plexsync.rules.ratings import RatingRules
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.template import parse_template
+from plexsync.rules.merge import choice as choices
+from plexsync.rules.merge.import_records import NameKind, StashField
+from plexsync.rules.merge.imports import DIFFERENT_RATINGS, OWN_VALUE, RATED_BOTH_WAYS
+from plexsync.rules.merge.plan_records import Policy
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.template import parse_template
+from plexsync.rules.plays.ratings import RatingRules
 from plexsync.simulator.http import Fault, Request
 from plexsync.store.database import Database, Writer
 from tests.engine.house import TOKEN, path_of

@@ -7,8 +7,8 @@ import pytest
 
 from plexsync.flows.imports import planner
 from plexsync.flows.imports.planner import SYNC_WRITES
-from plexsync.rules.import_records import NameKind
-from plexsync.rules.scope import Scope, Term
+from plexsync.rules.match.scope import Scope, Term
+from plexsync.rules.merge.import_records import NameKind
 from plexsync.simulator.http import Fault, Request
 from tests.flows.import_stage import LONGEST, Stage
 

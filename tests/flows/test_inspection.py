@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from plexsync.flows.scenes.batch_reads import request_in_halves
 from plexsync.reports.dead_letters import cure
-from plexsync.rules.errors import Neighbour, NeighbourError, Unavailable
-from plexsync.rules.job import Absent, Dead, Gone
+from plexsync.rules.queue.job import Absent, Dead, Gone
+from plexsync.rules.servers.errors import Neighbour, NeighbourError, Unavailable
 from tests.engine.house import House, path_of
 
 AWAY = Unavailable(Neighbour.PLEX, "away")

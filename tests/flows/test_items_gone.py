@@ -5,10 +5,10 @@ from random import Random
 import pytest
 
 from plexsync.app.choices import accept
-from plexsync.rules.choices import Choice
-from plexsync.rules.errors import Barred
-from plexsync.rules.job import State
-from plexsync.rules.losses import LEAST
+from plexsync.rules.match.losses import LEAST
+from plexsync.rules.queue.choices import Choice
+from plexsync.rules.queue.job import State
+from plexsync.rules.servers.errors import Barred
 from plexsync.simulator.http import Fault
 from tests.engine.house import HOUR, House
 from tests.flows.test_forgetting import remembered

@@ -14,13 +14,13 @@ from plexsync.flows.plays.writes import MARKED as WAITS
 from plexsync.flows.plays.writes import PlaysFinding
 from plexsync.flows.plays.writes import settled as settled_finding
 from plexsync.reports.scene_plays import scene_plays
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import PLAYS, Done, Kind, Waiting
-from plexsync.rules.marked_plays import GRACE, CountedViews, MarkDecision
-from plexsync.rules.play_wishes import REDO, UNDO, PlayWish
-from plexsync.rules.plays import Moments, PlayPlan, WatchRules
+from plexsync.rules.plays.marked_plays import GRACE, CountedViews, MarkDecision
+from plexsync.rules.plays.play_wishes import REDO, UNDO, PlayWish
+from plexsync.rules.plays.plays import Moments, PlayPlan, WatchRules
+from plexsync.rules.queue.job import PLAYS, Done, Kind, Waiting
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault, Request
-from plexsync.store.plays_file import PlaysFile
+from plexsync.store.ledger.plays_file import PlaysFile
 from tests.engine.house import DAY, HOUR, TOKEN, House
 from tests.engine.pools import Inline
 

@@ -8,12 +8,12 @@ import pytest
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.plex.artwork import key_of
-from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import State
-from plexsync.rules.scratch import Original
-from plexsync.rules.trait_effects import NO_CAST
-from plexsync.rules.traits import QUESTIONS, LearntTraits, traits_from
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.merge.trait_effects import NO_CAST
+from plexsync.rules.merge.traits import QUESTIONS, LearntTraits, traits_from
+from plexsync.rules.queue.job import State
+from plexsync.rules.servers.scratch import Original
 from plexsync.simulator.plex_traits import Traits
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House, path_of

@@ -5,9 +5,9 @@ from random import Random
 import pytest
 
 from plexsync.engine.tickets import READ_PLEX
-from plexsync.rules.choices import ACCEPTED, Choice
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import State
+from plexsync.rules.queue.choices import ACCEPTED, Choice
+from plexsync.rules.queue.job import State
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault
 from tests.engine.house import HOUR, House, path_of
 from tests.engine.test_engine_matching import bind

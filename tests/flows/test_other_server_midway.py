@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from plexsync.engine.tickets import READ_PLEX
-from plexsync.rules.choices import ACCEPTED, Choice
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.queue.choices import ACCEPTED, Choice
+from plexsync.rules.servers.errors import Neighbour
 from tests.engine.house import HOUR, House, path_of
 
 COUNT = 6

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from plexsync.plex.artwork import key_of
-from plexsync.rules import choice, template
-from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
 from plexsync.rules.item import FIELDS, LISTS
-from plexsync.rules.job import State
+from plexsync.rules.merge import choice, template
+from plexsync.rules.merge.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
+from plexsync.rules.queue.job import State
 from plexsync.simulator.plex_server import ItemSnapshot
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House, path_of

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.rules import template
-from plexsync.rules.desired import FACE_NAMES, ROLE_NAMES, Profile
 from plexsync.rules.item import FIELDS
-from plexsync.rules.plan_records import Change
+from plexsync.rules.merge import template
+from plexsync.rules.merge.desired import FACE_NAMES, ROLE_NAMES, Profile
+from plexsync.rules.merge.plan_records import Change
 from tests.engine.house import House, fails
 from tests.flows.test_cast import item, puts, synced
 from tests.flows.test_undo import undo

@@ -8,11 +8,11 @@ import pytest
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.scenes.undo import SceneUndo, redo_scenes
 from plexsync.plex.artwork import key_of
-from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
-from plexsync.rules.pictures import UNLISTED
-from plexsync.rules.plan_records import Policy
-from plexsync.rules.traits import LearntTraits, ServerTraits
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.merge.pictures import UNLISTED
+from plexsync.rules.merge.plan_records import Policy
+from plexsync.rules.merge.traits import LearntTraits, ServerTraits
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_traits import Traits
 from plexsync.simulator.stash_images import png

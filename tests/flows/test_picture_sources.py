@@ -6,9 +6,9 @@ import pytest
 
 from plexsync.plex.artwork import key_of
 from plexsync.reports.scenes import facts_of
-from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import State, Why
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.queue.job import State, Why
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_galleries import ImageFile
 from plexsync.simulator.stash_images import png

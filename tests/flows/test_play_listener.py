@@ -6,10 +6,10 @@ import pytest
 
 from plexsync.flows.plays.listener import MANY
 from plexsync.flows.scenes.plex_events import Listener
-from plexsync.rules.errors import Neighbour, Unavailable
-from plexsync.rules.events import Event, Scanned, SessionChanged, SessionState
-from plexsync.rules.job import PLAYS, State
-from plexsync.rules.plays import WatchRules
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.queue.events import Event, Scanned, SessionChanged, SessionState
+from plexsync.rules.queue.job import PLAYS, State
+from plexsync.rules.servers.errors import Neighbour, Unavailable
 from plexsync.simulator.http import Fault
 from tests.engine.house import House
 from tests.engine.pools import Inline

@@ -4,9 +4,9 @@ import pytest
 
 from plexsync.app.further_flows import forget_way_back
 from plexsync.engine.undo import wish_undone
-from plexsync.rules.job import PLAYS
-from plexsync.rules.note_keys import REPAIRED, STASH_BACK
-from plexsync.rules.plays import WatchRules
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.queue.job import PLAYS
+from plexsync.rules.queue.note_keys import REPAIRED, STASH_BACK
 from plexsync.simulator.http import Fault
 from tests.engine.house import DAY, HOUR, House
 from tests.engine.pools import Inline

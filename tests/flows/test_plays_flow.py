@@ -6,10 +6,10 @@ from random import Random
 import pytest
 
 from plexsync.flows.plays.history_poll import account_in
-from plexsync.rules.choices import Choice
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import PLAYS, State, Why
-from plexsync.rules.plays import WatchRules
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.queue.choices import Choice
+from plexsync.rules.queue.job import PLAYS, State, Why
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault, Request
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline

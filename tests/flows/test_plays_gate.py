@@ -3,9 +3,9 @@
 import pytest
 
 from plexsync.app.further_flows import forget_way_back
-from plexsync.rules.gate_names import gates_to_show
-from plexsync.rules.outages import lasting, outages
-from plexsync.rules.plays import WatchRules
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.queue.gate_names import gates_to_show
+from plexsync.rules.queue.outages import lasting, outages
 from plexsync.simulator.http import Fault, Request
 from tests.engine.house import House
 from tests.engine.pools import Inline

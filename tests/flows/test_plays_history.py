@@ -3,8 +3,8 @@
 import pytest
 
 from plexsync.flows.plays.history_poll import was_read_to_its_end
-from plexsync.rules.job import PLAYS
-from plexsync.rules.plays import WatchRules
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.queue.job import PLAYS
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
 

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from plexsync.rules.errors import LocalFault
-from plexsync.rules.job import PLAYS, Lane, State, Why
-from plexsync.rules.plays import WatchRules
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.queue.job import PLAYS, Lane, State, Why
+from plexsync.rules.servers.errors import LocalFault
 from plexsync.simulator.http import Fault
 from tests.engine.house import HOUR, House
 from tests.engine.pools import Inline

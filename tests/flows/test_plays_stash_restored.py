@@ -4,10 +4,10 @@ import pytest
 
 from plexsync.engine.undo import wish_undone
 from plexsync.reports.attention import MISSING_FOR, find_missing_plays, missing_words
-from plexsync.rules.job import PLAYS, Why
-from plexsync.rules.note_keys import PLAYS_MISSING, STASH_BACK
-from plexsync.rules.plays import WatchRules
-from plexsync.rules.restored_stash import missing_plays
+from plexsync.rules.match.restored_stash import missing_plays
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.queue.job import PLAYS, Why
+from plexsync.rules.queue.note_keys import PLAYS_MISSING, STASH_BACK
 from tests.engine.house import DAY, HOUR, House
 from tests.engine.pools import Inline
 from tests.flows.data_folder import restored, saved

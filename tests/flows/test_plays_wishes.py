@@ -6,9 +6,9 @@ from plexsync.app.further_flows import forget_way_back
 from plexsync.app.way_back import plays_recovery
 from plexsync.engine.undo import Marked, wish_undone
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
-from plexsync.rules.job import PLAYS, State
-from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish
-from plexsync.rules.plays import WatchRules
+from plexsync.rules.plays.play_wishes import AGAIN, REDO, UNDO, PlayWish
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.queue.job import PLAYS, State
 from plexsync.simulator.http import Fault, Request
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline

@@ -2,11 +2,11 @@
 
 import pytest
 
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.simulator.http import Answer, Fault
-from plexsync.store.index import Index
-from plexsync.store.jobs import Jobs
+from plexsync.store.index.index import Index
+from plexsync.store.queue.jobs import Jobs
 from tests.engine.house import HOUR, House, path_of
 
 

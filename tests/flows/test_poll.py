@@ -2,8 +2,8 @@
 
 import pytest
 
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import Kind, State
+from plexsync.rules.queue.job import Kind, State
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault
 from tests.engine.house import DAY, HOUR, House, path_of
 

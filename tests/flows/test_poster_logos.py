@@ -10,9 +10,9 @@ from PIL import Image
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.plex.artwork import key_of
-from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import State
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.queue.job import State
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House

@@ -3,9 +3,9 @@
 import pytest
 
 from plexsync.flows.scenes.preview import WOULD_CHANGE, preview_scenes
-from plexsync.rules.errors import Neighbour, Unavailable
-from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.scope import Scope, Term
+from plexsync.rules.match.scope import Scope, Term
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.servers.errors import Neighbour, Unavailable
 from tests.engine.house import House, fails, path_of
 
 

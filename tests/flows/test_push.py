@@ -2,7 +2,7 @@
 
 import threading
 
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 from tests.engine.house import fails, wait_until_released
 from tests.patience import until
 

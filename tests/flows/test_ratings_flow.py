@@ -9,11 +9,11 @@ from plexsync.app.further_flows import forget_ratings
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.scenes.plex_events import Gathered
 from plexsync.flows.scenes.undo import SceneUndo
-from plexsync.rules.choices import Choice
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import RATING, RATING_BACK, Kind, State
-from plexsync.rules.ratings import RatingRules
-from plexsync.rules.scratch import Original
+from plexsync.rules.plays.ratings import RatingRules
+from plexsync.rules.queue.choices import Choice
+from plexsync.rules.queue.job import RATING, RATING_BACK, Kind, State
+from plexsync.rules.servers.errors import Neighbour
+from plexsync.rules.servers.scratch import Original
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_traits import Traits
 from tests.engine.house import DAY, House

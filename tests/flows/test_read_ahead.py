@@ -9,10 +9,10 @@ import pytest
 
 from plexsync.app.parts import open_parts
 from plexsync.flows.scenes.stash_pictures import AT_ONCE, ReadAhead, Readers, StashPictures
-from plexsync.rules.desired import Profile
-from plexsync.rules.errors import Missing, Neighbour, Unavailable
 from plexsync.rules.item import FIELDS
+from plexsync.rules.merge.desired import Profile
 from plexsync.rules.records import Picture
+from plexsync.rules.servers.errors import Missing, Neighbour, Unavailable
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from plexsync.stash.client import StashClient

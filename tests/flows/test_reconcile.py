@@ -2,8 +2,8 @@
 
 import pytest
 
-from plexsync.rules.errors import Neighbour, Unavailable
-from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.servers.errors import Neighbour, Unavailable
 from plexsync.simulator.http import Fault
 from tests.engine.house import House, fails, path_of
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from plexsync.flows.scenes.reconcile import BATCH, ComparisonScope, UnknownLibrary
-from plexsync.rules.choices import ACCEPTED, Choice
-from plexsync.rules.errors import Unavailable
-from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE
+from plexsync.rules.queue.choices import ACCEPTED, Choice
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.queue.note_keys import CURSOR, LAST_RECONCILE
+from plexsync.rules.servers.errors import Unavailable
 from plexsync.simulator.http import Fault
 from tests.engine.house import DAY, HOUR, path_of
 

@@ -8,14 +8,14 @@ from plexsync.app.database_files import restore_backup
 from plexsync.flows.scenes.verbs import answer_old_lists, are_asked
 from plexsync.plex.artwork import key_of
 from plexsync.reports.comparisons import evidence_lines
-from plexsync.rules.desired import Profile
-from plexsync.rules.errors import LocalFault
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import State
-from plexsync.rules.plan_records import Policy
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.merge.plan_records import Policy
+from plexsync.rules.queue.job import State
+from plexsync.rules.servers.errors import LocalFault
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
-from plexsync.store.address import StoreAddress
+from plexsync.store.files.address import StoreAddress
 from tests.engine.house import House, fails
 from tests.flows.data_folder import restarted, restored, saved
 

@@ -10,15 +10,15 @@ from plexsync.flows.plays.resume import OTHER_ACCOUNT, UNAPPROVED
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
 from plexsync.flows.plays.writes import PlaysFinding
 from plexsync.flows.plays.writes import settled as settled_finding
-from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import Viewing
-from plexsync.rules.job import Done, State, Waiting
-from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish
-from plexsync.rules.plays import Moments, PlayPlan, WatchRules
-from plexsync.rules.resume import RememberedResume, Watched
+from plexsync.rules.plays.play_wishes import AGAIN, REDO, UNDO, PlayWish
+from plexsync.rules.plays.plays import Moments, PlayPlan, WatchRules
+from plexsync.rules.plays.resume import RememberedResume, Watched
+from plexsync.rules.queue.job import Done, State, Waiting
 from plexsync.rules.scene import Scene, WatchedScene
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault, Request
-from plexsync.store.plays_file import PlaysFile
+from plexsync.store.ledger.plays_file import PlaysFile
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
 

@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from plexsync.flows.plays.history_poll import CROWD
-from plexsync.rules.job import PLAYS, Lane
-from plexsync.rules.plays import WatchRules
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.queue.job import PLAYS, Lane
 from plexsync.simulator.http import Fault
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from plexsync.flows.scenes import scan_requests
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 from plexsync.simulator.http import Fault
 from tests.engine.house import House, path_of
 

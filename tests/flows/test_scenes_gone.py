@@ -4,9 +4,9 @@ import pytest
 
 from plexsync.app.choices import accept, open_questions
 from plexsync.flows.scenes.gallery_choices import GIVEN
-from plexsync.rules.choices import Choice
-from plexsync.rules.job import Kind, State
-from plexsync.rules.losses import LEAST
+from plexsync.rules.match.losses import LEAST
+from plexsync.rules.queue.choices import Choice
+from plexsync.rules.queue.job import Kind, State
 from plexsync.rules.records import PictureRow
 from tests.engine.house import DAY, HOUR, House
 from tests.flows.test_forgetting import prune, remembered

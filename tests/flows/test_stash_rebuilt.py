@@ -7,9 +7,9 @@ import pytest
 from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
 from plexsync.flows.scenes.bindings import bind
 from plexsync.flows.scenes.verbs import want_scenes
-from plexsync.rules.choices import ACCEPTED, Choice
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import State, Why
+from plexsync.rules.queue.choices import ACCEPTED, Choice
+from plexsync.rules.queue.job import State, Why
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault
 from tests.engine.house import HOUR, House, path_of
 from tests.engine.test_engine_matching import bind as bound

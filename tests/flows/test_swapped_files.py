@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from plexsync.plex.artwork import key_of
-from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
+from plexsync.rules.merge.desired import Profile
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png

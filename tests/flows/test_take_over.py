@@ -5,8 +5,8 @@ import pytest
 from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.flows.scenes.undo import mark_all_undone
 from plexsync.flows.scenes.verbs import want_all, want_scenes
-from plexsync.rules.job import State, Why
-from plexsync.store.notes import TAKE_OVER
+from plexsync.rules.queue.job import State, Why
+from plexsync.store.queue.notes import TAKE_OVER
 from tests.engine.house import House
 from tests.engine.test_engine_crashes import kill_at
 from tests.flows.test_undo import pictures, undo

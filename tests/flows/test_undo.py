@@ -10,16 +10,16 @@ from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.scenes.undo import SceneUndo, mark_all_undone, preview, pushed_scenes, redo_scenes
 from plexsync.plex.artwork import key_of
-from plexsync.rules import template
-from plexsync.rules.desired import NAMES, Profile
-from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import PLAYS, Kind, State, Why
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.merge import template
+from plexsync.rules.merge.desired import NAMES, Profile
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.queue.job import PLAYS, Kind, State, Why
+from plexsync.rules.servers.errors import Neighbour, Unavailable
 from plexsync.simulator.stash_images import png
 from plexsync.store.database import Database
 from plexsync.store.documents import encode
-from plexsync.store.notes import TAKE_OVER
+from plexsync.store.queue.notes import TAKE_OVER
 from tests.engine.house import BREAKER, House, fails, path_of
 from tests.engine.pools import Inline
 from tests.engine.test_engine_crashes import kill_at

@@ -11,8 +11,8 @@ import pytest
 
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.scenes.undo import SceneUndo, mark_all_undone, pushed_scenes
-from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import FIELDS, LISTS
+from plexsync.rules.servers.errors import NeighbourError
 from tests.engine.house import House
 from tests.engine.pools import Inline
 from tests.engine.test_engine_crashes import Killed

@@ -7,9 +7,9 @@ from plexsync.engine.undo import wish_undone
 from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.flows.scenes.undo import SceneUndo, redo_scenes
 from plexsync.flows.scenes.verbs import explain, status_in
-from plexsync.rules.desired import Profile
-from plexsync.rules.job import State
-from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.queue.job import State
+from plexsync.rules.words.status_words import SceneStatus
 from tests.engine.house import House, fails, path_of
 
 

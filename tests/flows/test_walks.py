@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 from tests.engine.house import House, path_of, run_house
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,11 +6,11 @@ from plexsync.app.way_back import plays_to_take_back
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH
 from plexsync.flows.plays.writes import NO_PLAY
 from plexsync.rules.item import Viewing
-from plexsync.rules.play_wishes import UNDO
-from plexsync.rules.plays import WatchRules
-from plexsync.rules.ratings import RatingRules
-from plexsync.rules.resume import RememberedResume, Watched
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.play_wishes import UNDO
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.plays.ratings import RatingRules
+from plexsync.rules.plays.resume import RememberedResume, Watched
 from tests.engine.house import House
 from tests.engine.pools import Inline
 from tests.flows.test_plays_flow import AT, play, poll

@@ -18,8 +18,8 @@ import msgspec
 import pytest
 
 from plexsync.http.client import ERROR_CAP, Timeouts, Wire, by_address, named_host
-from plexsync.rules.errors import Barred, Missing, Neighbour, Refused, Throttled, TooLong, Unavailable, Unusable
-from plexsync.rules.http_answers import Server
+from plexsync.rules.servers.errors import Barred, Missing, Neighbour, Refused, Throttled, TooLong, Unavailable, Unusable
+from plexsync.rules.servers.http_answers import Server
 from plexsync.simulator.http import Answer, Fault, HttpServer
 from tests.patience import HANG
 from tests.tables import table

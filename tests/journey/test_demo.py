@@ -20,10 +20,10 @@ from plexsync.cli.commands.demo_stage import Stage
 from plexsync.cli.main import run
 from plexsync.extras import advice
 from plexsync.reports.status import facts
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.queue.job import Kind, Why
 from plexsync.simulator import postgres
 from plexsync.simulator.postgres import hindrance
-from plexsync.store.lock import is_locked
+from plexsync.store.files.lock import is_locked
 from tests import forked
 from tests.journey.world import ROOT, until
 from tests.patience import HANG

@@ -13,7 +13,7 @@ from plexsync.simulator.plex_changes import next_machine
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.store import intake
-from plexsync.store.lock import is_locked
+from plexsync.store.files.lock import is_locked
 from tests.journey.world import KEY, TOKEN, World, until
 
 OTHER_TOKEN = "journey-other-token-0123456789"

@@ -3,9 +3,9 @@
 import pytest
 
 from plexsync.engine.engine import Idle
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 from plexsync.rules.records import HoldRow
+from plexsync.rules.servers.errors import Neighbour
 from tests.engine.house import DAY, HOUR, House, fails
 from tests.engine.pools import Inline
 

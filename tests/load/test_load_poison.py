@@ -10,7 +10,7 @@ import pytest
 
 from plexsync.engine.clock import SystemClock
 from plexsync.engine.watchdog import Watchdog
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 from tests import forked
 from tests.engine.clocks import Clock, RandomSource
 from tests.engine.house import House, Worker

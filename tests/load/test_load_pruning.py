@@ -12,9 +12,9 @@ from contextlib import closing, contextmanager
 import pytest
 
 from plexsync.engine.housekeeping import PRUNE_BATCH, PRUNE_LOOK, PRUNE_PAUSE
-from plexsync.rules.job import DAY, State
-from plexsync.store.attempts import MOST_SAVED
+from plexsync.rules.queue.job import DAY, State
 from plexsync.store.database import Database
+from plexsync.store.queue.attempts import MOST_SAVED
 from tests.engine.clocks import Clock
 from tests.engine.house import House
 

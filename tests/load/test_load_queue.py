@@ -15,9 +15,9 @@ import pytest
 
 from plexsync.engine.engine import Idle, Worked
 from plexsync.engine.loop import Loop
-from plexsync.rules.job import DAY, Done, Kind, Why, settle
+from plexsync.rules.queue.job import DAY, Done, Kind, Why, settle
 from plexsync.store.database import Database
-from plexsync.store.jobs import AttemptEnding
+from plexsync.store.queue.jobs import AttemptEnding
 from tests.engine.house import House
 from tests.engine.pools import Inline
 

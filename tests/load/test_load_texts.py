@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.desired import MEMBER_LIMIT
-from plexsync.rules.job import State
-from plexsync.rules.text import NAME_LIMIT, SUMMARY_LIMIT
+from plexsync.rules.merge.desired import MEMBER_LIMIT
+from plexsync.rules.queue.job import State
+from plexsync.rules.words.text import NAME_LIMIT, SUMMARY_LIMIT
 from tests.chance import SEED
 from tests.engine.house import HOUR, House
 

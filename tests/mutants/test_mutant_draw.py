@@ -10,15 +10,15 @@ from tests.mutants.draw import draw, possible, room_of
 from tests.mutants.faults import Fault
 
 FILES = {
-    "plexsync/rules/plays.py": "def late(now, due):\n    return now >= due and due > 0\n",
+    "plexsync/rules/plays/plays.py": "def late(now, due):\n    return now >= due and due > 0\n",
     "plexsync/flows/plays/flow.py": "def look(plays, scene):\n    if plays.late(scene, 3):\n        plays.drop(scene)\n",
     "plexsync/store/postgres/clock.py": "def now(db):\n    return db.ask(1, 2)\n",
     "validation/config.py": "RETRIES = 3\nLEAST = 1\nMOST = 9\n",
     "plexsync/simulator/plex.py": "PORT = 1\n",
-    "tests/rules/test_plays.py": "from plexsync.rules.plays import late\n\ndef test_late(): assert late(2, 1)\n",
+    "tests/rules/test_plays.py": "from plexsync.rules.plays.plays import late\n\ndef test_late(): assert late(2, 1)\n",
     "tests/rules/test_match.py": "def test_match(): assert 1\n",
-    "tests/simulation/test_lives.py": "from plexsync.rules.plays import late\n",
-    "tests/torture/test_late.py": "from plexsync.rules.plays import late\n",
+    "tests/simulation/test_lives.py": "from plexsync.rules.plays.plays import late\n",
+    "tests/torture/test_late.py": "from plexsync.rules.plays.plays import late\n",
 }
 
 
@@ -78,7 +78,7 @@ def test_tests_that_use_what_has_the_fault_come_first_and_lives_last(tree: Path)
 
 EQUIVALENT = """# What no test can find.
 
-plexsync/rules/plays.py late
+plexsync/rules/plays/plays.py late
 - return now >= due and due > 0
 + return now > due and due > 0
   Nothing is due at the very moment.
@@ -96,9 +96,11 @@ def test_an_equivalent_is_known_by_its_lines(tree: Path) -> None:
 def test_an_equivalent_that_the_source_no_longer_has_is_told(tree: Path) -> None:
     reasons = equivalents.parsed(EQUIVALENT)
     assert equivalents.outdated(reasons, tree) == []
-    (tree / "plexsync/rules/plays.py").write_text("def late(now, due):\n    return now >= due > 0\n", encoding="utf-8")
+    (tree / "plexsync/rules/plays/plays.py").write_text(
+        "def late(now, due):\n    return now >= due > 0\n", encoding="utf-8"
+    )
     assert equivalents.outdated(reasons, tree) == [" ".join(*reasons)]
-    (tree / "plexsync/rules/plays.py").unlink()
+    (tree / "plexsync/rules/plays/plays.py").unlink()
     assert equivalents.outdated(reasons, tree) == [" ".join(*reasons)]
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from plexsync.extras import advice
 from plexsync.notify.apprise_sender import MISSING, AppriseMessenger
-from plexsync.rules.errors import Unusable
-from plexsync.rules.notices import Notice, NotSent
+from plexsync.rules.queue.notices import Notice, NotSent
+from plexsync.rules.servers.errors import Unusable
 from plexsync.simulator.http import Fault
 from tests.notify.receiver import Hook
 
@@ -62,7 +62,7 @@ def test_without_the_package_one_line_says_what_to_install():
     code = (
         "import sys; sys.modules['apprise'] = None\n"
         "from plexsync.notify.apprise_sender import AppriseMessenger\n"
-        "from plexsync.rules.errors import Unusable\n"
+        "from plexsync.rules.servers.errors import Unusable\n"
         "try: AppriseMessenger('json://localhost', 1)\n"
         "except Unusable as error: print(error)\n"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.notify.command import CommandMessenger
-from plexsync.rules.notices import Notice, NotSent
+from plexsync.rules.queue.notices import Notice, NotSent
 from tests.patience import until
 from validation.config import describe
 from validation.plex_entries import TOKEN_VARIABLE

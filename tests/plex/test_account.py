@@ -6,7 +6,7 @@ import pytest
 from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
 
 from plexsync.plex.account import SignIn
-from plexsync.rules.errors import Barred, NeighbourError, Unavailable
+from plexsync.rules.servers.errors import Barred, NeighbourError, Unavailable
 from plexsync.simulator.http import Answer, Fault, HttpServer, Request
 from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 

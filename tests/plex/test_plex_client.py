@@ -8,7 +8,9 @@ import pytest
 
 from plexsync.plex.artwork import key_of
 from plexsync.plex.client import PlexClient
-from plexsync.rules.errors import (
+from plexsync.rules.item import Entry, Item, Part
+from plexsync.rules.merge.plan_records import Change
+from plexsync.rules.servers.errors import (
     Barred,
     ForeignNotFound,
     Missing,
@@ -19,9 +21,7 @@ from plexsync.rules.errors import (
     Unavailable,
     Unusable,
 )
-from plexsync.rules.item import Entry, Item, Part
-from plexsync.rules.neighbours import Plex
-from plexsync.rules.plan_records import Change
+from plexsync.rules.servers.neighbours import Plex
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png

@@ -5,10 +5,10 @@ import pytest
 
 from plexsync.plex.artwork import key_of
 from plexsync.plex.client import PlexClient
-from plexsync.rules.collection_servers import ListedCollection, PlexCollection, PlexCollections
-from plexsync.rules.errors import Conflict, ForeignNotFound, Missing, Refused, Unavailable
+from plexsync.rules.collections.collection_servers import ListedCollection, PlexCollection, PlexCollections
 from plexsync.rules.item import Item
-from plexsync.rules.plan_records import Change
+from plexsync.rules.merge.plan_records import Change
+from plexsync.rules.servers.errors import Conflict, ForeignNotFound, Missing, Refused, Unavailable
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png

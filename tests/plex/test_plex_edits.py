@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from plexsync.plex.edits import LINE_LIMIT, targets
 from plexsync.rules.item import FIELDS, LISTS, Cast, moment_text
-from plexsync.rules.plan_records import Change
+from plexsync.rules.merge.plan_records import Change
 
 
 def asked(target):

@@ -7,8 +7,8 @@ from itertools import islice
 import pytest
 
 from plexsync.plex.events import PlexEvents, events_of
-from plexsync.rules.errors import Barred, Unavailable
-from plexsync.rules.events import Left, Scanned, SessionChanged, SessionState, Touched
+from plexsync.rules.queue.events import Left, Scanned, SessionChanged, SessionState, Touched
+from plexsync.rules.servers.errors import Barred, Unavailable
 from plexsync.simulator.http import Answer, Fault, HttpServer
 from plexsync.simulator.plex_server import PlexSim
 from tests.patience import HANG, until

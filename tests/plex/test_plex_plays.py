@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from plexapi.server import PlexServer
 
 from plexsync.plex.client import PlexClient
-from plexsync.rules.errors import Barred, Refused, Unavailable
-from plexsync.rules.neighbours import PlexWatch
 from plexsync.rules.records import PlexPlay
+from plexsync.rules.servers.errors import Barred, Refused, Unavailable
+from plexsync.rules.servers.neighbours import PlexWatch
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import EPOCH, PlexSim
 from plexsync.simulator.plex_traits import Traits

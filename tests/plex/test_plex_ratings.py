@@ -4,9 +4,9 @@ import httpx2
 import pytest
 
 from plexsync.plex.client import PlexClient
-from plexsync.rules.errors import Missing, Unavailable
-from plexsync.rules.neighbours import PlexWatch
 from plexsync.rules.records import Rated
+from plexsync.rules.servers.errors import Missing, Unavailable
+from plexsync.rules.servers.neighbours import PlexWatch
 from plexsync.simulator.plex_server import EPOCH, PlexSim
 from tests.patience import HANG
 

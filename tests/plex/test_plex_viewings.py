@@ -6,10 +6,10 @@ import httpx2
 import pytest
 
 from plexsync.plex.client import PlexClient
-from plexsync.rules.errors import Missing, Unavailable
 from plexsync.rules.item import Viewing
-from plexsync.rules.neighbours import PlexWatch
 from plexsync.rules.records import ViewingPage
+from plexsync.rules.servers.errors import Missing, Unavailable
+from plexsync.rules.servers.neighbours import PlexWatch
 from plexsync.simulator.plex_server import EPOCH, PlexSim
 from tests.patience import HANG
 from tests.tables import table

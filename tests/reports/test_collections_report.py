@@ -18,9 +18,9 @@ from plexsync.reports.collections import (
     part_value,
 )
 from plexsync.reports.rows import title
-from plexsync.rules.collection_status import CollectionStatus, collection_status, named_status
-from plexsync.rules.collections import CollectionObject, KnownCollection
-from plexsync.rules.job import COLLECTION
+from plexsync.rules.collections.collection_status import CollectionStatus, collection_status, named_status
+from plexsync.rules.collections.collections import CollectionObject, KnownCollection
+from plexsync.rules.queue.job import COLLECTION
 from plexsync.simulator.http import Fault
 from tests.flows.dressed import dressed_house, key_of, rows
 from tests.flows.test_collections_flow import EVERYTHING, a_library, by_hand, redress

@@ -10,10 +10,10 @@ from plexsync.flows.plays.history_poll import NUMBER_OF, READ_SINCE
 from plexsync.reports.format import local
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.item import Viewing
-from plexsync.rules.marked_plays import CountedViews
-from plexsync.rules.plays import PlaySource, RememberedPlay, WatchRules, state_of
-from plexsync.rules.resume import RememberedResume, Watched
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.marked_plays import CountedViews
+from plexsync.rules.plays.plays import PlaySource, RememberedPlay, WatchRules, state_of
+from plexsync.rules.plays.resume import RememberedResume, Watched
 from plexsync.store.database import Database
 
 SCENE, CREATED, AT, NOW = 7, "2026-01-02T03:04:05Z", 1_700_000_000, 1_700_100_000_000

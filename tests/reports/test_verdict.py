@@ -14,12 +14,12 @@ from plexsync.reports.shapes.status import BareFacts, BreakerFacts, HoldFacts, V
 from plexsync.reports.shapes.workers import WorkerEndFacts, WorkerFacts
 from plexsync.reports.status import FRESH, facts, verified_words
 from plexsync.reports.verdict import LONG_COMMIT, urgency, verdict, verdict_line, word_for_worker
-from plexsync.rules.note_keys import HEARTBEAT, INSIDE, LAST_RECONCILE, PLAYS_MISSING, REPAIRED
-from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
-from plexsync.rules.restored_stash import MissingPlays, missing_text
-from plexsync.rules.status_words import STATUSES
+from plexsync.rules.match.restored_stash import MissingPlays, missing_text
+from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.rules.queue.note_keys import HEARTBEAT, INSIDE, LAST_RECONCILE, PLAYS_MISSING, REPAIRED
+from plexsync.rules.words.status_words import STATUSES
 from plexsync.store import intake
-from plexsync.store.lock import try_lock
+from plexsync.store.files.lock import try_lock
 from validation.config import PlexSyncConfig
 
 NOW = "2024-05-17T12:00:00Z"

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.rules.added_dates import FIRST, LAST, moment_seconds
-from plexsync.rules.desired import Profile, desired_values
 from plexsync.rules.item import moment_text
+from plexsync.rules.merge.added_dates import FIRST, LAST, moment_seconds
+from plexsync.rules.merge.desired import Profile, desired_values
 from plexsync.rules.scene import Scene, SceneFile
 from tests.tables import table
 

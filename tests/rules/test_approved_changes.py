@@ -2,7 +2,8 @@
 
 import pytest
 
-from plexsync.rules.approval import (
+from plexsync.rules.item import Item
+from plexsync.rules.merge.approval import (
     Approval,
     ApprovedScene,
     FieldChange,
@@ -15,10 +16,9 @@ from plexsync.rules.approval import (
     remaining,
     scene_in,
 )
-from plexsync.rules.errors import Unusable
-from plexsync.rules.item import Item
-from plexsync.rules.plan import plan
-from plexsync.rules.values import Held, held_field
+from plexsync.rules.merge.plan import plan
+from plexsync.rules.merge.values import Held, held_field
+from plexsync.rules.servers.errors import Unusable
 from tests.tables import table
 
 ITEM = Item("5", "1", {"title": "Old", "studio": "S"}, {"genre": ("A",), "actor": ("Ann",)})

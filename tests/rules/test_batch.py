@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.rules.job import LEAST, SECONDS, next_size
+from plexsync.rules.queue.job import LEAST, SECONDS, next_size
 
 sizes = st.integers(1, 200)
 

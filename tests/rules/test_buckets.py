@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.rules.samples import HOUR, MINUTE, Bucket, Sample, buckets
+from plexsync.rules.queue.samples import HOUR, MINUTE, Bucket, Sample, buckets
 
 T = 1_700_000_000_000 - 1_700_000_000_000 % HOUR
 

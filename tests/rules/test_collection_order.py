@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from plexsync.rules.collection_order import (
+from plexsync.rules.collections.collection_order import (
     ORDER,
     apply_move,
     as_text,
@@ -16,11 +16,11 @@ from plexsync.rules.collection_order import (
     told_order,
 )
 from plexsync.rules.item import ALPHABETICAL, Item
-from plexsync.rules.memory import learn
-from plexsync.rules.plan import plan
-from plexsync.rules.plan_records import Pushing, Remembered, Sending
-from plexsync.rules.undo import undo
-from plexsync.rules.values import Held
+from plexsync.rules.merge.memory import learn
+from plexsync.rules.merge.plan import plan
+from plexsync.rules.merge.plan_records import Pushing, Remembered, Sending
+from plexsync.rules.merge.undo import undo
+from plexsync.rules.merge.values import Held
 
 
 def collection(order: str) -> Item:

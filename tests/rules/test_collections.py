@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.rules import choice, template
-from plexsync.rules.collections import (
+from plexsync.rules.collections.collections import (
     TEMPLATE_NAMES,
     CollectionObject,
     Dressing,
@@ -14,7 +13,8 @@ from plexsync.rules.collections import (
     objects_of,
     rating_tenths,
 )
-from plexsync.rules.desired import Profile, desired_values
+from plexsync.rules.merge import choice, template
+from plexsync.rules.merge.desired import Profile, desired_values
 from plexsync.rules.scene import Performer, Scene
 from tests.tables import table
 

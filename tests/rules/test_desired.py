@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexsync.rules import choice, template
-from plexsync.rules.desired import (
+from plexsync.rules.item import FIELDS
+from plexsync.rules.merge import choice, template
+from plexsync.rules.merge.desired import (
     ALL_TAGS,
     FACE_LIMIT,
     FACE_NAMES,
@@ -21,7 +22,6 @@ from plexsync.rules.desired import (
     digest,
     sent_size,
 )
-from plexsync.rules.item import FIELDS
 from plexsync.rules.scene import Performer, Scene, SceneFile
 from tests.tables import table
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.rules.drift import drift_of, is_bare, keep, kept_fields, take, unkeep
-from plexsync.rules.memory import learn
-from plexsync.rules.plan import plan
-from plexsync.rules.plan_records import Policy, Pushing
-from plexsync.rules.undo import begun_anew, undo
-from plexsync.rules.values import Held, held_field
+from plexsync.rules.merge.drift import drift_of, is_bare, keep, kept_fields, take, unkeep
+from plexsync.rules.merge.memory import learn
+from plexsync.rules.merge.plan import plan
+from plexsync.rules.merge.plan_records import Policy, Pushing
+from plexsync.rules.merge.undo import begun_anew, undo
+from plexsync.rules.merge.values import Held, held_field
 from tests.rules.test_plan import item, remembered
 from tests.tables import table
 

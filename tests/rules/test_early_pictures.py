@@ -1,6 +1,6 @@
 """Whether a picture was read within the moment in which its source last changed."""
 
-from plexsync.rules.pictures import may_be_early
+from plexsync.rules.merge.pictures import may_be_early
 from tests.tables import table
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.rules.values import (
+from plexsync.rules.merge.values import (
     LEAST_CUT,
     Held,
     alike_value,

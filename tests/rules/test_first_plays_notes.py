@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.rules.first_plays import FirstPlays, approval_text, approved_since, counted_text, read_counted
+from plexsync.rules.plays.first_plays import FirstPlays, approval_text, approved_since, counted_text, read_counted
 
 NUMBER = st.integers(0, 2**53)
 SINCE, APPROVED = 1_700_000_000, 1_700_000_500

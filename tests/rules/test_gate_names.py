@@ -3,8 +3,8 @@
 import pytest
 
 from plexsync.engine.tickets import BY_ROW, READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.gate_names import GATES, SERVERS, GateName, caption, closed_words, gates_to_show, is_covered
+from plexsync.rules.queue.gate_names import GATES, SERVERS, GateName, caption, closed_words, gates_to_show, is_covered
+from plexsync.rules.servers.errors import Neighbour
 
 
 def test_each_server_has_the_gate_of_its_name():

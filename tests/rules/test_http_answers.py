@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.rules.errors import Barred, Conflict, Missing, Neighbour, Refused, Throttled, TooLong, Unavailable
-from plexsync.rules.http_answers import LONGEST_PATIENCE, USUAL_PATIENCE, Server, judge, patience, unreachable
+from plexsync.rules.servers.errors import Barred, Conflict, Missing, Neighbour, Refused, Throttled, TooLong, Unavailable
+from plexsync.rules.servers.http_answers import LONGEST_PATIENCE, USUAL_PATIENCE, Server, judge, patience, unreachable
 from tests.tables import table
 
 PLEX = Server(Neighbour.PLEX, "Plex at nas:32400", "plex_url", "plex_token")

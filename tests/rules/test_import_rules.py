@@ -6,8 +6,9 @@ from itertools import product
 
 import pytest
 
-from plexsync.rules.desired import Profile, desired_values
-from plexsync.rules.import_records import (
+from plexsync.rules.item import FIELDS, Item
+from plexsync.rules.merge.desired import Profile, desired_values
+from plexsync.rules.merge.import_records import (
     ImportChange,
     MissingName,
     NameKind,
@@ -20,7 +21,7 @@ from plexsync.rules.import_records import (
     settle_field,
     settle_object,
 )
-from plexsync.rules.imports import (
+from plexsync.rules.merge.imports import (
     CUT,
     DIFFERENT_RATINGS,
     NO_RATING,
@@ -33,11 +34,10 @@ from plexsync.rules.imports import (
     plan_import,
     written_values,
 )
-from plexsync.rules.item import FIELDS, Item
-from plexsync.rules.plan import plan
-from plexsync.rules.plan_records import Change, Policy
+from plexsync.rules.merge.plan import plan
+from plexsync.rules.merge.plan_records import Change, Policy
+from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.scene import Performer, Scene
-from plexsync.rules.taken_back import TakenBack
 from tests.rules.test_plan import remembered
 
 # How far a change is: whether it is open, and whether it is taken back.

@@ -2,8 +2,8 @@
 
 import pytest
 
-from plexsync.rules.job import DAY
-from plexsync.rules.losses import LONG, AcceptedLoss, accepted_loss, is_large
+from plexsync.rules.match.losses import LONG, AcceptedLoss, accepted_loss, is_large
+from plexsync.rules.queue.job import DAY
 from tests.tables import table
 
 T = 1_700_000_000_000

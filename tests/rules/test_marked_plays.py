@@ -5,7 +5,7 @@ import random
 import pytest
 
 from plexsync.rules.item import Viewing
-from plexsync.rules.marked_plays import (
+from plexsync.rules.plays.marked_plays import (
     GRACE,
     MARKED,
     NEAR,
@@ -16,7 +16,7 @@ from plexsync.rules.marked_plays import (
     grows,
     marked_plays,
 )
-from plexsync.rules.plays import PlaySource
+from plexsync.rules.plays.plays import PlaySource
 from tests.tables import table
 
 AT = 1_768_400_000

@@ -6,11 +6,11 @@ from unicodedata import normalize
 
 import pytest
 
-from plexsync.rules.grades import places
 from plexsync.rules.item import Entry, Item, Part
-from plexsync.rules.match import match, names, untenable
-from plexsync.rules.match_records import AskRivals, Binding, Matched, NotThere, Offer, Unclear
-from plexsync.rules.paths import base_name, map_path, name_key, path_key
+from plexsync.rules.match.grades import places
+from plexsync.rules.match.match import match, names, untenable
+from plexsync.rules.match.match_records import AskRivals, Binding, Matched, NotThere, Offer, Unclear
+from plexsync.rules.match.paths import base_name, map_path, name_key, path_key
 from plexsync.rules.scene import Scene, SceneFile
 from tests.tables import table
 

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexsync.rules.choices import Choice
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.gate_names import CURE, GateName
-from plexsync.rules.notices import (
+from plexsync.rules.queue.choices import Choice
+from plexsync.rules.queue.gate_names import CURE, GateName
+from plexsync.rules.queue.notices import (
     CALM,
     DAY,
     EMPTY,
@@ -25,7 +24,8 @@ from plexsync.rules.notices import (
     look,
     read,
 )
-from plexsync.rules.outages import Outage, OutageKind
+from plexsync.rules.queue.outages import Outage, OutageKind
+from plexsync.rules.servers.errors import Neighbour
 from tests.tables import table
 
 T = 1_768_471_200_000

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.gate_names import GateName
-from plexsync.rules.outages import (
+from plexsync.rules.queue.gate_names import GateName
+from plexsync.rules.queue.outages import (
     SAME_WITHIN,
     Outage,
     OutageKind,
@@ -19,6 +18,7 @@ from plexsync.rules.outages import (
     within,
     without_covered,
 )
+from plexsync.rules.servers.errors import Neighbour
 
 PLEX, STASH = Neighbour.PLEX, Neighbour.STASH
 T = 1_768_471_200_000

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.rules.paths import (
+from plexsync.rules.match.paths import (
     base_name,
     folder_name,
     is_mapped,

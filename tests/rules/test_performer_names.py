@@ -2,11 +2,11 @@
 
 import pytest
 
-from plexsync.rules import template
-from plexsync.rules.desired import PLAIN_NAME, ROLE_NAMES, Profile, desired_values, shown_name
+from plexsync.rules.collections.renamed_members import cast_to_send, renamed_members
 from plexsync.rules.item import Item
-from plexsync.rules.plan_records import Change, Decision
-from plexsync.rules.renamed_members import cast_to_send, renamed_members
+from plexsync.rules.merge import template
+from plexsync.rules.merge.desired import PLAIN_NAME, ROLE_NAMES, Profile, desired_values, shown_name
+from plexsync.rules.merge.plan_records import Change, Decision
 from plexsync.rules.scene import Performer, Scene
 from tests.tables import table
 

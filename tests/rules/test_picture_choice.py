@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.item import Item
-from plexsync.rules.memory import with_addresses
-from plexsync.rules.pictures import image_of
+from plexsync.rules.merge.memory import with_addresses
+from plexsync.rules.merge.pictures import image_of
 from plexsync.rules.scene import Image
 from tests.rules.test_plan import remembered
 

@@ -3,7 +3,7 @@
 import pytest
 
 from plexsync.rules.item import Item
-from plexsync.rules.pictures import (
+from plexsync.rules.merge.pictures import (
     UNLISTED,
     PicturePast,
     is_plex_choice,
@@ -12,9 +12,9 @@ from plexsync.rules.pictures import (
     moved_with_stamp,
     with_original,
 )
-from plexsync.rules.plan_records import Pushing, Remembered, Sending
-from plexsync.rules.traits import ServerTraits
-from plexsync.rules.values import Held
+from plexsync.rules.merge.plan_records import Pushing, Remembered, Sending
+from plexsync.rules.merge.traits import ServerTraits
+from plexsync.rules.merge.values import Held
 
 OURS, OLDER, FRAME, FILE, THEIRS = (
     "upload://posters/1",

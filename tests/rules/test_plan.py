@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.item import Item
-from plexsync.rules.memory import learn
-from plexsync.rules.plan import plan
-from plexsync.rules.plan_records import Change, Note, Policy, Pushing, Remembered, Sending
-from plexsync.rules.undo import undo
-from plexsync.rules.values import LEAST_CUT, Held
+from plexsync.rules.merge.memory import learn
+from plexsync.rules.merge.plan import plan
+from plexsync.rules.merge.plan_records import Change, Note, Policy, Pushing, Remembered, Sending
+from plexsync.rules.merge.undo import undo
+from plexsync.rules.merge.values import LEAST_CUT, Held
 
 
 def item(*locks, **fields):

@@ -3,13 +3,13 @@
 import os
 import random
 
+from plexsync.rules.collections.renamed_members import cast_to_send
 from plexsync.rules.item import Item, beside, beside_whom, field_key
-from plexsync.rules.memory import learn, undo_mode
-from plexsync.rules.plan import plan
-from plexsync.rules.plan_records import Change, Policy, Pushing
-from plexsync.rules.renamed_members import cast_to_send
-from plexsync.rules.text import fold
-from plexsync.rules.undo import is_taken_back, is_undone, undo
+from plexsync.rules.merge.memory import learn, undo_mode
+from plexsync.rules.merge.plan import plan
+from plexsync.rules.merge.plan_records import Change, Policy, Pushing
+from plexsync.rules.merge.undo import is_taken_back, is_undone, undo
+from plexsync.rules.words.text import fold
 
 HISTORIES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 1_500
 STEPS = 20

@@ -12,11 +12,11 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.item import LISTS, LOCKLESS, Item
-from plexsync.rules.memory import learn, undo_mode
-from plexsync.rules.plan import plan
-from plexsync.rules.plan_records import Policy, Pushing
-from plexsync.rules.text import fold
-from plexsync.rules.undo import is_taken_back, is_undone, undo
+from plexsync.rules.merge.memory import learn, undo_mode
+from plexsync.rules.merge.plan import plan
+from plexsync.rules.merge.plan_records import Policy, Pushing
+from plexsync.rules.merge.undo import is_taken_back, is_undone, undo
+from plexsync.rules.words.text import fold
 
 HISTORIES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 2_000
 BATCHES = 4

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.item import Viewing
-from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, is_wanted_back
-from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
-from plexsync.rules.resume import RememberedResume, Watched
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.play_wishes import AGAIN, REDO, UNDO, is_wanted_back
+from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.rules.plays.resume import RememberedResume, Watched
 
 SOURCE = PlaySource("71", "/history/1")
 ADDING, SENT, PRESENT, DELETED, REMOVING = PlayState

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish
-from plexsync.rules.plays import LAST_MOMENT, Moments, PlayPlan, PlaySource, PlayState, RememberedPlay, plan_plays
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.play_wishes import AGAIN, REDO, UNDO, PlayWish
+from plexsync.rules.plays.plays import LAST_MOMENT, Moments, PlayPlan, PlaySource, PlayState, RememberedPlay, plan_plays
 from tests.tables import table
 
 NOW = 1_768_471_200_000

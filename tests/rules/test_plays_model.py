@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from plexsync.rules.play_wishes import REDO
-from plexsync.rules.plays import Moments, PlayPlan, PlaySource, PlayState, RememberedPlay, plan_plays
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.play_wishes import REDO
+from plexsync.rules.plays.plays import Moments, PlayPlan, PlaySource, PlayState, RememberedPlay, plan_plays
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 MOMENTS = st.integers(1, 2)

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.rules.ratings import (
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.ratings import (
     NEW,
     NO_RATING,
     UNKNOWN,
@@ -20,7 +21,6 @@ from plexsync.rules.ratings import (
     stash_rating,
     taken_over,
 )
-from plexsync.rules.taken_back import TakenBack
 from tests.tables import table
 
 NOW = 1_768_471_200_000

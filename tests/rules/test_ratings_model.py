@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexsync.rules.ratings import NO_RATING, ItemRating, RatingPlan, RememberedRating, Wins, after_arrival, plan_rating
+from plexsync.rules.plays.ratings import (
+    NO_RATING,
+    ItemRating,
+    RatingPlan,
+    RememberedRating,
+    Wins,
+    after_arrival,
+    plan_rating,
+)
 
 LEASE, LONGEST = 120, 240
 VALUES = (NO_RATING, 20, 41, 60, 83, 84, 85, 100)

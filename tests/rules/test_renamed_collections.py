@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.rules.plan_records import DriftChoice, Pushing, Remembered, Sending
-from plexsync.rules.renamed_collections import added_names, mentioning, renamed_memory, renamed_pushing
-from plexsync.rules.text import fold
-from plexsync.rules.values import Held
+from plexsync.rules.collections.renamed_collections import added_names, mentioning, renamed_memory, renamed_pushing
+from plexsync.rules.merge.plan_records import DriftChoice, Pushing, Remembered, Sending
+from plexsync.rules.merge.values import Held
+from plexsync.rules.words.text import fold
 from plexsync.store.documents import encode
 
 NAMES = {"blue": "Best of Blue"}

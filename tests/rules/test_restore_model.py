@@ -13,11 +13,11 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.item import LISTS, Item, Part
-from plexsync.rules.journal_entries import JournalEntry, learnt_fields, read_fields, sent_fields
-from plexsync.rules.memory import is_older, learn
-from plexsync.rules.plan import plan
-from plexsync.rules.plan_records import Pushing
-from plexsync.rules.provenance import Provenance
+from plexsync.rules.merge.journal_entries import JournalEntry, learnt_fields, read_fields, sent_fields
+from plexsync.rules.merge.memory import is_older, learn
+from plexsync.rules.merge.plan import plan
+from plexsync.rules.merge.plan_records import Pushing
+from plexsync.rules.merge.provenance import Provenance
 
 HISTORIES = 12_000 if os.environ.get("PLEXSYNC_TORTURE") else 3_000
 BATCHES = 4

@@ -4,8 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from plexsync.rules.plays import SentPlay
-from plexsync.rules.restored_stash import (
+from plexsync.rules.match.restored_stash import (
     MissingPlays,
     is_asked_about,
     missing_plays,
@@ -16,6 +15,7 @@ from plexsync.rules.restored_stash import (
     was_set_back,
     with_missing,
 )
+from plexsync.rules.plays.plays import SentPlay
 from plexsync.rules.scene import ScenePlays
 from tests.tables import table
 

@@ -3,9 +3,9 @@
 import pytest
 
 from plexsync.rules.item import Viewing
-from plexsync.rules.play_wishes import REDO
-from plexsync.rules.resume import RememberedResume, ResumePlan, Watched, has_written, is_news, newest, plan_resume
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.play_wishes import REDO
+from plexsync.rules.plays.resume import RememberedResume, ResumePlan, Watched, has_written, is_news, newest, plan_resume
 from tests.tables import table
 
 # UTC milliseconds, and a moment in Plex an hour before.

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from plexsync.rules.item import Viewing
-from plexsync.rules.play_wishes import REDO
-from plexsync.rules.resume import RememberedResume, ResumePlan, Watched, has_written, newest, plan_resume
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.play_wishes import REDO
+from plexsync.rules.plays.resume import RememberedResume, ResumePlan, Watched, has_written, newest, plan_resume
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 ITEMS = ("71", "72")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.rules.origin import SceneOrigin, is_another_stash, scene_origin
+from plexsync.rules.match.origin import SceneOrigin, is_another_stash, scene_origin
 from plexsync.rules.scene import Scene, SceneFile
 from tests.tables import table
 

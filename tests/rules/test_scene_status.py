@@ -1,9 +1,9 @@
 """How a scene stands, and since when: by its row, and by what was seen."""
 
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 from plexsync.rules.records import JobRow, Stood
-from plexsync.rules.scene_status import Standing, standing
-from plexsync.rules.status_words import BY_STATE, SceneStatus, job_counts, status_of
+from plexsync.rules.words.scene_status import Standing, standing
+from plexsync.rules.words.status_words import BY_STATE, SceneStatus, job_counts, status_of
 from tests.tables import table
 
 

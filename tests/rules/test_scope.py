@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plexsync.rules.match.scope import Scope, Term, outside
 from plexsync.rules.scene import Scene, SceneFile
-from plexsync.rules.scope import Scope, Term, outside
 from tests.tables import table
 
 SCENE = Scene(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from plexsync.rules.http_answers import LONGEST, page_words, scrub
-from plexsync.rules.redaction import Redactor
+from plexsync.rules.servers.http_answers import LONGEST, page_words, scrub
+from plexsync.rules.servers.redaction import Redactor
 from tests.tables import table
 
 MAINTENANCE = (

@@ -4,10 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.rules.memory import undo_mode
-from plexsync.rules.plan_records import Change, Pushing, Sending
-from plexsync.rules.undo import begun_anew, is_taken_back, is_undone, ours_in, shows_our_hand, take_back_plan, undo
-from plexsync.rules.values import Held
+from plexsync.rules.merge.memory import undo_mode
+from plexsync.rules.merge.plan_records import Change, Pushing, Sending
+from plexsync.rules.merge.undo import (
+    begun_anew,
+    is_taken_back,
+    is_undone,
+    ours_in,
+    shows_our_hand,
+    take_back_plan,
+    undo,
+)
+from plexsync.rules.merge.values import Held
 from tests.rules.test_plan import item, remembered
 
 OURS = {"studio": remembered("ours", found="before us")}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from plexsync.rules.text import caseless, clean_block, clean_line, cut, fold
+from plexsync.rules.words.text import caseless, clean_block, clean_line, cut, fold
 from tests.tables import table
 
 CASES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 100

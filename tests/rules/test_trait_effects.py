@@ -4,11 +4,11 @@ from itertools import product
 
 import pytest
 
-from plexsync.rules.desired import Wanted
 from plexsync.rules.item import Item
-from plexsync.rules.plan_records import Change, Edit
-from plexsync.rules.trait_effects import edits_of, is_private, rating_in, takeable
-from plexsync.rules.traits import ServerTraits
+from plexsync.rules.merge.desired import Wanted
+from plexsync.rules.merge.plan_records import Change, Edit
+from plexsync.rules.merge.trait_effects import edits_of, is_private, rating_in, takeable
+from plexsync.rules.merge.traits import ServerTraits
 from tests.tables import table
 
 BEFORE = ("a", "b", "c", "d")

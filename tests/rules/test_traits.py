@@ -5,10 +5,10 @@ import json
 import pytest
 
 from plexsync.app.probe.questions import EXPERIMENTS
-from plexsync.rules import traits
-from plexsync.rules.scratch import Original
-from plexsync.rules.traits import QUESTIONS, LearntTraits, ServerTraits, present_traits
-from plexsync.store.probes import decode
+from plexsync.rules.merge import traits
+from plexsync.rules.merge.traits import QUESTIONS, LearntTraits, ServerTraits, present_traits
+from plexsync.rules.servers.scratch import Original
+from plexsync.store.index.probes import decode
 from tests.tables import table
 
 SOME = ServerTraits(tag_mode="add", removals_at_once=0, picture_lag=1.5, cast_on_other=False)

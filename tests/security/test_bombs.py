@@ -28,9 +28,9 @@ PROBES = """
 import json, os, resource, sys, time, traceback
 from plexsync.plex.client import PlexClient
 from plexsync.stash.client import StashClient
-from plexsync.rules.plays import Moments
-from plexsync.rules.errors import SyncError
-from plexsync.rules.paths import map_path
+from plexsync.rules.plays.plays import Moments
+from plexsync.rules.servers.errors import SyncError
+from plexsync.rules.match.paths import map_path
 from validation.sources import ConfigError, load
 from pathlib import Path
 

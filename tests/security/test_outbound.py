@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.plex.client import PlexClient
-from plexsync.rules.errors import NeighbourError, Unavailable
+from plexsync.rules.servers.errors import NeighbourError, Unavailable
 from plexsync.simulator.http import Answer, HttpServer
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim

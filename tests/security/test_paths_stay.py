@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexsync.rules.paths import is_mapped, is_target, map_path, raw_equal, unmap_path
+from plexsync.rules.match.paths import is_mapped, is_target, map_path, raw_equal, unmap_path
 from plexsync.stash_plugin import hook
 from plexsync.store import intake
 from tests.tables import table

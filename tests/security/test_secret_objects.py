@@ -18,7 +18,7 @@ from plexsync.cli.commands.init import Findings
 from plexsync.cli.setup.finder import Finder, Given
 from plexsync.cli.terminal.prompts import Person
 from plexsync.plex.client import PlexClient
-from plexsync.rules.errors import NeighbourError, Unusable
+from plexsync.rules.servers.errors import NeighbourError, Unusable
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim

@@ -164,7 +164,7 @@ def h(db, sql):
 BY_HAND = {
     # They hand on what their callers give, who are held to the same rule; for PostgreSQL, translated.
     "plexsync/store/sqlite.py": {"sql"},
-    "plexsync/store/summary.py": {"sql"},
+    "plexsync/store/queue/summary.py": {"sql"},
     "plexsync/store/postgres/connection.py": {"for_driver(sql)", "statements.encode()"},
     # The name of a schema comes from a setting that takes none but small letters, digits and _; the other statements are
     # those of the layout.
@@ -174,45 +174,45 @@ BY_HAND = {
         "';\\n'.join(statements).encode()",
     },
     # Tables and columns of our own layout.
-    "plexsync/store/moving.py": {"f'pragma table_info({name})'", "f'delete from {table.name}'", "table.read"},
+    "plexsync/store/files/moving.py": {"f'pragma table_info({name})'", "f'delete from {table.name}'", "table.read"},
     "plexsync/store/db.py": {"f'pragma wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}'"},
     # Tables come from a constant or a schema that was compared with ours, columns from a damaged database: only those
     # named in small letters are taken.
-    "plexsync/store/integrity.py": {
+    "plexsync/store/files/integrity.py": {
         # In a database in memory: what makes the tables of the one that is looked at, and the step to our layout.
         "sql",
         "f\"select {', '.join(columns)} from {table}\"",
         "f\"select 1 from {table} where {' or '.join(wrong)} limit 1\"",
     },
-    "plexsync/store/repair.py": {
+    "plexsync/store/files/repair.py": {
         "f'select * from {table} order by {by}'",
         # From a database that our schema has just made.
         "f\"insert or ignore into {table} ({', '.join(names)}) values ({marks})\"",
     },
     # A constant, completed by kinds that are checked to be lower-case words.
-    "plexsync/store/jobs.py": {"sql"},
+    "plexsync/store/queue/jobs.py": {"sql"},
     # Constants, completed by other constants of a fixed order.
-    "plexsync/store/job_queries.py": {"of_kinds(NEXT_DUE, kinds)", "dead_in_order(sort, error_class)"},
-    "plexsync/store/scene_names.py": {"sql", "in_order(sort)"},
-    "plexsync/store/standings.py": {"rows.nameless", "ids.in_order(page.sort)"},
+    "plexsync/store/queue/job_queries.py": {"of_kinds(NEXT_DUE, kinds)", "dead_in_order(sort, error_class)"},
+    "plexsync/store/index/scene_names.py": {"sql", "in_order(sort)"},
+    "plexsync/store/queue/standings.py": {"rows.nameless", "ids.in_order(page.sort)"},
 }
 
 
 # F-strings of the store's modules that call something. All are made when the module is imported.
 MADE_BY_CALLS = {
     # The name of a folder, and no SQL.
-    "plexsync/store/life_signs.py": {"os.getpid()"},
+    "plexsync/store/files/life_signs.py": {"os.getpid()"},
     # A constant of the module above, completed by a constant condition.
-    "plexsync/store/index.py": {
+    "plexsync/store/index/index.py": {
         "_HELD_ELSEWHERE.format(held='(holder.section <> :section or holder.walk = :walk)')",
         "_HELD_ELSEWHERE.format(held='holder.key not in (select value from json_each(:keys))')",
     },
     # A condition of `plexsync/store/documents.py`, completed by the name of a table.
-    "plexsync/store/bindings.py": {"of_this_library('binding')"},
-    "plexsync/store/memories.py": {"of_this_library('memory')", "of_this_library('pushing')"},
-    "plexsync/store/pushes.py": {"of_this_library('pushing')"},
-    "plexsync/store/play_memory.py": {"of_this_library('played')"},
-    "plexsync/store/rating_memory.py": {"of_this_library('rating')"},
+    "plexsync/store/ledger/bindings.py": {"of_this_library('binding')"},
+    "plexsync/store/ledger/memories.py": {"of_this_library('memory')", "of_this_library('pushing')"},
+    "plexsync/store/ledger/pushes.py": {"of_this_library('pushing')"},
+    "plexsync/store/ledger/play_memory.py": {"of_this_library('played')"},
+    "plexsync/store/ledger/rating_memory.py": {"of_this_library('rating')"},
 }
 
 
@@ -370,7 +370,7 @@ def test_a_rule_names_each_line_that_breaks_it(rule: Rule, lines: list[str]) -> 
         "f(x, shell=False, verify=True, follow_redirects=False, trust_env=False)",
         "yaml.safe_load(x).load()",
         "subprocess.run([sys.executable, '-P', '-m', x])",
-        "from plexsync.rules.errors import SyncError",
+        "from plexsync.rules.servers.errors import SyncError",
     ]
     text = "\n".join([*lines, *allowed])
     assert sorted(set(lines_broken(rule, text))) == list(range(1, len(lines) + 1))

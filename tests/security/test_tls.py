@@ -15,7 +15,7 @@ import trustme
 from plexsync.cli.main import run
 from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
-from plexsync.rules.errors import Barred, Unavailable, Unusable
+from plexsync.rules.servers.errors import Barred, Unavailable, Unusable
 from plexsync.simulator.http import HttpServer
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim

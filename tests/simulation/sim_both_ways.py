@@ -18,11 +18,11 @@ from pathlib import Path
 from random import Random
 
 from plexsync.flows.scenes.plex_events import Gathered
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import RATING as RATING_KIND
-from plexsync.rules.job import RATING_BACK, Kind, Why
-from plexsync.rules.ratings import RatingRules
-from plexsync.rules.text import fold
+from plexsync.rules.plays.ratings import RatingRules
+from plexsync.rules.queue.job import RATING as RATING_KIND
+from plexsync.rules.queue.job import RATING_BACK, Kind, Why
+from plexsync.rules.servers.errors import Neighbour
+from plexsync.rules.words.text import fold
 from plexsync.simulator.http import Answer, HttpServer, Request
 from plexsync.simulator.stash_model import SceneSnapshot
 from tests.simulation.running import Lives

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from plexsync.app.named_scenes import ignore_scenes
 from plexsync.flows.scenes.bindings import CantBind, bind
 from plexsync.flows.scenes.reconcile import ComparisonReport
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.losses import LEAST
-from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, RESTORED
+from plexsync.rules.match.losses import LEAST
+from plexsync.rules.queue.note_keys import CURSOR, LAST_RECONCILE, RESTORED
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.simulator.http import Request
 from plexsync.simulator.plex_changes import Dealt, PlexBackup
 from plexsync.simulator.stash_model import SceneSnapshot, StashBackup
-from plexsync.store import backup
+from plexsync.store.files import backup
 from tests.simulation.sim_people import People
 from tests.simulation.sim_truth import LISTS, Shown, Value, held, remembered, sent
 from tests.store_places import SqlitePlace, StorePlace, is_postgres

@@ -28,14 +28,14 @@ from plexsync.engine.rules import WorkRules
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
-from plexsync.rules import choice, template
-from plexsync.rules.collections import PARTS, SOURCES, TEMPLATE_NAMES, Dressing
-from plexsync.rules.desired import Profile
-from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.collections.collections import PARTS, SOURCES, TEMPLATE_NAMES, Dressing
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import COLLECTION, Kind, Why
-from plexsync.rules.plan_records import Policy
-from plexsync.rules.text import fold
+from plexsync.rules.merge import choice, template
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.merge.plan_records import Policy
+from plexsync.rules.queue.job import COLLECTION, Kind, Why
+from plexsync.rules.servers.errors import Neighbour, NeighbourError
+from plexsync.rules.words.text import fold
 from plexsync.simulator.http import Answer, Request
 from plexsync.simulator.plex_server import CollectionSnapshot
 from plexsync.stash.client import StashClient

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.collections.decisions import CollectionUndo, redone, want_collections
 from plexsync.plex.artwork import key_of as picture_key
-from plexsync.rules.collections import CollectionRow
-from plexsync.rules.desired import Profile
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import Kind
+from plexsync.rules.collections.collections import CollectionRow
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.queue.job import Kind
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.simulator.plex_server import CollectionSnapshot
 from plexsync.simulator.stash_images import png
 

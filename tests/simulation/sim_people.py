@@ -6,9 +6,9 @@ from random import Random
 from plexsync.engine.undo import Marked, wish_undone
 from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.plex.artwork import key_of
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import Kind, Why
-from plexsync.rules.provenance import UNKNOWN
+from plexsync.rules.merge.provenance import UNKNOWN
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.simulator.stash_graphql import StashError
 from plexsync.simulator.stash_images import png
 from plexsync.simulator.stash_model import SceneSnapshot

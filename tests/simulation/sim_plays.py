@@ -22,12 +22,12 @@ from random import Random
 import httpx2
 
 from plexsync.app.choices import accept, open_questions
-from plexsync.rules.errors import Neighbour, NeighbourError
-from plexsync.rules.events import Event
-from plexsync.rules.first_plays import approval_text
-from plexsync.rules.job import DAY, PLAYS, Kind, Why
-from plexsync.rules.note_keys import PLAYS_APPROVED
-from plexsync.rules.plays import WatchRules
+from plexsync.rules.plays.first_plays import approval_text
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.queue.events import Event
+from plexsync.rules.queue.job import DAY, PLAYS, Kind, Why
+from plexsync.rules.queue.note_keys import PLAYS_APPROVED
+from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.simulator.http import Answer, HttpServer, Request
 from plexsync.simulator.stash_model import SceneSnapshot
 from plexsync.simulator.stash_plays import moments_of

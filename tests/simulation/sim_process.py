@@ -22,14 +22,14 @@ from plexsync.flows.scenes.rules import LookRules
 from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.history import PlexHistory
-from plexsync.rules.desired import Profile
-from plexsync.rules.errors import LocalFault, Neighbour
-from plexsync.rules.http_answers import whole_request
 from plexsync.rules.item import FIELDS
-from plexsync.rules.plan_records import Policy
-from plexsync.rules.plays import WatchRules
-from plexsync.rules.ratings import FIELD, RatingRules
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.merge.plan_records import Policy
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.plays.ratings import FIELD, RatingRules
 from plexsync.rules.records import PlexPlay
+from plexsync.rules.servers.errors import LocalFault, Neighbour
+from plexsync.rules.servers.http_answers import whole_request
 from plexsync.stash.client import StashClient
 from plexsync.stash.creating import StashCreating
 from plexsync.store.connection import Table

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from plexsync.engine.undo import Marked, wish_undone
 from plexsync.flows.imports.importer import Importer
 from plexsync.flows.imports.planner import SceneImport
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.play_wishes import UNDO, PlayWish
+from plexsync.rules.plays.play_wishes import UNDO, PlayWish
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.simulator.stash_model import SceneSnapshot
 from tests.simulation.sim_both_truth import NAMES, NONE, RATING, STASH, RatingTruth, ResumeTruth, Said
 from tests.simulation.sim_watchers import AGES, Watchers, key_of

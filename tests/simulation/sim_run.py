@@ -6,8 +6,8 @@
 import itertools
 from collections.abc import Iterable
 
-from plexsync.rules.errors import Unavailable
-from plexsync.rules.job import Kind
+from plexsync.rules.queue.job import Kind
+from plexsync.rules.servers.errors import Unavailable
 from plexsync.simulator.plex_server import ItemSnapshot
 from plexsync.simulator.stash_model import SceneSnapshot
 from tests.simulation.running import Lives, Report, range_parser

@@ -17,9 +17,9 @@ from random import Random
 from urllib.parse import urlsplit
 
 from plexsync.app.choices import accept, open_questions
-from plexsync.rules.choices import Choice
-from plexsync.rules.errors import Neighbour, NeighbourError
-from plexsync.rules.plan_records import Policy
+from plexsync.rules.merge.plan_records import Policy
+from plexsync.rules.queue.choices import Choice
+from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.simulator.http import Answer, Request
 from plexsync.simulator.plex_server import ItemSnapshot
 from plexsync.simulator.stash_model import SceneSnapshot

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from plexsync.rules.job import Kind
+from plexsync.rules.queue.job import Kind
 from tests.simulation.sim_truth import Violation
 
 NEVER = -1

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from plexsync.plex.artwork import key_of
-from plexsync.rules.plan_records import Policy
+from plexsync.rules.merge.plan_records import Policy
 from plexsync.simulator.http import Request
 from plexsync.simulator.plex_server import ItemSnapshot
 from plexsync.simulator.stash_model import SceneSnapshot

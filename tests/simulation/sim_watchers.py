@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from plexsync.app.way_back import plays_recovery
 from plexsync.engine.undo import Marked, wish_undone
 from plexsync.flows.plays.wishes import WishForPlays
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.events import SessionChanged, SessionState
-from plexsync.rules.job import Kind
-from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, RESTORED
-from plexsync.rules.paths import path_key
-from plexsync.rules.play_wishes import REDO, UNDO, PlayWish
+from plexsync.rules.match.paths import path_key
+from plexsync.rules.plays.play_wishes import REDO, UNDO, PlayWish
+from plexsync.rules.queue.events import SessionChanged, SessionState
+from plexsync.rules.queue.job import Kind
+from plexsync.rules.queue.note_keys import CURSOR, LAST_RECONCILE, RESTORED
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.simulator.plex_changes import PlexBackup
 from plexsync.simulator.stash_model import SceneSnapshot, StashBackup
-from plexsync.store import backup
+from plexsync.store.files import backup
 from tests.simulation.sim_changes import KEPT
 from tests.simulation.sim_play_truth import GonePlay, SceneKey, Second
 from tests.store_places import SqlitePlace, StorePlace

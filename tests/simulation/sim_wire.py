@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpcore2
 import httpx2
 
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import FOREIGN_PAGE, GARBAGE, Answer, HttpServer, Request, html_page
 from tests.engine.clocks import Clock
 

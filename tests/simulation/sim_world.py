@@ -17,9 +17,9 @@ from random import Random
 from urllib.parse import quote
 
 from plexsync.engine.engine import Idle
-from plexsync.rules.errors import LocalFault, Neighbour
-from plexsync.rules.job import DAY, HOUR, Kind, Why
-from plexsync.rules.plan_records import Policy
+from plexsync.rules.merge.plan_records import Policy
+from plexsync.rules.queue.job import DAY, HOUR, Kind, Why
+from plexsync.rules.servers.errors import LocalFault, Neighbour
 from plexsync.simulator.http import Answer, HttpServer, Request
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim

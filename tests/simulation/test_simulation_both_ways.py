@@ -11,7 +11,7 @@ import pytest
 
 from plexsync.flows.imports import importer
 from plexsync.flows.plays import ratings as rating_flows
-from plexsync.rules import ratings
+from plexsync.rules.plays import ratings
 from tests.simulation.sim_both_ways import HAPPENINGS, run_both_seed, run_both_seeds
 from tests.simulation.sim_plays import RESTORES
 

@@ -10,7 +10,7 @@ import pytest
 
 from plexsync.flows.collections import inspection
 from plexsync.flows.collections.inspection import CollectionInspector
-from plexsync.rules.plan_records import Policy
+from plexsync.rules.merge.plan_records import Policy
 from tests.simulation.running import Report
 from tests.simulation.sim_collections import run_collection_seed, run_collection_seeds
 

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from plexsync.flows.plays.history_poll import HistoryPoll
-from plexsync.rules import plays
+from plexsync.rules.plays import plays
 from tests.simulation.sim_plays import run_play_seed, run_play_seeds
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))

@@ -10,9 +10,10 @@ from collections.abc import Callable
 import pytest
 
 from plexsync.engine import settlement
-from plexsync.rules.job import Dead, Done, Later, Settled, Waiting, settle
-from plexsync.store import intake, jobs
+from plexsync.rules.queue.job import Dead, Done, Later, Settled, Waiting, settle
+from plexsync.store import intake
 from plexsync.store.connection import Connection
+from plexsync.store.queue import jobs
 from tests.simulation.sim_run import run_seeds
 
 LIVES = 20

@@ -13,8 +13,8 @@ from plexapi.server import PlexServer
 from plexsync.http.client import Timeouts
 from plexsync.http.websocket import EventSocket
 from plexsync.plex.events import TARGET
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.http_answers import Server
+from plexsync.rules.servers.errors import Neighbour
+from plexsync.rules.servers.http_answers import Server
 from plexsync.simulator.plex_server import EPOCH, PlexSim
 from tests.patience import HANG, until
 

@@ -7,12 +7,12 @@ import unicodedata
 import httpx2
 import pytest
 
-from plexsync.rules.errors import Barred, Missing, Refused, Throttled, TooLong, Unavailable, Unusable
-from plexsync.rules.job import Kind
-from plexsync.rules.neighbours import Stash
-from plexsync.rules.pictures import kind_of
+from plexsync.rules.merge.pictures import kind_of
+from plexsync.rules.queue.job import Kind
 from plexsync.rules.records import Newest
 from plexsync.rules.scene import Image, Performer, Scene, SceneFile
+from plexsync.rules.servers.errors import Barred, Missing, Refused, Throttled, TooLong, Unavailable, Unusable
+from plexsync.rules.servers.neighbours import Stash
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png

@@ -3,9 +3,9 @@
 import httpx2
 import pytest
 
-from plexsync.rules.collection_servers import CollectionSource, StashCollections
-from plexsync.rules.errors import Unavailable
+from plexsync.rules.collections.collection_servers import CollectionSource, StashCollections
 from plexsync.rules.scene import Image
+from plexsync.rules.servers.errors import Unavailable
 from plexsync.simulator.stash_images import png
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from plexsync.rules.errors import Barred, NeighbourError, Unavailable
-from plexsync.rules.events import Edited
-from plexsync.rules.job import Kind
+from plexsync.rules.queue.events import Edited
+from plexsync.rules.queue.job import Kind
+from plexsync.rules.servers.errors import Barred, NeighbourError, Unavailable
 from plexsync.simulator.feed import Feed
 from plexsync.simulator.http import Answer, HttpServer
 from plexsync.simulator.stash_log import LogFeed, StashLog

@@ -3,8 +3,8 @@
 import httpx2
 import pytest
 
-from plexsync.rules.errors import Unavailable
-from plexsync.rules.neighbours import StashWatch
+from plexsync.rules.servers.errors import Unavailable
+from plexsync.rules.servers.neighbours import StashWatch
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
 from tests.patience import HANG

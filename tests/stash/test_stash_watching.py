@@ -6,9 +6,9 @@ import json
 import httpx2
 import pytest
 
-from plexsync.rules.errors import Barred, Throttled, TooLong, Unavailable
-from plexsync.rules.neighbours import StashWatch
-from plexsync.rules.plays import Moments
+from plexsync.rules.plays.plays import Moments
+from plexsync.rules.servers.errors import Barred, Throttled, TooLong, Unavailable
+from plexsync.rules.servers.neighbours import StashWatch
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient

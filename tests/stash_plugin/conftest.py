@@ -16,7 +16,7 @@ from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash_plugin import dependencies, launcher
 from plexsync.store import intake
-from plexsync.store.lock import is_locked
+from plexsync.store.files.lock import is_locked
 from release.check import TOKEN, Trial
 from tests import forked
 from tests.patience import HANG, until

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.job import Kind, State
+from plexsync.rules.queue.job import Kind, State
 from plexsync.simulator.stash_manifest import parse_yaml, read_manifest
 from plexsync.stash_plugin import hook
 from plexsync.store import intake

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from plexsync.reports.rows import SHORT
-from plexsync.rules.note_keys import ASKED_SETTINGS, BULK
-from plexsync.rules.setting_question import SettingQuestion
-from plexsync.store.lock import try_lock
+from plexsync.rules.queue.note_keys import ASKED_SETTINGS, BULK
+from plexsync.rules.queue.setting_question import SettingQuestion
+from plexsync.store.files.lock import try_lock
 from release.check import FILE, TASK, TOKEN
 from tests.browser import CHROMIUM, NO_CHROMIUM
 from tests.journey.world import ROOT, until

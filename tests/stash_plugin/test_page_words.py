@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules import status_words
-from plexsync.rules.status_words import JOB_STATES, buckets, job_word
+from plexsync.rules.words import status_words
+from plexsync.rules.words.status_words import JOB_STATES, buckets, job_word
 
 PAGE_FOLDER = Path(status_words.__file__).resolve().parent.parent / "stash_plugin" / "ui"
 PAGE = PAGE_FOLDER.joinpath("plexsync.js").read_text("utf-8")

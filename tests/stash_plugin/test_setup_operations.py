@@ -12,8 +12,9 @@ import pytest
 from plexsync.app.parts import open_parts
 from plexsync.simulator.plex_tv import PlexTvSim
 from plexsync.stash_plugin import dependencies, setup_operations, tasks
-from plexsync.store import intake, setup_files
-from plexsync.store.lock import is_locked, try_lock
+from plexsync.store import intake
+from plexsync.store.files import setup_files
+from plexsync.store.files.lock import is_locked, try_lock
 from release.check import TASK, TOKEN, Trial
 from tests.patience import HANG, until
 from tests.stash_plugin.conftest import KEY

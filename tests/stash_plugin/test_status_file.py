@@ -10,9 +10,9 @@ from plexsync.app.parts import open_parts
 from plexsync.cli.daemon import status_file
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
 from plexsync.cli.daemon.status_file import FILE, StatusFile, page_facts, without_paths
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.queue.job import Kind, Why
 from plexsync.rules.records import HoldRow
-from plexsync.store.lock import try_lock
+from plexsync.store.files.lock import try_lock
 from tests.journey.world import until
 from tests.patience import HANG
 from validation.config import PlexSyncConfig

@@ -16,9 +16,10 @@ from packaging.requirements import Requirement
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_manifest import read_manifest
 from plexsync.stash_plugin import child_process, dependencies, tasks
-from plexsync.store import intake, life_signs
+from plexsync.store import intake
 from plexsync.store.database import Database
-from plexsync.store.lock import is_locked, try_lock
+from plexsync.store.files import life_signs
+from plexsync.store.files.lock import is_locked, try_lock
 from release.build import build_plugins
 from release.check import TASK, TOKEN, Trial, unpacked
 from tests import forked

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from plexsync.rules.events import Edited
-from plexsync.rules.job import Kind
+from plexsync.rules.queue.events import Edited
+from plexsync.rules.queue.job import Kind
 from plexsync.simulator import stash_scripts
 from plexsync.simulator.stash_hooks import HookRunner
 from plexsync.simulator.stash_manifest import read_manifest

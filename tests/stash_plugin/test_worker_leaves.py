@@ -20,12 +20,12 @@ from plexsync.cli.daemon.idle_exit import Leaving, await_plugin, patient_lock
 from plexsync.cli.daemon.signals import Stop
 from plexsync.engine.engine import Idle
 from plexsync.engine.loop import Loop
-from plexsync.rules.errors import NewerDatabase
-from plexsync.rules.job import PLAYS, Kind, Settled, State, Why
+from plexsync.rules.queue.job import PLAYS, Kind, Settled, State, Why
+from plexsync.rules.servers.errors import NewerDatabase
 from plexsync.store import intake
-from plexsync.store.address import StoreAddress
-from plexsync.store.jobs import AttemptEnding
-from plexsync.store.lock import try_lock
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.lock import try_lock
+from plexsync.store.queue.jobs import AttemptEnding
 from tests.engine.clocks import Clock
 from tests.engine.house import House
 from tests.journey.world import until

@@ -12,8 +12,9 @@ from playwright.sync_api import expect
 
 from plexsync.simulator.stash_hooks import Connection
 from plexsync.stash_plugin import dependencies
-from plexsync.store import intake, life_signs
-from plexsync.store.lock import is_locked
+from plexsync.store import intake
+from plexsync.store.files import life_signs
+from plexsync.store.files.lock import is_locked
 from release.check import TASK, Trial
 from tests.engine.clocks import Clock
 from tests.patience import HANG, until

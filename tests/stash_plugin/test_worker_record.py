@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.worker_ends import read
+from plexsync.rules.queue.worker_ends import read
 from plexsync.stash_plugin import launcher
 from plexsync.stash_plugin.child_process import KEY
 from plexsync.stash_plugin.worker_record import record
-from plexsync.store import intake, worker_ends
+from plexsync.store import intake
 from plexsync.store.database import Database
-from plexsync.store.lock import try_lock
+from plexsync.store.files import worker_ends
+from plexsync.store.files.lock import try_lock
 
 EVENT = "2024-05-17T12:00:00Z INFO PlexSync.serve from here on the log is plexsync.log\n"
 

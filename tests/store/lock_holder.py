@@ -5,8 +5,8 @@ from time import sleep
 
 import psycopg
 
-from plexsync.rules.errors import LockLost
-from plexsync.rules.machine import Machine
+from plexsync.rules.queue.machine import Machine
+from plexsync.rules.servers.errors import LockLost
 from plexsync.store.postgres.worker_lock import Periods, try_worker_lock
 
 SCHEMA = "plexsync"

@@ -1,8 +1,8 @@
 """The history of failed attempts, as the overview tells it."""
 
-from plexsync.rules.job import Kind, State, Why
-from plexsync.store.attempts import MOST_SAVED
+from plexsync.rules.queue.job import Kind, State, Why
 from plexsync.store.database import Database
+from plexsync.store.queue.attempts import MOST_SAVED
 
 T = 1_700_000_000_000
 

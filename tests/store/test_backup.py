@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
-from plexsync.rules.job import Kind, Why
-from plexsync.store import backup, intake, repair
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.store import intake
 from plexsync.store.database import Database
+from plexsync.store.files import backup, repair
 from tests.store.eleven import old_database
 
 # About files.
@@ -189,7 +190,7 @@ def killed_after(database: Path, script: str) -> None:
 
 WANT_ONE_BY_ONE = f"""
     from plexsync.store.database import Database
-    from plexsync.rules.job import Kind, Why
+    from plexsync.rules.queue.job import Kind, Why
     store = Database(path)
     for id in range(1, 300):
         with store.writing() as tx:

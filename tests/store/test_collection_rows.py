@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.rules.collections import CollectionObject, CollectionRow, KnownCollection
-from plexsync.rules.plan_records import Pushing, Remembered, Sending
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.values import Held
+from plexsync.rules.collections.collections import CollectionObject, CollectionRow, KnownCollection
+from plexsync.rules.merge.plan_records import Pushing, Remembered, Sending
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.values import Held
 from plexsync.store.database import Database
 from tests.stores import look
 

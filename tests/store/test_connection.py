@@ -5,12 +5,12 @@ from contextlib import closing
 
 import pytest
 
-from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import Kind, Why
-from plexsync.rules.plan_records import Remembered
+from plexsync.rules.merge.plan_records import Remembered
+from plexsync.rules.merge.values import Held
+from plexsync.rules.queue.job import Kind, Why
 from plexsync.rules.records import PaceRow
-from plexsync.rules.values import Held
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.store.database import Database
 from plexsync.store.sqlite import SqliteConnection
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.errors import LocalFault, SpoolFault
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.servers.errors import LocalFault, SpoolFault
 from plexsync.store import intake
 from plexsync.store.connection import Table
 from plexsync.store.database import Database, Reader
@@ -184,8 +184,8 @@ def test_a_log_that_can_not_be_copied_back_does_not_take_back_what_was_committed
         from pathlib import Path
         sys.path.insert(0, {str(ROOT)!r})
         from plexsync.store import database, sqlite
-        from plexsync.rules.errors import LocalFault
-        from plexsync.rules.job import Kind, Why
+        from plexsync.rules.servers.errors import LocalFault
+        from plexsync.rules.queue.job import Kind, Why
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         sqlite.LONG_LOG, sqlite.WEIGHED_EVERY = 2**20, 1
         path = Path({str(folder / "plexsync.db")!r})
@@ -363,9 +363,9 @@ def test_wants_of_many_processes_are_all_counted_while_a_worker_works(folder, st
         import sys
         from pathlib import Path
         sys.path.insert(0, {str(ROOT)!r})
-        from plexsync.store.address import StoreAddress
+        from plexsync.store.files.address import StoreAddress
         from plexsync.store.opening import open_database
-        from plexsync.rules.job import Kind, Why
+        from plexsync.rules.queue.job import Kind, Why
         store = open_database(StoreAddress(Path({str(folder)!r}), {address.url!r}, {address.schema!r}))
         for id in range(1, 101):
             with store.writing() as tx:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.rules.errors import LocalFault
+from plexsync.rules.servers.errors import LocalFault
 from plexsync.store.postgres.clock import DRIFT, RENEW, RETRY, SET_BACK, DatabaseClock, Offset, steady
 from tests.patience import until
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.job import Why
-from plexsync.rules.machine import Machine
-from plexsync.store.address import StoreAddress
+from plexsync.rules.queue.job import Why
+from plexsync.rules.queue.machine import Machine
+from plexsync.store.files.address import StoreAddress
 from plexsync.store.opening import open_database
 from plexsync.store.postgres.locks import PRINTS, SharedLocks
 from tests import postgres_server

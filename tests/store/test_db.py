@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.store import intake, schema
 from plexsync.store.database import Database
 from plexsync.store.db import connect, file_system, on_network, translate_error

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.errors import LockLost
-from plexsync.rules.machine import Machine
-from plexsync.store.address import StoreAddress
-from plexsync.store.lock import FILE, IMPORT
+from plexsync.rules.queue.machine import Machine
+from plexsync.rules.servers.errors import LockLost
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.lock import FILE, IMPORT
+from plexsync.store.files.worker_locks import FileLocks, locks_at, shared_locks
 from plexsync.store.opening import open_database
 from plexsync.store.postgres import worker_lock
-from plexsync.store.worker_locks import FileLocks, locks_at, shared_locks
 from tests.patience import HANG, until
 from tests.postgres_server import shared
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.import_records import ImportChange
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.merge.import_records import ImportChange
+from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.store.database import Database
 from tests.stores import look
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.job import DAY, FLOW_KINDS, HOUR, PLAYS, Crashed, Kind, Lane, Settled, State, Why
-from plexsync.store import counts, intake, job_queries, jobs
+from plexsync.rules.queue.job import DAY, FLOW_KINDS, HOUR, PLAYS, Crashed, Kind, Lane, Settled, State, Why
+from plexsync.store import intake
 from plexsync.store.database import Database
 from plexsync.store.db import connect
-from plexsync.store.jobs import AttemptEnding
 from plexsync.store.opening import open_database
+from plexsync.store.queue import counts, job_queries, jobs
+from plexsync.store.queue.jobs import AttemptEnding
 from tests.store.pruning import prune
 from tests.stores import address_of, look, on_postgres
 

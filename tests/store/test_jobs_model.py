@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from plexsync.rules.job import FLOW_KINDS, PLAYS, Crashed, Job, Kind, Lane, Settled, State, Why
-from plexsync.store.books import COUNTERS
+from plexsync.rules.queue.job import FLOW_KINDS, PLAYS, Crashed, Job, Kind, Lane, Settled, State, Why
 from plexsync.store.database import Database
-from plexsync.store.jobs import AttemptEnding
+from plexsync.store.queue.books import COUNTERS
+from plexsync.store.queue.jobs import AttemptEnding
 from tests.store.pruning import prune
 from tests.stores import look, on_postgres
 

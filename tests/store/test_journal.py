@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.rules.errors import LocalFault
-from plexsync.rules.journal_entries import FieldTrace, JournalEntry, name_hashes, value_hash
-from plexsync.store.journal_file import WriteJournal
+from plexsync.rules.merge.journal_entries import FieldTrace, JournalEntry, name_hashes, value_hash
+from plexsync.rules.servers.errors import LocalFault
+from plexsync.store.ledger.journal_file import WriteJournal
 
 
 def entry(journal, number, item="7", text="Title"):

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.job import Kind, State
+from plexsync.rules.queue.job import Kind, State
 from plexsync.rules.records import Called, Stood
 from plexsync.rules.scene import Scene, SceneFile
-from plexsync.rules.sorting import COMPARED, ScenePlace, Sort
-from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.words.sorting import COMPARED, ScenePlace, Sort
+from plexsync.rules.words.status_words import SceneStatus
 from plexsync.store.database import Database
-from plexsync.store.scene_names import ReadOnlySceneNames
+from plexsync.store.index.scene_names import ReadOnlySceneNames
+from plexsync.store.queue.standings import ReadOnlyStandings
 from plexsync.store.sqlite import SqliteConnection
-from plexsync.store.standings import ReadOnlyStandings
 from tests.stores import keep, look, on_postgres
 
 T = 1_700_000_000_000

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.errors import Unusable
-from plexsync.store.lock import FILE, is_locked, try_lock
+from plexsync.rules.servers.errors import Unusable
+from plexsync.store.files.lock import FILE, is_locked, try_lock
 
 # About files.
 pytestmark = pytest.mark.sqlite_only
@@ -21,7 +21,7 @@ HOLDER = """
     import sys, time
     sys.path.insert(0, {root!r})
     from pathlib import Path
-    from plexsync.store.lock import try_lock
+    from plexsync.store.files.lock import try_lock
     lock = try_lock(Path({folder!r}))
     print("held" if lock else "refused", flush=True)
     sys.stdin.read()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.errors import LocalFault
-from plexsync.rules.job import Kind, Why
-from plexsync.store.address import StoreAddress
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.servers.errors import LocalFault
+from plexsync.store.files.address import StoreAddress
 from plexsync.store.opening import open_database
 from tests import postgres_server
 from tests.patience import until

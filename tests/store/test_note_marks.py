@@ -3,7 +3,7 @@
 import pytest
 
 from plexsync.store.database import Database
-from plexsync.store.notes import APPROVED, TAKE_OVER
+from plexsync.store.queue.notes import APPROVED, TAKE_OVER
 
 
 @pytest.fixture

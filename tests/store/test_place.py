@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.errors import Unusable
-from plexsync.store.place import POINTER, DataFolder, choose_folder, events_in, known_folder, theirs
+from plexsync.rules.servers.errors import Unusable
+from plexsync.store.files.place import POINTER, DataFolder, choose_folder, events_in, known_folder, theirs
 
 # About files.
 pytestmark = pytest.mark.sqlite_only

@@ -8,12 +8,13 @@ from itertools import product
 import pytest
 
 from plexsync.rules.item import Entry, Part
-from plexsync.rules.job import Why
-from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay, SentPlay, plan_plays
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay, SentPlay, plan_plays
+from plexsync.rules.queue.job import Why
 from plexsync.rules.records import SectionRow
-from plexsync.rules.taken_back import TakenBack
-from plexsync.store import backup, integrity, play_memory, repair
 from plexsync.store.database import Database
+from plexsync.store.files import backup, integrity, repair
+from plexsync.store.ledger import play_memory
 from tests.stores import look
 
 T = 1_700_000_000_000

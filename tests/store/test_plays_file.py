@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
-from plexsync.rules.taken_back import TakenBack
-from plexsync.store.plays_file import PlaysEntry, PlaysFile
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.store.ledger.plays_file import PlaysEntry, PlaysFile
 
 CREATED = "2026-01-01T00:00:00Z"
 

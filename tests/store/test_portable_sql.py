@@ -9,12 +9,13 @@ import psycopg
 import pytest
 
 import plexsync.store
-from plexsync.rules.job import Kind
-from plexsync.rules.sorting import Sort
-from plexsync.store import job_queries, jobs, scene_names, scene_order, standings
-from plexsync.store.address import StoreAddress
+from plexsync.rules.queue.job import Kind
+from plexsync.rules.words.sorting import Sort
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.index import scene_names, scene_order
 from plexsync.store.opening import open_database
 from plexsync.store.postgres.translation import for_driver
+from plexsync.store.queue import job_queries, jobs, standings
 from tests.postgres_server import shared
 from tests.stores import connected
 from tests.tables import table

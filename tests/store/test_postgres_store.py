@@ -10,18 +10,18 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from plexsync.rules.errors import LocalFault, NewerDatabase, SyncError, Unusable
 from plexsync.rules.item import Part
-from plexsync.rules.job import Kind, Settled, State, Why
+from plexsync.rules.queue.job import Kind, Settled, State, Why
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, SyncError, Unusable
 from plexsync.store import intake, opening, schema
-from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
-from plexsync.store.index import Entry
-from plexsync.store.jobs import AttemptEnding
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.worker_locks import locks_at
+from plexsync.store.index.index import Entry
 from plexsync.store.opening import open_database
 from plexsync.store.postgres import backend, faults
 from plexsync.store.postgres.connection import CommitInDoubt
-from plexsync.store.worker_locks import locks_at
+from plexsync.store.queue.jobs import AttemptEnding
 from tests.patience import HANG
 from tests.postgres_server import Server, shared
 from tests.store import eleven

@@ -2,11 +2,11 @@
 
 import os
 
-from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.merge.values import Held
+from plexsync.rules.queue.job import Kind, State, Why
 from plexsync.rules.records import Moved
-from plexsync.rules.values import Held
-from plexsync.store import pushes
 from plexsync.store.database import Database
+from plexsync.store.ledger import pushes
 from tests.stores import look
 
 T = 1_700_000_000_000

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.item import Entry, Part
-from plexsync.rules.ratings import NO_RATING, Pending, RememberedRating
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.ratings import NO_RATING, Pending, RememberedRating
 from plexsync.rules.records import SectionRow
-from plexsync.rules.taken_back import TakenBack
-from plexsync.store import integrity, rating_memory, repair
 from plexsync.store.database import Database
+from plexsync.store.files import integrity, repair
+from plexsync.store.ledger import rating_memory
 from tests.stores import look
 
 T = 1_700_000_000_000

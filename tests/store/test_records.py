@@ -6,15 +6,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import Entry, Part
-from plexsync.rules.job import Kind
-from plexsync.rules.origin import Origin
-from plexsync.rules.paths import name_key, path_key
-from plexsync.rules.plan_records import Pushing, Remembered, Sending
+from plexsync.rules.match.origin import Origin
+from plexsync.rules.match.paths import name_key, path_key
+from plexsync.rules.merge.plan_records import Pushing, Remembered, Sending
+from plexsync.rules.merge.values import Held
+from plexsync.rules.queue.job import Kind
 from plexsync.rules.records import BreakerRow, HoldRow, PaceRow, PollMark, SectionRow
 from plexsync.rules.scene import Scene
-from plexsync.rules.values import Held
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.store import documents
 from plexsync.store.database import Database
 from tests.stores import look

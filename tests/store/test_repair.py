@@ -6,11 +6,12 @@ from contextlib import closing
 
 import pytest
 
-from plexsync.rules.errors import Damaged
-from plexsync.rules.job import Kind, Why
-from plexsync.rules.match_records import Binding
-from plexsync.store import backup, integrity, repair, schema
+from plexsync.rules.match.match_records import Binding
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.servers.errors import Damaged
+from plexsync.store import schema
 from plexsync.store.database import Database
+from plexsync.store.files import backup, integrity, repair
 
 # About files.
 pytestmark = pytest.mark.sqlite_only

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.errors import LocalFault, LockLost
-from plexsync.rules.machine import Machine
-from plexsync.store.address import StoreAddress
+from plexsync.rules.queue.machine import Machine
+from plexsync.rules.servers.errors import LocalFault, LockLost
 from plexsync.store.database import Database
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.worker_locks import shared_locks
 from plexsync.store.opening import open_database
 from plexsync.store.postgres.worker_lock import Periods
-from plexsync.store.worker_locks import shared_locks
 from tests.patience import HANG, until
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import Server, shared

@@ -1,7 +1,7 @@
 """Samples of how the work went: minutes become hours, hours are forgotten, and nothing that counts is lost on the way."""
 
-from plexsync.rules.job import DAY
-from plexsync.rules.samples import HOUR, MINUTE, Sample
+from plexsync.rules.queue.job import DAY
+from plexsync.rules.queue.samples import HOUR, MINUTE, Sample
 from plexsync.store.database import Database
 
 # The beginning of an hour.

@@ -17,13 +17,14 @@ from pathlib import Path
 import pytest
 
 from plexsync.cli.main import run
-from plexsync.rules.errors import LocalFault, Unusable
-from plexsync.rules.job import Kind, State
-from plexsync.store import backup, intake, integrity, repair, schema
+from plexsync.rules.queue.job import Kind, State
+from plexsync.rules.servers.errors import LocalFault, Unusable
+from plexsync.store import intake, schema
 from plexsync.store.database import Database
 from plexsync.store.db import connect
-from plexsync.store.lock import try_lock
-from plexsync.store.older_database import move_away, older_databases
+from plexsync.store.files import backup, integrity, repair
+from plexsync.store.files.lock import try_lock
+from plexsync.store.files.older_database import move_away, older_databases
 from tests import templates
 from tests.store.eleven import missing, old_database, put_back
 from tests.torture.score import broken, dump

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from plexsync.cli.daemon.settings_watch import check_first, keep_first
-from plexsync.rules.job import Kind, Why
-from plexsync.rules.note_keys import EDIT_BY_HOOK, FIRST_ENTRY
-from plexsync.rules.server_scopes import schema_beside, store_folder
-from plexsync.store.address import StoreAddress
+from plexsync.rules.match.server_scopes import schema_beside, store_folder
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.queue.note_keys import EDIT_BY_HOOK, FIRST_ENTRY
 from plexsync.store.database import Database
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.siblings import siblings_of
 from plexsync.store.opening import open_database
-from plexsync.store.siblings import siblings_of
 from tests.postgres_server import shared
 from tests.stores import connected
 from validation.sources import ConfigError, Loaded, load

@@ -3,8 +3,8 @@
 import pytest
 
 from plexsync.rules.item import Entry, Part
-from plexsync.rules.plan_records import Pushing, Remembered, Sending
-from plexsync.rules.values import Held
+from plexsync.rules.merge.plan_records import Pushing, Remembered, Sending
+from plexsync.rules.merge.values import Held
 from plexsync.store.database import Database
 
 T = 1_700_000_000_000

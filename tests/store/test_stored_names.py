@@ -5,21 +5,13 @@ A new name is added here with its constant. A changed one loses what the databas
 
 import pytest
 
-from plexsync.rules import job, note_keys
-from plexsync.rules.collection_status import CollectionStatus
-from plexsync.rules.status_words import SceneStatus
-from plexsync.store import (
-    folder,
-    installation,
-    intake,
-    jobs,
-    life_signs,
-    lock,
-    probes,
-    review_file,
-    setup_files,
-    worker_ends,
-)
+from plexsync.rules.collections.collection_status import CollectionStatus
+from plexsync.rules.queue import job, note_keys
+from plexsync.rules.words.status_words import SceneStatus
+from plexsync.store import intake
+from plexsync.store.files import folder, installation, life_signs, lock, review_file, setup_files, worker_ends
+from plexsync.store.index import probes
+from plexsync.store.queue import jobs
 
 NOTES = {
     "DASHBOARD": "dashboard",

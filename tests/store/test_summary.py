@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import Kind, Lane, State
-from plexsync.rules.note_keys import BULK, HEARTBEAT, LAST_RECONCILE, REPAIRED, RESTORED
-from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.rules.queue.job import Kind, Lane, State
+from plexsync.rules.queue.note_keys import BULK, HEARTBEAT, LAST_RECONCILE, REPAIRED, RESTORED
 from plexsync.rules.records import BreakerRow, HoldRow, PaceRow, SectionRow
-from plexsync.store import folder, intake, summary
-from plexsync.store.breakers import IMPOSSIBLE
+from plexsync.rules.servers.errors import Neighbour
+from plexsync.store import intake
 from plexsync.store.database import Database
-from plexsync.store.summary import Summary, Unreadable, first_rows, reading
+from plexsync.store.files import folder
+from plexsync.store.queue import summary
+from plexsync.store.queue.breakers import IMPOSSIBLE
+from plexsync.store.queue.summary import Summary, Unreadable, first_rows, reading
 
 pytestmark = pytest.mark.sqlite_only
 

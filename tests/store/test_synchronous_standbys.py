@@ -11,11 +11,11 @@ import pytest
 
 from plexsync.app.parts import open_parts
 from plexsync.reports.status import facts
-from plexsync.rules.errors import LocalFault
-from plexsync.store.address import StoreAddress
+from plexsync.rules.servers.errors import LocalFault
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.worker_locks import locks_at
 from plexsync.store.opening import open_database
 from plexsync.store.postgres.inspection import inspect
-from plexsync.store.worker_locks import locks_at
 from tests.patience import HANG, until
 from tests.postgres_server import Server
 from validation.config import PlexSyncConfig

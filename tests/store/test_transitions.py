@@ -2,12 +2,12 @@
 
 import pytest
 
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.gate_names import GateName
-from plexsync.rules.job import PLAYS, Kind, Why
-from plexsync.rules.outages import Transition, outages
-from plexsync.store import breakers
+from plexsync.rules.queue.gate_names import GateName
+from plexsync.rules.queue.job import PLAYS, Kind, Why
+from plexsync.rules.queue.outages import Transition, outages
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.store.database import Database
+from plexsync.store.queue import breakers
 
 PLEX, WRITES = Neighbour.PLEX, GateName.STASH_WRITES
 T = 1_768_471_200_000

@@ -2,8 +2,8 @@
 
 from contextlib import closing
 
-from plexsync.rules.marked_plays import MARKED, CountedViews
-from plexsync.rules.plays import PlaySource
+from plexsync.rules.plays.marked_plays import MARKED, CountedViews
+from plexsync.rules.plays.plays import PlaySource
 from plexsync.store.database import Database
 
 ONE, TWO = CountedViews(1, 50, 9), CountedViews(2)

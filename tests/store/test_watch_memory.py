@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.item import Viewing
-from plexsync.rules.resume import RememberedResume, Watched
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.resume import RememberedResume, Watched
 from plexsync.store.database import Database
 from tests.stores import look
 

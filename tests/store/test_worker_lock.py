@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from plexsync.rules.errors import LockLost
-from plexsync.rules.machine import Machine
-from plexsync.store import lasting
+from plexsync.rules.queue.machine import Machine
+from plexsync.rules.servers.errors import LockLost
+from plexsync.store.ledger import lasting
 from plexsync.store.postgres import schema, worker_lock
 from plexsync.store.postgres.worker_lock import (
     IMPORT_CLASS,

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from plexsync.cli.main import main as call
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.job import Kind, Settled, State, Why, after_crash
+from plexsync.rules.queue.job import Kind, Settled, State, Why, after_crash
 from plexsync.store import intake
 from plexsync.store.database import Database
-from plexsync.store.jobs import AttemptEnding
+from plexsync.store.queue.jobs import AttemptEnding
 from plexsync.store.sqlite import WAIT_AS_USUAL, WAIT_BRIEFLY
 from tests.patience import HANG
 from tests.store_places import VARIABLE, is_postgres, place_of

@@ -19,17 +19,17 @@ from plexsync.app.parts import open_parts
 from plexsync.app.run import engine, take_up
 from plexsync.app.switches import comparison_owed
 from plexsync.engine import notifications
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.item import Entry, Part
-from plexsync.rules.job import Kind, Settled, State, Why
-from plexsync.rules.note_keys import LAST_RECONCILE, REPAIRED
-from plexsync.rules.plan_records import Pushing, Remembered, Sending
-from plexsync.rules.values import Held
+from plexsync.rules.merge.plan_records import Pushing, Remembered, Sending
+from plexsync.rules.merge.values import Held
+from plexsync.rules.queue.job import Kind, Settled, State, Why
+from plexsync.rules.queue.note_keys import LAST_RECONCILE, REPAIRED
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.store import intake
 from plexsync.store.database import Database, Reader
 from plexsync.store.db import connect
-from plexsync.store.jobs import AttemptEnding
-from plexsync.store.repair import repair
+from plexsync.store.files.repair import repair
+from plexsync.store.queue.jobs import AttemptEnding
 from tests.patience import HANG
 from tests.store.eleven import missing, old_database
 from tests.store.pruning import prune

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from plexsync.rules.errors import LocalFault, Unusable
-from plexsync.rules.job import Kind, Settled, State, Why
+from plexsync.rules.queue.job import Kind, Settled, State, Why
+from plexsync.rules.servers.errors import LocalFault, Unusable
 from plexsync.store import db, intake
 from plexsync.store.database import Database
 from plexsync.store.db import connect
-from plexsync.store.jobs import AttemptEnding
+from plexsync.store.queue.jobs import AttemptEnding
 from tests.patience import HANG
 from tests.torture.power import MISSING, ROOT, there
 from tests.torture.score import NAME, Score, workshop

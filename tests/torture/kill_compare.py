@@ -15,7 +15,7 @@ from pathlib import Path
 from plexsync.app.parts import at_work
 from plexsync.app.run import drain
 from plexsync.flows.scenes import reconcile
-from plexsync.rules.job import Kind
+from plexsync.rules.queue.job import Kind
 from plexsync.store import intake
 from tests.store_places import place_of
 from tests.torture import forks

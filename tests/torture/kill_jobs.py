@@ -20,11 +20,11 @@ from plexsync.app.parts import at_work
 from plexsync.app.run import drain
 from plexsync.engine.clock import SystemClock
 from plexsync.flows.scenes.verbs import want_scenes
-from plexsync.rules.errors import LocalFault
-from plexsync.rules.job import Kind, Settled, State, Why
+from plexsync.rules.queue.job import Kind, Settled, State, Why
+from plexsync.rules.servers.errors import LocalFault
 from plexsync.store import intake, opening
 from plexsync.store.db import MOUNTS
-from plexsync.store.jobs import AttemptEnding
+from plexsync.store.queue.jobs import AttemptEnding
 from plexsync.store.sqlite import SqliteFile
 from tests.patience import HANG
 from tests.store_places import environ_of, is_postgres, place_of

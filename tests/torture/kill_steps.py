@@ -9,11 +9,11 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from plexsync.rules.job import Crashed, Job, Kind, Settled, State, Why
+from plexsync.rules.queue.job import Crashed, Job, Kind, Settled, State, Why
 from plexsync.store import intake
 from plexsync.store.database import Database
 from plexsync.store.db import connect
-from plexsync.store.jobs import AttemptEnding
+from plexsync.store.queue.jobs import AttemptEnding
 from tests.store.eleven import old_database
 from tests.store.pruning import prune
 from tests.store_places import place_of

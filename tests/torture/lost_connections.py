@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from plexsync.rules.errors import LocalFault
+from plexsync.rules.servers.errors import LocalFault
 from plexsync.store.db import MOUNTS
 from tests.patience import until
 from tests.postgres_proxy import Proxy

@@ -18,7 +18,7 @@ from plexsync.app.parts import at_work
 from plexsync.app.run import drain
 from plexsync.engine.clock import SystemClock
 from plexsync.flows.scenes.verbs import want_scenes
-from plexsync.rules.job import Why
+from plexsync.rules.queue.job import Why
 from tests.torture import forks
 from tests.torture.kill_jobs import OURS, SECONDS, a_pass, config_for, rows, rush
 from tests.torture.neighbours import Neighbours

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from plexsync.cli.main import run as run_command
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.queue.job import Kind, Why
 from plexsync.store import intake
 from plexsync.store.database import Database
 from plexsync.store.db import BUSY_SECONDS, CHECKPOINT_PAGES, connect

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plexsync.store.db import connect
-from plexsync.store.integrity import damage
+from plexsync.store.files.integrity import damage
 from tests.torture import forks
 from tests.torture.score import NAME, Score, workshop
 

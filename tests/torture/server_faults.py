@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from plexsync.rules.job import Kind
+from plexsync.rules.queue.job import Kind
 from plexsync.store import intake
 from tests.patience import HANG, until
 from tests.postgres_proxy import Proxy

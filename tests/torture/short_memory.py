@@ -16,7 +16,7 @@ from pathlib import Path
 
 from plexsync.cli.main import main as call
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.queue.job import Kind, Why
 from plexsync.store.database import Database
 from tests.patience import HANG
 from tests.torture import forks

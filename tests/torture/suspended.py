@@ -13,7 +13,7 @@ from pathlib import Path
 from plexsync.app.parts import open_parts
 from plexsync.app.run import engine_on, loop_of
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.queue.job import Kind, Why
 from tests.patience import HANG
 from tests.store_places import place_of
 from tests.torture import forks

@@ -6,11 +6,11 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from plexsync.rules.errors import LocalFault, Unusable
-from plexsync.rules.job import Kind, Settled, State, Why
+from plexsync.rules.queue.job import Kind, Settled, State, Why
+from plexsync.rules.servers.errors import LocalFault, Unusable
 from plexsync.store import intake
 from plexsync.store.database import Database
-from plexsync.store.jobs import AttemptEnding
+from plexsync.store.queue.jobs import AttemptEnding
 from tests.torture.kill_steps import mount_table
 from tests.torture.score import NAME
 

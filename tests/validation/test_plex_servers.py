@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.server_scopes import store_folder
+from plexsync.rules.match.server_scopes import store_folder
 from validation.plex_entries import MOST_ENTRIES, OF_AN_ENTRY
 from validation.sources import DEFAULT, ENTRY, ENVIRONMENT, TOML, ConfigError, load, load_here, load_servers
 

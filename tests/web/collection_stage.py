@@ -4,8 +4,8 @@ import threading
 
 from plexsync.app.parts import Parts, at_work, open_parts
 from plexsync.app.run import drain
-from plexsync.rules.collections import CollectionObject, KnownCollection
-from plexsync.rules.job import COLLECTION, State, Why
+from plexsync.rules.collections.collections import CollectionObject, KnownCollection
+from plexsync.rules.queue.job import COLLECTION, State, Why
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.stash_images import png
 from tests.journey.world import World

@@ -19,7 +19,7 @@ from plexsync.app.parts import Parts, open_parts
 from plexsync.cli.daemon.dashboard_process import listening
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
-from plexsync.store.installation import browser_key
+from plexsync.store.files.installation import browser_key
 from plexsync.web.__main__ import doors
 from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins

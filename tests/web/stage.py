@@ -12,10 +12,10 @@ from plexsync.app.parts import Parts, at_work, open_parts
 from plexsync.app.run import drain
 from plexsync.flows.scenes.dead_letter_cures import NOTE as CURED
 from plexsync.flows.scenes.verbs import count_unsettled, want_scenes
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import DAY, Kind, State, Why
-from plexsync.rules.note_keys import BEGUN
-from plexsync.rules.samples import HOUR, MINUTE, Sample
+from plexsync.rules.queue.job import DAY, Kind, State, Why
+from plexsync.rules.queue.note_keys import BEGUN
+from plexsync.rules.queue.samples import HOUR, MINUTE, Sample
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_changes import PlexBackup
 from plexsync.simulator.stash_model import StashBackup

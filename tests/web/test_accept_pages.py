@@ -7,10 +7,10 @@ from random import Random
 import pytest
 
 from plexsync.reports.shapes import status
-from plexsync.rules.choices import Choice
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.note_keys import LAST_RECONCILE
+from plexsync.rules.queue.choices import Choice
+from plexsync.rules.queue.note_keys import LAST_RECONCILE
 from plexsync.rules.records import HoldRow
+from plexsync.rules.servers.errors import Neighbour
 from tests.conformity import Conformity
 from tests.journey.world import World
 from tests.web.conftest import Dash, dashboard

@@ -8,12 +8,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from plexsync.reports.settings import WHERE, setting_facts
-from plexsync.rules.errors import LocalFault
-from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.note_keys import HEARTBEAT
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.queue.note_keys import HEARTBEAT
 from plexsync.rules.scene import Scene
+from plexsync.rules.servers.errors import LocalFault
 from plexsync.simulator.http import Fault
-from plexsync.store.lock import try_lock
+from plexsync.store.files.lock import try_lock
 from tests.journey.world import ROOT, World, until
 from tests.web.conftest import Dash, dashboard
 from validation.config import PlexSyncConfig

@@ -8,17 +8,17 @@ import pytest
 from plexsync.app.parts import open_parts
 from plexsync.reports import comparisons, dead_letters, review, undo
 from plexsync.reports.shapes import outages, plex_servers, scenes, status, top, workers
-from plexsync.rules.collections import CollectionObject, KnownCollection
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.first_plays import FirstPlays, counted_text
-from plexsync.rules.note_keys import DASHBOARD, LAST_RECONCILE, PLAYS_COUNTED, WORKER_ENDED
-from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.rules.collections.collections import CollectionObject, KnownCollection
+from plexsync.rules.plays.first_plays import FirstPlays, counted_text
+from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.rules.queue.note_keys import DASHBOARD, LAST_RECONCILE, PLAYS_COUNTED, WORKER_ENDED
+from plexsync.rules.queue.worker_ends import after_end
 from plexsync.rules.records import HoldRow
-from plexsync.rules.worker_ends import after_end
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
-from plexsync.store import lock
-from plexsync.store.lock import try_lock
+from plexsync.store.files import lock
+from plexsync.store.files.lock import try_lock
 from tests.conformity import Conformity, reachable
 from tests.journey.world import KEY, TOKEN, World, until
 from tests.web.conftest import Dash, dashboard

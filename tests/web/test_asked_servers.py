@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from plexsync.rules.errors import Neighbour
 from plexsync.rules.records import BreakerRow
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault
-from plexsync.store.lock import try_lock
+from plexsync.store.files.lock import try_lock
 from tests.journey.world import World, until
 from tests.web.conftest import Dash, dashboard
 from tests.web.stage import work

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.queue.job import Kind, Why
 from plexsync.rules.records import BreakerRow
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png

@@ -4,13 +4,13 @@ import pytest
 
 from plexsync.app.parts import Parts
 from plexsync.reports.shapes.status import StatusFacts
-from plexsync.rules.choices import HELD_BY, Choice
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import Kind, Why
-from plexsync.rules.note_keys import REPAIRED
+from plexsync.rules.queue.choices import HELD_BY, Choice
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.queue.note_keys import REPAIRED
 from plexsync.rules.records import BreakerRow, HoldRow
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault
-from plexsync.store.folder import SPOOL, UNREAD
+from plexsync.store.files.folder import SPOOL, UNREAD
 from tests.journey.world import World
 from tests.web.conftest import dashboard
 from tests.web.crawl import Crawl

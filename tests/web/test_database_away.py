@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web import live
 from plexsync.web.app import GOES_ON, LOAD_AGAIN, LOOK_AGAIN
 from plexsync.web.context import THREADS, Desk

@@ -12,8 +12,8 @@ import pytest
 
 from plexsync.app.parts import open_parts
 from plexsync.reports.dead_letters import COLUMNS
-from plexsync.rules.causes import cure_of
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.servers.causes import cure_of
 from plexsync.simulator.http import Fault
 from tests.journey.world import World
 from tests.patience import HANG

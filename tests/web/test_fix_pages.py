@@ -11,9 +11,9 @@ import pytest
 from plexsync.app.database_files import DATABASE
 from plexsync.app.fixes import FixAction
 from plexsync.reports.fixes import FixReport, order_of
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.queue.job import Kind, Why
 from plexsync.rules.records import HoldRow
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.web.context import COUNTED
 from tests.conformity import Conformity, reachable
 from tests.journey.world import World

@@ -15,9 +15,9 @@ from plexsync.engine.undo import wish_undone
 from plexsync.flows.scenes.undo import SceneUndo, redo_scenes
 from plexsync.flows.scenes.verbs import explain
 from plexsync.reports.explanation import job_facts
-from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.status_words import STATUSES
-from plexsync.store.summary import Summary, reading
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.words.status_words import STATUSES
+from plexsync.store.queue.summary import Summary, reading
 from tests.chance import SEED
 from tests.engine.house import KEY, TOKEN, House, fails
 from tests.journey.world import World

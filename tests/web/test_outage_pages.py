@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import DAY
-from plexsync.rules.note_keys import BEGUN
-from plexsync.rules.samples import HOUR, MINUTE, Bucket, Sample, buckets
+from plexsync.rules.queue.job import DAY
+from plexsync.rules.queue.note_keys import BEGUN
+from plexsync.rules.queue.samples import HOUR, MINUTE, Bucket, Sample, buckets
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.web.charts import LETTER, RANGES, SUBJECTS, WIDTH, Drawing, Subject, draw, legend_of, ticks
 from tests.journey.world import World, until
 from tests.web.conftest import Dash

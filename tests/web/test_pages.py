@@ -10,12 +10,12 @@ import pytest
 from plexsync.app.switches import bulk_approved
 from plexsync.flows.scenes.comparison_report import ComparisonReport
 from plexsync.reports.comparisons import report_facts
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import Kind, Why
-from plexsync.rules.note_keys import HEARTBEAT
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.queue.note_keys import HEARTBEAT
 from plexsync.rules.records import BreakerRow, HoldRow
+from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault, Request
-from plexsync.store.lock import try_lock
+from plexsync.store.files.lock import try_lock
 from plexsync.web.context import FRESH
 from tests.journey.world import KEY, TOKEN, World, until
 from tests.patience import HANG

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 from tests.journey.world import World
 from tests.web.conftest import Dash, dashboard
 from tests.web.stage import furnish, state_of

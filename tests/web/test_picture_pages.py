@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from plexsync.rules.pictures import LARGEST
+from plexsync.rules.merge.pictures import LARGEST
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from plexsync.web.picture_cache import EMPTY, FRESH, MOST, PictureCache, ShownPicture, shown_picture

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from plexsync.app.way_back import way_back_of
-from plexsync.rules.note_keys import PLAYS_COUNTED
+from plexsync.rules.queue.note_keys import PLAYS_COUNTED
 from plexsync.simulator.http import Fault
 from tests.journey.world import World
 from tests.web.conftest import Dash, Look, dashboard

@@ -19,9 +19,9 @@ from playwright.sync_api import expect
 
 from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.reports.shapes.status import VerdictPart
-from plexsync.rules.errors import LocalFault, Neighbour
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.queue.job import Kind, Why
 from plexsync.rules.records import HoldRow
+from plexsync.rules.servers.errors import LocalFault, Neighbour
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.web import entry_desks
 from plexsync.web.addresses import at_prefix

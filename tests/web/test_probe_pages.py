@@ -3,9 +3,9 @@
 import html
 import re
 
-from plexsync.rules.scratch import ProbeOutcome
-from plexsync.rules.traits import LearntTraits, ServerTraits
-from plexsync.store.lock import is_locked
+from plexsync.rules.merge.traits import LearntTraits, ServerTraits
+from plexsync.rules.servers.scratch import ProbeOutcome
+from plexsync.store.files.lock import is_locked
 from tests.app.probe_stage import furnish, state_of
 from tests.journey.world import World, until
 from tests.web.conftest import Dash

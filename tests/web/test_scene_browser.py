@@ -10,8 +10,8 @@ from playwright.sync_api import Page, Request, Route, expect
 
 from plexsync.app.parts import open_parts
 from plexsync.flows.scenes.verbs import want_scenes
-from plexsync.rules.job import State, Why
-from plexsync.rules.samples import MINUTE, Sample
+from plexsync.rules.queue.job import State, Why
+from plexsync.rules.queue.samples import MINUTE, Sample
 from tests.journey.world import World
 from tests.web.conftest import Dash, Look, dashboard
 from tests.web.stage import HOSTILE, config_of, furnish, state_of, work

@@ -11,11 +11,11 @@ import pytest
 
 from plexsync.app.parts import open_parts
 from plexsync.flows.scenes.verbs import want_scenes
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.queue.job import Kind, State, Why
 from plexsync.rules.records import BreakerRow
 from plexsync.rules.scene import Scene
-from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.servers.errors import Neighbour
+from plexsync.rules.words.status_words import SceneStatus
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from plexsync.web.pages import format_field as in_words

@@ -13,8 +13,8 @@ import httpx2
 import pytest
 
 from plexsync.cli.daemon import listening
-from plexsync.rules.errors import NewerDatabase, Unusable
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.servers.errors import NewerDatabase, Unusable
 from plexsync.web import context, live, server
 from tests.journey.world import World, until
 from tests.patience import HANG

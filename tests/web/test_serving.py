@@ -19,7 +19,7 @@ from plexsync.cli.daemon import child, dashboard_process
 from plexsync.cli.daemon.dashboard_process import Dashboard, DashboardEntry
 from plexsync.extras import advice
 from plexsync.simulator.http import Fault
-from plexsync.store.lasting import ended_threads
+from plexsync.store.ledger.lasting import ended_threads
 from tests.journey.world import World, until
 from tests.patience import HANG
 from validation.config import PlexSyncConfig

@@ -9,9 +9,9 @@ from playwright.sync_api import Page, expect
 
 from plexsync.app.parts import open_parts
 from plexsync.reports.scenes import FEW
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.queue.job import Kind, Why
 from plexsync.rules.scene import Scene, SceneFile
+from plexsync.rules.servers.errors import Neighbour
 from tests.journey.world import World
 from tests.web.conftest import Dash, Look, dashboard
 from tests.web.stage import config_of, furnish

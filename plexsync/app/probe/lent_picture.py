@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 
-from plexsync.rules.traits import is_private
+from plexsync.rules.merge.traits import is_private
 
 # Seconds until a client that sends nothing is dropped, and between two looks for the end.
 PATIENCE, PACE = 5.0, 0.05

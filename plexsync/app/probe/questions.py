@@ -17,13 +17,15 @@ from plexsync.app.probe.restore import PAUSES, restore
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.plex.artwork import key_of
 from plexsync.plex.probe_client import ProbeClient
-from plexsync.rules.added_dates import FIELD as ADDED
-from plexsync.rules.errors import Missing, NeighbourError, Refused
 from plexsync.rules.item import FACE, beside, moment_text
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.paths import base_name, folder_name
-from plexsync.rules.plan_records import Change
-from plexsync.rules.scratch import (
+from plexsync.rules.match.paths import base_name, folder_name
+from plexsync.rules.merge.added_dates import FIELD as ADDED
+from plexsync.rules.merge.plan_records import Change
+from plexsync.rules.merge.traits import UNKNOWN, Answer, CollectionForm, FaceAddress, LearntTraits, traits_from
+from plexsync.rules.merge.values import name_keys, without_names
+from plexsync.rules.servers.errors import Missing, NeighbourError, Refused
+from plexsync.rules.servers.neighbours import Clock
+from plexsync.rules.servers.scratch import (
     EARLIER,
     RATING_BY_ACCOUNT,
     RATING_BY_EDIT,
@@ -34,9 +36,7 @@ from plexsync.rules.scratch import (
     Restoration,
     original_of,
 )
-from plexsync.rules.text import fold
-from plexsync.rules.traits import UNKNOWN, Answer, CollectionForm, FaceAddress, LearntTraits, traits_from
-from plexsync.rules.values import name_keys, without_names
+from plexsync.rules.words.text import fold
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.probe")

@@ -3,13 +3,21 @@
 import logging
 
 from plexsync.plex.probe_client import ProbeClient
-from plexsync.rules.added_dates import FIELD as ADDED
-from plexsync.rules.errors import Missing, Refused
 from plexsync.rules.item import moment_text
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.plan_records import Change
-from plexsync.rules.scratch import Leftovers, Original, ProbedItem, Restoration, differences, is_same_item, leftovers
-from plexsync.rules.values import name_keys, without_names
+from plexsync.rules.merge.added_dates import FIELD as ADDED
+from plexsync.rules.merge.plan_records import Change
+from plexsync.rules.merge.values import name_keys, without_names
+from plexsync.rules.servers.errors import Missing, Refused
+from plexsync.rules.servers.neighbours import Clock
+from plexsync.rules.servers.scratch import (
+    Leftovers,
+    Original,
+    ProbedItem,
+    Restoration,
+    differences,
+    is_same_item,
+    leftovers,
+)
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.probe")

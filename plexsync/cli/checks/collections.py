@@ -11,11 +11,11 @@ from plexsync.cli.checks.check import Check
 from plexsync.cli.checks.plays import NOT_OWNER
 from plexsync.reports.collections import collection_counts
 from plexsync.reports.format import many
-from plexsync.rules.collection_status import CollectionStatus
-from plexsync.rules.errors import Barred, NeighbourError, Refused
+from plexsync.rules.collections.collection_status import CollectionStatus
 from plexsync.rules.records import SectionRow
-from plexsync.rules.status_words import count_words
-from plexsync.rules.text import fold
+from plexsync.rules.servers.errors import Barred, NeighbourError, Refused
+from plexsync.rules.words.status_words import count_words
+from plexsync.rules.words.text import fold
 
 LISTED, FORM, HOME, STANDING = "collections in Plex", "edits of collections", "collections at home", "collections"
 BY_LIBRARY = "sent by their library; a server that does not take that is found out by the first edit"

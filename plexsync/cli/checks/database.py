@@ -14,10 +14,10 @@ from plexsync.reports.format import ago, many, parse_note
 from plexsync.reports.status import OWED, books, ends_by_note, server_words
 from plexsync.reports.status import breaker as breaker_facts
 from plexsync.reports.verdict import thread_words
-from plexsync.rules.choices import hold_remedy
-from plexsync.rules.gate_names import CURE, REFUSES, GateName, caption, gates_to_show
-from plexsync.rules.machine import ALIGN, difference_words
-from plexsync.rules.note_keys import HEARTBEAT, THREAD_ENDED
+from plexsync.rules.queue.choices import hold_remedy
+from plexsync.rules.queue.gate_names import CURE, REFUSES, GateName, caption, gates_to_show
+from plexsync.rules.queue.machine import ALIGN, difference_words
+from plexsync.rules.queue.note_keys import HEARTBEAT, THREAD_ENDED
 from plexsync.store.database import Reader
 
 # Older SQLite can corrupt a database when two processes checkpoint its log at the same time.

@@ -9,12 +9,21 @@ from dataclasses import dataclass
 from plexsync.app.parts import Parts
 from plexsync.cli.checks.check import Check, problem
 from plexsync.reports.format import many
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import Kind
-from plexsync.rules.neighbours import Stash
-from plexsync.rules.paths import PathRules, base_name, is_mapped, lies_in, map_path, name_key, path_key, split_path
+from plexsync.rules.match.paths import (
+    PathRules,
+    base_name,
+    is_mapped,
+    lies_in,
+    map_path,
+    name_key,
+    path_key,
+    split_path,
+)
+from plexsync.rules.queue.job import Kind
 from plexsync.rules.scene import Scene
-from plexsync.rules.text import caseless, compose
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Stash
+from plexsync.rules.words.text import caseless, compose
 from plexsync.store.database import Reader
 from validation import path_rules
 

@@ -14,9 +14,9 @@ from plexsync.flows.plays.marked import OTHER_VIEWER
 from plexsync.flows.plays.resume import OTHER_ACCOUNT
 from plexsync.flows.plays.writes import removals_of_nothing
 from plexsync.reports.format import many, stamp
-from plexsync.rules.errors import NeighbourError, Refused
-from plexsync.rules.gate_names import CURE, REFUSES
-from plexsync.rules.plays import OWNER
+from plexsync.rules.plays.plays import OWNER
+from plexsync.rules.queue.gate_names import CURE, REFUSES
+from plexsync.rules.servers.errors import NeighbourError, Refused
 
 ACCOUNT, HISTORY, PLAYS, RESUME = "account of plays", "history in Plex", "plays in Stash", "resume points"
 MARKS = "marked as played"

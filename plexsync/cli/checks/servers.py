@@ -13,11 +13,11 @@ from plexsync.cli.checks.check import Check, problem
 from plexsync.engine.tickets import READ, Gate
 from plexsync.reports.format import lasting, stamp
 from plexsync.reports.status import edit_facts, edit_words
-from plexsync.rules.choices import hold_remedy
-from plexsync.rules.errors import Barred, Neighbour, NeighbourError
+from plexsync.rules.queue.choices import hold_remedy
 from plexsync.rules.records import Plugin, Section
-from plexsync.rules.text import fold
-from plexsync.store.place import events_in, theirs
+from plexsync.rules.servers.errors import Barred, Neighbour, NeighbourError
+from plexsync.rules.words.text import fold
+from plexsync.store.files.place import events_in, theirs
 
 LEAST_STASH, LEAST_PLEX = (0, 28), (1, 41, 9)
 # The clock difference in milliseconds above which a check warns.

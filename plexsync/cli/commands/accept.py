@@ -12,7 +12,7 @@ from plexsync.cli.terminal.screen import paper, say
 from plexsync.reports.attention import questions
 from plexsync.reports.format import capitalize, safe
 from plexsync.reports.shapes.status import QuestionFacts
-from plexsync.rules.choices import DECLINE, LEFT, Choice, remedy
+from plexsync.rules.queue.choices import DECLINE, LEFT, Choice, remedy
 
 
 @command("accept")

@@ -12,7 +12,7 @@ from plexsync.cli.logs import open_log
 from plexsync.cli.settings import here_of
 from plexsync.cli.terminal.screen import paper
 from plexsync.reports.format import safe
-from plexsync.rules.errors import NeighbourError
+from plexsync.rules.servers.errors import NeighbourError
 from validation.config import SECRETS
 from validation.imported import STASH2PLEX, import_settings
 from validation.redact import MASK

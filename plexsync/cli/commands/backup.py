@@ -13,7 +13,7 @@ from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import LiveLine, paper, say
 from plexsync.engine.clock import SystemClock
 from plexsync.reports.format import many
-from plexsync.rules.errors import Unusable
+from plexsync.rules.servers.errors import Unusable
 
 BUSY = "a worker runs on this database: stop it first, then restore"
 

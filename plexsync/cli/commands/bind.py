@@ -16,7 +16,7 @@ from plexsync.cli.terminal.worker_hint import NO_WORKER
 from plexsync.flows.scenes import bindings
 from plexsync.reports.format import local, many, safe, stamp
 from plexsync.reports.undo import rests
-from plexsync.rules.match_records import Binding
+from plexsync.rules.match.match_records import Binding
 
 SYNCS = "the worker syncs it at once"
 

@@ -28,8 +28,8 @@ from plexsync.reports.collections import (
     object_words,
 )
 from plexsync.reports.format import ago, many, parse_stamp, safe
-from plexsync.rules.collection_status import CollectionStatus, named_status
-from plexsync.rules.job import COLLECTION
+from plexsync.rules.collections.collection_status import CollectionStatus, named_status
+from plexsync.rules.queue.job import COLLECTION
 
 MOST_LISTED = 50
 NONE_KNOWN = "no collection is known yet: they are noted when their scenes are inspected (plexsync reconcile)"

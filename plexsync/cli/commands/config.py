@@ -19,7 +19,7 @@ from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import safe
 from plexsync.reports.settings import TELLING, setting_facts
 from plexsync.reports.shapes.status import SettingFacts
-from plexsync.rules.setting_question import FEW
+from plexsync.rules.queue.setting_question import FEW
 from validation.config import SECRETS, describe
 from validation.redact import MASK
 from validation.sources import STAND_INS, TOML, ConfigError

@@ -21,7 +21,7 @@ from plexsync.cli.call import FAILED, FINE, INTERRUPTED, Call, command
 from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.terminal.screen import Margin, paper, say
 from plexsync.extras import advice, is_installed
-from plexsync.rules.errors import Unusable
+from plexsync.rules.servers.errors import Unusable
 from plexsync.simulator.postgres import NoPostgres, postgres_server
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from plexsync.cli.terminal.screen import say, table
 from plexsync.reports.format import many
 from plexsync.reports.shapes.status import BreakerFacts, StatusFacts
 from plexsync.reports.status import facts
-from plexsync.rules.errors import LocalFault
-from plexsync.rules.status_words import SceneStatus, buckets, count_words
+from plexsync.rules.servers.errors import LocalFault
+from plexsync.rules.words.status_words import SceneStatus, buckets, count_words
 from plexsync.simulator.demo import check, seconds_now
 from plexsync.simulator.plex_server import ItemSnapshot
 

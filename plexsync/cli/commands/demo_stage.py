@@ -14,14 +14,14 @@ from plexsync.app.parts import Parts, open_parts
 from plexsync.app.setting_change import in_the_file
 from plexsync.cli.daemon.child import ROOT, command_of, environ
 from plexsync.cli.daemon.plex_children import WITH_FIRST
-from plexsync.rules.errors import LocalFault
+from plexsync.rules.servers.errors import LocalFault
 from plexsync.simulator.demo import Switch, give_pictures, make_favourites, over_weeks, seconds_now
 from plexsync.simulator.library import build, populate
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_hooks import HookRunner
 from plexsync.simulator.stash_server import StashSim
 from plexsync.simulator.wall import Wall
-from plexsync.store.worker_locks import Locks, locks_at
+from plexsync.store.files.worker_locks import Locks, locks_at
 from validation.config import PlexSyncConfig
 from validation.writing import change_text, save
 

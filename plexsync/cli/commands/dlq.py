@@ -23,9 +23,9 @@ from plexsync.reports.dead_letters import GroupFacts, LetterFacts, csv_pieces, c
 from plexsync.reports.format import local, many, safe, stamp
 from plexsync.reports.rows import attempt_facts, push_facts, row_facts, row_key, rows_in, title
 from plexsync.reports.status import too_many
-from plexsync.rules.causes import DEADLY
-from plexsync.rules.job import COLLECTION, State
+from plexsync.rules.queue.job import COLLECTION, State
 from plexsync.rules.records import JobRow
+from plexsync.rules.servers.causes import DEADLY
 
 MOST_LISTED = 50
 HEADS = ("scene", "cause", "since", "title", "error, if another")

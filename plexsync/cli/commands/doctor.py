@@ -17,7 +17,7 @@ from plexsync.cli.settings import calls_of_all, toml_of
 from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.screen import LiveLine, paper, table
 from plexsync.reports.format import many, safe
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from validation.config import Setting, describe
 from validation.redact import MASK, Redactor
 from validation.sources import DEFAULT, ConfigError, Loaded

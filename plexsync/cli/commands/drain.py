@@ -14,7 +14,7 @@ from plexsync.reports.format import local, many, stamp
 from plexsync.reports.outcomes import outcome_words
 from plexsync.reports.status import OWED
 from plexsync.reports.verdict import COMMAND
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 
 
 @command("drain")

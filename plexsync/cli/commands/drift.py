@@ -28,7 +28,7 @@ from plexsync.reports.drift import (
 from plexsync.reports.format import ago, many, parse_stamp, safe
 from plexsync.reports.rows import short
 from plexsync.reports.shapes.values import FieldValue
-from plexsync.rules.errors import NeighbourError
+from plexsync.rules.servers.errors import NeighbourError
 
 MOST_LISTED = 50
 LONGEST = 60

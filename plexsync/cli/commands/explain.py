@@ -19,13 +19,13 @@ from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.format import safe
 from plexsync.reports.rows import on_screen, short
 from plexsync.reports.shapes.scenes import ExplainFacts, FieldFacts, UnreadFacts
-from plexsync.rules.collection_status import named_status
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import Gone, Kind, State
+from plexsync.rules.collections.collection_status import named_status
+from plexsync.rules.merge.values import Value
+from plexsync.rules.queue.job import Gone, Kind, State
 from plexsync.rules.records import AttemptRow, JobRow
-from plexsync.rules.scene_status import Standing
-from plexsync.rules.status_words import in_sync_words
-from plexsync.rules.values import Value
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.words.scene_status import Standing
+from plexsync.rules.words.status_words import in_sync_words
 
 
 @command("explain")

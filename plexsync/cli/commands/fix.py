@@ -34,7 +34,7 @@ from plexsync.reports.fixes import (
 )
 from plexsync.reports.format import many, safe
 from plexsync.reports.status import facts
-from plexsync.rules.errors import NeighbourError
+from plexsync.rules.servers.errors import NeighbourError
 from validation.sources import ConfigError
 
 # How many problems of each cause are listed, and read at once while you walk through them.

@@ -12,9 +12,9 @@ from plexsync.cli.terminal.screen import paper, table
 from plexsync.reports.format import local, safe
 from plexsync.reports.rows import PLAY_WORDS, PUSHES, PastRow, past_facts, past_of, row_key, title
 from plexsync.reports.shapes.scenes import HistoryFacts
-from plexsync.rules.job import COLLECTION
+from plexsync.rules.queue.job import COLLECTION
 from plexsync.rules.records import PlaysRow, PushRow
-from plexsync.rules.status_words import job_word
+from plexsync.rules.words.status_words import job_word
 
 MOST_LISTED = 50
 # Plays of one request that are named.

@@ -10,7 +10,7 @@ from plexsync.cli.terminal.paper import paper, table
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.reports.format import local, many, stamp
 from plexsync.reports.named_scenes import ignored_facts, missing_words, unchecked_words
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
 
 
 @command("ignore")

@@ -32,7 +32,7 @@ from plexsync.reports.imports import (
     scene_lines,
     to_create,
 )
-from plexsync.rules.imports import ImportPlan
+from plexsync.rules.merge.imports import ImportPlan
 
 # The number of scenes that are shown on a terminal.
 ON_A_TERMINAL = 20

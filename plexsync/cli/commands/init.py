@@ -36,7 +36,7 @@ from plexsync.cli.setup.finder import ADDRESS, KEY, STASH, TOKEN, Finder, FoundP
 from plexsync.cli.setup.steps import plex_settings, written_rules
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import paper, say, table
-from plexsync.rules.errors import NeighbourError, Unusable
+from plexsync.rules.servers.errors import NeighbourError, Unusable
 from validation.config import SECRETS
 from validation.redact import MASK, Redactor
 from validation.sources import ConfigError

@@ -14,7 +14,7 @@ from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.logs import LEVELS, LOG_FILE, OLDER_LOGS
 from plexsync.cli.settings import here_of
 from plexsync.reports.format import safe
-from plexsync.rules.errors import Unusable
+from plexsync.rules.servers.errors import Unusable
 from validation.redact import Redactor
 from validation.sources import ConfigError, default_data_dir
 

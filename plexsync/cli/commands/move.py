@@ -11,7 +11,7 @@ from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.screen import LiveLine, paper, say
 from plexsync.reports.format import many
-from plexsync.store.address import StoreAddress
+from plexsync.store.files.address import StoreAddress
 from validation.database_settings import checked_url, secret_parts
 from validation.database_settings import schema as checked_schema
 from validation.secret_files import secret_in

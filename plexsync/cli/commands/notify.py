@@ -7,7 +7,7 @@ from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.notices import Notice
+from plexsync.rules.queue.notices import Notice
 from validation.redact import Redactor
 
 NONE = "no way is set: see notify_urls and notify_command"

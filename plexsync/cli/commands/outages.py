@@ -9,10 +9,10 @@ from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import lasting, local, many, parse_stamp, share
 from plexsync.reports.outages import MOST_DAYS, OutageHistory, report
 from plexsync.reports.shapes.outages import OutageFacts
-from plexsync.rules.choices import hold_cause
-from plexsync.rules.gate_names import caption
-from plexsync.rules.outages import OutageKind
-from plexsync.rules.status_words import DOWN, ON_HOLD
+from plexsync.rules.queue.choices import hold_cause
+from plexsync.rules.queue.gate_names import caption
+from plexsync.rules.queue.outages import OutageKind
+from plexsync.rules.words.status_words import DOWN, ON_HOLD
 
 
 @command("outages")

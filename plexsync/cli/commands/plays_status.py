@@ -11,7 +11,7 @@ from plexsync.reports.format import local, many, parse_stamp
 from plexsync.reports.plays import plays_report
 from plexsync.reports.shapes.plays import PlaysReport
 from plexsync.reports.verdict import FIRST_PLAYS
-from plexsync.rules.plays import OWNER
+from plexsync.rules.plays.plays import OWNER
 
 OFF = "watch_back is off: nothing comes from Plex"
 APPROVE = f"wait for your yes ({FIRST_PLAYS})"

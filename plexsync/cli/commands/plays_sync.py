@@ -23,7 +23,7 @@ from plexsync.reports.first_plays import COLUMNS, csv_line, csv_lines, first_pla
 from plexsync.reports.format import many, safe
 from plexsync.reports.shapes.plays import FirstPlaysPreview, ScenePlaysFacts
 from plexsync.reports.status import counted_facts
-from plexsync.rules.first_plays import FirstPlays
+from plexsync.rules.plays.first_plays import FirstPlays
 from validation.values import midnight
 
 # The number of scenes that are shown.

@@ -18,7 +18,7 @@ from plexsync.cli.terminal.screen import ProgressBar, paper, table
 from plexsync.cli.version import version
 from plexsync.reports.format import safe
 from plexsync.reports.probe import probe_facts, stored_traits, trait_rows
-from plexsync.rules.scratch import CantProbe, ProbeOutcome, Restoration
+from plexsync.rules.servers.scratch import CantProbe, ProbeOutcome, Restoration
 
 PACE = 0.2  # seconds between two looks for the worker's result
 HEADS = ("question", "answer", "what PlexSync does with it")

@@ -28,9 +28,9 @@ from plexsync.reports.comparisons import (
 )
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.outcomes import Outcomes
-from plexsync.rules.job import Kind, State
-from plexsync.rules.status_words import count_words as number_of
-from plexsync.rules.status_words import finding_counts
+from plexsync.rules.queue.job import Kind, State
+from plexsync.rules.words.status_words import count_words as number_of
+from plexsync.rules.words.status_words import finding_counts
 
 
 @command("reconcile")

@@ -25,7 +25,7 @@ from plexsync.engine.clock import SystemClock
 from plexsync.reports.format import stamp
 from plexsync.reports.outages import report as outage_report
 from plexsync.reports.status import facts as status_facts
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from validation.redact import Redactor
 from validation.sources import ConfigError
 

@@ -35,12 +35,12 @@ from plexsync.engine.gates import outage
 from plexsync.engine.tickets import READ_STASH
 from plexsync.reports.outcomes import kept_in_all, outcome_words
 from plexsync.reports.status import breaker, server_words
-from plexsync.rules.errors import LocalFault
-from plexsync.rules.gate_names import caption, gates_to_show
-from plexsync.rules.job import State
-from plexsync.rules.status_words import SceneStatus, count_words, in_sync_words
-from plexsync.store.address import StoreAddress
+from plexsync.rules.queue.gate_names import caption, gates_to_show
+from plexsync.rules.queue.job import State
+from plexsync.rules.servers.errors import LocalFault
+from plexsync.rules.words.status_words import SceneStatus, count_words, in_sync_words
 from plexsync.store.database import load_tables
+from plexsync.store.files.address import StoreAddress
 from validation.sources import ConfigError
 
 log = logging.getLogger("PlexSync.serve")

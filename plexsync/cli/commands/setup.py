@@ -45,9 +45,9 @@ from plexsync.cli.setup.steps import (
 from plexsync.cli.start import begin_call
 from plexsync.engine.clock import SystemClock
 from plexsync.engine.tickets import READS
-from plexsync.rules.errors import Barred, NeighbourError, SyncError, Unusable
-from plexsync.store import setup_files
-from plexsync.store.lock import try_lock
+from plexsync.rules.servers.errors import Barred, NeighbourError, SyncError, Unusable
+from plexsync.store.files import setup_files
+from plexsync.store.files.lock import try_lock
 from validation.config import SECRETS
 from validation.locations import TOML as TOML_FILE
 from validation.redact import Redactor, one_line

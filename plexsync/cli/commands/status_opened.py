@@ -20,10 +20,10 @@ from plexsync.reports.shapes.plex_servers import ServerStatusFacts
 from plexsync.reports.shapes.scenes import SceneReport
 from plexsync.reports.status import facts as all_facts
 from plexsync.reports.verdict import urgency
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
-from plexsync.rules.job import Kind
-from plexsync.rules.note_keys import LAST_RUN
-from plexsync.rules.status_words import DECIDE, SceneStatus, in_sync_words
+from plexsync.rules.queue.job import Kind
+from plexsync.rules.queue.note_keys import LAST_RUN
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.words.status_words import DECIDE, SceneStatus, in_sync_words
 
 
 def tell_all(call: Call) -> int:

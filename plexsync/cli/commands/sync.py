@@ -37,10 +37,10 @@ from plexsync.reports.named_scenes import ignored_words, missing_words, named_fa
 from plexsync.reports.scenes import facts_of, left_out_words
 from plexsync.reports.shapes.scenes import LeftOutFacts
 from plexsync.reports.undo import not_queued, rests
-from plexsync.rules.errors import NeighbourError, Unusable
-from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.pictures import left_out
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.merge.pictures import left_out
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.servers.errors import NeighbourError, Unusable
 
 FIRST_OF_MOST = (
     "this would be the first write of most of the library to Plex: preview it with plexsync sync --all --dry-run, then say "

@@ -16,7 +16,7 @@ from plexsync.cli.terminal.keyboard import key_reader
 from plexsync.cli.terminal.screen import paper
 from plexsync.cli.terminal.snapshot import Glance, Rates, facts, glance
 from plexsync.cli.terminal.top_screen import frame
-from plexsync.rules.errors import LocalFault
+from plexsync.rules.servers.errors import LocalFault
 
 # Seconds between two checks for a key, a resized window, or a signal.
 LOOK = 0.1

@@ -17,9 +17,9 @@ from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, preview_scenes
 from plexsync.reports.comparisons import VerifyFacts, scene_facts
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.rows import short
-from plexsync.rules import verified
-from plexsync.rules.note_keys import VERIFIED
-from plexsync.rules.status_words import Finding, count_words, finding_counts, in_sync_line
+from plexsync.rules.queue.note_keys import VERIFIED
+from plexsync.rules.words import verified
+from plexsync.rules.words.status_words import Finding, count_words, finding_counts, in_sync_line
 
 # The number of differing scenes that are listed.
 LISTED = 20

@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import IO
 
-from plexsync.store.lasting import LastingThread
+from plexsync.store.ledger.lasting import LastingThread
 
 ROOT = Path(__file__).resolve().parents[3]
 # Seconds of the pause before a process is started again: the first one, and the longest.

@@ -33,7 +33,7 @@ from plexsync.cli.daemon.child import FIRST_WAIT, ChildThread, environ, longer, 
 from plexsync.cli.settings import hide, sources
 from plexsync.cli.terminal.screen import filtered_consoles
 from plexsync.extras import advice, is_installed
-from plexsync.rules.server_scopes import store_folder
+from plexsync.rules.match.server_scopes import store_folder
 from validation import values
 from validation.config import PlexSyncConfig
 from validation.sources import ConfigError, Loaded, load_servers

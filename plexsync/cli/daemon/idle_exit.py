@@ -16,11 +16,11 @@ from plexsync.app.settings import PLUGIN
 from plexsync.app.switches import leave_inside, off_inside, switched_inside
 from plexsync.cli.daemon.plex_children import PlexChildren
 from plexsync.cli.daemon.signals import Stop
-from plexsync.rules.errors import Barred, LocalFault, NeighbourError, NewerDatabase, Unusable
+from plexsync.rules.servers.errors import Barred, LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.store import intake
-from plexsync.store.address import StoreAddress
-from plexsync.store.lasting import LastingThread
-from plexsync.store.life_signs import WORKER, LifeSign
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.life_signs import WORKER, LifeSign
+from plexsync.store.ledger.lasting import LastingThread
 
 log = logging.getLogger("PlexSync.serve")
 

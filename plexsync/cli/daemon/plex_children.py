@@ -19,7 +19,7 @@ from plexsync.cli.call import Call
 from plexsync.cli.daemon.child import FIRST_WAIT, ChildThread, longer, relay, start
 from plexsync.cli.daemon.signals import GRACE, Stop
 from plexsync.store.database import Database
-from plexsync.store.siblings import siblings_of
+from plexsync.store.files.siblings import siblings_of
 from validation.sources import Loaded
 
 log = logging.getLogger("PlexSync.plex")

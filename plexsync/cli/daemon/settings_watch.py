@@ -16,11 +16,11 @@ from plexsync.cli.daemon.status_file import StatusFile
 from plexsync.cli.settings import here_of, hide, sources, toml_of
 from plexsync.engine.stash_return import CALLS, proved_up
 from plexsync.engine.tickets import READ_STASH
-from plexsync.rules.errors import LocalFault, NeighbourError, Unusable
-from plexsync.rules.note_keys import FIRST_ENTRY
+from plexsync.rules.queue.note_keys import FIRST_ENTRY
+from plexsync.rules.servers.errors import LocalFault, NeighbourError, Unusable
 from plexsync.store.database import Database
-from plexsync.store.lasting import LastingThread
-from plexsync.store.siblings import siblings_of
+from plexsync.store.files.siblings import siblings_of
+from plexsync.store.ledger.lasting import LastingThread
 from validation.config import PlexSyncConfig
 from validation.sources import ConfigError, Loaded, load
 

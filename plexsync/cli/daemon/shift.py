@@ -25,11 +25,11 @@ from plexsync.cli.daemon.status_file import StatusFile
 from plexsync.cli.faults import lines_of
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.loop import pause_after
-from plexsync.rules.errors import Damaged, LocalFault, LockLost
-from plexsync.rules.note_keys import WORKER_ENDED
-from plexsync.rules.worker_ends import after_end
-from plexsync.store import worker_ends
-from plexsync.store.life_signs import LifeSign
+from plexsync.rules.queue.note_keys import WORKER_ENDED
+from plexsync.rules.queue.worker_ends import after_end
+from plexsync.rules.servers.errors import Damaged, LocalFault, LockLost
+from plexsync.store.files import worker_ends
+from plexsync.store.files.life_signs import LifeSign
 from validation.config import PlexSyncConfig
 
 if TYPE_CHECKING:

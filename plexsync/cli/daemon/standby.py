@@ -18,10 +18,10 @@ from plexsync.cli.daemon.settings_watch import SettingsWatch
 from plexsync.cli.daemon.shift import Pauses, Shift
 from plexsync.cli.faults import lines_of
 from plexsync.engine.loop import pause_after
-from plexsync.rules.errors import LocalFault, SpoolFault, Unusable
-from plexsync.rules.machine import Machine, differing, refusal_words
+from plexsync.rules.queue.machine import Machine, differing, refusal_words
 from plexsync.rules.records import WorkerRow
-from plexsync.store.worker_locks import shared_locks
+from plexsync.rules.servers.errors import LocalFault, SpoolFault, Unusable
+from plexsync.store.files.worker_locks import shared_locks
 
 if TYPE_CHECKING:
     from plexsync.store.postgres.locks import SharedLocks

@@ -19,11 +19,11 @@ from plexsync.app.parts import Parts
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
 from plexsync.reports.shapes.status import VerdictFacts
 from plexsync.reports.status import facts, facts_of
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.stash_plugin.stash_words import inside_all
 from plexsync.store import intake
-from plexsync.store.lasting import LastingThread
-from plexsync.store.lock import is_locked, locked_at
+from plexsync.store.files.lock import is_locked, locked_at
+from plexsync.store.ledger.lasting import LastingThread
 
 log = logging.getLogger("PlexSync.serve")
 

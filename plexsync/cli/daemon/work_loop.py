@@ -18,8 +18,8 @@ from plexsync.engine.tickets import READS, Closed
 from plexsync.flows.scenes.verbs import SETTLED, count_unsettled
 from plexsync.reports.format import ago
 from plexsync.reports.outcomes import Outcomes, kept_in_all, outcomes
-from plexsync.rules.errors import LockLost, Neighbour
-from plexsync.rules.job import State
+from plexsync.rules.queue.job import State
+from plexsync.rules.servers.errors import LockLost, Neighbour
 from plexsync.store.database import Reader
 from worker.circuit_breaker import CircuitState
 

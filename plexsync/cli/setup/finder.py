@@ -51,8 +51,8 @@ from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import LiveLine, table
 from plexsync.engine.clock import SystemClock
 from plexsync.reports.format import lasting, many, safe
-from plexsync.rules.errors import Barred, NeighbourError, Unusable
-from plexsync.rules.text import fold
+from plexsync.rules.servers.errors import Barred, NeighbourError, Unusable
+from plexsync.rules.words.text import fold
 from validation import path_rules
 from validation.config import SECRETS, PlexSyncConfig
 from validation.sources import DEFAULT, STAND_INS, ConfigError, Loaded

@@ -18,9 +18,9 @@ from plexsync.cli.terminal.preview_output import FIRST_FEW, PreviewTotals
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, preview_scenes
 from plexsync.reports.comparisons import scene_facts
 from plexsync.reports.format import many, safe
-from plexsync.rules.errors import Barred, NeighbourError, Unusable
-from plexsync.rules.paths import map_path
-from plexsync.rules.status_words import PREVIEWED, finding_counts
+from plexsync.rules.match.paths import map_path
+from plexsync.rules.servers.errors import Barred, NeighbourError, Unusable
+from plexsync.rules.words.status_words import PREVIEWED, finding_counts
 from plexsync.store.database import Database
 from validation import path_rules
 

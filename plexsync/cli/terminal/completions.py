@@ -11,7 +11,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from plexsync.cli.call import Call
-from plexsync.store import folder, summary
+from plexsync.store.files import folder
+from plexsync.store.queue import summary
 
 MOST = 50
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from plexsync.rules.errors import Unusable
-from plexsync.store.files import create, hidden_beside
+from plexsync.rules.servers.errors import Unusable
+from plexsync.store.files.files import create, hidden_beside
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from plexsync.rules.moments import moment_typed
+from plexsync.rules.words.moments import moment_typed
 from plexsync.store.intake import LAST_ID
 
 # Where a person who knows the title finds the number.

@@ -28,11 +28,11 @@ from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, preview_scenes
 from plexsync.reports.comparisons import PreviewCounts, PreviewError, scene_facts, undecidable_line
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.rows import on_screen, short
-from plexsync.rules.approval import FieldChange
-from plexsync.rules.errors import NeighbourError, SyncError, Unusable
 from plexsync.rules.item import PICTURES
-from plexsync.rules.status_words import PREVIEWED, count_words, finding_counts
-from plexsync.rules.values import Held, Value
+from plexsync.rules.merge.approval import FieldChange
+from plexsync.rules.merge.values import Held, Value
+from plexsync.rules.servers.errors import NeighbourError, SyncError, Unusable
+from plexsync.rules.words.status_words import PREVIEWED, count_words, finding_counts
 
 ALWAYS = 6
 FAULT = "a fault of PlexSync"

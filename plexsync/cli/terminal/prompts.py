@@ -10,7 +10,7 @@ from rich.console import Console
 from plexsync.cli.call import Call
 from plexsync.cli.terminal.screen import say
 from plexsync.reports.format import safe
-from plexsync.rules.errors import NeighbourError, Unusable
+from plexsync.rules.servers.errors import NeighbourError, Unusable
 from validation.redact import Redactor
 
 T = TypeVar("T")

@@ -9,10 +9,10 @@ from plexsync.cli.terminal.param_types import typed_form
 from plexsync.cli.terminal.screen import table
 from plexsync.reports.format import ago, local, safe
 from plexsync.reports.rows import WAITING, key_of, on_screen, row_key, short
-from plexsync.rules.job import State
+from plexsync.rules.merge.values import Held
+from plexsync.rules.queue.job import State
 from plexsync.rules.records import AttemptRow, JobRow, Moved, PushRow
-from plexsync.rules.status_words import job_word
-from plexsync.rules.values import Held
+from plexsync.rules.words.status_words import job_word
 
 
 def row_table(row: JobRow, now: int, name: str = "", *, word: str = "", since: int | None = None) -> Table:

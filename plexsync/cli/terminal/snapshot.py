@@ -13,12 +13,12 @@ from plexsync.reports.shapes.top import ServerFacts, TopFacts
 from plexsync.reports.shapes.workers import WorkerFacts
 from plexsync.reports.status import facts as facts_of
 from plexsync.reports.status import server_words
-from plexsync.rules.gate_names import caption
-from plexsync.rules.job import Kind, Lane, State
-from plexsync.rules.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
-from plexsync.rules.paths import base_name
+from plexsync.rules.match.paths import base_name
+from plexsync.rules.queue.gate_names import caption
+from plexsync.rules.queue.job import Kind, Lane, State
+from plexsync.rules.queue.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
 from plexsync.rules.records import JobRow, Lately, PushRow
-from plexsync.rules.status_words import BY_MARK, ON_HOLD, SceneStatus, job_word
+from plexsync.rules.words.status_words import BY_MARK, ON_HOLD, SceneStatus, job_word
 from plexsync.store.database import Reader
 
 MINUTE, HOUR = 60_000, 3_600_000

@@ -16,10 +16,10 @@ from plexsync.reports.status import (
     verified_words,
 )
 from plexsync.reports.verdict import closed_gates, verdict_line, word_for_worker
-from plexsync.rules.causes import cure_of
-from plexsync.rules.choices import hold_cause, hold_line
-from plexsync.rules.gate_names import CURE, REFUSES, SERVERS, GateName, caption, is_covered
-from plexsync.rules.status_words import (
+from plexsync.rules.queue.choices import hold_cause, hold_line
+from plexsync.rules.queue.gate_names import CURE, REFUSES, SERVERS, GateName, caption, is_covered
+from plexsync.rules.servers.causes import cure_of
+from plexsync.rules.words.status_words import (
     DOWN,
     HANGS,
     NOT_RUNNING,

@@ -9,10 +9,10 @@ from rich.text import Text
 from plexsync.cli.terminal.snapshot import Glance
 from plexsync.reports.format import ago, lasting, many, safe, stamp
 from plexsync.reports.verdict import BAD, WAIT, WELL, verdict_line, worker_hangs
-from plexsync.rules.choices import hold_line
-from plexsync.rules.gate_names import SERVERS, caption
-from plexsync.rules.job import State
-from plexsync.rules.status_words import (
+from plexsync.rules.queue.choices import hold_line
+from plexsync.rules.queue.gate_names import SERVERS, caption
+from plexsync.rules.queue.job import State
+from plexsync.rules.words.status_words import (
     HANGS,
     MAIN_STATES,
     RESTS,

@@ -12,14 +12,14 @@ from plexsync.engine.watching import Comparison, asked_pages
 from plexsync.flows.collections.inspection import CollectionInspector, places_of
 from plexsync.flows.collections.reads import by_name
 from plexsync.flows.scenes.collection_names import save_counts
-from plexsync.rules.collection_order import ORDER, as_text, members_in, placed_order
-from plexsync.rules.collection_servers import OBJECT_SOURCES, CollectionSource, ListedCollection
-from plexsync.rules.collection_values import scenes_of
-from plexsync.rules.collections import CollectionRow
-from plexsync.rules.job import COLLECTION, Why
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.note_keys import COLLECTIONS_COMPARED, LAST_RECONCILE, WISHES
-from plexsync.rules.text import fold
+from plexsync.rules.collections.collection_order import ORDER, as_text, members_in, placed_order
+from plexsync.rules.collections.collection_servers import OBJECT_SOURCES, CollectionSource, ListedCollection
+from plexsync.rules.collections.collection_values import scenes_of
+from plexsync.rules.collections.collections import CollectionRow
+from plexsync.rules.queue.job import COLLECTION, Why
+from plexsync.rules.queue.note_keys import COLLECTIONS_COMPARED, LAST_RECONCILE, WISHES
+from plexsync.rules.servers.neighbours import Clock
+from plexsync.rules.words.text import fold
 from plexsync.store.database import Reader
 
 log = logging.getLogger("PlexSync.collections")

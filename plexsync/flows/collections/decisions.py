@@ -12,16 +12,16 @@ from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.undo import CROWD
 from plexsync.flows.collections.inspection import EDITED, IN_STEP, CollectionFinding, CollectionInspector
 from plexsync.flows.scenes.drift import Decisions, DriftAnswer, DriftFilter, with_answer
-from plexsync.rules.collection_servers import CollectionSource
-from plexsync.rules.collection_values import with_order
-from plexsync.rules.collections import CollectionRow
-from plexsync.rules.desired import Wanted
-from plexsync.rules.drift import kept_fields
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import COLLECTION, Why
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.undo import begun_anew, undo
+from plexsync.rules.collections.collection_servers import CollectionSource
+from plexsync.rules.collections.collection_values import with_order
+from plexsync.rules.collections.collections import CollectionRow
+from plexsync.rules.merge.desired import Wanted
+from plexsync.rules.merge.drift import kept_fields
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.undo import begun_anew, undo
+from plexsync.rules.queue.job import COLLECTION, Why
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database, Reader, Writer
 
 # The number of collections that are changed in one transaction.

@@ -21,14 +21,14 @@ from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.collection_names import RenamedCollection, save_renames
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.push import PATIENCE, PICTURE_REQUESTS
-from plexsync.rules.collection_servers import PlexCollections
-from plexsync.rules.collections import SOURCES, CollectionObject, CollectionRow, KnownCollection, objects_of
-from plexsync.rules.desired import digest
-from plexsync.rules.job import COLLECTION, Dead, Done, Job, Outcome, Why
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.plan_records import Pushing
-from plexsync.rules.renamed_collections import FIELD
-from plexsync.rules.text import fold
+from plexsync.rules.collections.collection_servers import PlexCollections
+from plexsync.rules.collections.collections import SOURCES, CollectionObject, CollectionRow, KnownCollection, objects_of
+from plexsync.rules.collections.renamed_collections import FIELD
+from plexsync.rules.merge.desired import digest
+from plexsync.rules.merge.plan_records import Pushing
+from plexsync.rules.queue.job import COLLECTION, Dead, Done, Job, Outcome, Why
+from plexsync.rules.servers.neighbours import Clock
+from plexsync.rules.words.text import fold
 from plexsync.store.database import Writer
 
 

@@ -21,10 +21,22 @@ from plexsync.flows.scenes.batch_reads import may_be_its_own
 from plexsync.flows.scenes.inspection_records import PlannedObject
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity
-from plexsync.rules.collection_order import ORDER, as_text, members_in, order_in_plex, placed_order, told_order
-from plexsync.rules.collection_servers import CollectionSource, PlexCollection, PlexCollections, StashCollections
-from plexsync.rules.collection_status import CollectionStatus
-from plexsync.rules.collection_values import (
+from plexsync.rules.collections.collection_order import (
+    ORDER,
+    as_text,
+    members_in,
+    order_in_plex,
+    placed_order,
+    told_order,
+)
+from plexsync.rules.collections.collection_servers import (
+    CollectionSource,
+    PlexCollection,
+    PlexCollections,
+    StashCollections,
+)
+from plexsync.rules.collections.collection_status import CollectionStatus
+from plexsync.rules.collections.collection_values import (
     collection_values,
     has_collection,
     home_text,
@@ -32,19 +44,19 @@ from plexsync.rules.collection_values import (
     scenes_of,
     with_order,
 )
-from plexsync.rules.collections import SOURCES, CollectionRow, Owner
-from plexsync.rules.desired import Profile, Wanted, digest
-from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.collections.collections import SOURCES, CollectionRow, Owner
 from plexsync.rules.item import Item
-from plexsync.rules.job import Done, Waiting
-from plexsync.rules.memory import undo_mode, with_addresses
-from plexsync.rules.pictures import PicturePast
-from plexsync.rules.plan import plan
+from plexsync.rules.merge.desired import Profile, Wanted, digest
+from plexsync.rules.merge.memory import undo_mode, with_addresses
+from plexsync.rules.merge.pictures import PicturePast
+from plexsync.rules.merge.plan import plan
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.traits import CollectionForm
+from plexsync.rules.merge.undo import begun_anew, is_undone, undo
+from plexsync.rules.queue.job import Done, Waiting
 from plexsync.rules.scene import Image, Scene
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.text import fold
-from plexsync.rules.traits import CollectionForm
-from plexsync.rules.undo import begun_anew, is_undone, undo
+from plexsync.rules.servers.errors import Neighbour, NeighbourError
+from plexsync.rules.words.text import fold
 from plexsync.store.database import Database, Reader
 
 IN_STEP = CollectionStatus.IN_SYNC.stored

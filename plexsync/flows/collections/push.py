@@ -13,16 +13,16 @@ from plexsync.flows.collections.inspection import CollectionFinding, CollectionI
 from plexsync.flows.collections.reads import HOME
 from plexsync.flows.scenes.collection_names import CARRIED_BY_SCENES, RenamedCollection, save_renames
 from plexsync.flows.scenes.push import ObjectFlow, ObjectJournal, ObjectWrite
-from plexsync.rules.collection_order import CUSTOM, ORDER, Move, members_in, moves, sort_of
-from plexsync.rules.collection_servers import PlexCollection, PlexCollections
-from plexsync.rules.collections import CollectionRow
-from plexsync.rules.desired import digest
-from plexsync.rules.errors import Conflict, Missing, NeighbourError
+from plexsync.rules.collections.collection_order import CUSTOM, ORDER, Move, members_in, moves, sort_of
+from plexsync.rules.collections.collection_servers import PlexCollection, PlexCollections
+from plexsync.rules.collections.collections import CollectionRow
 from plexsync.rules.item import COLLECTION_SETTINGS
-from plexsync.rules.job import COLLECTION, Done, Kind, Waiting, Why
-from plexsync.rules.memory import undo_mode
-from plexsync.rules.plan_records import Edit, Pushing
-from plexsync.rules.traits import CollectionForm, ServerTraits
+from plexsync.rules.merge.desired import digest
+from plexsync.rules.merge.memory import undo_mode
+from plexsync.rules.merge.plan_records import Edit, Pushing
+from plexsync.rules.merge.traits import CollectionForm, ServerTraits
+from plexsync.rules.queue.job import COLLECTION, Done, Kind, Waiting, Why
+from plexsync.rules.servers.errors import Conflict, Missing, NeighbourError
 from plexsync.store.database import Writer
 
 log = logging.getLogger("PlexSync.collections")

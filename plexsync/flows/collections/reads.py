@@ -9,23 +9,23 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.rules import LookRules
-from plexsync.rules.collection_order import CUSTOM, ORDER
-from plexsync.rules.collection_servers import (
+from plexsync.rules.collections.collection_order import CUSTOM, ORDER
+from plexsync.rules.collections.collection_servers import (
     CollectionSource,
     ListedCollection,
     PlexCollection,
     PlexCollections,
     StashCollections,
 )
-from plexsync.rules.collection_values import name_object
-from plexsync.rules.collections import CollectionRow
-from plexsync.rules.desired import Profile
-from plexsync.rules.errors import Missing, Neighbour, NeighbourError
+from plexsync.rules.collections.collection_values import name_object
+from plexsync.rules.collections.collections import CollectionRow
+from plexsync.rules.collections.renamed_collections import FIELD, added_names
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.traits import CollectionForm, ServerTraits
 from plexsync.rules.records import SectionRow
-from plexsync.rules.renamed_collections import FIELD, added_names
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.text import fold
-from plexsync.rules.traits import CollectionForm, ServerTraits
+from plexsync.rules.servers.errors import Missing, Neighbour, NeighbourError
+from plexsync.rules.words.text import fold
 from plexsync.store.database import Reader
 
 HOME = "home"

@@ -14,11 +14,19 @@ from functools import partial
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.undo import Progress, quiet
 from plexsync.flows.imports.planner import ImportPlanner, SceneImport
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.import_records import AllNames, ImportChange, MissingName, NameKind, StashField, StashFields, once
-from plexsync.rules.imports import Fill
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.text import fold
+from plexsync.rules.merge.import_records import (
+    AllNames,
+    ImportChange,
+    MissingName,
+    NameKind,
+    StashField,
+    StashFields,
+    once,
+)
+from plexsync.rules.merge.imports import Fill
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.words.text import fold
 
 # So few scenes are planned together that little time passes before they are written.
 BATCH = 10

@@ -8,8 +8,7 @@ from typing import TypeVar
 from plexsync.engine.expiry import Expiry
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, WRITE_STASH
-from plexsync.rules.errors import Unavailable
-from plexsync.rules.import_records import (
+from plexsync.rules.merge.import_records import (
     AllNames,
     ImportChange,
     NameKind,
@@ -19,7 +18,8 @@ from plexsync.rules.import_records import (
     settle_field,
     settle_object,
 )
-from plexsync.rules.neighbours import Clock, StashImport
+from plexsync.rules.servers.errors import Unavailable
+from plexsync.rules.servers.neighbours import Clock, StashImport
 from plexsync.store.database import Database
 
 T = TypeVar("T")

@@ -14,13 +14,13 @@ from plexsync.engine.watching import asked_pages
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.scenes.inspection import Inspector
 from plexsync.flows.scenes.inspection_records import Inspection
-from plexsync.rules.import_records import AllNames
-from plexsync.rules.imports import ImportItem, ImportPlan, LeftOut, fill_scene, plan_import, written_values
-from plexsync.rules.job import Absent, Dead, Dropped, Gone, Kind, OutOfScope, State, Waiting
-from plexsync.rules.neighbours import Stash
-from plexsync.rules.plan_records import Policy
-from plexsync.rules.ratings import RatingRules
-from plexsync.rules.values import Value
+from plexsync.rules.merge.import_records import AllNames
+from plexsync.rules.merge.imports import ImportItem, ImportPlan, LeftOut, fill_scene, plan_import, written_values
+from plexsync.rules.merge.plan_records import Policy
+from plexsync.rules.merge.values import Value
+from plexsync.rules.plays.ratings import RatingRules
+from plexsync.rules.queue.job import Absent, Dead, Dropped, Gone, Kind, OutOfScope, State, Waiting
+from plexsync.rules.servers.neighbours import Stash
 
 BATCH = 50
 IGNORED = "it is ignored"

@@ -14,12 +14,12 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.watching import Comparison, pages_of
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.recovery import PlaysRecovery, StashRestores
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import DAY, PLAYS, State, Why
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.note_keys import PLAYS_COMPARED, REPAIRED, RESTORED, STASH_BACK
-from plexsync.rules.plays import PlaySource, RememberedPlay, plan_plays
+from plexsync.rules.plays.plays import PlaySource, RememberedPlay, plan_plays
+from plexsync.rules.queue.job import DAY, PLAYS, State, Why
+from plexsync.rules.queue.note_keys import PLAYS_COMPARED, REPAIRED, RESTORED, STASH_BACK
 from plexsync.rules.scene import ScenePlays
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.plays")

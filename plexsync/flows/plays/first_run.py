@@ -13,12 +13,12 @@ from plexsync.engine.undo import Progress, quiet
 from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
 from plexsync.flows.plays.writes import PlaysFinding
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.first_plays import FirstPlays, counted_text
-from plexsync.rules.job import PLAYS, Waiting, Why
-from plexsync.rules.neighbours import Clock, PlexWatch
-from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
-from plexsync.rules.redaction import one_line
+from plexsync.rules.plays.first_plays import FirstPlays, counted_text
+from plexsync.rules.queue.job import PLAYS, Waiting, Why
+from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Clock, PlexWatch
+from plexsync.rules.servers.redaction import one_line
 from plexsync.store.database import Database
 
 # The number of items, and of scenes, that are read together.

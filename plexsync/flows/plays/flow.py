@@ -1,7 +1,7 @@
 """The plays flow: brings what an account has played in Plex to Stash, each play once (`plexsync.engine.flow.Flow`).
 
 A job says that the plays of a scene may be out of step. The plays in Plex, in Stash and in memory are read at the moment
-of work, and the rules decide (`plexsync.rules.plays`). Every write goes to Stash, through a gate of its own.
+of work, and the rules decide (`plexsync.rules.plays.plays`). Every write goes to Stash, through a gate of its own.
 """
 
 from collections import Counter
@@ -32,17 +32,17 @@ from plexsync.flows.plays.writes import (
 from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
-from plexsync.rules.errors import Neighbour, NeighbourError, Refused
 from plexsync.rules.item import Item
-from plexsync.rules.job import PLAYS, Done, Gone, Job, Kind, State, Waiting
-from plexsync.rules.marked_plays import marked_plays
-from plexsync.rules.match_records import Matched
-from plexsync.rules.neighbours import Clock, StashWatch
-from plexsync.rules.play_wishes import UNDO, is_wanted_back
-from plexsync.rules.plays import PlayPlan, PlaySource, plan_plays
-from plexsync.rules.resume import has_written
+from plexsync.rules.match.match_records import Matched
+from plexsync.rules.match.scope import Scope, outside
+from plexsync.rules.plays.marked_plays import marked_plays
+from plexsync.rules.plays.play_wishes import UNDO, is_wanted_back
+from plexsync.rules.plays.plays import PlayPlan, PlaySource, plan_plays
+from plexsync.rules.plays.resume import has_written
+from plexsync.rules.queue.job import PLAYS, Done, Gone, Job, Kind, State, Waiting
 from plexsync.rules.scene import Scene, WatchedScene
-from plexsync.rules.scope import Scope, outside
+from plexsync.rules.servers.errors import Neighbour, NeighbourError, Refused
+from plexsync.rules.servers.neighbours import Clock, StashWatch
 from plexsync.store.connection import clean
 from plexsync.store.database import Database, Reader, Writer
 

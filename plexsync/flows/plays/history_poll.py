@@ -17,15 +17,15 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.first_plays import approval_text, approved_since
-from plexsync.rules.job import DAY, PLAYS, Why
-from plexsync.rules.neighbours import Clock, PlexWatch, Stash
-from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
-from plexsync.rules.paths import base_name
-from plexsync.rules.plays import OWNER, PlaySource, WatchRules
+from plexsync.rules.match.paths import base_name
+from plexsync.rules.plays.first_plays import approval_text, approved_since
+from plexsync.rules.plays.plays import OWNER, PlaySource, WatchRules
+from plexsync.rules.queue.job import DAY, PLAYS, Why
+from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
 from plexsync.rules.records import PlexPlay
-from plexsync.rules.status_words import DOWN
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Clock, PlexWatch, Stash
+from plexsync.rules.words.status_words import DOWN
 from plexsync.store.database import Database, Reader, Writer
 
 log = logging.getLogger("PlexSync.plays")

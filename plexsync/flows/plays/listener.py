@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.events import Event, SessionChanged, SessionState
-from plexsync.rules.job import PLAYS, State, Why
-from plexsync.rules.neighbours import Clock
+from plexsync.rules.queue.events import Event, SessionChanged, SessionState
+from plexsync.rules.queue.job import PLAYS, State, Why
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.plays")

@@ -2,7 +2,7 @@
 
 Plex tells views of the account of its token alone, so only with the owner's account. Inspections of scenes notice a mark,
 that is those after an event of its item and those of a full comparison. The look of the plays flow decides about it
-(`plexsync.rules.marked_plays`), and saves it beside the history: from then on it is a play like any other. While marks
+(`plexsync.rules.plays.marked_plays`), and saves it beside the history: from then on it is a play like any other. While marks
 are not asked for, the inspections only remember that there is one.
 """
 
@@ -13,10 +13,17 @@ from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.flows.plays.writes import PlaysFinding
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.item import Item
-from plexsync.rules.job import PLAYS, Why
-from plexsync.rules.marked_plays import CountedViews, MarkDecisions, counted_views, decide_mark, grows, marked_plays
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.plays import OWNER
+from plexsync.rules.plays.marked_plays import (
+    CountedViews,
+    MarkDecisions,
+    counted_views,
+    decide_mark,
+    grows,
+    marked_plays,
+)
+from plexsync.rules.plays.plays import OWNER
+from plexsync.rules.queue.job import PLAYS, Why
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Reader, Writer
 
 OTHER_VIEWER = "marks are those of the owner's account, and watch_account is another one"

@@ -1,7 +1,7 @@
 """The rating flows: a scene and its items in Plex have the same rating (`plexsync.engine.flow.Flow`).
 
 There is one flow for each direction, since a flow writes through one gate. Both read the same values, make the same plan
-(`plexsync.rules.ratings`) and carry out their own part of it. If the other part is to be done, they queue that flow.
+(`plexsync.rules.plays.ratings`) and carry out their own part of it. If the other part is to be done, they queue that flow.
 Ratings in Plex are those of the account of the token.
 
 The scene flow owns ratings while they go one way. So that nothing is lost when that is switched, either flow begins with
@@ -28,11 +28,10 @@ from plexsync.flows.scenes.inspection import BEING_PROBED
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher
-from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import RATING, RATING_BACK, Done, Gone, Job, Outcome, Waiting, Why
-from plexsync.rules.neighbours import Clock, Plex, PlexWatch, Stash, StashWatch
-from plexsync.rules.ratings import (
+from plexsync.rules.match.scope import Scope
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.ratings import (
     FIELD,
     NO_RATING,
     UNKNOWN,
@@ -50,10 +49,11 @@ from plexsync.rules.ratings import (
     stash_rating,
     taken_over,
 )
+from plexsync.rules.queue.job import RATING, RATING_BACK, Done, Gone, Job, Outcome, Waiting, Why
 from plexsync.rules.scene import Scene
-from plexsync.rules.scope import Scope
-from plexsync.rules.status_words import DOWN
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.servers.errors import Neighbour, NeighbourError
+from plexsync.rules.servers.neighbours import Clock, Plex, PlexWatch, Stash, StashWatch
+from plexsync.rules.words.status_words import DOWN
 from plexsync.store.database import Database, Reader, Writer
 
 log = logging.getLogger("PlexSync.ratings")

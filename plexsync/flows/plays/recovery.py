@@ -1,7 +1,7 @@
 """Finds out that the database or Stash was restored from a backup, and what has become of the plays since.
 
 The journal of plays completes the memory of an older database. The rules about an older Stash are in
-`plexsync.rules.restored_stash`.
+`plexsync.rules.match.restored_stash`.
 """
 
 import logging
@@ -15,12 +15,7 @@ from plexsync.engine.watching import pages_of
 from plexsync.flows.plays.writes import PlaysFinding, PlaysWrite
 from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.recovery import JournalBeside
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import PLAYS, Kind, Why
-from plexsync.rules.neighbours import Clock, StashWatch
-from plexsync.rules.note_keys import PLAYS_COMPARED, PLAYS_JOURNALLED, PLAYS_MISSING, STASH_BACK
-from plexsync.rules.plays import PlayState, RememberedPlay, SentPlay
-from plexsync.rules.restored_stash import (
+from plexsync.rules.match.restored_stash import (
     Tail,
     is_asked_about,
     missing_plays,
@@ -30,9 +25,14 @@ from plexsync.rules.restored_stash import (
     was_set_back,
     with_missing,
 )
+from plexsync.rules.plays.plays import PlayState, RememberedPlay, SentPlay
+from plexsync.rules.queue.job import PLAYS, Kind, Why
+from plexsync.rules.queue.note_keys import PLAYS_COMPARED, PLAYS_JOURNALLED, PLAYS_MISSING, STASH_BACK
 from plexsync.rules.scene import Scene, ScenePlays, WatchedScene
+from plexsync.rules.servers.errors import Neighbour
+from plexsync.rules.servers.neighbours import Clock, StashWatch
 from plexsync.store.database import Database, Writer
-from plexsync.store.plays_file import PlaysEntry, PlaysFile
+from plexsync.store.ledger.plays_file import PlaysEntry, PlaysFile
 
 # What a request may still change.
 OPEN = (PlayState.ADDING, PlayState.REMOVING)

@@ -1,7 +1,7 @@
 """Resume points in the plays flow: where a scene is resumed in Stash follows where it was left in Plex.
 
 Each job of the flow plans them with the plays, and writes them in a request of their own. The memory is saved before
-that request, so one whose result is unknown is resolved by reading Stash again (`plexsync.rules.resume`).
+that request, so one whose result is unknown is resolved by reading Stash again (`plexsync.rules.plays.resume`).
 
 A poll asks Plex for the items of each library that were watched since the newest viewing of the last poll: one request for
 a library while nobody watches. The end of a poll is saved in the transaction that queues its scenes. A Plex that
@@ -20,14 +20,14 @@ from plexsync.engine.watching import asked_pages
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
 from plexsync.flows.plays.writes import PlaysFinding, ResumeWrite
 from plexsync.flows.scenes.inspection_records import Inspection
-from plexsync.rules.errors import Missing, NeighbourError
 from plexsync.rules.item import Item, Viewing
-from plexsync.rules.job import PLAYS, Job, Why
-from plexsync.rules.neighbours import Clock, PlexWatch
-from plexsync.rules.plays import OWNER
-from plexsync.rules.resume import AHEAD, RememberedResume, Watched, is_news, newest, plan_resume
+from plexsync.rules.plays.plays import OWNER
+from plexsync.rules.plays.resume import AHEAD, RememberedResume, Watched, is_news, newest, plan_resume
+from plexsync.rules.queue.job import PLAYS, Job, Why
 from plexsync.rules.scene import WatchedScene
-from plexsync.rules.status_words import DOWN
+from plexsync.rules.servers.errors import Missing, NeighbourError
+from plexsync.rules.servers.neighbours import Clock, PlexWatch
+from plexsync.rules.words.status_words import DOWN
 from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.resume")

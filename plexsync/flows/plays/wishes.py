@@ -12,11 +12,11 @@ from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.watching import pages_of
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.scenes.batch_reads import read_each
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import PLAYS
-from plexsync.rules.neighbours import StashWatch
-from plexsync.rules.play_wishes import PlayWish
+from plexsync.rules.plays.play_wishes import PlayWish
+from plexsync.rules.queue.job import PLAYS
 from plexsync.rules.scene import WatchedScene
+from plexsync.rules.servers.errors import Neighbour
+from plexsync.rules.servers.neighbours import StashWatch
 from plexsync.store.database import Database, Reader, Writer
 
 # The number of scenes of which the plays are read together.

@@ -10,12 +10,12 @@ from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, Observation, Write
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ, Ticket
-from plexsync.rules.job import Done, Outcome, Waiting
-from plexsync.rules.marked_plays import MarkDecisions
-from plexsync.rules.neighbours import StashWatch
-from plexsync.rules.plays import Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
-from plexsync.rules.resume import RememberedResume, ResumePlan, plan_resume
+from plexsync.rules.plays.marked_plays import MarkDecisions
+from plexsync.rules.plays.plays import Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
+from plexsync.rules.plays.resume import RememberedResume, ResumePlan, plan_resume
+from plexsync.rules.queue.job import Done, Outcome, Waiting
 from plexsync.rules.scene import WatchedScene
+from plexsync.rules.servers.neighbours import StashWatch
 from plexsync.store.database import Writer
 
 Memory = Mapping[int, RememberedPlay]

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from plexsync.rules.job import Dead, NotShown
-from plexsync.rules.match_records import Binding, Reason, Unclear
+from plexsync.rules.match.match_records import Binding, Reason, Unclear
+from plexsync.rules.queue.job import Dead, NotShown
 
 # Prefixes of the errors of ambiguous scenes: its item belongs to another scene, by the order of its files or because you
 # bound it; two scenes have its file; one item fits in part. Dead rows of other causes begin differently.

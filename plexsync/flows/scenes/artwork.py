@@ -16,13 +16,10 @@ from plexsync.flows.scenes.gallery_choices import GalleryChoices
 from plexsync.flows.scenes.plex_pictures import PlexPictures, selected_key
 from plexsync.flows.scenes.rules import treatment_of
 from plexsync.flows.scenes.stash_pictures import PictureBatch, Readers, StashPictures, logo_of
-from plexsync.rules.desired import Profile, Wanted
-from plexsync.rules.errors import Missing, Refused, Unavailable, Unusable
 from plexsync.rules.item import PICTURES, Item
-from plexsync.rules.job import Kind
-from plexsync.rules.memory import is_older
-from plexsync.rules.neighbours import Clock, Imaging, Plex, Stash
-from plexsync.rules.pictures import (
+from plexsync.rules.merge.desired import Profile, Wanted
+from plexsync.rules.merge.memory import is_older
+from plexsync.rules.merge.pictures import (
     FAILED,
     LARGEST,
     UNLISTED,
@@ -44,10 +41,13 @@ from plexsync.rules.pictures import (
     version_of,
     with_original,
 )
-from plexsync.rules.plan_records import Note, Plan
+from plexsync.rules.merge.plan_records import Note, Plan
+from plexsync.rules.merge.traits import ServerTraits
+from plexsync.rules.queue.job import Kind
 from plexsync.rules.records import PictureRow
 from plexsync.rules.scene import Image, Scene
-from plexsync.rules.traits import ServerTraits
+from plexsync.rules.servers.errors import Missing, Refused, Unavailable, Unusable
+from plexsync.rules.servers.neighbours import Clock, Imaging, Plex, Stash
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.picture")

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from plexsync.engine.gates import Gates, outage
 from plexsync.engine.tickets import READ_OF
-from plexsync.rules.errors import Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.rules.servers.errors import Neighbour, NeighbourError, Refused, Unavailable
 
 K = TypeVar("K", int, str)
 T = TypeVar("T")

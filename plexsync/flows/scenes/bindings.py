@@ -10,18 +10,18 @@ from plexsync.flows.scenes.ambiguity import DURATION_ONLY
 from plexsync.flows.scenes.dead_letter_cures import bindings_changed
 from plexsync.flows.scenes.inspection import BATCH, Inspector
 from plexsync.flows.scenes.inspection_records import Inspection
-from plexsync.rules.causes import Cause
-from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item, Part
-from plexsync.rules.job import Dead, Kind, Why
-from plexsync.rules.match_records import Binding, Candidate
-from plexsync.rules.memory import undo_mode
-from plexsync.rules.neighbours import Clock, Plex, Stash
-from plexsync.rules.origin import scene_origin
-from plexsync.rules.paths import lies_in
+from plexsync.rules.match.match_records import Binding, Candidate
+from plexsync.rules.match.origin import scene_origin
+from plexsync.rules.match.paths import lies_in
+from plexsync.rules.merge.memory import undo_mode
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.queue.job import Dead, Kind, Why
 from plexsync.rules.scene import Scene
-from plexsync.rules.status_words import SceneStatus
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.servers.causes import Cause
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Clock, Plex, Stash
+from plexsync.rules.words.status_words import SceneStatus
 from plexsync.store.database import Database, Reader, Writer
 
 

@@ -8,8 +8,8 @@ from plexsync.engine.flow import Canary
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ, Ticket
 from plexsync.rules.item import Item
-from plexsync.rules.neighbours import Plex
-from plexsync.rules.plan_records import Change
+from plexsync.rules.merge.plan_records import Change
+from plexsync.rules.servers.neighbours import Plex
 from plexsync.store.database import Database
 
 

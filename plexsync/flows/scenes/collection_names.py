@@ -15,17 +15,28 @@ from plexsync.engine.gates import Gates
 from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.inspection_records import Inspection, Past
 from plexsync.flows.scenes.rules import LookRules
-from plexsync.rules.collection_servers import CollectionSource, PlexCollection, PlexCollections, StashCollections
-from plexsync.rules.collection_values import scenes_of
-from plexsync.rules.collections import CollectionObject, KnownCollection, Source, objects_of
-from plexsync.rules.desired import Profile
-from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.collections.collection_servers import (
+    CollectionSource,
+    PlexCollection,
+    PlexCollections,
+    StashCollections,
+)
+from plexsync.rules.collections.collection_values import scenes_of
+from plexsync.rules.collections.collections import CollectionObject, KnownCollection, Source, objects_of
+from plexsync.rules.collections.renamed_collections import (
+    FIELD,
+    added_names,
+    mentioning,
+    renamed_memory,
+    renamed_pushing,
+)
 from plexsync.rules.item import Item
-from plexsync.rules.job import Kind, Why
-from plexsync.rules.neighbours import Plex, Stash
-from plexsync.rules.renamed_collections import FIELD, added_names, mentioning, renamed_memory, renamed_pushing
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.queue.job import Kind, Why
 from plexsync.rules.scene import Scene
-from plexsync.rules.text import fold
+from plexsync.rules.servers.errors import Neighbour, NeighbourError
+from plexsync.rules.servers.neighbours import Plex, Stash
+from plexsync.rules.words.text import fold
 from plexsync.store.database import Database, Writer
 
 # The kinds of objects of which it is remembered which scenes show them.

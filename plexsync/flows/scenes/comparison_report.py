@@ -5,9 +5,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from plexsync.flows.scenes.inspection_records import Inspection
-from plexsync.rules import verified
-from plexsync.rules.note_keys import VERIFIED
-from plexsync.rules.status_words import KEPT
+from plexsync.rules.queue.note_keys import VERIFIED
+from plexsync.rules.words import verified
+from plexsync.rules.words.status_words import KEPT
 from plexsync.store.database import Reader, Writer
 
 # The reports of the last full comparisons, newest first, as a list of `ComparisonReport`s in JSON.

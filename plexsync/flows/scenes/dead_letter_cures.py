@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from plexsync.engine import gate_rows
 from plexsync.engine.tickets import READ_STASH, READS, WRITE_STASH
 from plexsync.flows.scenes.inspection import Inspector
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import NOT_SHOWN, Kind, State, Waiting, Why
+from plexsync.rules.queue.job import NOT_SHOWN, Kind, State, Waiting, Why
 from plexsync.rules.records import SectionRow
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.store.database import Writer
 
 log = logging.getLogger("PlexSync.cure")

@@ -1,4 +1,4 @@
-"""Lists the fields that you edited in Plex, and carries out your decisions about them (`plexsync.rules.drift`).
+"""Lists the fields that you edited in Plex, and carries out your decisions about them (`plexsync.rules.merge.drift`).
 
 Scenes are found by what their last look found, and by the marks of kept fields; what is shown is read from both servers.
 A decision is saved only if nothing else was learnt about the scene meanwhile, and a running attempt loses the scene, since
@@ -17,14 +17,14 @@ from plexsync.engine.tickets import READS
 from plexsync.engine.undo import Progress, quiet
 from plexsync.flows.scenes.inspection import Inspector
 from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, Target, mark_kept
-from plexsync.rules.drift import DriftField, keep, kept_fields, take, unkeep
 from plexsync.rules.item import field_key
-from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.plan_records import Memory
-from plexsync.rules.status_words import kept_in, kept_word
-from plexsync.rules.text import fold
-from plexsync.rules.values import held_field
+from plexsync.rules.merge.drift import DriftField, keep, kept_fields, take, unkeep
+from plexsync.rules.merge.plan_records import Memory
+from plexsync.rules.merge.values import held_field
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.servers.neighbours import Clock
+from plexsync.rules.words.status_words import kept_in, kept_word
+from plexsync.rules.words.text import fold
 from plexsync.store.database import Database, Reader, Writer
 
 BATCH = 50

@@ -27,12 +27,12 @@ from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.flows.scenes.verbs import note_old_lists
-from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import PICTURES
-from plexsync.rules.job import NOT_SHOWN, Absent, Dead, Done, Dropped, Gone, Job, Kind, NotShown, Outcome, State
-from plexsync.rules.note_keys import JOURNALLED
-from plexsync.rules.plan_records import Pushing
+from plexsync.rules.merge.plan_records import Pushing
+from plexsync.rules.queue.job import NOT_SHOWN, Absent, Dead, Done, Dropped, Gone, Job, Kind, NotShown, Outcome, State
+from plexsync.rules.queue.note_keys import JOURNALLED
 from plexsync.rules.scene import Scene
+from plexsync.rules.servers.errors import Neighbour, Unavailable
 from plexsync.store.database import Writer
 
 

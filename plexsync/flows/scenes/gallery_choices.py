@@ -20,14 +20,14 @@ from plexsync.engine.tickets import WRITE_PLEX
 from plexsync.flows.scenes.inspection_records import Choices, ShelfChoices, Target
 from plexsync.flows.scenes.plex_pictures import PlexPictures, selected_key
 from plexsync.flows.scenes.stash_pictures import PictureBatch, StashPictures
-from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.rules.item import PICTURES, Item
-from plexsync.rules.job import Waiting
-from plexsync.rules.neighbours import Clock, Plex
-from plexsync.rules.pictures import LARGEST, PicturePast, kind_of, with_original
-from plexsync.rules.plan_records import Change, Edit
+from plexsync.rules.merge.pictures import LARGEST, PicturePast, kind_of, with_original
+from plexsync.rules.merge.plan_records import Change, Edit
+from plexsync.rules.queue.job import Waiting
 from plexsync.rules.records import PictureRow
 from plexsync.rules.scene import CHOICE, Image, Scene
+from plexsync.rules.servers.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.rules.servers.neighbours import Clock, Plex
 from plexsync.store.database import Database, Reader, Writer
 
 log = logging.getLogger("PlexSync.picture")

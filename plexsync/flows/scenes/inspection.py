@@ -34,26 +34,26 @@ from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity, ignored_another
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict, items_of
 from plexsync.flows.scenes.undone_scenes import UndoneScenes
-from plexsync.rules.approval import Approval, NoLongerTrue, approval_in, narrow_plan
-from plexsync.rules.desired import Profile, Wanted, desired_values, digest, plain_names
-from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import Absent, Dead, Done, Dropped, Kind, Outcome, OutOfScope, Waiting
-from plexsync.rules.list_members import left_lists
-from plexsync.rules.match import untenable
-from plexsync.rules.match_records import Matched, NotThere, Unclear
-from plexsync.rules.memory import undo_mode
-from plexsync.rules.pictures import shown_strays
-from plexsync.rules.plan import plan
+from plexsync.rules.match.match import untenable
+from plexsync.rules.match.match_records import Matched, NotThere, Unclear
+from plexsync.rules.match.scope import outside
+from plexsync.rules.merge.approval import Approval, NoLongerTrue, approval_in, narrow_plan
+from plexsync.rules.merge.desired import Profile, Wanted, desired_values, digest, plain_names
+from plexsync.rules.merge.list_members import left_lists
+from plexsync.rules.merge.memory import undo_mode
+from plexsync.rules.merge.pictures import shown_strays
+from plexsync.rules.merge.plan import plan
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.trait_effects import takeable
+from plexsync.rules.merge.traits import UNKNOWN
+from plexsync.rules.queue.job import Absent, Dead, Done, Dropped, Kind, Outcome, OutOfScope, Waiting
 from plexsync.rules.scene import Scene
-from plexsync.rules.scope import outside
-from plexsync.rules.status_words import SceneStatus, kept_word
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.text import fold
-from plexsync.rules.trait_effects import takeable
-from plexsync.rules.traits import UNKNOWN
+from plexsync.rules.servers.errors import Neighbour, NeighbourError
+from plexsync.rules.words.status_words import SceneStatus, kept_word
+from plexsync.rules.words.text import fold
 from plexsync.store.database import Database, Reader, Writer
-from plexsync.store.notes import APPROVED, TAKE_OVER
+from plexsync.store.queue.notes import APPROVED, TAKE_OVER
 
 log = logging.getLogger("PlexSync.look")
 

@@ -6,23 +6,23 @@ from functools import cached_property
 from typing import Protocol
 
 from plexsync.engine.flow import Observation
-from plexsync.rules.approval import Approval
-from plexsync.rules.desired import Profile, Wanted, digest
-from plexsync.rules.drift import DriftField, drift_of, is_drift, kept_fields
-from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import LISTS, PICTURES, Item
-from plexsync.rules.job import Dead, Dropped, OutOfScope
-from plexsync.rules.match_records import Binding, Candidate, Step
-from plexsync.rules.memory import undo_mode, with_addresses
-from plexsync.rules.origin import Origin, is_of
-from plexsync.rules.pictures import PicturePast
-from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, Sending
-from plexsync.rules.provenance import Provenance
+from plexsync.rules.match.match_records import Binding, Candidate, Step
+from plexsync.rules.match.origin import Origin, is_of
+from plexsync.rules.merge.approval import Approval
+from plexsync.rules.merge.desired import Profile, Wanted, digest
+from plexsync.rules.merge.drift import DriftField, drift_of, is_drift, kept_fields
+from plexsync.rules.merge.memory import undo_mode, with_addresses
+from plexsync.rules.merge.pictures import PicturePast
+from plexsync.rules.merge.plan_records import Memory, Plan, Pushing, Remembered, Sending
+from plexsync.rules.merge.provenance import Provenance
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
+from plexsync.rules.merge.undo import begun_anew
+from plexsync.rules.merge.values import Value
+from plexsync.rules.queue.job import Dead, Dropped, OutOfScope
 from plexsync.rules.scene import Image, Scene
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.traits import UNKNOWN, ServerTraits
-from plexsync.rules.undo import begun_anew
-from plexsync.rules.values import Value
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.store.database import Reader, Writer
 
 # Takes the place of the hash of desired values for a scene that is out of scope.
@@ -279,7 +279,7 @@ class Past:
         )
 
     def as_redone(self, ids: Collection[int]) -> "Past":
-        """As if the undo of these scenes had ended (`plexsync.store.memories.Memories.begin_anew`)."""
+        """As if the undo of these scenes had ended (`plexsync.store.ledger.memories.Memories.begin_anew`)."""
         memories = dict(self.memories)
         for (id, key), memory in self.memories.items():
             if id in ids and undo_mode(memory):

@@ -2,7 +2,7 @@
 
 An empty database, a wrong one, or a backup of last year: scenes that vanish together are most likely still wanted. So
 before a scene counts as gone, the number of scenes in Stash is compared with those that were there when last seen. If
-too many are missing (`plexsync.rules.losses`), Stash is on hold until they are back or you accept their loss. Scenes
+too many are missing (`plexsync.rules.match.losses`), Stash is on hold until they are back or you accept their loss. Scenes
 that became gone within the last day count as well, so that many small losses are one. A scene of an accepted loss that
 is back can be lost again only by another question.
 
@@ -19,14 +19,14 @@ from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
-from plexsync.rules.choices import ACCEPTED, Choice, remedy
-from plexsync.rules.errors import Barred, Neighbour
-from plexsync.rules.job import DAY
-from plexsync.rules.losses import AcceptedLoss, accepted_loss, is_large
-from plexsync.rules.neighbours import Clock, Plex, Stash
-from plexsync.rules.note_keys import ITEMS_DROPPED, ITEMS_LOST, SCENES_LOST
+from plexsync.rules.match.losses import AcceptedLoss, accepted_loss, is_large
+from plexsync.rules.queue.choices import ACCEPTED, Choice, remedy
+from plexsync.rules.queue.job import DAY
+from plexsync.rules.queue.note_keys import ITEMS_DROPPED, ITEMS_LOST, SCENES_LOST
 from plexsync.rules.records import LAST_ID, Section, SectionRow
-from plexsync.rules.text import fold
+from plexsync.rules.servers.errors import Barred, Neighbour
+from plexsync.rules.servers.neighbours import Clock, Plex, Stash
+from plexsync.rules.words.text import fold
 from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.losses")

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from plexsync.engine.watchdog import Heard
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.samples import MINUTE, Sample
-from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.queue.samples import MINUTE, Sample
+from plexsync.rules.servers.errors import Neighbour
+from plexsync.rules.servers.neighbours import Clock
+from plexsync.rules.words.status_words import SceneStatus
 from plexsync.store.database import Database
 from worker.circuit_breaker import CircuitState
 

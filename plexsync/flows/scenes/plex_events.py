@@ -17,12 +17,12 @@ from plexsync.engine.reconnect import ReconnectBackoff
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.flows.scenes.plex_index import Indexer, want_scenes_of
 from plexsync.flows.scenes.scene_matching import entry_of
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.events import Event, Left, Scanned, SessionChanged, Touched
 from plexsync.rules.item import Entry, Item
-from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.neighbours import Clock, Plex, RandomSource, Stash
-from plexsync.rules.paths import base_name
+from plexsync.rules.match.paths import base_name
+from plexsync.rules.queue.events import Event, Left, Scanned, SessionChanged, Touched
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Clock, Plex, RandomSource, Stash
 from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.listen")

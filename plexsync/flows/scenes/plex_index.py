@@ -24,11 +24,11 @@ from functools import partial
 from plexsync.engine.gates import Gates, outage
 from plexsync.engine.tickets import READ_PLEX
 from plexsync.flows.scenes.losses import ItemLosses
-from plexsync.rules.errors import Barred, NeighbourError, Refused, Unavailable
 from plexsync.rules.item import Entry, Item
-from plexsync.rules.job import Kind, Lane, State, Why
-from plexsync.rules.neighbours import Clock, Plex
+from plexsync.rules.queue.job import Kind, Lane, State, Why
 from plexsync.rules.records import Section, SectionRow
+from plexsync.rules.servers.errors import Barred, NeighbourError, Refused, Unavailable
+from plexsync.rules.servers.neighbours import Clock, Plex
 from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.index")

@@ -16,10 +16,10 @@ from threading import Lock
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, WRITE_PLEX
-from plexsync.rules.errors import ForeignNotFound, Missing, NeighbourError, Refused
-from plexsync.rules.neighbours import Clock, Plex
-from plexsync.rules.pictures import is_selected_by_upload
-from plexsync.rules.traits import ServerTraits
+from plexsync.rules.merge.pictures import is_selected_by_upload
+from plexsync.rules.merge.traits import ServerTraits
+from plexsync.rules.servers.errors import ForeignNotFound, Missing, NeighbourError, Refused
+from plexsync.rules.servers.neighbours import Clock, Plex
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.picture")

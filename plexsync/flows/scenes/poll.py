@@ -23,14 +23,14 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.scenes.losses import SceneLosses
 from plexsync.flows.scenes.plex_index import Indexer
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.neighbours import Clock, Stash
-from plexsync.rules.note_keys import EDIT_BY_POLL, LAST_POLL, LAST_RECONCILE, STASH_BACK
-from plexsync.rules.paths import base_name
+from plexsync.rules.match.paths import base_name
+from plexsync.rules.match.restored_stash import set_back_text
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.queue.note_keys import EDIT_BY_POLL, LAST_POLL, LAST_RECONCILE, STASH_BACK
 from plexsync.rules.records import LAST_ID, Newest, PollMark
-from plexsync.rules.restored_stash import set_back_text
-from plexsync.rules.status_words import DOWN
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Clock, Stash
+from plexsync.rules.words.status_words import DOWN
 from plexsync.store.database import Database
 
 K = TypeVar("K", int, str)

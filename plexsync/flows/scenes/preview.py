@@ -18,7 +18,7 @@ from plexsync.flows.scenes.inspection import BATCH, NO_LONGER, REDOING, TAKING_O
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.reconcile import stands
 from plexsync.flows.scenes.verbs import changed_since
-from plexsync.rules.approval import (
+from plexsync.rules.merge.approval import (
     Approval,
     ApprovedScene,
     FieldChange,
@@ -27,12 +27,12 @@ from plexsync.rules.approval import (
     field_change,
     remaining,
 )
-from plexsync.rules.job import SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State, Why
-from plexsync.rules.plan_records import Note
+from plexsync.rules.merge.plan_records import Note
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.values import held_field
+from plexsync.rules.queue.job import SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State, Why
 from plexsync.rules.records import JobRow
-from plexsync.rules.status_words import PREVIEWED, Finding, finding_word, in_sync_line
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.values import held_field
+from plexsync.rules.words.status_words import PREVIEWED, Finding, finding_word, in_sync_line
 from plexsync.store.database import Reader
 
 WOULD_CHANGE = Finding.WOULD_CHANGE.value

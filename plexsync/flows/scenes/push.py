@@ -1,7 +1,7 @@
 """Sends the edits of scenes: one PUT per changed item, after its pictures. Then reads the items back.
 
 Each edit is saved as an entry of `pushing` before it is sent. The entry stays while the outcome is unknown, so that the
-next look can tell whose value is in Plex (`plexsync.rules.plan`).
+next look can tell whose value is in Plex (`plexsync.rules.merge.plan`).
 """
 
 import logging
@@ -19,21 +19,21 @@ from plexsync.flows.scenes.inspection import Inspector
 from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, Target
 from plexsync.flows.scenes.plex_pictures import LAGS
 from plexsync.flows.scenes.rules import names_of_pictures
-from plexsync.rules.causes import Cause
-from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.rules.collections.renamed_members import cast_to_send
 from plexsync.rules.item import PICTURES, Cast, Item
-from plexsync.rules.job import Done, Kind, State, Waiting, Why
-from plexsync.rules.memory import learn, with_addresses
-from plexsync.rules.origin import Origin
-from plexsync.rules.pictures import left_out_text
-from plexsync.rules.plan_records import Edit, Memory, Pushing, Sending
+from plexsync.rules.match.origin import Origin
+from plexsync.rules.merge.memory import learn, with_addresses
+from plexsync.rules.merge.pictures import left_out_text
+from plexsync.rules.merge.plan_records import Edit, Memory, Pushing, Sending
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.trait_effects import edits_of, rating_in
+from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
+from plexsync.rules.merge.values import held_field
+from plexsync.rules.queue.job import Done, Kind, State, Waiting, Why
 from plexsync.rules.records import Moved
-from plexsync.rules.renamed_members import cast_to_send
 from plexsync.rules.scene import CHOICE, Scene
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.trait_effects import edits_of, rating_in
-from plexsync.rules.traits import UNKNOWN, ServerTraits
-from plexsync.rules.values import held_field
+from plexsync.rules.servers.causes import Cause
+from plexsync.rules.servers.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.store.database import Writer
 
 log = logging.getLogger("PlexSync.push")

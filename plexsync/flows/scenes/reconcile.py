@@ -25,10 +25,10 @@ from plexsync.flows.scenes.inspection_records import Inspection, Observe, Target
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.undo import end_undone
 from plexsync.flows.scenes.verbs import changed_since, note_old_lists
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import DAY, NOT_SHOWN, Absent, Dead, Dropped, Gone, Kind, NotShown, OutOfScope, State, Why
-from plexsync.rules.memory import is_as_left
-from plexsync.rules.note_keys import (
+from plexsync.rules.merge.memory import is_as_left
+from plexsync.rules.merge.values import held_field
+from plexsync.rules.queue.job import DAY, NOT_SHOWN, Absent, Dead, Dropped, Gone, Kind, NotShown, OutOfScope, State, Why
+from plexsync.rules.queue.note_keys import (
     ASKED_SETTINGS,
     CHANGED,
     CURSOR,
@@ -38,11 +38,11 @@ from plexsync.rules.note_keys import (
     STASH_TAKEN,
     WISHES,
 )
+from plexsync.rules.queue.setting_question import read
 from plexsync.rules.records import LAST_ID, JobRow
-from plexsync.rules.setting_question import read
-from plexsync.rules.status_words import BY_MARK, KEPT, SceneStatus, kept_word
-from plexsync.rules.text import fold
-from plexsync.rules.values import held_field
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.words.status_words import BY_MARK, KEPT, SceneStatus, kept_word
+from plexsync.rules.words.text import fold
 from plexsync.store.database import Writer
 
 log = logging.getLogger("PlexSync.reconcile")

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from plexsync.flows.scenes.inspection_records import Inspection
-from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import Kind
-from plexsync.rules.journal_entries import JournalEntry, file_hashes, learnt_fields, read_fields, sent_fields
-from plexsync.rules.memory import is_older
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.note_keys import JOURNALLED, LAST_RECONCILE, REPAIRED, RESTORED
-from plexsync.rules.plan_records import Memory, Sending
-from plexsync.rules.provenance import Provenance
+from plexsync.rules.merge.journal_entries import JournalEntry, file_hashes, learnt_fields, read_fields, sent_fields
+from plexsync.rules.merge.memory import is_older
+from plexsync.rules.merge.plan_records import Memory, Sending
+from plexsync.rules.merge.provenance import Provenance
+from plexsync.rules.queue.job import Kind
+from plexsync.rules.queue.note_keys import JOURNALLED, LAST_RECONCILE, REPAIRED, RESTORED
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database, Reader, Writer
-from plexsync.store.journal_file import JournalFile, WriteJournal
+from plexsync.store.ledger.journal_file import JournalFile, WriteJournal
 
 J = TypeVar("J", bound=JournalFile[Any])
 

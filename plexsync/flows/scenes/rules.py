@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from plexsync.rules.desired import Profile
-from plexsync.rules.pictures import Treatment, kept_as
-from plexsync.rules.plan_records import Policy
-from plexsync.rules.scope import Scope
+from plexsync.rules.match.scope import Scope
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.merge.pictures import Treatment, kept_as
+from plexsync.rules.merge.plan_records import Policy
 
 
 @dataclass(frozen=True)

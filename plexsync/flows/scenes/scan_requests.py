@@ -13,11 +13,11 @@ from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.neighbours import Clock, Plex
-from plexsync.rules.paths import PathRules, folder_name, lies_in, map_path
+from plexsync.rules.match.paths import PathRules, folder_name, lies_in, map_path
 from plexsync.rules.records import Section
 from plexsync.rules.scene import Scene
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Clock, Plex
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.scan")

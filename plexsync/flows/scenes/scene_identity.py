@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.scenes.inspection_records import Inspection
-from plexsync.rules.choices import ACCEPTED, Choice, remedy
-from plexsync.rules.errors import Barred, Neighbour
-from plexsync.rules.job import Dead, Kind
-from plexsync.rules.match import renew
-from plexsync.rules.neighbours import Clock, Stash
-from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, STASH_TAKEN
-from plexsync.rules.origin import KnownScene, is_another_stash, scene_origin
+from plexsync.rules.match.match import renew
+from plexsync.rules.match.origin import KnownScene, is_another_stash, scene_origin
+from plexsync.rules.queue.choices import ACCEPTED, Choice, remedy
+from plexsync.rules.queue.job import Dead, Kind
+from plexsync.rules.queue.note_keys import CURSOR, LAST_RECONCILE, STASH_TAKEN
 from plexsync.rules.scene import Scene
+from plexsync.rules.servers.errors import Barred, Neighbour
+from plexsync.rules.servers.neighbours import Clock, Stash
 from plexsync.store.database import Database, Reader, Writer
 
 log = logging.getLogger("PlexSync.identity")

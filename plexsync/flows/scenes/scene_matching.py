@@ -9,18 +9,18 @@ from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import others_among
-from plexsync.rules import match
-from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Unavailable
-from plexsync.rules.grades import places
 from plexsync.rules.item import Entry, Item
-from plexsync.rules.job import Waiting
-from plexsync.rules.match import is_where_bound
-from plexsync.rules.match_records import AskRivals, Binding, Matched, NotThere, Offer, Step, Unclear
-from plexsync.rules.memory import undo_mode
-from plexsync.rules.neighbours import Plex, Stash
-from plexsync.rules.paths import base_name, name_key, path_key
+from plexsync.rules.match import match
+from plexsync.rules.match.grades import places
+from plexsync.rules.match.match import is_where_bound
+from plexsync.rules.match.match_records import AskRivals, Binding, Matched, NotThere, Offer, Step, Unclear
+from plexsync.rules.match.paths import base_name, name_key, path_key
+from plexsync.rules.merge.memory import undo_mode
+from plexsync.rules.merge.undo import is_taken_back
+from plexsync.rules.queue.job import Waiting
 from plexsync.rules.scene import Scene
-from plexsync.rules.undo import is_taken_back
+from plexsync.rules.servers.errors import Missing, Neighbour, NeighbourError, Unavailable
+from plexsync.rules.servers.neighbours import Plex, Stash
 from plexsync.store.connection import clean
 from plexsync.store.database import Database, Reader
 

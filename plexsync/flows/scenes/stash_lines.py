@@ -14,11 +14,11 @@ from typing import Protocol
 from plexsync.engine.gates import Gates
 from plexsync.engine.reconnect import ReconnectBackoff
 from plexsync.engine.tickets import READ_STASH
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.events import Edited
-from plexsync.rules.job import Kind, Why
-from plexsync.rules.neighbours import Clock, RandomSource, Stash
-from plexsync.rules.note_keys import EDIT_BY_LINE, HEARS, LINES
+from plexsync.rules.queue.events import Edited
+from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.queue.note_keys import EDIT_BY_LINE, HEARS, LINES
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Clock, RandomSource, Stash
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.lines")

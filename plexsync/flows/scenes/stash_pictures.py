@@ -19,12 +19,20 @@ from threading import Lock
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, Ticket
-from plexsync.rules.errors import NO_MEMORY, LocalFault, Missing, Neighbour, NeighbourError, Refused, Unavailable
-from plexsync.rules.job import Kind
-from plexsync.rules.neighbours import Imaging, Stash
-from plexsync.rules.pictures import kind_of, may_be_early
+from plexsync.rules.merge.pictures import kind_of, may_be_early
+from plexsync.rules.queue.job import Kind
 from plexsync.rules.records import Picture, PictureRow
 from plexsync.rules.scene import Image, Scene
+from plexsync.rules.servers.errors import (
+    NO_MEMORY,
+    LocalFault,
+    Missing,
+    Neighbour,
+    NeighbourError,
+    Refused,
+    Unavailable,
+)
+from plexsync.rules.servers.neighbours import Imaging, Stash
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.picture")

@@ -2,7 +2,7 @@
 
 Marking writes to neither server. In one transaction it saves for every item of a scene that it is undone and what Stash
 says now, and queues the scene. A worker that holds the scene loses it, so that nothing is saved over the mark. The
-worker then syncs the scene as usual (`plexsync.flows.scenes.inspection`, `plexsync.rules.plan`).
+worker then syncs the scene as usual (`plexsync.flows.scenes.inspection`, `plexsync.rules.merge.plan`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,11 +14,11 @@ from plexsync.engine.watching import pages_of
 from plexsync.flows.scenes.inspection import BATCH, Inspector
 from plexsync.flows.scenes.inspection_records import Inspection, StashValues, past_of
 from plexsync.flows.scenes.verbs import CHUNK
-from plexsync.rules.job import NOTICES, SKIPPED, Kind, State, Why
-from plexsync.rules.neighbours import Clock
-from plexsync.rules.plan_records import Memory, Pushing
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.undo import undo
+from plexsync.rules.merge.plan_records import Memory, Pushing
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.undo import undo
+from plexsync.rules.queue.job import NOTICES, SKIPPED, Kind, State, Why
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database, Reader, Writer
 
 # The number of scenes that are redone in one transaction.

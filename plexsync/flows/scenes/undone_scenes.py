@@ -9,21 +9,21 @@ from plexsync.flows.scenes.batch_reads import may_be_its_own, read_each
 from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_matching import SceneMatcher, Verdict
-from plexsync.rules import match
-from plexsync.rules.desired import Profile, Wanted, desired_values
-from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import FIELDS, Item
-from plexsync.rules.job import Done, Gone, Waiting
-from plexsync.rules.match_records import Matched
-from plexsync.rules.memory import undo_mode
-from plexsync.rules.neighbours import Stash
-from plexsync.rules.paths import base_name
-from plexsync.rules.plan import plan
+from plexsync.rules.match import match
+from plexsync.rules.match.match_records import Matched
+from plexsync.rules.match.paths import base_name
+from plexsync.rules.merge.desired import Profile, Wanted, desired_values
+from plexsync.rules.merge.memory import undo_mode
+from plexsync.rules.merge.plan import plan
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.undo import is_taken_back, is_undone, ours_in, shows_our_hand, undo
+from plexsync.rules.merge.values import Value
+from plexsync.rules.queue.job import Done, Gone, Waiting
 from plexsync.rules.scene import Scene
-from plexsync.rules.status_words import BY_MARK
-from plexsync.rules.taken_back import TakenBack
-from plexsync.rules.undo import is_taken_back, is_undone, ours_in, shows_our_hand, undo
-from plexsync.rules.values import Value
+from plexsync.rules.servers.errors import Neighbour, NeighbourError
+from plexsync.rules.servers.neighbours import Stash
+from plexsync.rules.words.status_words import BY_MARK
 from plexsync.store.database import Database
 
 

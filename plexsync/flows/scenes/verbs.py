@@ -12,15 +12,15 @@ from plexsync.engine.watching import asked_pages
 from plexsync.flows.scenes.inspection import Inspector
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.recovery import Recovery
-from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.list_members import owned_list
-from plexsync.rules.memory import undo_mode
-from plexsync.rules.neighbours import Clock, Stash
-from plexsync.rules.note_keys import LAST_RECONCILE, OLD_LISTS
+from plexsync.rules.merge.list_members import owned_list
+from plexsync.rules.merge.memory import undo_mode
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.queue.note_keys import LAST_RECONCILE, OLD_LISTS
 from plexsync.rules.records import AttemptRow, JobRow
-from plexsync.rules.scene_status import Standing, standing
-from plexsync.rules.status_words import SceneStatus
-from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.servers.neighbours import Clock, Stash
+from plexsync.rules.words.scene_status import Standing, standing
+from plexsync.rules.words.status_words import SceneStatus
 from plexsync.store.database import Database, Reader, Writer
 
 CHUNK = 500

@@ -233,7 +233,7 @@
 
   // --- the page -------------------------------------------------------------------------------------------------------
 
-  // The same as in plexsync/rules/status_words.py, which tests/stash_plugin/test_page_words.py checks: the word on screen,
+  // The same as in plexsync/rules/words/status_words.py, which tests/stash_plugin/test_page_words.py checks: the word on screen,
   // whether it is good (null: neither), and the names in JSON that it covers.
   const STATUSES = [
     ["in sync", true, ["in_step"]],

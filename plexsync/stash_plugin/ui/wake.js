@@ -2,7 +2,7 @@
  *
  * PlexSync wake-up does the same for each edit. This is for changes that need no edit, such as new files in Plex, and for an
  * edit that a worker was still there for, which had lost its key or was just being killed. It asks Stash
- * for the signs of life (plexsync/store/life_signs.py) and starts no process unless the worker is missing.
+ * for the signs of life (plexsync/store/files/life_signs.py) and starts no process unless the worker is missing.
  */
 (function () {
   "use strict";

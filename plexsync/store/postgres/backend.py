@@ -5,9 +5,9 @@ import logging
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from plexsync.rules.errors import LocalFault, SyncError, Unusable
-from plexsync.store.address import StoreAddress
+from plexsync.rules.servers.errors import LocalFault, SyncError, Unusable
 from plexsync.store.connection import Connection
+from plexsync.store.files.address import StoreAddress
 from plexsync.store.postgres import faults, schema
 from plexsync.store.postgres.connection import Driver, PostgresConnection, adapt
 from plexsync.store.postgres.worker_lock import WRITER_CLASS, WorkerLock

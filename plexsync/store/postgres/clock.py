@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from plexsync.rules.errors import SyncError
+from plexsync.rules.servers.errors import SyncError
 
 # Seconds after which the database is asked again, and after a failed question.
 RENEW, RETRY = 30.0, 5.0

@@ -7,7 +7,7 @@ import psycopg
 from psycopg import adapters, pq
 from psycopg.adapt import Dumper, Loader
 
-from plexsync.rules.errors import LockLost
+from plexsync.rules.servers.errors import LockLost
 from plexsync.store.connection import Connection, Row, Values
 from plexsync.store.postgres.translation import for_driver
 

@@ -4,7 +4,7 @@ import re
 
 import psycopg
 
-from plexsync.rules.errors import LocalFault, SyncError, Unusable
+from plexsync.rules.servers.errors import LocalFault, SyncError, Unusable
 from plexsync.store.postgres.connection import CommitInDoubt
 
 # Of a connection that was refused, libpq gives the server's words only.

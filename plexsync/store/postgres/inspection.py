@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from plexsync.store.address import StoreAddress
+from plexsync.store.files.address import StoreAddress
 from plexsync.store.postgres import faults
 from plexsync.store.postgres.backend import connect
 from plexsync.store.postgres.schema import lacks_standby

@@ -7,12 +7,12 @@ from typing import TypeVar
 
 import psycopg
 
-from plexsync.rules.machine import Machine
-from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, RESTORED, STASH_SETTINGS
+from plexsync.rules.queue.machine import Machine
+from plexsync.rules.queue.note_keys import CURSOR, LAST_RECONCILE, RESTORED, STASH_SETTINGS
 from plexsync.rules.records import StandbyRow, WorkerRow
-from plexsync.store import lock
-from plexsync.store.address import StoreAddress
-from plexsync.store.journal_file import discard_journals
+from plexsync.store.files import lock
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.ledger.journal_file import discard_journals
 from plexsync.store.postgres import backend, faults, schema, worker_lock
 from plexsync.store.postgres.connection import COUNT_COMMIT
 from plexsync.store.postgres.worker_lock import (

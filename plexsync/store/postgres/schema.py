@@ -7,7 +7,7 @@ the layout before, in one transaction, under a lock.
 import re
 from collections.abc import Sequence
 
-from plexsync.rules.errors import LocalFault, Unusable
+from plexsync.rules.servers.errors import LocalFault, Unusable
 from plexsync.store import schema
 from plexsync.store.intake import SCHEMA
 from plexsync.store.postgres.connection import Driver

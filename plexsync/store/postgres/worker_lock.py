@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.types.json import Json
 
-from plexsync.rules.errors import LockLost
-from plexsync.rules.machine import Machine
+from plexsync.rules.queue.machine import Machine
 from plexsync.rules.records import StandbyRow, WorkerRow
-from plexsync.store.lasting import LastingThread
+from plexsync.rules.servers.errors import LockLost
+from plexsync.store.ledger.lasting import LastingThread
 from plexsync.store.postgres.clock import steady
 
 # An advisory lock has two numbers: its class, and a hash of the schema. The first is the class of the only writer.

@@ -1,0 +1,117 @@
+"""What the flow of collections needs of Plex and Stash, and the records that they answer with.
+
+The methods raise only `plexsync.rules.servers.errors.NeighbourError`.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from plexsync.rules.item import Item
+from plexsync.rules.merge.plan_records import Edit
+from plexsync.rules.merge.traits import CollectionForm
+from plexsync.rules.scene import Image
+
+# The settings of a collection that Plex shows beside its fields, each with the value that stands for Plex's default. They
+# have no lock. In an `Item` the default is ''.
+PREFS = {"collectionMode": "-1", "collectionSort": "0"}
+# The kinds of objects in Stash that have a name of their own.
+OBJECT_SOURCES = ("studio", "group", "tag", "performer")
+
+
+@dataclass(frozen=True)
+class ListedCollection:
+    """A collection in the list of its library. `smart`: a query makes its members, and no tag. `stamp` is that of `Item`."""
+
+    key: str
+    title: str
+    smart: bool = False
+    stamp: int = 0
+
+
+@dataclass(frozen=True)
+class PlexCollection:
+    """A collection in full.
+
+    `item` has its title, sort title and summary, both settings of `PREFS` ('' = Plex's default), its locks and stamp, and
+    the addresses of its own pictures: the one that Plex composes of its members' posters is left out.
+    """
+
+    item: Item
+    smart: bool = False
+
+
+class PlexCollections(Protocol):
+    """The collections of Plex. Pictures are uploaded and selected as those of items."""
+
+    def list_collections(self, section: str, *, page: int = 500) -> Iterator[list[ListedCollection]]:
+        """Every collection of a library by key, in pages without repeats: one request for each."""
+
+    def read(self, keys: Sequence[str]) -> dict[str, PlexCollection]:
+        """Collections in full by key, in one request. Keys that do not exist, or are of something else, are left out."""
+
+    def members(self, key: str, *, page: int = 1000) -> list[str]:
+        """The keys of a collection's items in the order of the collection. Raises Missing if it is gone."""
+
+    def edit_collection(self, section: str, key: str, edit: Edit, form: CollectionForm) -> None:
+        """Apply all of `edit` (title, titleSort, summary, locks of pictures) with one PUT of this form, as `Plex.edit`.
+
+        Raises Missing if the collection is gone or the server does not take this form, Conflict if another collection of
+        the library has the title.
+        """
+
+    def set_prefs(self, key: str, prefs: Mapping[str, str]) -> None:
+        """Set settings of `PREFS`; '' sets Plex's default."""
+
+    def move(self, key: str, item: str, *, after: str = "") -> None:
+        """Put a member behind another one, or first. Raises Missing if one of them is no member."""
+
+    def homes(self, section: str) -> dict[str, tuple[str, ...]]:
+        """The collections of a library that its home manages: where it shows each (of `PLACES`), in one request."""
+
+    def show_home(self, section: str, key: str, places: Collection[str], *, managed: bool) -> None:
+        """Show a collection at exactly these places; at none: take it out of the home. `managed`: `homes` has it."""
+
+
+@dataclass(frozen=True)
+class CollectionSource:
+    """What Stash knows of the source of a collection. Texts are as stored there, uncleaned.
+
+    `parent` is the name of the studio above a studio. `picture` and `background` (of a group: its back) are None where
+    Stash has none of its own. `scenes` counts the scenes that have the object itself, `scenes_below` also those of the
+    studios or tags below it. Of a rating and of `organized`, only the number of scenes is known.
+    """
+
+    source: str
+    id: int
+    name: str = ""
+    summary: str = ""
+    disambiguation: str = ""
+    parent: str = ""
+    picture: Image | None = None
+    background: Image | None = None
+    updated_at: str = ""
+    scenes: int = 0
+    scenes_below: int = 0
+
+
+class StashCollections(Protocol):
+    """The sources of collections in Stash."""
+
+    def objects(self, wanted: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], CollectionSource]:
+        """The objects of these sources by (source, id), in one request. Ids that do not exist are left out.
+
+        Sources are those of `OBJECT_SOURCES`, `rating` (an id from 1 to 10: the rating in tenths, rounded half up) and
+        `organized` (1).
+        """
+
+    def object_stamps(self, source: str, *, page: int = 500, counted: bool = False) -> Iterator[list[CollectionSource]]:
+        """All objects of one of `OBJECT_SOURCES`, in pages by id: when each was changed, and its scenes if `counted`.
+
+        Only `objects` proves that one is gone: an object can be left out while others are created and deleted.
+        """
+
+    def group_order(self, ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
+        """The scenes of each of these groups in its order, in one request for 5,000 scenes: by `scene_index`, those without
+        one last, by id. A group without scenes has none.
+        """

@@ -1,0 +1,223 @@
+"""The memory of an item's fields: their spelling, and whether a field is still as the last push left it.
+
+After a push the item is read again, and what it shows becomes memory (`learn`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from plexsync.rules.item import LISTS, NEVER_EMPTY, PICTURES, Item, beside_whom, field_key, is_lockless
+from plexsync.rules.merge.drift import still_kept
+from plexsync.rules.merge.list_members import emptied_list, owned_names, still_adopted, without_adopted
+from plexsync.rules.merge.plan_records import Change, Learnt, Memory, Note, Pushing, Remembered, Sending
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.values import (
+    Held,
+    Value,
+    alike_text,
+    alike_value,
+    held_field,
+    joined_names,
+    matches,
+    name_keys,
+    names_present,
+    same_value,
+    without_names,
+)
+from plexsync.rules.words.text import fold
+
+OfField = TypeVar("OfField")
+
+
+def named_fields(values: Mapping[str, Value], memory: Memory, pushing: Sequence[Pushing]) -> dict[str, None]:
+    """Every field with a value, a memory or a push, in a stable order: Stash's spelling comes first."""
+    return dict.fromkeys([*values, *memory, *(name for push in pushing for name in push.fields)])
+
+
+def spelled_as_in_stash(
+    values: Mapping[str, Value], memory: Memory, pushing: Sequence[Pushing]
+) -> tuple[Memory, Sequence[Pushing]]:
+    """The memory and the pushes, with fields beside cast members renamed to Stash's present spelling of the names."""
+    names = named_fields(values, memory, pushing)
+    if not any(map(beside_whom, names)):
+        return memory, pushing
+    spelt: dict[str, str] = {}
+    for name in names:
+        spelt.setdefault(field_key(name), name)
+
+    def renamed(fields: Mapping[str, OfField]) -> dict[str, OfField]:
+        anew: dict[str, OfField] = {}
+        for name, content in fields.items():
+            # If two spellings collide, the first one wins: it has the value from before PlexSync.
+            anew.setdefault(spelt[field_key(name)], content)
+        return anew
+
+    return renamed(memory), [replace(push, fields=renamed(push.fields)) for push in pushing]
+
+
+def put(memory: dict[str, Remembered], name: str, remembered: Remembered | None) -> None:
+    """Set the memory of a field, or remove it if there is none."""
+    if remembered is None:
+        memory.pop(name, None)
+    else:
+        memory[name] = remembered
+
+
+def is_released(name: str, remembered: Remembered) -> bool:
+    """Whether nothing of PlexSync's is left in the field."""
+    if name in LISTS:
+        return not remembered.ours and not remembered.adopted and remembered.left.locked == remembered.found.locked
+    return matches(name, remembered.left, remembered.found)
+
+
+def give_up(remembered: Remembered, now: Held) -> Remembered:
+    """The memory of a field that PlexSync no longer owns: its present value belongs to Plex."""
+    return replace(remembered, left=now, found=now, ours={}, adopted=(), before=None)
+
+
+def is_as_left(name: str, now: Held, remembered: Remembered) -> bool:
+    """Whether Plex has the value that PlexSync left, and PlexSync's lock is still there."""
+    return same_value(name, now.value, remembered.left.value) and (now.locked or not remembered.left.locked)
+
+
+def is_untouched(name: str, now: Held, remembered: Remembered) -> bool:
+    """Whether Plex has the value that PlexSync left, and no lock was added."""
+    return same_value(name, now.value, remembered.left.value) and (remembered.left.locked or not now.locked)
+
+
+def restoring(name: str, now: Held, original: Held) -> Change | None:
+    """The change that restores a single value; None if nothing is to be restored."""
+    unchanged = same_value(name, now.value, original.value) or (name in NEVER_EMPTY and not original.value)
+    value = None if unchanged else original.value
+    lock = None if is_lockless(name) or now.locked == original.locked else original.locked
+    return None if value is None and lock is None else Change(value, lock)
+
+
+def undo_mode(memory: Memory) -> TakenBack:
+    """How the item was taken back, by its memory."""
+    return next((remembered.undone for remembered in memory.values() if remembered.undone), TakenBack.NO)
+
+
+def last_stamp(memory: Memory) -> int:
+    """The item's stamp when any of its fields was last read; 0 if unknown."""
+    return max((max(remembered.stamp, remembered.item_stamp) for remembered in memory.values()), default=0)
+
+
+def is_older(item: Item, memory: Memory) -> bool:
+    """Whether the item in Plex is older than the last push that was read back: Plex was restored."""
+    return 0 < item.stamp < last_stamp(memory)
+
+
+def stamp_fields(memory: Memory, stamp: int) -> dict[str, Remembered]:
+    """The memory of an item of which a field was read at this stamp."""
+    return {
+        name: replace(remembered, item_stamp=stamp)
+        if stamp > max(remembered.stamp, remembered.item_stamp)
+        else remembered
+        for name, remembered in memory.items()
+    }
+
+
+def with_addresses(memory: Memory, item: Item) -> Memory:
+    """The memory with the pictures' present addresses, so that the pictures need not be requested again."""
+    pictures = {
+        name: replace(past, ours={str(past.left.value): item.pictures[name]})
+        for name in PICTURES
+        if (past := memory.get(name)) and item.pictures.get(name) and past.left.value == item.scalars.get(name)
+    }
+    return {**memory, **pictures} if pictures else memory
+
+
+def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
+    """The memory after a successful push, with the item read back as `item`."""
+    updated = dict(memory)
+    again: dict[str, Change] = {}
+    notes: list[Note] = []
+    for name, sent in sending.items():
+        now = held_field(item, name)
+        if name in LISTS:
+            learnt = learnt_list(memory.get(name), sent, now)
+            if stubborn := names_present(sent.removes, now.value):
+                again[name] = Change(None, sent.sent.locked, removes=stubborn)
+        else:
+            learnt = learnt_scalar(sent, _field_after_push(name, sent, now))
+        earlier = memory.get(name)
+        put(updated, name, still_kept(name, learnt, earlier) if earlier and earlier.drift else learnt)
+        if was_ignored(sent, now):
+            notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
+    # What Plex has now as it was left there was read at this stamp.
+    updated = {
+        name: replace(entry, stamp=item.stamp) if matches(name, held_field(item, name), entry.left) else entry
+        for name, entry in updated.items()
+    }
+    return Learnt(stamp_fields(updated, item.stamp), again, tuple(notes))
+
+
+def _field_after_push(name: str, sent: Sending, now: Held) -> Held:
+    """The field as a push left it: as read back, unless someone set another unlocked value in between.
+
+    If Plex did not replace a value that you locked, the push left nothing new: the value stays yours.
+    """
+    accepted = alike_value(name, now.value, sent.sent.value)
+    if sent.was and now.locked and not accepted and was_ignored(sent, now):
+        return sent.was.left
+    is_ours = now.locked or not sent.sent.locked or accepted
+    return now if is_ours or same_value(name, now.value, sent.before.value) else sent.sent
+
+
+def was_ignored(sent: Sending, now: Held) -> bool:
+    """Whether Plex still has exactly what it had before the push, although the push should have changed it."""
+    if isinstance(now.value, tuple):
+        return bool(sent.adds) and not names_read_back(sent, now)
+    return sent.said is not None and now.value == sent.before.value != sent.sent.value
+
+
+def learnt_scalar(sent: Sending, result: Held) -> Remembered | None:
+    """The memory of a single value after a push with this result."""
+    if sent.said is None:
+        return None
+    return Remembered(sent.said, result, result if sent.undone else sent.found, undone=sent.undone)
+
+
+def learnt_list(remembered: Remembered | None, sent: Sending, now: Held) -> Remembered | None:
+    """The memory of a list after a push: earlier additions that are still there, and the additions of this push."""
+    present = name_keys(now.value)
+    members = (
+        {mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) in present}
+        if remembered
+        else {}
+    )
+    members |= arrived_members(sent, now)
+    members |= owned_names(names_present(sent.adopts, now.value), sent.said or ())
+    adopted = joined_names(
+        still_adopted(remembered, sent, now), names_present(sent.adopts, (*now.value, *sent.removes))
+    )
+    if sent.undone and sent.was:
+        adopted = joined_names(adopted, sent.was.adopted)
+    learnt = Remembered(sent.said or (), now, sent.found, members, sent.undone, adopted)
+    if sent.undone:
+        left_over = replace(without_adopted(learnt), adopted=without_names(adopted, present))
+        return left_over if sent.undone != TakenBack.RELEASE and left_over.ours else give_up(learnt, now)
+    if sent.said is None and not members:
+        return emptied_list(learnt, now)
+    return learnt
+
+
+def arrived_members(sent: Sending, now: Held) -> dict[str, str]:
+    """PlexSync's members that a push added, or restored (a list is sent complete), as far as they are there."""
+    present = name_keys(now.value) & name_keys(sent.sent.value)
+    was = without_adopted(sent.was) if sent.was and sent.undone else sent.was
+    back = {mine: spelling for mine, spelling in was.ours.items() if fold(spelling) in present} if was else {}
+    # Members that an undo restores were there before PlexSync.
+    return back if sent.undone else back | names_read_back(sent, now)
+
+
+def names_read_back(sent: Sending, now: Held) -> dict[str, str]:
+    """The names that a push added, with Plex's spellings. A name that was there before the push belongs to Plex."""
+    new = {fold(name): name for name in without_names(now.value, name_keys(sent.before.value))}
+    pairs = {
+        mine: new.get(fold(mine)) or next((spelling for spelling in new.values() if alike_text(spelling, mine)), "")
+        for mine in sent.adds
+    }
+    return {mine: spelling for mine, spelling in pairs.items() if spelling}

@@ -1,0 +1,104 @@
+"""Values of fields in Plex and in Stash, and when two of them count as the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from plexsync.rules.item import LISTS, Item
+from plexsync.rules.words.text import compose, fold
+
+Value = str | tuple[str, ...]
+
+# From this length on, a shorter text counts as PlexSync's, cut by Plex. Below it, you shortened the text.
+LEAST_CUT = 64
+# The lists of one scene are compared with each other many times, one after the other.
+RECENT_LISTS = 256
+
+
+@dataclass(frozen=True)
+class Held:
+    """A field in Plex: its value and whether it is locked. Scalars are texts, lists tuples of names in Plex's order."""
+
+    value: Value
+    locked: bool
+
+
+def held_field(item: Item, name: str) -> Held:
+    """A field of an item: its value and whether it is locked."""
+    value: Value = item.lists.get(name, ()) if name in LISTS else item.value(name)
+    return Held(value, item.is_locked(name))
+
+
+def empty_value(name: str) -> Value:
+    """The empty value of a field: () for a list, '' for a scalar."""
+    return () if name in LISTS else ""
+
+
+def matches(name: str, a: Held, b: Held) -> bool:
+    """Whether value and lock are the same."""
+    return a.locked == b.locked and same_value(name, a.value, b.value)
+
+
+def same_value(name: str, a: Value, b: Value) -> bool:
+    """Whether two values are the same: texts up to their Unicode form, ratings as numbers, lists as sets of names."""
+    if isinstance(a, tuple) or isinstance(b, tuple):
+        return name_keys(a) == name_keys(b)
+    if name == "userRating":
+        return _rating(a) == _rating(b)
+    return compose(a) == compose(b)
+
+
+def alike_value(name: str, in_plex: Value, sent: Value) -> bool:
+    """Whether a value in Plex can be the result of the value that was sent."""
+    if isinstance(in_plex, tuple) or isinstance(sent, tuple):
+        return _alike_lists(in_plex, sent)
+    return same_value(name, in_plex, sent) or alike_text(in_plex, sent)
+
+
+def matches_sent(name: str, now: Held, sent: Held) -> bool:
+    """Whether a field in Plex can be the result of what was sent: such a value, in whatever spelling, under that lock."""
+    return now.locked == sent.locked and alike_value(name, now.value, sent.value)
+
+
+def _alike_lists(in_plex: Value, sent: Value) -> bool:
+    odd_theirs, odd_ours = without_names(in_plex, name_keys(sent)), without_names(sent, name_keys(in_plex))
+    return all(any(alike_text(a, b) for b in odd_ours) for a in odd_theirs) and all(
+        any(alike_text(a, b) for a in in_plex) for b in odd_ours
+    )
+
+
+def alike_text(in_plex: str, sent: str) -> bool:
+    """Whether the texts are the same in folded form, or Plex holds a cut version of at least `LEAST_CUT` characters."""
+    # A text that Plex cut inside a character ends in an undecodable one.
+    a, b = fold(in_plex).rstrip("\ufffd"), fold(sent)
+    return a == b or (len(a) >= LEAST_CUT and b.startswith(a))
+
+
+def _rating(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+@lru_cache(maxsize=RECENT_LISTS)
+def name_keys(names: Value) -> frozenset[str]:
+    """The keys of a list's names."""
+    return frozenset(fold(name) for name in names)
+
+
+def without_names(names: Value, gone: Sequence[str] | frozenset[str]) -> tuple[str, ...]:
+    """The names that are not in `gone`, in their order."""
+    keys = {fold(name) for name in gone}
+    return tuple(name for name in names if fold(name) not in keys)
+
+
+def joined_names(names: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, followed by those of `more` that are not among them."""
+    return (*names, *without_names(more, name_keys(names)))
+
+
+def names_present(names: Sequence[str], now: Value) -> tuple[str, ...]:
+    """The names that are in `now`, in their own order."""
+    present = name_keys(now)
+    return tuple(name for name in names if fold(name) in present)

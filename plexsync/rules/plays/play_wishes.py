@@ -1,0 +1,59 @@
+"""What you can wish for plays and resume points that PlexSync remembers: to have them taken back, or sent again.
+
+A wish changes what is remembered of a play, and sends nothing. The next look at its scene does what follows from that
+(`plexsync.rules.plays.plays`), whatever else happens meanwhile.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from plexsync.rules.item import Viewing
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.plays import PlayState, RememberedPlay
+from plexsync.rules.plays.resume import RememberedResume, Watched, has_written
+
+# A row of such a play in Stash is PlexSync's, or may be.
+OURS = frozenset({PlayState.ADDING, PlayState.SENT, PlayState.REMOVING})
+
+
+@dataclass(frozen=True)
+class PlayWish:
+    """A wish: for which plays it can be made, and what is remembered of them then, None for nothing.
+
+    `resume`: what is remembered of a scene's resume point then, None if the wish does not concern it.
+    """
+
+    applies: Callable[[RememberedPlay], bool]
+    change: Callable[[RememberedPlay], RememberedPlay | None]
+    resume: Callable[[RememberedResume], RememberedResume | None]
+
+    def choose(self, memory: Mapping[int, RememberedPlay]) -> dict[int, RememberedPlay | None]:
+        """The plays of a scene that it can be made for, as they are remembered then."""
+        return {moment: self.change(play) for moment, play in memory.items() if self.applies(play)}
+
+
+def is_wanted_back(play: RememberedPlay) -> bool:
+    """Whether it is to be taken back, and is not yet."""
+    return bool(play.undone) and play.state in OURS
+
+
+UNDO = PlayWish(
+    lambda play: play.state in OURS,
+    lambda play: replace(play, undone=TakenBack.UNDO),
+    lambda resume: replace(resume, undone=TakenBack.UNDO) if has_written(resume) else None,
+)
+"""Take back what PlexSync wrote, or may have written."""
+REDO = PlayWish(
+    lambda play: bool(play.undone),
+    lambda play: replace(play, undone=TakenBack.NO) if play.state in OURS else None,
+    # The newest viewing counts as never dealt with.
+    lambda resume: replace(resume, last=Watched("", Viewing()), undone=TakenBack.NO) if resume.undone else None,
+)
+"""Send again what was taken back, and keep what is about to be."""
+AGAIN = PlayWish(
+    lambda play: play.state in (PlayState.PRESENT, PlayState.DELETED, PlayState.SENT) and not play.undone,
+    # A play of PlexSync's that is in Stash is its own again after the next look, and one that is missing is sent.
+    lambda play: None if play.state is PlayState.PRESENT else RememberedPlay(play.source, PlayState.ADDING),
+    lambda _: None,
+)
+"""Send what is missing in Stash, also what a person deleted there, but nothing that was taken back."""

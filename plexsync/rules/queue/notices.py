@@ -1,0 +1,344 @@
+"""When to notify you: which conditions need you now, and which of them are news.
+
+A `Condition` is something that PlexSync cannot fix by itself, with a key that stays the same while it lasts. It is
+announced once, again after a day at the earliest, and once more when it is over. The caller keeps the record of what
+was announced. Times are UTC milliseconds; every sentence is one line without secrets.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+from plexsync.rules.queue.choices import Choice
+from plexsync.rules.queue.gate_names import CURE, REFUSES, GateName
+from plexsync.rules.queue.outages import Outage, OutageKind, without_covered
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+# A key is announced at most once in this time.
+AGAIN = DAY
+# A condition is over if it has been absent for this long.
+CALM = MINUTE
+TAKES_AGAIN = "Stash accepts writes again, and plays go on."
+
+
+@dataclass(frozen=True)
+class NoticeRules:
+    """When to send notices. `after` (ms): how long PlexSync waits for an outage or a fault to pass by itself.
+
+    `growth`: a notice is due if there are more new dead letters than this since the last quiet state. `cap`: the
+    largest number of dead letters without a notice; None for no limit.
+    """
+
+    after: int = 10 * MINUTE
+    growth: int = 10
+    cap: int | None = None
+
+
+@dataclass(frozen=True)
+class Pause:
+    """The worker has been paused since then because of its own disk or database; `full`: no space is left."""
+
+    since: int
+    message: str
+    full: bool
+
+
+@dataclass(frozen=True)
+class Situation:
+    """The present state, as far as it may need you: current outages, dead rows, pause, repair.
+
+    `dead` is None if it is unknown. `died` and `pruned` count all rows that ever died, and those deleted because of
+    their age. `repaired_at` is the last time when the database was found damaged and rebuilt.
+    """
+
+    outages: tuple[Outage, ...] = ()
+    dead: int | None = None
+    pause: Pause | None = None
+    repaired_at: int | None = None
+    died: int = 0
+    pruned: int = 0
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition that needs you now. `over` is the sentence for its end, '' for an event that has no end.
+
+    `size` grows as the condition gets worse. A condition with a size is announced again only if it has grown.
+    """
+
+    key: str
+    since: int
+    text: str
+    over: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Told:
+    """The record of a condition that was announced at `at`; `gone` is the time since when it has been absent."""
+
+    since: int
+    at: int
+    over: str = ""
+    size: int = 0
+    gone: int | None = None
+    cleared: bool = False
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One notice: a condition, or (`over`) its end."""
+
+    key: str
+    since: int
+    text: str
+    over: bool = False
+
+
+@dataclass(frozen=True)
+class NoticeRecord:
+    """All announced conditions by key, and `base`: the number of dead letters in the last quiet state (None: unknown).
+
+    `died` and `pruned` are the counts at the last look. `away` is the number pruned since then because of their age; a
+    comparison may find those scenes again.
+    """
+
+    announced: Mapping[str, Told]
+    base: int | None = None
+    died: int | None = None
+    pruned: int | None = None
+    away: int = 0
+
+
+EMPTY = NoticeRecord({})
+
+
+class NotSent(Exception):
+    """A notice could not be sent. The message is one line without secrets."""
+
+
+# --- conditions that need you ----------------------------------------------------------------------------------------
+
+
+def conditions(inspection: Situation, rules: NoticeRules, base: int | None, now: int) -> list[Condition]:
+    """Everything that needs you at this moment."""
+    held = {outage.server for outage in inspection.outages if outage.gate is OutageKind.HOLD}
+    # A server that denies access is answering, so an outage of its breaker is not shown too.
+    visible = [
+        outage
+        for outage in without_covered(inspection.outages)
+        if outage.gate is OutageKind.HOLD or outage.server not in held
+    ]
+    current = [condition for outage in visible if (condition := _outage(outage, rules, now))]
+    if inspection.dead is not None:
+        current += _dead(inspection.dead, inspection.dead if base is None else base, rules, now)
+    if inspection.pause and (inspection.pause.full or now - inspection.pause.since >= rules.after):
+        current.append(_pause(inspection.pause))
+    if inspection.repaired_at is not None and abs(now - inspection.repaired_at) < DAY:
+        text = (
+            f"The database was damaged and was rebuilt at {moment(inspection.repaired_at)}; the damaged file is beside it. "
+            "A full comparison runs by itself. Check the dead letters and bindings."
+        )
+        current.append(Condition(f"repaired:{inspection.repaired_at}", inspection.repaired_at, text))
+    return current
+
+
+def _outage(outage: Outage, rules: NoticeRules, now: int) -> Condition | None:
+    if outage.server is GateName.STASH_WRITES:
+        return _refusal_condition(outage, rules, now)
+    name = outage.server.value.title()
+    if outage.gate is OutageKind.HOLD:
+        return _hold(outage, name)
+    if outage.duration(now) < rules.after:
+        return None
+    text = f"{name} has not answered since {moment(outage.start)}. {_sentence(outage.error)} {_waiting(outage.most)}"
+    return Condition(f"away:{outage.server}", outage.start, text.strip(), f"{name} answers again.")
+
+
+def _hold(outage: Outage, name: str) -> Condition:
+    key = f"hold:{outage.server}"
+    if outage.cause in set(Choice):
+        text = f"PlexSync needs you: {_sentence(outage.error)} {_waiting(outage.most)}"
+        return Condition(key, outage.start, text, f"The work with {name} goes on.")
+    reason = f"PlexSync needs you: {name} does not let it in. Put the setting {outage.cause} right"
+    text = f"{reason}. {_sentence(outage.error)} {_waiting(outage.most)}".strip()
+    return Condition(key, outage.start, text, f"{name} lets PlexSync in again.")
+
+
+def _refusal_condition(outage: Outage, rules: NoticeRules, now: int) -> Condition | None:
+    """Stash refuses writes, and is there for everything else."""
+    plays = f"Plays of {_scenes(outage.most)} wait; nothing is lost." if outage.most else "Nothing is lost."
+    if outage.gate is OutageKind.HOLD:
+        reason = f"PlexSync needs you: {REFUSES}. Put the setting {outage.cause} right"
+        text = f"{reason}. {_sentence(outage.error)} {CURE} {plays}"
+        return Condition(f"hold:{outage.server}", outage.start, text, TAKES_AGAIN)
+    if outage.duration(now) < rules.after:
+        return None
+    text = f"Stash has refused writes since {moment(outage.start)}. {_sentence(outage.error)} {CURE} {plays}"
+    return Condition(f"away:{outage.server}", outage.start, text, TAKES_AGAIN)
+
+
+def _dead(dead: int, base: int, rules: NoticeRules, now: int) -> list[Condition]:
+    current = []
+    look = "plexsync dlq list shows why and what cures it."
+    if dead - base > rules.growth:
+        text = f"{dead - base:,} more dead letters, {dead:,} in all: {look}"
+        current.append(Condition("dead", now, text, "Few dead letters are left.", dead))
+    if rules.cap is not None and dead > rules.cap:
+        text = f"{dead:,} dead letters, more than the limit of {rules.cap:,}: {look}"
+        current.append(Condition("dead:cap", now, text, "The dead letters are within the limit again.", dead))
+    return current
+
+
+def _pause(pause: Pause) -> Condition:
+    if pause.full:
+        reason = f"PlexSync has stopped working because the disk is full. {_sentence(pause.message)}"
+        text = f"{reason} Make room: it goes on by itself."
+        return Condition("disk", pause.since, text, "There is room on the disk again, and PlexSync goes on.")
+    text = f"PlexSync can't use its own database since {moment(pause.since)}. {_sentence(pause.message)}"
+    return Condition("database", pause.since, text, "PlexSync can use its database again.")
+
+
+def _sentence(text: str) -> str:
+    """A message as a full sentence."""
+    line = " ".join(text.split())
+    return line if not line or line[-1] in ".!?" else f"{line}."
+
+
+def _waiting(count: int) -> str:
+    if not count:
+        return "Nothing is lost."
+    return f"{_scenes(count)} queued; nothing is lost."
+
+
+def _scenes(count: int) -> str:
+    return f"{count:,} {'scene' if count == 1 else 'scenes'}"
+
+
+def moment(at: int) -> str:
+    """A moment for display: `2026-03-04 05:06 UTC`; the start of 1970 for a time outside the calendar."""
+    try:
+        return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (OverflowError, OSError, ValueError):
+        return "1970-01-01 00:00 UTC"
+
+
+def span(length: int) -> str:
+    """A length of time for display, in one unit: `3 min`, `2 h`, `5 d`."""
+    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if length >= unit:
+            return f"{length / unit:.0f} {name}"
+    return "less than a minute"
+
+
+# --- news ------------------------------------------------------------------------------------------------------------
+
+
+def look(
+    record: NoticeRecord, inspection: Situation, rules: NoticeRules, now: int
+) -> tuple[list[Notice], NoticeRecord]:
+    """The notices to send now, and the record for the time after they are sent."""
+    record = _lower_dead_count(record, inspection)
+    current = {entry.key: entry for entry in conditions(inspection, rules, record.base, now)}
+    notices: list[Notice] = []
+    entries: dict[str, Told] = {}
+    for key, entry in record.announced.items():
+        before = _limit_dates(entry, now)
+        if key in current:
+            entries[key] = before
+        elif retained := _note_absence(key, before, inspection, notices, now):
+            entries[key] = retained
+    for key, condition in current.items():
+        told_before = entries.get(key)
+        if told_before is None or _is_news(condition, told_before, now):
+            notices.append(Notice(key, condition.since, condition.text))
+            entries[key] = Told(condition.since, now, condition.over, condition.size)
+        elif not told_before.cleared:
+            entries[key] = replace(told_before, gone=None)
+    return notices, replace(record, announced=entries)
+
+
+def _limit_dates(entry: Told, now: int) -> Told:
+    """The record with no time in the future: after the clock was set back, such times count as now."""
+    return replace(entry, at=min(entry.at, now), gone=None if entry.gone is None else min(entry.gone, now))
+
+
+def _lower_dead_count(record: NoticeRecord, inspection: Situation) -> NoticeRecord:
+    """The record with the smallest number of dead rows so far; more than that is growth.
+
+    A row pruned because of its age was not cured. It is no news when a comparison finds it again, so the base rises by
+    the number of pruned rows, and falls no further than that.
+    """
+    if inspection.dead is None:
+        return record
+    pruned = _more(record.pruned, inspection.pruned)
+    away = max(0, record.away + pruned - _more(record.died, inspection.died))
+    base = inspection.dead if record.base is None else min(record.base + pruned, inspection.dead + away)
+    return NoticeRecord(record.announced, base, inspection.died, inspection.pruned, away)
+
+
+def _more(before: int | None, now: int) -> int:
+    """The growth of a count since the last look; 0 if there was none."""
+    return 0 if before is None else max(0, now - before)
+
+
+def _is_news(condition: Condition, entry: Told, now: int) -> bool:
+    """Whether to announce a condition again: not within a day, and with a size only if it has grown."""
+    return (
+        now - entry.at >= AGAIN
+        and bool(condition.over)
+        and (entry.cleared or not entry.size or condition.size > entry.size)
+    )
+
+
+def _note_absence(key: str, entry: Told, inspection: Situation, notices: list[Notice], now: int) -> Told | None:
+    """The record of an announced condition that is absent now. Adds a notice of its end after `CALM`."""
+    if inspection.dead is None:
+        # The database is unreadable, so the end of a condition is unknown.
+        return entry
+    gone = now if entry.gone is None else entry.gone
+    cleared = entry.cleared or not entry.over
+    if not cleared and now - gone >= CALM:
+        notices.append(Notice(key, entry.since, f"{entry.over} It lasted {span(gone - entry.since)}.", over=True))
+        cleared = True
+    if cleared and now - entry.at >= AGAIN:
+        return None
+    return replace(entry, gone=gone, cleared=cleared)
+
+
+# --- the record as text ----------------------------------------------------------------------------------------------
+
+
+def format_record(record: NoticeRecord) -> str:
+    """The record as text, for storage."""
+    entries = {key: asdict(entry) for key, entry in record.announced.items()}
+    counts = {name: value for name, value in vars(record).items() if name != "announced"}
+    return json.dumps({**counts, "told": entries}, separators=(",", ":"), sort_keys=True)
+
+
+def read(text: str) -> NoticeRecord:
+    """The record from its text; an empty one for any other text, so that at worst a notice is sent twice."""
+    try:
+        retained = json.loads(text)
+        entries = {str(key): Told(**entry) for key, entry in retained["told"].items()}
+        counts = {name: retained[name] for name in ("died", "pruned", "away") if name in retained}
+        record = NoticeRecord(entries, retained["base"], **counts)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return EMPTY
+    return record if _is_sound(record) else EMPTY
+
+
+def _is_sound(record: NoticeRecord) -> bool:
+    counts = (record.base, record.died, record.pruned)
+    return (
+        type(record.away) is int
+        and all(count is None or type(count) is int for count in counts)
+        and all(
+            {type(entry.since), type(entry.at), type(entry.size)} == {int}
+            and type(entry.over) is str
+            and (entry.gone is None or type(entry.gone) is int)
+            and type(entry.cleared) is bool
+            for entry in record.announced.values()
+        )
+    )
