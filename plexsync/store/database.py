@@ -67,19 +67,37 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # What a database has besides the statements of its tables.
 Backend: TypeAlias = "SqliteFile | PostgresSchema"
-# The modules of the tables that have another name than their table.
+# The module of each table, below `plexsync.store`.
 MODULES = {
-    "collections": "collection_rows",
-    "holds": "breakers",
-    "paces": "breakers",
-    "plays": "play_memory",
-    "pushings": "pushes",
-    "ratings": "rating_memory",
-    "sections": "index",
-    "servers": "probes",
-    "tallies": "books",
-    "transitions": "breakers",
-    "watches": "watch_memory",
+    "attempts": "queue.attempts",
+    "bindings": "ledger.bindings",
+    "books": "queue.books",
+    "breakers": "queue.breakers",
+    "collections": "ledger.collection_rows",
+    "holds": "queue.breakers",
+    "imports": "ledger.imports",
+    "index": "index.index",
+    "jobs": "queue.jobs",
+    "memories": "ledger.memories",
+    "notes": "queue.notes",
+    "paces": "queue.breakers",
+    "pictures": "ledger.pictures",
+    "plays": "ledger.play_memory",
+    "poll_marks": "index.poll_marks",
+    "probes": "index.probes",
+    "pushes": "ledger.pushes",
+    "pushings": "ledger.pushes",
+    "ratings": "ledger.rating_memory",
+    "samples": "queue.samples",
+    "scan_requests": "queue.scan_requests",
+    "scene_names": "index.scene_names",
+    "sections": "index.index",
+    "servers": "index.probes",
+    "standings": "queue.standings",
+    "tallies": "queue.books",
+    "transitions": "queue.breakers",
+    "view_counts": "ledger.view_counts",
+    "watches": "ledger.watch_memory",
 }
 
 
@@ -90,7 +108,7 @@ def load_tables() -> None:
 
 
 def _module_of(table: str) -> ModuleType:
-    return importlib.import_module(f"plexsync.store.{MODULES.get(table, table)}")
+    return importlib.import_module(f"plexsync.store.{MODULES[table]}")
 
 
 class Reader:

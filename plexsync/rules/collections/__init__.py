@@ -1,0 +1,1 @@
+"""What collections of Plex show, and in which order."""

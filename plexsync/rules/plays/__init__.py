@@ -1,0 +1,1 @@
+"""What is brought back to Stash: plays, resume points and ratings."""

@@ -1,0 +1,1 @@
+"""What is decided about jobs, gates and outages, and what is told of them."""

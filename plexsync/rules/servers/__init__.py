@@ -1,0 +1,1 @@
+"""What is expected of Plex and Stash, and how their failures are told apart."""

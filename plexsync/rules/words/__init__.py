@@ -1,0 +1,1 @@
+"""The words for what people see, and texts as they are compared."""

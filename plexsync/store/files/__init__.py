@@ -1,0 +1,1 @@
+"""The files of the database and beside it: places, locks, copies, repairs and moves."""

@@ -1,0 +1,1 @@
+"""The tables of the queue: jobs, attempts, breakers, marks, and the figures about them."""
