@@ -126,7 +126,7 @@ def _ask_about_collections(sim, client, section, key):
     other = sim.add_movie(section, files=[("/media/b.mp4", 1, 1000)], collection=["Best"])
     sim.hand_edit(key, collection=["Best"])
     best = sim.collection_keys(section)["Best"]
-    list(client.collections.listed(section))
+    list(client.collections.list_collections(section))
     client.collections.read([best])
     client.collections.members(best)
     for form in ("section", "item"):

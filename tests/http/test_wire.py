@@ -371,7 +371,7 @@ DECODER = msgspec.json.Decoder(dict[str, int])
 )
 def test_a_body_of_another_shape_is_no_answer(server, body):
     with wired(server.url) as wire, pytest.raises(Unavailable) as raised:
-        wire.decoded(DECODER, body)
+        wire.decode(DECODER, body)
     assert "\n" not in str(raised.value)
 
 
@@ -387,7 +387,7 @@ def test_a_body_of_another_shape_is_no_answer(server, body):
 def test_what_can_not_be_read_inside_a_text_does_not_make_the_answer_unreadable(server, body, text):
     with wired(server.url) as wire:
         for form in (body, bytearray(body), memoryview(body)):
-            assert wire.decoded(msgspec.json.Decoder(dict[str, str]), form)["a"] == text
+            assert wire.decode(msgspec.json.Decoder(dict[str, str]), form)["a"] == text
 
 
 def test_a_connection_that_cannot_be_had_is_busy():

@@ -77,7 +77,7 @@ class Watched:
         self.close = store.close
 
     def changed(self) -> bool:
-        return self._store.changed()
+        return self._store.has_changed()
 
     def revision(self) -> tuple[int, int, int]:
         return self._store.revision()

@@ -74,7 +74,7 @@ def test_the_collections_of_a_library_are_listed_with_a_request_for_each_page(si
 
 def test_a_collection_that_vanishes_during_the_walk_hides_no_other(sim, plex):
     keys = [movie(sim, f"C{n}") for n in range(6)]
-    walk = plex.collections.listed("1", page=2)
+    walk = plex.collections.list_collections("1", page=2)
     titles = [one.title for one in next(walk)]
     sim.hand_edit(keys[0], collection=[])
     titles += [one.title for page in walk for one in page]

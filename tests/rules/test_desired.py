@@ -194,7 +194,7 @@ def test_any_text_is_a_template_or_refused_and_doubled_signs_are_themselves(text
     with suppress(ValueError):
         made(text)
     doubled = re.sub(r"[\[\]{}]", lambda sign: sign[0] * 2, text)
-    assert made(doubled).filled(dict.fromkeys(NAMES, "")) == text
+    assert made(doubled).fill(dict.fromkeys(NAMES, "")) == text
 
 
 @given(st.lists(st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=12), max_size=6))

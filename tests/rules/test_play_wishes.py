@@ -31,7 +31,7 @@ def play(state: PlayState, *, undone: TakenBack = NO) -> RememberedPlay:
 )
 def test_an_undo_and_a_redo_mark_the_plays_that_are_ours(wish, undone, expected):
     memory = {number: play(state, undone=undone) for number, state in enumerate(PlayState)}
-    chosen = {memory[number].state: after for number, after in wish.chosen(memory).items()}
+    chosen = {memory[number].state: after for number, after in wish.choose(memory).items()}
     assert {state: FORGOTTEN if after is None else after.undone for state, after in chosen.items()} == expected
     assert all(
         after is None or replace(after, undone=undone) == play(state, undone=undone) for state, after in chosen.items()

@@ -98,7 +98,7 @@ def test_many_scenes_and_their_plays_are_one_request(sim, stash):
     sim.plays.add(ids[0], [MOMENT, MOMENT + 5, MOMENT])
     sim.plays.add(ids[2], [MOMENT + 1])
     sim.destroy_scene(ids[3])
-    watched = stash.watching.watched([*ids, 999, ids[0]])
+    watched = stash.watching.watched_scenes([*ids, 999, ids[0]])
     assert {id: scene.plays for id, scene in watched.items()} == {
         ids[0]: (MOMENT + 5, MOMENT, MOMENT),
         ids[1]: (),
@@ -114,12 +114,12 @@ def test_only_the_plays_of_many_scenes_are_one_request_too(sim, stash):
     sim.destroy_scene(ids[2])
     plays = stash.watching.only_plays([*ids, 999, ids[0]])
     assert len(sim.log) == 1
-    assert plays == {id: watched.brief for id, watched in stash.watching.watched(ids).items()}
+    assert plays == {id: watched.brief for id, watched in stash.watching.watched_scenes(ids).items()}
     assert plays[ids[0]].plays == (MOMENT + 5, MOMENT, MOMENT)
 
 
 def test_no_scene_costs_no_request(sim, stash):
-    assert stash.watching.watched([]) == {}
+    assert stash.watching.watched_scenes([]) == {}
     assert stash.watching.only_plays([]) == {}
     assert sim.log == []
 
@@ -128,7 +128,7 @@ def test_what_the_settings_ask_about_a_scene_is_read_with_its_plays(sim, made):
     sim.set_tag_parents("Boots", ["Shoes"])
     id = sim.add_scene(tags=["Boots"], performers=[("Ann", "the painter")], urls=["https://a.test/1"])
     client = made(sim.url, tags_above=True, people=True, extra=("url",))
-    scene = client.watching.watched([id])[id].scene
+    scene = client.watching.watched_scenes([id])[id].scene
     assert scene == client.scenes([id])[id]
     assert (scene.tags_above, scene.people[0].disambiguation) == ((("Shoes",),), "the painter")
     assert scene.urls == ("https://a.test/1",)
@@ -146,14 +146,14 @@ def test_what_the_settings_ask_about_a_scene_is_read_with_its_plays(sim, made):
     ],
 )
 def test_a_play_is_a_whole_second_in_utc(answering, text, moment):
-    assert answering({"data": {"s1": {**GOOD, "play_history": [text], "resume_time": 0}}}).watching.watched([1])[
+    assert answering({"data": {"s1": {**GOOD, "play_history": [text], "resume_time": 0}}}).watching.watched_scenes([1])[
         1
     ].plays == (moment,)
 
 
 def test_plays_are_newest_first_whatever_the_offsets(answering):
     texts = ["2026-01-02T03:04:05Z", "2026-01-02T04:04:04+01:00", "2026-01-02T03:04:06Z"]
-    watched = answering({"data": {"s1": {**GOOD, "play_history": texts, "resume_time": None}}}).watching.watched([1])
+    watched = answering({"data": {"s1": {**GOOD, "play_history": texts, "resume_time": None}}}).watching.watched_scenes([1])
     assert watched[1].plays == (MOMENT + 1, MOMENT, MOMENT - 1)
 
 
@@ -166,7 +166,7 @@ PLAYS_THAT_ARE_NONE = [None, {}, "2026-01-02T03:04:05Z", [None], [7], ["yesterda
 )
 def test_a_resume_point_is_in_milliseconds(answering, seconds, position):
     body = {"data": {"s1": {**GOOD, "play_history": [], "resume_time": seconds}}}
-    assert answering(body).watching.watched([1])[1].position == position
+    assert answering(body).watching.watched_scenes([1])[1].position == position
 
 
 @table(
@@ -181,7 +181,7 @@ def test_a_resume_point_is_in_milliseconds(answering, seconds, position):
 )
 def test_a_scene_without_all_of_its_fields_is_none(answering, scene):
     with pytest.raises(Unavailable):
-        answering({"data": {"s1": scene}}).watching.watched([1])
+        answering({"data": {"s1": scene}}).watching.watched_scenes([1])
 
 
 @table(
@@ -199,13 +199,13 @@ def test_a_scene_without_all_of_its_fields_is_none(answering, scene):
 )
 def test_half_an_answer_tells_nothing_of_plays(answering, body):
     with pytest.raises(Unavailable):
-        answering(body).watching.watched([1])
+        answering(body).watching.watched_scenes([1])
 
 
 @pytest.mark.parametrize("id", ["1", -1, True, "1) { id } x: findScene(id: 2"])
 def test_only_numbers_reach_the_query(sim, stash, id):
     with pytest.raises(ValueError, match="number"):
-        stash.watching.watched([id])
+        stash.watching.watched_scenes([id])
     assert sim.log == []
 
 
@@ -268,7 +268,7 @@ def test_a_resume_point_is_set_and_no_duration_added(sim, stash):
         stash.watching.save_resume(id, position)
         scene = sim.scene(id)
         assert (scene.resume_time, scene.play_duration, scene.plays) == (position / 1000, 40.0, ())
-        assert stash.watching.watched([id])[id].position == position
+        assert stash.watching.watched_scenes([id])[id].position == position
     assert (sim.scene(other), sim.scene(id).updated_at) == before
     assert not [request for request in sim.log if b"playDuration" in request.body]
 
@@ -363,7 +363,7 @@ def test_an_error_can_follow_a_write_that_took_effect(sim, stash):
         stash.watching.add_plays(id, Moments([MOMENT]))
     assert raised.value.sent
     sim.graphql_fault = None
-    assert stash.watching.watched([id])[id].plays == (MOMENT,)
+    assert stash.watching.watched_scenes([id])[id].plays == (MOMENT,)
 
 
 def test_a_play_of_a_scene_that_is_gone_is_an_error_and_takes_nothing(stash):
@@ -402,4 +402,4 @@ def test_only_the_plays_tell_how_a_write_in_trouble_ended(sim, made, fault, erro
     assert KEY not in str(raised.value)
     if error is Unavailable:
         assert raised.value.sent is (fault.kind != "refuse")
-    assert made(sim.url, read_timeout=HANG).watching.watched([id])[id].plays == ((MOMENT,) if is_applied else ())
+    assert made(sim.url, read_timeout=HANG).watching.watched_scenes([id])[id].plays == ((MOMENT,) if is_applied else ())

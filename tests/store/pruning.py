@@ -3,4 +3,4 @@
 
 def prune(tx, *, now: int, before: int, limit: int) -> int:
     """Delete up to so many rows that ended before; returns how many."""
-    return sum(tx.jobs.prune(row) for row in tx.jobs.ended(now=now, before=before, limit=limit))
+    return sum(tx.jobs.prune(row) for row in tx.jobs.list_ended(now=now, before=before, limit=limit))

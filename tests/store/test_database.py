@@ -107,18 +107,18 @@ def test_threads_have_connections_of_their_own(store):
 
 def test_a_commit_of_another_connection_is_noticed_and_our_own_is_not(folder, store):
     other = Database(folder / "plexsync.db")
-    store.changed()
-    assert not store.changed()
+    store.has_changed()
+    assert not store.has_changed()
     with store.writing() as tx:
         tx.notes.save("a", "1")
-    assert not store.changed()
+    assert not store.has_changed()
     with other.writing() as tx:
         tx.notes.save("a", "2")
-    assert store.changed()
-    assert not store.changed()
+    assert store.has_changed()
+    assert not store.has_changed()
     with other.reading() as db:
         db.notes.text("a")
-    assert not store.changed()
+    assert not store.has_changed()
     other.close()
 
 

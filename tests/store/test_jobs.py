@@ -303,7 +303,7 @@ def test_a_row_that_crashed_is_claimed_alone_wherever_it_stands(store):
         want(store, id, T + id, why)
     claim(store, T + 10)
     with store.writing() as tx:
-        for found, alone, first in tx.jobs.expired(now=T + 10, dead_holders=True):
+        for found, alone, first in tx.jobs.list_expired(now=T + 10, dead_holders=True):
             assert not alone
             tx.jobs.crash(found, Crashed(State.READY, 0, first, T + 10 + found.id), now=T + 10)
     want(store, 5, T + 100)
@@ -318,7 +318,7 @@ def test_a_sweep_that_crashed_gets_its_turn_while_edits_keep_coming(store):
     want(store, 1, T, Why.SWEEP)
     claim(store)
     with store.writing() as tx:
-        ((found, _, _),) = tx.jobs.expired(now=T, dead_holders=True)
+        ((found, _, _),) = tx.jobs.list_expired(now=T, dead_holders=True)
         tx.jobs.crash(found, Crashed(State.READY, 0, 0, T), now=T)
     for turn in range(12):
         want(store, 100 + turn, T)
@@ -332,7 +332,7 @@ def test_alone_stays_until_the_row_settles(store):
     claim(store)
     for crashes in (0, 1):
         with store.writing() as tx:
-            ((found, alone, _),) = tx.jobs.expired(now=T, dead_holders=True)
+            ((found, alone, _),) = tx.jobs.list_expired(now=T, dead_holders=True)
             assert alone == bool(crashes)
             tx.jobs.crash(found, Crashed(State.READY, crashes, T, T), now=T)
         (job,) = claim(store)
@@ -349,24 +349,24 @@ def test_a_lease_is_over_at_its_end_unless_it_was_renewed(store):
     want(store, 2)
     one, two = claim(store)
     with store.writing() as tx:
-        assert tx.jobs.expired(now=T + 119_999) == []
+        assert tx.jobs.list_expired(now=T + 119_999) == []
         assert tx.jobs.renew([one.token, "nobody's"], until=T + HOUR) == {one.token}
-        assert [found.id for found, _, _ in tx.jobs.expired(now=T + 120_000)] == [two.id]
-        assert [found.id for found, _, _ in tx.jobs.expired(now=T, dead_holders=True)] == [1, 2]
+        assert [found.id for found, _, _ in tx.jobs.list_expired(now=T + 120_000)] == [two.id]
+        assert [found.id for found, _, _ in tx.jobs.list_expired(now=T, dead_holders=True)] == [1, 2]
 
 
 def test_a_lease_of_a_clock_that_has_stepped_back_is_over(store):
     want(store, 1, T + 10 * DAY)
     claim(store, T + 10 * DAY)
     with store.writing() as tx:
-        assert len(tx.jobs.expired(now=T)) == 1
+        assert len(tx.jobs.list_expired(now=T)) == 1
 
 
 def test_what_a_holder_writes_after_its_row_was_taken_back_is_ignored(store):
     want(store, 7)
     (first,) = claim(store)
     with store.writing() as tx:
-        ((found, _, _),) = tx.jobs.expired(now=T, dead_holders=True)
+        ((found, _, _),) = tx.jobs.list_expired(now=T, dead_holders=True)
         tx.jobs.crash(found, Crashed(State.READY, 0, 0, T), now=T)
     (second,) = claim(store)
     before = row(store, 7)
@@ -387,7 +387,7 @@ def test_a_third_lone_crash_is_kept_as_poison_with_its_history(store):
     want(store, 7)
     claim(store)
     with store.writing() as tx:
-        ((found, _, _),) = tx.jobs.expired(now=T, dead_holders=True)
+        ((found, _, _),) = tx.jobs.list_expired(now=T, dead_holders=True)
         tx.jobs.crash(found, Crashed(State.DEAD, 3, T, T, "poison"), now=T)
     assert (row(store, 7).state, row(store, 7).cls) == (State.DEAD, "poison")
     with store.reading() as db:
@@ -400,7 +400,7 @@ def test_a_wish_renewed_while_its_row_killed_the_worker_is_not_lost(store):
     claim(store)
     want(store, 7, T + 5000)
     with store.writing() as tx:
-        ((found, _, _),) = tx.jobs.expired(now=T, dead_holders=True)
+        ((found, _, _),) = tx.jobs.list_expired(now=T, dead_holders=True)
         tx.jobs.crash(found, Crashed(State.DEAD, 3, T, T, "poison"), now=T)
     assert row(store, 7).state is State.READY
     assert claim(store, T + 5000)[0].alone

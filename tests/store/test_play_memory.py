@@ -69,9 +69,9 @@ def test_saved_plays_are_told_from_new_ones(store):
     listed(store, (source("71"), 100), (source("72"), 100), (source("72"), 50))
     listed(store)
     with store.reading() as db:
-        assert db.plays.listed(OWNER, []) == set()
-        assert db.plays.listed(OWNER, [("71", 100), ("72", 90)]) == {("71", 100), ("72", 100)}
-        assert db.plays.listed(GUEST, [("71", 100)]) == set()
+        assert db.plays.list_saved(OWNER, []) == set()
+        assert db.plays.list_saved(OWNER, [("71", 100), ("72", 90)]) == {("71", 100), ("72", 100)}
+        assert db.plays.list_saved(GUEST, [("71", 100)]) == set()
 
 
 def test_an_entry_that_plex_has_given_another_key_is_the_same_play(store):

@@ -43,12 +43,12 @@ STATEMENT = re.compile(r"\s*(select|insert|update|delete|with)\b")
 def statements() -> dict[str, str]:
     """Every statement by table and name, those that are put together as well."""
     found = {}
-    for module in pkgutil.iter_modules(plexsync.store.__path__):
-        if module.name not in OF_SQLITE:
-            constants = vars(importlib.import_module(f"plexsync.store.{module.name}"))
-            for name, text in constants.items():
+    for module in pkgutil.walk_packages(plexsync.store.__path__, "plexsync.store."):
+        own = module.name.rpartition(".")[2]
+        if own not in OF_SQLITE and not module.name.startswith("plexsync.store.postgres"):
+            for name, text in vars(importlib.import_module(module.name)).items():
                 if name.isupper() and not name.startswith("_") and isinstance(text, str) and STATEMENT.match(text):
-                    found[f"{module.name}_{name.lower()}"] = text
+                    found[f"{own}_{name.lower()}"] = text
     for kind, id, cls in product((None, Kind.SCENE), (None, 7), ("", "bug")):
         which = f"{kind or 'any'}_{id or 'any'}_{cls or 'any'}"
         dead = jobs.where_dead(kind, id, cls)

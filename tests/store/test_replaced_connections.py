@@ -264,7 +264,7 @@ def test_who_works_is_asked_once_more_with_another_session(
 def test_what_only_the_holder_of_the_lock_may_do_is_not_done_with_another_session(
     address: StoreAddress, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notice = "plexsync.store.postgres.locks.restores.notice"
+    notice = "plexsync.store.postgres.locks.notice_restore"
     calls = []
 
     def lost(session: object, _schema: str) -> None:

@@ -165,7 +165,7 @@ class TakeBack(Claimed):
     name = "take back from a dead worker"
 
     def within(self, tx) -> None:
-        for row, _, _ in tx.jobs.expired(now=NOW + 2000, dead_holders=True):
+        for row, _, _ in tx.jobs.list_expired(now=NOW + 2000, dead_holders=True):
             tx.jobs.crash(row, Crashed(State.DEAD, 3, NOW, NOW, "poison"), now=NOW + 2000)
 
 
