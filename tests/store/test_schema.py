@@ -352,6 +352,8 @@ def at_home(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("PLEXSYNC_PLEX_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("PLEXSYNC_PLEX_TOKEN", "a-token-that-nobody-has")
     monkeypatch.setenv("PLEXSYNC_DATA_DIR", str(folder))
+    # A table of doctor is as wide as the terminal.
+    monkeypatch.setenv("COLUMNS", "1000")
 
 
 def sum_of(path: Path) -> str:
