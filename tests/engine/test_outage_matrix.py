@@ -498,14 +498,14 @@ from plexsync.stash.client import StashClient
 from plexsync.store.files.address import StoreAddress
 from plexsync.store.opening import open_database
 from plexsync.rules.servers.errors import Neighbour
-from tests.engine.clocks import Clock, Dice
+from tests.engine.clocks import Clock, RandomSource
 from tests.engine.house import BREAKER
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READS
 
 store = open_database(StoreAddress(Path(sys.argv[1]), *sys.argv[2:]))
 stash, plex = StashClient("http://127.0.0.1:9", ""), PlexClient("http://127.0.0.1:9", "token")
-gates = Gates(store, stash, plex, BREAKER, Clock(), Dice(), dict.fromkeys(Neighbour, "as set up"))
+gates = Gates(store, stash, plex, BREAKER, Clock(), RandomSource(), dict.fromkeys(Neighbour, "as set up"))
 print("here", flush=True)
 now = int(sys.stdin.readline())
 with store.writing() as tx:

@@ -15,7 +15,7 @@ from tests.flows.dressed import begin, collection, dressed_house, key_of, member
 from tests.flows.test_collections_flow import EVERYTHING, RED, a_library, by_hand, dressed_again, redress
 from tests.flows.test_collections_undone import undo
 
-COLLECTIONS = ("read", "members", "listed", "homes", "edit_collection", "set_prefs", "move", "show_home")
+COLLECTIONS = ("read", "members", "list_collections", "homes", "edit_collection", "set_prefs", "move", "show_home")
 PICTURES = ("pictures", "upload", "show", "hide")
 OBJECTS = ("objects", "group_order")
 

@@ -413,7 +413,7 @@ class Boundaries:
     def __init__(self, house: House, number: int) -> None:
         self.left = number
         stash, plex, self._store = house.worker.stash.watching, house.worker.plex, house.store
-        for method in ("watched", "only_plays", "add_plays", "take_plays"):
+        for method in ("watched_scenes", "only_plays", "add_plays", "take_plays"):
             setattr(stash, method, self._counted(getattr(stash, method)))
         plex.history.plays = self._counted(plex.history.plays)
         self._writing = self._store.writing

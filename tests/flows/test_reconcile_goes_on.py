@@ -184,7 +184,8 @@ def test_scenes_of_a_library_are_compared_and_no_others(house):
 def alone(house):
     with house.store.reading() as db:
         run = int(db.notes.text("reconcile:run"))
-        return [entry.key for entry in db.index.list_unpaired(run, limit=100)], db.standings.list_compared("absent", limit=100)
+        unpaired = [entry.key for entry in db.index.list_unpaired(run, limit=100)]
+        return unpaired, db.standings.list_compared("absent", limit=100)
 
 
 def test_items_without_a_scene_and_scenes_without_an_item_are_told(house):

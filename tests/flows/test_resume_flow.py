@@ -532,7 +532,8 @@ class Boundaries:
     def __init__(self, house: House, number: int) -> None:
         self.left = number
         stash, plex, self._store = house.worker.stash.watching, house.worker.plex, house.store
-        for client, method in ((stash, "watched"), (stash, "save_resume"), (plex.history, "viewings"), (plex, "items")):
+        reads = (stash, "watched_scenes"), (plex.history, "viewings"), (plex, "items")
+        for client, method in (*reads, (stash, "save_resume")):
             setattr(client, method, self._counted(getattr(client, method)))
         self._writing = self._store.writing
         self._store.writing = self._committed

@@ -96,7 +96,7 @@ def test_no_scene_is_its_own_evidence_nor_one_that_may_have_such_a_play(house, n
             canary()
         assert (but, key, asked) == (but, key, expected)
     reads = []
-    client, method = (house.worker.stash, "scenes") if number else (house.worker.stash.watching, "watched")
+    client, method = (house.worker.stash, "scenes") if number else (house.worker.stash.watching, "watched_scenes")
     read = getattr(client, method)
     setattr(client, method, lambda ids: reads.append(list(ids)) or read(ids))
     for but, key, expected in ((None, "", [1, 2]), (1, "", [2, 3]), (None, "2", [1, 3])):

@@ -51,7 +51,7 @@ for words in json.loads(sys.argv[3]):
 BROKEN = ALL.replace(
     "from plexsync.cli.main import run",
     """from plexsync.cli.main import run
-from plexsync.store import backup
+from plexsync.store.files import backup
 from plexsync.store.database import Database
 def fault(*_, **__):
     names = "PLEX_TOKEN", "STASH_API_KEY", "NOTIFY_URLS"

@@ -153,7 +153,9 @@ def test_a_play_is_a_whole_second_in_utc(answering, text, moment):
 
 def test_plays_are_newest_first_whatever_the_offsets(answering):
     texts = ["2026-01-02T03:04:05Z", "2026-01-02T04:04:04+01:00", "2026-01-02T03:04:06Z"]
-    watched = answering({"data": {"s1": {**GOOD, "play_history": texts, "resume_time": None}}}).watching.watched_scenes([1])
+    watched = answering({"data": {"s1": {**GOOD, "play_history": texts, "resume_time": None}}}).watching.watched_scenes(
+        [1]
+    )
     assert watched[1].plays == (MOMENT + 1, MOMENT, MOMENT - 1)
 
 

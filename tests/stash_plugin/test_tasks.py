@@ -174,7 +174,7 @@ def test_an_operation_for_which_a_page_waits_ends_in_time(inside):
 
 def test_what_a_command_needs_in_its_environment_is_taken_back(inside):
     script = HASTY.replace(
-        "print(json.dumps(tasks.done(**order)))", "tasks.done(**order); print(json.dumps(dict(os.environ)))"
+        "print(json.dumps(tasks.run_task(**order)))", "tasks.run_task(**order); print(json.dumps(dict(os.environ)))"
     )
     after = mode(inside, "page_status", script=script.replace("import json, sys", "import json, os, sys"))
     assert "PATH" in after
@@ -382,7 +382,7 @@ order = json.load(sys.stdin)
 patience = order.pop("patience")
 for module in (tasks, worker_process):
     vars(module).update(patience)
-print(json.dumps(tasks.done(**order)))
+print(json.dumps(tasks.run_task(**order)))
 """
 
 

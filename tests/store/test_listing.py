@@ -318,4 +318,8 @@ def test_since_when_plex_keeps_fields_does_not_depend_on_their_number(store):
         tx.standings.save({1: "person 2", 2: "person 1", 3: "in step"}, now=6)
         known = tx.standings.of_all([1, 2, 3])
         assert known == {1: Stood("person 2", 5), 2: Stood("person 1", 6), 3: Stood("in step", 6)}
-        assert (tx.standings.list_kept(limit=9), tx.standings.count_kept(), tx.standings.kept_fields()) == ([1, 2], 2, 3)
+        assert (tx.standings.list_kept(limit=9), tx.standings.count_kept(), tx.standings.kept_fields()) == (
+            [1, 2],
+            2,
+            3,
+        )
