@@ -233,6 +233,28 @@ def test_two_libraries_have_a_collection_each_with_a_key_and_a_dressing_of_its_o
         assert standings == {house.section: "in step", other: "edited in Plex"}
 
 
+def test_a_library_that_was_not_listed_completely_yet_has_its_collections_once(tmp_path):
+    with dressed_house(tmp_path) as house:
+        other = house.plex_sim.add_section("Others", locations=("/others",), agent="tv.plex.agents.movie")
+        files = [("/media/scene 00000.mp4", 1000, 60.0), ("/others/twin.mp4", 999, 60.0)]
+        house.add_scene(0, studio="Acme", files=files)
+        for section, (path, size, _) in zip((house.section, other), files, strict=True):
+            house.plex_sim.add_movie(section, files=[(path, size, 60_000)], title="twin")
+        house.worker.indexer.freshen(force=True)
+        # Killed at the end of its first walk.
+        house.change(f"delete from library where section = '{other}'")
+        house.want(1)
+        house.work_until_settled()
+        house.worker.indexer.freshen(force=True)
+        house.worker.reconciler.reconcile()
+        house.work_until_settled()
+        house.want(1)
+        house.work_until_settled()
+        with house.store.reading() as db:
+            found = [(row.section, row.standing) for row in db.collections.page(after=0, limit=9)]
+        assert sorted(found) == [(house.section, "in step"), (other, "in step")]
+
+
 # --- what it costs ---------------------------------------------------------------------------------------------------
 
 

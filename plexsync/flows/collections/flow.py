@@ -210,7 +210,10 @@ def observe_scenes(tx: Writer, inspections: Sequence[Inspection], now: int, *, a
     sorted_groups: set[tuple[CollectionObject, str]] = set()
     for scene, target in dressed:
         section, is_moved = target.item.section, are_edited or FIELD in target.plan.edit
-        library = target.item.library or sections.get(section, "")
+        library = target.item.library or sections.get(section)
+        if library is None:
+            # Neither the answer nor the index tells which library it is: the first comparison finds its collections.
+            continue
         # Without those of objects that an import is about to create.
         for visible in (visible for visible in objects_of(scene, target.profile) if visible.object.id):
             pair = (visible.object, library)
