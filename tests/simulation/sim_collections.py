@@ -67,6 +67,8 @@ PREFS = re.compile(r"/library/metadata/(\d+)/prefs")
 MANAGED = re.compile(r"/hubs/sections/\d+/manage(?:/custom\.collection\.\d+\.(\d+))?")
 UPLOADED = re.compile(r"/library/metadata/(\d+)/(poster|art|thumb)s?")
 READ_ITEMS = re.compile(r"/library/metadata/([\d,]+)")
+READ_MEMBERS = re.compile(r"/library/collections/(\d+)/items")
+READ_HOMES = re.compile(r"/hubs/sections/(\d+)/manage")
 HISTORY = 600
 
 
@@ -116,6 +118,16 @@ class CollectionsTruth:
         self.items: dict[str, object] = {}
         self.hands: dict[tuple[str, str], Hand] = {}
         self.read_at: dict[str, int] = {}
+        # Each part as PlexSync has last read it, and those that it has read differently since a hand was there.
+        self.last_read: dict[tuple[str, str], object] = {}
+        self.noticed: set[tuple[str, str]] = set()
+
+    def note_read(self, key: str, part: str, shown: object) -> None:
+        """PlexSync reads a part of a collection."""
+        pair = (key, part)
+        if pair in self.hands and (pair not in self.last_read or _differ(part, self.last_read[pair], shown)):
+            self.noticed.add(pair)
+        self.last_read[pair] = shown
 
     def note_unpictured(self, contents: list[str]) -> None:
         """Nothing: pictures are sent again until they arrive."""
@@ -225,6 +237,7 @@ class CollectionsWorld(World):
         if asked.method == "GET":
             if found := READ_ITEMS.fullmatch(asked.path):
                 truth.read_at |= dict.fromkeys(found[1].split(","), truth.seq)
+            self._note_reads(asked)
             return
         if asked.path.startswith("/library/sections") or asked.path.startswith("/library") or "manage" in asked.path:
             self.tally["writes"] += 1
@@ -232,6 +245,20 @@ class CollectionsWorld(World):
             self.tell(f"Plex: {asked.method} {asked.target[:260]} -> {answer.status}")
         if answer.status < 300:
             self._judge_collection_write(asked)
+
+    def _note_reads(self, asked: Request) -> None:
+        people, path = self.people, asked.path
+        if found := READ_ITEMS.fullmatch(path):
+            read = dict.fromkeys(found[1].split(","), (*PLAIN_PARTS, "thumb", "art", "mode"))
+        elif found := READ_MEMBERS.fullmatch(path):
+            read = {found[1]: ("order",)}
+        elif found := READ_HOMES.fullmatch(path):
+            read = {key: ("home",) for section, key in people.ours() if section == found[1]}
+        else:
+            return
+        for _, key in people.ours():
+            for part in read.get(key, ()):
+                self.truth.note_read(key, part, shown_part(people.plex.collection(key), part))
 
     def _judge_collection_write(self, asked: Request) -> None:
         truth = self.truth
@@ -241,14 +268,23 @@ class CollectionsWorld(World):
             if hand is None or (key, part) in self.people.open_parts:
                 continue
             wanted = self.people.wanted_of_key(key, part)
-            if hand.seq > truth.read_at.get(key, 0) or wanted != hand.wanted or self.people.doubts_after(hand.seq):
-                # It was planned before, or Stash has changed the part as well.
+            is_unseen = hand.seq > truth.read_at.get(key, 0) or (key, part) not in truth.noticed
+            if is_unseen or wanted != hand.wanted or self.people.doubts_after(hand.seq):
+                # It was planned before, the hand has left all as it was last read, or Stash has changed the part as well.
                 del truth.hands[key, part]
                 self.people.open_parts.add((key, part))
                 continue
             raise Violation(
                 "wrong", f"{part} of collection {key} was edited by hand ({hand}), and is written: {asked.target[:300]}"
             )
+
+
+def _differ(part: str, before: object, now: object) -> bool:
+    """Whether a part shows another value; of an order, the items count that are members still."""
+    if part != "order":
+        return before != now
+    both = {*before} & {*now}
+    return [each for each in before if each in both] != [each for each in now if each in both] or before[0] != now[0]
 
 
 def parts_of(asked: Request) -> tuple[str, list[str]]:

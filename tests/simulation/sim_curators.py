@@ -300,6 +300,7 @@ class Curators:
         last = hands.get((key, part))
         self.world.truth.seq += 1
         hands[key, part] = Hand(now, self.world.truth.seq, wanted)
+        self.world.truth.noticed.discard((key, part))
         if last:
             is_sure = last.wanted == wanted and (key, part) not in self.open_parts
         else:
