@@ -160,4 +160,4 @@ class PlexClient:
         """Set the rating that the account gives an item, on a scale of 10; None clears it."""
         check_number(key)
         value = -1 if rating is None else rating
-        self.requests.put(f"/:/rate?identifier=com.plexapp.plugins.library&key={key}&rating={value:g}")
+        self.requests.write("PUT", f"/:/rate?identifier=com.plexapp.plugins.library&key={key}&rating={value:g}")

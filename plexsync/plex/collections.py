@@ -113,8 +113,8 @@ class CollectionClient:
         check_number(key)
         if not prefs or not prefs.keys() <= PREFS.keys():
             raise ValueError("a collection has no such setting")
-        self._requests.put(
-            f"/library/metadata/{key}/prefs?{query({name: prefs[name] or PREFS[name] for name in prefs})}"
+        self._requests.write(
+            "PUT", f"/library/metadata/{key}/prefs?{query({name: prefs[name] or PREFS[name] for name in prefs})}"
         )
 
     def move(self, key: str, item: str, *, after: str = "") -> None:
@@ -125,7 +125,7 @@ class CollectionClient:
         for number in (key, item, after or "0"):
             check_number(number)
         behind = f"?after={after}" if after else ""
-        self._requests.ask("PUT", f"/library/collections/{key}/items/{item}/move{behind}", cap=LISTING_CAP)
+        self._requests.write("PUT", f"/library/collections/{key}/items/{item}/move{behind}", cap=LISTING_CAP)
 
     def homes(self, section: str) -> dict[str, tuple[str, ...]]:
         """The collections of a library that its home manages, and where it shows each, in one request."""
@@ -147,11 +147,11 @@ class CollectionClient:
         hub = f"{manage}/{_hub(section, key)}"
         visible = {name: str(int(place in places)) for name, place in zip(PROMOTIONS, PLACES, strict=True)}
         if places and managed:
-            self._requests.ask("PUT", f"{hub}?{query(visible)}")
+            self._requests.write("PUT", f"{hub}?{query(visible)}")
         elif places:
-            self._requests.ask("POST", f"{manage}?{query({'metadataItemId': key, **visible})}")
+            self._requests.write("POST", f"{manage}?{query({'metadataItemId': key, **visible})}")
         elif managed:
-            self._requests.ask("DELETE", hub)
+            self._requests.write("DELETE", hub)
 
     def _page_of_collections(self, section: str, start: int, size: int) -> tuple[list[ListedCollection], int]:
         check_number(section)

@@ -236,7 +236,7 @@ class PlexRequests:
         while waiting:
             target = waiting.pop(0)
             try:
-                self.put(target)
+                self.write("PUT", target)
             except Refused as error:
                 # Plex has no status of its own for a request that is too long: it answers 400.
                 if not isinstance(error, TooLong) and len(target) <= edits.LINE_LIMIT:
@@ -258,9 +258,9 @@ class PlexRequests:
             failure.applied = bool(sent)
             raise failure
 
-    def put(self, target: str) -> None:
+    def write(self, method: str, target: str, *, cap: int = ORDINARY_CAP) -> None:
         """Send a write without a body; raises Unavailable if another kind of server answers."""
-        body = self.ask("PUT", target).body
+        body = self.ask(method, target, cap=cap).body
         if body.strip():
             self._wire.decode(answers.NOTHING, body)
 

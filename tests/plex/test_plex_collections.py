@@ -262,6 +262,17 @@ def test_the_home_shows_collections_where_it_was_told(sim, plex):
         plex.collections.show_home("1", "999", ("home",), managed=False)
 
 
+@pytest.mark.parametrize(("places", "managed"), [(("home",), False), (("home",), True), ((), True)])
+def test_what_another_kind_of_server_answers_to_a_write_is_no_success(sim, plex, places, managed):
+    item = movie(sim, "Best")
+    best = key_named(sim, "Best")
+    sim.faults.set(Fault("html"))
+    with pytest.raises(Unavailable):
+        plex.collections.show_home("1", best, places, managed=managed)
+    with pytest.raises(Unavailable):
+        plex.collections.move(best, item)
+
+
 @pytest.mark.parametrize(
     ("hub", "homes"),
     [
