@@ -625,7 +625,9 @@ class ServerPeople(People):
         for shown in self.world.truth.items.values():
             shown.blind, shown.stranded = True, {}
         for key in self.visible():
-            self.world.truth.items[key].stranded = self._shown(key)
+            shown = self.world.truth.items[key]
+            shown.stranded = self._shown(key)
+            shown.found_after_loss = {**shown.stranded, "poster": self.world.plex.item(key).poster or ""}
         for shelf in self.plex_shelves:
             # The same is lost of what Plex had by then.
             for shown in shelf.items.values():

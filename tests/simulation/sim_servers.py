@@ -94,11 +94,13 @@ class ServerTruth(Truth):
 
     def judge_picture(self, asked: Request) -> None:
         """As for one server."""
-        found = PICTURED.fullmatch(asked.path)
-        key = found[1] if found else ""
+        key = pictured[1] if (pictured := PICTURED.fullmatch(asked.path)) else ""
         if key not in self.items and key in self.retired:
             return
-        if not self._is_overtaken(key, asked):
+        # What an item showed when all was lost counts as what was there before us: it is chosen again, never sent.
+        found = self.items[key].found_after_loss.get("poster") if key in self.items else ""
+        is_put_back = asked.method == "PUT" and found and asked.params.get("url") == found
+        if not self._is_overtaken(key, asked) and not is_put_back:
             super().judge_picture(asked)
         self.items[key].written = True
 
@@ -111,6 +113,9 @@ class ServerTruth(Truth):
         shown, have, want = self.items[key], held(item, name), self.wanted[scene][name]
         hand = shown.hands.get(name)
         if self._is_stranded(shown, item, name, want):
+            return ""
+        if not want and isinstance(have, str) and have and have == shown.found_after_loss.get(name):
+            # For what Stash does not have, that is put back, even if the item has the file of another scene by now.
             return ""
         if isinstance(have, str) and (strange := set(MARK.findall(have)) - self.marks_of(shown.content)):
             return f"{have!r} is of {strange}"

@@ -112,12 +112,14 @@ class Shown:
     refreshed_away: dict[str, set[str]] = field(default_factory=dict)
     # Of lives in which servers change (sim_servers.py): whether we ever wrote to it, and which fields, the contents that it
     # had before, the fields of which nobody can tell whose value is there ("*": all), what it showed when what we
-    # knew of it was lost, and what has happened to it or to what we knew of it.
+    # knew of it was lost (`stranded`: as far as nothing is known of it again), and what has happened to it or to what
+    # we knew of it.
     written: bool = False
     pushed: set[str] = field(default_factory=set)
     once: set[str] = field(default_factory=set)
     doubts: set[str] = field(default_factory=set)
     stranded: dict[str, Value] = field(default_factory=dict)
+    found_after_loss: dict[str, Value] = field(default_factory=dict)
     forerunners: tuple[
         dict[str, Value], ...
     ] = ()  # what agents said of items of this file and key that a restore took away
