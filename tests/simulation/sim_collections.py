@@ -121,6 +121,7 @@ class CollectionsTruth:
         # Each part as PlexSync has last read it, and those that it has read differently since a hand was there.
         self.last_read: dict[tuple[str, str], object] = {}
         self.noticed: set[tuple[str, str]] = set()
+        self.homes_at: dict[str, int] = {}
 
     def note_read(self, key: str, part: str, shown: object) -> None:
         """PlexSync reads a part of a collection."""
@@ -247,18 +248,21 @@ class CollectionsWorld(World):
             self._judge_collection_write(asked)
 
     def _note_reads(self, asked: Request) -> None:
-        people, path = self.people, asked.path
+        truth, ours, path = self.truth, self.people.ours(), asked.path
         if found := READ_ITEMS.fullmatch(path):
             read = dict.fromkeys(found[1].split(","), (*PLAIN_PARTS, "thumb", "art", "mode"))
         elif found := READ_MEMBERS.fullmatch(path):
             read = {found[1]: ("order",)}
         elif found := READ_HOMES.fullmatch(path):
-            read = {key: ("home",) for section, key in people.ours() if section == found[1]}
+            # Of those alone that were read for it as well: the answer has all of the library.
+            began, truth.homes_at[found[1]] = truth.homes_at.get(found[1], 0), truth.seq
+            here = [key for section, key in ours if section == found[1]]
+            read = {key: ("home",) for key in here if truth.read_at.get(key, 0) > began}
         else:
             return
-        for _, key in people.ours():
+        for _, key in ours:
             for part in read.get(key, ()):
-                self.truth.note_read(key, part, shown_part(people.plex.collection(key), part))
+                truth.note_read(key, part, shown_part(self.people.plex.collection(key), part))
 
     def _judge_collection_write(self, asked: Request) -> None:
         truth = self.truth

@@ -387,7 +387,13 @@ class Curators:
         self.world.at_work("redo", self._redo)
 
     def _redo(self) -> None:
-        done = want_collections(self.world.process.store, self.world.clock, [row.id for row in self._rows()], redone)
+        rows = self._rows()
+        done = want_collections(self.world.process.store, self.world.clock, [row.id for row in rows], redone)
+        again = {row.item for row in rows if row.id in done}
+        # What a hand has emptied is then as if nothing had ever been there.
+        self.open_parts |= {
+            pair for pair, hand in self.world.truth.hands.items() if pair[0] in again and not hand.value
+        }
         self.world.tell(f"redone: {done}")
 
     # --- the truth ---------------------------------------------------------------------------------------------------
