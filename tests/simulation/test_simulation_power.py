@@ -61,7 +61,7 @@ def taken_for_done(*outcomes: type) -> Callable[..., Settled]:
 
 
 FAULTS = {
-    "every file of the spool is thrown away": (intake, "spooled", lost_from_the_spool),
+    "every file of the spool is thrown away": (intake, "list_spooled", lost_from_the_spool),
     "what is wanted of a row in work is lost": (intake, "want", lost_where(lambda state: state == "running")),
     "what is wanted of an absent row is lost": (intake, "want", lost_where(lambda state: state == "absent")),
     "what is wanted of a dead row is lost": (intake, "want", lost_where(lambda state: state == "dead")),
