@@ -9,7 +9,7 @@ import pytest
 from plexsync.rules.words import status_words
 from plexsync.rules.words.status_words import JOB_STATES, buckets, job_word
 
-PAGE_FOLDER = Path(status_words.__file__).resolve().parent.parent / "stash_plugin" / "ui"
+PAGE_FOLDER = Path(status_words.__file__).resolve().parents[2] / "stash_plugin" / "ui"
 PAGE = PAGE_FOLDER.joinpath("plexsync.js").read_text("utf-8")
 GOOD = {"well": True, "wait": False}
 STATUSES = [[same[0].word, GOOD.get(same[0].tone), [status.value for status in same]] for same in buckets()]
