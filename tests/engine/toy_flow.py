@@ -48,7 +48,7 @@ class Stamp:
 
 
 @dataclass(eq=False, kw_only=True)
-class StampErrand(Write):
+class StampWrite(Write):
     """One code to write."""
 
     stamp: Stamp
@@ -59,7 +59,7 @@ class StampFlow:
 
     kind = "stamp"
     gates = (READ_STASH, WRITE_STASH)
-    writes = WRITE_STASH
+    write_gate = WRITE_STASH
     requests = 1
 
     def __init__(self, worker, house, key):
@@ -73,7 +73,7 @@ class StampFlow:
 
     # --- looking ---
 
-    def affected(self, notice):
+    def affected_ids(self, notice):
         if notice.kind != Kind.STUDIO:
             return ()
         return self._gates.ask(READ_STASH, partial(self._stash.showing, Kind.STUDIO, notice.id))
@@ -104,7 +104,7 @@ class StampFlow:
         save_mark(
             tx, job.id, replace(stamp.mark, before=stamp.mark.before if ours else stamp.code, pending=stamp.wanted)
         )
-        return [StampErrand(job=job, key=str(job.id), desired=stamp.desired, stamp=stamp)]
+        return [StampWrite(job=job, key=str(job.id), desired=stamp.desired, stamp=stamp)]
 
     def will_send(self, writes):
         pass
@@ -141,13 +141,13 @@ class StampFlow:
 
     # --- ending ---
 
-    def completed(self, tx, finding):
+    def complete(self, tx, finding):
         """Nothing was wished for once."""
 
-    def settled(self, tx, outcomes, *, now):
+    def save_outcomes(self, tx, outcomes, *, now):
         """The row tells all."""
 
-    def worked(self, findings):
+    def end_batch(self, findings):
         """Nothing helps those that could not be worked."""
 
     def existing(self, ids):
