@@ -76,7 +76,7 @@ class Watched:
         self.address = store.address
         self.close = store.close
 
-    def changed(self) -> bool:
+    def has_changed(self) -> bool:
         return self._store.has_changed()
 
     def revision(self) -> tuple[int, int, int]:

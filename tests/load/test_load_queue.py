@@ -432,5 +432,5 @@ class DeafStore:
         self.reading = store.reading
         self.drain_spool = store.drain_spool
 
-    def changed(self) -> bool:
+    def has_changed(self) -> bool:
         return False
