@@ -137,7 +137,7 @@ def main() -> int:
 
 
 def _take_socket(handed: str) -> socket.socket:
-    """The listening socket that the parent process has bound (`plexsync.cli.daemon.listening`)."""
+    """The listening socket that the parent process has bound (`plexsync.cli.daemon.dashboard_process`)."""
     if sys.platform == "win32":
         return socket.fromshare(base64.b64decode(handed))
     return socket.socket(fileno=int(handed))

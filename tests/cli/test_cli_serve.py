@@ -161,7 +161,7 @@ def test_a_database_that_can_not_be_opened_just_now_is_waited_for(tmp_path: Path
             raise LocalFault("no space is left for plexsync.db", full=True)
         return open_parts(*words, **more)
 
-    monkeypatch.setattr("plexsync.cli.daemon.shift.opened", failing)
+    monkeypatch.setattr("plexsync.cli.daemon.shift.open_parts", failing)
     monkeypatch.setattr("plexsync.engine.loop.FULL_PAUSE", 0.01)
     try:
         with ExitStack() as held:
@@ -257,7 +257,7 @@ def test_damage_is_not_waited_for(tmp_path: Path, monkeypatch) -> None:
     def failing(*_: object, **__: object):
         raise Damaged("plexsync.db is damaged")
 
-    monkeypatch.setattr("plexsync.cli.daemon.shift.opened", failing)
+    monkeypatch.setattr("plexsync.cli.daemon.shift.open_parts", failing)
     stop = Stop(0)
     try:
         with ExitStack() as held, pytest.raises(Damaged):
