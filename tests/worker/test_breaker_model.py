@@ -256,7 +256,7 @@ def breaker_machine(module):
 
         def expect_answer(self, answer):
             self.story, expected = self.story.asked(self.clock.now)
-            record, from_row = module.admitted(self.stored(), self.rules, self.clock.now)
+            record, from_row = module.after_request(self.stored(), self.rules, self.clock.now)
             self.keep(record)
             assert type(answer) is bool
             assert answer is expected is from_row
@@ -371,12 +371,12 @@ def breaker_machine(module):
         @invariant()
         def is_never_stuck(self):
             b, now = self.breaker.snapshot(), self.clock.now
-            b, goes = module.admitted(b, self.rules, now)
+            b, goes = module.after_request(b, self.rules, now)
             if not goes:
                 moment = module.next_probe_at(b, self.rules)
                 assert now < moment
                 assert moment - now <= max(b.wait, self.rules.lease) + 1e-6
-                assert module.admitted(b, self.rules, moment)[1]
+                assert module.after_request(b, self.rules, moment)[1]
 
         @invariant()
         def announced_each_turn_once(self):

@@ -39,7 +39,7 @@ FAULTS = {
         "now > b.opened_at + _rest(b, rules)",
     ),
     "stamps from the future stay": (
-        "    b = _anchored(b, now)\n",
+        "    b = _limit_times(b, now)\n",
         "",
     ),
     "reading the state moves it": (
