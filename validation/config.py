@@ -408,8 +408,8 @@ class PlexSyncConfig(CollectionSettings, DatabaseSettings):
     def log_config(self) -> None:
         """Write one INFO record to the log `PlexSync.config`: each setting as name=value, no secret, no media path."""
         hidden = Redactor(secret for secret in self.secrets if len(secret) >= _SHORTEST_TELLING_SECRET)
-        visible = (f"{name}={hidden.redact(_format_value(name, getattr(self, name)))}" for name, _ in _in_order())
-        _log.info("settings: %s", " ".join(visible))
+        pairs = (f"{name}={hidden.redact(_format_value(name, getattr(self, name)))}" for name, _ in _in_order())
+        _log.info("settings: %s", " ".join(pairs))
 
 
 def _telling_pieces(url: str) -> list[str]:

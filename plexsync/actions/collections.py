@@ -52,18 +52,18 @@ def find_collections(store: Database, names: Sequence[str], library: str) -> lis
     with store.reading() as db:
         for name in names:
             rows = collections_named(db, name, library)
-            visible = safe(name, 80)
+            quoted = safe(name, 80)
             if not rows:
                 where = f" in a library {safe(library)}" if library else ""
                 raise Unfit(
-                    f"there is no collection {visible}{where}: the list of collections has their names and numbers"
+                    f"there is no collection {quoted}{where}: the list of collections has their names and numbers"
                 )
             if len(rows) > 1:
                 choices = ", ".join(
                     f"{facts['id']} ({object_words(facts)}, {safe(facts['library'], LONGEST) or 'library unknown'})"
                     for facts in collection_rows(db, rows)
                 )
-                raise Unfit(f"several collections have the name {visible}: say the number, or --library: {choices}")
+                raise Unfit(f"several collections have the name {quoted}: say the number, or --library: {choices}")
             chosen[rows[0].id] = rows[0]
     return list(chosen.values())
 

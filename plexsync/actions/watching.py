@@ -113,7 +113,7 @@ class WatchAction(Action):
         for id, name in titles.items():
             plays, resume = chosen[id].plays, chosen[id].resume
             more = [f"{len(plays) - MOST_LISTED:,} more"] if len(plays) > MOST_LISTED else []
-            visible = [
+            wishes = [
                 *(local(at * 1000) for at in plays[:MOST_LISTED]),
                 *more,
                 *(["its resume point"] if resume else []),
@@ -126,7 +126,7 @@ class WatchAction(Action):
                 "resume_point": resume,
             }
             counts = {"scenes": 1, "plays": len(plays), "resume_points": resume}
-            yield SubjectPreview(heading, [PreviewRow(heading, self.verb.value, ", ".join(visible))], facts, counts)
+            yield SubjectPreview(heading, [PreviewRow(heading, self.verb.value, ", ".join(wishes))], facts, counts)
 
     def summary(self, counts: Counter[str]) -> str:
         """The number of plays and resume points."""

@@ -72,15 +72,15 @@ def _out_of_file(source: StoreAddress, target: StoreAddress, machine: Machine, t
         return MoveResult(0)
     moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
     names = (moved_name(f"{moment:%Y%m%dT%H%M%SZ}{again}") for again in chain([""], map("-{}".format, count(2))))
-    retained = next(path for path in map(file.with_name, names) if not os.path.lexists(path))
+    aside = next(path for path in map(file.with_name, names) if not os.path.lexists(path))
     with moving.moving(source, target, machine) as step:
         step.begin()
         rows = step.copy(tell)
-        backup.save(file, retained)
+        backup.save(file, aside)
         step.retire_file()
     _remove(file)
     moving.finish(target)
-    return MoveResult(rows, retained)
+    return MoveResult(rows, aside)
 
 
 def _check_copied(source: StoreAddress, target: StoreAddress, machine: Machine | None) -> None:

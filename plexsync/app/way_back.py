@@ -69,18 +69,18 @@ class WayBack:
         self.flow.marked.observe(tx, inspections, now)
         if self.resume is not None:
             self.resume.observe(tx, inspections, now)
-        visible = {
+        items = {
             inspection.id: [target.item.key for target in inspection.targets]
             for inspection in inspections
             if inspection.scene
         }
-        keys = sorted({key for some in visible.values() for key in some})
+        keys = sorted({key for some in items.values() for key in some})
         if not keys:
             return
         account, since = self.history.known_account(tx), self.history.approved_since(tx)
         if account is None and tx.notes.text(PLAYS_APPROVED):
             # Too many rather than too few, until Plex has said which account has the name.
-            for id in visible:
+            for id in items:
                 tx.jobs.want(PLAYS, id, Why.SWEEP, now)
             return
         plays = {} if account is None or since is None else tx.plays.history(account, keys, since=since)
@@ -88,7 +88,7 @@ class WayBack:
             return
         created = {inspection.id: inspection.scene.created_at for inspection in inspections if inspection.scene}
         memory = tx.plays.of(created)
-        for id, some in visible.items():
+        for id, some in items.items():
             moments = {moment for key in some for moment in plays.get(key, ())}
             if moments - memory.get(id, {}).keys():
                 tx.jobs.want(PLAYS, id, Why.SWEEP, now)

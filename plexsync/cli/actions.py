@@ -220,8 +220,8 @@ def _wait(call: Call, start: Begun, stop: Stop, action: Action, done: ActionResu
 def _show(call: Call, start: Begun, action: Action, asked: ActionRequest) -> int:
     """Show what would be done; writes nothing."""
     if isinstance(action, RedoScenes):
-        visible = sync_dry_run(call, start, tuple(asked.ids), redo=True)
-        return _complain(action.left_alone(asked.parts, asked.selection)) or visible
+        code = sync_dry_run(call, start, tuple(asked.ids), redo=True)
+        return _complain(action.left_alone(asked.parts, asked.selection)) or code
     return show_changes(call, action, action.preview(asked))
 
 
@@ -230,16 +230,16 @@ def show_changes(call: Call, action: Action, preview: Iterable[SubjectPreview]) 
     out, counts = paper(), Counter[str]()
     facts: list[Mapping[str, object]] = []
     rows: list[PreviewRow] = []
-    for visible in preview:
-        counts.update(visible.counts)
+    for subject in preview:
+        counts.update(subject.counts)
         if call.json:
-            facts += [visible.facts] if visible.facts is not None else []
-        elif visible.error:
-            say(out, f"{visible.heading}: {safe(visible.error)}")
+            facts += [subject.facts] if subject.facts is not None else []
+        elif subject.error:
+            say(out, f"{subject.heading}: {safe(subject.error)}")
         elif action.in_one_table:
-            rows += visible.changes
-        elif visible.changes:
-            out.print(_table(visible.heading, action, visible.changes))
+            rows += subject.changes
+        elif subject.changes:
+            out.print(_table(subject.heading, action, subject.changes))
     if rows:
         out.print(_table("", action, rows))
     call.answer(action.report(counts, facts), lambda: say(out, action.summary(counts)))
@@ -249,10 +249,8 @@ def show_changes(call: Call, action: Action, preview: Iterable[SubjectPreview]) 
 def _table(heading: str, action: Action, changes: Sequence[PreviewRow]) -> RenderableType:
     """The changes of a subject; a column in which all rows are empty is left out."""
     rows = [(change.part, change.change, change.now, change.then, change.note) for change in changes]
-    retained = [place for place in range(len(action.heads)) if any(row[place] for row in rows)]
-    return table(
-        heading, [action.heads[place] for place in retained], [[row[place] for place in retained] for row in rows]
-    )
+    places = [place for place in range(len(action.heads)) if any(row[place] for row in rows)]
+    return table(heading, [action.heads[place] for place in places], [[row[place] for place in places] for row in rows])
 
 
 def list_runs(call: Call, subject: SubjectKind) -> int:

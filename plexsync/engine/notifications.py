@@ -99,12 +99,12 @@ class Noticer:
         pause = self._standstill.pause
         try:
             with self._store.reading() as db:
-                retained = self._kept or _Kept(read(db.notes.text(TOLD)), saved=True)
+                stored = self._kept or _Kept(read(db.notes.text(TOLD)), saved=True)
                 inspection = read_situation(db, pause)
         except (LocalFault, Unusable):
             return Situation(pause=pause), self._kept.record if self._kept else NoticeRecord({})
-        self._kept = retained
-        return inspection, retained.record
+        self._kept = stored
+        return inspection, stored.record
 
     def _keep(self, record: NoticeRecord) -> None:
         saved = self._kept is not None and self._kept.saved and self._kept.record == record

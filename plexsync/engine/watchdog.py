@@ -63,9 +63,9 @@ class Watchdog:
         """Log whether an earlier worker was ended, and keep its report in a second file."""
         with suppress(OSError):
             if self._file.stat().st_size:
-                retained = self._file.with_name(f"{self._file.stem}-last{self._file.suffix}")
-                self._file.replace(retained)
-                log.error("the last worker hung and was ended; where it was stands in %s", retained)
+                last = self._file.with_name(f"{self._file.stem}-last{self._file.suffix}")
+                self._file.replace(last)
+                log.error("the last worker hung and was ended; where it was stands in %s", last)
 
     def _arm(self) -> None:
         self._armed_at = self._clock.monotonic()

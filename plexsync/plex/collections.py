@@ -145,11 +145,11 @@ class CollectionClient:
             raise ValueError("the home has no such place")
         manage = f"/hubs/sections/{section}/manage"
         hub = f"{manage}/{_hub(section, key)}"
-        visible = {name: str(int(place in places)) for name, place in zip(PROMOTIONS, PLACES, strict=True)}
+        promotions = {name: str(int(place in places)) for name, place in zip(PROMOTIONS, PLACES, strict=True)}
         if places and managed:
-            self._requests.write("PUT", f"{hub}?{query(visible)}")
+            self._requests.write("PUT", f"{hub}?{query(promotions)}")
         elif places:
-            self._requests.write("POST", f"{manage}?{query({'metadataItemId': key, **visible})}")
+            self._requests.write("POST", f"{manage}?{query({'metadataItemId': key, **promotions})}")
         elif managed:
             self._requests.write("DELETE", hub)
 

@@ -127,7 +127,7 @@ def _of(key: str, text: str, since: int, facts: StatusFacts) -> Need:
 
 def machine_needs(facts: StatusFacts) -> list[Need]:
     """What needs you of PlexSync itself: its worker, its events and its books, and the first writes."""
-    worker, retained = facts["worker"], facts["books"]
+    worker, books = facts["worker"], facts["books"]
     told = []
     if not facts["bulk_approved"]:
         title = "The first write of the whole library needs your approval"
@@ -156,7 +156,7 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
         events = many(facts["events"]["unread"], "event")
         unread = f"{events} of the hook can't be read: plexsync doctor tells where the files are."
         told.append(Need("unread", "person", "Events were set aside", unread))
-    if not retained["balanced"]:
+    if not books["balanced"]:
         fault = "This is a fault of PlexSync: please report it."
         told.append(Need("books", "person", "The books do not balance", fault))
     return told

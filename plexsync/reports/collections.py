@@ -464,7 +464,7 @@ def _part_facts(inspection: CollectionSight, only: Collection[str] | None = None
 
 def remembered_parts(row: CollectionRow) -> list[CollectionPartFacts]:
     """The parts that PlexSync remembers, without what the servers have now."""
-    retained = kept_fields(row.memory)
+    decided = kept_fields(row.memory)
     return [
         {
             "part": name,
@@ -476,7 +476,7 @@ def remembered_parts(row: CollectionRow) -> list[CollectionPartFacts]:
             "action": "",
             "reason": "",
             "edited": False,
-            "kept_since": stamp(choice.at) if name in retained and (choice := row.memory[name].drift) else None,
+            "kept_since": stamp(choice.at) if name in decided and (choice := row.memory[name].drift) else None,
             "notes": [],
         }
         for name in _in_order(row.memory)

@@ -419,24 +419,24 @@ def _fill_letters(parts: Stored, group: FixGroup, page: FixPage, look: Look) -> 
     with parts.store.reading() as db:
         after = page.after if page.cause else START
         rows = db.jobs.in_state(State.DEAD, error_class=cause, limit=page.limit + 1, after=after)
-        visible = rows[: page.limit]
-        ids = [row.id for row in visible if row.kind == Kind.SCENE]
+        page_rows = rows[: page.limit]
+        ids = [row.id for row in page_rows if row.kind == Kind.SCENE]
         scenes = {scene["id"]: scene for scene in facts_of(db, ids, ())}
-        ambiguous = {row.id: row.desired for row in visible if row.kind == Kind.SCENE and cause == Cause.AMBIGUOUS}
+        ambiguous = {row.id: row.desired for row in page_rows if row.kind == Kind.SCENE and cause == Cause.AMBIGUOUS}
         candidates = candidates_known(db, ambiguous)
         libraries = {section.key: section.title for section in db.sections.all()}
-        names = {row_key(row.kind, row.id): title(db, row.kind, row.id) for row in visible}
+        names = {row_key(row.kind, row.id): title(db, row.kind, row.id) for row in page_rows}
         held = db.notes.held_ignores(ids)
         folders = _folders(db) if cause == Cause.AMBIGUOUS else {}
     looked = look(list(ambiguous)) if ambiguous else Looked()
-    for row in visible:
+    for row in page_rows:
         key, is_scene = row_key(row.kind, row.id), row.kind == Kind.SCENE
         known = (looked.scenes.get(row.id) or candidates.get(row.id)) if is_scene else None
         entry = _entry(row, names[key], known or NO_CANDIDATES, scenes.get(row.id) if is_scene else None, libraries)
         entry["steps"] += _steps(row, key, has_candidates=bool(entry["candidates"]), held=is_scene and row.id in held)
         group["entries"].append(entry)
-    group["after"] = row_key(visible[-1].kind, visible[-1].id) if len(rows) > page.limit else None
-    group["steps"] = _steps_for_all(cause, group["count"], visible, folders)
+    group["after"] = row_key(page_rows[-1].kind, page_rows[-1].id) if len(rows) > page.limit else None
+    group["steps"] = _steps_for_all(cause, group["count"], page_rows, folders)
     return looked.away
 
 

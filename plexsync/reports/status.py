@@ -159,8 +159,8 @@ def _last_verify(summary: "Summary") -> "VerifiedFacts | None":
     """What `verify` found last."""
     if not (counts := read_verified(summary.verified)):
         return None
-    at, in_sync, differ, sample, retained = counts
-    return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample, "kept_fields": retained}
+    at, in_sync, differ, sample, held_count = counts
+    return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample, "kept_fields": held_count}
 
 
 def _setting_change(summary: "Summary") -> "SettingChangeFacts | None":

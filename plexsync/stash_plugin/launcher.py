@@ -150,11 +150,11 @@ def _environ(place: Runtime) -> dict[str, str]:
     Compiled files are kept with the packages, so that nothing is left in the folder of the plugin.
     """
     removed = [f"PYTHON{name}" for name in ("PATH", "HOME", "STARTUP", "WARNINGS", "OPTIMIZE", "INSPECT")]
-    retained = {name: value for name, value in os.environ.items() if name not in (*removed, "COLUMNS")}
-    retained |= {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    environ = {name: value for name, value in os.environ.items() if name not in (*removed, "COLUMNS")}
+    environ |= {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
     if place.packages:
-        return {**retained, "PYTHONPYCACHEPREFIX": os.path.join(place.packages, CACHE), "PLEXSYNC_PROGRESS": "stash"}
-    return {**retained, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
+        return {**environ, "PYTHONPYCACHEPREFIX": os.path.join(place.packages, CACHE), "PLEXSYNC_PROGRESS": "stash"}
+    return {**environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
 
 
 def log_size(folder: str) -> int:

@@ -46,15 +46,15 @@ def _longer(call: TaskRun, stage: str) -> Facts:
         return {"scenes": [{"id": row.get("id"), "title": row.get("title")} for row in rows]}
     if stage not in LONGER:
         return {}
-    runs, retained = _step(call, LONGER[stage])
+    runs, notes = _step(call, LONGER[stage])
     # A step that ended without a result was killed. One that is starting has no lock yet.
-    killed = not runs and "doing" in retained and retained["doing"] != STARTING
+    killed = not runs and "doing" in notes and notes["doing"] != STARTING
     return {
         "runs": runs,
-        "doing": str(retained.get("doing", "")) if runs else "",
-        "part": retained.get("part") if runs else None,
-        "result": None if runs else retained.get("result"),
-        "failed": "it was ended before it was done" if killed else "" if runs else str(retained.get("error", "")),
+        "doing": str(notes.get("doing", "")) if runs else "",
+        "part": notes.get("part") if runs else None,
+        "result": None if runs else notes.get("result"),
+        "failed": "it was ended before it was done" if killed else "" if runs else str(notes.get("error", "")),
     }
 
 
@@ -63,13 +63,13 @@ def _step(call: TaskRun, name: str) -> tuple[bool, Facts]:
 
     A step writes its result before it ends. So the file is read before and after, until it says the same.
     """
-    retained = setup_files.read(call.folder, name)
+    notes = setup_files.read(call.folder, name)
     while True:
         runs = _step_runs(call)
         again = setup_files.read(call.folder, name)
-        if again == retained:
-            return runs, retained
-        retained = again
+        if again == notes:
+            return runs, notes
+        notes = again
 
 
 def _step_runs(call: TaskRun) -> bool:

@@ -137,9 +137,9 @@ def _keep_old(db: sqlite3.Connection, path: Path) -> None:
     old_version = schema.version(db)
     if old_version in (0, intake.SCHEMA):
         return
-    retained = path.with_name(f"{path.stem}-schema-{old_version}.db")
+    old_copy = path.with_name(f"{path.stem}-schema-{old_version}.db")
     try:
-        with hidden_beside(retained) as hidden:
+        with hidden_beside(old_copy) as hidden:
             os.close(create(hidden))
             with closing(_open(hidden, "rw", BUSY_SECONDS)) as copy:
                 db.backup(copy)
@@ -147,7 +147,7 @@ def _keep_old(db: sqlite3.Connection, path: Path) -> None:
                 # Another process may have been first; it made its own copy.
                 whole = schema.version(copy) == old_version
             if whole:
-                hidden.replace(retained)
+                hidden.replace(old_copy)
                 sync_to_disk(path.parent)
     except OSError as error:
         raise _local(f"a copy of {path.name} can't be made in {path.parent}: {error.strerror}", error.errno) from error

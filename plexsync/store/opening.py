@@ -41,13 +41,13 @@ def _check_kept(address: StoreAddress) -> None:
     if os.path.lexists(address.path):
         return
     try:
-        retained = sorted(address.folder.glob(moved_name("*")))
+        moved = sorted(address.folder.glob(moved_name("*")))
     except OSError:
         # Opening the file tells what is wrong.
         return
-    if retained:
+    if moved:
         raise Unusable(
-            f"the database has moved away, {retained[-1]} is its copy: set database_url as plexsync move said, or give that"
+            f"the database has moved away, {moved[-1]} is its copy: set database_url as plexsync move said, or give that"
             " copy another name to begin anew"
         )
 

@@ -187,7 +187,7 @@ def _of_form(call: PageCall, values: Mapping[str, str]) -> tuple[Action, Selecti
 def confirm(call: PageCall) -> Response:
     """What the action would do, and the button that does it."""
     chosen, selection = _of_form(call, call.query)
-    visible: list[SubjectPreview] = []
+    previews: list[SubjectPreview] = []
     count, question, away, refusal = 0, "", "", chosen.refusal(call.parts)
     try:
         with call.desk.looking() as parts:
@@ -196,13 +196,13 @@ def confirm(call: PageCall) -> Response:
             if ids:
                 # Of a library, the first of all libraries may be others.
                 first = ids[:MOST] if selection.library else ids[:MOST_LISTED]
-                visible = list(islice(chosen.preview(ActionRequest(parts, first, selection)), MOST_LISTED))
+                previews = list(islice(chosen.preview(ActionRequest(parts, first, selection)), MOST_LISTED))
     except AWAY as error:
         away = str(error)
     except (NotPossible, Unfit) as error:
         raise Wrong(str(error)) from None
     names = ("pick", *SELECTORS, "field")
-    rows = [row for subject in visible for row in subject.changes]
+    rows = [row for subject in previews for row in subject.changes]
     return call.show(
         "action.html",
         count=count,
@@ -211,7 +211,7 @@ def confirm(call: PageCall) -> Response:
         question=question or f"{capitalize(chosen.verb)} {chosen.subject}",
         lead=LEADS.get(chosen.verb, ""),
         heads=chosen.heads,
-        shown=[subject for subject in visible if subject.changes or subject.error],
+        shown=[subject for subject in previews if subject.changes or subject.error],
         more=0 if selection.library else max(0, count - MOST_LISTED),
         subject=chosen.subject,
         away=away,

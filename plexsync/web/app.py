@@ -141,8 +141,8 @@ def _error_page(
     if request.url.path.startswith("/api/") or "plexsync.session" not in request.scope:
         return JSONResponse({"error": f"{text}: {more}" if more else text}, status, headers)
     # What failed may be the status itself, so nothing is counted for this page.
-    visible = {"text": text, "more": more, "hint": hint, "needing": lambda: 0, "is_lost": is_lost}
-    response = read_request(request, {}).show("told.html", status=status, **visible)
+    words = {"text": text, "more": more, "hint": hint, "needing": lambda: 0, "is_lost": is_lost}
+    response = read_request(request, {}).show("told.html", status=status, **words)
     response.headers.update(headers)
     return response
 

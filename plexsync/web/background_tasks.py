@@ -98,15 +98,15 @@ def look(parts: Parts, task: BackgroundTask) -> None:
 
 def preview(parts: Parts, task: BackgroundTask) -> None:
     """As `plexsync sync --all --dry-run`; the first changes in full. It is complete once every scene was inspected."""
-    counts, retained, scenes = Counter[str](), 0, list[PreviewFacts]()
-    _found(task, counts, retained, scenes, complete=False)
+    counts, held_count, scenes = Counter[str](), 0, list[PreviewFacts]()
+    _found(task, counts, held_count, scenes, complete=False)
     for scene in preview_scenes(parts.inspector, progress=task.at, stopping=task.stopping):
         counts[scene.standing] += 1
-        retained += scene.kept_fields
+        held_count += scene.kept_fields
         if scene.standing == WOULD_CHANGE and len(scenes) < SHOWN_CHANGES:
             scenes.append(scene_facts(scene))
-        _found(task, counts, retained, scenes, complete=False)
-    _found(task, counts, retained, scenes, complete=not task.stopped)
+        _found(task, counts, held_count, scenes, complete=False)
+    _found(task, counts, held_count, scenes, complete=not task.stopped)
 
 
 def _found(
@@ -139,14 +139,14 @@ def _queued(task: BackgroundTask, count: int) -> None:
 
 def review(parts: Parts, task: BackgroundTask) -> None:
     """A preview of all scenes into the file that the page Review shows."""
-    counts, retained = Counter[str](), Counter[str]()
+    counts, held_count = Counter[str](), Counter[str]()
 
     def count(scene: Preview) -> None:
         counts[scene.standing] += 1
-        retained[scene.standing] += scene.kept_fields
+        held_count[scene.standing] += scene.kept_fields
 
     complete = make_review(parts, count, task.at, task.stopping)
-    _found(task, counts, retained.total(), [], complete=complete)
+    _found(task, counts, held_count.total(), [], complete=complete)
 
 
 def write_reviewed(parts: Parts, task: BackgroundTask) -> None:

@@ -277,12 +277,12 @@ def pieces_of(xs: Sequence[float], ys: Sequence[float | None]) -> Iterator[list[
 def corners(piece: Sequence[Point]) -> str:
     """The points of a piece in path syntax, without those in the middle of a level line."""
     texts = [(f"{x:.1f}", f"{y:.1f}") for x, y in piece]
-    retained = [
+    pieces = [
         f"{x} {y}"
         for number, (x, y) in enumerate(texts)
         if number in (0, len(texts) - 1) or not (texts[number - 1][1] == y == texts[number + 1][1])
     ]
-    return " ".join(retained)
+    return " ".join(pieces)
 
 
 # --- the pages -------------------------------------------------------------------------------------------------------

@@ -113,7 +113,9 @@ def _filter(call: PageCall, db: Reader) -> Filter:
 
 
 def _tabs(wanted: Filter, counts: Mapping[str, int]) -> list[Tab]:
-    visible = [status for status in CollectionStatus if counts.get(status) or status is wanted.status or status in MAIN]
+    statuses = [
+        status for status in CollectionStatus if counts.get(status) or status is wanted.status or status in MAIN
+    ]
     return [
         Tab("all", sum(counts.values()), wanted.address(stands="", offset=0), wanted.status is None),
         *(
@@ -123,7 +125,7 @@ def _tabs(wanted: Filter, counts: Mapping[str, int]) -> list[Tab]:
                 wanted.address(stands=status.value, offset=0),
                 status is wanted.status,
             )
-            for status in visible
+            for status in statuses
         ),
     ]
 
@@ -148,16 +150,16 @@ def collection(call: PageCall) -> Response:
             raise PageNotFound
         (known,) = collection_rows(db, [row])
         past, job = past_of(db, COLLECTION, id), db.jobs.find(COLLECTION, id)
-    visible = facts or known
+    fact_row = facts or known
     return call.show(
         "collection.html",
         is_on=is_dressing_on(call.parts.settings.looks),
         row={
             **known,
-            "name": visible["name"],
-            "key": visible["key"],
-            "owner": visible["owner"],
-            "scenes": visible["scenes"],
+            "name": fact_row["name"],
+            "key": fact_row["key"],
+            "owner": fact_row["owner"],
+            "scenes": fact_row["scenes"],
         },
         verdict=facts["verdict"] if facts and not facts["away"] else "",
         parts_now=facts["parts"] if facts else remembered_parts(row),

@@ -43,11 +43,11 @@ QUEUEING = (FixAction.RETRY, FixAction.RETRY_ALL, FixAction.UNBIND, FixAction.UN
 def fix(call: PageCall) -> Response:
     """The problems by cause, or those of one cause, page by page."""
     cause = call.query.get("cause", "")
-    visible = report(call, MANY if cause else FEW)
-    call.desk.count_as(visible["count"])
+    fixes = report(call, MANY if cause else FEW)
+    call.desk.count_as(fixes["count"])
     return call.show(
         "fix.html",
-        report=visible,
+        report=fixes,
         cause=cause,
         after=call.query.get("after", "") if cause else "",
         buttons=set(FixAction),

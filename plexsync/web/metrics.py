@@ -74,12 +74,12 @@ def _of_desk(desk: Desk) -> Iterator[Metric]:
     yield _gauge("plexsync_index_items", "Items of Plex in the index.", facts["index"]["items"])
     yield _gauge("plexsync_events_waiting", "Events that hooks left as files.", facts["events"]["waiting"])
     yield _gauge("plexsync_attempts_used", "Failed attempts, of those remembered, that counted.", used)
-    retained, queue = facts["books"], facts["dlq"]
+    books, queue = facts["books"], facts["dlq"]
     entries = {
-        "accepted": retained["accepted"],
-        "coalesced": retained["coalesced"],
-        "done": retained["done"],
-        "pruned": retained["pruned"],
+        "accepted": books["accepted"],
+        "coalesced": books["coalesced"],
+        "done": books["done"],
+        "pruned": books["pruned"],
     }
     text = "What came into the queue and what became of it."
     yield _labelled("plexsync_books", text, "entry", entries, CounterMetricFamily)

@@ -71,8 +71,8 @@ def _from_stash(parts: Parts, id: int, name: str) -> ShownPicture:
             picture = parts.stash.picture(image.path)
         except (Missing, Refused):
             continue
-        if (visible := shown_picture(picture.content if picture else b"")).content:
-            return visible
+        if (answer := shown_picture(picture.content if picture else b"")).content:
+            return answer
     return ShownPicture()
 
 

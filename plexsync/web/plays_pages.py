@@ -24,7 +24,7 @@ def plays(call: PageCall) -> Response:
         counted, is_approved = read_counted(db.notes.text(PLAYS_COUNTED)), bool(db.notes.text(PLAYS_APPROVED))
     first, after = counted_facts(counted) if counted else None, call.query.get("after", "")[:LONGEST_KEY]
     # An open page asks for its changed parts again and again, and the list is none of them.
-    visible, away = _page(call, after) if first and not call.live else (None, "")
+    page, away = _page(call, after) if first and not call.live else (None, "")
     return call.show(
         "plays.html",
         is_off=call.parts.config.watch_back == "off",
@@ -32,11 +32,11 @@ def plays(call: PageCall) -> Response:
         first=first,
         lines=first_plays_lines(first) if first else [],
         at=counted.at if counted else 0,
-        scenes=list_scenes(visible) if visible else [],
+        scenes=list_scenes(page) if page else [],
         words=scene_plays_words,
         away=away,
         after=after,
-        next=f"{HERE}?{urlencode({'after': visible.last})}" if visible and not visible.is_last else "",
+        next=f"{HERE}?{urlencode({'after': page.last})}" if page and not page.is_last else "",
     )
 
 

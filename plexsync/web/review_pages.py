@@ -69,14 +69,14 @@ def decide(call: PageCall) -> Response:
     answer, listed = form.get("answer", ""), _read_decision(form)
     if answer not in YOURS:
         raise Wrong("There is no such decision.")
-    visible, scene = _read_filter(form), scene_number(form.get("scene", "0"))
+    chosen, scene = _read_filter(form), scene_number(form.get("scene", "0"))
     if scene:
         wanted = ChangeFilter(scene=scene, item=form.get("item", "")[:LONGEST], field=form.get("one", "")[:LONGEST])
         count = ReviewFile(call.parts.folder).decide(answer, wanted)
     else:
         narrower = {name: form[f"only_{name}"][:LONGEST] for name in ("field", "kind") if form.get(f"only_{name}")}
-        count = ReviewFile(call.parts.folder).decide(answer, _filter({**visible, **narrower}), before=listed)
-    back = {**visible, **({"which": listed} if listed != OPEN else {})}
+        count = ReviewFile(call.parts.folder).decide(answer, _filter({**chosen, **narrower}), before=listed)
+    back = {**chosen, **({"which": listed} if listed != OPEN else {})}
     if (after := form.get("after", "0")) != "0":
         back["after"] = str(scene_number(after))
     return call.to(

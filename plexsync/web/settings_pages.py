@@ -105,8 +105,8 @@ def fits(fact: SettingFacts, text: str) -> bool:
 def sources(call: PageCall, *weaker: str) -> SettingSources:
     """plexsync.toml, and above it what the process has from elsewhere; also from these `weaker` sources."""
     config, origins = call.parts.config, call.desk.origins
-    retained = {TOML, ENTRY, DEFAULT, STASH, LOOK} - set(weaker)
-    fixed = {name: in_the_file(config, name) for name, origin in origins.by_name.items() if origin not in retained}
+    editable = {TOML, ENTRY, DEFAULT, STASH, LOOK} - set(weaker)
+    fixed = {name: in_the_file(config, name) for name, origin in origins.by_name.items() if origin not in editable}
     return {"environ": {}, "toml_path": origins.file, "overrides": fixed, "may_be_missing": True, "plex": origins.plex}
 
 

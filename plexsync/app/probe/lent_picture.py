@@ -28,8 +28,8 @@ class PictureServer(ThreadingTCPServer):
         self.content = content
         self.path = f"/{secrets.token_urlsafe(16)}.png"
         super().__init__((host, 0), PictureHandler)
-        visible = f"[{host}]" if ":" in host else host
-        self.address = f"http://{visible}:{self.server_address[1]}{self.path}"
+        literal = f"[{host}]" if ":" in host else host
+        self.address = f"http://{literal}:{self.server_address[1]}{self.path}"
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away early is no fault."""

@@ -215,9 +215,9 @@ class Examination:
             self._learn(mixed_removals=not _has(now, "label", first))
         before, after = self._first.item, self._now.item
         place = next((name for name in ("thumb", "art") if before.pictures.get(name)), "thumb")
-        visible = before.pictures.get(place), after.pictures.get(place)
-        if all(visible) and before.stamp != after.stamp:
-            self._learn(one_stamp=visible[0] != visible[1])
+        addresses = before.pictures.get(place), after.pictures.get(place)
+        if all(addresses) and before.stamp != after.stamp:
+            self._learn(one_stamp=addresses[0] != addresses[1])
         return None
 
     def parts_to_add(self) -> None:
@@ -271,11 +271,11 @@ class Examination:
 
     def _face(self, name: str) -> FaceAddress:
         """What became of the address of a person's picture, as it was read last."""
-        visible = self._now.item.faces.get(name, "")
-        loaded = bool(visible) and self._plex.loads(visible)
+        address = self._now.item.faces.get(name, "")
+        loaded = bool(address) and self._plex.loads(address)
         # If Plex is down, that is no answer.
         self._read()
-        return "shown" if loaded else "kept" if visible else "none"
+        return "shown" if loaded else "kept" if address else "none"
 
     def collection(self) -> None:
         """Make a scratch collection of this item alone, edit it, and give it a picture."""
@@ -306,8 +306,8 @@ class Examination:
             self._plex.collections.edit_collection(self._original.section, key, {"summary": Change(summary)}, form)
         except (Missing, Refused):
             return False
-        visible = self._plex.collections.read([key]).get(key)
-        return visible is not None and visible.item.scalars.get("summary") == summary
+        collection = self._plex.collections.read([key]).get(key)
+        return collection is not None and collection.item.scalars.get("summary") == summary
 
     def _picture(self, key: str) -> None:
         """Upload a picture to the scratch collection, with which it goes: no request is known that deletes an upload."""
@@ -328,8 +328,8 @@ class Examination:
         # A scratch person gets the address of the collection's poster, which the server itself has.
         name = self._original.people[-1]
         self._plex.show(key, "thumb", stored)
-        visible = self._plex.collections.read([key]).get(key)
-        address = visible.item.pictures.get("thumb", "") if visible else ""
+        collection = self._plex.collections.read([key]).get(key)
+        address = collection.item.pictures.get("thumb", "") if collection else ""
         now = self._edit({"actor": Change((*self._own("actor"), name)), beside(FACE, name): Change(address)})
         if address and _has(now, "actor", name):
             self._learn(people_own=self._face(name))

@@ -41,11 +41,11 @@ def collections(parts: Parts) -> Iterator[Check]:
     yield Check(FORM, BY_KEY if form == "item" else BY_LIBRARY)
     if any(profile.dressing.home for profile in profiles_of(looks)):
         at_home = [row for row in dressed if profiles[row.key].dressing.home]
-        visible = _counted(HOME, at_home, lambda key: sum(map(bool, plex.homes(key).values())))
-        if isinstance(visible, list):
-            total = sum(count for _, count in visible)
-            visible = Check(HOME, f"Plex shows {many(total, 'collection')} there")
-        yield visible
+        homes = _counted(HOME, at_home, lambda key: sum(map(bool, plex.homes(key).values())))
+        if isinstance(homes, list):
+            total = sum(count for _, count in homes)
+            homes = Check(HOME, f"Plex shows {many(total, 'collection')} there")
+        yield homes
     yield _standing(counts)
 
 

@@ -63,9 +63,9 @@ def database(parts: Parts, *, is_new: bool = False) -> Iterator[Check]:
 def books_check(parts: Parts) -> Check:
     """Whether the books balance."""
     with parts.store.reading() as db:
-        retained = books(db)
-    if retained["balanced"]:
-        return Check("books", f"balanced: {retained['accepted']:,} accepted")
+        facts = books(db)
+    if facts["balanced"]:
+        return Check("books", f"balanced: {facts['accepted']:,} accepted")
     return problem("books", "accepted is not coalesced + done + pruned + open", "please report this fault", FAILED)
 
 

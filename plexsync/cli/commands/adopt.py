@@ -51,11 +51,11 @@ def adopt(call: Call, file: Path | None) -> int:
         load(environ={}, toml_path=None, plugin_settings={**STAND_INS, **adopted.settings})
     except ConfigError as error:
         raise ConfigError(f"{STASH2PLEX}: {line}" for line in error.lines) from None
-    visible = {name: MASK if name in SECRETS else value for name, value in adopted.settings.items()}
+    masked = {name: MASK if name in SECRETS else value for name, value in adopted.settings.items()}
     if file:
         _write(file, adopted.settings)
-    facts = {"settings": visible, "left": list(adopted.unsupported), "file": str(file) if file else None}
-    call.answer(facts, lambda: _tell(visible, adopted.unsupported, file))
+    facts = {"settings": masked, "left": list(adopted.unsupported), "file": str(file) if file else None}
+    call.answer(facts, lambda: _tell(masked, adopted.unsupported, file))
     return FINE
 
 

@@ -75,12 +75,12 @@ def restore(call: Call, file: Path, yes: bool) -> int:
             done = restore_backup(start.address, file)
     if done is None:
         return call.refuse(BUSY, restored=False)
-    retained = str(done.aside) if done.aside else None
-    facts = {"restored": True, "rows": done.copy.rows, "schema": done.copy.schema, "kept": retained}
+    aside = str(done.aside) if done.aside else None
+    facts = {"restored": True, "rows": done.copy.rows, "schema": done.copy.schema, "kept": aside}
     sentences = [
         f"{many(done.copy.rows, 'row')} restored",
         "the next worker runs a full comparison (or call plexsync reconcile)",
     ]
-    sentences += [f"what was there before is kept as {retained}"] if retained else []
+    sentences += [f"what was there before is kept as {aside}"] if aside else []
     call.answer(facts, lambda: say(paper(), "; ".join(sentences)))
     return FINE

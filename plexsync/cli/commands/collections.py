@@ -75,11 +75,9 @@ def _tell_list(facts: CollectionList, now: int, out: Console) -> None:
         names = (safe(row["name"], LONGEST), object_words(row), safe(row["library"], LONGEST))
         rows.append((f"{row['id']}", *names, f"{status.word}{queued}", since, safe(row["why"], LONGEST)))
     heads = ("", "collection", "of", "library", "stands", "since", "why")
-    retained = [place for place in range(len(heads)) if any(row[place] for row in rows)]
+    places = [place for place in range(len(heads)) if any(row[place] for row in rows)]
     out.print(
-        table(
-            "", [heads[place] for place in retained], [[row[place] for place in retained] for row in rows], right=(0,)
-        )
+        table("", [heads[place] for place in places], [[row[place] for place in places] for row in rows], right=(0,))
     )
     if facts["offset"] is not None:
         say(out, f"the list goes on: plexsync collections list --offset {facts['offset']}")

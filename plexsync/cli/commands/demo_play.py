@@ -293,8 +293,8 @@ class Play:
             stage.switch.away = False
             self._until(lambda now: not waiting(now) and self._count_pushed(more) == len(more))
 
-            watched, retained, undone = self._list_matched()[-3:]
-            self._edit_by_hand(retained)
+            watched, by_hand, undone = self._list_matched()[-3:]
+            self._edit_by_hand(by_hand)
             self._take_back(undone)
             self._watch(watched)
             self._act("what people see in Plex: its collections, before PlexSync worked and now")

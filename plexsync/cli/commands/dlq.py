@@ -65,7 +65,7 @@ def list_(call: Call, cause: str | None) -> int:
         with parts.store.reading() as db:
             counts = db.jobs.count_dead()
             by_cause = groups(db, counts, cause)
-            visible = [
+            lines = [
                 (row, title(db, row.kind, row.id))
                 for row in db.jobs.in_state(State.DEAD, error_class=cause or "", limit=MOST_LISTED)
             ]
@@ -75,7 +75,7 @@ def list_(call: Call, cause: str | None) -> int:
             head = {"dead": count, "causes": by_cause, **({"banner": banner} if banner else {})}
             sys.stdout.writelines(json_pieces(head, "rows", map(row_facts, rows_in(parts, State.DEAD, cause or ""))))
         else:
-            _tell(banner, by_cause, visible, count, paper(), others=sum(counts.values()) - count)
+            _tell(banner, by_cause, lines, count, paper(), others=sum(counts.values()) - count)
     return FINE
 
 
@@ -102,7 +102,7 @@ def _tell(
         ]
         out.print(table(f"{group['cause']}: {group['count']:,}", ("", ""), facts))
     example_errors = {group["cause"]: group["example"]["error"] for group in groups}
-    visible = [
+    lines = [
         (
             row_key(row.kind, row.id),
             row.cls,
@@ -113,8 +113,8 @@ def _tell(
         for row, name in rows
     ]
     # Columns that are empty in every row are left out: no title is known, or every row died as the example above did.
-    retained = [place for place in range(len(HEADS)) if any(row[place] for row in visible)]
-    out.print(table("", [HEADS[place] for place in retained], [[row[place] for place in retained] for row in visible]))
+    places = [place for place in range(len(HEADS)) if any(row[place] for row in lines)]
+    out.print(table("", [HEADS[place] for place in places], [[row[place] for place in places] for row in lines]))
     if count > len(rows):
         out.print(f"and {count - len(rows):,} more: --cause C narrows the list, --json shows all")
 

@@ -157,10 +157,10 @@ def _heading(scene: DriftSceneFacts, now: int) -> str:
 
 
 def _row(facts: DriftFieldFacts, now: int) -> tuple[str, str, str, str]:
-    retained = f"kept since {ago(parse_stamp(facts['kept_since']), now)}" if facts["kept_since"] else stays_words(facts)
+    decision = f"kept since {ago(parse_stamp(facts['kept_since']), now)}" if facts["kept_since"] else stays_words(facts)
     field = facts["field"]
     in_plex = "not known now" if facts["plex"] is None else _text(value_words(field, facts["plex"], in_plex=True))
-    return short(field), in_plex, _text(value_words(field, facts["stash"])), retained
+    return short(field), in_plex, _text(value_words(field, facts["stash"])), decision
 
 
 def _text(value: FieldValue) -> str:

@@ -146,5 +146,5 @@ def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out:
 
 
 def _values(field: str, *values: Value | None) -> list[str]:
-    visible = (on_screen(value, field) for value in values)
-    return [safe(", ".join(value) if isinstance(value, tuple) else value or "", 120) or "-" for value in visible]
+    texts = (on_screen(value, field) for value in values)
+    return [safe(", ".join(value) if isinstance(value, tuple) else value or "", 120) or "-" for value in texts]

@@ -18,13 +18,13 @@ def help(call: Call, words: tuple[str, ...]) -> int:
       plexsync help dlq retry
     """
     context = click.get_current_context().find_root()
-    visible: click.Command = context.command
+    target: click.Command = context.command
     for word in words:
-        child = visible.get_command(context, word) if isinstance(visible, click.Group) else None
+        child = target.get_command(context, word) if isinstance(target, click.Group) else None
         if child is None:
             name = " ".join(words)
             raise click.UsageError(f"there is no command {name!r}: plexsync help lists the commands")
-        context, visible = click.Context(child, info_name=word, parent=context), child
-    text = visible.get_help(context)
+        context, target = click.Context(child, info_name=word, parent=context), child
+    text = target.get_help(context)
     call.answer({"help": text}, lambda: click.echo(text))
     return FINE

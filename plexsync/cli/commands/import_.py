@@ -134,10 +134,10 @@ def _plan_import(
 
 def _show(scenes: Sequence[SceneImport], counts: ImportCounts) -> None:
     out = paper()
-    visible = ON_A_TERMINAL if out.is_terminal else len(scenes)
-    lines = [line for scene in scenes[:visible] for line in scene_lines(scene)]
-    if len(scenes) > visible:
-        lines.append(f"... and {many(len(scenes) - visible, 'scene')} more (a pipe shows all)")
+    most = ON_A_TERMINAL if out.is_terminal else len(scenes)
+    lines = [line for scene in scenes[:most] for line in scene_lines(scene)]
+    if len(scenes) > most:
+        lines.append(f"... and {many(len(scenes) - most, 'scene')} more (a pipe shows all)")
     lines += [
         *count_lines(counts),
         *names_lines("Created first:", to_create(scenes)),

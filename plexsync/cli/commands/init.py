@@ -138,8 +138,8 @@ def _set_up(call: Call, given: Given, *, yes: bool) -> int:
             # The settings have to be valid when they are read back.
             config_of(findings.settings(call))
             change = change_of(file, findings.settings(call))
-            retained = change.copy_name()
-            is_agreed = yes or _agrees(person, findings.settings(call), change, retained)
+            copy = change.copy_name()
+            is_agreed = yes or _agrees(person, findings.settings(call), change, copy)
         except (click.Abort, KeyboardInterrupt):
             click.echo(f"\nplexsync: stopped; {_write_findings(file, findings) or 'nothing was written'}", err=True)
             return INTERRUPTED
@@ -149,15 +149,15 @@ def _set_up(call: Call, given: Given, *, yes: bool) -> int:
             raise
         if not is_agreed:
             return call.declined("written", {})
-        change.write(kept=retained)
+        change.write(kept=copy)
         over = list(overriding(here, findings.settings(call)).values())
         facts = {
             "file": str(file),
-            "kept": str(retained) if retained else None,
+            "kept": str(copy) if copy else None,
             **findings.facts(),
             "overridden_by": over,
         }
-        call.answer(facts, lambda: _tell(call, file, retained, over))
+        call.answer(facts, lambda: _tell(call, file, copy, over))
         return FINE
 
 
@@ -270,9 +270,9 @@ def _agrees(person: Person, settings: Mapping[str, object], change: FileChange, 
     """Whether you agree to what will be written."""
     if person.present:
         # An empty list is a choice as well: it includes libraries that are added later.
-        visible = {**settings, "plex_libraries": settings["plex_libraries"] or "all"}
-        words = {name: ", ".join(value) if isinstance(value, list) else f"{value}" for name, value in visible.items()}
-        rows = [(name, MASK if name in SECRETS else words[name]) for name in visible if visible[name] is not None]
+        summary = {**settings, "plex_libraries": settings["plex_libraries"] or "all"}
+        words = {name: ", ".join(value) if isinstance(value, list) else f"{value}" for name, value in summary.items()}
+        rows = [(name, MASK if name in SECRETS else words[name]) for name in summary if summary[name] is not None]
         person.console.print(table("", ("setting", "value"), rows))
     if kept is not None:
         person.tell(f"{change.file} is there already. Its other settings stay; as it is now it is kept as {kept.name}.")

@@ -45,11 +45,11 @@ def log(call: Call, lines: int, follow: bool, level: str) -> int:
     tail = LogTail(file, level)
     last, place = tail.last(lines)
     hidden = Redactor(call.secrets)
-    visible = [hidden.redact(line) for line in last]
-    if not visible and not file.exists() and not follow:
+    redacted = [hidden.redact(line) for line in last]
+    if not redacted and not file.exists() and not follow:
         return call.refuse(f"{file} does not exist: serve and the worker in Stash write it", file=str(file), lines=[])
     call.answer(
-        {"file": str(file), "lines": visible}, lambda: click.echo("".join(f"{line}\n" for line in visible), nl=False)
+        {"file": str(file), "lines": redacted}, lambda: click.echo("".join(f"{line}\n" for line in redacted), nl=False)
     )
     if follow:
         for line in tail.follow(place):
@@ -80,19 +80,19 @@ class LogTail:
 
     def last(self, count: int) -> tuple[list[str], tuple[int, int]]:
         """The last `count` lines, oldest first, and the place behind them: (inode, position)."""
-        retained: deque[str] = deque(maxlen=count)
+        lines: deque[str] = deque(maxlen=count)
         place = (0, 0)
         older = [self._file.with_name(f"{LOG_FILE}.{number}") for number in range(OLDER_LOGS, 0, -1)]
         for file in (*older, self._file):
             try:
                 with file.open("rb") as content:
-                    retained.extend(self._lines(content))
+                    lines.extend(self._lines(content))
                     place = (os.fstat(content.fileno()).st_ino, content.tell())
             except FileNotFoundError:
                 place = (0, 0)
             except OSError as error:
                 raise Unusable(f"{file} can't be read: {error.strerror}") from error
-        return list(retained), place
+        return list(lines), place
 
     def follow(self, place: tuple[int, int]) -> Iterator[str]:
         """Yield each line behind this place, as it is written. Never ends by itself."""

@@ -87,6 +87,6 @@ def _sentences(done: MoveResult, target: StoreAddress, schema: str, others: tupl
     else:
         change = "set database_url (or database_url_file) to that address on every machine"
         change += f", and database_schema to {target.schema}" if target.schema != schema else ""
-    retained = [f"the old file is kept as {done.kept}"] if done.kept else []
+    aside = [f"the old file is kept as {done.kept}"] if done.kept else []
     beside = [f"each other Plex server moves by itself: plexsync move --plex {' or --plex '.join(others)}"]
-    return "\n".join([copied, *retained, *(beside if others else ()), f"now {change}, then start plexsync serve"])
+    return "\n".join([copied, *aside, *(beside if others else ()), f"now {change}, then start plexsync serve"])

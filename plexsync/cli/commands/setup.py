@@ -115,9 +115,9 @@ class SetupNotes:
 
 def load_notes(folder: Path) -> SetupNotes | None:
     """The notes in the folder of the database; None if no set-up is under way, or if they can't be read."""
-    retained = setup_files.read(str(folder), setup_files.NOTES)
+    stored = setup_files.read(str(folder), setup_files.NOTES)
     try:
-        return msgspec.convert(retained["notes"], SetupNotes)
+        return msgspec.convert(stored["notes"], SetupNotes)
     except (KeyError, msgspec.ValidationError):
         return None
 

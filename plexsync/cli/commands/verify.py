@@ -49,17 +49,17 @@ def verify(call: Call, sample: int | None) -> int:
     ):
         start.meet(parts)
         drawn = _draw_sample(parts, sample) if sample else None
-        counts, retained, differing = Counter[str](), 0, list[Preview]()
+        counts, held_count, differing = Counter[str](), 0, list[Preview]()
         for preview in preview_scenes(parts.inspector, drawn, sweep=True, progress=bar.at, stopping=stop.event.is_set):
             counts[preview.standing] += 1
-            retained += preview.kept_fields
+            held_count += preview.kept_fields
             if preview.standing == WOULD_CHANGE and len(differing) < LISTED:
                 differing.append(preview)
         now = parts.clock.now()
         in_sync, differ = sum(counts[name] for name in AS_STASH_SAYS), counts[WOULD_CHANGE]
         if not stop:
             note = verified.format_note(
-                now, in_sync=in_sync, differ=differ, sample=drawn is not None, kept_fields=retained
+                now, in_sync=in_sync, differ=differ, sample=drawn is not None, kept_fields=held_count
             )
             with parts.store.writing() as tx:
                 tx.notes.save(VERIFIED, note)
@@ -69,7 +69,7 @@ def verify(call: Call, sample: int | None) -> int:
         "in_sync": in_sync,
         "differ": differ,
         "left_out": {name: count for name, count in counts.items() if name not in (*AS_STASH_SAYS, WOULD_CHANGE)},
-        "kept_fields": retained,
+        "kept_fields": held_count,
         "sample": drawn is not None,
         "complete": not stop,
         "scenes_that_differ": [scene_facts(preview) for preview in differing],

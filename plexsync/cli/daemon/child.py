@@ -52,10 +52,10 @@ def environ() -> dict[str, str]:
     In a clone without an installation, `python -m plexsync` finds the package only in the current folder: the
     environment names that folder for the process.
     """
-    retained = {name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")}
     if not sys.flags.safe_path and sys.path[:1] == [str(ROOT)]:
-        retained["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), retained.get("PYTHONPATH"))))
-    return retained
+        environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environ.get("PYTHONPATH"))))
+    return environ
 
 
 class ChildThread(LastingThread):

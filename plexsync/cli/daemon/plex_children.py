@@ -143,6 +143,6 @@ def end_with_first(stop: Stop) -> None:
 
 def _environ() -> dict[str, str]:
     """The environment with the settings. Inside Stash, packages are where only this process's path leads."""
-    retained = {name: value for name, value in os.environ.items() if name not in OWN}
+    environ = {name: value for name, value in os.environ.items() if name not in OWN}
     places = dict.fromkeys(place for place in sys.path if Path(place).is_absolute())
-    return {**retained, "PYTHONPATH": os.pathsep.join(places)}
+    return {**environ, "PYTHONPATH": os.pathsep.join(places)}

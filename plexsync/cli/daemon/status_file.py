@@ -81,8 +81,8 @@ class StatusFile(LastingThread):
 
     def _look(self) -> None:
         starting = monotonic() - self._began < START
-        visible = page_facts(self._parts, self._entries, starting=starting)
-        content = json.dumps({**visible, "at": None, "worker": {**visible["worker"], "heartbeat": None}})  # type: ignore[dict-item]
+        facts = page_facts(self._parts, self._entries, starting=starting)
+        content = json.dumps({**facts, "at": None, "worker": {**facts["worker"], "heartbeat": None}})  # type: ignore[dict-item]
         now = monotonic()
         is_fresh = self._written_at is not None and now - self._written_at < AT_LEAST
         if content == self._last and is_fresh and (self._folder / FILE).exists():
@@ -90,7 +90,7 @@ class StatusFile(LastingThread):
         # The folder above is the plugin's: it is not created.
         self._folder.mkdir(exist_ok=True)
         fresh = self._folder / f"{FILE}.new"
-        fresh.write_text(json.dumps(visible), encoding="utf-8")
+        fresh.write_text(json.dumps(facts), encoding="utf-8")
         fresh.replace(self._folder / FILE)
         self._last, self._written_at = content, now
 
@@ -105,8 +105,8 @@ def page_facts(parts: Parts, entries: Sequence[DashboardEntry] = (), *, starting
     chosen = {name: status[name] for name in IN_FILE}  # type: ignore[literal-required]
     if len(entries) > 1:
         chosen |= _servers(status["verdict"], entries, parts.clock.now(), starting=starting)
-    visible = without_paths(inside_all(chosen))
-    return {**visible, "inside": True} if isinstance(visible, dict) else {}
+    answer = without_paths(inside_all(chosen))
+    return {**answer, "inside": True} if isinstance(answer, dict) else {}
 
 
 def _servers(first: VerdictFacts, entries: Sequence[DashboardEntry], now: int, *, starting: bool) -> dict[str, object]:

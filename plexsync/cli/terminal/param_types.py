@@ -18,8 +18,8 @@ _SHOWN = re.compile(r"#([0-9]+)|(?:https?://[^/?#\s]+)?(?:/[^?#\s]*)?/scenes/([0
 
 def typed_form(text: str) -> str:
     """The number of a scene in one of the forms that screens show; any other text as it is."""
-    visible = _SHOWN.fullmatch(text)
-    return visible[1] or visible[2] if visible else text
+    match = _SHOWN.fullmatch(text)
+    return match[1] or match[2] if match else text
 
 
 class SceneNumber(click.ParamType[int]):

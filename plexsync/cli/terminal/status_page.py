@@ -104,13 +104,13 @@ def _has_answered(facts: "StatusFacts", server: str) -> bool:
 
 
 def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
-    worker, index, retained, verified = facts["worker"], facts["index"], facts["books"], facts["verified"]
+    worker, index, books, verified = facts["worker"], facts["index"], facts["books"], facts["verified"]
     runs = word_for_worker({**worker, "enabled": True})
     runs += WORKER_HINTS.get(runs, "")
     off = "" if worker["enabled"] else f", {SWITCHED_OFF} (enabled = false)"
     names = ", ".join(library["title"] for library in index["libraries"])
-    sums = " + ".join(f"{retained[name]:,} {name}" for name in ("coalesced", "done", "pruned", "open"))
-    verdict = "" if retained["balanced"] else ": THEY DO NOT BALANCE, please report this"
+    sums = " + ".join(f"{books[name]:,} {name}" for name in ("coalesced", "done", "pruned", "open"))
+    verdict = "" if books["balanced"] else ": THEY DO NOT BALANCE, please report this"
     closed = closed_gates(facts)
     # Stash refuses writes, and nothing else.
     refuses = GateName.STASH_WRITES in closed and not is_covered(GateName.STASH_WRITES, closed)
@@ -135,7 +135,7 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         ("to do", SETTINGS_WAIT if facts["setting_change"] else ""),
         ("to do", OWED if facts["comparison_due"] and not facts["setting_change"] else ""),
         ("to do", "" if facts["bulk_approved"] else UNAPPROVED),
-        ("books", f"{retained['accepted']:,} accepted = {sums}{verdict}"),
+        ("books", f"{books['accepted']:,} accepted = {sums}{verdict}"),
     ]
     return [(name, words) for name, words in rows if words]
 

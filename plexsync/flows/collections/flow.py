@@ -215,12 +215,14 @@ def observe_scenes(tx: Writer, inspections: Sequence[Inspection], now: int, *, a
             # Neither the answer nor the index tells which library it is: the first comparison finds its collections.
             continue
         # Without those of objects that an import is about to create.
-        for visible in (visible for visible in objects_of(scene, target.profile) if visible.object.id):
-            pair = (visible.object, library)
-            wanted.setdefault(pair, KnownCollection(0, visible.object, library, section, visible.name))
+        for named_object in (
+            named_object for named_object in objects_of(scene, target.profile) if named_object.object.id
+        ):
+            pair = (named_object.object, library)
+            wanted.setdefault(pair, KnownCollection(0, named_object.object, library, section, named_object.name))
             if is_moved:
                 named.add(pair)
-                if visible.object.source == "group" and "order" in target.profile.dressing.parts:
+                if named_object.object.source == "group" and "order" in target.profile.dressing.parts:
                     sorted_groups.add(pair)
     known = tx.collections.of_objects(object for object, _ in wanted)
     rows = {(row.object, row.library): row for some in known.values() for row in some}

@@ -205,15 +205,15 @@ class Importer:
         """
         # Read just before it is written, so that an edit done meanwhile is seen.
         present = self._changes.fields([id]).get(id)
-        retained, ratings = set[StashField](), self.planner.ratings
+        foreign, ratings = set[StashField](), self.planner.ratings
         if present is not None and ratings is not None:
             with self._changes.store.reading() as db:
                 pairs = (*db.memories.of([id]), *db.ratings.of({id: present.created_at}))
                 sections = ratings.sections(db.sections.all())
                 if any(entry.section in sections for entry in db.index.entries(sorted({key for _, key in pairs}))):
-                    retained.add(StashField.RATING)
-        retained |= {change.field for change in changes if change.field and _objects(change) & dealt}
-        own = [change for change in changes if change.field not in retained and is_as_written(change, present)]
+                    foreign.add(StashField.RATING)
+        foreign |= {change.field for change in changes if change.field and _objects(change) & dealt}
+        own = [change for change in changes if change.field not in foreign and is_as_written(change, present)]
         if len(own) < len(changes):
             result.changed.append(id)
         if not own:

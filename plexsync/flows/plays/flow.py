@@ -133,8 +133,8 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             self._identity.check_again(self._gates)
             return {id: PlaysFinding(id, watching, outcome=BEING_LISTED) for id, watching in watched.items()}
         found = {id: matched_items(paired.verdicts[id], paired.items) for id in watched}
-        visible = {id: some if isinstance(some, list) else [] for id, some in found.items()}
-        keys = {id: [item.key for item in some] for id, some in visible.items()}
+        items_of = {id: some if isinstance(some, list) else [] for id, some in found.items()}
+        keys = {id: [item.key for item in some] for id, some in items_of.items()}
         with self._store.reading() as db:
             items = sorted({key for some in keys.values() for key in some})
             start = self._history.approved_since(db) if since is None else since
@@ -143,16 +143,16 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             memory, resume = db.plays.of(created), db.watches.of(created)
             holders = db.plays.holders(items)
             remembered = {key: memory.get(id, {}).keys() for id, some in keys.items() for key in some}
-            every = {item.key: item for some in visible.values() for item in some}
+            every = {item.key: item for some in items_of.values() for item in some}
             marks = self.marked.decide(db, list(every.values()), remembered, since=start)
         plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in marked_plays(marks).items()}}
-        retained = self._held_by_others(holders, watched)
+        of_others = self._held_by_others(holders, watched)
         findings = {}
         for id, watching in watched.items():
-            finding = self._finding(watching, found[id], plays, memory.get(id, {}), retained)
+            finding = self._finding(watching, found[id], plays, memory.get(id, {}), of_others)
             if (plan := finding.plan) is not None:
                 finding = replace(finding, marks={key: marks[key] for key in keys[id] if key in marks})
-                finding = self.resume.join(finding, visible[id], resume.get(id), since=start)
+                finding = self.resume.join(finding, items_of[id], resume.get(id), since=start)
                 rests = Done() if keys[id] or finding.memory else UNPAIRED
                 finding = settled(finding, plan, self._clock.now(), rests)
             findings[id] = finding

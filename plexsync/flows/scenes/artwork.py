@@ -131,11 +131,11 @@ class Artwork:
         rows = self._batch.rows(scene.id)
         row = PictureRow("", "", "")
         for source in sources:
-            retained = kept_as(name, sources, source, treatment)
-            last_row = last_row_of(rows, name, sources, retained)
-            row = self._row(scene, name, source, retained, last_row, treatment, patient=patient)
+            stored_as = kept_as(name, sources, source, treatment)
+            last_row = last_row_of(rows, name, sources, stored_as)
+            row = self._row(scene, name, source, stored_as, last_row, treatment, patient=patient)
             if row.key or row.reason:
-                others = {kept_as(name, sources, other, treatment) for other in sources} - {retained}
+                others = {kept_as(name, sources, other, treatment) for other in sources} - {stored_as}
                 for other in sorted(others & rows.keys()):
                     if rows[other].reason or FAILED in rows[other].version:
                         self._batch.save(scene.id, other, PictureRow("", "", ""))
@@ -318,8 +318,8 @@ class Artwork:
         sources, treatment = profile.pictures.get(name, ()), treatment_of(name, profile)
         rows = self._batch.rows(scene.id)
         keys = {source: rows.get(kept_as(name, sources, source, treatment)) for source in sources}
-        visible = (source for source, row in keys.items() if len(sources) == 1 or (row and row.key == key))
-        return image_of(scene.images, name, next(visible, ""))
+        sources_shown = (source for source, row in keys.items() if len(sources) == 1 or (row and row.key == key))
+        return image_of(scene.images, name, next(sources_shown, ""))
 
     def has(self, key: str) -> bool:
         """Whether the picture with this key is in memory, so that sending it needs no read from Stash."""

@@ -74,7 +74,7 @@ def reports(db: Reader) -> list[ComparisonReport]:
 def save_report(tx: Writer, report: ComparisonReport) -> None:
     """Save a report as the newest one; it verifies the scenes that have an item."""
     in_sync = report.standing["in step"] + report.standing[KEPT]
-    differ, retained = report.standing["differs"], report.kept_fields
-    text = verified.format_note(report.ended, in_sync=in_sync, differ=differ, sample=False, kept_fields=retained)
+    differ, held_count = report.standing["differs"], report.kept_fields
+    text = verified.format_note(report.ended, in_sync=in_sync, differ=differ, sample=False, kept_fields=held_count)
     tx.notes.save(VERIFIED, text)
     tx.notes.save(REPORTS, json.dumps([vars(entry) for entry in (report, *reports(tx))][:REPORTS_KEPT]))

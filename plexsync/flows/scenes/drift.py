@@ -137,10 +137,10 @@ def drift_page(inspector: Inspector, wanted: DriftFilter, *, after: int = 0, lim
     """A page of up to `limit` scenes above `after`. Raises NeighbourError if a server can't be asked."""
     with inspector.store.reading() as db:
         ids = drifted_scenes(db, after=after, limit=limit + 1, kept_only=wanted.kept_only)
-        edited, retained = db.standings.count_kept(), db.notes.count_kept()
+        edited, decided = db.standings.count_kept(), db.notes.count_kept()
     more = ids[limit - 1] if len(ids) > limit else None
     entries = list(drift_now(inspector, ids[:limit])) if ids else []
-    return DriftPage(tuple(entry for entry in map(wanted.narrow, entries) if entry.fields), more, edited, retained)
+    return DriftPage(tuple(entry for entry in map(wanted.narrow, entries) if entry.fields), more, edited, decided)
 
 
 def drifted_scenes(db: Reader, *, after: int, limit: int, kept_only: bool = False) -> list[int]:
@@ -212,9 +212,9 @@ def entries_of(db: Reader, inspections: Sequence[Inspection]) -> list[DriftEntry
     titles = {inspection.id: inspection.scene.title for inspection in inspections if inspection.scene}
     keeping = drift_known(db, db.notes.kept_among(inspection.id for inspection in inspections))
     entries += [
-        replace(retained, title=titles.get(retained.id, ""))
-        for retained in keeping
-        if (retained.id, retained.key) not in targets
+        replace(unlisted, title=titles.get(unlisted.id, ""))
+        for unlisted in keeping
+        if (unlisted.id, unlisted.key) not in targets
     ]
     return sorted(entries, key=lambda entry: entry.id)
 

@@ -317,32 +317,32 @@ class Inspector:
                 return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(target.wanted)))
             targets.append(target)
         whole = replace(base, targets=tuple(targets), bound=verdict.bound)
-        retained = whole.kept_fields if any(target.plan.notes for target in targets) else 0
-        whole = replace(whole, ends=Done(found=kept_word(retained) if retained else SceneStatus.IN_SYNC.finding))
+        held_count = whole.kept_fields if any(target.plan.notes for target in targets) else 0
+        whole = replace(whole, ends=Done(found=kept_word(held_count) if held_count else SceneStatus.IN_SYNC.finding))
         return approved_only(whole, past.approvals[scene.id]) if scene.id in past.approvals else whole
 
     def _target(self, scene: Scene, desired: Wanted, item: Item, past: Past, take_over: str) -> Target:
         """Plan one item of a scene. Raises NeighbourError if one of its pictures can't be read."""
         profile = past.profiles.get(item.section, self._rules.profile)
         carrying = past.carrying.get(item.section, profile)
-        visible = desired if carrying is self._rules.profile else desired_values(scene, carrying)
+        wanted = desired if carrying is self._rules.profile else desired_values(scene, carrying)
         if past.traits != UNKNOWN:
-            visible = takeable(visible, item, past.traits)
+            wanted = takeable(wanted, item, past.traits)
         memory, pushing = past.to_sync(scene.id, item.key)
         absent: Collection[str] = ()
         if self.pictures and (profile.pictures or past.has_pictures(scene.id, item.key, memory, pushing)):
-            visible = self.pictures.with_pictures(scene, visible, profile)
+            wanted = self.pictures.with_pictures(scene, wanted, profile)
             looked = self.pictures.pictures_in_plex(
-                item, visible.values, past.of_pictures(scene.id, item.key, memory, pushing)
+                item, wanted.values, past.of_pictures(scene.id, item.key, memory, pushing)
             )
             item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
             pushing = (*shown_strays(item, looked.past), *pushing)
         policy = replace(self._rules.policy, take_over=bool(take_over))
         names = plain_names(scene.people, profile.performer_name) if scene.people else {}
-        steps = plan(visible.values, item, memory, pushing, policy, past.provenances.get(item.key), names)
-        target = past.target(scene.id, item, steps, visible, profile, frozenset(absent), renews_files=True)
+        steps = plan(wanted.values, item, memory, pushing, policy, past.provenances.get(item.key), names)
+        target = past.target(scene.id, item, steps, wanted, profile, frozenset(absent), renews_files=True)
         if not (memory or pushing or target.was_lost or take_over or self._rules.policy.adopt_lists):
-            target = replace(target, old_lists=left_lists(visible.values, item))
+            target = replace(target, old_lists=left_lists(wanted.values, item))
         return self.choices.with_due(scene, target) if self.choices else target
 
 

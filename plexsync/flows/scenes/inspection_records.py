@@ -153,8 +153,8 @@ class Inspection(Observation):
             return self.outcome.desired
         if isinstance(self.outcome, OutOfScope):
             return NOTHING_WANTED
-        if visible := {digest(target.wanted): None for target in self.targets}:
-            return ",".join(visible)
+        if digests := {digest(target.wanted): None for target in self.targets}:
+            return ",".join(digests)
         return digest(self.wanted) if self.wanted else ""
 
 

@@ -260,12 +260,12 @@ class ItemLosses:
             noted, dropped = _numbers(db, ITEMS_LOST), self._count_dropped(db)
             is_accepted = bool(db.notes.text(ITEMS_ACCEPTED))
         others = {section: count for section, count in noted.items() if section not in sections}
-        retained = {section: count for section, count in dropped.items() if section not in sections}
+        elsewhere = {section: count for section, count in dropped.items() if section not in sections}
         ends = is_accepted and not others
-        if (others, retained, ends) == (noted, dropped, False):
+        if (others, elsewhere, ends) == (noted, dropped, False):
             return
         with self._store.writing() as tx:
-            tx.notes.save(ITEMS_DROPPED, json.dumps({**retained, "since": self._began(tx)}))
+            tx.notes.save(ITEMS_DROPPED, json.dumps({**elsewhere, "since": self._began(tx)}))
             tx.notes.save(ITEMS_LOST, json.dumps(others))
             if ends:
                 tx.notes.save(ITEMS_ACCEPTED, "")

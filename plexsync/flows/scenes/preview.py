@@ -131,8 +131,8 @@ def preview_of(inspection: Inspection, row: JobRow | None, *, sweep: bool, whole
     standing = _standing(inspection, row, is_left=is_left)
     title = inspection.scene.title if inspection.scene else ""
     if standing != WOULD_CHANGE:
-        retained = inspection.kept_fields if standing == Finding.KEPT else 0
-        return Preview(inspection.id, standing, title, _why(inspection), kept_fields=retained)
+        held_count = inspection.kept_fields if standing == Finding.KEPT else 0
+        return Preview(inspection.id, standing, title, _why(inspection), kept_fields=held_count)
     notes = (note for target in inspection.targets for note in (*target.wanted.notes, *target.plan.notes))
     items = tuple(
         ItemChange(

@@ -100,8 +100,8 @@ class ObjectWrite(Write):
     def save_refused(self, tx: Writer) -> None:
         """Save which pictures Plex did not take."""
         for name, error in self.refused.items():
-            retained = names_of_pictures(self.target.profile).get(name, ())
-            tx.pictures.of_flow(self.job.kind).refuse(self.job.id, {*retained, name}, error)
+            names = names_of_pictures(self.target.profile).get(name, ())
+            tx.pictures.of_flow(self.job.kind).refuse(self.job.id, {*names, name}, error)
 
 
 F = TypeVar("F", bound=Observation)

@@ -343,12 +343,12 @@ class Reconciler:
                 report.wanted += 1
         tx.jobs.want_all(Kind.SCENE, news, Why.SWEEP, now)
         standings = {id: standing for id, standing in standings.items() if id not in waiting}
-        retained = {
+        in_plex = {
             inspection.id: kept_word(inspection.kept_fields)
             for inspection in inspections
             if standings.get(inspection.id) == KEPT
         }
-        tx.standings.save({**standings, **retained}, now=now)
+        tx.standings.save({**standings, **in_plex}, now=now)
         # If a scene that was undone is in sync, nothing is left to write that would end its undo.
         end_undone(tx, [id for id, standing in standings.items() if standing in ("in step", KEPT)])
         save_names(tx, inspections, now=now)

@@ -237,20 +237,20 @@ class UndoneScenes:
 
     def _target(self, inspection: Inspection, item: Item, past: Past, *, afresh: bool) -> Target:
         profile = past.profiles.get(item.section, self._rules.profile)
-        visible = self._desired_values(inspection.scene, profile) if inspection.scene else Wanted({})
+        desired = self._desired_values(inspection.scene, profile) if inspection.scene else Wanted({})
         memory, pushing = past.of(inspection.id, item.key)
-        if afresh or not is_undone(memory, visible.values):
+        if afresh or not is_undone(memory, desired.values):
             stash_values = self._values(inspection.scene, profile) if inspection.scene else {}
-            memory = undo(memory, pushing, stash_values, visible.values.keys(), inspection.undone)
+            memory = undo(memory, pushing, stash_values, desired.values.keys(), inspection.undone)
         if self._pictures:
-            unknown = {name for name in visible.values if name not in memory}
+            unknown = {name for name in desired.values if name not in memory}
             asked = dict.fromkeys((*unknown, *ours_in(memory)), True)
             looked = self._pictures.pictures_in_plex(
                 item, asked, past.of_pictures(inspection.id, item.key, memory, pushing)
             )
             item, memory, pushing = looked.item, looked.past.memory, looked.past.pushing
-        steps = plan(visible.values, item, memory, pushing, self._rules.policy, past.provenances.get(item.key))
-        return past.target(inspection.id, item, steps, visible, profile)
+        steps = plan(desired.values, item, memory, pushing, self._rules.policy, past.provenances.get(item.key))
+        return past.target(inspection.id, item, steps, desired, profile)
 
     def _values(self, scene: Scene, profile: Profile) -> Mapping[str, Value]:
         """What Stash says about a scene, including disabled fields."""
@@ -261,5 +261,5 @@ class UndoneScenes:
 
     def _desired_values(self, scene: Scene, profile: Profile, *, patient: bool = False) -> Wanted:
         """The desired values by this profile. An unreadable picture is left out; if `patient`, it is retried first."""
-        visible = desired_values(scene, profile)
-        return self._pictures.with_pictures(scene, visible, profile, patient=patient) if self._pictures else visible
+        desired = desired_values(scene, profile)
+        return self._pictures.with_pictures(scene, desired, profile, patient=patient) if self._pictures else desired

@@ -59,11 +59,11 @@ def _renaming(names: Mapping[str, str]) -> Callable[[Value], Value]:
     def renamed(value: Value) -> Value:
         if isinstance(value, str):
             return names.get(fold(value), value)
-        visible: dict[str, str] = {}
+        spellings: dict[str, str] = {}
         for name in value:
             now = names.get(fold(name), name)
-            visible.setdefault(fold(now), now)
-        return tuple(visible.values())
+            spellings.setdefault(fold(now), now)
+        return tuple(spellings.values())
 
     return renamed
 

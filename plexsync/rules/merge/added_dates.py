@@ -33,10 +33,10 @@ def added_date(scene: Scene, source: str, day: str, notes: list[Note]) -> str:
         return ""
     if not text:
         return ""
-    visible = min(max(seconds, FIRST), LAST)
-    if visible != seconds:
-        notes.append(Note(FIELD, "cut", f"Plex has no date added of {text[:10]}; {moment_text(visible)[:10]} is shown"))
-    return moment_text(visible)
+    limited = min(max(seconds, FIRST), LAST)
+    if limited != seconds:
+        notes.append(Note(FIELD, "cut", f"Plex has no date added of {text[:10]}; {moment_text(limited)[:10]} is shown"))
+    return moment_text(limited)
 
 
 def _file_time(scene: Scene, _day: str) -> str:

@@ -75,14 +75,14 @@ def narrow_plan(planned: Plan, item: Item, approved: Mapping[str, FieldChange]) 
     for name, change in planned.edit.items():
         if name in approved:
             _check(approved[name], field_change(name, held_field(item, name), change))
-    retained = planned.edit.keys() & approved.keys()
-    actors = planned.edit["actor"].value if "actor" in retained else None
+    agreed = planned.edit.keys() & approved.keys()
+    actors = planned.edit["actor"].value if "actor" in agreed else None
     cast = name_keys(item.lists.get("actor", ()) if actors is None else actors)
-    retained -= {name for name in retained if is_outside_cast(name, cast)}
+    agreed -= {name for name in agreed if is_outside_cast(name, cast)}
     return replace(
         planned,
-        edit={name: change for name, change in planned.edit.items() if name in retained},
-        sending={name: sent for name, sent in planned.sending.items() if name in retained},
+        edit={name: change for name, change in planned.edit.items() if name in agreed},
+        sending={name: sent for name, sent in planned.sending.items() if name in agreed},
     )
 
 

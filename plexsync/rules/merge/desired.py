@@ -218,7 +218,7 @@ def _beside(scene: Scene, profile: Profile, cast: Value, notes: list[Note]) -> d
     people: dict[str, Performer] = {}
     for performer in scene.people:
         people.setdefault(fold(cut(shown_name(performer, profile.performer_name), NAME_LIMIT)), performer)
-    visible: dict[str, Value] = {}
+    texts_by_field: dict[str, Value] = {}
     dropped = SENT_LIMIT - sum(sent_size(member) + MEMBER_FRAME for member in cast)
     for member in cast:
         texts = _texts_beside(profile, people.get(fold(member)))
@@ -226,8 +226,8 @@ def _beside(scene: Scene, profile: Profile, cast: Value, notes: list[Note]) -> d
         if dropped < 0:
             notes.append(Note("actor", "dropped", "not everything fits that is to be shown beside the cast"))
             break
-        visible |= {beside(role, member): text for role, text in texts.items()}
-    return visible
+        texts_by_field |= {beside(role, member): text for role, text in texts.items()}
+    return texts_by_field
 
 
 def _texts_beside(profile: Profile, performer: Performer | None) -> dict[str, str]:
@@ -256,14 +256,14 @@ def _names(field: str, names: Iterable[str], notes: list[Note]) -> tuple[str, ..
         member = within(field, clean_line(name), NAME_LIMIT, notes)
         if member:
             members.setdefault(fold(member), member)
-    visible = list(members.values())[:MEMBER_LIMIT]
-    sizes = [LARGEST_CHARACTER * len(member) + MEMBER_FRAME for member in visible]
+    fitting = list(members.values())[:MEMBER_LIMIT]
+    sizes = [LARGEST_CHARACTER * len(member) + MEMBER_FRAME for member in fitting]
     if sum(sizes) > SENT_LIMIT:
-        ends = accumulate(sent_size(member) + MEMBER_FRAME for member in visible)
-        visible = [member for member, end in zip(visible, ends, strict=True) if end <= SENT_LIMIT]
-    if len(visible) < len(members):
-        notes.append(Note(field, "dropped", f"only the first {len(visible)} of {len(members)} names are shown"))
-    return tuple(visible)
+        ends = accumulate(sent_size(member) + MEMBER_FRAME for member in fitting)
+        fitting = [member for member, end in zip(fitting, ends, strict=True) if end <= SENT_LIMIT]
+    if len(fitting) < len(members):
+        notes.append(Note(field, "dropped", f"only the first {len(fitting)} of {len(members)} names are shown"))
+    return tuple(fitting)
 
 
 def sent_size(text: str) -> int:
@@ -273,12 +273,12 @@ def sent_size(text: str) -> int:
 
 def within(field: str, text: str, limit: int, notes: list[Note]) -> str:
     """A text as Plex can show it; notes what was cut."""
-    visible = text if len(text) <= limit else cut(text, limit)
-    while LARGEST_CHARACTER * len(visible) > SENT_LIMIT and (size := sent_size(visible)) > SENT_LIMIT:
-        visible = cut(visible, max(1, len(visible) * SENT_LIMIT // size))
-    if visible != text:
-        notes.append(Note(field, "cut", f"a text of {len(text)} characters was cut to {len(visible)}"))
-    return visible
+    fitting = text if len(text) <= limit else cut(text, limit)
+    while LARGEST_CHARACTER * len(fitting) > SENT_LIMIT and (size := sent_size(fitting)) > SENT_LIMIT:
+        fitting = cut(fitting, max(1, len(fitting) * SENT_LIMIT // size))
+    if fitting != text:
+        notes.append(Note(field, "cut", f"a text of {len(text)} characters was cut to {len(fitting)}"))
+    return fitting
 
 
 # By the names of `NAMES`.

@@ -39,9 +39,9 @@ class DriftField:
 
 def drift_of(values: Mapping[str, Value], item: Item, plan: Plan) -> tuple[DriftField, ...]:
     """The fields of an item that you edited in Plex, by its plan: those that you keep, and those to decide about."""
-    retained = kept_fields(plan.memory)
-    open_fields = [note.field for note in plan.notes if is_drift(note) and note.field not in retained]
-    names = [*dict.fromkeys(open_fields), *(name for name in plan.memory if name in retained)]
+    decided = kept_fields(plan.memory)
+    open_fields = [note.field for note in plan.notes if is_drift(note) and note.field not in decided]
+    names = [*dict.fromkeys(open_fields), *(name for name in plan.memory if name in decided)]
     return tuple(_drift_field(name, values, item, plan.memory.get(name)) for name in names)
 
 
@@ -124,5 +124,5 @@ def still_kept(name: str, remembered: Remembered | None, earlier: Remembered | N
 
 def all_still_kept(memory: Memory, earlier: Memory) -> Memory:
     """The memory of an item after something was learnt about it: its fields still follow Plex if they did."""
-    retained = {name: still_kept(name, memory.get(name), earlier[name]) for name in kept_fields(earlier)}
-    return {**memory, **{name: remembered for name, remembered in retained.items() if remembered}}
+    decided = {name: still_kept(name, memory.get(name), earlier[name]) for name in kept_fields(earlier)}
+    return {**memory, **{name: remembered for name, remembered in decided.items() if remembered}}

@@ -261,7 +261,7 @@ def _is_own_member(in_plex: str, spelling: str, side: ImportItem) -> bool:
     remembered = side.memory.get(in_plex)
     if remembered is None:
         return False
-    added = {fold(visible) for visible in remembered.ours.values()} - {fold(visible) for visible in remembered.adopted}
+    added = set(map(fold, remembered.ours.values())) - set(map(fold, remembered.adopted))
     return fold(spelling) in added
 
 
@@ -278,10 +278,10 @@ class _Consequences:
 
 
 def _consequences(scene: Scene, side: ImportItem) -> _Consequences:
-    visible = takeable(desired_values(scene, side.profile), side.item, side.traits)
-    written = written_values(plan(visible.values, side.item, side.memory, (), side.policy).edit)
-    cut = {(note.field, note.text) for note in visible.notes if note.reason in ("cut", "dropped")}
-    return _Consequences(visible.values, written, frozenset(cut))
+    desired = takeable(desired_values(scene, side.profile), side.item, side.traits)
+    written = written_values(plan(desired.values, side.item, side.memory, (), side.policy).edit)
+    cut = {(note.field, note.text) for note in desired.notes if note.reason in ("cut", "dropped")}
+    return _Consequences(desired.values, written, frozenset(cut))
 
 
 def written_values(edit: Edit) -> frozenset[tuple[str, Value]]:

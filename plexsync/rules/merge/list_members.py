@@ -124,8 +124,8 @@ def removed_members(
     """The members, as Plex spells them, that PlexSync added or adopts now and that Stash no longer has."""
     members = {**(remembered.ours if remembered else {}), **owned_names(adopts, names)}
     wanted = name_keys(names)
-    retained = wanted | {fold(spelling) for mine, spelling in members.items() if fold(mine) in wanted}
-    going = {fold(spelling) for spelling in members.values()} - retained
+    staying = wanted | {fold(spelling) for mine, spelling in members.items() if fold(mine) in wanted}
+    going = {fold(spelling) for spelling in members.values()} - staying
     return tuple(name for name in now.value if fold(name) in going)
 
 
@@ -178,10 +178,10 @@ def owned_names(adopts: Sequence[str], names: Sequence[str]) -> dict[str, str]:
 
 def without_adopted(remembered: Remembered) -> Remembered:
     """The memory as if the taken-over members had never belonged to PlexSync."""
-    retained = name_keys(remembered.adopted)
+    adopted = name_keys(remembered.adopted)
     return replace(
         remembered,
-        ours={mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) not in retained},
+        ours={mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) not in adopted},
     )
 
 

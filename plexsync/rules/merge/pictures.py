@@ -73,9 +73,9 @@ def left_out(rows: Mapping[str, PictureRow], names: Collection[str]) -> dict[str
     """The pictures of a scene that could not be written, each with the reason. `names` are the rows in use."""
     reasons: dict[str, str] = {}
     # Earlier versions of PlexSync stored the row under the name of the picture alone.
-    for retained in sorted(names):
-        name = retained.partition(" ")[0]
-        row = rows.get(retained) or rows.get(name)
+    for stored_name in sorted(names):
+        name = stored_name.partition(" ")[0]
+        row = rows.get(stored_name) or rows.get(name)
         if row and (reason := row.reason or (UNREADABLE if FAILED in row.version else "")):
             reasons.setdefault(name, reason)
     return reasons
@@ -231,10 +231,10 @@ def _original(listed: Mapping[str, bool], own: Collection[str], *, is_locked: bo
     A picture that somebody has uploaded comes before those of Plex: Plex shows it until a person selects another one,
     which locks it. Of its own pictures, Plex prefers the first.
     """
-    visible = next((key for key, is_shown in listed.items() if is_shown), "")
-    if visible and visible not in own and not is_locked:
-        return visible
-    others = [key for key in listed if key not in own and key != visible]
+    selected = next((key for key, is_shown in listed.items() if is_shown), "")
+    if selected and selected not in own and not is_locked:
+        return selected
+    others = [key for key in listed if key not in own and key != selected]
     uploaded = [key for key in others if key.startswith(UPLOADED)]
     return next(iter((*uploaded, *others)), "")
 

@@ -81,9 +81,9 @@ def plan(
     memory, pushing = spelled_as_in_stash(values, memory, pushing)
     if provenance is None:
         return _plan(values, item, memory, pushing, policy or Policy(), plain_names)
-    retained = frozenset[str]() if undo_mode(memory) else kept_fields(memory)
-    visible = {name: value for name, value in values.items() if name not in retained}
-    result = recover(visible, item, memory, pushing, provenance)
+    decided = frozenset[str]() if undo_mode(memory) else kept_fields(memory)
+    to_sync = {name: value for name, value in values.items() if name not in decided}
+    result = recover(to_sync, item, memory, pushing, provenance)
     recalled = all_still_kept(result.memory, memory)
     return result.finish(_plan(values, item, recalled, result.pushing, policy or Policy(), plain_names))
 
@@ -108,21 +108,21 @@ def _plan(
     if undo_mode(memory) and is_undone(memory, values):
         return take_back_plan(values, item, memory, resolved)
     resolved = _to_sync(values, item, resolved, plain_names)
-    retained = kept_fields(resolved)
+    decided = kept_fields(resolved)
     steps: dict[str, Decision] = {}
     beside = {name for name in names if beside_whom(name)}
     for name, value in values.items():
-        if (value or name != "title") and name not in beside and name not in retained:
+        if (value or name != "title") and name not in beside and name not in decided:
             steps[name] = _field_decision(name, value, held_field(item, name), resolved.get(name), policy)
     renamed: dict[str, str] = {}
     if beside or ("actor" in steps and steps["actor"].change):
         renamed = renamed_members(steps.get("actor"), plain_names)
         item, resolved = item_after_renames(item, renamed), memory_after_renames(resolved, renamed)
-        cast, retained = cast_after(item, steps), kept_fields(resolved)
+        cast, decided = cast_after(item, steps), kept_fields(resolved)
         for name in [name for name in resolved if is_outside_cast(name, cast | name_keys(item.lists.get("actor", ())))]:
             del resolved[name]
         for name, value in beside_cast(values, resolved).items():
-            if not is_outside_cast(name, cast) and name not in retained:
+            if not is_outside_cast(name, cast) and name not in decided:
                 steps[name] = _field_decision(name, value, held_field(item, name), resolved.get(name), policy)
     return _as_plan(values, item, memory, resolved, steps, renamed)
 
@@ -148,9 +148,9 @@ def _as_plan(
     }
     if resolved != memory:
         resolved = stamp_fields(resolved, item.stamp)
-    retained = kept_fields(resolved)
+    decided = kept_fields(resolved)
     notes = [step.note for step in steps.values() if step.note]
-    notes += [Note(name, "decided", KEPT) for name in values if name in retained]
+    notes += [Note(name, "decided", KEPT) for name in values if name in decided]
     return Plan(
         edit={name: step.change for name, step in steps.items() if step.change},
         memory=resolved,
@@ -166,10 +166,10 @@ def _to_sync(
     """The memory of an item to sync: whatever was undone before, with earlier values, and with those who stay away."""
     if undo_mode(resolved):
         resolved = dict(begun_anew(resolved))
-    retained = kept_fields(resolved)
+    decided = kept_fields(resolved)
     earlier = {name: entry for name, entry in resolved.items() if entry.before is not None and name in values}
     for name, entry in earlier.items():
-        if name not in retained:
+        if name not in decided:
             # The value from before the undo, or to which a restore of Plex has set the field, if the field still has what
             # PlexSync left: then Stash's value at the undo counts as new. Any other value there is yours and stays.
             before = entry.before if is_as_left(name, held_field(item, name), entry) else None

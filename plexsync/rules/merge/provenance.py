@@ -37,8 +37,8 @@ class Provenance:
         summary that PlexSync left or sent there while it had them: then its files were swapped.
         """
         present = [entry for entry in self.entries if entry.is_in_library_of(item)]
-        visible = {(entry.number, entry.salt) for entry in present if entry.is_shown_by(item)}
-        swapped = {file for entry in present if (entry.number, entry.salt) in visible for file in entry.files}
+        proven = {(entry.number, entry.salt) for entry in present if entry.is_shown_by(item)}
+        swapped = {file for entry in present if (entry.number, entry.salt) in proven for file in entry.files}
         return replace(
             self, entries=tuple(entry for entry in present if entry.agrees(item) or swapped.intersection(entry.files))
         )
@@ -235,8 +235,8 @@ def _replayed_value(
 ) -> Replayed | None:
     """The memory of a single value after the last push that was read back, or whose value is there. None if none was."""
     for sent, read, entry in reversed(history.traces()):
-        visible = set(hashes_of(history.name, now.value, entry.salt))
-        is_shown = bool(visible & {*sent.values, *(read or sent).values})
+        hashes = set(hashes_of(history.name, now.value, entry.salt))
+        is_shown = bool(hashes & {*sent.values, *(read or sent).values})
         if not read and not is_shown and not _is_edited_since(value, now, remembered, sent, history, entry.salt):
             # The push never arrived, as far as can be told.
             continue

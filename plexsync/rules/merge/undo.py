@@ -83,9 +83,9 @@ def shows_our_hand(item: Item, memory: Memory, pushing: Sequence[Pushing]) -> bo
     """Whether the item has a value that PlexSync left or sent, under the lock that came with it: it is the known item."""
     left = [(name, remembered.left) for name, remembered in memory.items() if not is_lockless(name)]
     sent = [(name, sending.sent) for push in pushing for name, sending in push.fields.items() if not is_lockless(name)]
-    visible = [expected for name, expected in left if matches(name, held_field(item, name), expected)]
-    visible += [expected for name, expected in sent if matches_sent(name, held_field(item, name), expected)]
-    return any(expected.locked and expected.value for expected in visible)
+    expectations = [expected for name, expected in left if matches(name, held_field(item, name), expected)]
+    expectations += [expected for name, expected in sent if matches_sent(name, held_field(item, name), expected)]
+    return any(expected.locked and expected.value for expected in expectations)
 
 
 def _is_news(value: Value, previous: Value) -> bool:
@@ -133,8 +133,8 @@ def _undo_decision(name: str, now: Held, remembered: Remembered) -> Decision:
         return _undo_list(name, now, remembered)
     original = remembered.found
     if not is_untouched(name, now, remembered):
-        retained = not same_value(name, now.value, original.value)
-        note = Note(name, "person", "changed in Plex since it was written; left alone") if retained else None
+        differs = not same_value(name, now.value, original.value)
+        note = Note(name, "person", "changed in Plex since it was written; left alone") if differs else None
         return Decision(give_up(remembered, now), note=note)
     if remembered.undone == TakenBack.RELEASE or is_of_person(name):
         lock = _lock_taken_off(name, now, remembered)

@@ -125,12 +125,12 @@ def conditions(inspection: Situation, rules: NoticeRules, base: int | None, now:
     """Everything that needs you at this moment."""
     held = {outage.server for outage in inspection.outages if outage.gate is OutageKind.HOLD}
     # A server that denies access is answering, so an outage of its breaker is not shown too.
-    visible = [
+    relevant = [
         outage
         for outage in without_covered(inspection.outages)
         if outage.gate is OutageKind.HOLD or outage.server not in held
     ]
-    current = [condition for outage in visible if (condition := _outage(outage, rules, now))]
+    current = [condition for outage in relevant if (condition := _outage(outage, rules, now))]
     if inspection.dead is not None:
         current += _dead(inspection.dead, inspection.dead if base is None else base, rules, now)
     if inspection.pause and (inspection.pause.full or now - inspection.pause.since >= rules.after):
@@ -247,8 +247,8 @@ def look(
         before = _limit_dates(entry, now)
         if key in current:
             entries[key] = before
-        elif retained := _note_absence(key, before, inspection, notices, now):
-            entries[key] = retained
+        elif absence := _note_absence(key, before, inspection, notices, now):
+            entries[key] = absence
     for key, condition in current.items():
         told_before = entries.get(key)
         if told_before is None or _is_news(condition, told_before, now):
@@ -320,10 +320,10 @@ def format_record(record: NoticeRecord) -> str:
 def read(text: str) -> NoticeRecord:
     """The record from its text; an empty one for any other text, so that at worst a notice is sent twice."""
     try:
-        retained = json.loads(text)
-        entries = {str(key): Told(**entry) for key, entry in retained["told"].items()}
-        counts = {name: retained[name] for name in ("died", "pruned", "away") if name in retained}
-        record = NoticeRecord(entries, retained["base"], **counts)
+        document = json.loads(text)
+        entries = {str(key): Told(**entry) for key, entry in document["told"].items()}
+        counts = {name: document[name] for name in ("died", "pruned", "away") if name in document}
+        record = NoticeRecord(entries, document["base"], **counts)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return EMPTY
     return record if _is_sound(record) else EMPTY

@@ -48,10 +48,10 @@ class Redactor:
 def _redact_across_lines(pattern: re.Pattern[str], text: str) -> str:
     """Mask secrets that appear only once line breaks and the indents after them are removed."""
     broken = {at for gap in _BREAK.finditer(text) for at in range(*gap.span())}
-    retained = [at for at in range(len(text)) if at not in broken]
-    joined = "".join(text[at] for at in retained)
+    sound = [at for at in range(len(text)) if at not in broken]
+    joined = "".join(text[at] for at in sound)
     for spans in reversed(list(pattern.finditer(joined))):
-        text = text[: retained[spans.start()]] + MASK + text[retained[spans.end() - 1] + 1 :]
+        text = text[: sound[spans.start()]] + MASK + text[sound[spans.end() - 1] + 1 :]
     return text
 
 

@@ -17,5 +17,5 @@ def read(text: str) -> tuple[int, int, int, bool, int] | None:
     words = text.split()
     if len(words) not in COUNTS or not all(word.isascii() and word.isdigit() for word in words):
         return None
-    at, in_sync, differ, sample, *retained = map(int, words)
-    return at, in_sync, differ, bool(sample), retained[0] if retained else 0
+    at, in_sync, differ, sample, *held_count = map(int, words)
+    return at, in_sync, differ, bool(sample), held_count[0] if held_count else 0

@@ -80,9 +80,9 @@ def restore(file: Path, database: Path, *, aside: str, notes: Mapping[str, str] 
         copied = _copy(file, hidden)
         schema.check_number(copied.schema, str(file), "restore a later copy, or rename the database")
         _note(hidden, notes or {})
-        retained = database.with_name(aside)
+        previous = database.with_name(aside)
         database_exists = database.exists()
-        if database_exists and _copy_current(database, retained):
+        if database_exists and _copy_current(database, previous):
             # All pages in one transaction: a kill in the middle leaves the previous content.
             with (
                 faults(database),
@@ -93,11 +93,11 @@ def restore(file: Path, database: Path, *, aside: str, notes: Mapping[str, str] 
                 copy.backup(db, progress=_not_for_ever)
         else:
             # A log without its database would be taken for the copy's log.
-            _move_away(database, retained)
+            _move_away(database, previous)
             _name(hidden, database)
         for mended in database.parent.glob(f"{database.name}{MARK}*"):
-            mended.replace(retained.with_name(retained.name + mended.name.removeprefix(database.name)))
-    return Restored(Copied(file, copied.size, copied.schema, copied.rows), retained if database_exists else None)
+            mended.replace(previous.with_name(previous.name + mended.name.removeprefix(database.name)))
+    return Restored(Copied(file, copied.size, copied.schema, copied.rows), previous if database_exists else None)
 
 
 def _copy_current(database: Path, kept: Path) -> bool:

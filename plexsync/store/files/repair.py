@@ -118,8 +118,8 @@ def _read_what_can_be_read(old: sqlite3.Connection, new: sqlite3.Connection, now
                 _quieten(row, now)
             if _fits(row, columns) and (table != "job" or _is_job(row)) and _insert(new, table, row):
                 read = time.monotonic()
-    retained = next(iter(_rows(old, "book")), {})
-    counts = {name: retained.get(name) for name in (*books.COUNTERS[1:], "scans")}
+    book = next(iter(_rows(old, "book")), {})
+    counts = {name: book.get(name) for name in (*books.COUNTERS[1:], "scans")}
     new.execute(TALLY, {name: count if isinstance(count, int) and count >= 0 else 0 for name, count in counts.items()})
 
 
@@ -226,15 +226,15 @@ def _put_aside(file: Path, aside: Path) -> None:
     """Move a file aside. The database keeps both names until the new one replaces it, so that one always exists."""
     if not file.exists():
         return
-    retained = aside / file.name
-    if retained.exists() and retained.samefile(file):
+    place = aside / file.name
+    if place.exists() and place.samefile(file):
         return
-    while retained.exists():
-        retained = retained.with_name(retained.name + "+")
+    while place.exists():
+        place = place.with_name(place.name + "+")
     if file.name.endswith(SIDES):
-        file.replace(retained)
+        file.replace(place)
         return
     try:
-        retained.hardlink_to(file)
+        place.hardlink_to(file)
     except OSError:
-        file.replace(retained)
+        file.replace(place)

@@ -152,15 +152,15 @@ class SceneNames(ReadOnlySceneNames):
             stored[scene] = (*values, created_at, files)
             if ignored and created_at:
                 fresh[scene] = (*fresh[scene][:3], created_at, files)
-        changed = {scene: visible for scene, visible in fresh.items() if stored.get(scene, NOTHING) != visible}
+        changed = {scene: texts for scene, texts in fresh.items() if stored.get(scene, NOTHING) != texts}
         names = ("things", "title", "path", "created_at", "files")
         saved = [
-            {"scene": scene, **dict(zip(names, visible, strict=True))}
-            for scene, visible in changed.items()
-            if visible != NOTHING
+            {"scene": scene, **dict(zip(names, texts, strict=True))}
+            for scene, texts in changed.items()
+            if texts != NOTHING
         ]
         self._db.execute_many(SAVE, saved)
-        self._db.execute_many(FORGET, [{"scene": scene} for scene, visible in changed.items() if visible == NOTHING])
+        self._db.execute_many(FORGET, [{"scene": scene} for scene, texts in changed.items() if texts == NOTHING])
 
 
 def _stored_values(scene: Scene) -> tuple[str, ...]:

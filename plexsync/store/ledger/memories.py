@@ -199,7 +199,7 @@ class Memories(ReadOnlyMemories):
         """Like `save`, for several (scene, item key, memory), in this order."""
         # If two scenes claim one item, the later one gets it.
         holders = {key: scene for scene, key, memory in memories if memory}
-        retained = [(scene, key, memory) for scene, key, memory in memories if memory and holders[key] == scene]
+        own = [(scene, key, memory) for scene, key, memory in memories if memory and holders[key] == scene]
         rows = [
             {
                 **self._pair(scene, key),
@@ -207,7 +207,7 @@ class Memories(ReadOnlyMemories):
                 "document": encode(memory, (scene, key)),
                 "undone": undo_mode(memory),
             }
-            for scene, key, memory in retained
+            for scene, key, memory in own
         ]
         names = ("flow", "scene", "item", "undone")
         self._db.execute_many(FORGET_OTHERS, [{name: row[name] for name in names} for row in rows])

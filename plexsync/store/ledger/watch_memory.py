@@ -88,6 +88,6 @@ def _by_scene(rows: Iterable[Row]) -> dict[int, RememberedResume]:
         last, sent = Watched(item, Viewing(count, moment, offset)), sending if sending >= 0 else None
         undone = TakenBack.UNDO if undo else TakenBack.NO
         # For a mark that a damaged page has changed, nothing is put back.
-        retained = before if undo in ("", "asked") else position
-        memory[scene] = RememberedResume(last, position, retained, sent, until, undone)
+        original = before if undo in ("", "asked") else position
+        memory[scene] = RememberedResume(last, position, original, sent, until, undone)
     return memory

@@ -78,12 +78,12 @@ class DatabaseClock:
         """UTC milliseconds by the clock of the database. Goes back only if that clock is set back."""
         with self._lock:
             machine = self._machine()
-            visible = self._offset.time(machine)
+            time = self._offset.time(machine)
             due = not self._asking and machine >= self._due
             self._asking = self._asking or due
         if due:
             self._renew_beside()
-        return visible
+        return time
 
     def monotonic(self) -> float:
         """Monotonic time of this machine in seconds. Never jumps."""

@@ -156,12 +156,12 @@ class SharedLocks:
         not asked again: with the session, the lock's may have ended.
         """
         with self._using:
-            retained, opening = self._session, not self._migrated
+            session, opening = self._session, not self._migrated
             try:
                 try:
                     return question(self._open_session())
                 except psycopg.Error:
-                    if not again or retained is None or not retained.closed:
+                    if not again or session is None or not session.closed:
                         raise
                     self._drop()
                     return question(self._open_session())
