@@ -4,10 +4,10 @@ import stat
 from pathlib import Path
 
 import pytest
-from tests.inspections import out_of_inspection
 
 from plexsync.store.files.lock import try_lock
 from tests.cli.conftest import Door
+from tests.inspections import out_of_inspection
 from tests.journey.world import World, until
 
 

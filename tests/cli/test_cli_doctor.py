@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.inspections import out_of_inspection
 
 from plexsync.cli.checks.check import Check
 from plexsync.cli.checks.machine import folder
@@ -26,6 +25,7 @@ from plexsync.simulator.stash_hooks import HookRunner
 from plexsync.store import intake
 from plexsync.store.files.lock import try_lock
 from tests.cli.conftest import Answer, Door
+from tests.inspections import out_of_inspection
 from tests.journey.world import KEY, ROOT, TOKEN, World
 from validation import path_rules
 from validation.config import PlexSyncConfig

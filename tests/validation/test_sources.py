@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import trustme
-from tests.inspections import out_of_inspection
 
+from tests.inspections import out_of_inspection
 from tests.tables import table
 from validation import path_rules
 from validation.config import SECRETS, PlexSyncConfig, describe
