@@ -16,6 +16,8 @@ from types import FrameType
 from plexsync.cli.call import INTERRUPTED
 
 GRACE = 5.0
+# The seconds that a handler waits until the stop is asked for.
+SHORT = 0.05
 # On Windows, SIGTERM can't be sent; Ctrl-Break and a closed console arrive as SIGBREAK.
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
 
@@ -33,6 +35,7 @@ class Stop:
         self._terminated = terminated
         self._other: threading.Event | None = None
         self._timer: threading.Timer | None = None
+        self._asking: threading.Thread | None = None
 
     def __bool__(self) -> bool:
         return self.event.is_set()
@@ -48,7 +51,15 @@ class Stop:
         self.code = INTERRUPTED if number == signal.SIGINT else self._terminated
         if self.event.is_set():
             self._leave()
-        self.ask()
+        if self._asking is None:
+            # The interrupted thread may hold the lock of the event, on which it waits: another thread sets it.
+            self._asking = threading.Thread(target=self.ask, daemon=True)
+            try:
+                self._asking.start()
+            except RuntimeError:
+                self.ask()
+            else:
+                self._asking.join(SHORT)
 
     def ask(self) -> None:
         """Request an orderly end; after the grace period the process ends at once."""
