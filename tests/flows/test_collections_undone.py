@@ -32,6 +32,12 @@ def undo(house, *titles, how="undo"):
     return marked
 
 
+def all_rows(house):
+    """What is remembered of every collection."""
+    with house.store.reading() as db:
+        return db.collections.page(after=0, limit=1000)
+
+
 def as_plex_made_them(seen):
     """What Plex shows without PlexSync: members, titles, and nothing else."""
     return {
@@ -76,6 +82,31 @@ def test_an_undo_restores_every_part_and_a_redo_brings_it_back(tmp_path):
         house.work_until_settled()
         assert shown(house) == dressed
         assert {row.standing for row in rows(house).values()} == {"in step"}
+        assert dressed_again(house) == []
+
+
+def test_after_a_redo_the_first_object_of_a_shared_collection_dresses_it(tmp_path):
+    with dressed_house(tmp_path) as house:
+        begin(house, {"studio": None, "groups": ["Acme"]})
+        house.stash_sim.edit_object("group", "Acme", synopsis="The group.")
+        redress(house)
+        add_member(house, 5, studio="Acme")
+        house.stash_sim.edit_object("studio", "Acme", details="The studio.")
+        redress(house)
+        standings = {row.object.source: row.standing for row in all_rows(house)}
+        assert (standings, collection(house, "Acme").scalars["summary"]) == (
+            {"group": "in step", "studio": "shared"},
+            "The group.",
+        )
+        (group,) = [row.id for row in all_rows(house) if row.object.source == "group"]
+        wish_undone(house.store, CollectionUndo(house.worker.dressing.inspector), house.clock, [group], "undo")
+        house.work_until_settled()
+        redress(house)
+        assert "summary" not in collection(house, "Acme").scalars
+        assert want_collections(house.store, house.clock, [group], redone) == [group]
+        house.work_until_settled()
+        assert collection(house, "Acme").scalars["summary"] == "The studio."
+        assert {row.object.source: row.standing for row in all_rows(house)} == {"group": "shared", "studio": "in step"}
         assert dressed_again(house) == []
 
 

@@ -82,12 +82,14 @@ class CollectionFlow(CollectionUndo, CollectionPush):
     def save(
         self, tx: Writer, findings: Sequence[tuple[Job, CollectionFinding]], *, now: int, until: int
     ) -> Mapping[str, Sequence[CollectionWrite]]:
-        """Save what was found, and each push before it is sent."""
+        """Save what was found, and each push before it is sent. Queues those that have come to dress a shared collection."""
         found = [(job, finding, finding.row) for job, finding in findings if finding.row and finding.error is None]
         ended = self._expiry.certain_end()
         writes = {job.token: self._save_one(tx, job, finding, row, ended, until) for job, finding, row in found}
         for row in [row for _, finding, row in found if finding.parts]:
             move_scenes(tx, row, now=now)
+        heirs = {finding.heir for _, finding, _ in found if finding.heir}
+        tx.jobs.want_all(COLLECTION, heirs - {job.id for job, _ in findings}, Why.SWEEP, now)
         save_renames(
             tx, [RenamedCollection(row, finding.name) for _, finding, row in found if _is_renamed(row, finding)]
         )

@@ -61,6 +61,7 @@ from plexsync.store.database import Database, Reader
 
 IN_STEP = CollectionStatus.IN_SYNC.stored
 EDITED = CollectionStatus.EDITED.stored
+SHARED = CollectionStatus.SHARED.stored
 BY_MARK: Mapping[TakenBack, str] = {
     TakenBack.UNDO: CollectionStatus.UNDONE.stored,
     TakenBack.RELEASE: CollectionStatus.RELEASED.stored,
@@ -94,7 +95,8 @@ class CollectionFinding(Observation):
     `row` is what was remembered, `name` the name that scenes carry from now on, `template_name` the one that the template
     makes. `item` is the rating key ('' if it is not in Plex), `leaves`: it is forgotten once nothing is left of PlexSync's.
     `is_named`: scenes carry the title that the collection has in Plex. `parts`: it shared a collection that has another
-    name now, so its scenes move to one of its own.
+    name now, so its scenes move to one of its own. `heir`: the row whose turn it is to dress it, and that was not inspected
+    since (0: none).
     """
 
     row: CollectionRow | None = None
@@ -110,6 +112,7 @@ class CollectionFinding(Observation):
     leaves: bool = False
     is_named: bool = False
     parts: bool = False
+    heir: int = 0
 
     @property
     def desired(self) -> str:
@@ -255,7 +258,8 @@ class CollectionInspector:
             if not leaves and is_named and _has_parted(base.template_name, dresser, base.name):
                 waits = Done(CollectionStatus.NO_SCENES.stored)
                 return replace(base, name=base.template_name, item="", owner="", parts=True, outcome=waits)
-            return replace(base, outcome=None if leaves else Done(CollectionStatus.SHARED.stored))
+            heir = dresser.id if dresser.standing == SHARED else 0
+            return replace(base, heir=heir, outcome=None if leaves else Done(SHARED))
         try:
             return self._plan(base, row, collection, batch)
         except NeighbourError as error:
