@@ -14,6 +14,7 @@ late, the process is killed at any boundary, and its database is restored. When 
 
 import re
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -118,8 +119,10 @@ class CollectionsTruth:
         self.items: dict[str, object] = {}
         self.hands: dict[tuple[str, str], Hand] = {}
         self.read_at: dict[str, int] = {}
-        # Each part as PlexSync has last read it, and those that it has read differently since a hand was there.
+        # Each part as PlexSync has last read it, also as of its last commit, and those that it has read differently since a
+        # hand was there.
         self.last_read: dict[tuple[str, str], object] = {}
+        self.saved_reads: dict[tuple[str, str], object] = {}
         self.noticed: set[tuple[str, str]] = set()
         self.homes_at: dict[str, int] = {}
 
@@ -129,6 +132,14 @@ class CollectionsTruth:
         if pair in self.hands and (pair not in self.last_read or _differ(part, self.last_read[pair], shown)):
             self.noticed.add(pair)
         self.last_read[pair] = shown
+
+    def save_reads(self) -> None:
+        """PlexSync commits: what it has read until now it can know."""
+        self.saved_reads = dict(self.last_read)
+
+    def forget_reads(self) -> None:
+        """Of what a process read and did not save before it was killed, the next one knows nothing."""
+        self.last_read = dict(self.saved_reads)
 
     def note_unpictured(self, contents: list[str]) -> None:
         """Nothing: pictures are sent again until they arrive."""
@@ -227,6 +238,15 @@ class CollectionsWorld(World):
         self.tell(f"library {number} is set to {profile.dressing} of {sorted(profile.collections)}")
         self._bury()
         self.back_at = 0.0
+
+    def after_commit(self) -> None:
+        self.truth.save_reads()
+        super().after_commit()
+
+    def _guarded(self, what: str, work: Callable[[], object]) -> object:
+        if not self.depth:
+            self.truth.forget_reads()
+        return super()._guarded(what, work)
 
     # --- judging writes ----------------------------------------------------------------------------------------------
 

@@ -12,7 +12,8 @@ from plexsync.flows.collections import inspection
 from plexsync.flows.collections.inspection import CollectionInspector
 from plexsync.rules.merge.plan_records import Policy
 from tests.simulation.running import Report
-from tests.simulation.sim_collections import run_collection_seed, run_collection_seeds
+from tests.simulation.sim_collections import CollectionsTruth, run_collection_seed, run_collection_seeds
+from tests.simulation.sim_curators import Hand
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 COUNT, STEPS, PARTS = (1000, 160, 20) if TORTURE else (8, 100, 1)
@@ -46,6 +47,20 @@ def test_whatever_happens_collections_show_what_stash_says_and_what_a_person_has
 def test_a_life_with_collections_is_the_same_one_again():
     digests = {run_collection_seed(3, 20)[2] for _ in range(2)}
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("is_saved", [True, False])
+def test_a_hand_that_puts_back_what_was_there_shows_only_if_the_write_in_between_was_saved(is_saved):
+    truth, home = CollectionsTruth(), ("31", "home")
+    truth.note_read(*home, ())
+    truth.save_reads()
+    truth.note_read(*home, ("home",))
+    if is_saved:
+        truth.save_reads()
+    truth.forget_reads()
+    truth.hands[home] = Hand((), 1, ("home",))
+    truth.note_read(*home, ())
+    assert (home in truth.noticed) == is_saved
 
 
 def found_by(*seeds: int) -> str:
