@@ -84,6 +84,11 @@ class RatingTruth:
         self.ever |= self.agreed
         self.is_sure = False
 
+    def restored_in_plex(self, sides: Mapping[str, int]) -> None:
+        """Plex is older now, and all was at rest with these: what it has says nothing, and what an undo has left stays."""
+        self.moved, self.agreed, self.is_sure = {STASH: sides[STASH]}, {sides[STASH]}, False
+        self.stays = dict(sides) if self.may_part else None
+
     def _is_no_longer_apart(self, *, at_rest: bool) -> None:
         if self.apart is not None and not at_rest:
             # What an undo leaves may be on any side still.

@@ -532,8 +532,7 @@ class Raters(Watchers):
             sql = "select item from rating where scene = ? and scene_created_at = ?"
             known = {STASH, *(item for (item,) in self.world.rows(sql, *key_of(scene)))}
             if at_rest and rating.apart is None and not self.has_forgotten and sides.keys() <= known:
-                # What Plex has now is older than what is remembered, and says nothing.
-                rating.moved, rating.agreed, rating.is_sure = {STASH: sides[STASH]}, {sides[STASH]}, False
+                rating.restored_in_plex(sides)
             else:
                 rating.unsettle(self.sides(scene), *sides.values(), *rating.agreed)
             if not is_dealt_with or self.world.nature.leaps:

@@ -12,6 +12,7 @@ import pytest
 from plexsync.flows.imports import importer
 from plexsync.flows.plays import ratings as rating_flows
 from plexsync.rules.plays import ratings
+from tests.simulation.sim_both_truth import NONE, STASH, RatingTruth
 from tests.simulation.sim_both_ways import HAPPENINGS, run_both_seed, run_both_seeds
 from tests.simulation.sim_plays import RESTORES
 
@@ -50,6 +51,18 @@ def test_whatever_happens_ratings_resume_points_and_imports_are_as_people_have_l
 def test_a_life_with_ratings_resume_points_and_imports_is_the_same_one_again():
     digests = {run_both_seed(2, 20)[2] for _ in range(2)}
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("is_undone", [True, False])
+def test_what_an_undo_has_left_may_stay_when_plex_is_restored_once_more(is_undone):
+    truth, apart = RatingTruth(), {STASH: 50, "7": NONE}
+    if is_undone:
+        truth.undone(apart, at_rest=False)
+        truth.unsettle(apart)
+    truth.restored_in_plex(apart)
+    assert (truth.agreed, truth.stays) == ({50}, apart if is_undone else None)
+    truth.note(STASH, 80, at_rest=True)
+    assert (truth.agreed, truth.stays) == ({80}, None)
 
 
 def found_by(*seeds: int) -> str:
