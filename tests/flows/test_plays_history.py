@@ -5,6 +5,7 @@ import pytest
 from plexsync.flows.plays.history_poll import was_read_to_its_end
 from plexsync.rules.plays.plays import WatchRules
 from plexsync.rules.queue.job import PLAYS
+from plexsync.simulator.http import Fault
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
 
@@ -109,6 +110,29 @@ def test_a_play_whose_item_plex_does_not_name_any_more_is_kept_for_its_file(hous
         house.clock.move(DAY)
         house.worker.back.history.poll()
     assert listed(house) == [AT]
+    house.worker.reconciler.reconcile()
+    house.work_until_settled()
+    assert plays(house, id) == [AT]
+
+
+def test_one_old_answer_of_plex_forgets_no_play(house):
+    (id,) = house.in_step()
+    older = house.plex_sim.backup()
+    house.plex_sim.play(house.key_of(id), at=AT)
+    assert house.worker.back.history.poll() == ""
+    newer = house.plex_sim.backup()
+    answers = [older, newer]
+
+    def answered_by_an_old_page(request):
+        if "history" in request.path and answers:
+            house.plex_sim.restore(answers.pop(0))
+        return False
+
+    house.plex_sim.faults.set(Fault("hang", when=answered_by_an_old_page))
+    house.clock.move(DAY)
+    assert house.worker.back.history.poll() == ""
+    house.plex_sim.restore(newer)
+    house.plex_sim.readd(house.key_of(id))
     house.worker.reconciler.reconcile()
     house.work_until_settled()
     assert plays(house, id) == [AT]

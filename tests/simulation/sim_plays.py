@@ -86,6 +86,7 @@ class PlaysWorld(World):
         self.unknown = self.plays_rng.choice((0.0, 0.1, 0.3))
         self.unknown_ends = ("late", "late", "unheard", "reset", "cut", "502 done", "hangs", "late twice")
         self.pages: dict[str, Answer] = {}
+        self.page_again = ""
         self.is_landing = False
         self.copies = folder / "copies"
         self.copies.mkdir()
@@ -187,8 +188,9 @@ class PlaysWorld(World):
         return is_write(asked)
 
     def comes_again(self, asked: Request) -> bool:
-        """Whether a page of the history is one that was answered before."""
+        """Whether a page of the history is one that was answered before; not twice in a row, which looks like a restore."""
         again = not self.at_rest and asked.target in self.pages and self.plays_rng.random() < self.replays
+        again, self.page_again = again and asked.target != self.page_again, asked.target if again else ""
         if again:
             self.tally["pages again"] += 1
             self.tell("an old page of the history")

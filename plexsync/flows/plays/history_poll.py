@@ -3,8 +3,9 @@
 The history is read from the newest saved play on, with an overlap, because Plex lists a play of a device that was offline
 with its old moment. A play is saved in the transaction that queues its scenes, so that none is saved and forgotten.
 
-The whole history is read once a day, and as soon as Plex lists a saved play no more. What it does not list then is
-forgotten here, and stays in Stash: Plex may be a restored backup, which gives the keys of items to other ones.
+The whole history is read once a day, and as soon as Plex lists a saved play no more. What it does not list then, nor in
+a second reading, is forgotten here, and stays in Stash: Plex may be a restored backup, which gives the keys of items to
+other ones.
 """
 
 import logging
@@ -231,7 +232,7 @@ class HistoryPoll:
         if is_whole:
             # The number may be another person's by now.
             account = self._account = self._meet_account()
-        if not self._list(account, wanted, now, stopping):
+        if not (self._list(account, wanted, now, stopping) and self._list_missing(account, wanted, now, stopping)):
             return
         with self._store.writing() as tx:
             if account == OWNER:
@@ -242,6 +243,12 @@ class HistoryPoll:
         self.lacks_plays, self.read_at = False, now
         if dropped:
             log.info("%d plays are no longer in the history of Plex; nothing is removed from Stash", dropped)
+
+    def _list_missing(self, account: int, since: int, now: int, stopping: Callable[[], bool]) -> bool:
+        """Read all once more if saved plays are missing, since the first answer may be an old one; see `_list`."""
+        with self._store.reading() as db:
+            is_missing = db.plays.has_unlisted(account, since=since, listed_at=now)
+        return not is_missing or self._list(account, since, now, stopping)
 
     def _list(self, account: int, since: int, now: int, stopping: Callable[[], bool]) -> bool:
         """Save what Plex lists from this second on; False if `stopping` ended that."""
