@@ -5,6 +5,7 @@ functions are pure and raise ValueError for well-formed answers that contradict 
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 import msgspec
@@ -20,6 +21,9 @@ FORMATS = ("jpeg", "mjpeg", "png", "webp")
 # An id or a size, which may come as a text.
 Id = str | int
 T = TypeVar("T")
+
+# An id is read several times for one scene, that of a performer or a tag for many of them.
+RECENT_IDS = 1000
 
 
 class Found(msgspec.Struct, Generic[T]):
@@ -98,6 +102,7 @@ def image_in(answer: GalleryImageAnswer, source: str) -> Image | None:
     return Image(source, f"/image/{number(answer.id)}/image", answer.updated_at, file.width, file.height)
 
 
+@lru_cache(maxsize=RECENT_IDS)
 def number(text: Id) -> int:
     """An id or size as a number."""
     if isinstance(text, int):

@@ -11,6 +11,7 @@ import json
 import logging
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TypeGuard, TypeVar
 
 import msgspec
@@ -25,6 +26,8 @@ T = TypeVar("T")
 Pair = tuple[object, object]  # scene, item key
 
 SUM = 8
+# The files of an item or a scene are read several times while one batch is worked on.
+RECENT_FILES = 1000
 
 
 def encode(record: object, of: Pair) -> bytes:
@@ -87,11 +90,13 @@ def of_this_library(table: str) -> str:
 """
 
 
+@lru_cache(maxsize=RECENT_FILES)
 def origin_of(library: str, files: str) -> Origin:
     """The origin from its columns; without files if a damaged page has changed them."""
     return Origin(library, tuple(Part(path, size) for path, size in file_pairs(files)))
 
 
+@lru_cache(maxsize=RECENT_FILES)
 def file_pairs(text: str) -> tuple[tuple[str, int], ...]:
     """The (path, size) pairs in a column of files; none if a damaged page has changed them."""
     try:

@@ -316,9 +316,9 @@ class Inspector:
             ):
                 return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(target.wanted)))
             targets.append(target)
-        whole = replace(base, targets=tuple(targets), bound=verdict.bound)
-        held_count = whole.kept_fields if any(target.plan.notes for target in targets) else 0
-        whole = replace(whole, ends=Done(found=kept_word(held_count) if held_count else SceneStatus.IN_SYNC.finding))
+        held_count = sum(target.kept_fields for target in targets)
+        ends = Done(found=kept_word(held_count) if held_count else SceneStatus.IN_SYNC.finding)
+        whole = replace(base, targets=tuple(targets), bound=verdict.bound, ends=ends)
         return approved_only(whole, past.approvals[scene.id]) if scene.id in past.approvals else whole
 
     def _target(self, scene: Scene, desired: Wanted, item: Item, past: Past, take_over: str) -> Target:
@@ -337,7 +337,7 @@ class Inspector:
             )
             item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
             pushing = (*shown_strays(item, looked.past), *pushing)
-        policy = replace(self._rules.policy, take_over=bool(take_over))
+        policy = replace(self._rules.policy, take_over=True) if take_over else self._rules.policy
         names = plain_names(scene.people, profile.performer_name) if scene.people else {}
         steps = plan(wanted.values, item, memory, pushing, policy, past.provenances.get(item.key), names)
         target = past.target(scene.id, item, steps, wanted, profile, frozenset(absent), renews_files=True)

@@ -304,7 +304,9 @@ class Reconciler:
             for inspection in inspections
             if isinstance(inspection.outcome, OutOfScope) and inspection.scene
         ]
-        keys = self._inspector.matcher.led_to(outside) if outside else {}
+        if not outside:
+            return list(inspections)
+        keys = self._inspector.matcher.led_to(outside)
         return [replace(inspection, keys=keys.get(inspection.id, inspection.keys)) for inspection in inspections]
 
     # --- findings ----------------------------------------------------------------------------------------------------
