@@ -15,8 +15,6 @@ from plexsync.rules.match.grades import places
 from plexsync.rules.match.match import is_where_bound
 from plexsync.rules.match.match_records import AskRivals, Binding, Matched, NotThere, Offer, Step, Unclear
 from plexsync.rules.match.paths import base_name, name_key, path_key
-from plexsync.rules.merge.memory import undo_mode
-from plexsync.rules.merge.undo import is_taken_back
 from plexsync.rules.queue.job import Waiting
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import Missing, Neighbour, NeighbourError, Unavailable
@@ -155,9 +153,9 @@ class SceneMatcher:
         names = {scene.id: match.names(scene) for scene in scenes}
         remembered: dict[int, set[str]] = {scene.id: set() for scene in scenes}
         written: dict[int, set[str]] = {scene.id: set() for scene in scenes}
-        memories = db.memories.with_origins(list(remembered))
-        past = {entry.key: entry for entry in db.index.entries(sorted({key for _, key in memories}))}
-        for (id, key), (memory, origin) in memories.items():
+        traces = db.memories.traces(list(remembered))
+        past = {entry.key: entry for entry in db.index.entries(sorted({key for _, key in traces}))}
+        for (id, key), (is_written, origin) in traces.items():
             # An item that is not in the index can't be matched. What another scene had under this id is not remembered.
             if (
                 (id, key) not in unbound
@@ -165,7 +163,7 @@ class SceneMatcher:
                 and (key not in past or origin.agrees(origin.library, past[key].parts))
             ):
                 remembered[id].add(key)
-                if not (undo_mode(memory) and is_taken_back(memory)):
+                if is_written:
                     written[id].add(key)
         at = by_part(db.index.entries_at(sorted(set().union(*own.values()))), path_key)
         named = by_part(db.index.entries_named(sorted(set().union(*names.values()))), name_key)

@@ -7,13 +7,13 @@ from plexsync.rules.match.origin import Origin
 from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.merge.plan_records import Memory, Remembered
 from plexsync.rules.merge.taken_back import TakenBack
-from plexsync.rules.merge.undo import begun_anew
+from plexsync.rules.merge.undo import begun_anew, is_taken_back
 from plexsync.store.connection import FlowTable
-from plexsync.store.documents import FILES, LIBRARY, decode, encode, of_this_library, origin_of
+from plexsync.store.documents import FILES, LIBRARY, decode, encode, of_this_library, origin_of, sound
 from plexsync.store.queue.counts import COUNT_UNDONE, IS_MARKED, MARKED
 
 LIST = f"""
-select subject, item, library, files, document from memory
+select subject, item, library, files, document, undone from memory
  where flow = :flow and subject in (select value from json_each(:scenes)) and {of_this_library("memory")}
  order by at
 """
@@ -116,8 +116,20 @@ class ReadOnlyMemories(FlowTable):
         rows = self._db.rows(LIST, {"flow": self._flow, "scenes": list(scenes)})
         return {
             (scene, key): (memory, origin_of(library, files))
-            for scene, key, library, files, document in rows
+            for scene, key, library, files, document, _ in rows
             if (memory := _memory(scene, key, document))
+        }
+
+    def traces(self, scenes: Sequence[int]) -> dict[tuple[int, str], tuple[bool, Origin]]:
+        """Like `with_origins`, with whether something of PlexSync's may be on the item. Decodes only what was undone."""
+        rows = self._db.rows(LIST, {"flow": self._flow, "scenes": list(scenes)})
+        return {
+            (scene, key): (
+                not undone or not is_taken_back(_memory(scene, key, document) or {}),
+                origin_of(library, files),
+            )
+            for scene, key, library, files, document, undone in rows
+            if sound(document, (scene, key))
         }
 
     def scenes(self, *, after: int, limit: int) -> list[int]:
