@@ -5,6 +5,7 @@ A command's module is imported when the command is called, so `--help` imports n
 newer than this program; 130 interrupted.
 """
 
+import gc
 import importlib
 import io
 import json
@@ -20,6 +21,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, SharingFamily
+
+# Records make no cycles, and what is imported stays: the collector need not look as often as it does by itself.
+MANY_OBJECTS = 10_000
 
 # Every command with its line in the list; its module has its name, or that of its opposite.
 COMMANDS = {
@@ -171,6 +175,7 @@ def plexsync() -> None:
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
     """Run the command line (or `words`) and end the process with its exit code."""
+    gc.set_threshold(MANY_OBJECTS)
     # All streams are open, and able to encode any text: a title in a foreign script must not end the call.
     # A stream that was closed at the start would be noticed only on output.
     if sys.stdin is None:

@@ -148,6 +148,27 @@ def test_the_module_is_the_program() -> None:
     assert done.stdout == f"plexsync {version()}\n"
 
 
+# Makes many records while the program ends, and prints how often the collector looked for garbage among them.
+RECORDS = """
+import atexit, gc, runpy, sys
+looks = []
+
+def keep_many():
+    gc.callbacks.append(lambda phase, about: looks.append(phase) if phase == "start" else None)
+    records = [[] for _ in range(30_000)]
+    print(len(looks), file=sys.stderr)
+
+atexit.register(keep_many)
+sys.argv = ["plexsync", "--version"]
+runpy.run_module("plexsync", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_the_program_seldom_looks_for_garbage_among_records() -> None:
+    done = subprocess.run([sys.executable, "-c", RECORDS], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert 0 < int(done.stderr) < 5
+
+
 # Each command in a process that has imported packages of others and the settings, and no more; prints those that fail.
 ALONE = """
 import gc, os, runpy, sys
