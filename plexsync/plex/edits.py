@@ -9,6 +9,7 @@ follow their list. So only a single text or list can be too long for a request; 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from urllib.parse import quote
 
 from plexsync.rules.item import FACE, FIELDS, LISTS, PICTURES, ROLE, SCALARS, Cast, beside_whom
@@ -17,7 +18,7 @@ from plexsync.rules.merge.added_dates import moment_seconds
 from plexsync.rules.merge.plan_records import Change, Edit
 from plexsync.rules.merge.traits import CollectionForm
 from plexsync.rules.merge.values import Value
-from plexsync.rules.words.text import fold
+from plexsync.rules.words.text import NAME_LIMIT, RECENT_NAMES, fold
 
 LINE_LIMIT = 8_000
 # The types of items in a request, the order of fields in it, and the fields that the edit of a collection can have.
@@ -168,4 +169,9 @@ def _fits(target: str, limit: int) -> bool:
 
 
 def _quote(text: str) -> str:
-    return quote(text, safe="", errors="replace")
+    return _quote_name(text) if len(text) <= NAME_LIMIT else _quote_any(text)
+
+
+_quote_any = partial(quote, safe="", errors="replace")
+# The parameters are the same in every edit, and names come again and again.
+_quote_name = lru_cache(maxsize=RECENT_NAMES)(_quote_any)

@@ -3,12 +3,19 @@
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.item import Item
-from plexsync.rules.merge.journal_entries import JournalEntry, file_hashes, learnt_fields, read_fields, sent_fields
+from plexsync.rules.merge.journal_entries import (
+    FieldTrace,
+    JournalEntry,
+    file_hashes,
+    learnt_fields,
+    read_fields,
+    sent_fields,
+)
 from plexsync.rules.merge.memory import is_older
 from plexsync.rules.merge.plan_records import Memory, Sending
 from plexsync.rules.merge.provenance import Provenance
@@ -147,11 +154,7 @@ class Recovery(JournalBeside[WriteJournal]):
             return
         salt = self._journal.salt()
         entries = [
-            replace(
-                self._entry(number, id, item, salt),
-                files=file_hashes(item.parts, salt),
-                fields=sent_fields(sending, salt),
-            )
+            self._entry(number, id, item, salt, files=file_hashes(item.parts, salt), fields=sent_fields(sending, salt))
             for number, id, item, sending in pushes
         ]
         self._journal.append(entries, sync=True)
@@ -170,10 +173,10 @@ class Recovery(JournalBeside[WriteJournal]):
             return
         entries: list[JournalEntry] = []
         for number, (id, item, fields) in enumerate(learnt, start=tx.notes.take_numbers(JOURNALLED, len(learnt))):
-            entry = replace(self._entry(number, id, item, salt), files=file_hashes(item.parts, salt))
+            files = file_hashes(item.parts, salt)
             entries += [
-                replace(entry, fields=fields.sent),
-                replace(entry, kind="read", stamp=fields.stamp, fields=fields.read),
+                self._entry(number, id, item, salt, files=files, fields=fields.sent),
+                self._entry(number, id, item, salt, kind="read", files=files, stamp=fields.stamp, fields=fields.read),
             ]
         self._journal.append(entries, sync=False)
 
@@ -183,18 +186,27 @@ class Recovery(JournalBeside[WriteJournal]):
         """Record what was read back, as (number, scene, item, fields, left out, memory, stamp). Raises LocalFault."""
         salt = self._journal.salt(goes_on=True)
         entries = [
-            replace(
-                self._entry(number, id, item, salt),
-                kind="read",
-                stamp=stamp,
-                fields=read_fields(sending, memory, left_out, salt),
+            self._entry(
+                number, id, item, salt, kind="read", stamp=stamp, fields=read_fields(sending, memory, left_out, salt)
             )
             for number, id, item, sending, left_out, memory, stamp in pushes
         ]
         self._journal.append(entries, sync=False)
 
-    def _entry(self, number: int, id: int, item: Item, salt: bytes) -> JournalEntry:
-        return JournalEntry("sent", number, self._clock.now(), Kind.SCENE.value, id, item.library, item.key, salt=salt)
+    def _entry(
+        self,
+        number: int,
+        id: int,
+        item: Item,
+        salt: bytes,
+        *,
+        fields: Mapping[str, FieldTrace],
+        kind: Literal["sent", "read"] = "sent",
+        stamp: int = 0,
+        files: tuple[str, ...] = (),
+    ) -> JournalEntry:
+        at, flow = self._clock.now(), Kind.SCENE.value
+        return JournalEntry(kind, number, at, flow, id, item.library, item.key, stamp, files, fields, salt)
 
 
 def _is_new(inspection: Inspection) -> bool:

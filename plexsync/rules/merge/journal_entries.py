@@ -7,13 +7,14 @@ The journal is beside the database and survives its loss. It holds no text: a va
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal
 
 from plexsync.rules.item import LISTS, Item, Part, beside_whom
 from plexsync.rules.match.paths import path_key
 from plexsync.rules.merge.plan_records import Memory, Remembered, Sending
 from plexsync.rules.merge.values import Value
-from plexsync.rules.words.text import compose, fold
+from plexsync.rules.words.text import RECENT_NAMES, compose, fold
 
 HASH_BYTES = 8
 
@@ -91,9 +92,15 @@ def value_hash(name: str, value: str, salt: bytes) -> str:
     return text_hash(compose(value), salt)
 
 
+@lru_cache(maxsize=RECENT_NAMES)
+def name_hash(name: str, salt: bytes) -> str:
+    """The hash of a name: the same for every spelling of it."""
+    return text_hash(fold(name), salt)
+
+
 def name_hashes(names: Iterable[str], salt: bytes) -> tuple[str, ...]:
     """The hashes of a list's names, in their order."""
-    return tuple(text_hash(fold(name), salt) for name in names)
+    return tuple([name_hash(name, salt) for name in names])
 
 
 def file_hashes(parts: Sequence[Part], salt: bytes) -> tuple[str, ...]:
@@ -104,7 +111,7 @@ def file_hashes(parts: Sequence[Part], salt: bytes) -> tuple[str, ...]:
 def trace_name(name: str, salt: bytes) -> str:
     """The name of a field in the journal. The name of a cast member is hashed."""
     about = beside_whom(name)
-    return name if about is None else f"{about[0]}:{text_hash(fold(about[1]), salt)}"
+    return name if about is None else f"{about[0]}:{name_hash(about[1], salt)}"
 
 
 def hashes_of(name: str, value: Value, salt: bytes) -> tuple[str, ...]:
@@ -146,9 +153,10 @@ def read_fields(
         remembered = memory.get(name)
         if remembered is None or remembered.undone:
             continue
-        trace = _read_field(name, remembered, salt)
-        if name in LISTS or trace.values != hashes_of(name, sent.sent.value, salt):
-            traces[trace_name(name, salt)] = trace
+        in_plex, value = remembered.left.value, sent.sent.value
+        is_as_sent = in_plex == value or hashes_of(name, in_plex, salt) == hashes_of(name, value, salt)
+        if name in LISTS or not is_as_sent:
+            traces[trace_name(name, salt)] = _read_field(name, remembered, salt)
     return traces
 
 

@@ -136,7 +136,11 @@ def _as_plan(
     renamed: Mapping[str, str],
 ) -> Plan:
     """The plan of these decisions. `resolved` is the memory before them."""
-    sending = {name: replace(step.sending, was=resolved.get(name)) for name, step in steps.items() if step.sending}
+    sending = {
+        name: replace(step.sending, was=earlier) if (earlier := resolved.get(name)) else step.sending
+        for name, step in steps.items()
+        if step.sending
+    }
     for name, step in steps.items():
         put(resolved, name, step.memory)
     # What this look learnt of the last push was left there at this stamp.

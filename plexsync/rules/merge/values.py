@@ -41,6 +41,8 @@ def matches(name: str, a: Held, b: Held) -> bool:
 
 def same_value(name: str, a: Value, b: Value) -> bool:
     """Whether two values are the same: texts up to their Unicode form, ratings as numbers, lists as sets of names."""
+    if a == b and name != "userRating":
+        return True
     if isinstance(a, tuple) or isinstance(b, tuple):
         return name_keys(a) == name_keys(b)
     if name == "userRating":
