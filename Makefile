@@ -25,7 +25,7 @@ endif
 # What is fetched is announced: it may take minutes, and the installer is quiet.
 FETCH = echo "Fetching the packages of $(1) into $(VENV) ..."
 
-.PHONY: help install setup docs pictures settings-page shapes-page demo test test-all test-fifth test-postgres test-postgres-all test-interpreter compiled measure check dist wheels changelog bench torture torture-long mutants lock clean
+.PHONY: help install setup docs pictures outlines settings-page shapes-page demo test test-all test-fifth test-postgres test-postgres-all test-interpreter compiled measure check dist wheels changelog bench torture torture-long mutants lock clean
 
 help: ## this list
 	grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -153,6 +153,9 @@ docs: setup ## the documentation as a site, in build/docs, with warnings as erro
 
 pictures: setup ## the pictures of the documentation, from the real thing (needs chromium for the dashboard)
 	$(BIN)/python -m tests.docs.pictures
+
+outlines: setup ## renew what --help and the completion of shells show, after a command has changed
+	$(BIN)/python -m release.outlines
 
 settings-page: setup ## renew the tables of docs/settings.md after a setting has changed
 	$(BIN)/python -m tests.docs.settings_page

@@ -37,6 +37,7 @@ BESIDE = (MANIFEST, "LICENSE", "pyproject.toml", "requirements/core.txt")
 INSIDE = "plexsync/stash_plugin/"
 UI = f"{INSIDE}ui/"
 WAKE_UP_FOLDER = f"{INSIDE}wake_up/"
+OUTLINES = "plexsync/cli/outlines/"
 # A worker of 0.1.0 that still runs from this folder watches this file to notice that its plugin was updated, and ends.
 MARKER = "wiring.py"
 # A link or picture in Markdown, relative to the page.
@@ -129,7 +130,7 @@ def plugin_files() -> list[str]:
         room, suffix = name.partition("/")[0], Path(name).suffix
         needed = (
             room in wanted
-            and (suffix == ".py" or name.startswith((UI, WAKE_UP_FOLDER)))
+            and (suffix == ".py" or name.startswith((UI, WAKE_UP_FOLDER, OUTLINES)))
             and not name.startswith(LEFT_OUT)
         )
         if needed and (ROOT / name).is_file() and not LEFT_OUT_FILES.fullmatch(name):

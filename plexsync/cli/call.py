@@ -143,6 +143,10 @@ class Sharing(click.Command):
 class SharingFamily(Sharing, click.Group):
     """A family of commands, with the shared options."""
 
+    def outline(self, ctx: click.Context, name: str) -> click.Command | None:
+        """What shows the help of the command with this name, and completes its words."""
+        return self.get_command(ctx, name)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the options, then the commands."""
         super().format_options(ctx, formatter)

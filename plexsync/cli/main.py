@@ -1,176 +1,23 @@
-"""The program `plexsync`: its commands, and how every call ends.
+"""How `plexsync` begins and ends: the streams, the answer, the exit code.
 
-A command's module is imported when the command is called, so `--help` imports nothing else. Exit codes:
-0 success; 1 a job of this call is dead or could not be done now; 2 usage, configuration or database; 3 the database is
-newer than this program; 130 interrupted.
+A shell asks for its script at each start: that is a file, printed without the program that would take longer to load.
 """
 
+# ruff: noqa: PTH118, PTH120, PTH123 - pathlib takes longer to load than to print a script
+
 import gc
-import importlib
 import io
-import json
-import keyword
 import os
 import sys
 import threading
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
-
-import click
-from click.shell_completion import CompletionItem
-
-from plexsync.cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, SharingFamily
 
 # Records make no cycles, and what is imported stays: the collector need not look as often as it does by itself.
 MANY_OBJECTS = 10_000
-
-# Every command with its line in the list; its module has its name, or that of its opposite.
-COMMANDS = {
-    "init": "Find both servers, and write plexsync.toml.",
-    "config": "Show the settings, and change them.",
-    "doctor": "Check everything, and say how to mend what is not right.",
-    "probe": "Ask a Plex server how it treats edits, with one item.",
-    "adopt": "Take over the settings of Stash2Plex.",
-    "notify": "Show and test the ways by which you are notified.",
-    "completion": "Let the shell complete commands and options.",
-    "serve": "Keep Plex in sync with Stash until stopped.",
-    "sync": "Sync scenes: all, the recent ones, or those named.",
-    "drain": "Work until nothing is due, then stop.",
-    "fix": "Walk through everything that needs you, and mend it.",
-    "drift": "List what Plex keeps, and decide about it.",
-    "status": "Show the status of everything, or of a scene.",
-    "top": "Watch the queue, both servers and the latest results.",
-    "explain": "Show how a scene stands, and why.",
-    "history": "Show what was done for a scene.",
-    "dlq": "Work on the dead-letter queue.",
-    "bind": "Name the item in Plex of a scene.",
-    "unbind": "Remove a binding.",
-    "ignore": "Leave scenes alone for good.",
-    "unignore": "Sync ignored scenes again.",
-    "undo": "Take back what was pushed.",
-    "release": "Leave what was pushed in Plex, without PlexSync's locks.",
-    "redo": "End an undo: sync the scenes again.",
-    "plays": "Bring what you watch in Plex to Stash, and take it back.",
-    "ratings": "Put back ratings that go both ways.",
-    "collections": "Show the collections of Plex, dress them, and take that back.",
-    "accept": "Accept a change of a server that only you can judge.",
-    "log": "Show the log of the worker.",
-    "report": "Collect what a bug report needs in one file, without secrets.",
-    "help": "Show how a command is used.",
-    "outages": "Show when the servers were down or on hold.",
-    "verify": "Count how many scenes are in sync.",
-    "reconcile": "Compare Stash with Plex, and queue what differs.",
-    "import": "Fill what is empty in Stash with what Plex has.",
-    "backup": "Copy the database to a file.",
-    "move": "Move the database into PostgreSQL, or back.",
-    "restore": "Put a copy of the database back.",
-    "demo": "Watch PlexSync work, without a Stash or Plex of your own.",
-}
-# The section of the list for each command; the others come last.
-PARTS = {
-    "Set up": ("init", "config", "doctor", "probe", "adopt", "notify", "completion"),
-    "Sync": ("serve", "sync", "drain", "reconcile", "verify", "import"),
-    "Fix": ("fix", "drift"),
-    "Show": ("status", "top", "explain", "history", "outages", "accept", "log", "report", "help"),
-    "Single scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release", "redo"),
-    "Collections": ("collections",),
-    "Way back": ("plays", "ratings"),
-    "Database": ("backup", "restore", "move"),
-    "Try": ("demo",),
-}
-# The plugin in Stash ships without the demo.
-if not Path(__file__).with_name("commands").joinpath("demo.py").exists():
-    del COMMANDS["demo"]
-# Not listed: the page of PlexSync in Stash calls it.
-UNLISTED = ("setup",)
-OPPOSITES = {"unbind": "bind", "unignore": "ignore", "release": "undo", "redo": "undo", "restore": "backup"}
-
-
-class Program(SharingFamily):
-    """The commands by name; each is imported when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
-        """All names, in the order of first use."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The command of this name, imported now."""
-        if cmd_name not in (*COMMANDS, *UNLISTED):
-            return None
-        # A word of Python names neither a module nor a function.
-        own = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
-        member = getattr(importlib.import_module(f"plexsync.cli.commands.{OPPOSITES.get(cmd_name, own)}"), own)
-        return member if isinstance(member, click.Command) else None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As in click, but an unknown name is answered with the nearest one."""
-        name = args[0]
-        if name not in (*COMMANDS, *UNLISTED) and not name.startswith("-") and not ctx.resilient_parsing:
-            near = _nearest(name, COMMANDS)
-            hint = f"did you mean {near[0]}?" if near else "plexsync --help lists the commands"
-            ctx.fail(f"there is no command {name!r}: {hint}")
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Print the list of commands from the tables above."""
-        placed = {name for names in PARTS.values() for name in names}
-        others = tuple(name for name in COMMANDS if name not in placed)
-        # All sections are as wide as the longest name.
-        width = max(map(len, COMMANDS))
-        for title, names in {**PARTS, "More": others}.items():
-            if rows := [(name.ljust(width), COMMANDS[name]) for name in names if name in COMMANDS]:
-                with formatter.section(title):
-                    formatter.write_dl(rows)
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete commands from the table, without importing any; and options, once a dash was typed."""
-        names = [CompletionItem(name, help=line) for name, line in COMMANDS.items() if name.startswith(incomplete)]
-        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
-
-
-def _nearest(word: str, words: Iterable[str]) -> list[str]:
-    """The known word that was probably meant, if there is one."""
-    # It takes as long to load as all commands by their names.
-    import difflib
-
-    return difflib.get_close_matches(word, words, n=1)
-
-
-def _tell_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
-    if asked and not context.resilient_parsing:
-        # It takes as long to find the version as to start the program.
-        from plexsync.cli.version import version
-
-        as_json = context.ensure_object(Call).json
-        click.echo(json.dumps({"version": version()}) if as_json else f"plexsync {version()}")
-        context.exit()
-
-
-@click.group("plexsync", cls=Program)
-@click.option("--version", is_flag=True, expose_value=False, callback=_tell_version, help="Print the version.")
-def plexsync() -> None:
-    """Make a Plex library show what a Stash library says.
-
-    To begin, let it find both servers, and check everything:
-
-    \b
-      plexsync init
-      plexsync doctor
-
-    Then preview the changes, sync everything once, and keep it in sync:
-
-    \b
-      plexsync sync --all --dry-run
-      plexsync sync --all --wait
-      plexsync serve
-      plexsync top
-
-    Exit codes: 0 fine, 1 something could not be done, 2 usage, configuration or database, 3 the database is newer than
-    this program, 130 interrupted.
-    """
+PROGRAM = "plexsync.cli.program"
+SHELLS = ("bash", "zsh", "fish")
 
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
@@ -197,54 +44,19 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
 def run(words: list[str]) -> int:
     """Run `words`; returns the exit code. Every error becomes one clear line on standard error."""
     try:
-        code = _run_words(words)
+        if words[:-1] == ["completion"] and words[-1] in SHELLS:
+            print(script_of(words[-1]))
+            code = 0
+        else:
+            code = import_module(PROGRAM).run_words(words)
         sys.stdout.flush()
     except OSError as error:
-        return unwritten(error)
-    return code
+        code = import_module(PROGRAM).unwritten(error)
+    return int(code)
 
 
-def unwritten(error: OSError) -> int:
-    """The exit code if the answer could not be written; prints why, unless the reader closed the pipe, as `head` does."""
-    # All further output is discarded, even at interpreter exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if not isinstance(error, BrokenPipeError):
-        click.echo(f"plexsync: standard output can't be written: {error.strerror}", err=True)
-    return FAILED
-
-
-def _run_words(words: list[str]) -> int:
-    """Run the words; raises OSError only if the answer can't be written."""
-    call = Call()
-    try:
-        code = plexsync.main(words, prog_name="plexsync", obj=call, standalone_mode=False)
-    except click.ClickException as error:
-        if isinstance(error, click.exceptions.NoArgsIsHelpError):
-            click.echo(error.format_message(), err=True)
-            return WRONG
-        # A list of choices comes on lines of its own.
-        message = " ".join(_message(error).split())
-        if call.json or "--json" in words:
-            click.echo(json.dumps({"error": message}))
-        context = getattr(error, "ctx", None)
-        more = f"{'' if message.endswith(('.', '?')) else '.'} See '{context.command_path} --help'." if context else ""
-        click.echo(f"plexsync: {message}{more}", err=True)
-        return WRONG
-    except (click.Abort, KeyboardInterrupt):
-        return INTERRUPTED
-    except BrokenPipeError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the edge of the program: every error becomes a line and an exit code
-        # Unwritten output is still in the buffer, and fails once more.
-        sys.stdout.flush()
-        return int(importlib.import_module("plexsync.cli.faults").tell(error, call))
-    return code if isinstance(code, int) else FINE
-
-
-def _message(error: click.ClickException) -> str:
-    """What is wrong; of an unknown option, with the one that was probably meant."""
-    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
-        return error.format_message()
-    options = {name.lstrip("-"): name for param in error.ctx.command.get_params(error.ctx) for name in param.opts}
-    near = _nearest(error.option_name.lstrip("-"), options)
-    return f"there is no option {error.option_name}{f': did you mean {options[near[0]]}?' if near else ''}"
+def script_of(shell: str) -> str:
+    """The script by which a shell completes what you type."""
+    path = os.path.join(os.path.dirname(__file__), "outlines", f"completion.{shell}")
+    with open(path, encoding="utf-8") as file:
+        return file.read()

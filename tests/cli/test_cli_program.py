@@ -10,7 +10,7 @@ import click
 import pytest
 
 from plexsync.cli.call import Sharing
-from plexsync.cli.main import COMMANDS, UNLISTED, plexsync
+from plexsync.cli.program import COMMANDS, UNLISTED, plexsync
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.rows import RowKey
 from plexsync.cli.version import version

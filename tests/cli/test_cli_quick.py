@@ -50,6 +50,23 @@ main()
 """
 # The modules of the product that a process loads at most, its packages included.
 MOST_LOADED = 120
+# Prints every module of the product, and the packages of others.
+EVERY = """
+import atexit, sys
+before = {name.split(".")[0] for name in sys.modules}
+def loaded():
+    for name in sys.modules:
+        top = name.split(".")[0]
+        if top in ("plexsync", "validation", "worker"):
+            yield name
+        elif top not in before and top not in sys.stdlib_module_names:
+            yield top
+atexit.register(lambda: sys.stderr.write(" ".join(dict.fromkeys(loaded()))))
+from plexsync.cli.main import main
+main()
+"""
+START = {"plexsync", "plexsync.cli", "plexsync.cli.main"}
+OUTLINE = {*START, "plexsync.cli.program", "plexsync.cli.call", "plexsync.cli.outline", "click"}
 
 
 def started(world: World, *words: str, program: str = PROGRAM, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -98,6 +115,27 @@ def test_ignoring_a_scene_loads_the_store_and_a_client_of_stash_and_no_part_that
     assert "plexsync.store.queue.jobs" in loaded
     assert not {"plexsync.app.parts", "plexsync.engine.gates", "plexsync.plex", "plexsync.notify"} & set(loaded)
     assert len(loaded) <= MOST_LOADED, sorted(loaded)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_of_a_shell_loads_no_program(shell: str, world: World) -> None:
+    done = started(world, "completion", shell, program=EVERY)
+    assert "_PLEXSYNC_COMPLETE" in done.stdout
+    assert set(done.stderr.split()) == START
+
+
+@pytest.mark.parametrize("words", [("sync", "--help"), ("serve", "-h"), ("dlq", "retry", "--help")], ids=" ".join)
+def test_the_help_of_a_command_loads_its_outline_alone(words: tuple[str, ...], world: World) -> None:
+    done = started(world, *words, program=EVERY)
+    assert done.stdout.startswith(f"Usage: plexsync {' '.join(words[:-1])} [OPTIONS]")
+    assert set(done.stderr.split()) == OUTLINE
+
+
+def test_a_press_of_the_key_loads_the_outline_of_the_command_alone(world: World) -> None:
+    asked = {"_PLEXSYNC_COMPLETE": "bash_complete", "COMP_WORDS": "plexsync dlq list --cause am", "COMP_CWORD": "4"}
+    done = started(world, program=EVERY, **asked)
+    assert done.stdout.split() == ["plain,ambiguous"]
+    assert set(done.stderr.split()) == OUTLINE
 
 
 def test_both_ways_tell_the_same(world: World, door: Door, refusing) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from plexsync.cli.main import COMMANDS
+from plexsync.cli.program import COMMANDS
 from tests.journey.world import ROOT
 from validation.config import describe
 from validation.sources import FILE_VARIABLES, OTHER_VARIABLES

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from plexsync.cli.main import COMMANDS, plexsync
+from plexsync.cli.program import COMMANDS, plexsync
 from plexsync.reports.shapes.status import BreakerFacts
 from plexsync.reports.status import server_words
 from plexsync.rules.words import status_words

@@ -7,7 +7,7 @@ import pytest
 
 from plexsync.actions.model import SubjectKind, Verb
 from plexsync.actions.table import SENSELESS, TABLE
-from plexsync.cli.main import Program
+from plexsync.cli.program import Program
 from plexsync.web.action_pages import ACT, API_NAMES
 from tests.docs.pages import pages
 from tests.sources import ROOT

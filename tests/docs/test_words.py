@@ -7,7 +7,7 @@ import click
 import pytest
 
 from plexsync.cli.call import Call
-from plexsync.cli.main import COMMANDS, plexsync
+from plexsync.cli.program import COMMANDS, plexsync
 from tests.docs.pages import Block, blocks, commands, examples, inline_commands, pages, prose
 from tests.journey.world import ROOT
 from validation.config import PlexSyncConfig, describe

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from plexsync.cli.main import COMMANDS
+from plexsync.cli.program import COMMANDS
 from plexsync.simulator.stash_manifest import read_manifest
 from plexsync.stash_plugin.stash_words import FOREIGN, TABLE, inside, inside_all
 from tests.sources import Broken, Source, broken, lines_broken, product
@@ -15,7 +15,7 @@ from tests.stash_plugin.conftest import ROOT
 pytestmark = pytest.mark.xdist_group("sources")
 # What only a terminal, the dashboard or a simulation shows.
 ELSEWHERE = re.compile(
-    r"web/|simulator/|stash_plugin/stash_words|reports/(attention|imports|collections)|rules/collections/collection_status|cli/checks/collections|cli/main\.py|cli/commands/(demo|init|adopt|top|probe|"
+    r"web/|simulator/|stash_plugin/stash_words|reports/(attention|imports|collections)|rules/collections/collection_status|cli/checks/collections|cli/program\.py|cli/commands/(demo|init|adopt|top|probe|"
     r"completion|bind|ignore|undo|plays|plays_status|plays_sync|ratings|collections\w*|history|backup|outages|config|log|report|notify|help|verify|drift|import_)\.py|"
     r"cli/setup/finder|cli/terminal/(completion|top_screen)|cli/daemon/(dash|greet)"
 )

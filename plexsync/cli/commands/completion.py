@@ -1,9 +1,9 @@
 """`plexsync completion`: the script with which a shell completes commands, options, causes and scenes."""
 
 import click
-from click.shell_completion import get_completion_class
 
 from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.main import script_of
 
 # The place for the script of each shell, or the line that loads it.
 WHERE = {
@@ -28,9 +28,6 @@ def completion(call: Call, shell: str) -> int:
       eval "$(plexsync completion zsh)"     (in ~/.zshrc)
       plexsync completion fish > ~/.config/fish/completions/plexsync.fish
     """
-    shells = get_completion_class(shell)
-    assert shells is not None  # noqa: S101 - click knows each shell of the choice
-    root = click.get_current_context().find_root().command
-    script = shells(root, {}, "plexsync", "_PLEXSYNC_COMPLETE").source()
+    script = script_of(shell)
     call.answer({"shell": shell, "script": script, "use": WHERE[shell]}, lambda: click.echo(script))
     return FINE

@@ -2,7 +2,7 @@
 
 import click
 
-from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.call import FINE, Call, SharingFamily, command
 
 
 @command("help")
@@ -20,7 +20,7 @@ def help(call: Call, words: tuple[str, ...]) -> int:
     context = click.get_current_context().find_root()
     target: click.Command = context.command
     for word in words:
-        child = target.get_command(context, word) if isinstance(target, click.Group) else None
+        child = target.outline(context, word) if isinstance(target, SharingFamily) else None
         if child is None:
             name = " ".join(words)
             raise click.UsageError(f"there is no command {name!r}: plexsync help lists the commands")
