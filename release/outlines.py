@@ -15,12 +15,15 @@ from plexsync.cli.terminal import completions
 
 # What a parameter or a command may say of itself, with its value where it says nothing.
 OF_PARAMS = {"nargs": 1, "required": False}
-OF_OPTIONS = {"help": None, "is_flag": False, "count": False, "multiple": False, "hidden": False}
+OF_OPTIONS = {"help": None, "is_flag": False, "multiple": False, "hidden": False, "show_default": None}
 OF_COMMANDS = {"help": None, "short_help": None, "hidden": False}
-# The types whose values a shell completes, with what they need to know.
+# The types that help and completion need, with what they are made from.
+RANGE = ("min", "max", "min_open", "max_open")
 TYPES: dict[type[Any], tuple[str, ...]] = {
     click.Choice: ("choices", "case_sensitive"),
     click.Path: ("file_okay", "dir_okay"),
+    click.IntRange: RANGE,
+    click.FloatRange: RANGE,
 }
 COMPLETIONS = {id(value): name for name, value in vars(completions).items()}
 
@@ -42,9 +45,10 @@ def _param(param: click.Parameter, context: click.Context) -> dict[str, Any]:
     facts = {"names": [*param.opts, *param.secondary_opts], **_said(param, OF_PARAMS)}
     if isinstance(param, click.Option):
         facts |= _said(param, OF_OPTIONS) | {"names": [*facts["names"], param.name]}
-        facts["record"] = param.get_help_record(context) or ()
-    else:
+    if not getattr(param, "is_flag", False):
         facts["metavar"] = param.make_metavar(context)
+    if facts.get("show_default"):
+        facts["default"] = param.default
     for kind, names in TYPES.items():
         if type(param.type) is kind:
             facts["type"] = (kind.__name__, {name: getattr(param.type, name) for name in names})
@@ -71,7 +75,7 @@ def files() -> dict[str, str]:
     for shell in SHELLS:
         of_shell = get_completion_class(shell)
         assert of_shell is not None
-        texts[f"completion.{shell}"] = of_shell(plexsync, {}, "plexsync", "_PLEXSYNC_COMPLETE").source()
+        texts[shell] = of_shell(plexsync, {}, "plexsync", "_PLEXSYNC_COMPLETE").source()
     return texts
 
 

@@ -52,11 +52,11 @@ def run(words: list[str]) -> int:
         sys.stdout.flush()
     except OSError as error:
         code = import_module(PROGRAM).unwritten(error)
-    return int(code)
+    return code
 
 
 def script_of(shell: str) -> str:
     """The script by which a shell completes what you type."""
-    path = os.path.join(os.path.dirname(__file__), "outlines", f"completion.{shell}")
+    path = os.path.join(os.path.dirname(__file__), "outlines", shell)
     with open(path, encoding="utf-8") as file:
         return file.read()

@@ -5,7 +5,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -16,24 +15,14 @@ import click
 from plexsync.cli.call import Sharing, SharingFamily
 
 FILE = Path(__file__).with_name("outlines") / "commands.json"
-
-
-class OutlineOption(click.Option):
-    """An option with its line in the help."""
-
-    def __init__(self, *args: Any, record: Sequence[str] = (), **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.record = record
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:  # noqa: ARG002 - click's own signature
-        """The line in the help."""
-        return (self.record[0], self.record[1]) if self.record else None
+# Imports a command.
+Load = Callable[[], Any]
 
 
 class Outline(Sharing):
     """A command that shows its help and completes its words; the command itself is loaded for all else."""
 
-    def __init__(self, name: str, load: Callable[[], click.Command], **settings: Any) -> None:
+    def __init__(self, name: str, load: Load, **settings: Any) -> None:
         super().__init__(name, **settings)
         self.load = load
 
@@ -41,21 +30,16 @@ class Outline(Sharing):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """As in click; a call for help ends here. What only looked like one goes to the command itself."""
-        with suppress(click.UsageError):
-            context = super().make_context(info_name, list(args), parent, **extra)
-            if context.resilient_parsing:
-                return context
-        return self.load().make_context(info_name, args, parent, **extra)
+        context = super().make_context(info_name, list(args), parent, **extra)
+        return context if context.resilient_parsing else self.load().make_context(info_name, args, parent, **extra)
 
 
-def outline_of(name: str, load: Callable[[], Any]) -> click.Command:
+def outline_of(name: str, load: Load) -> click.Command:
     """The outline of the command with this name, which `load` loads."""
     return _outline(name, load, **json.loads(FILE.read_text(encoding="utf-8"))[name])
 
 
-def _outline(
-    name: str, load: Callable[[], Any], *, params: Sequence[Any], commands: Any = None, **settings: Any
-) -> click.Command:
+def _outline(name: str, load: Load, *, params: Sequence[Any], commands: Any = None, **settings: Any) -> click.Command:
     settings["params"] = [_param(**param) for param in params]
     if commands is None:
         return Outline(name, load, **settings)
@@ -63,7 +47,7 @@ def _outline(
     return SharingFamily(name, commands=members, **settings)
 
 
-def _member(load: Callable[[], Any], name: str) -> Any:
+def _member(load: Load, name: str) -> Any:
     return load().commands[name]
 
 
@@ -72,7 +56,7 @@ def _param(names: Sequence[str], *, type: Sequence[Any] = (), completes: str = "
         settings["type"] = getattr(click, type[0])(**type[1])
     if completes:
         settings["shell_complete"] = partial(_complete, completes)
-    return (OutlineOption if names[0].startswith("-") else click.Argument)(names, **settings)
+    return (click.Option if names[0].startswith("-") else click.Argument)(names, **settings)
 
 
 def _complete(name: str, *asked: Any) -> Any:

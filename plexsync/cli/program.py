@@ -5,12 +5,12 @@ Exit codes: 0 success; 1 a job of this call is dead or could not be done now; 2 
 database is newer than this program; 130 interrupted.
 """
 
-import importlib
 import json
 import keyword
 import os
 import sys
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -18,63 +18,70 @@ from click.shell_completion import CompletionItem
 
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, SharingFamily
 
-# Every command with its line in the list; its module has its name, or that of its opposite.
-COMMANDS = {
-    "init": "Find both servers, and write plexsync.toml.",
-    "config": "Show the settings, and change them.",
-    "doctor": "Check everything, and say how to mend what is not right.",
-    "probe": "Ask a Plex server how it treats edits, with one item.",
-    "adopt": "Take over the settings of Stash2Plex.",
-    "notify": "Show and test the ways by which you are notified.",
-    "completion": "Let the shell complete commands and options.",
-    "serve": "Keep Plex in sync with Stash until stopped.",
-    "sync": "Sync scenes: all, the recent ones, or those named.",
-    "drain": "Work until nothing is due, then stop.",
-    "fix": "Walk through everything that needs you, and mend it.",
-    "drift": "List what Plex keeps, and decide about it.",
-    "status": "Show the status of everything, or of a scene.",
-    "top": "Watch the queue, both servers and the latest results.",
-    "explain": "Show how a scene stands, and why.",
-    "history": "Show what was done for a scene.",
-    "dlq": "Work on the dead-letter queue.",
-    "bind": "Name the item in Plex of a scene.",
-    "unbind": "Remove a binding.",
-    "ignore": "Leave scenes alone for good.",
-    "unignore": "Sync ignored scenes again.",
-    "undo": "Take back what was pushed.",
-    "release": "Leave what was pushed in Plex, without PlexSync's locks.",
-    "redo": "End an undo: sync the scenes again.",
-    "plays": "Bring what you watch in Plex to Stash, and take it back.",
-    "ratings": "Put back ratings that go both ways.",
-    "collections": "Show the collections of Plex, dress them, and take that back.",
-    "accept": "Accept a change of a server that only you can judge.",
-    "log": "Show the log of the worker.",
-    "report": "Collect what a bug report needs in one file, without secrets.",
-    "help": "Show how a command is used.",
-    "outages": "Show when the servers were down or on hold.",
-    "verify": "Count how many scenes are in sync.",
-    "reconcile": "Compare Stash with Plex, and queue what differs.",
-    "import": "Fill what is empty in Stash with what Plex has.",
-    "backup": "Copy the database to a file.",
-    "move": "Move the database into PostgreSQL, or back.",
-    "restore": "Put a copy of the database back.",
-    "demo": "Watch PlexSync work, without a Stash or Plex of your own.",
-}
-# The section of the list for each command; the others come last.
+# The sections of the list of commands, with the line of each; its module has its name, or that of its opposite.
 PARTS = {
-    "Set up": ("init", "config", "doctor", "probe", "adopt", "notify", "completion"),
-    "Sync": ("serve", "sync", "drain", "reconcile", "verify", "import"),
-    "Fix": ("fix", "drift"),
-    "Show": ("status", "top", "explain", "history", "outages", "accept", "log", "report", "help"),
-    "Single scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release", "redo"),
-    "Collections": ("collections",),
-    "Way back": ("plays", "ratings"),
-    "Database": ("backup", "restore", "move"),
-    "Try": ("demo",),
+    "Set up": {
+        "init": "Find both servers, and write plexsync.toml.",
+        "config": "Show the settings, and change them.",
+        "doctor": "Check everything, and say how to mend what is not right.",
+        "probe": "Ask a Plex server how it treats edits, with one item.",
+        "adopt": "Take over the settings of Stash2Plex.",
+        "notify": "Show and test the ways by which you are notified.",
+        "completion": "Let the shell complete commands and options.",
+    },
+    "Sync": {
+        "serve": "Keep Plex in sync with Stash until stopped.",
+        "sync": "Sync scenes: all, the recent ones, or those named.",
+        "drain": "Work until nothing is due, then stop.",
+        "reconcile": "Compare Stash with Plex, and queue what differs.",
+        "verify": "Count how many scenes are in sync.",
+        "import": "Fill what is empty in Stash with what Plex has.",
+    },
+    "Fix": {
+        "fix": "Walk through everything that needs you, and mend it.",
+        "drift": "List what Plex keeps, and decide about it.",
+    },
+    "Show": {
+        "status": "Show the status of everything, or of a scene.",
+        "top": "Watch the queue, both servers and the latest results.",
+        "explain": "Show how a scene stands, and why.",
+        "history": "Show what was done for a scene.",
+        "outages": "Show when the servers were down or on hold.",
+        "accept": "Accept a change of a server that only you can judge.",
+        "log": "Show the log of the worker.",
+        "report": "Collect what a bug report needs in one file, without secrets.",
+        "help": "Show how a command is used.",
+    },
+    "Single scenes": {
+        "dlq": "Work on the dead-letter queue.",
+        "bind": "Name the item in Plex of a scene.",
+        "unbind": "Remove a binding.",
+        "ignore": "Leave scenes alone for good.",
+        "unignore": "Sync ignored scenes again.",
+        "undo": "Take back what was pushed.",
+        "release": "Leave what was pushed in Plex, without PlexSync's locks.",
+        "redo": "End an undo: sync the scenes again.",
+    },
+    "Collections": {
+        "collections": "Show the collections of Plex, dress them, and take that back.",
+    },
+    "Way back": {
+        "plays": "Bring what you watch in Plex to Stash, and take it back.",
+        "ratings": "Put back ratings that go both ways.",
+    },
+    "Database": {
+        "backup": "Copy the database to a file.",
+        "restore": "Put a copy of the database back.",
+        "move": "Move the database into PostgreSQL, or back.",
+    },
+    "Try": {
+        "demo": "Watch PlexSync work, without a Stash or Plex of your own.",
+    },
 }
 # The plugin in Stash ships without the demo.
 if not Path(__file__).with_name("commands").joinpath("demo.py").exists():
-    del COMMANDS["demo"]
+    del PARTS["Try"]
+COMMANDS = {name: line for section in PARTS.values() for name, line in section.items()}
 # Not listed: the page of PlexSync in Stash calls it.
 UNLISTED = ("setup",)
 KNOWN = (*COMMANDS, *UNLISTED)
@@ -86,7 +93,7 @@ class Program(SharingFamily):
     """The commands by name; each is imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
-        """All names, in the order of first use."""
+        """All names, in the order of the list."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -95,14 +102,14 @@ class Program(SharingFamily):
             return None
         # A word of Python names neither a module nor a function.
         own = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
-        member = getattr(importlib.import_module(f"plexsync.cli.commands.{OPPOSITES.get(cmd_name, own)}"), own)
+        member = getattr(import_module(f"plexsync.cli.commands.{OPPOSITES.get(cmd_name, own)}"), own)
         return member if isinstance(member, click.Command) else None
 
     def outline(self, ctx: click.Context, name: str) -> click.Command | None:
         """Without importing the command."""
         if name not in KNOWN:
             return None
-        outlines = importlib.import_module("plexsync.cli.outline")
+        outlines = import_module("plexsync.cli.outline")
         outline: click.Command = outlines.outline_of(name, lambda: self.get_command(ctx, name))
         return outline
 
@@ -120,15 +127,12 @@ class Program(SharingFamily):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Print the list of commands from the tables above."""
-        placed = {name for names in PARTS.values() for name in names}
-        others = tuple(name for name in COMMANDS if name not in placed)
+        """Print the list of commands from the table above."""
         # All sections are as wide as the longest name.
         width = max(map(len, COMMANDS))
-        for title, names in {**PARTS, "More": others}.items():
-            if rows := [(name.ljust(width), COMMANDS[name]) for name in names if name in COMMANDS]:
-                with formatter.section(title):
-                    formatter.write_dl(rows)
+        for title, section in PARTS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), line) for name, line in section.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete commands from the table, without importing any; and options, once a dash was typed."""
@@ -211,7 +215,7 @@ def run_words(words: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the edge of the program: every error becomes a line and an exit code
         # Unwritten output is still in the buffer, and fails once more.
         sys.stdout.flush()
-        return int(importlib.import_module("plexsync.cli.faults").tell(error, call))
+        return int(import_module("plexsync.cli.faults").tell(error, call))
     return code if isinstance(code, int) else FINE
 
 

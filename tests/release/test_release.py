@@ -56,7 +56,7 @@ def test_it_holds_what_the_plugin_needs_and_no_more(built: Path) -> None:
         for name in names
         if re.match(r"(tests|bench|release|docs)/|plexsync/(simulator|web)/|plexsync/cli/commands/demo", name)
     ]
-    assert {Path(name).suffix for name in names} <= {".py", ".js", ".css", ".yml", ".toml", ".txt", ""}
+    assert {Path(name).suffix for name in names} <= {".py", ".js", ".css", ".yml", ".toml", ".txt", ".json", ""}
     assert [name for name in names if name.endswith(".toml")] == ["pyproject.toml"]
 
 
