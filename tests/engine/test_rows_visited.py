@@ -1,6 +1,6 @@
 """What the statements of a scene's path visit does not grow with the library: counted in steps, whatever the machine does.
 
-A scene is wanted, claimed, looked at, saved, pushed and settled among 1,000 scenes and among 3,000. What an act about a
+A scene is wanted, claimed, looked at, saved, pushed, settled and compared among 1,000 scenes and among 3,000. What an act about a
 few scenes costs a statement has to be the same; what an act about the whole library costs it, the same for each scene.
 """
 
@@ -34,8 +34,8 @@ ROWS_GROWTH = 1.5
 ROWS_SLACK = 100.0
 # Asked once for a batch in which a scene is gone: which share of the library that is.
 OF_ALL = frozenset({standings.COUNT})
-# Batches of a comparison.
-BATCHES = 2
+# Batches of a comparison; of those that begin it, of those that go on with scenes that differ, and of those in step.
+BATCHES = 1
 MEMORY = {"title": Remembered("Title", Held("Title", True), Held("", False))}
 NUMBER = "cast(item.key as bigint)"
 SCENES = f"(select {NUMBER} as scene, key as item, section as library from item where {NUMBER} > :after) as scenes"
@@ -144,8 +144,10 @@ class Library:
             "added": (self.add, FEW),
             "absent": (lambda: self.add(state="absent"), FEW),
             "deleted": (self.delete, FEW),
+            "synced": (self.sync, FEW),
             "begun": (self.compare, self.size),
             "compared": (self.compare, FEW),
+            "in step": (self.compare_in_step, FEW),
             "all wanted": (self.want_all, self.size),
             "claimed": (self.house.step, FEW),
             "pruned": (self.house.worker.engine.prune, FEW),
@@ -198,9 +200,28 @@ class Library:
         self.house.worker.reconciler.reconcile(stopping=lambda: next(going) == BATCHES)
         assert self._count("state = 'ready'") > BATCHES * BATCH / 2
 
+    def sync(self) -> None:
+        """Bring the scenes in step that a comparison comes to last, and let half of that be forgotten."""
+        ids = list(range(2 * BATCHES * BATCH + 1, 4 * BATCHES * BATCH))
+        self.house.want(*ids)
+        self.house.work()
+        with self.house.store.writing() as tx:
+            tx.memories.forget(ids[::2])
+
+    def compare_in_step(self) -> None:
+        """The next batches, which are in step: nothing is queued, and what was forgotten is remembered again."""
+        queued, known = self._count("state = 'ready'"), self._remembered()
+        going = iter(range(BATCHES + 1))
+        self.house.worker.reconciler.reconcile(stopping=lambda: next(going) == BATCHES)
+        assert self._count("state = 'ready'") == queued
+        assert self._remembered() == known + BATCHES * BATCH / 2
+
     def want_all(self) -> None:
         with self.house.store.writing() as tx:
             tx.jobs.want_all(Kind.SCENE, dict.fromkeys(self.ids, "wanted"), Why.SWEEP, self.house.clock.now())
+
+    def _remembered(self) -> int:
+        return self.house.rows("select count(*) from memory")[0][0]
 
     def _count(self, condition: str) -> int:
         return self.house.rows(f"select count(*) from job where {condition}")[0][0]
