@@ -28,7 +28,6 @@ from plexsync.rules.merge.plan_records import Edit, Memory, Pushing, Sending
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.trait_effects import edits_of, rating_in
 from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
-from plexsync.rules.merge.values import held_field
 from plexsync.rules.queue.job import Done, Kind, State, Waiting, Why
 from plexsync.rules.records import Moved
 from plexsync.rules.scene import CHOICE, Scene
@@ -92,9 +91,9 @@ class ObjectWrite(Write):
         plan = self.target.plan
         learnt = learn(plan.memory, plan.sending, item)
         self.memory, self.stamp = with_addresses(learnt.memory, item), item.stamp
-        before = {name: sent.before for name, sent in plan.sending.items()}
+        moves = {name: Moved(sent.before, learnt.read[name]) for name, sent in plan.sending.items()}
         # Fields with their earlier value have not moved.
-        self.moved = {name: Moved(old, new) for name, old in before.items() if (new := held_field(item, name)) != old}
+        self.moved = {name: moved for name, moved in moves.items() if moved.old != moved.new}
         return learnt.again
 
     def save_refused(self, tx: Writer) -> None:

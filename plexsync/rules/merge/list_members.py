@@ -45,22 +45,21 @@ def list_decision(
     lock = bool(names) or original.locked
     # If Plex ignored a lock once, the lock is not sent again until something else is sent.
     settled = lock == now.locked or (bool(names) and has_lock)
-    note = _list_note(name, now, remembered, without_names(missing, adds))
+    note = _list_note(name, now, remembered, without_names(missing, adds)) if remembered else None
     if not adds and not removes and settled:
         return Decision(_list_memory(names, now, original, remembered, adopts), note=note)
-    sending = Sending(names or None, Held((), lock), original, now, adds, removes, adopts=adopts)
-    return replace(sending_list(remembered, sending), note=note)
+    sent = Held((*without_names(now.value, removes), *adds), lock)
+    return sending_list(remembered, Sending(names or None, sent, original, now, adds, removes, adopts=adopts), note)
 
 
-def sending_list(remembered: Remembered | None, sending: Sending) -> Decision:
+def sending_list(remembered: Remembered | None, sending: Sending, note: Note | None = None) -> Decision:
     """The decision to add and remove the members of a list that this says, under its lock.
 
     The lock is always sent: Plex locks every list that an edit touches, unless the edit says otherwise.
     """
-    adds, removes, lock = sending.adds, sending.removes, sending.sent.locked
-    target = (*without_names(sending.before.value, removes), *adds)
-    change = Change(target if adds or removes else None, lock, adds, removes)
-    return Decision(remembered, change, replace(sending, sent=Held(target, lock)))
+    adds, removes, sent = sending.adds, sending.removes, sending.sent
+    change = Change(sent.value if adds or removes else None, sent.locked, adds, removes)
+    return Decision(remembered, change, sending, note)
 
 
 def adopted_list(names: tuple[str, ...], now: Held, remembered: Remembered | None) -> Remembered | None:
@@ -105,10 +104,8 @@ def _list_memory(
     )
 
 
-def _list_note(name: str, now: Held, remembered: Remembered | None, away: tuple[str, ...]) -> Note | None:
+def _list_note(name: str, now: Held, remembered: Remembered, away: tuple[str, ...]) -> Note | None:
     """The note about a list. `away`: the names that Stash has, and that stay away from Plex."""
-    if remembered is None:
-        return None
     if is_lock_gone(remembered, now):
         return Note(name, "reverted", "Plex no longer has our lock; what Stash says is added again")
     if away and not remembered.ours and not name_keys(remembered.said) & name_keys(remembered.left.value):
@@ -123,6 +120,8 @@ def removed_members(
 ) -> tuple[str, ...]:
     """The members, as Plex spells them, that PlexSync added or adopts now and that Stash no longer has."""
     members = {**(remembered.ours if remembered else {}), **owned_names(adopts, names)}
+    if not members:
+        return ()
     wanted = name_keys(names)
     staying = wanted | {fold(spelling) for mine, spelling in members.items() if fold(mine) in wanted}
     going = {fold(spelling) for spelling in members.values()} - staying

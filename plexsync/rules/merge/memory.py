@@ -134,24 +134,28 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
     updated = dict(memory)
     again: dict[str, Change] = {}
     notes: list[Note] = []
+    read = {name: held_field(item, name) for name in sending}
     for name, sent in sending.items():
-        now = held_field(item, name)
+        now = read[name]
         if name in LISTS:
-            learnt = learnt_list(memory.get(name), sent, now)
+            learnt = learnt_list(memory.get(name), sent, now, item.stamp)
             if stubborn := names_present(sent.removes, now.value):
                 again[name] = Change(None, sent.sent.locked, removes=stubborn)
         else:
-            learnt = learnt_scalar(sent, _field_after_push(name, sent, now))
+            left = _field_after_push(name, sent, now)
+            learnt = learnt_scalar(sent, left, item.stamp if left is now else 0)
         earlier = memory.get(name)
         put(updated, name, still_kept(name, learnt, earlier) if earlier and earlier.drift else learnt)
         if was_ignored(sent, now):
             notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
     # What Plex has now as it was left there was read at this stamp.
     updated = {
-        name: replace(entry, stamp=item.stamp) if matches(name, held_field(item, name), entry.left) else entry
+        name: replace(entry, stamp=item.stamp)
+        if entry.stamp != item.stamp and matches(name, read.get(name) or held_field(item, name), entry.left)
+        else entry
         for name, entry in updated.items()
     }
-    return Learnt(stamp_fields(updated, item.stamp), again, tuple(notes))
+    return Learnt(stamp_fields(updated, item.stamp), again, tuple(notes), read)
 
 
 def _field_after_push(name: str, sent: Sending, now: Held) -> Held:
@@ -173,15 +177,19 @@ def was_ignored(sent: Sending, now: Held) -> bool:
     return sent.said is not None and now.value == sent.before.value != sent.sent.value
 
 
-def learnt_scalar(sent: Sending, result: Held) -> Remembered | None:
-    """The memory of a single value after a push with this result."""
+def learnt_scalar(sent: Sending, result: Held, stamp: int = 0) -> Remembered | None:
+    """The memory of a single value after a push with this result, which was read at this stamp (0: it was not read)."""
     if sent.said is None:
         return None
-    return Remembered(sent.said, result, result if sent.undone else sent.found, undone=sent.undone)
+    found = result if sent.undone else sent.found
+    return Remembered(sent.said, result, found, undone=sent.undone, stamp=stamp)
 
 
-def learnt_list(remembered: Remembered | None, sent: Sending, now: Held) -> Remembered | None:
-    """The memory of a list after a push: earlier additions that are still there, and the additions of this push."""
+def learnt_list(remembered: Remembered | None, sent: Sending, now: Held, stamp: int = 0) -> Remembered | None:
+    """The memory of a list after a push: earlier additions that are still there, and the additions of this push.
+
+    `stamp` is that at which the list was read (0: not known).
+    """
     present = name_keys(now.value)
     members = (
         {mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) in present}
@@ -195,12 +203,12 @@ def learnt_list(remembered: Remembered | None, sent: Sending, now: Held) -> Reme
     )
     if sent.undone and sent.was:
         adopted = joined_names(adopted, sent.was.adopted)
-    learnt = Remembered(sent.said or (), now, sent.found, members, sent.undone, adopted)
+    learnt = Remembered(sent.said or (), now, sent.found, members, sent.undone, adopted, stamp=stamp)
     if sent.undone:
         left_over = replace(without_adopted(learnt), adopted=without_names(adopted, present))
         return left_over if sent.undone != TakenBack.RELEASE and left_over.ours else give_up(learnt, now)
     if sent.said is None and not members:
-        return emptied_list(learnt, now)
+        return emptied_list(replace(learnt, stamp=0), now)
     return learnt
 
 
@@ -215,7 +223,8 @@ def arrived_members(sent: Sending, now: Held) -> dict[str, str]:
 
 def names_read_back(sent: Sending, now: Held) -> dict[str, str]:
     """The names that a push added, with Plex's spellings. A name that was there before the push belongs to Plex."""
-    new = {fold(name): name for name in without_names(now.value, name_keys(sent.before.value))}
+    before = name_keys(sent.before.value)
+    new = {key: name for name in now.value if (key := fold(name)) not in before}
     pairs = {
         mine: new.get(fold(mine)) or next((spelling for spelling in new.values() if alike_text(spelling, mine)), "")
         for mine in sent.adds

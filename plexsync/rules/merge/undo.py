@@ -166,8 +166,8 @@ def _undo_list(name: str, now: Held, remembered: Remembered) -> Decision:
         lock = original.locked if now.locked == remembered.left.locked else now.locked
     if not removes and not adds and lock == now.locked:
         return Decision(give_up(remembered, now))
-    sending = Sending(remembered.said, Held((), lock), original, now, adds, removes, undone=remembered.undone)
-    return sending_list(current, sending)
+    sent = Held((*without_names(now.value, removes), *adds), lock)
+    return sending_list(current, Sending(remembered.said, sent, original, now, adds, removes, undone=remembered.undone))
 
 
 def _lock_taken_off(name: str, now: Held, remembered: Remembered) -> bool | None:

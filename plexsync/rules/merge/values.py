@@ -86,13 +86,13 @@ def _rating(text: str) -> float | str:
 @lru_cache(maxsize=RECENT_LISTS)
 def name_keys(names: Value) -> frozenset[str]:
     """The keys of a list's names."""
-    return frozenset(fold(name) for name in names)
+    return frozenset([fold(name) for name in names])
 
 
 def without_names(names: Value, gone: Sequence[str] | frozenset[str]) -> tuple[str, ...]:
-    """The names that are not in `gone`, in their order."""
-    keys = {fold(name) for name in gone}
-    return tuple(name for name in names if fold(name) not in keys)
+    """The names that are not in `gone`, in their order. A frozenset holds keys."""
+    keys = gone if isinstance(gone, frozenset) else frozenset([fold(name) for name in gone])
+    return tuple([name for name in names if fold(name) not in keys]) if keys else tuple(names)
 
 
 def joined_names(names: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
@@ -103,4 +103,4 @@ def joined_names(names: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ..
 def names_present(names: Sequence[str], now: Value) -> tuple[str, ...]:
     """The names that are in `now`, in their own order."""
     present = name_keys(now)
-    return tuple(name for name in names if fold(name) in present)
+    return tuple([name for name in names if fold(name) in present])
