@@ -6,63 +6,64 @@ the original exception as its cause, because that one holds the request and its 
 """
 
 import codecs
-import logging
+import re
 import socket
 import ssl
+import sys
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote, urlsplit
 
-import httpcore2
-import httpx2
+import h11
 import msgspec
 
-from plexsync.http.streams import Deadline, Transport
+from plexsync.http.connections import (
+    ERROR_CAP,
+    AllInUse,
+    Answer,
+    ExchangeError,
+    NotConnected,
+    Pool,
+    Timeouts,
+    TooMuch,
+    Transport,
+)
 from plexsync.rules.clock import Clock
 from plexsync.rules.servers.errors import NeighbourError, Refused, TooLong, Unavailable, Unusable
-from plexsync.rules.servers.http_answers import Server, judge, page_words, scrub, unreachable, whole_request
+from plexsync.rules.servers.http_answers import Server, judge, page_words, scrub, unreachable
 from plexsync.rules.servers.redaction import Redactor
+
+if sys.platform in ("win32", "darwin"):
+    import truststore
 
 MEGABYTE = 1_000_000
 ORDINARY_CAP = 10 * MEGABYTE
 LISTING_CAP = 32 * MEGABYTE
-ERROR_CAP = 64_000
 STEP = 64_000
-
-# Plex drops idle connections after 20 s; closing them earlier avoids writing to one that is being closed.
-IDLE_SECONDS = 15.0
-CONNECTIONS = 10
-
-# The libraries below log URLs with their query (file names, whole edits), which must not be logged.
-for _name in ("httpx2", "httpcore2"):
-    logging.getLogger(_name).setLevel(logging.CRITICAL)
+LONGEST_TARGET = 65_536
+PORTS = {"http": 80, "https": 443}
+HOST = re.compile(r"[!-\[\]-~]+")
+IP_ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
+# Where systems have the certificates that they trust.
+BUNDLES = (
+    "/etc/ssl/cert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/cert.pem",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/ca-bundle.pem",
+)
 
 # The headers that hold a secret.
 KEYS = ("X-Plex-Token", "ApiKey")
 _BLANKS = bytes(max(32, code) for code in range(256))
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """Seconds to connect and between two bytes."""
-
-    connect: float
-    read: float
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A complete answer, its body unpacked; for an error status, the part that could be read of the body's first 64 kB."""
-
-    status: int
-    body: bytes | bytearray = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
 
 
 def unheard() -> None:
@@ -72,9 +73,9 @@ def unheard() -> None:
 class Wire:
     """The connection to one server.
 
-    `headers` go with every request. `transport` replaces the network (its exceptions are those of `httpcore2`); `clock`
-    resolves a Retry-After date in an answer without a Date header. `ca_file` holds certificates to trust in addition to
-    the system's; `alive` is called on every request. Raises Unusable for an invalid address, header or file.
+    `headers` go with every request. `transport` replaces the network; `clock` resolves a Retry-After date in an answer
+    without a Date header. `ca_file` holds certificates to trust in addition to the system's; `alive` is called on every
+    request. Raises Unusable for an invalid address, header or file.
     """
 
     def __init__(
@@ -85,36 +86,30 @@ class Wire:
         headers: Mapping[str, str],
         timeouts: Timeouts,
         clock: Clock | None = None,
-        transport: httpx2.BaseTransport | None = None,
+        transport: Transport | None = None,
         ca_file: str = "",
         alive: Callable[[], None] = unheard,
     ) -> None:
         base = address(url, server.url_setting)
         check_headers(headers, server.key_setting)
-        self.server = replace(server, name=f"{server.name} at {host_of(base)}", host=named_host(base))
-        self._base = base
-        self._prefix = base.raw_path.split(b"?")[0].rstrip(b"/").decode("ascii")
+        self.server = replace(server, name=f"{server.name} at {base.shown_place}", host=base.name)
+        self.place = base.host, base.port
+        self._prefix = base.path
         self._clock = clock
         self._alive = alive
         self._redact = Redactor(value for name, value in headers.items() if name in KEYS).redact
         self._dates = threading.local()
-        self._whole = whole_request(timeouts.read)
-        self._deadline = Deadline()
-        # Without a client of `httpx2`, nothing handles cookies, redirects or the environment.
-        self._transport = transport or _transport(self._deadline, base, ca_file)
+        self._transport = transport or Pool(self.place, trusting(ca_file) if base.scheme == "https" else None, timeouts)
         own = {"User-Agent": "PlexSync", "Accept": "application/json", "Accept-Encoding": "gzip"}
-        self._headers = httpx2.Headers({"Connection": "keep-alive", **own, **headers})
-        self._timeout = httpx2.Timeout(timeouts.read, connect=timeouts.connect).as_dict()
-        self._closed = False
-
-    @property
-    def place(self) -> tuple[str, int]:
-        """The host and the port of the server."""
-        return self._base.host, self._base.port or (443 if self._base.scheme == "https" else 80)
+        self._headers = {"Host": base.place, "Connection": "keep-alive", **own, **headers}
+        # Most requests have no other headers: these are checked once.
+        self._checked = [
+            h11.Request(method="GET", target="/", headers=list({**self._headers, **length}.items())).headers
+            for length in ({}, {"Content-Length": "0"})
+        ]
 
     def close(self) -> None:
         """Close every connection. A later request raises RuntimeError."""
-        self._closed = True
         self._transport.close()
 
     def ask(
@@ -140,17 +135,19 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         cap: int = ORDINARY_CAP,
     ) -> Answer:
-        """Send one request and return its answer whatever its status; raises only if there is no complete answer."""
+        """Send one request and return its unpacked answer whatever its status; raises only if there is no complete
+        answer.
+        """
         self._alive()
         try:
-            url = self._base.copy_with(raw_path=f"{self._prefix}{target}".encode("ascii"))
-            request = self._request(method, url, content, headers)
-            with self._deadline.due_in(self._whole):
-                return self._exchange(request, cap)
-        except NeighbourError:
-            raise
-        except (*_NETWORK, httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, OSError) as error:
-            failure = self._translate(error)
+            request = self._request(method, target, len(content), headers)
+            answer = self._unpack(self._transport.exchange(request, content, cap), cap)
+        except (ExchangeError, h11.ProtocolError, OSError, UnicodeError) as error:
+            failure = self._translate(error, cap)
+        else:
+            if date := answer.headers.get("date", ""):
+                self._dates.last = date
+            return answer
         raise failure
 
     def check_status(self, answer: Answer) -> Answer:
@@ -210,122 +207,73 @@ class Wire:
         """The error for an answer from another kind of server: "Plex at nas:32400 answered <answer>"."""
         return Unavailable(self.server.neighbour, f"{self.server.name} answered {answer}")
 
-    def _request(
-        self, method: str, url: httpx2.URL, content: bytes, headers: Mapping[str, str] | None
-    ) -> httpx2.Request:
-        if self._closed:
-            raise RuntimeError("a request after the connections were closed")
-        sent, timeout = self._headers | headers if headers else self._headers, {"timeout": self._timeout}
-        return httpx2.Request(method, url, headers=sent, content=content or None, extensions=timeout)
+    def _request(self, method: str, target: str, length: int, headers: Mapping[str, str] | None) -> h11.Request:
+        if len(target) > LONGEST_TARGET:
+            raise TooLong(self.server.neighbour, f"the request was too long for {self.server.name}")
+        has_length = method in ("PUT", "POST")
+        if length or headers:
+            merged = {**self._headers, **(headers or {}), **({"Content-Length": str(length)} if has_length else {})}
+            return h11.Request(method=method, target=self._prefix + target, headers=list(merged.items()))
+        return h11.Request(method=method, target=self._prefix + target, headers=self._checked[has_length])
 
-    def _exchange(self, request: httpx2.Request, cap: int) -> Answer:
-        response = self._transport.handle_request(request)
-        try:
-            body = self._body(response, cap) if response.is_success else self._error_body(response)
-        finally:
-            response.close()
-        if date := response.headers.get("date", ""):
-            self._dates.last = date
-        return Answer(response.status_code, body, response.headers)
-
-    def _body(self, response: httpx2.Response, cap: int) -> bytearray:
-        length = response.headers.get("content-length", "")
-        if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > cap):
-            raise self.foreign(_too_much(cap))
-        body = bytearray()
-        for piece in self._pieces(response):
-            body += piece
-            if len(body) > cap:
-                raise self.foreign(_too_much(cap))
-        # Not copied: a copy would double the memory of a large answer.
-        return body
-
-    def _error_body(self, response: httpx2.Response) -> bytearray:
-        """Read the beginning of an error's body, as far as possible: the status alone is an answer."""
-        body = bytearray()
-        with suppress(NeighbourError, *_NETWORK, OSError):
-            for piece in self._pieces(response):
-                body += piece
-                if len(body) >= ERROR_CAP:
-                    break
-        return body[:ERROR_CAP]
-
-    def _pieces(self, response: httpx2.Response) -> Iterator[bytes]:
-        coding = response.headers.get("content-encoding", "").strip().lower()
+    def _unpack(self, answer: Answer, cap: int) -> Answer:
+        coding = answer.headers.get("content-encoding", "").strip().lower()
         if coding in ("", "identity"):
-            return response.iter_raw()
-        if coding in ("gzip", "x-gzip"):
-            return self._unpack(response.iter_raw())
-        raise self.foreign("in a packing that was not asked for")
+            return answer
+        body = bytearray()
+        if 200 <= answer.status < 300:
+            self._decompress(coding, answer.body, body, cap)
+        else:
+            # The status alone is an answer.
+            with suppress(NeighbourError, TooMuch):
+                self._decompress(coding, answer.body, body, ERROR_CAP)
+            del body[ERROR_CAP:]
+        return replace(answer, body=body)
 
-    def _unpack(self, packed: Iterator[bytes]) -> Iterator[bytes]:
-        """Decompress a gzip stream in small pieces, so that a small body can't grow large in memory."""
+    def _decompress(self, coding: str, packed: bytes | bytearray, body: bytearray, cap: int) -> None:
+        """Decompress in small pieces, so that a small body can't grow large in memory."""
+        if coding not in ("gzip", "x-gzip"):
+            raise self.foreign("in a packing that was not asked for")
         unpacker = zlib.decompressobj(wbits=31)
-        empty = True
         try:
-            for chunk in packed:
-                empty = False
-                if unpacker.eof:
+            for start in range(0, len(packed), STEP):
+                rest = bytes(packed[start : start + STEP])
+                while rest and not unpacker.eof:
+                    body += unpacker.decompress(rest, STEP)
+                    rest = unpacker.unconsumed_tail
+                    if len(body) > cap:
+                        raise TooMuch
+                if rest or unpacker.unused_data:
                     raise self.foreign("with something behind its end")
-                room = chunk
-                while room and not unpacker.eof:
-                    yield unpacker.decompress(room, STEP)
-                    room = unpacker.unconsumed_tail
-            yield unpacker.flush()
+            body += unpacker.flush()
         except zlib.error:
             raise self.foreign("with a broken body") from None
-        if not (empty or unpacker.eof):
+        if packed and not unpacker.eof:
             raise self.foreign("with half a body")
 
-    def _translate(self, error: Exception) -> NeighbourError:
-        """Translate an exception of the network."""
+    def _translate(self, error: Exception, cap: int) -> NeighbourError:
+        """Translate an exception of the transport."""
         neighbour, name = self.server.neighbour, self.server.name
         match error:
-            case httpcore2.PoolTimeout():
+            case AllInUse():
                 return Unavailable(neighbour, f"every connection to {name} is busy", sent=False)
-            case httpcore2.ConnectTimeout():
-                return unreachable(self.server, TimeoutError())
-            case httpcore2.ConnectError():
-                return unreachable(self.server, _cause(error))
-            case UnicodeError():
-                return unreachable(self.server, error)
-            case httpx2.InvalidURL():
-                return TooLong(neighbour, f"the request was too long for {name}")
-            case httpcore2.LocalProtocolError():
+            case NotConnected():
+                return unreachable(self.server, error.args[0])
+            case TooMuch():
+                return self.foreign(f"with more than {cap // MEGABYTE} MB")
+            case h11.LocalProtocolError() | UnicodeError():
                 return Refused(neighbour, f"the request to {name} could not be put into HTTP")
-            case httpcore2.TimeoutException():
+            case TimeoutError():
                 return Unavailable(neighbour, f"{name} did not answer in time")
-            case httpcore2.ProtocolError() | httpx2.HTTPError():
+            case h11.RemoteProtocolError():
                 return Unavailable(neighbour, f"{name} broke off its answer, or does not speak HTTP")
             case _:
                 return Unavailable(neighbour, f"{name} dropped the connection")
 
 
-def _too_much(cap: int) -> str:
-    return f"with more than {cap // MEGABYTE} MB"
-
-
-_NETWORK = (
-    httpcore2.TimeoutException,
-    httpcore2.NetworkError,
-    httpcore2.ProtocolError,
-    httpcore2.UnsupportedProtocol,
-)
-
-
-def _cause(error: Exception) -> BaseException | None:
-    """The system's exception: `httpcore2` passes it as the argument of its own error, and cuts the chain of causes."""
-    return next((arg for arg in error.args if isinstance(arg, BaseException)), error.__cause__)
-
-
-def _transport(deadline: Deadline, base: httpx2.URL, ca_file: str) -> Transport:
-    tls = trusting(ca_file) if base.scheme == "https" else None
-    return Transport(deadline, tls, connections=CONNECTIONS, idle_seconds=IDLE_SECONDS)
-
-
 def trusting(ca_file: str) -> ssl.SSLContext:
     """A context that verifies certificates and host names, by the system's certificates and those in the file."""
-    context = httpx2.create_ssl_context(trust_env=False)
+    context = _trusting_the_system()
     if ca_file:
         # With this flag the file may hold the server's own certificate instead of its authority's.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -336,17 +284,78 @@ def trusting(ca_file: str) -> ssl.SSLContext:
     return context
 
 
-def address(url: str, setting: str) -> httpx2.URL:
+def _trusting_the_system() -> ssl.SSLContext:
+    if sys.platform in ("win32", "darwin"):
+        return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Not `load_default_certs()`, which heeds the environment.
+    paths = ssl.get_default_verify_paths()
+    folder = paths.openssl_capath if any(Path(paths.openssl_capath).glob("????????.[0-9]")) else None
+    # A Python that was built elsewhere may look at places that this system does not have.
+    files = map(Path, (paths.openssl_cafile, *(() if folder else BUNDLES)))
+    file = next(filter(Path.is_file, files), None)
+    if file or folder:
+        context.load_verify_locations(file, folder)
+    return context
+
+
+@dataclass(frozen=True)
+class Address:
+    """The address of a server. Its host is in ASCII and without brackets; its path has no slash at its end."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def place(self) -> str:
+        """The host and, if it is not the usual one, the port, as they are sent."""
+        return self._place(self.host)
+
+    @property
+    def shown_place(self) -> str:
+        """The same for a person: "müller:32400"."""
+        return self._place(_to_unicode(self.host))
+
+    @property
+    def name(self) -> str:
+        """The host name for a person; '' for an IP address, and for this machine, which every server knows."""
+        try:
+            ip_address(self.host)
+        except ValueError:
+            return "" if self.host == "localhost" else _to_unicode(self.host)
+        return ""
+
+    def _place(self, host: str) -> str:
+        host = f"[{host}]" if ":" in host else host
+        return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def address(url: str, setting: str) -> Address:
     """Parse an address; raises Unusable if it is invalid."""
     try:
-        base = httpx2.URL(url.strip())
-    except httpx2.InvalidURL:
-        base = httpx2.URL("")
-    if base.scheme not in ("http", "https") or not base.host:
-        raise Unusable(f"{setting} must be an address like http://host:port")
-    if base.userinfo or base.query or base.fragment:
+        parts = urlsplit(url.strip())
+        host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
+        if ":" in host or IP_ADDRESS.fullmatch(host):
+            ip_address(host)
+        ascii_host = host if host.isascii() else host.encode("idna").decode("ascii")
+        # Two names that only the newer standard tells apart are the same in the older one: the wrong one may be meant.
+        is_same = host.isascii() or _to_unicode(ascii_host) == host
+        if not (is_same and HOST.fullmatch(ascii_host) and url.strip().isprintable()):
+            raise ValueError("no address")
+    except (KeyError, ValueError):
+        raise Unusable(f"{setting} must be an address like http://host:port") from None
+    if "@" in parts.netloc or parts.query or parts.fragment:
         raise Unusable(f"{setting} must be an address alone, without a user, a query or a fragment")
-    return base
+    return Address(parts.scheme, ascii_host, port, quote(parts.path.rstrip("/"), safe="/%!$&'()*+,;=:@~|"))
+
+
+def _to_unicode(host: str) -> str:
+    try:
+        return host.encode("ascii").decode("idna")
+    except UnicodeError:
+        return host
 
 
 def check_headers(headers: Mapping[str, str], setting: str) -> None:
@@ -356,35 +365,19 @@ def check_headers(headers: Mapping[str, str], setting: str) -> None:
             raise Unusable(f"{setting} is empty, or has characters that can't be sent")
 
 
-def host_of(base: httpx2.URL) -> str:
-    """Host and port for display."""
-    host = f"[{base.host}]" if ":" in base.host else base.host
-    return f"{host}:{base.port}" if base.port else host
-
-
-def named_host(base: httpx2.URL) -> str:
-    """The host name of an address; '' for an IP address, and for this machine, which every server knows."""
-    try:
-        ip_address(base.host)
-    except ValueError:
-        return "" if base.host == "localhost" else base.host
-    return ""
-
-
 def by_address(url: str) -> list[str]:
     """The same address with the IP addresses of its host in place of its name; none if it has no name or is not `http`.
 
     Blocks until the name is resolved. (A certificate names the host, so `https` needs the name.)
     """
-    base = httpx2.URL(url.strip())
-    host = named_host(base)
-    if not host or base.scheme != "http":
+    base = address(url, "the address")
+    if not base.name or base.scheme == "https":
         return []
     try:
-        resolved = socket.getaddrinfo(host, base.port or 80, type=socket.SOCK_STREAM)
+        resolved = socket.getaddrinfo(base.host, base.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return []
-    return list(dict.fromkeys(str(base.copy_with(host=str(place[0]))) for *_, place in resolved))
+    return list(dict.fromkeys(f"http://{replace(base, host=str(place[0])).place}{base.path}" for *_, place in resolved))
 
 
 def _to_valid_utf8(body: bytes | bytearray | memoryview) -> bytes:

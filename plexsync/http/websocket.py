@@ -18,7 +18,8 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
-from plexsync.http.client import Timeouts, address, check_headers, host_of, trusting
+from plexsync.http.client import address, check_headers, trusting
+from plexsync.http.connections import Timeouts
 from plexsync.rules.servers.errors import NeighbourError, Unavailable
 from plexsync.rules.servers.http_answers import Server, judge, unreachable
 
@@ -57,13 +58,11 @@ class EventSocket:
         base = address(url, server.url_setting)
         check_headers(headers, server.key_setting)
         self.server = Server(
-            server.neighbour, f"{server.name} at {host_of(base)}", server.url_setting, server.key_setting
+            server.neighbour, f"{server.name} at {base.shown_place}", server.url_setting, server.key_setting
         )
         secure = base.scheme == "https"
-        self._host = base.raw_host.decode("ascii")
-        self._port = base.port or (443 if secure else 80)
-        prefix = base.raw_path.split(b"?")[0].rstrip(b"/").decode("ascii")
-        self._uri = WebSocketURI(secure, self._host, self._port, prefix + target, "", None, None)
+        self._host, self._port = base.host, base.port
+        self._uri = WebSocketURI(secure, self._host, self._port, base.path + target, "", None, None)
         self._headers = headers
         self._timeouts = timeouts
         self._tls = trusting(ca_file) if secure else None

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from plexsync.http.client import Timeouts
+from plexsync.http.connections import Timeouts
 from plexsync.http.websocket import EventSocket
 from plexsync.plex.requests import PLEX, plex_headers
 from plexsync.rules.queue.events import Event, Left, Scanned, SessionChanged, SessionState, Touched

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer
+from plexsync.http.client import LISTING_CAP, MEGABYTE
+from plexsync.http.connections import Answer
 from plexsync.plex.answers import (
     Body,
     Number,

@@ -10,10 +10,10 @@ from functools import partial
 from typing import ParamSpec, Protocol, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
 
-import httpx2
 import msgspec
 
-from plexsync.http.client import LISTING_CAP, ORDINARY_CAP, Answer, Timeouts, Wire, unheard
+from plexsync.http.client import LISTING_CAP, ORDINARY_CAP, Wire, unheard
+from plexsync.http.connections import Answer, Timeouts, Transport
 from plexsync.plex import answers, edits
 from plexsync.plex.answers import Body, FullPage, Page
 from plexsync.rules.item import Entry
@@ -98,7 +98,7 @@ class PlexOptions(TypedDict, total=False):
     read_timeout: float
     client_id: str
     clock: Clock | None
-    transport: httpx2.BaseTransport | None
+    transport: Transport | None
     ca_file: str
     alive: Callable[[], None]
 
@@ -121,7 +121,7 @@ class PlexRequests:
         read_timeout: float = 30.0,
         client_id: str = "plexsync",
         clock: Clock | None = None,
-        transport: httpx2.BaseTransport | None = None,
+        transport: Transport | None = None,
         ca_file: str = "",
         alive: Callable[[], None] = unheard,
     ) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from plexsync.http.client import Timeouts
+from plexsync.http.connections import Timeouts
 from plexsync.http.websocket import EventSocket
 from plexsync.rules.queue.events import Edited
 from plexsync.rules.queue.job import Kind

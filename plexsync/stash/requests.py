@@ -10,10 +10,10 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import ParamSpec, Protocol, TypeVar, Unpack
 
-import httpx2
 import msgspec
 
-from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire, json_words, messages, unheard
+from plexsync.http.client import LISTING_CAP, MEGABYTE, Wire, json_words, messages, unheard
+from plexsync.http.connections import Answer, Timeouts, Transport
 from plexsync.rules.clock import Clock
 from plexsync.rules.servers.errors import Barred, Neighbour, NeighbourError, Unavailable, Unusable
 from plexsync.rules.servers.http_answers import PLEX_MARK, Server
@@ -62,7 +62,7 @@ class StashOptions(queries.SceneExtras, total=False):
     connect_timeout: float
     read_timeout: float
     clock: Clock | None
-    transport: httpx2.BaseTransport | None
+    transport: Transport | None
     ca_file: str
     alive: Callable[[], None]
 
@@ -82,7 +82,7 @@ class StashRequests:
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
         clock: Clock | None = None,
-        transport: httpx2.BaseTransport | None = None,
+        transport: Transport | None = None,
         ca_file: str = "",
         alive: Callable[[], None] = unheard,
         **more: Unpack[queries.SceneExtras],

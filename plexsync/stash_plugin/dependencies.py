@@ -37,7 +37,7 @@ OFFLINE = (
 )
 NEW = ".new-"
 # Packages that the program can't run without. Importing them tests whether a folder is sound.
-NEEDED = ("click", "httpx2", "msgspec", "plexapi", "pydantic", "rich", "websockets")
+NEEDED = ("click", "h11", "msgspec", "plexapi", "pydantic", "rich", "truststore", "websockets")
 TRY = "import sys; sys.path.insert(0, sys.argv[1]); import " + ", ".join(NEEDED)
 TRY_SECONDS = 120
 # Beside the folders: the lock of the process that installs, and how far it is.

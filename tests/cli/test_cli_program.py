@@ -18,7 +18,7 @@ from tests.cli.conftest import Door
 from tests.journey.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("pydantic", "rich", "httpx2", "msgspec", "sqlite3", "plexsync.app", "worker", "validation")
+HEAVY = ("pydantic", "rich", "h11", "msgspec", "sqlite3", "plexsync.app", "worker", "validation")
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -172,7 +172,7 @@ def test_the_program_seldom_looks_for_garbage_among_records() -> None:
 # Each command in a process that has imported packages of others and the settings, and no more; prints those that fail.
 ALONE = """
 import gc, os, runpy, sys
-import click, httpx2, msgspec, pydantic, rich.console, rich.progress, rich.table, sqlite3, validation.sources, websockets
+import click, h11, msgspec, pydantic, rich.console, rich.progress, rich.table, sqlite3, validation.sources, websockets
 gc.disable()
 os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 for name in sys.argv[1:]:

@@ -23,7 +23,7 @@ from tests.web.stage import config_of
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = (
     "pydantic",
-    "httpx2",
+    "h11",
     "msgspec",
     "plexsync.engine",
     "plexsync.flows",

@@ -20,6 +20,7 @@ from plexsync.plex.client import PlexClient
 from plexsync.rules.records import PlexPlay
 from plexsync.rules.servers.errors import Unavailable
 from plexsync.simulator.plex_server import PlexSim
+from tests.transports import saying
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("PLEXSYNC_CONTRACTS") or ROOT.parent / "shared" / "contracts")
@@ -237,9 +238,7 @@ def test_the_example_of_a_history_in_the_document_is_read(document: dict) -> Non
     """It shows one row of 33, so the walk can't go on from there."""
     content = document["paths"]["/status/sessions/history/all"]["get"]["responses"]["200"]["content"]
     example = content["application/json"]["examples"]["aHistory"]["value"]
-    stream = httpx2.ByteStream(json.dumps(example).encode())
-    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=stream))
-    client = PlexClient("http://plex.invalid", TOKEN, transport=transport)
+    client = PlexClient("http://plex.invalid", TOKEN, transport=saying(json.dumps(example).encode()))
     (row,) = example["MediaContainer"]["Metadata"]
 
     pages = client.history.plays(row["accountID"], since=row["viewedAt"])

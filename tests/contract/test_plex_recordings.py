@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-import httpx2
 import pytest
 
-from plexsync.http.client import Timeouts
+from plexsync.http.connections import Timeouts
 from plexsync.http.websocket import EventSocket
 from plexsync.plex.client import PlexClient
 from plexsync.plex.events import TARGET, events_of
@@ -27,6 +26,7 @@ from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.plex_traits import Traits
 from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 from tests.plex.test_account import signed_in, stand_in
+from tests.transports import saying
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("PLEXSYNC_RECORDINGS") or ROOT.parent / "shared" / "recordings")
@@ -94,8 +94,7 @@ def answering(recording: Recording) -> PlexClient:
     headers = {"Content-Type": "application/json", "X-Plex-Protocol": "1.0"}
     if isinstance(document, dict) and "size" in (container := document.get("MediaContainer", {})):
         headers["X-Plex-Container-Total-Size"] = str(container.get("totalSize", container["size"]))
-    stream = httpx2.ByteStream(json.dumps(document).encode())
-    answer = httpx2.MockTransport(lambda _: httpx2.Response(recording.status, headers=headers, stream=stream))
+    answer = saying(json.dumps(document).encode(), recording.status, **headers)
     return PlexClient("http://plex.invalid", TOKEN, transport=answer)
 
 
@@ -153,7 +152,7 @@ def test_no_recording_of_an_answer_is_left_out() -> None:
 @pytest.mark.parametrize("recording", recordings("error"), ids=lambda one: f"{one.file} {one.status}")
 def test_a_recorded_error_is_an_error(recording: Recording) -> None:
     body = (FOLDER / recording.file).read_bytes()
-    answer = httpx2.MockTransport(lambda _: httpx2.Response(recording.status, stream=httpx2.ByteStream(body)))
+    answer = saying(body, recording.status)
 
     with pytest.raises(Barred if recording.status == 401 else Unavailable):
         PlexClient("http://plex.invalid", TOKEN, transport=answer).sections()
@@ -161,7 +160,7 @@ def test_a_recorded_error_is_an_error(recording: Recording) -> None:
 
 def test_the_client_asks_for_json_and_takes_no_xml_for_an_empty_library() -> None:
     body = (FOLDER / "017.xml").read_bytes()
-    answer = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=httpx2.ByteStream(body)))
+    answer = saying(body)
 
     with pytest.raises(Unavailable):
         list(PlexClient("http://plex.invalid", TOKEN, transport=answer).entries("1"))

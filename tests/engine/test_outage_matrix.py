@@ -18,7 +18,7 @@ from plexsync.engine.engine import Worked
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READS, Closed, Go, Probe
 from plexsync.http.client import Wire
-from plexsync.http.streams import Transport
+from plexsync.http.connections import Pool
 from plexsync.plex.client import PlexClient
 from plexsync.rules.queue.job import State
 from plexsync.rules.queue.outages import outages
@@ -52,13 +52,13 @@ def transitions(house, who, new):
 @pytest.fixture
 def sent(monkeypatch):
     """Every request that leaves for the network, by its port: also those that nobody is there to count."""
-    ports, real = [], Transport.handle_request
+    ports, real = [], Pool.exchange
 
-    def handle_request(self, request):
-        ports.append(request.url.port)
-        return real(self, request)
+    def exchange(self, *request):
+        ports.append(self.place[1])
+        return real(self, *request)
 
-    monkeypatch.setattr(Transport, "handle_request", handle_request)
+    monkeypatch.setattr(Pool, "exchange", exchange)
     return ports
 
 

@@ -9,7 +9,8 @@ from functools import partial
 
 from plexsync.engine.flow import Write
 from plexsync.engine.tickets import READ_STASH, WRITE_STASH
-from plexsync.http.client import Timeouts, Wire
+from plexsync.http.client import Wire
+from plexsync.http.connections import Timeouts
 from plexsync.rules.queue.job import Done, Gone, Kind, Outcome, Waiting
 from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.rules.servers.http_answers import Server

@@ -12,17 +12,17 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-import httpcore2
-import httpx2
 import msgspec
 import pytest
 
-from plexsync.http.client import ERROR_CAP, Timeouts, Wire, by_address, named_host
+from plexsync.http.client import Wire, address, by_address
+from plexsync.http.connections import ERROR_CAP, AllInUse, Timeouts
 from plexsync.rules.servers.errors import Barred, Missing, Neighbour, Refused, Throttled, TooLong, Unavailable, Unusable
 from plexsync.rules.servers.http_answers import Server
 from plexsync.simulator.http import Answer, Fault, HttpServer
 from tests.patience import HANG
 from tests.tables import table
+from tests.transports import Answering
 
 SECRET = "canary-0123456789"
 QUICK = Timeouts(connect=30.0, read=0.3)
@@ -392,9 +392,9 @@ def test_what_can_not_be_read_inside_a_text_does_not_make_the_answer_unreadable(
 
 def test_a_connection_that_cannot_be_had_is_busy():
     def busy(request):
-        raise httpcore2.PoolTimeout
+        raise AllInUse
 
-    with wired("http://nas", transport=httpx2.MockTransport(busy)) as wire, pytest.raises(Unavailable) as raised:
+    with wired("http://nas", transport=Answering(busy)) as wire, pytest.raises(Unavailable) as raised:
         wire.ask("GET", "/")
     assert not raised.value.sent
 
@@ -407,7 +407,22 @@ def test_a_name_that_cannot_be_one_is_not_found():
 
 @table(
     "url",
-    ["", "nas:32400", "ftp://nas", "http://", "http://u:p@nas", "http://nas?x=1", "http://nas#x", "http://[::1", "/x"],
+    [
+        *(
+            "",
+            "nas:32400",
+            "ftp://nas",
+            "http://",
+            "http://u:p@nas",
+            "http://nas?x=1",
+            "http://nas#x",
+            "http://[::1",
+            "/x",
+        ),
+        *("http://nas:x", "http://nas:99999", "http://a b", "http://n\nas", "http://1.2.3.400", "http://[nas]"),
+        # By the older standard this is another host, "strasse".
+        "http://straße",
+    ],
 )
 def test_an_address_that_is_none_is_refused_at_once(url):
     with pytest.raises(Unusable, match="plex_url"), wired(url):
@@ -491,9 +506,9 @@ def test_the_date_of_an_answer_that_has_none_is_that_of_the_one_before():
 
     def answer(_request):
         date = next(dates)
-        return httpx2.Response(200, headers={"Date": date} if date else {}, stream=httpx2.ByteStream(b""))
+        return Answer(200, headers={"Date": date} if date else {})
 
-    with wired("http://nas", transport=httpx2.MockTransport(answer)) as wire:
+    with wired("http://nas", transport=Answering(answer)) as wire:
         seen = [wire.send("GET", "/") and wire.date for _ in range(3)]
     assert seen == [f"Thu, 01 Jan 2026 00:00:0{second} GMT" for second in (0, 0, 9)]
 
@@ -502,13 +517,39 @@ def test_each_thread_is_told_the_date_of_its_own_answers():
     """Pictures are read side by side, and each is judged by when it was read."""
 
     def answer(request):
-        date = f"Thu, 01 Jan 2026 00:00:0{request.url.path[-1]} GMT"
-        return httpx2.Response(200, headers={"Date": date}, stream=httpx2.ByteStream(b""))
+        date = f"Thu, 01 Jan 2026 00:00:0{request.path[-1]} GMT"
+        return Answer(200, headers={"Date": date})
 
-    with wired("http://nas", transport=httpx2.MockTransport(answer)) as wire, ThreadPoolExecutor(1) as pool:
+    with wired("http://nas", transport=Answering(answer)) as wire, ThreadPoolExecutor(1) as pool:
         assert wire.send("GET", "/1")
         assert pool.submit(lambda: wire.send("GET", "/2") and wire.date).result(HANG) == "Thu, 01 Jan 2026 00:00:02 GMT"
         assert wire.date == "Thu, 01 Jan 2026 00:00:01 GMT"
+
+
+@table(
+    ("url", "place", "shown"),
+    [
+        ("HTTP://NAS:80/", "nas", "nas"),
+        ("https://nas:443", "nas", "nas"),
+        ("https://nas:80", "nas:80", "nas:80"),
+        ("http://[FD00::5]:32400", "[fd00::5]:32400", "[fd00::5]:32400"),
+        ("http://Müller.lan:32400", "xn--mller-kva.lan:32400", "müller.lan:32400"),
+        ("http://xn--mller-kva.lan", "xn--mller-kva.lan", "müller.lan"),
+        ("http://xn--strae-oqa", "xn--strae-oqa", "xn--strae-oqa"),
+        ("http://my_host", "my_host", "my_host"),
+    ],
+)
+def test_a_host_is_asked_for_by_its_name_in_ascii_and_told_as_people_write_it(server, url, place, shown):
+    requests = []
+
+    def answer(request):
+        requests.append(request)
+        return Answer()
+
+    with wired(url, transport=Answering(answer)) as wire:
+        wire.ask("GET", "/")
+    assert requests[0].headers["host"] == place
+    assert wire.server.name == f"Plex at {shown}"
 
 
 @pytest.mark.parametrize(
@@ -522,7 +563,7 @@ def test_each_thread_is_told_the_date_of_its_own_answers():
     ],
 )
 def test_the_host_name_of_an_address(url, name):
-    assert named_host(httpx2.URL(url)) == name
+    assert address(url, "plex_url").name == name
 
 
 def test_an_address_by_numbers_is_offered_where_the_name_resolves_and_no_certificate_needs_it(monkeypatch):

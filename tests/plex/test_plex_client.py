@@ -3,7 +3,6 @@
 import json
 import threading
 
-import httpx2
 import pytest
 
 from plexsync.plex.artwork import key_of
@@ -22,12 +21,13 @@ from plexsync.rules.servers.errors import (
     Unusable,
 )
 from plexsync.rules.servers.neighbours import Plex
-from plexsync.simulator.http import Fault
+from plexsync.simulator.http import Answer, Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png
 from plexsync.simulator.stash_server import StashSim
 from tests.patience import HANG, until
 from tests.tables import table
+from tests.transports import Answering, saying
 
 TOKEN = "canary-plex-token-0123456789"
 
@@ -186,7 +186,7 @@ def test_a_404_counts_as_an_answer_only_if_plex_itself_gave_it(sim, section, ple
     ],
 )
 def test_plex_is_told_by_its_header_or_where_a_proxy_drops_that_by_its_page(made, page, headers, error):
-    answer = httpx2.MockTransport(lambda _: httpx2.Response(404, headers=headers, stream=httpx2.ByteStream(page)))
+    answer = saying(page, 404, **headers)
     with pytest.raises(error):
         made("http://nas", transport=answer).sections()
 
@@ -333,7 +333,7 @@ def test_what_comes_during_a_walk_is_met(sim, section, plex):
 
 def test_a_walk_that_falls_short_is_no_walk(made):
     def answer(request):
-        start = int(request.url.params["X-Plex-Container-Start"])
+        start = int(request.params["X-Plex-Container-Start"])
         return [media(n) for n in range(10)][start : start + 4], 20
 
     walk = paged(made, answer).entries("1", page=4)
@@ -422,7 +422,7 @@ def test_a_plex_that_does_not_know_the_filter_is_not_walked_for_one_name(sim, se
     pages = []
 
     def answer(request):
-        start = int(request.url.params["X-Plex-Container-Start"])
+        start = int(request.params["X-Plex-Container-Start"])
         pages.append(start)
         return [media(n, f"/m/{n}.mp4") for n in range(start, start + 200)], 10_000
 
@@ -646,7 +646,7 @@ BROKEN = [
 
 @table("body", BROKEN)
 def test_an_answer_of_another_shape_is_never_no_items(made, body):
-    client = made("http://nas", transport=httpx2.MockTransport(lambda request: said(200, body)))
+    client = made("http://nas", transport=saying(body))
     for ask in (
         client.sections,
         lambda: list(client.entries("1")),
@@ -672,14 +672,14 @@ def test_an_answer_of_another_shape_is_never_no_items(made, body):
     ],
 )
 def test_an_edit_that_something_else_answered_was_not_made(made, body):
-    client = made("http://nas", transport=httpx2.MockTransport(lambda request: said(200, body)))
+    client = made("http://nas", transport=saying(body))
     with pytest.raises(Unavailable):
         client.edit("1", "1", {"title": Change("x")})
 
 
 @pytest.mark.parametrize("body", [b"", b"\n", b'{"MediaContainer": {"size": 0}}'])
 def test_an_edit_needs_no_words_in_answer(made, body):
-    client = made("http://nas", transport=httpx2.MockTransport(lambda request: said(200, body)))
+    client = made("http://nas", transport=saying(body))
     client.edit("1", "1", {"title": Change("x")})
 
 
@@ -826,7 +826,7 @@ def test_an_error_says_whether_a_part_of_the_edit_was_applied(made, status):
 
     def failing(at):
         asked = iter(range(1, 100))
-        return made("http://nas", transport=httpx2.MockTransport(lambda _: said(status if next(asked) >= at else 200)))
+        return made("http://nas", transport=Answering(lambda _: Answer(status if next(asked) >= at else 200)))
 
     for at, applied in ((1, False), (2, True)):
         with pytest.raises(NeighbourError) as raised:
@@ -869,14 +869,14 @@ def test_a_duration_is_the_files_own_or_that_of_its_version_if_it_has_no_other(m
     files = [{"file": f"/m/{n}.mp4", "size": 5, **part} for n, part in enumerate(parts)]
     told = {"size": 1, "totalSize": 1, "Metadata": [{"ratingKey": "1", "Media": [{**media, "Part": files}]}]}
     body = json.dumps({"MediaContainer": told}).encode()
-    client = made("http://nas", transport=httpx2.MockTransport(lambda _: said(200, body)))
+    client = made("http://nas", transport=saying(body))
     assert [part.duration for part in next(client.entries("1"))[0].parts] == durations
 
 
 def test_a_file_whose_name_is_no_utf_8_is_not_known(made):
     part = b'{"MediaContainer": {"size": 1, "totalSize": 1, "Metadata": [{"ratingKey": "1", "Media": [{"Part": '
     part += b'[{"file": "/m/caf\xe9.mp4", "size": 5}, {"file": "/m/b.mp4", "size": 6}]}]}]}}'
-    client = made("http://nas", transport=httpx2.MockTransport(lambda _: said(200, part)))
+    client = made("http://nas", transport=saying(part))
     assert next(client.entries("1"))[0].parts == (Part("/m/b.mp4", 6),)
 
 
@@ -958,10 +958,6 @@ def test_a_token_is_needed(made):
 # --- answers by hand -------------------------------------------------------------------------------------------------
 
 
-def said(status, body=b""):
-    return httpx2.Response(status, stream=httpx2.ByteStream(body))
-
-
 def directory(key, type, **more):
     return {"key": key, "type": type, "title": f"Library {key}", "Location": [{"id": 1, "path": "/m"}], **more}
 
@@ -975,17 +971,16 @@ def container(things, *, size=None):
 
 
 def answering(made, body):
-    content = json.dumps(body).encode()
-    return made("http://nas", transport=httpx2.MockTransport(lambda request: said(200, content)))
+    return made("http://nas", transport=saying(json.dumps(body).encode()))
 
 
 def paged(made, answer):
     def respond(request):
         things, total = answer(request)
         body = {"MediaContainer": {"size": len(things), "totalSize": total, "Metadata": things}}
-        return said(200, json.dumps(body).encode())
+        return Answer(200, json.dumps(body).encode())
 
-    return made("http://nas", transport=httpx2.MockTransport(respond))
+    return made("http://nas", transport=Answering(respond))
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------

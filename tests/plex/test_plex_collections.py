@@ -1,6 +1,5 @@
 """Collections over HTTP, against a server that behaves and against answers that no Plex gives."""
 
-import httpx2
 import pytest
 
 from plexsync.plex.artwork import key_of
@@ -13,6 +12,7 @@ from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png
 from tests.patience import HANG
+from tests.transports import saying
 
 TOKEN = "canary-plex-token-0123456789"
 
@@ -45,10 +45,8 @@ def key_named(sim: PlexSim, title: str, section: str = "1") -> str:
 def answering(body: str, status: int = 200) -> PlexClient:
     """A client whose every request gets this body."""
 
-    def answer(_: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(status, stream=httpx2.ByteStream(body.encode()), headers={"X-Plex-Protocol": "1.0"})
-
-    return PlexClient("http://nas", TOKEN, transport=httpx2.MockTransport(answer))
+    answer = saying(body.encode(), status, **{"X-Plex-Protocol": "1.0"})
+    return PlexClient("http://nas", TOKEN, transport=answer)
 
 
 def test_the_collections_of_a_library_are_listed_with_a_request_for_each_page(sim, plex):

@@ -4,23 +4,23 @@ import json
 import ssl
 from http.client import HTTPConnection
 
-import httpcore2
-import httpx2
 import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plexapi.server import PlexServer
 
+from plexsync.http.connections import NotConnected
 from plexsync.plex.client import PlexClient
 from plexsync.rules.records import PlexPlay
 from plexsync.rules.servers.errors import Barred, Refused, Unavailable
 from plexsync.rules.servers.neighbours import PlexWatch
-from plexsync.simulator.http import Fault
+from plexsync.simulator.http import Answer, Fault
 from plexsync.simulator.plex_server import EPOCH, PlexSim
 from plexsync.simulator.plex_traits import Traits
 from tests.patience import HANG
 from tests.tables import table
+from tests.transports import Answering, saying
 
 TOKEN = "canary-plex-token-0123456789"
 OWNER = 1
@@ -425,9 +425,9 @@ def test_a_bad_certificate_is_no_matter_of_the_history(made):
     def connect(request):
         error = ssl.SSLCertVerificationError()
         error.verify_message = "self-signed certificate"
-        raise httpcore2.ConnectError(error)
+        raise NotConnected(error)
 
-    plex = made(transport=httpx2.MockTransport(connect))
+    plex = made(transport=Answering(connect))
     with pytest.raises(Barred) as raised:
         plex.history.accounts()
     assert raised.value.setting == "plex_url"
@@ -470,11 +470,7 @@ def without(metadata, *names):
 
 def answering(made, container, **headers):
     content = json.dumps({"MediaContainer": container}).encode()
-    return made(
-        transport=httpx2.MockTransport(
-            lambda _: httpx2.Response(200, headers=headers, stream=httpx2.ByteStream(content))
-        )
-    )
+    return made(transport=saying(content, **headers))
 
 
 def history(made, *rows):
@@ -546,14 +542,14 @@ def test_the_total_may_come_in_two_ways_or_not_at_all(made, total):
     rows = [row(number) for number in range(1, 8)]
 
     def respond(request):
-        start, size = (int(request.url.params[f"X-Plex-Container-{name}"]) for name in ("Start", "Size"))
+        start, size = (int(request.params[f"X-Plex-Container-{name}"]) for name in ("Start", "Size"))
         part = rows[start : start + size]
         body = {"size": len(part), "Metadata": part, **({"totalSize": "7"} if total == "in the body" else {})}
         headers = {"X-Plex-Container-Total-Size": "7"} if total == "in the header" else {}
         content = json.dumps({"MediaContainer": body}).encode()
-        return httpx2.Response(200, headers=headers, stream=httpx2.ByteStream(content))
+        return Answer(200, content, headers=headers)
 
-    plex = made(transport=httpx2.MockTransport(respond))
+    plex = made(transport=Answering(respond))
     assert [play.item for play in flat(plex.history.plays(OWNER, since=0, page=3))] == [
         str(700 + n) for n in range(1, 8)
     ]

@@ -1,6 +1,5 @@
 """What the client reads of ratings: the items that were rated last, and the rating of an item."""
 
-import httpx2
 import pytest
 
 from plexsync.plex.client import PlexClient
@@ -9,6 +8,7 @@ from plexsync.rules.servers.errors import Missing, Unavailable
 from plexsync.rules.servers.neighbours import PlexWatch
 from plexsync.simulator.plex_server import EPOCH, PlexSim
 from tests.patience import HANG
+from tests.transports import saying
 
 TOKEN = "canary-plex-token-0123456789"
 
@@ -37,9 +37,7 @@ def plex(sim):
 
 def answering(body: str) -> PlexClient:
     """A client whose every request gets this body."""
-    stream = httpx2.ByteStream(body.encode())
-    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=stream))
-    return PlexClient("http://nas", TOKEN, transport=transport)
+    return PlexClient("http://nas", TOKEN, transport=saying(body.encode()))
 
 
 def test_items_that_were_rated_since_are_listed_oldest_first(sim, plex):

@@ -2,7 +2,6 @@
 
 import json
 
-import httpx2
 import pytest
 
 from plexsync.plex.client import PlexClient
@@ -10,9 +9,11 @@ from plexsync.rules.item import Viewing
 from plexsync.rules.records import ViewingPage
 from plexsync.rules.servers.errors import Missing, Unavailable
 from plexsync.rules.servers.neighbours import PlexWatch
+from plexsync.simulator.http import Answer
 from plexsync.simulator.plex_server import EPOCH, PlexSim
 from tests.patience import HANG
 from tests.tables import table
+from tests.transports import Answering
 
 TOKEN = "canary-plex-token-0123456789"
 
@@ -50,10 +51,10 @@ def answering(made):
 
     def make(page):
         def answer(request):
-            container = page(int(request.url.params["X-Plex-Container-Start"]))
-            return httpx2.Response(200, stream=httpx2.ByteStream(json.dumps({"MediaContainer": container}).encode()))
+            container = page(int(request.params["X-Plex-Container-Start"]))
+            return Answer(200, json.dumps({"MediaContainer": container}).encode())
 
-        return made(transport=httpx2.MockTransport(answer))
+        return made(transport=Answering(answer))
 
     return make
 

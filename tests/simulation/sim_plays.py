@@ -19,9 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-import httpx2
-
 from plexsync.app.choices import accept, open_questions
+from plexsync.http.connections import Answer as Arrived
 from plexsync.rules.plays.first_plays import approval_text
 from plexsync.rules.plays.plays import WatchRules
 from plexsync.rules.queue.events import Event
@@ -49,7 +48,7 @@ class PlaysWire(SimWire):
 
     pages: dict[str, Answer]
 
-    def _meets(self, fate: str, asked: Request) -> httpx2.Response:
+    def _meets(self, fate: str, asked: Request) -> Arrived:
         if fate == "late twice" and b"sceneAddPlay" in asked.body:
             # The network delivers it twice.
             self._weather.late.append((self._clock.steady + self._rng.random() * DEADLINE, asked))

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
 
-import httpx2
-
 from plexsync.app.flow_parts import FlowParts
 from plexsync.app.parts import Assembled
 from plexsync.app.rating_back import rating_back
@@ -19,6 +17,7 @@ from plexsync.flows.imports.importer import Importer
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import ImportPlanner
 from plexsync.flows.scenes.rules import LookRules
+from plexsync.http.connections import Transport
 from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.history import PlexHistory
@@ -145,7 +144,7 @@ class Process:
         self,
         place: StorePlace,
         disk: Disk,
-        wires: dict[Neighbour, httpx2.BaseTransport],
+        wires: dict[Neighbour, Transport],
         clock: Clock,
         rng: SimDice,
         setting: Setting,

@@ -4,18 +4,19 @@ Nothing here sleeps: a request that takes long moves the virtual clock. What the
 """
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Protocol
-from urllib.parse import parse_qsl, urlsplit
 
-import httpcore2
-import httpx2
+import h11
 
+from plexsync.http.connections import Answer as Arrived
+from plexsync.http.connections import NotConnected
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import FOREIGN_PAGE, GARBAGE, Answer, HttpServer, Request, html_page
 from tests.engine.clocks import Clock
+from tests.transports import carried, read
 
 CONNECT, READ = 5.0, 10.0
 DEADLINE = 2 * READ
@@ -47,7 +48,7 @@ class Watching(Protocol):
     def before_answer(self, who: Neighbour, asked: Request) -> None: ...
 
 
-class SimWire(httpx2.BaseTransport):
+class SimWire:
     """The way to one simulated neighbour. `fate` says what a request meets that the weather lets through."""
 
     def __init__(
@@ -68,26 +69,29 @@ class SimWire(httpx2.BaseTransport):
         self._world = world
         self._fate = fate
 
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+    def exchange(self, request: h11.Request, content: bytes, _cap: int) -> Arrived:
         """The answer, or what the network would have raised."""
-        asked = read(request)
+        asked = read(request, content)
         self._world.before_request(self._who, asked)
         fate = self._fate(self._who, asked)
         if fate == "slow":
             self._clock.move(self._rng.random() * READ)
-        response = self._meets(fate, asked)
+        answer = self._meets(fate, asked)
         self._world.before_answer(self._who, asked)
-        return response
+        return answer
 
-    def _meets(self, fate: str, asked: Request) -> httpx2.Response:
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _meets(self, fate: str, asked: Request) -> Arrived:
         match fate:
             case "" | "slow":
-                return said(self.carry_out(asked))
+                return carried(self.carry_out(asked))
             case "refused":
-                raise httpcore2.ConnectError(ConnectionRefusedError())
+                raise NotConnected(ConnectionRefusedError())
             case "no route":
                 self._clock.move(CONNECT)
-                raise httpcore2.ConnectTimeout
+                raise NotConnected(TimeoutError())
             case "late" if self._can_be_late(asked):
                 at = self._clock.steady + self._rng.random() * DEADLINE
                 self._weather.late.append((at, asked))
@@ -99,16 +103,16 @@ class SimWire(httpx2.BaseTransport):
                 self._hang()
             case "reset":
                 self.carry_out(asked)
-                raise httpcore2.ReadError
+                raise ConnectionResetError
             case "cut":
-                return said(self.carry_out(asked), whole=False)
+                return cut(carried(self.carry_out(asked)))
             case "502 done":
                 self.carry_out(asked)
                 return status(502)
             case "garbage":
-                return said(Answer(200, GARBAGE, "application/json"))
+                return carried(Answer(200, GARBAGE, "application/json"))
             case "foreign page":
-                return said(Answer(200, FOREIGN_PAGE))
+                return carried(Answer(200, FOREIGN_PAGE))
             case "429" | "503 patience":
                 return status(int(fate[:3]), self._rng.choice(PATIENCE))
         return status(int(fate))
@@ -125,45 +129,20 @@ class SimWire(httpx2.BaseTransport):
 
     def _hang(self) -> None:
         self._clock.move(READ)
-        raise httpcore2.ReadTimeout
+        raise TimeoutError
 
 
-class Body(httpx2.SyncByteStream):
-    """What comes back, to its end or half of it."""
-
-    def __init__(self, content: bytes, *, whole: bool) -> None:
-        self._content = content
-        self._whole = whole
-
-    def __iter__(self) -> Iterator[bytes]:
-        if self._whole:
-            yield self._content
-            return
-        yield self._content[: len(self._content) // 2]
-        raise httpcore2.RemoteProtocolError("the peer closed the connection before the body was complete")
+def cut(answer: Arrived) -> Arrived:
+    """An answer that ends half way: for a failure, the beginning of its body is enough."""
+    if 200 <= answer.status < 300:
+        raise h11.RemoteProtocolError("the peer closed the connection before the body was complete")
+    return replace(answer, body=answer.body[: len(answer.body) // 2])
 
 
-def read(request: httpx2.Request) -> Request:
-    """The request as the simulator sees it."""
-    target = request.url.raw_path.decode("ascii")
-    parts = urlsplit(target)
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    return Request(
-        request.method, parts.path, dict(query), target=target, query=query, headers=headers, body=request.read()
-    )
-
-
-def said(answer: Answer, *, whole: bool = True) -> httpx2.Response:
-    """An answer of the simulator as a response."""
-    headers = {"Content-Type": answer.content_type, **answer.headers}
-    return httpx2.Response(answer.status, headers=headers, stream=Body(answer.body, whole=whole))
-
-
-def status(code: int, retry_after: str | None = None) -> httpx2.Response:
+def status(code: int, retry_after: str | None = None) -> Arrived:
     """A bare status."""
     headers = {} if retry_after is None else {"Retry-After": retry_after}
-    return said(Answer(code, html_page(code), headers=headers))
+    return carried(Answer(code, html_page(code), headers=headers))
 
 
 def told(asked: Request) -> str:

@@ -10,7 +10,7 @@ import requests
 from plexapi.exceptions import BadRequest, Unauthorized
 from plexapi.server import PlexServer
 
-from plexsync.http.client import Timeouts
+from plexsync.http.connections import Timeouts
 from plexsync.http.websocket import EventSocket
 from plexsync.plex.events import TARGET
 from plexsync.rules.servers.errors import Neighbour

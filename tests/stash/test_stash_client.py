@@ -4,7 +4,6 @@ import copy
 import json
 import unicodedata
 
-import httpx2
 import pytest
 
 from plexsync.rules.merge.pictures import kind_of
@@ -13,13 +12,14 @@ from plexsync.rules.records import Newest
 from plexsync.rules.scene import Image, Performer, Scene, SceneFile
 from plexsync.rules.servers.errors import Barred, Missing, Refused, Throttled, TooLong, Unavailable, Unusable
 from plexsync.rules.servers.neighbours import Stash
-from plexsync.simulator.http import Fault
+from plexsync.simulator.http import Answer, Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
 from tests.patience import HANG
 from tests.tables import table
+from tests.transports import Answering
 
 KEY = "canary-stash-key-0123456789"
 
@@ -675,7 +675,7 @@ def test_a_key_that_cannot_be_sent_is_refused_at_once():
 
 
 def said(status, body=b""):
-    return httpx2.Response(status, stream=httpx2.ByteStream(body))
+    return Answer(status, body)
 
 
 def data(content):
@@ -683,7 +683,7 @@ def data(content):
 
 
 def answering(made, answer, **more):
-    return made("http://nas:9999", transport=httpx2.MockTransport(answer), **more)
+    return made("http://nas:9999", transport=Answering(answer), **more)
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------

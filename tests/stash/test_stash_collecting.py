@@ -1,6 +1,5 @@
 """The sources of collections over HTTP: objects with texts and pictures, their stamps, and the orders of groups."""
 
-import httpx2
 import pytest
 
 from plexsync.rules.collections.collection_servers import CollectionSource, StashCollections
@@ -10,6 +9,7 @@ from plexsync.simulator.stash_images import png
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
 from tests.patience import HANG
+from tests.transports import saying
 
 KEY = "canary-stash-key-0123456789"
 
@@ -29,8 +29,7 @@ def stash(sim):
 
 def answering(body: str) -> StashClient:
     """A client whose every request gets this body."""
-    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=httpx2.ByteStream(body.encode())))
-    return StashClient("http://nas", transport=transport)
+    return StashClient("http://nas", transport=saying(body.encode()))
 
 
 def id_of(sim: StashSim, kind: str, name: str) -> int:

@@ -1,6 +1,5 @@
 """The rating of a scene in Stash, as it is written; what counts when that ends in trouble."""
 
-import httpx2
 import pytest
 
 from plexsync.rules.servers.errors import Unavailable
@@ -8,6 +7,7 @@ from plexsync.rules.servers.neighbours import StashWatch
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
 from tests.patience import HANG
+from tests.transports import saying
 
 KEY = "canary-stash-key-0123456789"
 
@@ -47,8 +47,7 @@ def test_a_scene_that_is_gone_can_not_be_rated(stash):
     "body", [b"", b"{}", b'{"data": {"scene": null}}', b'{"errors": [{"message": "database is locked"}]}']
 )
 def test_an_answer_without_the_rating_leaves_the_end_unknown(body):
-    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=httpx2.ByteStream(body)))
-    client = StashClient("http://nas:9999", KEY, transport=transport)
+    client = StashClient("http://nas:9999", KEY, transport=saying(body))
     with pytest.raises(Unavailable) as caught:
         client.watching.rate(7, 85)
     assert caught.value.sent

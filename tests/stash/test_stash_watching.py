@@ -3,7 +3,6 @@
 import copy
 import json
 
-import httpx2
 import pytest
 
 from plexsync.rules.plays.plays import Moments
@@ -15,6 +14,7 @@ from plexsync.stash.client import StashClient
 from tests.patience import HANG
 from tests.stash.test_stash_client import GOOD, SPOILED
 from tests.tables import table
+from tests.transports import saying
 
 KEY = "canary-stash-key-0123456789"
 # 2026-01-02T03:04:05Z
@@ -52,8 +52,7 @@ def answering(made):
 
     def make(body, status=200):
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        transport = httpx2.MockTransport(lambda _: httpx2.Response(status, stream=httpx2.ByteStream(body)))
-        return made("http://nas:9999", transport=transport)
+        return made("http://nas:9999", transport=saying(body, status))
 
     return make
 
