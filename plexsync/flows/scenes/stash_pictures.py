@@ -15,7 +15,7 @@ from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
+from threading import Lock, local
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, Ticket
@@ -122,30 +122,35 @@ class ReadAhead:
                 raise LocalFault(NO_MEMORY) from error
 
 
+class BatchRows(local):
+    """The rows of the batch that a thread inspects, by scene (None: it inspects none), and those that are not saved yet."""
+
+    by_scene: dict[int, dict[str, PictureRow]] | None = None
+
+    def __init__(self) -> None:
+        self.unsaved: dict[tuple[int, str], PictureRow] = {}
+
+
 class PictureBatch:
-    """The pictures of one batch. One thread inspects; those that send only ask for bytes. Holds nothing unless `sends`."""
+    """The pictures of one batch: a thread that inspects reads their rows together. Holds no bytes unless `sends`."""
 
     def __init__(self, store: Database, *, sends: bool, flow: str = Kind.SCENE) -> None:
         self._store = store
         self._flow = flow
         self._sends = sends
         self._lock = Lock()
-        self._rows: dict[int, dict[str, PictureRow]] | None = None
-        self._unsaved: dict[tuple[int, str], PictureRow] = {}
+        self._rows = BatchRows()
         self._contents: dict[str, bytes] = {}
         self._size = 0
 
     @contextmanager
     def of(self, scenes: Sequence[int]) -> Iterator[None]:
         """Inspect these scenes inside the block. The bytes of the batch before are dropped."""
-        if not self._sends:
-            yield
-            return
         with self._lock:
             self._contents, self._size = {}, 0
         with self._store.reading() as db:
             rows = db.pictures.of_flow(self._flow).of_all(scenes)
-        self._rows = {id: rows.get(id, {}) for id in scenes}
+        self._rows.by_scene = {id: rows.get(id, {}) for id in scenes}
         try:
             yield
         except NeighbourError:
@@ -154,25 +159,25 @@ class PictureBatch:
         else:
             self._save_all()
         finally:
-            self._rows, self._unsaved = None, {}
+            self._rows.by_scene, self._rows.unsaved = None, {}
 
     def _save_all(self) -> None:
-        if self._unsaved:
+        if self._rows.unsaved:
             with self._store.writing() as tx:
-                for (scene, name), row in self._unsaved.items():
+                for (scene, name), row in self._rows.unsaved.items():
                     tx.pictures.of_flow(self._flow).save(scene, name, row)
 
     def rows(self, scene: int) -> dict[str, PictureRow]:
         """The rows of a scene's pictures, by name."""
-        if self._rows is not None and scene in self._rows:
-            return self._rows[scene]
+        if self._rows.by_scene is not None and scene in self._rows.by_scene:
+            return self._rows.by_scene[scene]
         with self._store.reading() as db:
             return db.pictures.of_flow(self._flow).of(scene)
 
     def save(self, scene: int, name: str, row: PictureRow) -> None:
         """Save the row of a picture, at the end of the batch if one is inspected."""
-        if self._rows is not None and scene in self._rows:
-            self._rows[scene][name] = self._unsaved[scene, name] = row
+        if self._rows.by_scene is not None and scene in self._rows.by_scene:
+            self._rows.by_scene[scene][name] = self._rows.unsaved[scene, name] = row
             return
         with self._store.writing() as tx:
             tx.pictures.of_flow(self._flow).save(scene, name, row)
