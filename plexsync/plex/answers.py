@@ -87,7 +87,7 @@ def digits(number: Number | None) -> str:
 
 def short_number(number: Number | None, length: int) -> int:
     """A number of at most so many digits, without its fraction; 0 for any other."""
-    text = digits(number)
+    text = digits(number) if number else ""
     return int(text) if text and len(text) <= length else 0
 
 
@@ -106,7 +106,9 @@ def moment(number: Number | None) -> int:
 
 def _whole(number: Number) -> str:
     """The number as text, without its fraction."""
-    text = f"{number:f}" if isinstance(number, float) else str(number)
+    if isinstance(number, int):
+        return str(number)
+    text = f"{number:f}" if isinstance(number, float) else number
     whole, point, fraction = text.partition(".")
     return whole if point and fraction.isascii() and fraction.isdigit() else text
 
@@ -366,12 +368,15 @@ def sort_title(title: str | None, sort_title: str | None, locks: Collection[str]
 
 def viewing_of(count: Number | None, moment: Number | None, offset: Number | None) -> Viewing:
     """How far an item was watched. An invalid number counts as none: it does not make the answer invalid."""
-    lengths = ((count, LONGEST_COUNT), (moment, LONGEST_MOMENT), (offset, LONGEST_DURATION))
-    return Viewing(*(short_number(number, length) for number, length in lengths))
+    return Viewing(
+        short_number(count, LONGEST_COUNT),
+        short_number(moment, LONGEST_MOMENT),
+        short_number(offset, LONGEST_DURATION),
+    )
 
 
 def _names(tags: Iterable[PlexTag]) -> tuple[str, ...]:
-    return tuple(tag.tag for tag in tags if tag.tag)
+    return tuple([tag.tag for tag in tags if tag.tag])
 
 
 def _parts(media: Iterable[MediaAnswer]) -> tuple[Part, ...]:

@@ -132,7 +132,7 @@ class Connection(ABC):
 
 def clean(text: str) -> str:
     """Return the text as SQLite can store it: lone surrogates, which have no encoding, become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def rows_of(rows: Iterable[Row], scenes: Mapping[int, str]) -> list[Row]:

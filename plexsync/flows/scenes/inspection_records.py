@@ -332,7 +332,8 @@ class Past:
         origin = self.origins.get(pair) if renews_files and pair in self.memories else None
         same_files = origin and {part.path for part in origin.files} == {part.path for part in item.parts}
         has_other_files = origin is not None and not (same_files and origin.library)
-        plan = replace(plan, memory=with_addresses(plan.memory, item))
+        if (remembered := with_addresses(plan.memory, item)) is not plan.memory:
+            plan = replace(plan, memory=remembered)
         lost = bool(self.provenances) and self.was_lost(item.key)
         facts = (item, plan, shown, profile, absent, self.traits)
         return Target(*facts, memory=memory, has_other_files=has_other_files, was_lost=lost)

@@ -15,8 +15,8 @@ from plexsync.rules.words.text import caseless, compose
 
 PathRules = Sequence[tuple[str, str]]  # (prefix in Stash, prefix in Plex)
 
-# The paths of one scene are compared with each other many times, one after the other.
-RECENT_PATHS = 256
+# The paths of the scenes of one batch are compared with each other many times, one after the other.
+RECENT_PATHS = 1_000
 
 _DRIVE = re.compile(r"[A-Za-z]:(?:[\\/]|$)")
 # A Windows server lists both spellings of a share. With one name, or three slashes, a path is a Unix one.

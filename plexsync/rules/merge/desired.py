@@ -45,6 +45,7 @@ TITLE = template.parse_template("{title}", NAMES)
 NO_TEXT = Template()
 ALL_TAGS, NO_TAGS = Patterns(("*",)), Patterns()
 
+_SORTED_JSON = json.JSONEncoder(sort_keys=True)
 _DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?", re.ASCII)
 
 
@@ -147,7 +148,7 @@ def desired_values(scene: Scene, profile: Profile) -> Wanted:
 def digest(desired: Wanted) -> str:
     """A digest of the desired values: 16 hex digits that depend on the values, but not on the order inside lists."""
     values = {name: value if isinstance(value, str) else sorted(value) for name, value in desired.values.items()}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(_SORTED_JSON.encode(values).encode()).hexdigest()[:16]
 
 
 # --- titles ----------------------------------------------------------------------------------------------------------
@@ -257,8 +258,7 @@ def _names(field: str, names: Iterable[str], notes: list[Note]) -> tuple[str, ..
         if member:
             members.setdefault(fold(member), member)
     fitting = list(members.values())[:MEMBER_LIMIT]
-    sizes = [LARGEST_CHARACTER * len(member) + MEMBER_FRAME for member in fitting]
-    if sum(sizes) > SENT_LIMIT:
+    if LARGEST_CHARACTER * sum(map(len, fitting)) + MEMBER_FRAME * len(fitting) > SENT_LIMIT:
         ends = accumulate(sent_size(member) + MEMBER_FRAME for member in fitting)
         fitting = [member for member, end in zip(fitting, ends, strict=True) if end <= SENT_LIMIT]
     if len(fitting) < len(members):

@@ -139,9 +139,8 @@ def _sent_hashes(name: str, value: Value, salt: bytes) -> tuple[str, ...]:
 
     A push that is not read back is known again by the second one.
     """
-    spaced = value if isinstance(value, tuple) else " ".join(value.split())
-    spellings = dict.fromkeys((value, spaced))
-    return tuple(dict.fromkeys(hash for spelling in spellings for hash in hashes_of(name, spelling, salt)))
+    hashes, spaced = hashes_of(name, value, salt), value if isinstance(value, tuple) else " ".join(value.split())
+    return hashes if spaced == value else tuple(dict.fromkeys((*hashes, *hashes_of(name, spaced, salt))))
 
 
 def read_fields(

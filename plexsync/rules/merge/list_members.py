@@ -77,7 +77,9 @@ def left_members(names: tuple[str, ...], now: Held) -> dict[str, str]:
 def left_lists(values: Mapping[str, Value], item: Item) -> dict[str, dict[str, str]]:
     """The `left_members` of each list of an item that looks as PlexSync leaves one."""
     lists = {
-        name: left_members(names, held_field(item, name)) for name, names in values.items() if isinstance(names, tuple)
+        name: left_members(names, held_field(item, name))
+        for name, names in values.items()
+        if isinstance(names, tuple) and item.is_locked(name)
     }
     return {name: members for name, members in lists.items() if members}
 

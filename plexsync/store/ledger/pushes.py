@@ -160,11 +160,13 @@ def _push(scene: int, key: str, at: int, document: bytes, undone: str) -> PushRo
     )
 
 
-def _shortened(moved: Mapping[str, Moved]) -> dict[str, Moved]:
+def _shortened(moved: Mapping[str, Moved]) -> Mapping[str, Moved]:
     def short(held: Held) -> Held:
         is_short = isinstance(held.value, tuple) or len(held.value) <= LONGEST_TEXT
         return held if is_short else Held(f"{held.value[:LONGEST_TEXT]}…", held.locked)
 
+    if all(len(held.value) <= LONGEST_TEXT for field in moved.values() for held in (field.old, field.new)):
+        return moved
     return {name: Moved(short(field.old), short(field.new)) for name, field in moved.items()}
 
 
