@@ -389,7 +389,8 @@ class Watchers:
         state, undo = rows[0] if rows else ("", 0)
         late = any(asked.method == "POST" for weather in self.world.weather.values() for _, asked in weather.late)
         # An older copy of the database knows of a wish when the journal has completed it.
-        is_wished = (undo and state in ("sent", "adding")) or (not state and second in self.wished)
+        is_in_journal = second in self.wished
+        is_wished = (state in ("sent", "adding") and (undo or is_in_journal)) or (not state and is_in_journal)
         return "removing" if is_wished else state, not (self.world.depth or late)
 
     # --- ours --------------------------------------------------------------------------------------------------------
@@ -429,6 +430,8 @@ class Watchers:
                 _, at_rest = self.memory(second)
                 self.world.truth.note_redone(second, rows, sure=sure and at_rest and state == "undone")
                 self.world.tally["redone"] += sure
+        if sure:
+            self.wished -= {(key_of(scene), moment) for moment in before}
         self.world.tell(f"redo of scene {scene.id}{'' if sure else ', perhaps'}")
 
     def _wished(self, wish: PlayWish, scene: SceneSnapshot) -> bool | None:

@@ -5,12 +5,15 @@ PLEXSYNC_TORTURE=1 lives 2,000 seeds of 200 steps, PLEXSYNC_SEEDS so many more.
 """
 
 import os
+from contextlib import closing
 
 import pytest
 
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.rules.plays import plays
-from tests.simulation.sim_plays import run_play_seed, run_play_seeds
+from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
+from tests.simulation.sim_plays import PlaysWorld, run_play_seed, run_play_seeds
+from tests.simulation.sim_watchers import Watchers, key_of
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 # How many of these lives the sample lives, and how long each is.
@@ -47,6 +50,19 @@ def test_whatever_happens_each_play_is_in_stash_once_or_was_deleted_by_a_person(
 def test_a_life_with_plays_is_the_same_one_again():
     digests = {run_play_seed(3, 20)[2] for _ in range(2)}
     assert len(digests) == 1
+
+
+def test_an_undo_that_only_the_journal_knows_may_still_be_done(tmp_path):
+    with closing(PlaysWorld(1, tmp_path)) as world:
+        people = world.people = Watchers(world)
+        scene = people.scenes()[0]
+        second = key_of(scene), 1_760_001_000
+        play = RememberedPlay(PlaySource("1"), PlayState.SENT)
+        with world.process.store.writing() as tx:
+            tx.plays.save(scene.id, scene.created_at, {second[1]: play})
+        assert people.memory(second) == ("sent", True)
+        people.wished.add(second)
+        assert people.memory(second) == ("removing", True)
 
 
 def found_by(*seeds: int) -> str:
