@@ -535,7 +535,8 @@ class Raters(Watchers):
                 rating.restored_in_plex(sides)
             else:
                 rating.unsettle(self.sides(scene), *sides.values(), *rating.agreed)
-            if not is_dealt_with or self.world.nature.leaps:
+            if not (is_dealt_with and self.is_resume_at_rest(scene)) or self.world.nature.leaps:
+                # An item that was away can be back, with a viewing that nobody has dealt with.
                 self.resume_of(scene).also(self.position(scene), *self._places(scene))
 
     def restore_stash(self) -> None:

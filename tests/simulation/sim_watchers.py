@@ -252,11 +252,14 @@ class Watchers:
     def readd(self) -> None:
         """An item gets another rating key."""
         if keys := self.visible():
-            key = self.rng.choice(keys)
-            content, section = self.world.truth.content_of[key], self.world.plex.item(key).section
-            self._leave(key)
-            self.show(section, content)
-            self.world.tell(f"Plex: {key} of {content} is another item: {self._items()}")
+            self.readd_item(self.rng.choice(keys))
+
+    def readd_item(self, key: str) -> None:
+        """This item gets another rating key."""
+        content, section = self.world.truth.content_of[key], self.world.plex.item(key).section
+        self._leave(key)
+        self.show(section, content)
+        self.world.tell(f"Plex: {key} of {content} is another item: {self._items()}")
 
     # --- plays in Plex -----------------------------------------------------------------------------------------------
 

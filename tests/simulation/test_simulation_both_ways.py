@@ -6,6 +6,7 @@ so many more.
 """
 
 import os
+from contextlib import closing
 
 import pytest
 
@@ -13,8 +14,9 @@ from plexsync.flows.imports import importer
 from plexsync.flows.plays import ratings as rating_flows
 from plexsync.rules.plays import ratings
 from tests.simulation.sim_both_truth import NONE, STASH, RatingTruth
-from tests.simulation.sim_both_ways import HAPPENINGS, run_both_seed, run_both_seeds
+from tests.simulation.sim_both_ways import HAPPENINGS, BothWorld, run_both_seed, run_both_seeds
 from tests.simulation.sim_plays import RESTORES
+from tests.simulation.sim_raters import Raters
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 SEEDS = int(os.environ.get("PLEXSYNC_SEEDS") or (2000 if TORTURE else 40))
@@ -63,6 +65,20 @@ def test_what_an_undo_has_left_may_stay_when_plex_is_restored_once_more(is_undon
     assert (truth.agreed, truth.stays) == ({50}, apart if is_undone else None)
     truth.note(STASH, 80, at_rest=True)
     assert (truth.agreed, truth.stays) == ({80}, None)
+
+
+def test_a_viewing_that_a_restored_plex_brings_back_and_nobody_has_dealt_with_may_count(tmp_path):
+    with closing(BothWorld(1, tmp_path)) as world:
+        world.restores, world.brings_resume = ("plex restored",), True
+        people = world.people = Raters(world)
+        key = people.visible()[0]
+        scene = people.scene_of(world.truth.content_of[key])
+        world.plex.pause(key, 3842)
+        people.make_copies()
+        people.readd_item(key)
+        people.resume_of(scene).note(21_000)
+        people.restore_plex()
+        assert 3842 in people.resume_of(scene).allowed
 
 
 def found_by(*seeds: int) -> str:
