@@ -71,6 +71,7 @@ def test_a_viewing_that_a_restored_plex_brings_back_and_nobody_has_dealt_with_ma
     with closing(BothWorld(1, tmp_path)) as world:
         world.restores, world.brings_resume = ("plex restored",), True
         people = world.people = Raters(world)
+        people.finish_scan(people.sections[0])
         key = people.visible()[0]
         scene = people.scene_of(world.truth.content_of[key])
         world.plex.pause(key, 3842)
