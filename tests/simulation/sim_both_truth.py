@@ -15,6 +15,8 @@ CLOSE = 1000
 # No rating: that of Plex and that of Stash are on Stash's scale.
 NONE = -1
 STASH = "Stash"
+# What an item was rated in the second of the last rating in Plex.
+RIVAL = "at once "
 # The fields that people and imports fill.
 TEXTS = ("title", "details", "date")
 NAMES = ("studio", "performers", "tags")
@@ -48,9 +50,11 @@ class RatingTruth:
     # Ratings of all sides that may stay as they are: a restore may have brought back what an undo had left.
     stays: dict[str, int] | None = None
 
-    def note(self, side: str, rating: int, *, at_rest: bool) -> None:
-        """A person has rated on one side."""
+    def note(self, side: str, rating: int, *, at_rest: bool, at_once: bool = False) -> None:
+        """A person has rated on one side; `at_once`: an item, in the second of the rating of an item before."""
         self.stays = None
+        # Of two ratings of one second nobody knows which was given last.
+        rivals = [one for name, one in self.moved.items() if at_once and name.startswith(("Plex", RIVAL))]
         if at_rest:
             self.moved, self.of_items, self.may_part = {}, {}, False
         self._is_no_longer_apart(at_rest=at_rest)
@@ -58,8 +62,8 @@ class RatingTruth:
             self.moved[STASH] = rating
         else:
             self.of_items[side] = rating
-            self.moved = {name: one for name, one in self.moved.items() if not name.startswith("item ")}
-            self.moved["Plex"] = rating
+            self.moved = {name: one for name, one in self.moved.items() if not name.startswith(("item ", RIVAL))}
+            self.moved |= {"Plex": rating, **{f"{RIVAL}{one}": one for one in rivals}}
             if rating == NONE:
                 # Until it was in step, a cleared item is like one that was never rated: what another one says may count.
                 self.moved |= {f"item {item}": one for item, one in self.of_items.items()}

@@ -261,11 +261,7 @@ class Raters(Watchers):
 
     def _rated(self, scene: SceneSnapshot, key: str, rating: int, *, at_rest: bool) -> None:
         truth, second = self.rating_of(scene), int(self.world.plex.now())
-        before = truth.moved.get("Plex")
-        truth.note(key, rating, at_rest=at_rest)
-        if truth.last_second == second and before is not None and len(self.items_of(scene)) > 1:
-            # Of two ratings of one second nobody knows which was given last.
-            truth.agreed.add(before)
+        truth.note(key, rating, at_rest=at_rest, at_once=truth.last_second == second and len(self.items_of(scene)) > 1)
         truth.last_second = second
         self.world.note_race(key_of(scene))
 

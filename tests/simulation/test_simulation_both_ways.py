@@ -67,6 +67,16 @@ def test_what_an_undo_has_left_may_stay_when_plex_is_restored_once_more(is_undon
     assert (truth.agreed, truth.stays) == ({80}, None)
 
 
+def test_of_two_ratings_of_one_second_either_may_count_until_plex_is_rated_again():
+    truth = RatingTruth()
+    truth.note("20", 75, at_rest=False)
+    truth.note("21", 60, at_rest=False, at_once=True)
+    truth.note(STASH, 68, at_rest=False)
+    assert truth.agreed == {75, 60, 68}
+    truth.note("21", 50, at_rest=False)
+    assert truth.agreed == {50, 68}
+
+
 def test_a_viewing_that_a_restored_plex_brings_back_and_nobody_has_dealt_with_may_count(tmp_path):
     with closing(BothWorld(1, tmp_path)) as world:
         world.restores, world.brings_resume = ("plex restored",), True
