@@ -92,6 +92,7 @@ class HttpConnection:
     def exchange(self, request: h11.Request, content: bytes, cap: int, due: float) -> Answer:
         """Send a request, and read its answer to the end or as far as the cap allows."""
         self._send(request, content, due)
+        self._receive(due)
         response = self._next(due)
         while isinstance(response, h11.InformationalResponse):
             response = self._next(due)
@@ -144,9 +145,12 @@ class HttpConnection:
 
     def _next(self, due: float) -> Any:
         while (event := self._http.next_event()) is h11.NEED_DATA:
-            self._line.settimeout(shorten(self._silence, due))
-            self._http.receive_data(self._line.recv(CHUNK))
+            self._receive(due)
         return event
+
+    def _receive(self, due: float) -> None:
+        self._line.settimeout(shorten(self._silence, due))
+        self._http.receive_data(self._line.recv(CHUNK))
 
     def _read(self, body: bytearray, cap: int, due: float) -> bool:
         """Read the body; returns False as soon as it is larger than the cap."""
