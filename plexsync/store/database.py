@@ -2,7 +2,7 @@
 
 `Database.reading()` is one snapshot and yields a `Reader`. `Database.writing()` is the transaction of the only writer
 (in SQLite `BEGIN IMMEDIATE`) and yields a `Writer`; it is committed and synced when the block succeeds, and rolled back
-otherwise. A table is an attribute of either: `tx.jobs.claim(...)`, `db.index.entries_at(...)`. A `Reader` has only the
+otherwise. A table is an attribute of either: `tx.jobs.claim(...)`, `db.index.entries(...)`. A `Reader` has only the
 methods that read. No transaction stays open during a request. Times are UTC milliseconds unless a name says seconds.
 The events that hooks left as files in the data folder are taken over here. The methods raise `LocalFault` and
 `NewerDatabase` only.

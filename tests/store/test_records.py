@@ -190,10 +190,10 @@ def test_items_are_found_by_key_place_and_name_with_their_files_in_order(store):
         tx.index.save([two, one, bare], walk=1)
     with store.reading() as db:
         assert db.index.entries(["20", "4", "99"]) == [two, bare]
-        assert db.index.entries_at([path_key("/media/a/Two CD2.mp4")]) == [two]
-        assert db.index.entries_at([path_key("d:/media/one.MP4")]) == [one]
-        assert db.index.entries_named([name_key("/elsewhere/two cd1.MP4"), name_key("one.mp4")]) == [two, one]
-        assert db.index.entries_at([path_key("/media/A/two cd2.mp4")]) == []
+        assert db.index.entries(path_keys=[path_key("/media/a/Two CD2.mp4")]) == [two]
+        assert db.index.entries(path_keys=[path_key("d:/media/one.MP4")]) == [one]
+        assert db.index.entries(name_keys=[name_key("/elsewhere/two cd1.MP4"), name_key("one.mp4")]) == [two, one]
+        assert db.index.entries(path_keys=[path_key("/media/A/two cd2.mp4")]) == []
         assert db.index.count() == 3
 
 
@@ -204,7 +204,7 @@ def test_an_item_met_again_has_the_files_it_has_now(store):
         tx.index.save([now], walk=2)
     with store.reading() as db:
         assert db.index.entries(["10"]) == [now]
-        assert db.index.entries_at([path_key("/media/10.mp4")]) == []
+        assert db.index.entries(path_keys=[path_key("/media/10.mp4")]) == []
 
 
 def test_a_complete_walk_forgets_what_it_did_not_meet_in_its_library(store):
@@ -214,7 +214,7 @@ def test_a_complete_walk_forgets_what_it_did_not_meet_in_its_library(store):
     with store.writing() as tx:
         assert tx.index.sweep("1", walk=2) == 1
         assert [entry.key for entry in tx.index.entries(["10", "11", "20"])] == ["10", "20"]
-        assert tx.index.entries_named([name_key("11.mp4")]) == []
+        assert tx.index.entries(name_keys=[name_key("11.mp4")]) == []
         tx.index.drop(["10", "99"])
         assert tx.index.count() == 1
 
@@ -247,8 +247,8 @@ def test_a_path_of_any_characters_is_found_again(store):
     with store.writing() as tx:
         tx.index.save([Entry("1", "1", (Part(path, 5),))], walk=1)
     with store.reading() as db:
-        assert [entry.key for entry in db.index.entries_at([path_key(path)])] == ["1"]
-        assert [entry.key for entry in db.index.entries_named([name_key(path)])] == ["1"]
+        assert [entry.key for entry in db.index.entries(path_keys=[path_key(path)])] == ["1"]
+        assert [entry.key for entry in db.index.entries(name_keys=[name_key(path)])] == ["1"]
 
 
 # --- breakers, holds, paces ------------------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ def looked_up(db: Reader, scenes: Sequence[Scene], rules: Sequence[Rule]) -> Pat
     for scene in scenes:
         # The files that Plex has at their mapped path.
         places = {path_key(path): file.path for file in scene.files for path in map_path(file.path, tuple(rules))}
-        parts = [part for entry in db.index.entries_at(sorted(places)) for part in entry.parts]
+        parts = [part for entry in db.index.entries(path_keys=sorted(places)) for part in entry.parts]
         if at_path := [(places[path_key(part.path)], part.path) for part in parts if path_key(part.path) in places]:
             lookup.by_path += 1
             mapped += at_path
@@ -138,7 +138,7 @@ def _alike(db: Reader, scene: Scene) -> list[tuple[str, str]]:
     pairs = []
     for file in scene.files:
         key = name_key(file.path)
-        parts = [part for entry in db.index.entries_named([key]) for part in entry.parts]
+        parts = [part for entry in db.index.entries(name_keys=[key]) for part in entry.parts]
         same = [part.path for part in parts if name_key(part.path) == key and part.size == file.size > 0]
         if len(same) == 1:
             pairs.append((file.path, same[0]))

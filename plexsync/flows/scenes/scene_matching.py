@@ -154,7 +154,13 @@ class SceneMatcher:
         remembered: dict[int, set[str]] = {scene.id: set() for scene in scenes}
         written: dict[int, set[str]] = {scene.id: set() for scene in scenes}
         traces = db.memories.traces(list(remembered))
-        past = {entry.key: entry for entry in db.index.entries(sorted({key for _, key in traces}))}
+        entries = db.index.entries(
+            sorted({key for _, key in traces}),
+            path_keys=sorted(set().union(*own.values())),
+            name_keys=sorted(set().union(*names.values())),
+        )
+        past = {entry.key: entry for entry in entries}
+        at, named = by_part(entries, path_key), by_part(entries, name_key)
         for (id, key), (is_written, origin) in traces.items():
             # An item that is not in the index can't be matched. What another scene had under this id is not remembered.
             if (
@@ -165,8 +171,6 @@ class SceneMatcher:
                 remembered[id].add(key)
                 if is_written:
                     written[id].add(key)
-        at = by_part(db.index.entries_at(sorted(set().union(*own.values()))), path_key)
-        named = by_part(db.index.entries_named(sorted(set().union(*names.values()))), name_key)
         offered = {
             id: {
                 **_union(at, own[id]),
@@ -296,8 +300,7 @@ def _bound_entries(db: Reader, bound: Sequence[Binding]) -> dict[str, Entry]:
     if not bound:
         return {}
     then = sorted({clean(path_key(path)) for binding in bound for path in binding.files})
-    found = (*db.index.entries([binding.key for binding in bound]), *db.index.entries_at(then))
-    return {entry.key: entry for entry in found}
+    return {entry.key: entry for entry in db.index.entries([binding.key for binding in bound], path_keys=then)}
 
 
 def files_of(item: Entry | Item) -> frozenset[tuple[str, int]]:

@@ -20,17 +20,16 @@ OUTLINE_PARTS = "select count(*), total(size), total(length(path)) from part"
 
 COUNT_IN = "select count(*) from item indexed by item_section where section = :section"
 
-_ENTRY = """
+ENTRIES = """
 select item.key, item.section, item.stamp, part.path, part.size, part.duration
   from item left join part on part.item = item.key
-"""
-BY_KEY = f"{_ENTRY} where item.key in (select value from json_each(:keys)) order by item.key, part.position"
-BY_PATH = f"""
-{_ENTRY} where item.key in (select item from part where path_key in (select value from json_each(:keys)))
- order by item.key, part.position
-"""
-BY_NAME = f"""
-{_ENTRY} where item.key in (select item from part where name_key in (select value from json_each(:keys)))
+ where item.key in (
+    select value from json_each(:keys)
+     union
+    select item from part where path_key in (select value from json_each(:path_keys))
+     union
+    select item from part where name_key in (select value from json_each(:name_keys))
+ )
  order by item.key, part.position
 """
 SAVE_ITEM = """
@@ -98,17 +97,21 @@ class ReadOnlyIndex(Table):
         """Return a text that changes when items or files are added, removed or changed, unless changes cancel out."""
         return ":".join(str(int(value)) for sql in (OUTLINE, OUTLINE_PARTS) for value in self._db.row(sql))
 
-    def entries(self, keys: Sequence[str]) -> list[Entry]:
-        """Return the items with these rating keys."""
-        return self._entries(BY_KEY, keys)
+    def entries(
+        self, keys: Iterable[str] = (), *, path_keys: Iterable[str] = (), name_keys: Iterable[str] = ()
+    ) -> list[Entry]:
+        """Return the items with these rating keys, and those with a file under one of these path keys or name keys.
 
-    def entries_at(self, path_keys: Sequence[str]) -> list[Entry]:
-        """Return the items with a file at one of these path keys (`plexsync.rules.match.paths.path_key`)."""
-        return self._entries(BY_PATH, path_keys)
-
-    def entries_named(self, name_keys: Sequence[str]) -> list[Entry]:
-        """Return the items with a file of one of these name keys (`plexsync.rules.match.paths.name_key`)."""
-        return self._entries(BY_NAME, name_keys)
+        These are made by `path_key` and `name_key` of `plexsync.rules.match.paths`.
+        """
+        items: dict[str, tuple[str, int, list[Part]]] = {}
+        wanted = {"keys": keys, "path_keys": path_keys, "name_keys": name_keys}
+        rows = self._db.rows(ENTRIES, {name: [clean(key) for key in some] for name, some in wanted.items()})
+        for key, section, stamp, path, size, duration in rows:
+            _, _, parts = items.setdefault(key, (section, stamp, []))
+            if path is not None:
+                parts.append(Part(path, size, duration))
+        return [Entry(key, section, tuple(parts), stamp) for key, (section, stamp, parts) in items.items()]
 
     def count_in(self, section: str) -> int:
         """Count the items of one library."""
@@ -143,15 +146,6 @@ class ReadOnlyIndex(Table):
     def count_unpaired(self, run: int) -> int:
         """Count all items that `unpaired` lists."""
         return int(self._db.value(COUNT_UNPAIRED, {"run": run}))
-
-    def _entries(self, sql: str, keys: Sequence[str]) -> list[Entry]:
-        items: dict[str, tuple[str, int, list[Part]]] = {}
-        rows = self._db.rows(sql, {"keys": [clean(key) for key in keys]})
-        for key, section, stamp, path, size, duration in rows:
-            _, _, parts = items.setdefault(key, (section, stamp, []))
-            if path is not None:
-                parts.append(Part(path, size, duration))
-        return [Entry(key, section, tuple(parts), stamp) for key, (section, stamp, parts) in items.items()]
 
 
 class Index(ReadOnlyIndex):
