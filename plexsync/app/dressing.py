@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from plexsync.app.flow_parts import COMPARE_LOOK, FlowParts, RegularLook
+from plexsync.app.flow_parts import FlowParts, RegularLook, look_at_changes
 from plexsync.app.parts import Assembled
 from plexsync.app.rules import is_dressing_on, profiles_of
 from plexsync.flows.collections.comparison import CollectionComparison
@@ -30,7 +30,7 @@ class CollectionDressing:
             return FlowParts([self.flow])
 
         def looks(stopping: Callable[[], bool]) -> list[RegularLook]:
-            return [RegularLook("compare collections", COMPARE_LOOK, partial(self.comparison.run_if_due, stopping))]
+            return [look_at_changes("compare collections", partial(self.comparison.run_if_due, stopping))]
 
         return FlowParts([self.flow], [observe_worked], looks=looks, begin=self.comparison.run_if_due)
 

@@ -2,14 +2,16 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from plexsync.engine.flow import AnyFlow
 from plexsync.flows.scenes.inspection_records import Observe
 from plexsync.rules.queue.events import Event
 
-# Seconds between checks whether a comparison is due. Each check is two small reads.
+# Seconds between checks whether a comparison is due, at the least.
 COMPARE_LOOK = 1.0
+# Seconds after which what depends on the database is checked although that has not changed.
+LONGEST_LOOK = 30.0
 
 Act = Callable[[], object]
 Stopping = Callable[[], bool]
@@ -17,12 +19,26 @@ Stopping = Callable[[], bool]
 
 @dataclass(frozen=True)
 class RegularLook:
-    """What a worker does again and again: every so many seconds, and at once when `sooner` is set."""
+    """What a worker does again and again: every so many seconds, and at once when `sooner` is set.
+
+    Between two times there are `least` seconds at the least, and no more while `again` holds. `at_changes`: it is done
+    when the database has changed.
+    """
 
     name: str
     seconds: float
     act: Act
-    sooner: threading.Event | None = None
+    sooner: threading.Event = field(default_factory=threading.Event)
+    least: float = 0.0
+    again: Callable[[], bool] = lambda: False
+    at_changes: bool = False
+
+
+def look_at_changes(
+    name: str, act: Act, least: float = COMPARE_LOOK, again: Callable[[], bool] = lambda: False
+) -> RegularLook:
+    """What depends on the database, so it is done whenever that has changed, at most every `least` seconds."""
+    return RegularLook(name, LONGEST_LOOK, act, least=least, again=again, at_changes=True)
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,21 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import chain
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lets_in, stash_lines
-from plexsync.app.flow_parts import COMPARE_LOOK, FlowParts, RegularLook
+from plexsync.app.flow_parts import COMPARE_LOOK, FlowParts, RegularLook, look_at_changes
 from plexsync.app.further_flows import clean_up, further_flows
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import HOUR, MINUTE
-from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed, has_lost
+from plexsync.app.switches import asked_settings, bulk_approved, has_lost
 from plexsync.app.turns import turns
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.flow import AnyFlow
-from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
+from plexsync.engine.loop import Commits, Farewell, Loop, Ran, Watcher
 from plexsync.engine.stash_return import PACE as RETURN_LOOK
 from plexsync.engine.stash_return import StashReturn
 from plexsync.engine.tickets import READS
@@ -30,12 +30,14 @@ from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
 from plexsync.flows.scenes.preview import WOULD_CHANGE, preview_scenes
 from plexsync.flows.scenes.stash_lines import StashListener
-from plexsync.rules.queue.note_keys import ASKED_SETTINGS, IN_USE, LAST_POLL, LAST_RECONCILE, WISHES
+from plexsync.rules.queue.note_keys import ASKED_SETTINGS, CHANGED, IN_USE, LAST_POLL, LAST_RECONCILE, WISHES
 from plexsync.rules.queue.notices import NoticeRules
 from plexsync.rules.queue.setting_question import FEW, SettingQuestion, read
 from plexsync.rules.servers.errors import NeighbourError, SyncError
 from plexsync.rules.servers.http_answers import whole_request
 from plexsync.store.files.siblings import Siblings, siblings_of
+from plexsync.store.log_watch import watch_log
+from plexsync.store.queue.notes import number_in
 from validation.looks import LOOKS, SETTING
 
 log = logging.getLogger("PlexSync.run")
@@ -160,37 +162,73 @@ def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "", 
     `plex` is the name that notices give the Plex server, '' for a single one. `first` runs before each claim, and may wait.
     """
     further = further_flows(parts)
-    with noticing(parts, stop, plex) as paused, engine(parts, stop, further) as works:
-        schedule = Schedule(parts, stop)
-        # A worker's start polls at once, and so does each new connection to Stash's log.
-        poll_now = threading.Event()
-        edits = edit_listener(parts, poll_now.set)
-        hearing = list(chain.from_iterable(added.hearing for added in further))
-        looks = [
-            RegularLook("poll", parts.config.stash_poll_interval, parts.poller.poll, poll_now),
-            RegularLook("lines", LISTEN_LOOK, partial(edits, stop.is_set)),
-            RegularLook("listen", LISTEN_LOOK, partial(parts.listener, stop.is_set, hearing)),
-            RegularLook("sample", SECONDS, parts.sampler.sample),
-            # A comparison can take long, and edits must not wait for it.
-            RegularLook("compare", COMPARE_LOOK, lambda: (parts.curer.recheck(stopping=stop.is_set), schedule())),
-            *further_looks(parts, poll_now.set, edits.connect_now),
-            *chain.from_iterable(added.looks(stop.is_set) for added in further),
-        ]
-        watchers = [
-            Watcher(look.act, name=look.name, seconds=look.seconds, sooner=look.sooner, stop=stop, clock=parts.clock)
-            for look in looks
-        ]
-        for watcher in watchers:
-            watcher.start()
+    with noticing(parts, stop, plex) as paused, engine(parts, stop, further) as works, ExitStack() as held:
+        looks = looks_beside(parts, stop.is_set, further)
+        watchers = [watcher_of(look, parts, stop) for look in looks]
+        news = [look.sooner for look in looks if look.at_changes]
+
+        def changed() -> None:
+            for waits in news:
+                waits.set()
+
+        watch = watch_log(parts.store.log)
+        wakes: list[Act] = [look.sooner.set for look in looks]
+        if watch is not None:
+            held.callback(watch.close)
+            wakes.append(watch.wake)
+        waker = threading.Thread(target=wake_at, args=(stop, wakes), name="stop", daemon=True)
+        for thread in (waker, *watchers):
+            thread.start()
         try:
-            loop_of(parts, works, stop, report, paused, first).serve()
+            loop_of(parts, works, stop, report, paused, first, changed=changed, commits=watch).serve()
         finally:
             stop.set()
+            waker.join()
             # Wait no longer than the current request can take: the store and the clients are closed next.
             for watcher in watchers:
                 watcher.join(timeout=whole_request(parts.config.plex_read_timeout) + 5)
         for watcher in watchers:
             watcher.confess()
+
+
+def looks_beside(parts: Parts, stopping: Callable[[], bool], further: Sequence[FlowParts]) -> list[RegularLook]:
+    """Return all that a worker does beside its queue, each on a thread of its own."""
+    schedule = Schedule(parts, stopping)
+    # A worker's start polls at once, and so does each new connection to Stash's log.
+    poll_now = threading.Event()
+    edits = edit_listener(parts, poll_now.set)
+    hearing = list(chain.from_iterable(added.hearing for added in further))
+    return [
+        RegularLook("poll", parts.config.stash_poll_interval, parts.poller.poll, poll_now),
+        RegularLook("lines", LISTEN_LOOK, partial(edits, stopping)),
+        RegularLook("listen", LISTEN_LOOK, partial(parts.listener, stopping, hearing)),
+        RegularLook("sample", SECONDS, parts.sampler.sample),
+        # A comparison can take long, and edits must not wait for it.
+        look_at_changes("compare", lambda: (parts.curer.recheck(stopping=stopping), schedule())),
+        *further_looks(parts, poll_now.set, edits.connect_now),
+        *chain.from_iterable(added.looks(stopping) for added in further),
+    ]
+
+
+def watcher_of(look: RegularLook, parts: Parts, stop: threading.Event) -> Watcher:
+    """Return the thread that does this again and again."""
+    return Watcher(
+        look.act,
+        name=look.name,
+        seconds=look.seconds,
+        stop=stop,
+        clock=parts.clock,
+        sooner=look.sooner,
+        least=look.least,
+        again=look.again,
+    )
+
+
+def wake_at(stop: threading.Event, wakes: Sequence[Act]) -> None:
+    """Wake whoever waits for something else than the stop, once that is asked for."""
+    stop.wait()
+    for wake in wakes:
+        wake()
 
 
 def edit_listener(parts: Parts, poll: Callable[[], None]) -> StashListener:
@@ -203,7 +241,7 @@ def further_looks(parts: Parts, poll: Callable[[], None], connect: Callable[[], 
     """Yield what else is looked at, if it is there. `poll` polls Stash at once, and `connect` listens to its log at once."""
     lets_in = partial(stash_lets_in, parts.config)
     stash_return = StashReturn(parts.store, parts.settings.breaker, parts.clock, lets_in, connect)
-    yield RegularLook("return", RETURN_LOOK, stash_return)
+    yield look_at_changes("return", stash_return, RETURN_LOOK, stash_return.is_away)
     if (siblings := siblings_of(parts.store)).is_further:
         yield RegularLook("first hook", COMPARE_LOOK, FirstHook(siblings, poll))
     if parts.scans is not None:
@@ -217,8 +255,14 @@ def loop_of(
     report: Told,
     paused: Paused | None = None,
     first: Act | None = None,
+    *,
+    changed: Act | None = None,
+    commits: Commits | None = None,
 ) -> Loop:
-    """Return the loop that drives this engine until `stop`; it reports every step to `report`."""
+    """Return the loop that drives this engine until `stop`; it reports every step to `report`.
+
+    It waits for `commits`, and calls `changed` when the database has changed.
+    """
     return Loop(
         works,
         parts.store,
@@ -229,15 +273,17 @@ def loop_of(
         report=report,
         paused=paused or (lambda _fault: None),
         between=turns(parts, stop, first),
+        changed=changed,
+        commits=commits,
     )
 
 
 class Schedule:
     """Runs a full comparison when the last one is old enough, or none has completed yet."""
 
-    def __init__(self, parts: Parts, stop: threading.Event) -> None:
+    def __init__(self, parts: Parts, stopping: Callable[[], bool]) -> None:
         self._parts = parts
-        self._stop = stop
+        self._stopping = stopping
         self._tried: float | None = None
         self._told = False
 
@@ -246,14 +292,15 @@ class Schedule:
         parts, now = self._parts, self._parts.clock.now()
         hours = parts.config.reconcile_interval_hours
         with parts.store.reading() as db:
-            last, polled = db.notes.number(LAST_RECONCILE) or 0, db.notes.text(LAST_POLL)
+            noted = db.notes.texts((LAST_RECONCILE, LAST_POLL, WISHES))
             lost = has_lost(db)
         # The poller has to note its start first, so that an edit during the comparison counts as a change after it.
-        if not polled:
+        if not noted[LAST_POLL]:
             return False
+        last = number_in(noted[LAST_RECONCILE]) or 0
         # A last comparison in the future was noted before the clock was set back: compare now instead of waiting.
         is_due = lost or (hours > 0 and not 0 <= now - last < hours * HOUR)
-        if not parts.config.enabled or not (is_due or comparison_owed(parts)):
+        if not parts.config.enabled or not (is_due or noted[WISHES] == CHANGED):
             return False
         if not bulk_approved(parts):
             if not self._told:
@@ -270,10 +317,10 @@ class Schedule:
             if passed - tried < rest:
                 return False
         self._tried = passed
-        waits = settings_wait(parts, self._stop.is_set)
+        waits = settings_wait(parts, self._stopping)
         if waits and not is_due:
             return False
-        return parts.reconciler.try_reconcile(stopping=self._stop.is_set, holding=waits)
+        return parts.reconciler.try_reconcile(stopping=self._stopping, holding=waits)
 
 
 class FirstHook:

@@ -7,6 +7,7 @@ from plexsync.rules.queue.note_keys import ASKED_SETTINGS, BULK, CHANGED, LAST_R
 from plexsync.rules.queue.setting_question import SettingQuestion, open_question
 from plexsync.store import intake
 from plexsync.store.database import Reader
+from plexsync.store.queue.notes import number_in
 
 
 def switched_inside(parts: Parts) -> str:
@@ -78,4 +79,6 @@ def comparison_owed(parts: Parts) -> bool:
 
 def has_lost(db: Reader) -> bool:
     """Whether the database was rebuilt or restored, and no full comparison has completed since."""
-    return max(db.notes.number(name) or 0 for name in (REPAIRED, RESTORED)) > (db.notes.number(LAST_RECONCILE) or 0)
+    notes = db.notes.texts((REPAIRED, RESTORED, LAST_RECONCILE))
+    repaired, restored, compared = (number_in(text) or 0 for text in notes.values())
+    return max(repaired, restored) > compared

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from plexsync.app.flow_parts import COMPARE_LOOK, FlowParts, RegularLook
+from plexsync.app.flow_parts import FlowParts, RegularLook, look_at_changes
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import watch_rules
 from plexsync.engine.expiry import longest_request
@@ -47,8 +47,8 @@ class WayBack:
             polls = [RegularLook("resume", poll_seconds, self.resume.poll)] if self.resume is not None else []
             return [
                 RegularLook("plays", poll_seconds, partial(self.poll, stopping), self.listener.sooner),
-                RegularLook("first plays", COMPARE_LOOK, self.first_run.begin),
-                RegularLook("compare plays", COMPARE_LOOK, partial(self.comparison.run_if_due, stopping)),
+                look_at_changes("first plays", self.first_run.begin),
+                look_at_changes("compare plays", partial(self.comparison.run_if_due, stopping)),
                 *polls,
             ]
 

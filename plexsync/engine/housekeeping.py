@@ -42,10 +42,10 @@ class Housekeeping:
     def prune(self) -> int:
         """Delete dead letters older than the retention, one batch at a time; nothing after a jump of the clock.
 
-        Also deletes attempts and pushes of that age. Returns the number of deleted rows. While there is more to delete,
-        every call deletes a batch; otherwise the next one comes a minute later. No transaction makes more than
-        `PRUNE_PIECE` deletions or starts another one after `PRUNE_HOLD`. Between two transactions the database is free
-        for at least as long.
+        Also deletes attempts and pushes of that age. Returns the number of deleted and queued rows. While there is more
+        to delete, every call deletes a batch; otherwise the next one comes a minute later. No transaction makes more
+        than `PRUNE_PIECE` deletions or starts another one after `PRUNE_HOLD`. Between two transactions the database is
+        free for at least as long.
 
         Rows of objects that are gone are deleted only after their flow has asked again. An object that exists is queued
         instead. While that is unknown, its row stays.
@@ -56,10 +56,10 @@ class Housekeeping:
         before, ends = now - self._rules.retention, self._clock.monotonic() + PRUNE_LOOK
         with self._store.writing() as tx:
             may = may_prune(tx, now)
-        rows = past = 0
+        rows = queued = past = 0
         more = more_past = False
         if may:
-            rows, more = self._prune_rows(now, before, ends)
+            rows, queued, more = self._prune_rows(now, before, ends)
             past, more_past = self._delete(lambda tx: tx.prune_history(now=now, before=before, limit=1), ends)
             self._delete(lambda tx: tx.samples.prune(now=now, limit=1), ends)
         with self._store.reading() as db:
@@ -70,9 +70,9 @@ class Housekeeping:
         if rows or past:
             log.info("%d rows and %d attempts and pushes were older than the retention and are forgotten", rows, past)
         self._pruned_at = 0 if more or more_past else now
-        return rows
+        return rows + queued + past
 
-    def _prune_rows(self, now: int, before: int, ends: float) -> tuple[int, bool]:
+    def _prune_rows(self, now: int, before: int, ends: float) -> tuple[int, int, bool]:
         with self._store.writing() as tx:
             ended = tx.jobs.list_ended(now=now, before=before, limit=PRUNE_BATCH)
         existing, unknown = self._asked_for([row for row in ended if row.state is State.GONE])
@@ -91,8 +91,13 @@ class Housekeeping:
 
         self._delete(end_next, ends)
         remaining = list(rest)
-        count = sum((row.kind, row.id) not in existing for row in due[: len(due) - len(remaining)])
-        return count, bool(remaining) or (len(ended) == PRUNE_BATCH and len(unknown) < PRUNE_BATCH)
+        ends_now = due[: len(due) - len(remaining)]
+        queued = sum((row.kind, row.id) in existing for row in ends_now)
+        return (
+            len(ends_now) - queued,
+            queued,
+            bool(remaining) or (len(ended) == PRUNE_BATCH and len(unknown) < PRUNE_BATCH),
+        )
 
     def _asked_for(self, gone: Sequence[JobRow]) -> tuple[set[Key], set[Key]]:
         """Those of these rows whose objects exist, and those of which that is unknown. One request per flow."""

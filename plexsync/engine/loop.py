@@ -1,6 +1,7 @@
 """Runs the engine: until nothing is due, until a condition holds, or until stopped.
 
-A wake-up (another process has committed) only saves time. The guarantee is the check every `poll_seconds`.
+A wake-up (another process has committed) only saves time. The guarantee is the look for commits every `poll_seconds`,
+and the step every half minute.
 """
 
 import logging
@@ -8,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from plexsync.engine.engine import AGAIN, Engine, Idle, ProbeResult, Worked
 from plexsync.rules.queue.note_keys import HEARTBEAT, THREAD_ENDED, WORKER_ENDED
@@ -28,15 +30,16 @@ from plexsync.store.ledger.lasting import LastingThread, ended_threads
 
 log = logging.getLogger("PlexSync.loop")
 
+# Seconds between two looks for commits where nothing tells of them.
 WAKE_UP = 0.05
 LONGEST_LOOK = 5.0
+# The longest rest of a worker, in milliseconds.
+LONGEST_REST = 30_000
 SPOOL_PACE = 1.0
 COMPLAINT_PACE = 60.0
 BEAT_PACE = 10_000
 FAULT_PAUSE = 5.0
 FULL_PAUSE = 60.0
-# Seconds between checks whether a check is wanted sooner.
-SOONER_LOOK = 0.1
 
 
 @dataclass
@@ -67,11 +70,36 @@ class Ran:
         self.outcomes = +self.outcomes
 
 
+class Commits(Protocol):
+    """Waits for commits of any process."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait until someone may have committed, at most for so long."""
+
+    def forget(self) -> None:
+        """Forget the commits until now."""
+
+
+@dataclass(frozen=True)
+class Polls:
+    """Waits for commits where nothing tells of them: whoever waits looks for them time and again."""
+
+    _clock: Clock
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a moment."""
+        self._clock.sleep(min(seconds, WAKE_UP))
+
+    def forget(self) -> None:
+        """Nothing is known."""
+
+
 class Loop:
     """Drives one engine. `stop` ends it between two requests; `report` receives every step.
 
     `begin` runs before the first step of `serve`, and again until it succeeds. `paused` receives every fault of the
-    local disk or database that pauses the work, and None when the work continues. `between` runs before every step.
+    local disk or database that pauses the work, and None when the work continues. `between` runs before every step,
+    and `changed` whenever the database has changed. Its rests wait for `commits`.
     """
 
     def __init__(
@@ -86,8 +114,12 @@ class Loop:
         report: Callable[[Worked | ProbeResult | Idle], None] = lambda _step: None,
         paused: Callable[[SyncError | None], None] = lambda _fault: None,
         between: Callable[[], object] = lambda: None,
+        changed: Callable[[], object] | None = None,
+        commits: Commits | None = None,
     ) -> None:
         self._between = between
+        self._changed = changed
+        self._commits = commits or Polls(clock)
         self._engine = engine
         self._store = store
         self._clock = clock
@@ -102,6 +134,7 @@ class Loop:
         self._serves_since: float | None = None
         self._complained_at: float | None = None
         self._told_of_spool: float | None = None
+        self._has_pruned = False
 
     def serve(self) -> None:
         """Work until stopped. A fault of the local disk only pauses the worker.
@@ -117,7 +150,8 @@ class Loop:
                     begun = True
                 step = self._step()
                 if isinstance(step, Idle):
-                    self._rest(step.until)
+                    # What is deleted in pieces is deleted at the pace of looks.
+                    self._rest(step.until, round(self._look * 1000) if self._has_pruned else LONGEST_REST)
             except MemoryError:
                 self._complain(LocalFault(NO_MEMORY))
                 self._stop.wait(FAULT_PAUSE)
@@ -149,7 +183,7 @@ class Loop:
                 if wait_for is None and (step.reason or step.until is None or step.until > self._clock.now()):
                     ran.reason, ran.until = step.reason, step.until
                     return ran
-                self._rest(step.until)
+                self._rest(step.until, round(self._look * 1000))
         ran.reason = "stopped"
         return ran
 
@@ -162,36 +196,46 @@ class Loop:
             return Idle(None, "stopped")
         step = self._engine.step(stopping=self._stop.is_set)
         if isinstance(step, Idle):
-            self._engine.prune()
+            self._has_pruned = self._engine.prune() > 0
+        elif self._changed:
+            self._changed()
         self._report(step)
         return step
 
-    def _rest(self, until: int | None) -> None:
-        """Sleep until something is due, a wake-up comes, or the next check is due."""
-        end = self._clock.monotonic() + self._look
-        if until is not None:
-            end = min(end, self._clock.monotonic() + max(0.0, (until - self._clock.now()) / 1000))
-        while not self._stop.is_set() and (remaining := end - self._clock.monotonic()) > 0:
-            self._clock.sleep(min(remaining, WAKE_UP))
-            if self._store.has_changed():
+    def _rest(self, until: int | None, longest: int) -> None:
+        """Sleep until something is due or has changed, or the clock was set, at most for so many milliseconds."""
+        began = self._clock.now()
+        end = began + longest if until is None else min(until, began + longest)
+        while not self._stop.is_set() and began <= (now := self._clock.now()) < end:
+            self._commits.wait(min((end - now) / 1000, self._look))
+            if self._beat():
+                self._commits.forget()
+            if self._take_spool() or self._store.has_changed():
+                if self._changed:
+                    self._changed()
                 return
 
-    def _take_spool(self) -> None:
+    def _take_spool(self) -> bool:
+        """Take over what hooks have left as files, if it is time to; True if there was anything."""
         now = self._clock.monotonic()
         if self._spooled_at is None or now - self._spooled_at >= SPOOL_PACE:
             self._spooled_at = now
             try:
                 if count := self._store.drain_spool(self._clock.now()):
                     log.info("%d events taken over that hooks had left as files", count)
+                    return True
             except SpoolFault as fault:
                 # The engine works without the spool.
                 if self._told_of_spool is None or now - self._told_of_spool >= COMPLAINT_PACE:
                     self._told_of_spool = now
                     log.error("%s", fault)
+        return False
 
-    def _beat(self) -> None:
+    def _beat(self) -> bool:
+        """Note that the worker works, if it is time to; True if it was."""
         now = self._clock.now()
-        if abs(now - self._beat_at) >= BEAT_PACE:
+        is_due = abs(now - self._beat_at) >= BEAT_PACE
+        if is_due:
             self._beat_at = now
             if ended := ended_threads():
                 self._serves_since = self._clock.monotonic()
@@ -205,6 +249,7 @@ class Loop:
                     tx.notes.save(THREAD_ENDED, "")
             if stays:
                 self._serves_since = None
+        return is_due
 
     def _complain(self, fault: SyncError) -> None:
         now = self._clock.monotonic()
@@ -222,6 +267,8 @@ class Farewell(threading.Thread):
     """Keeps a stop from counting as a crash: calls `abandon` if the work still hangs `PATIENCE` seconds after `stop`."""
 
     PATIENCE = 3.0
+    # Seconds between two looks whether the work has ended without a stop.
+    LOOK = 5.0
 
     def __init__(self, abandon: Callable[[], None], *, stop: threading.Event) -> None:
         super().__init__(name="farewell", daemon=True)
@@ -236,7 +283,7 @@ class Farewell(threading.Thread):
     def run(self) -> None:
         """Wait for the stop, then for the end of the work."""
         while not self._ended.is_set():
-            if self._stop_event.wait(1.0) and not self._ended.wait(self.PATIENCE):
+            if self._stop_event.wait(self.LOOK) and not self._ended.wait(self.PATIENCE):
                 try:
                     self._abandon()
                 except (LocalFault, NewerDatabase, Unusable) as fault:
@@ -246,6 +293,9 @@ class Farewell(threading.Thread):
 
 class Watcher(LastingThread):
     """Runs a check beside the worker, again and again at its own pace, and at once when `sooner` is set.
+
+    Between two checks there are `least` seconds, and no more while `again` holds. Whoever stops the worker sets `sooner`
+    as well.
 
     If the check finds the database damaged, it ends the work by `stop`, since the loop may never read the damaged
     pages. The starter of both threads then calls `confess`.
@@ -260,6 +310,8 @@ class Watcher(LastingThread):
         stop: threading.Event,
         clock: Clock,
         sooner: threading.Event | None = None,
+        least: float = 0.0,
+        again: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(name, stop)
         self._look = look
@@ -267,6 +319,8 @@ class Watcher(LastingThread):
         self._stop_event = stop
         self._clock = clock
         self._sooner = sooner
+        self._least = least
+        self._again = again
         self._failed = False
         self._complained_at: float | None = None
         self._damaged: Damaged | None = None
@@ -301,10 +355,8 @@ class Watcher(LastingThread):
     def _rest(self) -> None:
         if self._sooner is None:
             self._stop_event.wait(self._seconds)
-            return
-        remaining = self._seconds
-        while remaining > 0 and not self._sooner.is_set() and not self._stop_event.wait(min(remaining, SOONER_LOOK)):
-            remaining -= SOONER_LOOK
+        elif not (self._least and self._stop_event.wait(self._least)) and not self._again():
+            self._sooner.wait(self._seconds - self._least)
 
     def _complain(self, fault: SyncError) -> None:
         """Log a fault that persists, since the loop may never meet it. A full disk is left to the loop."""

@@ -12,6 +12,7 @@ from plexsync.engine.tickets import READ_STASH, WRITE_STASH
 from plexsync.rules.queue.note_keys import EDIT_BY_HOOK, EDIT_BY_LINE, STASH_CALLED
 from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database
+from plexsync.store.queue.notes import number_in
 from worker.circuit_breaker import CircuitState, Rules
 
 # Seconds between two looks.
@@ -35,11 +36,15 @@ class StashReturn:
     # If requests have just failed, the reason may be that Stash refused.
     _refused: bool = True
 
+    def is_away(self) -> bool:
+        """Whether requests fail: what proves that Stash is up is no change of the database then."""
+        return self._failed
+
     def __call__(self) -> None:
         """Make the next probe due if Stash proves to be up. Costs one small read while requests are answered."""
         with self._store.reading() as db:
             row = db.breakers.find(READ_STASH.row)
-            called_at = max(db.notes.number(name) or 0 for name in CALLS)
+            called_at = max(number_in(text) or 0 for text in db.notes.texts(CALLS).values())
         failed, self._failed = self._failed, row.state != CircuitState.CLOSED or row.failures > 0
         if not self._failed:
             self._refused = True

@@ -10,11 +10,14 @@ The events that hooks left as files in the data folder are taken over here. The 
 
 import importlib
 import logging
+import math
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from types import ModuleType
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
@@ -65,6 +68,8 @@ if TYPE_CHECKING:
     from plexsync.store.queue.standings import ReadOnlyStandings, Standings
 
 T = TypeVar("T")
+# A commit can be read a little after its trace. Seconds until one must have been, and between two comparisons anyway.
+SETTLED, COMPARED_EVERY = 2.0, 10.0
 # What a database has besides the statements of its tables.
 Backend: TypeAlias = "SqliteFile | PostgresSchema"
 # The module of each table, below `plexsync.store`.
@@ -208,7 +213,7 @@ class Writer(Reader):
 
 
 class _Open:
-    """One thread's connection and its tables. `number` is its place in opening order; `changed` compares `version`."""
+    """One thread's connection and its tables. `number` is its place in opening order; `has_changed` compares the rest."""
 
     def __init__(self, connection: Connection, thread: threading.Thread, number: int) -> None:
         self.connection = connection
@@ -217,6 +222,8 @@ class _Open:
         self.reader = Reader(connection)
         self.writer = Writer(connection)
         self.version = connection.others_commits()
+        self.trace: tuple[int, int] | None = None
+        self.traced_at = self.compared_at = -math.inf
 
 
 class Database:
@@ -254,6 +261,11 @@ class Database:
         return self._backend.folder
 
     @property
+    def log(self) -> Path | None:
+        """The file that every commit is written to; None if there is none here."""
+        return self._backend.log
+
+    @property
     def address(self) -> StoreAddress:
         """Where the store is."""
         return self._backend.address
@@ -284,10 +296,31 @@ class Database:
             self._discard(own)
 
     def has_changed(self) -> bool:
-        """Whether another connection has committed since this thread's last call (first: since it connected)."""
+        """Whether another connection has committed since this thread's last call (first: since it connected).
+
+        While the trace of commits stays as it was, no statement is sent, except now and then.
+        """
+        trace, now = self._trace(), monotonic()
+        own = self._connection()
+        if trace is None or trace != own.trace:
+            own.trace, own.traced_at = trace, now
+        elif now - own.traced_at >= SETTLED and now - own.compared_at < COMPARED_EVERY:
+            return False
+        own.compared_at = now
         own, version = self._connection_and_counter()
         changed, own.version = version != own.version, version
         return changed
+
+    def _trace(self) -> tuple[int, int] | None:
+        """What every commit changes, for less than a statement costs; None if nothing is known."""
+        # On Windows a file that is open elsewhere keeps its times.
+        if self.log is None or sys.platform == "win32":
+            return None
+        try:
+            log = self.log.stat()
+        except OSError:
+            return None
+        return log.st_mtime_ns, log.st_size
 
     def revision(self) -> tuple[int, int, int]:
         """Return a value that stays the same until a commit. Compare it only with values of the same thread."""

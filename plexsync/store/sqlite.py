@@ -97,7 +97,7 @@ class SqliteFile:
     """The store's file at `path`, created if missing.
 
     With `worker`, this process holds the worker's lock: the connection of the thread that made this object checkpoints
-    the log. `mounts` is the system's table of mounted file systems.
+    the log. Every commit is written to `log`. `mounts` is the system's table of mounted file systems.
     """
 
     errors = (sqlite3.Error,)
@@ -107,7 +107,7 @@ class SqliteFile:
         self.name = path.name
         self.folder = path.parent
         self.address = StoreAddress(path.parent)
-        self._log = path.with_name(f"{path.name}-wal")
+        self.log = path.with_name(f"{path.name}-wal")
         self._mounts = mounts
         self._keeper = threading.current_thread() if worker else None
         self._long_log = LONG_LOG
@@ -136,7 +136,7 @@ class SqliteFile:
             return True
         self._weighed, self._weighed_at = changes, now
         try:
-            size = self._log.stat().st_size
+            size = self.log.stat().st_size
         except OSError:
             return True
         return size <= self._long_log or self._truncate_log(connection.driver, size)

@@ -1,6 +1,5 @@
 """A change of a setting that would write many items: it is in use, and what it would write waits for one yes."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,7 +32,7 @@ def started(world: World, *, has_begun: bool = True, **settings: str) -> Iterato
             tx.notes.save(LAST_POLL, str(parts.clock.now()))
         if has_begun:
             parts.reconciler.note_wishes()
-        yield parts, Schedule(parts, threading.Event())
+        yield parts, Schedule(parts, lambda: False)
 
 
 def synced(world: World, count: int) -> list[int]:

@@ -106,16 +106,58 @@ def test_a_drain_that_waits_goes_on_through_an_outage(house, stop):
     assert house.out_of_step(ids) == []
 
 
-def test_an_idle_worker_looks_again_after_its_poll_interval_but_five_seconds_at_most(house, stop):
-    looks = []
+class Commits:
+    """Waits for commits, which moves the clock; `each` is called after each wait."""
+
+    def __init__(self, clock, each=lambda: None):
+        self.clock = clock
+        self.each = each
+        self.waits = []
+
+    def wait(self, seconds):
+        self.waits.append(round(seconds, 1))
+        self.clock.move(seconds)
+        self.each()
+
+    def forget(self):
+        pass
+
+
+@pytest.mark.parametrize(("poll_seconds", "looks"), [(1, [1.0] * 30), (60, [5.0] * 6)])
+def test_an_idle_worker_looks_again_after_its_poll_interval_but_five_seconds_at_most(house, stop, poll_seconds, looks):
+    commits, steps = Commits(house.clock), []
 
     def told(step):
-        looks.append(house.clock.monotonic())
-        if len(looks) == 4:
+        steps.append(house.clock.monotonic())
+        if len(steps) == 3:
             stop.set()
 
-    loop(house, stop, report=told, poll_seconds=60).serve()
-    assert [round(b - a, 1) for a, b in pairwise(looks)] == [5.0] * 3
+    loop(house, stop, report=told, poll_seconds=poll_seconds, commits=commits).serve()
+    assert commits.waits == looks * 2
+    assert [round(b - a, 1) for a, b in pairwise(steps)] == [30.0] * 2, "the queue itself is read at times as well"
+
+
+def test_an_idle_worker_rests_until_something_is_due(house, stop):
+    (id,) = house.add()
+    house.want(id)
+    house.change(f"update job set due = {house.clock.now() + 7_000}")
+    commits = Commits(house.clock)
+    loop(house, stop, report=stop_when(stop, lambda: not house.unsettled()), poll_seconds=5, commits=commits).serve()
+    assert commits.waits == [5.0, 2.0]
+    assert house.out_of_step([id]) == []
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600], ids=["back", "ahead"])
+def test_an_idle_worker_reads_the_queue_at_once_when_its_clock_was_set(house, stop, seconds):
+    commits, steps = Commits(house.clock, lambda: house.clock.leap(seconds)), []
+
+    def told(step):
+        steps.append(step)
+        if len(steps) == 3:
+            stop.set()
+
+    loop(house, stop, report=told, commits=commits).serve()
+    assert len(commits.waits) == 2
 
 
 @pytest.mark.sqlite_only
@@ -159,13 +201,13 @@ def test_a_spool_that_can_not_be_used_holds_up_no_work_and_is_told_of_once_a_min
 def test_the_heart_beats_every_ten_seconds(house, stop):
     beats = set()
 
-    def told(_step):
+    def look():
         with house.store.reading() as db:
             beats.add(db.notes.text("worker:beat"))
         if len(beats) == 4:
             stop.set()
 
-    loop(house, stop, report=told).serve()
+    loop(house, stop, commits=Commits(house.clock, look)).serve()
     times = sorted(map(int, beats))
     assert len(times) == 4
     assert all(10_000 <= b - a <= 11_100 for a, b in pairwise(times))

@@ -122,6 +122,31 @@ def test_a_commit_of_another_connection_is_noticed_and_our_own_is_not(folder, st
     other.close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there every look is a statement")
+def test_while_nothing_is_written_no_look_for_commits_costs_a_statement_but_one_now_and_then(
+    folder, store, monkeypatch
+):
+    passed = 0.0
+    monkeypatch.setattr("plexsync.store.database.monotonic", lambda: passed)
+
+    def looks(seconds: int) -> tuple[int, list[bool]]:
+        nonlocal passed
+        before, found = store.cost()[0], []
+        for _ in range(seconds):
+            passed += 1
+            found.append(store.has_changed())
+        return store.cost()[0] - before, found
+
+    looks(1)
+    assert looks(60) == (6, [False] * 60)
+    other = Database(folder / "plexsync.db")
+    with other.writing() as tx:
+        tx.notes.save("a", "1")
+    statements, found = looks(9)
+    assert (statements, found) == (2, [True] + [False] * 8), "a commit may become readable a little after its trace"
+    other.close()
+
+
 def test_a_commit_before_the_first_question_is_noticed(folder):
     store, other = Database(folder / "plexsync.db"), Database(folder / "plexsync.db")
     with other.writing() as tx:

@@ -60,8 +60,9 @@ class SettingsWatch(LastingThread):
         self._pages = pages
         self._said = current.stash_settings
         self._tried_at = self._asked_at = monotonic()
-        self._calls = self._calls_now()
+        self._calls = self._newest = self._calls_now()
         self._number = file_number(parts.folder)
+        self._file = toml_of(call)
         self._text = self._seen = self._content()
         self._told = ""
         self._place = _place(current.loaded.config)
@@ -115,17 +116,24 @@ class SettingsWatch(LastingThread):
 
     def _is_due(self) -> bool:
         pace, now = self._parts.config.stash_poll_interval, monotonic()
-        if now - self._tried_at >= pace or (now - self._tried_at >= SOON and self._calls_now() != self._calls):
+        if now - self._tried_at >= pace or (now - self._tried_at >= SOON and self._is_called()):
             return True
         return (self._said is None or now - self._asked_at >= pace) and self._parts.gates.is_open(READ_STASH)
 
-    def _calls_now(self) -> list[str]:
+    def _is_called(self) -> bool:
+        """Whether Stash has told of an edit or called the plugin since it was asked."""
+        if self._parts.store.has_changed():
+            self._newest = self._calls_now()
+        return self._newest != self._calls
+
+    def _calls_now(self) -> dict[str, str]:
         """When Stash last told of an edit, and last called the plugin."""
         with self._parts.store.reading() as db:
-            return [db.notes.text(name) for name in CALLS]
+            return db.notes.texts(CALLS)
 
     def _ask(self) -> bool:
         self._tried_at, self._calls = monotonic(), self._calls_now()
+        self._newest = self._calls
         here = here_of(self._call)
         try:
             self._said = ask_stash(here, self._found.place).settings
@@ -164,7 +172,7 @@ class SettingsWatch(LastingThread):
 
     def _content(self) -> bytes | None:
         try:
-            return toml_of(self._call).read_bytes()
+            return self._file.read_bytes()
         except (OSError, ValueError):
             return None
 

@@ -40,6 +40,7 @@ class PostgresSchema:
     """The store in a schema, created if missing."""
 
     errors = (psycopg.Error,)
+    log = None
 
     def __init__(self, address: StoreAddress, *, fence: WorkerLock | None = None) -> None:
         self.address = address

@@ -23,6 +23,7 @@ TAKE_OVER, APPROVED, IGNORED, KEPT, LOSS, OLD_LIST = "take-over", "approved", "i
 KINDS = (TAKE_OVER, APPROVED, IGNORED, KEPT, LOSS, OLD_LIST)
 _NO_MARK = " and ".join(f"name not like '{kind}:%'" for kind in KINDS)
 LIST = f"select name, value from note where {_NO_MARK} order by name"
+OF_NAMES = "select name, value from note where name in (select value from json_each(:names))"
 _MARKED = "name in (select cast(:kind as text) || ':' || value from json_each(:items))"
 MARKS = f"select name, value from note where {_MARKED}"
 END_MARKS = f"delete from note where {_MARKED}"
@@ -45,6 +46,11 @@ update note set value = cast(cast(:value as bigint) as text)
 """
 
 
+def number_in(text: str) -> int | None:
+    """The number in a note; None if it does not hold one."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS else None
+
+
 class ReadOnlyNotes(Table):
     """Read access to the notes."""
 
@@ -55,8 +61,12 @@ class ReadOnlyNotes(Table):
 
     def number(self, name: str) -> int | None:
         """Return the number in a note; None if there is no note or it does not hold a number."""
-        text = self.text(name)
-        return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS else None
+        return number_in(self.text(name))
+
+    def texts(self, names: Sequence[str]) -> dict[str, str]:
+        """Return these notes by name; '' for those that were never set."""
+        rows = self._db.rows(OF_NAMES, {"names": list(names)})
+        return dict.fromkeys(names, "") | {str(name): str(value) for name, value in rows}
 
     def all(self) -> dict[str, str]:
         """Return all notes by name, except the marks of scenes."""
