@@ -48,10 +48,10 @@ class LogWatch:
             # Another file may have taken its place.
             self._watch()
         pause = min(seconds, self._pause) if self._pause else seconds
-        told = {handle for handle, _ in self._poll.poll(pause * 1000)}
-        if self._woken in told:
+        ready = {handle for handle, _ in self._poll.poll(pause * 1000)}
+        if self._woken in ready:
             return
-        if self._written in told:
+        if self._written in ready:
             self._pause = SOON
             time.sleep(min(seconds, SOON))
             self.forget()
