@@ -104,7 +104,7 @@ class Wire:
         self._headers = {"Host": base.place, "Connection": "keep-alive", **own, **headers}
         # Most requests have no other headers: these are checked once.
         self._checked = [
-            h11.Request(method="GET", target="/", headers=list({**self._headers, **length}.items())).headers
+            h11.Request(method="GET", target="/", headers=_encode({**self._headers, **length})).headers
             for length in ({}, {"Content-Length": "0"})
         ]
 
@@ -210,11 +210,11 @@ class Wire:
     def _request(self, method: str, target: str, length: int, headers: Mapping[str, str] | None) -> h11.Request:
         if len(target) > LONGEST_TARGET:
             raise TooLong(self.server.neighbour, f"the request was too long for {self.server.name}")
-        has_length = method in ("PUT", "POST")
-        if length or headers:
-            merged = {**self._headers, **(headers or {}), **({"Content-Length": str(length)} if has_length else {})}
-            return h11.Request(method=method, target=self._prefix + target, headers=list(merged.items()))
-        return h11.Request(method=method, target=self._prefix + target, headers=self._checked[has_length])
+        target, has_length = self._prefix + target, method in ("PUT", "POST")
+        if not (length or headers):
+            return h11.Request(method=method, target=target, headers=self._checked[has_length])
+        size = {"Content-Length": str(length)} if has_length else {}
+        return h11.Request(method=method, target=target, headers=_encode({**self._headers, **(headers or {}), **size}))
 
     def _unpack(self, answer: Answer, cap: int) -> Answer:
         coding = answer.headers.get("content-encoding", "").strip().lower()
@@ -269,6 +269,10 @@ class Wire:
                 return Unavailable(neighbour, f"{name} broke off its answer, or does not speak HTTP")
             case _:
                 return Unavailable(neighbour, f"{name} dropped the connection")
+
+
+def _encode(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
 
 
 def trusting(ca_file: str) -> ssl.SSLContext:

@@ -156,9 +156,11 @@ def test_of_a_failure_that_says_much_the_beginning_is_read():
 
 def test_headers_come_by_their_names_in_lower_case_and_those_that_come_twice_are_joined():
     answer = OK + b"ETag: \xe4\r\nX-Way: a\r\nContent-Length: 0\r\nx-way: b\r\n\r\n"
-    with RawServer([answer]) as server, wired(server.url) as wire:
+    with RawServer([answer, FINE]) as server, wired(server.url) as wire:
         headers = wire.ask("GET", "/").headers
-    assert dict(headers) == {"etag": "ä", "x-way": "a, b", "content-length": "0"}
+        assert dict(headers) == {"etag": "ä", "x-way": "a, b", "content-length": "0"}
+        wire.ask("GET", "/", headers={"If-None-Match": headers["etag"]})
+    assert b"If-None-Match: \xe4\r\n" in server.requests[1]
 
 
 @table("target", ["/a b", "/a\r\nX-Evil: 1", "/a\nb", "/a\x00", "/ü", "/a\x7f"])
