@@ -18,7 +18,8 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
-from plexsync.http.client import address, check_headers, trusting
+from plexsync.http.address import address, trusting
+from plexsync.http.client import check_headers
 from plexsync.http.connections import Timeouts
 from plexsync.rules.servers.errors import NeighbourError, Unavailable
 from plexsync.rules.servers.http_answers import Server, judge, unreachable

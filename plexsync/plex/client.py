@@ -7,8 +7,8 @@ from unicodedata import normalize
 
 import msgspec
 
+from plexsync.http.address import by_address as by_address
 from plexsync.http.client import LISTING_CAP
-from plexsync.http.client import by_address as by_address
 from plexsync.plex import answers, artwork, edits
 from plexsync.plex.answers import Body
 from plexsync.plex.collections import CollectionClient

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
-from plexsync.http.client import Wire, address, by_address
+from plexsync.http.address import address, by_address
+from plexsync.http.client import Wire
 from plexsync.http.connections import ERROR_CAP, AllInUse, Timeouts
 from plexsync.rules.servers.errors import Barred, Missing, Neighbour, Refused, Throttled, TooLong, Unavailable, Unusable
 from plexsync.rules.servers.http_answers import Server
