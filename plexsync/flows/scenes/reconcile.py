@@ -322,12 +322,13 @@ class Reconciler:
         tx.index.pair(
             {inspection.id: inspection.keys for inspection in inspections if inspection.keys}, run=report.began
         )
+        rows = tx.jobs.of(Kind.SCENE, standings)
         # These scenes are in Plex, or need not be, so they no longer wait for a scan.
         served = [
             inspection.id for inspection in inspections if inspection.targets or standings[inspection.id] == "outside"
         ]
-        report.wanted += tx.jobs.wake([(Kind.SCENE, id) for id in served], now=now)
-        rows = tx.jobs.of(Kind.SCENE, standings)
+        absent = [id for id in served if id in rows and rows[id].state is State.ABSENT]
+        report.wanted += tx.jobs.wake([(Kind.SCENE, id) for id in absent], now=now)
         waiting = held_back(tx, inspections) if report.holding else set[int]()
         news: dict[int, str] = {}
         for inspection in inspections:

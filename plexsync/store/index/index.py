@@ -1,7 +1,6 @@
 """The path index: Plex's libraries, their items and the files of these, found by path and by name."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from plexsync.rules.item import Entry, Part
 from plexsync.rules.match.paths import name_key, path_key
@@ -165,7 +164,7 @@ class Index(ReadOnlyIndex):
         Unchanged files are not written again. Unless `stamped`, known items keep their stamps.
         """
         fresh = {
-            entry.key: replace(entry, parts=tuple(replace(part, path=clean(part.path)) for part in entry.parts))
+            entry.key: Entry(entry.key, entry.section, tuple(map(_clean_part, entry.parts)), entry.stamp)
             for entry in entries
         }
         stored = {entry.key: entry for entry in self.entries(list(fresh))}
@@ -194,6 +193,10 @@ class Index(ReadOnlyIndex):
     def drop(self, keys: Sequence[str]) -> None:
         """Forget these items."""
         self._db.execute_many(DROP_ITEM, [{"key": key} for key in keys])
+
+
+def _clean_part(part: Part) -> Part:
+    return Part(clean(part.path), part.size, part.duration)
 
 
 def _parts(entry: Entry) -> list[dict[str, object]]:
