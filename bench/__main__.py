@@ -20,6 +20,8 @@ def main() -> None:
         for poster in ("none", "cover"):
             for cost in requests.measure(options.scenes, latency, poster):
                 print(cost.line())
+            for cost in requests.measure(options.scenes, latency, poster, serves=True):
+                print(cost.line())
     print(edit.report())
     print()
     medians = hook.measure()

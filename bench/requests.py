@@ -4,10 +4,13 @@ The simulators take more CPU time than PlexSync. Its own, which includes its sta
 """
 
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +46,13 @@ class Cost:
 HEAD = f"{'sync':34} {'scenes':>7} {'Plex/sc.':>9} {'PUT/sc.':>9} {'Stash/sc.':>9} {'scenes/s':>9} {'CPU ms/sc.':>10}"
 
 
-def measure(scenes: int, latency: float, poster: str = "none", *, only_first: bool = False) -> list[Cost]:
+def measure(
+    scenes: int, latency: float, poster: str = "none", *, only_first: bool = False, serves: bool = False
+) -> list[Cost]:
     """A first sync of `scenes` changed scenes, the same again, and one with a tenth of them edited (or `only_first`).
 
-    With `poster` "cover", each scene has a cover of its own of 100 kB.
+    With `poster` "cover", each scene has a cover of its own of 100 kB. With `serves`, a worker that goes on does the first
+    sync, and its first comparison comes after it.
     """
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -88,6 +94,8 @@ def measure(scenes: int, latency: float, poster: str = "none", *, only_first: bo
             "PLEXSYNC_APPROVE_BULK": "true",
         }
         as_installed(environ)
+        if serves:
+            return [_serve(f"first, in serve, compared ({told})", plex, stash, environ, scenes)]
         costs = [_sync(f"first, all changed ({told})", plex, stash, environ, scenes)]
         if only_first:
             return costs
@@ -106,17 +114,47 @@ def as_installed(environ: dict[str, str]) -> None:
 
 
 def _sync(what: str, plex: PlexSim, stash: StashSim, environ: dict[str, str], scenes: int) -> Cost:
+    def work() -> None:
+        _run(environ, "--json", "sync", "--all", "--wait", "--yes")
+
+    return _cost(what, plex, stash, scenes, work)
+
+
+def _serve(what: str, plex: PlexSim, stash: StashSim, environ: dict[str, str], scenes: int) -> Cost:
+    def work() -> None:
+        _run(environ, "sync", "--all", "--yes")
+        with _started(environ, "serve", "--no-web") as worker:
+            while not _is_compared(Path(environ["PLEXSYNC_DATA_DIR"])):
+                time.sleep(0.5)
+            worker.terminate()
+
+    return _cost(what, plex, stash, scenes, work)
+
+
+def _started(environ: dict[str, str], *words: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "plexsync", *words]
+    return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _run(environ: dict[str, str], *words: str) -> None:
+    with _started(environ, *words) as process:
+        if code := process.wait():
+            raise SystemExit(f"plexsync {' '.join(words)} ended with {code}")
+
+
+def _is_compared(folder: Path) -> bool:
+    """Whether all is worked, and a full comparison has completed."""
+    with closing(sqlite3.connect(f"{(folder / 'plexsync.db').as_uri()}?mode=ro", uri=True)) as db:
+        compared = db.execute("select 1 from note where name = 'reconcile:last' and value <> ''").fetchone()
+        queued = db.execute("select 1 from job where state in ('ready', 'running')").fetchone()
+    return bool(compared) and not queued
+
+
+def _cost(what: str, plex: PlexSim, stash: StashSim, scenes: int, work: Callable[[], None]) -> Cost:
     plex.clear_log()
     stash.clear_log()
     began, before = time.perf_counter(), os.times()
-    subprocess.run(
-        [sys.executable, "-m", "plexsync", "--json", "sync", "--all", "--wait", "--yes"],
-        cwd=ROOT,
-        env=environ,
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    work()
     seconds, after = time.perf_counter() - began, os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return Cost(what, scenes, plex.count(), plex.count("PUT"), stash.count(), seconds, cpu)

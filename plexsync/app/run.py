@@ -30,7 +30,7 @@ from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
 from plexsync.flows.scenes.preview import WOULD_CHANGE, preview_scenes
 from plexsync.flows.scenes.stash_lines import StashListener
-from plexsync.rules.queue.note_keys import ASKED_SETTINGS, CHANGED, IN_USE, LAST_POLL, LAST_RECONCILE, WISHES
+from plexsync.rules.queue.note_keys import ASKED_SETTINGS, CHANGED, IN_USE, LAST_POLL, LAST_RECONCILE, LAST_RUN, WISHES
 from plexsync.rules.queue.notices import NoticeRules
 from plexsync.rules.queue.setting_question import FEW, SettingQuestion, read
 from plexsync.rules.servers.errors import NeighbourError, SyncError
@@ -279,7 +279,10 @@ def loop_of(
 
 
 class Schedule:
-    """Runs a full comparison when the last one is old enough, or none has completed yet."""
+    """Runs a full comparison when the last one is old enough, or none has completed yet.
+
+    The first one comes after the first sync of all scenes, if that is queued: both would inspect each of them.
+    """
 
     def __init__(self, parts: Parts, stopping: Callable[[], bool]) -> None:
         self._parts = parts
@@ -292,7 +295,7 @@ class Schedule:
         parts, now = self._parts, self._parts.clock.now()
         hours = parts.config.reconcile_interval_hours
         with parts.store.reading() as db:
-            noted = db.notes.texts((LAST_RECONCILE, LAST_POLL, WISHES))
+            noted = db.notes.texts((LAST_RECONCILE, LAST_RUN, LAST_POLL, WISHES))
             lost = has_lost(db)
         # The poller has to note its start first, so that an edit during the comparison counts as a change after it.
         if not noted[LAST_POLL]:
@@ -301,6 +304,13 @@ class Schedule:
         # A last comparison in the future was noted before the clock was set back: compare now instead of waiting.
         is_due = lost or (hours > 0 and not 0 <= now - last < hours * HOUR)
         if not parts.config.enabled or not (is_due or noted[WISHES] == CHANGED):
+            return False
+        is_first = not (lost or noted[LAST_RUN])
+
+        def stopping() -> bool:
+            return self._stopping() or (is_first and has_first_sync(parts))
+
+        if stopping():
             return False
         if not bulk_approved(parts):
             if not self._told:
@@ -320,7 +330,13 @@ class Schedule:
         waits = settings_wait(parts, self._stopping)
         if waits and not is_due:
             return False
-        return parts.reconciler.try_reconcile(stopping=self._stopping, holding=waits)
+        return parts.reconciler.try_reconcile(stopping=stopping, holding=waits)
+
+
+def has_first_sync(parts: Parts) -> bool:
+    """Whether a sync of all scenes is queued or in work, given that no comparison has completed yet."""
+    with parts.store.reading() as db:
+        return db.jobs.has_whole_sweep(parts.clock.now())
 
 
 class FirstHook:

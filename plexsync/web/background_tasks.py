@@ -126,9 +126,12 @@ def _found(
 
 def sync_all(parts: Parts, task: BackgroundTask) -> None:
     """As `plexsync sync --all`; you have approved the first write, now or before."""
-    if waits_for_yes(parts):
-        approve_bulk(parts)
-    ids = want_all(parts.store, parts.stash, parts.gates, parts.clock)
+    try:
+        ids = want_all(parts.store, parts.stash, parts.gates, parts.clock)
+    finally:
+        # Not before: else the worker begins with a comparison of the same scenes.
+        if waits_for_yes(parts):
+            approve_bulk(parts)
     _queued(task, len(ids))
     task.at(len(ids), len(ids))
 

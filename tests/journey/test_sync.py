@@ -1,10 +1,12 @@
 """The main job, end to end: real processes, real HTTP, the real file; read back by the real client."""
 
 import time
+from collections import Counter
 
 import pytest
 
 from plexsync.simulator.http import Fault
+from plexsync.simulator.stash_images import png
 from tests.journey.kills import killed
 from tests.journey.world import TOKEN, World, until
 from tests.patience import HANG
@@ -28,6 +30,24 @@ def test_a_changed_scene_costs_about_one_request_to_plex_and_hardly_any_to_stash
     assert world.run("sync", "--all", "--wait").returncode == 0
     assert world.plex.count() / 200 <= 1.2
     assert world.stash.count() / 200 <= 0.05
+
+
+def test_a_first_sync_costs_as_little_in_serve_since_the_first_comparison_comes_after_it(world: World) -> None:
+    ids = world.add(200)
+    for id in ids:
+        world.stash.set_cover(id, png(id, 0, 0))
+    world.settings |= {"poster": "cover", "stash_poll_interval": "3600"}
+    assert world.run("sync", "--all", "--yes").returncode == 0
+    world.stash.clear_log()
+    world.plex.clear_log()
+    with world.serving():
+        until(lambda: world.rows("select 1 from note where name = 'reconcile:last' and value <> ''"))
+        assert world.count("ready") == world.count("running") == 0
+    covers = Counter(request.path for request in world.stash.log if "screenshot" in request.path)
+    assert len(covers) == covers.total() == 200
+    # Besides: the start of a worker, its index of Plex, its first poll and the comparison.
+    assert world.stash.count() - 200 <= 30
+    assert world.plex.count() - 2 * 200 <= 40
 
 
 def test_everything_written_is_locked_and_nothing_else_is_touched(world: World) -> None:

@@ -17,6 +17,11 @@ def test_a_sync_is_measured_with_its_requests() -> None:
     assert 0 < edited.writes < SCENES
 
 
+def test_a_first_sync_by_a_worker_that_goes_on_is_measured() -> None:
+    (first,) = requests.measure(SCENES, 0.0, serves=True)
+    assert first.writes >= SCENES
+
+
 def test_a_comparison_is_measured_at_a_size() -> None:
     head, *lines = scale.report([SCENES])
     assert head == scale.HEAD

@@ -228,11 +228,8 @@ def _queue_now(
 ) -> Queued | None:
     """Queue the scenes. None if you were asked first and declined."""
     with open_parts(start.config, start.folder) as parts:
-        if (
-            not scenes
-            and since is None
-            and not _confirm_first_write(start, parts, take_over=take_over, yes=yes, asks=asks)
-        ):
+        is_asked = not scenes and since is None and (waits_for_yes(parts) or take_over)
+        if is_asked and not _confirm_first_write(start, parts, take_over=take_over, yes=yes, asks=asks):
             return None
         then = moment(since, parts.clock.now())
         start.ask(parts, READ_STASH)
@@ -246,7 +243,12 @@ def _queue_now(
             ids = named.reachable if wait else named.syncable
             want_scenes(parts.store, ids, Why.USER, parts.clock, take_over=take_over)
         else:
-            ids = want_all(parts.store, parts.stash, parts.gates, parts.clock, since=then, take_over=take_over)
+            try:
+                ids = want_all(parts.store, parts.stash, parts.gates, parts.clock, since=then, take_over=take_over)
+            finally:
+                # Not before: else a running worker begins with a comparison of the same scenes.
+                if is_asked:
+                    approve_bulk(parts)
         # A worker runs on the same gates, so it goes on as soon as this probe is answered.
         busy, closed = parts.someone_works(), ""
         if not wait:
@@ -259,12 +261,7 @@ def _queue_now(
 
 
 def _confirm_first_write(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: bool) -> bool:
-    """Whether you approved the first write, now or before (a take-over: now).
-
-    Ends the call if the question can't be answered.
-    """
-    if not waits_for_yes(parts) and not take_over:
-        return True
+    """Whether you approve the first write, or the take-over. Ends the call if the question can't be answered."""
     if not yes and not asks:
         question = asked_settings(parts)
         waits = f"{question.text}: {SETTINGS_WAIT}" if question and bulk_approved(parts) else FIRST
@@ -275,7 +272,6 @@ def _confirm_first_write(start: Begun, parts: Parts, *, take_over: bool, yes: bo
         once = "" if take_over else " It is asked only once."
         if totals.stopped or not confirm(f"Write this to Plex?{once}"):
             return False
-    approve_bulk(parts)
     return True
 
 

@@ -111,6 +111,16 @@ _FLOWS = ", ".join(f"'{kind}'" for kind in sorted(FLOW_KINDS))
 COUNT_UNSETTLED_OF_FLOWS = f"""
 select count(*) from job where kind in ({_FLOWS}) and (state = 'ready' or state = 'running')
 """
+# Of the next sweeps, those that no comparison has asked for.
+WHOLE_SWEEP = f"""
+select 1 from (
+    select state, kind, desired from job indexed by job_due where {WAITS} and lane = :lane and due <= :now
+     order by due limit :limit
+) as next_sweep where state = 'ready' and kind = 'scene' and desired = ''
+union all
+select 1 from job indexed by job_lease where state = 'running' and lane = :lane and kind = 'scene' and desired = ''
+ limit 1
+"""
 DEAD_UP_TO = "select count(*) from (select 1 from job indexed by job_dead where state = 'dead' limit :limit) as counted"
 
 
@@ -206,6 +216,10 @@ class ReadOnlyJobs(Table):
         rows = [self._db.row(of_kinds(NEXT_DUE, kinds), {"lane": lane}) for lane in lanes]
         rows.append(self._db.row(NEXT_LEASE))
         return min((row[0] for row in rows if row), default=None)
+
+    def has_whole_sweep(self, now: int, *, among: int = 500) -> bool:
+        """Whether a sweep that no comparison has asked for is in work, or is one of the next due ones."""
+        return bool(self._db.row(WHOLE_SWEEP, {"lane": Lane.SWEEP, "now": now, "limit": among}))
 
     def list_expired(self, *, now: int, dead_holders: bool = False) -> list[tuple[JobRow, bool, int]]:
         """Return running rows with an expired lease, or all of them: (row, claimed alone, first crash)."""
