@@ -11,7 +11,6 @@ import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -31,6 +30,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from plexsync.rules.collections.collections import COLLECTIONS
+from plexsync.rules.record_class import record
 from validation import collection_settings, database_settings, path_rules, scope_terms, values
 from validation.collection_settings import CollectionSettings
 from validation.database_settings import DatabaseSettings
@@ -437,7 +437,7 @@ def _format_value(name: str, value: object) -> str:
     return text if re.fullmatch(r"[^\s,;\"=]+", text) else '"' + text.replace('"', '\\"') + '"'
 
 
-@dataclass(frozen=True)
+@record
 class Setting:
     """The description of one setting. `default` is its text in plexsync.toml, None if the setting is required."""
 

@@ -1,8 +1,9 @@
 """Settings of Stash2Plex as PlexSync settings, with notes on those that have no counterpart."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from plexsync.rules.record_class import record
 from validation.config import PlexSyncConfig
 from validation.sources import is_emptied
 
@@ -41,7 +42,7 @@ NEEDLESS = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class Imported:
     """The PlexSync settings by name, and a line for each Stash2Plex setting without a counterpart."""
 

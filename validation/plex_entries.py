@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from plexsync.rules.record_class import record
 from validation.config import PlexSyncConfig
 from validation.problem_text import guess, key_text, kind_of, quote
 from validation.secret_files import secret_in
@@ -35,7 +36,7 @@ OF_AN_ENTRY = tuple(
 )
 
 
-@dataclass(frozen=True)
+@record
 class PlexEntry:
     """One entry: its name, its own settings, and where each of them stands, as words for a problem."""
 

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from plexsync.rules.match.server_scopes import schema_beside
+from plexsync.rules.record_class import record
 from validation import database_settings, locations, plex_entries
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.database_settings import SCHEMA, URL, URL_FILE
@@ -88,7 +89,7 @@ class SettingSources(TypedDict, total=False):
     plex: str
 
 
-@dataclass(frozen=True)
+@record
 class Loaded:
     """The settings of one Plex server, the source of each of them, and warnings for the user.
 

@@ -14,6 +14,7 @@ from plexsync.app.parts import Parts
 from plexsync.engine.tickets import READ_STASH, Gate
 from plexsync.engine.undo import Progress, quiet
 from plexsync.reports.format import many, safe
+from plexsync.rules.record_class import record
 from plexsync.rules.records import RunRow
 from plexsync.store.ledger.pushes import ReadOnlyPushes
 
@@ -61,7 +62,7 @@ class NotPossible(Exception):
     """It can't be done now; the message is one line that says why."""
 
 
-@dataclass(frozen=True)
+@record
 class Selection:
     """Which subjects: numbers, all of them, those since a moment (UTC ms), those of a run.
 
@@ -82,7 +83,7 @@ class Selection:
         return bool(self.ids)
 
 
-@dataclass(frozen=True)
+@record
 class PreviewRow:
     """A row of a preview: a part, what is done to it, what is there now, what would be there then, and a note."""
 
@@ -93,7 +94,7 @@ class PreviewRow:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class SubjectPreview:
     """What an action would do to one subject. `facts`: the same as JSON, None if it is only counted."""
 
@@ -119,7 +120,7 @@ class ActionResult:
     count: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class ActionRequest:
     """An action that is asked for: on these parts, about these subjects, which the selection has chosen.
 

@@ -8,7 +8,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from plexsync.rules.queue.note_keys import (
     RESTORED,
     STASH_SETTINGS,
 )
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault, Unusable
 from plexsync.store import intake, schema
 from plexsync.store.database import Database
@@ -53,7 +53,7 @@ def file_number(folder: Path) -> str:
     return f"{status.st_dev}:{status.st_ino}"
 
 
-@dataclass(frozen=True)
+@record
 class DatabaseCheck:
     """State of the database file, for `doctor`.
 

@@ -1,7 +1,6 @@
 """Collections that PlexSync dresses: their flow and their comparison, put together on the parts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from plexsync.app.flow_parts import FlowParts, RegularLook, look_at_changes
@@ -13,9 +12,10 @@ from plexsync.flows.collections.inspection import CollectionInspector
 from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.rules.queue.job import COLLECTION
+from plexsync.rules.record_class import record
 
 
-@dataclass(frozen=True)
+@record
 class CollectionDressing:
     """The flow of collections, their comparison, and the inspection that screens and commands share with the flow."""
 

@@ -1,6 +1,5 @@
 """Mends what needs you: the one place behind the buttons of the dashboard and the choices of `plexsync fix`."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from plexsync.app.choices import accept as accept_choice
@@ -17,6 +16,7 @@ from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.rules.queue.choices import Choice
 from plexsync.rules.queue.gate_names import GateName
 from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError
 
 
@@ -39,7 +39,7 @@ class FixAction(StrEnum):
 ASKING = frozenset({FixAction.BIND, FixAction.ACCEPT, FixAction.TEST})
 
 
-@dataclass(frozen=True)
+@record
 class FixOrder:
     """What to do, and to what.
 
@@ -52,7 +52,7 @@ class FixOrder:
     item: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class FixResult:
     """What came of it. `done` is the number of jobs, bindings or servers; 0 if nothing was done.
 

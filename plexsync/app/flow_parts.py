@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from plexsync.engine.flow import AnyFlow
 from plexsync.flows.scenes.inspection_records import Observe
 from plexsync.rules.queue.events import Event
+from plexsync.rules.record_class import record
 
 # Seconds between checks whether a comparison is due, at the least.
 COMPARE_LOOK = 1.0
@@ -17,7 +18,7 @@ Act = Callable[[], object]
 Stopping = Callable[[], bool]
 
 
-@dataclass(frozen=True)
+@record
 class RegularLook:
     """What a worker does again and again: every so many seconds, and at once when `sooner` is set.
 
@@ -41,7 +42,7 @@ def look_at_changes(
     return RegularLook(name, LONGEST_LOOK, act, least=least, again=again, at_changes=True)
 
 
-@dataclass(frozen=True)
+@record
 class FlowParts:
     """What a flow adds to a worker.
 

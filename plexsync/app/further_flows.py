@@ -4,7 +4,6 @@ A flow that is off is not assembled and not imported. One that has written befor
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from plexsync.app.flow_parts import FlowParts
 from plexsync.app.parts import Assembled, Parts
@@ -13,11 +12,12 @@ from plexsync.engine import gate_rows
 from plexsync.engine.tickets import WRITE_STASH
 from plexsync.rules.queue.job import COLLECTION, PLAYS, RATING, RATING_BACK
 from plexsync.rules.queue.note_keys import COLLECTIONS_COMPARED, PLAYS_COMPARED, PLAYS_COUNTED
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault
 from plexsync.store.database import Reader, Writer
 
 
-@dataclass(frozen=True)
+@record
 class Registration:
     """A flow. `assemble` returns what it adds, None if it is off; `clean_up` ends what is stored for what is off."""
 

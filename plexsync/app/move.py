@@ -7,7 +7,6 @@ aside so that nobody writes to it, and only then the new one may be used. Every 
 import os
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from plexsync.app.database_files import lock_of
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.queue.machine import Machine
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Unusable
 from plexsync.store.files import backup, moving
 from plexsync.store.files.address import StoreAddress, moved_name
@@ -26,7 +26,7 @@ from plexsync.store.files.worker_locks import locks_at
 DRAFT = "moving"
 
 
-@dataclass(frozen=True)
+@record
 class MoveResult:
     """What was done: the rows that were copied, and the copy of the old file that is kept (None for PostgreSQL)."""
 

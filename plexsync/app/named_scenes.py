@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from plexsync.app.asking import asking_stash
 from plexsync.app.stored import Stored
@@ -10,6 +10,7 @@ from plexsync.rules.clock import Clock
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.queue.gate_names import GateName
 from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.store.database import Database, Reader
 
@@ -18,7 +19,7 @@ PAGE = 500
 Asks = Callable[[Callable[[], tuple[frozenset[int], int]]], tuple[frozenset[int], int]]
 
 
-@dataclass(frozen=True)
+@record
 class NamedScenes:
     """What Stash and the database know of scenes that you named; each number once.
 

@@ -6,7 +6,6 @@ and read scene by scene. The file holds no secrets: servers and settings are sal
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -14,6 +13,7 @@ from plexsync.app.fingerprints import salted_hash
 from plexsync.app.parts import Parts
 from plexsync.engine.tickets import READ_PLEX
 from plexsync.rules.merge.approval import ApprovedScene, scene_in
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Unusable
 
 VERSION = 1
@@ -23,7 +23,7 @@ LONGEST = 32 * 1024 * 1024
 SPACE = " \t\r\n"
 
 
-@dataclass(frozen=True)
+@record
 class PlanHead:
     """What a plan was made for: hashes of both servers and of the settings that decide what Plex should show.
 

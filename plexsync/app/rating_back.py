@@ -1,7 +1,5 @@
 """Ratings both ways: their flows and their poll, put together if the settings ask for them."""
 
-from dataclasses import dataclass
-
 from plexsync.app.flow_parts import FlowParts, RegularLook
 from plexsync.app.parts import Assembled
 from plexsync.flows.plays.ratings import RatingParts, RatingPoll, RatingToPlex, RatingToStash
@@ -9,9 +7,10 @@ from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
 from plexsync.rules.plays.ratings import RatingRules
+from plexsync.rules.record_class import record
 
 
-@dataclass(frozen=True)
+@record
 class RatingBack:
     """The flows of both directions, and the poll of what was rated in Plex."""
 

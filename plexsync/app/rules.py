@@ -1,7 +1,7 @@
 """The rules of each part, derived from the settings: what is compared, which side wins, how the queue is worked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import cast
 
 from plexsync.engine.rules import WorkRules
@@ -13,6 +13,7 @@ from plexsync.rules.merge.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
 from plexsync.rules.merge.plan_records import Policy
 from plexsync.rules.plays.plays import WatchRules
 from plexsync.rules.plays.ratings import RatingRules
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.rules.servers.http_answers import whole_request
 from plexsync.rules.words.text import fold
@@ -135,7 +136,7 @@ def work_rules(config: PlexSyncConfig) -> WorkRules:
     )
 
 
-@dataclass(frozen=True)
+@record
 class PartSettings:
     """The settings that `assemble` needs.
 

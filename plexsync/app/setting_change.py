@@ -8,12 +8,13 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from plexsync.app.clients import plex_at, stash_at
 from plexsync.engine.clock import SystemClock
+from plexsync.rules.record_class import record
 from plexsync.rules.records import Section
 from plexsync.rules.servers.errors import Unusable
 from plexsync.rules.words.text import fold
@@ -65,7 +66,7 @@ def problems(where: SettingSources, texts: Mapping[str, str] | None = None, *, h
     return []
 
 
-@dataclass(frozen=True)
+@record
 class FileChange:
     """A change of the settings file that is not written yet: the text before (None: no file), and the new one."""
 
@@ -151,7 +152,7 @@ def why_unguarded(config: PlexSyncConfig) -> str:
     return f"web_bind = {config.web_bind} can be reached by others, so web_password has to be set"
 
 
-@dataclass(frozen=True)
+@record
 class FoundPlex:
     """A Plex server that answers and accepts the token. `libraries` are the chosen names, none for all."""
 
@@ -168,7 +169,7 @@ class FoundPlex:
         return self.libraries or tuple(section.title for section in self.sections)
 
 
-@dataclass(frozen=True)
+@record
 class FoundStash:
     """A Stash server that answers and accepts the key; `key` is '' if it needs none."""
 

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from plexsync.app.asking import asking_stash
 from plexsync.app.stored import address_of, salt_of
 from plexsync.rules.match.server_scopes import store_folder
 from plexsync.rules.queue.note_keys import STASH_SETTINGS, STATUS_SETTINGS, VALID_SETTINGS
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.store.database import Database
 from plexsync.store.files import place
@@ -72,7 +73,7 @@ class NotSetUp(ConfigError):
         self.away = away
 
 
-@dataclass(frozen=True)
+@record
 class StashAnswer:
     """Stash's answer: the plugin's settings as they are stored there, and the folder of the database."""
 
@@ -80,7 +81,7 @@ class StashAnswer:
     place: DataFolder
 
 
-@dataclass(frozen=True)
+@record
 class Kept:
     """Stash's last answer as it is stored: settings with their values, and of the secrets the names alone."""
 
@@ -88,7 +89,7 @@ class Kept:
     withheld: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Settings:
     """The settings that a command starts with.
 
@@ -124,7 +125,7 @@ def settings(sources: SettingSources, need: SettingsNeed, *, hide: Callable[[Loa
         raise NotSetUp(error.lines[-1] if isinstance(error, StashAway) else "") from None
 
 
-@dataclass(frozen=True)
+@record
 class _Search:
     """The search for the settings of one call in all sources; `here` are those of this machine."""
 

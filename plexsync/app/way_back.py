@@ -1,7 +1,6 @@
 """The way back, from Plex to Stash: its flow and its poll, put together if the settings ask for it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from plexsync.app.flow_parts import FlowParts, RegularLook, look_at_changes
@@ -22,11 +21,12 @@ from plexsync.flows.scenes.scene_matching import SceneMatcher
 from plexsync.rules.plays.plays import WatchRules
 from plexsync.rules.queue.job import PLAYS, Why
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED
+from plexsync.rules.record_class import record
 from plexsync.store.database import Writer
 from plexsync.store.ledger.plays_file import PlaysFile
 
 
-@dataclass(frozen=True)
+@record
 class WayBack:
     """The flow of plays, the poll of Plex's history and what says when to poll sooner, and the first write of plays.
 

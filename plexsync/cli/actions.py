@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,6 +41,7 @@ from plexsync.engine.tickets import READS
 from plexsync.reports.format import local, safe, stamp
 from plexsync.reports.undo import RunList
 from plexsync.rules.queue.job import COLLECTION, Kind
+from plexsync.rules.record_class import record
 from plexsync.rules.words.moments import milliseconds
 
 # The flows that keep a history of pushes, whose runs can be named.
@@ -55,7 +56,7 @@ WHICH = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class SelectionOptions:
     """The subjects as the command line names them."""
 

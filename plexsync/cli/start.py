@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import click
@@ -14,6 +14,7 @@ from plexsync.app.stored import Stored, address_of, open_store
 from plexsync.cli.call import Call
 from plexsync.cli.logs import open_log
 from plexsync.cli.settings import settings
+from plexsync.rules.record_class import record
 from plexsync.store.files.address import StoreAddress
 from validation.config import PlexSyncConfig
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from plexsync.engine.tickets import Gate
 
 
-@dataclass(frozen=True)
+@record
 class Begun:
     """The basis of a command: its settings, the data folder, and the console for progress."""
 

@@ -9,7 +9,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 
 from plexsync.engine.batch import STOPPED, Sender
@@ -35,6 +34,7 @@ from plexsync.rules.queue.job import (
     next_size,
     shared_outcome_of,
 )
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NO_MEMORY, LocalFault, Neighbour, NeighbourError, NewerDatabase, Unusable
 from plexsync.rules.servers.neighbours import Clock, RandomSource
 from plexsync.store.database import Database, Writer
@@ -50,7 +50,7 @@ FAN_OUT = 500
 SWITCHED_OFF = "PlexSync is switched off (enabled = false)"
 
 
-@dataclass(frozen=True)
+@record
 class Worked:
     """A batch has ended. `ended` maps each of its jobs to the name of its outcome, `stored` as in `Settlement`."""
 
@@ -63,7 +63,7 @@ class Worked:
         return Counter(self.ended.values())
 
 
-@dataclass(frozen=True)
+@record
 class ProbeResult:
     """A server was probed."""
 
@@ -71,7 +71,7 @@ class ProbeResult:
     well: bool
 
 
-@dataclass(frozen=True)
+@record
 class Idle:
     """Nothing is due before `until` (UTC ms; None if the queue is empty). `reason`: a closed gate or a failing server."""
 
@@ -79,7 +79,7 @@ class Idle:
     reason: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class BatchSource:
     """A source of batches: the kinds of jobs, the gates that they need, and the function that works them."""
 
@@ -88,7 +88,7 @@ class BatchSource:
     work: Callable[[list[Job], Callable[[], bool]], None]
 
 
-@dataclass(frozen=True)
+@record
 class Claim:
     """Leased jobs of one batch source."""
 

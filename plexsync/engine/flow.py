@@ -23,6 +23,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from plexsync.engine.tickets import Gate, Ticket
 from plexsync.engine.undo import Undoing
 from plexsync.rules.queue.job import Done, Job, Outcome
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.store.database import Writer
 
@@ -32,7 +33,7 @@ Canary = Callable[[], bool]
 Key = tuple[str, int]
 
 
-@dataclass(frozen=True)
+@record
 class ChangeNotice:
     """A change that jobs may depend on: a performer, studio, tag or group in Stash, by its id."""
 
@@ -40,7 +41,7 @@ class ChangeNotice:
     id: int
 
 
-@dataclass(frozen=True)
+@record
 class Observation:
     """The result of inspecting the job with this id.
 

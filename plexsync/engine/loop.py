@@ -14,6 +14,7 @@ from typing import Protocol
 from plexsync.engine.engine import AGAIN, Engine, Idle, ProbeResult, Worked
 from plexsync.rules.queue.note_keys import HEARTBEAT, THREAD_ENDED, WORKER_ENDED
 from plexsync.rules.queue.worker_ends import STAYS, after_end
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import (
     NO_MEMORY,
     Damaged,
@@ -80,7 +81,7 @@ class Commits(Protocol):
         """Forget the commits until now."""
 
 
-@dataclass(frozen=True)
+@record
 class Polls:
     """Waits for commits where nothing tells of them: whoever waits looks for them time and again."""
 

@@ -1,9 +1,9 @@
 """The rules for working the queue: small frozen records that the application builds from the configuration."""
 
-from dataclasses import dataclass
+from plexsync.rules.record_class import record
 
 
-@dataclass(frozen=True)
+@record
 class WorkRules:
     """How the queue is worked. Durations are in milliseconds unless stated otherwise.
 

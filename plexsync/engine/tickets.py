@@ -5,12 +5,12 @@ the breaker's generation at the start of the request. The report carries the tic
 late is ignored.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Final
 
 from plexsync.rules.queue.gate_names import GateName, caption
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Neighbour
 
 
@@ -24,7 +24,7 @@ class Access(StrEnum):
 READ, WRITE = Access.READ, Access.WRITE
 
 
-@dataclass(frozen=True)
+@record
 class Gate:
     """The gate of one server for requests of one access."""
 
@@ -57,7 +57,7 @@ READ_OF = {gate.neighbour: gate for gate in READS}
 VOID: Final = 0
 
 
-@dataclass(frozen=True)
+@record
 class Ticket:
     """Admits requests through a gate. Their reports count only in this generation of its breaker."""
 
@@ -69,7 +69,7 @@ class Ticket:
         return Ticket(Gate(self.gate.neighbour, access), self.generation)
 
 
-@dataclass(frozen=True)
+@record
 class Closed:
     """Nothing may pass before `until` (UTC ms). `reason` is one line for display."""
 
@@ -77,14 +77,14 @@ class Closed:
     reason: str
 
 
-@dataclass(frozen=True)
+@record
 class Go:
     """All gates are open: claim up to `limit` jobs (0: a full batch)."""
 
     limit: int
 
 
-@dataclass(frozen=True)
+@record
 class Probe:
     """The slot to probe a server. With a write ticket, a write has to be answered."""
 

@@ -4,11 +4,12 @@ import re
 import socket
 import ssl
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Unusable
 
 if sys.platform in ("win32", "darwin"):
@@ -27,7 +28,7 @@ BUNDLES = (
 )
 
 
-@dataclass(frozen=True)
+@record
 class Address:
     """The address of a server. Its host is in ASCII and without brackets; its path has no slash at its end."""
 

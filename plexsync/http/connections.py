@@ -12,12 +12,13 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from time import monotonic
 from typing import Any, Protocol
 
 import h11
 
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.http_answers import whole_request
 
 # Plex drops idle connections after 20 s; closing them earlier avoids writing to one that is being closed.
@@ -47,7 +48,7 @@ class TooMuch(ExchangeError):
     """The body of a success is larger than its cap."""
 
 
-@dataclass(frozen=True)
+@record
 class Timeouts:
     """Seconds to connect and between two bytes."""
 
@@ -55,7 +56,7 @@ class Timeouts:
     read: float
 
 
-@dataclass(frozen=True)
+@record
 class Answer:
     """A complete answer; for an error status, the part that could be read of the body's first 64 kB.
 

@@ -8,11 +8,12 @@ import importlib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2b
 from typing import Any
 
 from plexsync.extras import advice
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Barred, Neighbour, Unavailable, Unusable
 
 MISSING = "signing in to Plex needs the package plexapi, which is not installed"
@@ -21,7 +22,7 @@ LINK = "https://plex.tv/link"
 PATIENCE = 10.0
 
 
-@dataclass(frozen=True)
+@record
 class OwnServer:
     """A media server of the account, with its token and its possible addresses, the best first."""
 

@@ -8,7 +8,7 @@ follow their list. So only a single text or list can be too long for a request; 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from urllib.parse import quote
 
@@ -18,6 +18,7 @@ from plexsync.rules.merge.added_dates import moment_seconds
 from plexsync.rules.merge.plan_records import Change, Edit
 from plexsync.rules.merge.traits import CollectionForm
 from plexsync.rules.merge.values import Value
+from plexsync.rules.record_class import record
 from plexsync.rules.words.text import NAME_LIMIT, RECENT_NAMES, fold
 
 LINE_LIMIT = 8_000
@@ -92,7 +93,7 @@ def _with_cast(edit: Edit, cast: Cast) -> tuple[Edit, Beside]:
     return rest, sent
 
 
-@dataclass(frozen=True)
+@record
 class _Piece:
     """Parameters that belong in one request. `names` are removed from the list `field`; they can be split over requests."""
 

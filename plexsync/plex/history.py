@@ -5,7 +5,6 @@ same token may read and write everything else. So these two are Refused here and
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import msgspec
 
@@ -26,6 +25,7 @@ from plexsync.plex.answers import (
 from plexsync.plex.edits import MOVIE
 from plexsync.plex.requests import WITHOUT_FILES, PlexRequests, check_number, query, slice_of
 from plexsync.rules.item import Viewing
+from plexsync.rules.record_class import record
 from plexsync.rules.records import PlexPlay, Rated, ViewingPage
 from plexsync.rules.servers.errors import Barred, Refused
 
@@ -84,7 +84,7 @@ class RatedAnswer(msgspec.Struct):
     lastRatedAt: Number | None = None
 
 
-@dataclass(frozen=True)
+@record
 class HistoryRow:
     """A row as it is listed: what tells it from other rows, its moment (0 if unreadable), and the play of a movie."""
 

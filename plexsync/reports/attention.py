@@ -1,7 +1,5 @@
 """What needs you, and what resolves itself, one sentence each, worst first; and what you are asked."""
 
-from dataclasses import dataclass
-
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.app.choices import open_questions
 from plexsync.app.parts import Parts
@@ -28,6 +26,7 @@ from plexsync.rules.queue.gate_names import CURE, GateName, caption, closed_word
 from plexsync.rules.queue.job import DAY
 from plexsync.rules.queue.note_keys import PLAYS_MISSING
 from plexsync.rules.queue.notices import NoticeRules, conditions
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.rules.words.status_words import ON_HOLD
 from plexsync.store.database import Reader
@@ -66,7 +65,7 @@ def missing_words(missing: MissingPlays) -> str:
     )
 
 
-@dataclass(frozen=True)
+@record
 class Need:
     """One finding: `key` is its stable name, `kind` is `person` (you have to act) or `wait` (it resolves itself).
 

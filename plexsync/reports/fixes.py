@@ -3,7 +3,7 @@
 import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypedDict
 from urllib.parse import urlencode
 
@@ -26,6 +26,7 @@ from plexsync.rules.match.paths import telling_folders
 from plexsync.rules.queue.choices import CHANGES, DECLINE, EFFECTS, LEFT, Choice, remedy
 from plexsync.rules.queue.gate_names import CURE, GATES, GateName, caption
 from plexsync.rules.queue.job import Kind, State
+from plexsync.rules.record_class import record
 from plexsync.rules.records import JobRow
 from plexsync.rules.servers.causes import DEADLY, Cause, Cure, cure_of
 from plexsync.rules.words.status_words import SceneStatus
@@ -315,7 +316,7 @@ NO_CANDIDATES = SceneCandidates(None, ())
 COMPARED, FOLDERS = 500, 4
 
 
-@dataclass(frozen=True)
+@record
 class Looked:
     """The candidates of scenes as both servers have them now; `away` says why the servers could not be asked."""
 
@@ -326,7 +327,7 @@ class Looked:
 Look = Callable[[Sequence[int]], Looked]
 
 
-@dataclass(frozen=True)
+@record
 class FixPage:
     """Which problems to show: those of one `cause` ('': of all) after a key, and at most `limit` of each cause."""
 

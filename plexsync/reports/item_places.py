@@ -1,15 +1,16 @@
 """Where an item of Plex is found: the name of its library, and its page in Plex's web app."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import quote
 
+from plexsync.rules.record_class import record
 from plexsync.store.database import Reader
 
 WEB_APP = "https://app.plex.tv/desktop/"
 
 
-@dataclass(frozen=True)
+@record
 class ItemPlaces:
     """The names of the libraries, and the identifier of the Plex server; '' while none is known."""
 

@@ -1,7 +1,6 @@
 """Server outages of the last days and their figures, for `plexsync outages` and its page."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from plexsync.app.stored import Stored
 from plexsync.reports.format import parse_note, stamp
@@ -11,11 +10,12 @@ from plexsync.rules.queue.gate_names import GATES, GateName
 from plexsync.rules.queue.job import DAY
 from plexsync.rules.queue.note_keys import BEGUN
 from plexsync.rules.queue.outages import Outage, OutageTotals, Transition, outages, summary, within
+from plexsync.rules.record_class import record
 
 MOST_DAYS = 3650
 
 
-@dataclass(frozen=True)
+@record
 class OutageHistory:
     """The time from `start` to `now`; `log` holds every known transition of a breaker or hold, oldest first.
 

@@ -6,7 +6,6 @@ and no index knows their order, so a long list can't be sorted by them in the ti
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 from plexsync.reports.format import stamp
@@ -15,6 +14,7 @@ from plexsync.reports.shapes.scenes import LeftOutFacts, SceneFacts, SceneRow
 from plexsync.rules.merge.pictures import left_out, left_out_text
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.queue.job import Kind
+from plexsync.rules.record_class import record
 from plexsync.rules.records import LAST_ID, PictureRow
 from plexsync.rules.words.scene_status import standing
 from plexsync.rules.words.sorting import BY_NUMBER, NUMBER, ScenePlace, Sort, is_beyond, sort_key
@@ -22,7 +22,7 @@ from plexsync.rules.words.status_words import SceneStatus, buckets
 from plexsync.store.database import Reader
 
 
-@dataclass(frozen=True)
+@record
 class Listed:
     """A page of scenes by number; `after` is where the next page begins, None on the last page."""
 
@@ -120,7 +120,7 @@ TITLE, STATUS, SINCE, WHY = "title", "status", "since", "why"
 COLUMNS = (NUMBER, TITLE, STATUS, SINCE, WHY)
 
 
-@dataclass(frozen=True)
+@record
 class SortedScenes:
     """A page of scenes. `sort` is the order that it has, `columns` are those that the list can be sorted by.
 

@@ -1,10 +1,11 @@
 """A Plex item as it is now, and the part of it that the path index keeps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from plexsync.rules.record_class import record
 from plexsync.rules.words.text import fold
 
 SCALARS = (
@@ -83,7 +84,7 @@ def moment_text(seconds: int) -> str:
         return ""
 
 
-@dataclass(frozen=True)
+@record
 class Part:
     """One file of an item: absolute `path` as Plex sees it, `size` in bytes, `duration` in milliseconds (0 when unknown)."""
 
@@ -92,7 +93,7 @@ class Part:
     duration: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class Viewing:
     """How far the account of the token has watched an item: to its end `count` times, the last time at `moment`.
 
@@ -104,7 +105,7 @@ class Viewing:
     offset: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class Item:
     """A Plex item in full. Scalars are texts ('' = empty), lists are names in Plex's order, `locks` holds field names.
 
@@ -158,7 +159,7 @@ class Item:
         return Cast(self.lists.get("actor", ()), self.roles, "actor" in self.locks)
 
 
-@dataclass(frozen=True)
+@record
 class Cast:
     """The members of an item's cast, the role text of each that has one, and whether the list is locked.
 
@@ -171,7 +172,7 @@ class Cast:
     faces: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record
 class Entry:
     """An item in the path index: enough to match by, with its parts in Plex's order; `stamp` is that of `Item`."""
 

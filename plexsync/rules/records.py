@@ -4,11 +4,11 @@ Times are UTC milliseconds unless a name says seconds.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from plexsync.rules.item import Viewing
 from plexsync.rules.merge.values import Held
 from plexsync.rules.queue.job import Kind, State
+from plexsync.rules.record_class import record
 
 # The largest possible id.
 LAST_ID = 2**63 - 1
@@ -17,7 +17,7 @@ LAST_ID = 2**63 - 1
 # --- what the store keeps besides jobs -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record
 class BreakerRow:
     """One server's breaker as plain values (seconds, UTC); the rules are in worker/circuit_breaker.py.
 
@@ -37,7 +37,7 @@ class BreakerRow:
     error: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class HoldRow:
     """Work is on hold until you change `setting`. It is tested again at `retest_at`, or at once if `fingerprint` changes.
 
@@ -52,7 +52,7 @@ class HoldRow:
     choice: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class PaceRow:
     """The pace of one server. `not_before`: a throttle; `ramp`: jobs per claim while recovering, 0 = no limit.
 
@@ -65,7 +65,7 @@ class PaceRow:
     writes_bad: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class SectionRow:
     """A Plex library in the index, with its marks at the last complete walk (`walked_at` 0: never).
 
@@ -81,7 +81,7 @@ class SectionRow:
     uuid: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class ServerRow:
     """The Plex server of the database: its identifier and version when last seen, and what a probe learnt (JSON)."""
 
@@ -93,7 +93,7 @@ class ServerRow:
     learnt_version: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class JobRow:
     """A job row, for readers."""
 
@@ -115,7 +115,7 @@ class JobRow:
     desired: str
 
 
-@dataclass(frozen=True)
+@record
 class AttemptRow:
     """One attempt that failed."""
 
@@ -126,7 +126,7 @@ class AttemptRow:
     state: State
 
 
-@dataclass(frozen=True)
+@record
 class Moved:
     """The effect of a push on one field: value and lock before it, and as read back after it."""
 
@@ -134,7 +134,7 @@ class Moved:
     new: Held
 
 
-@dataclass(frozen=True)
+@record
 class PushRow:
     """One past push of a scene to the item `key`, with its changes by field; `undone` if it took something back."""
 
@@ -144,7 +144,7 @@ class PushRow:
     undone: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class PlaysRow:
     """Plays of a scene in one request to Stash, as UTC seconds, and what became of them. Of each play the last request."""
 
@@ -153,7 +153,7 @@ class PlaysRow:
     moments: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Lately:
     """A recent event of a row: a push that changed something in Plex, or a failed attempt."""
 
@@ -167,7 +167,7 @@ class Lately:
         return self.outcome.at
 
 
-@dataclass(frozen=True)
+@record
 class RunRow:
     """A series of past pushes without a long pause: first and last push number, start and end, number of scenes."""
 
@@ -178,7 +178,7 @@ class RunRow:
     scenes: int
 
 
-@dataclass(frozen=True)
+@record
 class PollMark:
     """The state of one Stash object at the last poll: the text of its `updated_at`, and whether that second is over."""
 
@@ -187,7 +187,7 @@ class PollMark:
     sure: bool = True
 
 
-@dataclass(frozen=True)
+@record
 class PictureRow:
     """The result for a picture of a scene: its `version`, Stash's `tag`, and its key in Plex.
 
@@ -201,7 +201,7 @@ class PictureRow:
     reason: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class Stood:
     """How a scene stood in the last comparison that saw it (`plexsync.flows.scenes.reconcile.stands`), and since when."""
 
@@ -209,7 +209,7 @@ class Stood:
     since: int
 
 
-@dataclass(frozen=True)
+@record
 class Called:
     """The names of a scene when it was last seen: its title in Stash ('' for none), and the path of its first file."""
 
@@ -220,7 +220,7 @@ class Called:
 # --- the servers -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record
 class Newest:
     """The number of objects of a kind in Stash, and their newest `updated_at` as Stash wrote it.
 
@@ -232,7 +232,7 @@ class Newest:
     last: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class News:
     """The marks that show whether anything changed in Stash: by kind, and for files (None: this Stash has none)."""
 
@@ -240,7 +240,7 @@ class News:
     files: Newest | None
 
 
-@dataclass(frozen=True)
+@record
 class Picture:
     """A picture of Stash. `tag` is its ETag for the next request ('' if Stash sent none)."""
 
@@ -248,7 +248,7 @@ class Picture:
     tag: str
 
 
-@dataclass(frozen=True)
+@record
 class Plugin:
     """A plugin as installed in Stash; `version` is '' if it has none."""
 
@@ -256,7 +256,7 @@ class Plugin:
     enabled: bool
 
 
-@dataclass(frozen=True)
+@record
 class ServerInfo:
     """A Plex server as it introduces itself: its identifier, its version and its name."""
 
@@ -265,7 +265,7 @@ class ServerInfo:
     name: str
 
 
-@dataclass(frozen=True)
+@record
 class Rated:
     """An item by its key, with the rating that the account of the token gave it ('' for none), and when (UTC seconds)."""
 
@@ -274,7 +274,7 @@ class Rated:
     at: int
 
 
-@dataclass(frozen=True)
+@record
 class PlexPlay:
     """That an account of Plex played a movie, at a moment in UTC seconds: a row of Plex's history.
 
@@ -289,7 +289,7 @@ class PlexPlay:
     moment: int
 
 
-@dataclass(frozen=True)
+@record
 class ViewingPage:
     """Watched items of a library, by rating key.
 
@@ -301,7 +301,7 @@ class ViewingPage:
     is_bounded: bool
 
 
-@dataclass(frozen=True)
+@record
 class Section:
     """A movie library of Plex. `scanned_at` and `changed_at` are marks for comparison and nothing else.
 
@@ -320,7 +320,7 @@ class Section:
     other_videos: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class WorkerRow:
     """The process that holds the worker's lock of a database on PostgreSQL, or held it last. Times are the database's.
 
@@ -340,7 +340,7 @@ class WorkerRow:
     settings: Mapping[str, str]
 
 
-@dataclass(frozen=True)
+@record
 class StandbyRow:
     """A process that waits for the worker's lock. `differing` names the settings that keep it from taking over."""
 

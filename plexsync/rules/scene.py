@@ -1,9 +1,9 @@
 """A scene as Stash returns it, with everything that Plex can show of it."""
 
-from dataclasses import dataclass
+from plexsync.rules.record_class import record
 
 
-@dataclass(frozen=True)
+@record
 class SceneFile:
     """One file of a scene. `path` as Stash sees it, `size` in bytes (0 when unknown), `duration` in seconds.
 
@@ -20,7 +20,7 @@ class SceneFile:
 CHOICE = "choice"
 
 
-@dataclass(frozen=True)
+@record
 class Image:
     """A picture that Stash may have: its source, its path there, and a text that changes whenever the picture does.
 
@@ -34,7 +34,7 @@ class Image:
     height: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class Performer:
     """A performer of a scene, with the values that can be shown beside the name, if they were requested."""
 
@@ -45,7 +45,7 @@ class Performer:
     gender: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class Scene:
     """A scene in Stash at one moment. Texts are as stored there, uncleaned; the primary file comes first.
 
@@ -89,7 +89,7 @@ class Scene:
     group_indexes: tuple[int | None, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class ScenePlays:
     """The plays of a scene as `WatchedScene` has them, with nothing else but what tells the scene from another one."""
 
@@ -99,7 +99,7 @@ class ScenePlays:
     plays: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@record
 class WatchedScene:
     """A scene, its plays and its resume point in Stash at one moment.
 

@@ -8,7 +8,6 @@ server works as well.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.types import Scope
@@ -16,6 +15,7 @@ from starlette.types import Scope
 from plexsync.app.parts import Parts
 from plexsync.reports.item_places import item_places
 from plexsync.rules.collections.collection_servers import OBJECT_SOURCES
+from plexsync.rules.record_class import record
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 PREFIX = re.compile(r"/plex/([a-z0-9-]{1,40})(/.*)?", re.DOTALL)
@@ -54,7 +54,7 @@ def at_prefix(page: str, prefix: str) -> str:
     return COMMAND.sub(rf"\1 --plex {named_in(prefix)}<", LINK.sub(rf'\1="{prefix}', page))
 
 
-@dataclass(frozen=True)
+@record
 class ItemLink:
     """The page of an item in Plex, and the name of its library ('' if it is not known)."""
 
@@ -63,7 +63,7 @@ class ItemLink:
     library: str
 
 
-@dataclass(frozen=True)
+@record
 class ServerLinks:
     """Stash under the name by which a browser reaches it that reached the dashboard under the name `host`, and Plex."""
 

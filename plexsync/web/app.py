@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -16,6 +16,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from plexsync.engine.clock import SystemClock
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.web import (
     action_pages,
@@ -85,7 +86,7 @@ MODULES = (
 )
 
 
-@dataclass(frozen=True)
+@record
 class DashboardRules:
     """The dashboard's address, host names and password, and the keys for cookies: `browser_key` outlives a restart."""
 

@@ -1,7 +1,6 @@
 """The collections that PlexSync dresses: how they stand, one with its parts on both servers, and your decisions there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -25,6 +24,7 @@ from plexsync.reports.collections import (
 from plexsync.reports.rows import past_facts, past_of, row_facts
 from plexsync.rules.collections.collection_status import CollectionStatus, named_status
 from plexsync.rules.queue.job import COLLECTION
+from plexsync.rules.record_class import record
 from plexsync.store.database import Reader
 from plexsync.web.pages import PageCall, PageNotFound, Tab, Wrong, page, whole_number
 
@@ -43,7 +43,7 @@ MAIN = (
 # --- the list --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record
 class Filter:
     """What a request lists: one status (None for all) of one library, by its title and as the database has it."""
 

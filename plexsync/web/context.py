@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +18,7 @@ from plexsync.engine.tickets import READS
 from plexsync.reports.fixes import fix_count
 from plexsync.reports.shapes.status import StatusFacts
 from plexsync.reports.status import facts
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.web.background_tasks import BackgroundTasks
 from plexsync.web.picture_cache import PictureCache
@@ -44,7 +44,7 @@ class Busy(Exception):
 AWAY = (NeighbourError, Busy)
 
 
-@dataclass(frozen=True)
+@record
 class Origins:
     """The source of each setting, the file that the settings page changes, and the warnings about valid settings.
 

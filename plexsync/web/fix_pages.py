@@ -7,7 +7,6 @@ duration, or if they have one candidate in a folder of Plex.
 import re
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 
 from starlette.responses import Response
 
@@ -25,6 +24,7 @@ from plexsync.reports.attention import questions
 from plexsync.reports.fixes import CAUSES, FixPage, FixReport, Looked, fix_report, order_of, page_after, result_words
 from plexsync.reports.format import many
 from plexsync.rules.queue.choices import Choice
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.web.context import Busy
 from plexsync.web.pages import PageCall, Wrong, action, address, page
@@ -129,7 +129,7 @@ def choice_named(text: str) -> Choice:
 # --- scenes bound together -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record
 class Rule:
     """How the scenes of a page are paired with items, and the words for it."""
 

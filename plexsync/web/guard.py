@@ -11,13 +11,14 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from plexsync.rules.record_class import record
 from plexsync.web.addresses import LOOPBACK, place_scope, prefix_of
 from plexsync.web.sessions import BROWSER, COOKIE, Session, Sessions
 from validation.redact import one_line
@@ -51,7 +52,7 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class Doors:
     """The host names of the dashboard. `any_address`: also any IP address, which can't be a rebound name."""
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -24,6 +23,7 @@ from plexsync.reports.verdict import word_for_worker, worker_tone
 from plexsync.rules.item import PICTURES
 from plexsync.rules.queue.choices import hold_cause
 from plexsync.rules.queue.gate_names import caption
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.words.sorting import BY_NUMBER, Sort, read_sort
 from plexsync.rules.words.status_words import SceneStatus, in_sync_words, job_word, status_of
@@ -71,7 +71,7 @@ class Wrong(Exception):
     """An invalid request: 400, with this line."""
 
 
-@dataclass(frozen=True)
+@record
 class PageCall:
     """One request, as a handler sees it."""
 
@@ -231,7 +231,7 @@ def plex_links(call: PageCall) -> list[dict[str, object]]:
     ]
 
 
-@dataclass(frozen=True)
+@record
 class Tab:
     """A tab above a list: its name, the number of what it lists, its address, and whether it is open."""
 
@@ -241,7 +241,7 @@ class Tab:
     here: bool
 
 
-@dataclass(frozen=True)
+@record
 class SortLink:
     """A heading that sorts: where it leads, and the `aria-sort` of its column now ('': the list is not sorted by it)."""
 

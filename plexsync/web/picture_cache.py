@@ -2,9 +2,9 @@
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from plexsync.rules.merge.pictures import LARGEST, kind_of
+from plexsync.rules.record_class import record
 
 # The maximum number of bytes kept, and of seconds; that there is none is kept for as long.
 MOST, FRESH = 32_000_000, 300.0
@@ -12,7 +12,7 @@ MOST, FRESH = 32_000_000, 300.0
 EMPTY = 1_000
 
 
-@dataclass(frozen=True)
+@record
 class ShownPicture:
     """A picture with its media type; both are empty if there is none."""
 

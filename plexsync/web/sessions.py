@@ -10,9 +10,9 @@ import hmac
 import re
 import secrets
 from collections import OrderedDict, deque
-from dataclasses import dataclass
 from typing import TypeVar
 
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.neighbours import Clock
 
 V = TypeVar("V")
@@ -27,7 +27,7 @@ TRIES, MINUTE = 5, 60.0
 MOST_KEPT = 10_000
 
 
-@dataclass(frozen=True)
+@record
 class Session:
     """One browser. `token` goes into every form; it proves that the form came from a page of this dashboard."""
 

@@ -1,13 +1,12 @@
 """The result of one check."""
 
-from dataclasses import dataclass
-
 from plexsync.cli.call import FAILED, FINE
+from plexsync.rules.record_class import record
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 
 
-@dataclass(frozen=True)
+@record
 class Check:
     """One result; `mend` says what to do if it is not right. `code` is the exit code that a problem asks for."""
 

@@ -20,6 +20,7 @@ from plexsync.rules.match.paths import (
     split_path,
 )
 from plexsync.rules.queue.job import Kind
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.servers.neighbours import Stash
@@ -42,7 +43,7 @@ LEAST = 2
 STRAY = 10
 
 
-@dataclass(frozen=True)
+@record
 class Suggestion:
     """A rule, and how many pairs agree with it and how many do not."""
 

@@ -3,7 +3,6 @@
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypedDict
 
 from rich.console import Console
@@ -15,6 +14,7 @@ from plexsync.cli.terminal.screen import say, table
 from plexsync.reports.format import many
 from plexsync.reports.shapes.status import BreakerFacts, StatusFacts
 from plexsync.reports.status import facts
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault
 from plexsync.rules.words.status_words import SceneStatus, buckets, count_words
 from plexsync.simulator.demo import check, seconds_now
@@ -75,7 +75,7 @@ class TakeoverFacts(TypedDict):
     first_edit_after: float | None
 
 
-@dataclass(frozen=True)
+@record
 class Takeover:
     """A kill and what followed: process ids, the edits until then, and moments on the monotonic clock."""
 
@@ -157,7 +157,7 @@ class DemoSummary(TypedDict):
     takeover: TakeoverFacts | None
 
 
-@dataclass(frozen=True)
+@record
 class PlayEnd:
     """What the acts leave for the summary.
 

@@ -45,6 +45,7 @@ from plexsync.cli.setup.steps import (
 from plexsync.cli.start import begin_call
 from plexsync.engine.clock import SystemClock
 from plexsync.engine.tickets import READS
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Barred, NeighbourError, SyncError, Unusable
 from plexsync.store.files import setup_files
 from plexsync.store.files.lock import try_lock
@@ -72,7 +73,7 @@ class SetupStage(StrEnum):
     WORK = "work"
 
 
-@dataclass(frozen=True)
+@record
 class Pin:
     """A PIN that waits for its confirmation until a moment in milliseconds."""
 
@@ -81,7 +82,7 @@ class Pin:
     until: int
 
 
-@dataclass(frozen=True)
+@record
 class SetupNotes:
     """What is known so far."""
 

@@ -6,7 +6,7 @@ The first write of a whole library needs your approval: the command shows what w
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,7 @@ from plexsync.reports.undo import not_queued, rests
 from plexsync.rules.merge.pictures import left_out
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError, Unusable
 
 FIRST_OF_MOST = (
@@ -58,7 +59,7 @@ TAKING_OVER = (
 FEW, PAGE = 10, 500
 
 
-@dataclass(frozen=True)
+@record
 class Queued:
     """The queued scenes, and what is known of those that you named.
 

@@ -17,7 +17,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
@@ -34,6 +33,7 @@ from plexsync.cli.settings import hide, sources
 from plexsync.cli.terminal.screen import filtered_consoles
 from plexsync.extras import advice, is_installed
 from plexsync.rules.match.server_scopes import store_folder
+from plexsync.rules.record_class import record
 from validation import values
 from validation.config import PlexSyncConfig
 from validation.sources import ConfigError, Loaded, load_servers
@@ -54,7 +54,7 @@ SWITCHED_OFF = "Dashboard: none, because web_bind = none"
 SETTINGS = "PlexSync.config"
 
 
-@dataclass(frozen=True)
+@record
 class DashboardEntry:
     """A Plex server: its settings, and the folder of its database."""
 

@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -27,6 +26,7 @@ from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.loop import pause_after
 from plexsync.rules.queue.note_keys import WORKER_ENDED
 from plexsync.rules.queue.worker_ends import after_end
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Damaged, LocalFault, LockLost
 from plexsync.store.files import worker_ends
 from plexsync.store.files.life_signs import LifeSign
@@ -65,7 +65,7 @@ class Report(Protocol):
         """Log what was not logged yet."""
 
 
-@dataclass(frozen=True)
+@record
 class Shift:
     """How this process works, however often it gets the worker's lock. `sign`: of a worker that Stash started."""
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from time import monotonic
 
@@ -51,6 +51,7 @@ from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import LiveLine, table
 from plexsync.engine.clock import SystemClock
 from plexsync.reports.format import lasting, many, safe
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Barred, NeighbourError, Unusable
 from plexsync.rules.words.text import fold
 from validation import path_rules
@@ -66,7 +67,7 @@ WINS = "and wins over plexsync.toml: change it there"
 PORTS = {"plex_url": PLEX_PORT, "stash_url": STASH_PORT}
 
 
-@dataclass(frozen=True)
+@record
 class Given:
     """The values given by options ('' and () for the others)."""
 
@@ -80,7 +81,7 @@ class Given:
     browser: bool = True
 
 
-@dataclass(frozen=True)
+@record
 class FoundPaths:
     """The path rules, and what they found."""
 
@@ -88,7 +89,7 @@ class FoundPaths:
     lookup: PathLookup = field(default_factory=PathLookup)
 
 
-@dataclass(frozen=True)
+@record
 class Finder:
     """Finds both servers and the path rules, with a person who can be asked."""
 

@@ -31,6 +31,7 @@ from plexsync.reports.rows import on_screen, short
 from plexsync.rules.item import PICTURES
 from plexsync.rules.merge.approval import FieldChange
 from plexsync.rules.merge.values import Held, Value
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError, SyncError, Unusable
 from plexsync.rules.words.status_words import PREVIEWED, count_words, finding_counts
 
@@ -340,7 +341,7 @@ class HtmlReport:
         self._out.write("</main>\n</body>\n</html>\n")
 
 
-@dataclass(frozen=True)
+@record
 class PreviewFile:
     """The file that a dry run writes ('': none): a report, or a plan that can be applied."""
 

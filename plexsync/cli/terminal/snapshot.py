@@ -17,6 +17,7 @@ from plexsync.rules.match.paths import base_name
 from plexsync.rules.queue.gate_names import caption
 from plexsync.rules.queue.job import Kind, Lane, State
 from plexsync.rules.queue.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
+from plexsync.rules.record_class import record
 from plexsync.rules.records import JobRow, Lately, PushRow
 from plexsync.rules.words.status_words import BY_MARK, ON_HOLD, SceneStatus, job_word
 from plexsync.store.database import Reader
@@ -26,7 +27,7 @@ MINUTE, HOUR = 60_000, 3_600_000
 MOST = 60
 
 
-@dataclass(frozen=True)
+@record
 class RunningJob:
     """A running job."""
 
@@ -36,7 +37,7 @@ class RunningJob:
     since: int
 
 
-@dataclass(frozen=True)
+@record
 class Event:
     """A result of the work."""
 
@@ -47,7 +48,7 @@ class Event:
     well: bool
 
 
-@dataclass(frozen=True)
+@record
 class Coming:
     """A scheduled event."""
 
@@ -55,7 +56,7 @@ class Coming:
     text: str
 
 
-@dataclass(frozen=True)
+@record
 class Glance:
     """One moment. `servers` are the facts of breakers, with `stands` as text and `hold` if there is one.
 

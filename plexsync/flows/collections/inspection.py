@@ -54,6 +54,7 @@ from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.traits import CollectionForm
 from plexsync.rules.merge.undo import begun_anew, is_undone, undo
 from plexsync.rules.queue.job import Done, Waiting
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Image, Scene
 from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.rules.words.text import fold
@@ -88,7 +89,7 @@ class CollectionSight(PlannedObject):
         return undo_mode(memory) if is_undone(memory, self.wanted.values) else TakenBack.NO
 
 
-@dataclass(frozen=True)
+@record
 class CollectionFinding(Observation):
     """The inspection of one collection: a `inspection` of it to bring in step, or an `outcome`, or an `error` of it alone.
 

@@ -20,6 +20,7 @@ from plexsync.rules.merge.plan_records import Policy
 from plexsync.rules.merge.values import Value
 from plexsync.rules.plays.ratings import RatingRules
 from plexsync.rules.queue.job import Absent, Dead, Dropped, Gone, Kind, OutOfScope, State, Waiting
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.neighbours import Stash
 
 BATCH = 50
@@ -30,7 +31,7 @@ UNFINISHED = "an earlier import may still be writing to it: try again in a few m
 SYNC_WRITES = "a sync would then write to Plex"
 
 
-@dataclass(frozen=True)
+@record
 class SceneImport:
     """The import of one scene. `reason`: why nothing of it is looked at, '' otherwise."""
 

@@ -16,6 +16,7 @@ from plexsync.flows.plays.writes import PlaysFinding
 from plexsync.rules.plays.first_plays import FirstPlays, counted_text
 from plexsync.rules.queue.job import PLAYS, Waiting, Why
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.servers.neighbours import Clock, PlexWatch
 from plexsync.rules.servers.redaction import one_line
@@ -28,7 +29,7 @@ LONGEST_NAME = 60
 PACE, LONGEST = 600_000, 86_400_000
 
 
-@dataclass(frozen=True)
+@record
 class PreviewedPlays:
     """The plays of one scene: the moments that would be added, and how many Stash has already.
 
@@ -42,7 +43,7 @@ class PreviewedPlays:
     error: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class PlaysPage:
     """The scenes of a page of played items. `unmatched` items have no scene to be synced.
 

@@ -7,7 +7,6 @@ are not asked for, the inspections only remember that there is one.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.flows.plays.writes import PlaysFinding
@@ -23,13 +22,14 @@ from plexsync.rules.plays.marked_plays import (
 )
 from plexsync.rules.plays.plays import OWNER
 from plexsync.rules.queue.job import PLAYS, Why
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Reader, Writer
 
 OTHER_VIEWER = "marks are those of the owner's account, and watch_account is another one"
 
 
-@dataclass(frozen=True)
+@record
 class MarkedPlays:
     """Finds what was marked as played. Safe to call from several threads."""
 

@@ -50,6 +50,7 @@ from plexsync.rules.plays.ratings import (
     taken_over,
 )
 from plexsync.rules.queue.job import RATING, RATING_BACK, Done, Gone, Job, Outcome, Waiting, Why
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.rules.servers.neighbours import Clock, Plex, PlexWatch, Stash, StashWatch
@@ -65,7 +66,7 @@ PAGE = 500
 BOTH = (RATING, RATING_BACK)
 
 
-@dataclass(frozen=True)
+@record
 class RatingFinding(Observation):
     """A scene with what is remembered of its rating, its items, and the plan; or an outcome or error without a plan."""
 
@@ -145,7 +146,7 @@ def _begun(rows: Ratings, until: int) -> Ratings:
     return {key: replace(row, until=until) if row.pending else row for key, row in rows.items()}
 
 
-@dataclass(frozen=True)
+@record
 class RatingParts:
     """What both rating flows and their poll work with.
 

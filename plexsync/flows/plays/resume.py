@@ -24,6 +24,7 @@ from plexsync.rules.item import Item, Viewing
 from plexsync.rules.plays.plays import OWNER
 from plexsync.rules.plays.resume import AHEAD, RememberedResume, Watched, is_news, newest, plan_resume
 from plexsync.rules.queue.job import PLAYS, Job, Why
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import WatchedScene
 from plexsync.rules.servers.errors import Missing, NeighbourError
 from plexsync.rules.servers.neighbours import Clock, PlexWatch
@@ -40,7 +41,7 @@ UNAPPROVED = "the first write of plays is not approved yet"
 OTHER_ACCOUNT = "resume points are those of the owner's account, and watch_account is another one"
 
 
-@dataclass(frozen=True)
+@record
 class ResumePoints:
     """Plans and saves the resume points of scenes, for the plays flow."""
 

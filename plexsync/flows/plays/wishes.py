@@ -14,6 +14,7 @@ from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.rules.plays.play_wishes import PlayWish
 from plexsync.rules.queue.job import PLAYS
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import WatchedScene
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.rules.servers.neighbours import StashWatch
@@ -69,7 +70,7 @@ class WishForPlays:
         return bool(chosen or changed)
 
 
-@dataclass(frozen=True)
+@record
 class Wished:
     """What a wish concerns of a scene: the moments of plays, and whether its resume point."""
 

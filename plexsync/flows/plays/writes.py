@@ -14,6 +14,7 @@ from plexsync.rules.plays.marked_plays import MarkDecisions
 from plexsync.rules.plays.plays import Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
 from plexsync.rules.plays.resume import RememberedResume, ResumePlan, plan_resume
 from plexsync.rules.queue.job import Done, Outcome, Waiting
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import WatchedScene
 from plexsync.rules.servers.neighbours import StashWatch
 from plexsync.store.database import Writer
@@ -25,7 +26,7 @@ ARRIVES, MARKED = "an earlier request may still arrive in Stash", "its play may 
 NO_PLAY = 1
 
 
-@dataclass(frozen=True)
+@record
 class PlaysFinding(Observation):
     """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
 

@@ -1,7 +1,6 @@
 """Binds items to scenes by hand. A binding goes before every other match."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, READS
@@ -17,6 +16,7 @@ from plexsync.rules.match.paths import lies_in
 from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.queue.job import Dead, Kind, Why
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.causes import Cause
 from plexsync.rules.servers.errors import NeighbourError
@@ -29,7 +29,7 @@ class CantBind(Exception):
     """Nothing was bound. The message is one line for display."""
 
 
-@dataclass(frozen=True)
+@record
 class Bound:
     """The result of binding.
 
@@ -45,7 +45,7 @@ class Bound:
     undone: TakenBack = TakenBack.NO
 
 
-@dataclass(frozen=True)
+@record
 class Pair:
     """An ambiguous scene, and the one item that you may bind to it: `path` is the item's file, `doubt` why it is unclear."""
 
@@ -235,7 +235,7 @@ def _bindable(key: str, item: Item | None, titles: dict[str, str]) -> Item:
     return item
 
 
-@dataclass(frozen=True)
+@record
 class CandidateItem:
     """A candidate with the file that fits; `title` is '' if Plex could not be asked, `reason` why it was rejected.
 
@@ -251,7 +251,7 @@ class CandidateItem:
     is_taken: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class SceneCandidates:
     """A scene and its candidates; `scene` is None if Stash does not have it, or could not be asked.
 

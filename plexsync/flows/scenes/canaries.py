@@ -1,7 +1,6 @@
 """Harmless requests for items with locks of PlexSync: they show whether Plex takes writes and answers reads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from plexsync.engine.flow import Canary
@@ -9,11 +8,12 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ, Ticket
 from plexsync.rules.item import Item
 from plexsync.rules.merge.plan_records import Change
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.neighbours import Plex
 from plexsync.store.database import Database
 
 
-@dataclass(frozen=True)
+@record
 class LockCanaries:
     """The known locks of PlexSync in one Plex."""
 

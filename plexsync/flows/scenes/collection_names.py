@@ -7,7 +7,7 @@ scenes in Stash has no collection.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Protocol
 
@@ -33,6 +33,7 @@ from plexsync.rules.collections.renamed_collections import (
 from plexsync.rules.item import Item
 from plexsync.rules.merge.desired import Profile
 from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.rules.servers.neighbours import Plex, Stash
@@ -59,7 +60,7 @@ class NamingPlex(Plex, Protocol):
         """Its collections."""
 
 
-@dataclass(frozen=True)
+@record
 class RenamedCollection:
     """A collection whose title in Plex is another one than was remembered."""
 
@@ -67,7 +68,7 @@ class RenamedCollection:
     title: str
 
 
-@dataclass(frozen=True)
+@record
 class NameFindings:
     """What an inspection of scenes found out about their collections, to be saved with it.
 

@@ -22,6 +22,7 @@ from plexsync.rules.merge.drift import DriftField, keep, kept_fields, take, unke
 from plexsync.rules.merge.plan_records import Memory
 from plexsync.rules.merge.values import held_field
 from plexsync.rules.queue.job import Kind, State, Why
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.neighbours import Clock
 from plexsync.rules.words.status_words import kept_in, kept_word
 from plexsync.rules.words.text import fold
@@ -43,7 +44,7 @@ class DriftAnswer(StrEnum):
     UNKEEP = "unkeep"
 
 
-@dataclass(frozen=True)
+@record
 class DriftFilter:
     """Which fields are meant: those with these names, in this item and library; empty for any.
 
@@ -81,7 +82,7 @@ class DriftFilter:
         return replace(self, open_only=answer is DriftAnswer.TAKE and not (named and self.fields))
 
 
-@dataclass(frozen=True)
+@record
 class DriftEntry:
     """One item of a scene with the fields that you edited in Plex.
 
@@ -97,7 +98,7 @@ class DriftEntry:
     rests: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class DriftPage:
     """Some scenes with drift. `after` is the last scene that was looked at; None if there are no more.
 

@@ -24,6 +24,7 @@ from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.merge.pictures import LARGEST, PicturePast, kind_of, with_original
 from plexsync.rules.merge.plan_records import Change, Edit
 from plexsync.rules.queue.job import Waiting
+from plexsync.rules.record_class import record
 from plexsync.rules.records import PictureRow
 from plexsync.rules.scene import CHOICE, Image, Scene
 from plexsync.rules.servers.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
@@ -40,7 +41,7 @@ LATE = "Plex has not stored all pictures of galleries yet"
 LEFT_OPEN = "pictures of galleries were being given to its item, and may still arrive"
 
 
-@dataclass(frozen=True)
+@record
 class SentChoices:
     """The result: what to unlock, whether the item got everything, and whether some of it is still on its way."""
 
@@ -49,7 +50,7 @@ class SentChoices:
     is_late: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Giving:
     """Pictures of one kind that are being given to an item, or were when the process ended.
 

@@ -21,6 +21,7 @@ from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
 from plexsync.rules.merge.undo import begun_anew
 from plexsync.rules.merge.values import Value
 from plexsync.rules.queue.job import Dead, Dropped, OutOfScope
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Image, Scene
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.store.database import Reader, Writer
@@ -29,7 +30,7 @@ from plexsync.store.database import Reader, Writer
 NOTHING_WANTED = "outside"
 
 
-@dataclass(frozen=True)
+@record
 class ShelfChoices:
     """Pictures of one kind (`thumb`, `art`) that the item does not have, by key, and what it shows meanwhile."""
 
@@ -39,7 +40,7 @@ class ShelfChoices:
     pictures: Mapping[str, Image]
 
 
-@dataclass(frozen=True)
+@record
 class Choices:
     """What an item has to be given. `version` tells it from what it was given before."""
 
@@ -47,7 +48,7 @@ class Choices:
     shelves: tuple[ShelfChoices, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class PlannedObject:
     """An object of Plex with the plan that brings it in step.
 
@@ -99,7 +100,7 @@ class Target(PlannedObject):
         return any(self.item.is_locked(name) and self.item.lists.get(name) for name in lists if name not in owned)
 
 
-@dataclass(frozen=True)
+@record
 class Inspection(Observation):
     """The inspection of one scene.
 
@@ -176,7 +177,7 @@ def save_names(tx: Writer, inspections: Sequence[Inspection], *, now: int) -> No
 Observe = Callable[[Writer, Sequence[Inspection], int], None]
 
 
-@dataclass(frozen=True)
+@record
 class Past:
     """What is remembered about items.
 
@@ -380,7 +381,7 @@ def past_of(db: Reader, ids: Sequence[int]) -> Past:
     )
 
 
-@dataclass(frozen=True)
+@record
 class StashValues:
     """What Stash says about a scene in every field, and which fields are shown; by library, '' for all others."""
 

@@ -14,7 +14,6 @@ Items are told apart by their files: one whose file another item has by now was 
 import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from plexsync.engine.gates import Gates
@@ -23,6 +22,7 @@ from plexsync.rules.match.losses import AcceptedLoss, accepted_loss, is_large
 from plexsync.rules.queue.choices import ACCEPTED, Choice, remedy
 from plexsync.rules.queue.job import DAY
 from plexsync.rules.queue.note_keys import ITEMS_DROPPED, ITEMS_LOST, SCENES_LOST
+from plexsync.rules.record_class import record
 from plexsync.rules.records import LAST_ID, Section, SectionRow
 from plexsync.rules.servers.errors import Barred, Neighbour
 from plexsync.rules.servers.neighbours import Clock, Plex, Stash
@@ -34,7 +34,7 @@ log = logging.getLogger("PlexSync.losses")
 SCENES_ACCEPTED, ITEMS_ACCEPTED = ACCEPTED + Choice.SCENES_GONE, ACCEPTED + Choice.ITEMS_GONE
 
 
-@dataclass(frozen=True)
+@record
 class SceneLosses:
     """The scenes that one Stash has lost. Requests nothing while no scene is missing."""
 
@@ -163,7 +163,7 @@ class SceneLosses:
             tx.notes.save(SCENES_ACCEPTED, "")
 
 
-@dataclass(frozen=True)
+@record
 class ItemLosses:
     """The items that the libraries of one Plex have lost."""
 

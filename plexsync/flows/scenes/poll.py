@@ -12,7 +12,7 @@ Moved or renamed files change only their own times, so their scenes are found by
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -27,6 +27,7 @@ from plexsync.rules.match.paths import base_name
 from plexsync.rules.match.restored_stash import set_back_text
 from plexsync.rules.queue.job import Kind, State, Why
 from plexsync.rules.queue.note_keys import EDIT_BY_POLL, LAST_POLL, LAST_RECONCILE, STASH_BACK
+from plexsync.rules.record_class import record
 from plexsync.rules.records import LAST_ID, Newest, PollMark
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.servers.neighbours import Clock, Stash
@@ -54,7 +55,7 @@ NAMES = 50
 MANY_FILES = 1_000
 
 
-@dataclass(frozen=True)
+@record
 class Polled:
     """What one poll queued, by kind. `reason` says what stopped it, '' if it was complete."""
 
@@ -62,7 +63,7 @@ class Polled:
     reason: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class Poller:
     """Watches one Stash, and also whether Plex has finished a scan."""
 
@@ -287,7 +288,7 @@ class Poller:
             tx.notes.save(f"poll:{kind}", json.dumps(asdict(cursor)))
 
 
-@dataclass(frozen=True)
+@record
 class _Cursor(Newest):
     """Where the last poll ended. `met`: the moment, in milliseconds, when a poll first met the newest second.
 

@@ -31,6 +31,7 @@ from plexsync.rules.merge.plan_records import Note
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import held_field
 from plexsync.rules.queue.job import SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State, Why
+from plexsync.rules.record_class import record
 from plexsync.rules.records import JobRow
 from plexsync.rules.words.status_words import PREVIEWED, Finding, finding_word, in_sync_line
 from plexsync.store.database import Reader
@@ -42,7 +43,7 @@ NAMES = {finding.stored: finding.value for finding in PREVIEWED if finding.store
 LEFT_ALONE = {State.DROPPED: Finding.DROPPED.value, State.DEAD: Finding.GIVEN_UP.value}
 
 
-@dataclass(frozen=True)
+@record
 class ItemChange:
     """The changes of one item."""
 
@@ -51,7 +52,7 @@ class ItemChange:
     fields: tuple[FieldChange, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Preview:
     """The status of one scene in one word, with the reason if nothing would change, else the changes of its items.
 

@@ -12,7 +12,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
@@ -39,6 +39,7 @@ from plexsync.rules.queue.note_keys import (
     WISHES,
 )
 from plexsync.rules.queue.setting_question import read
+from plexsync.rules.record_class import record
 from plexsync.rules.records import LAST_ID, JobRow
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.words.status_words import BY_MARK, KEPT, SceneStatus, kept_word
@@ -93,7 +94,7 @@ class UnknownLibrary(Exception):
     """No library in use has that name. The message lists those in use."""
 
 
-@dataclass(frozen=True)
+@record
 class ComparisonScope:
     """The scenes to compare: the named ones, those changed in Stash since a time, or those with an item in a library."""
 

@@ -1,15 +1,16 @@
 """The rules for matching and comparing scenes: small frozen records that the application builds from the configuration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from plexsync.rules.match.scope import Scope
 from plexsync.rules.merge.desired import Profile
 from plexsync.rules.merge.pictures import Treatment, kept_as
 from plexsync.rules.merge.plan_records import Policy
+from plexsync.rules.record_class import record
 
 
-@dataclass(frozen=True)
+@record
 class LookRules:
     """How scenes are matched and compared.
 

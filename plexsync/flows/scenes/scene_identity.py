@@ -6,7 +6,6 @@ once nothing is written until the old Stash is back or you accept the new one.
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
@@ -16,6 +15,7 @@ from plexsync.rules.match.origin import KnownScene, is_another_stash, scene_orig
 from plexsync.rules.queue.choices import ACCEPTED, Choice, remedy
 from plexsync.rules.queue.job import Dead, Kind
 from plexsync.rules.queue.note_keys import CURSOR, LAST_RECONCILE, STASH_TAKEN
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import Barred, Neighbour
 from plexsync.rules.servers.neighbours import Clock, Stash
@@ -28,7 +28,7 @@ NOTE = ACCEPTED + Choice.STASH
 SAMPLE = 20
 
 
-@dataclass(frozen=True)
+@record
 class StashIdentity:
     """The identity of the Stash of one database: the origins of the scenes that it has shown.
 

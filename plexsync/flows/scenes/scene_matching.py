@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from plexsync.engine.gates import Gates
 from plexsync.flows.scenes.batch_reads import read_each
@@ -16,6 +16,7 @@ from plexsync.rules.match.match import is_where_bound
 from plexsync.rules.match.match_records import AskRivals, Binding, Matched, NotThere, Offer, Step, Unclear
 from plexsync.rules.match.paths import base_name, name_key, path_key
 from plexsync.rules.queue.job import Waiting
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import Missing, Neighbour, NeighbourError, Unavailable
 from plexsync.rules.servers.neighbours import Plex, Stash
@@ -34,7 +35,7 @@ LOOKED_AGAIN = 2
 BEING_LISTED = Waiting("the libraries of Plex are being listed", "released", after=10.0, backoff=False)
 
 
-@dataclass(frozen=True)
+@record
 class Paired:
     """The verdict on each scene, and the items that any of them has or may have, in full, by rating key.
 
@@ -46,7 +47,7 @@ class Paired:
     is_foreign: bool
 
 
-@dataclass(frozen=True)
+@record
 class SceneMatcher:
     """Finds the items of scenes, with the index as the map of Plex.
 

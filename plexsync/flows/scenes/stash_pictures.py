@@ -13,7 +13,6 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from threading import Lock, local
 
@@ -21,6 +20,7 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, Ticket
 from plexsync.rules.merge.pictures import kind_of, may_be_early
 from plexsync.rules.queue.job import Kind
+from plexsync.rules.record_class import record
 from plexsync.rules.records import Picture, PictureRow
 from plexsync.rules.scene import Image, Scene
 from plexsync.rules.servers.errors import (
@@ -49,7 +49,7 @@ LOGOS, LARGEST_LOGO = 64, 500_000
 Asked = tuple[str, str]
 
 
-@dataclass(frozen=True)
+@record
 class PictureAnswer:
     """What Stash answered to one request, by its time at `date`. `ticket` is from before the request."""
 
@@ -59,7 +59,7 @@ class PictureAnswer:
     date: str
 
 
-@dataclass(frozen=True)
+@record
 class Readers:
     """The threads that read pictures. `alive` is called on the thread that asks for one, before it waits."""
 

@@ -1,7 +1,7 @@
 """Undone scenes: which of them stay undone, and what to restore on their items."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from plexsync.engine.gates import Gates
 from plexsync.flows.scenes.artwork import Artwork
@@ -20,6 +20,7 @@ from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.undo import is_taken_back, is_undone, ours_in, shows_our_hand, undo
 from plexsync.rules.merge.values import Value
 from plexsync.rules.queue.job import Done, Gone, Waiting
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.rules.servers.neighbours import Stash
@@ -27,7 +28,7 @@ from plexsync.rules.words.status_words import BY_MARK
 from plexsync.store.database import Database
 
 
-@dataclass(frozen=True)
+@record
 class UndoneScenes:
     """Inspects scenes whose pushes are undone."""
 

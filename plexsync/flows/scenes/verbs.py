@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from plexsync.engine import dead_letters
@@ -17,6 +16,7 @@ from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.queue.job import Kind, State, Why
 from plexsync.rules.queue.note_keys import LAST_RECONCILE, OLD_LISTS
+from plexsync.rules.record_class import record
 from plexsync.rules.records import AttemptRow, JobRow
 from plexsync.rules.servers.neighbours import Clock, Stash
 from plexsync.rules.words.scene_status import Standing, standing
@@ -198,7 +198,7 @@ def count_unsettled(store: Database, ids: Sequence[int] | None) -> int:
         return sum(row is not None and row.state not in SETTLED for row in rows)
 
 
-@dataclass(frozen=True)
+@record
 class Explanation:
     """Why a scene has its status: its inspection just now, its row in the queue, and its failed attempts.
 

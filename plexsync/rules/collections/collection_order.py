@@ -6,11 +6,12 @@ with commas between, '' for Plex's order of release, or `ALPHABETICAL`.
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from plexsync.rules.item import ALPHABETICAL
 from plexsync.rules.merge.plan_records import Memory, Pushing, Remembered, Sending
 from plexsync.rules.merge.values import Held, Value
+from plexsync.rules.record_class import record
 
 ORDER = "order"
 # The sorts of a collection in Plex, by the order that they mean; any other order is a custom one.
@@ -18,7 +19,7 @@ SORTS = {"": "0", ALPHABETICAL: "1"}
 CUSTOM = "2"
 
 
-@dataclass(frozen=True)
+@record
 class Move:
     """One member goes behind another one, or to the front (`after` '')."""
 

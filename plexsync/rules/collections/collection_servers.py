@@ -4,12 +4,12 @@ The methods raise only `plexsync.rules.servers.errors.NeighbourError`.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from plexsync.rules.item import Item
 from plexsync.rules.merge.plan_records import Edit
 from plexsync.rules.merge.traits import CollectionForm
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Image
 
 # The settings of a collection that Plex shows beside its fields, each with the value that stands for Plex's default. They
@@ -19,7 +19,7 @@ PREFS = {"collectionMode": "-1", "collectionSort": "0"}
 OBJECT_SOURCES = ("studio", "group", "tag", "performer")
 
 
-@dataclass(frozen=True)
+@record
 class ListedCollection:
     """A collection in the list of its library. `smart`: a query makes its members, and no tag. `stamp` is that of `Item`."""
 
@@ -29,7 +29,7 @@ class ListedCollection:
     stamp: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class PlexCollection:
     """A collection in full.
 
@@ -73,7 +73,7 @@ class PlexCollections(Protocol):
         """Show a collection at exactly these places; at none: take it out of the home. `managed`: `homes` has it."""
 
 
-@dataclass(frozen=True)
+@record
 class CollectionSource:
     """What Stash knows of the source of a collection. Texts are as stored there, uncleaned.
 

@@ -15,6 +15,7 @@ from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.merge.plan_records import Memory, Pushing
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.template import Template
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 from plexsync.rules.words.text import NAME_LIMIT, clean_line, cut
 
@@ -52,7 +53,7 @@ Owner = Literal["", "ours", "foreign", "handed"]
 OWNERS: tuple[Owner, ...] = ("", "ours", "foreign", "handed")
 
 
-@dataclass(frozen=True)
+@record
 class CollectionObject:
     """An object in Stash that can have a collection: a studio, group, tag or performer by its id.
 
@@ -63,7 +64,7 @@ class CollectionObject:
     id: int
 
 
-@dataclass(frozen=True)
+@record
 class ObjectText:
     """The texts of an object that its templates can use, as Stash has them."""
 
@@ -72,7 +73,7 @@ class ObjectText:
     disambiguation: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class NamedObject:
     """An object with the name that its template makes, in full."""
 
@@ -85,7 +86,7 @@ class NamedObject:
         return cut(self.full_name, NAME_LIMIT)
 
 
-@dataclass(frozen=True)
+@record
 class Dressing:
     """How the collections of a library are named and dressed.
 
@@ -143,7 +144,7 @@ class CollectionChoice:
 # --- what is remembered ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record
 class KnownCollection:
     """The collection of an object in a library, given by its uuid and its key. `id` is that of its job, too; 0 if it is new.
 
@@ -161,7 +162,7 @@ class KnownCollection:
     scenes: int = -1
 
 
-@dataclass(frozen=True)
+@record
 class CollectionRow(KnownCollection):
     """Everything that is remembered about a collection.
 

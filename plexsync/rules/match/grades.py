@@ -4,7 +4,6 @@ And which scene has the better claim to an item when files of several scenes fit
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from math import isfinite
 from typing import Literal
@@ -21,6 +20,7 @@ from plexsync.rules.match.paths import (
     raw_equal,
     unmap_path,
 )
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene, SceneFile
 
 # The measure by which two files of the same name are compared.
@@ -42,7 +42,7 @@ class Grade(IntEnum):
     EXACT = 4  # same full path
 
 
-@dataclass(frozen=True)
+@record
 class Claimant:
     """A scene with its files, once by path key in Plex as (target, file) pairs by the rules, and once by name."""
 
@@ -51,7 +51,7 @@ class Claimant:
     named: Mapping[str, Sequence[SceneFile]]
 
 
-@dataclass(frozen=True)
+@record
 class Fit:
     """An entry that fits the scene in some grade, best at part `at`. `by` is the measure for files of the same name."""
 

@@ -1,9 +1,10 @@
 """How much may vanish at once before PlexSync asks you: a wrong database or an unmounted drive looks like a deletion."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from plexsync.rules.queue.job import DAY
+from plexsync.rules.record_class import record
 
 # This many are an everyday deletion, in a library of any size.
 LEAST = 10
@@ -18,7 +19,7 @@ def is_large(lost: int, size: int) -> bool:
     return lost > max(LEAST, SHARE * size)
 
 
-@dataclass(frozen=True)
+@record
 class AcceptedLoss:
     """A loss that you accepted: when, and how many scenes were missing then. Counts of 0 only end the one before.
 

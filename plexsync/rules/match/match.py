@@ -15,7 +15,7 @@ path index; `places` and `names` say which entries a match needs.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 from unicodedata import normalize
 
@@ -47,6 +47,7 @@ from plexsync.rules.match.match_records import (
 )
 from plexsync.rules.match.origin import SceneOrigin, scene_origin
 from plexsync.rules.match.paths import PathRules, base_name, map_path, name_key, path_key, raw_equal
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 
 
@@ -113,7 +114,7 @@ class _Doubt(NamedTuple):
     rival: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class _SortedFits:
     """The fits of a rung, sorted by the owner of the item."""
 

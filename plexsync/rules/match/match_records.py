@@ -1,12 +1,13 @@
 """Records of the match of a scene with Plex items: its input and its verdict."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from plexsync.rules.item import Entry
 from plexsync.rules.match.origin import SceneOrigin
 from plexsync.rules.match.paths import PathRules
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 
 Reason = Literal["look-alike", "shared item", "two scenes", "bound elsewhere", "duration only"]
@@ -21,7 +22,7 @@ REASONS: Mapping[Reason, str] = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class Binding:
     """Your choice of the item `key` for the scene. `files` are the item's paths at that time.
 
@@ -37,7 +38,7 @@ class Binding:
     is_lost: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Offer:
     """Everything that is known when a scene is matched.
 
@@ -70,7 +71,7 @@ class Offer:
         return {binding.key: binding.scene for binding in self.bindings if binding.scene != self.scene.id}
 
 
-@dataclass(frozen=True)
+@record
 class Step:
     """One step of the match, as a sentence for the user. It contains paths and must not be logged."""
 
@@ -78,7 +79,7 @@ class Step:
     text: str
 
 
-@dataclass(frozen=True)
+@record
 class Candidate:
     """An item that may be the scene's, and why it was rejected.
 
@@ -93,7 +94,7 @@ class Candidate:
     is_taken: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Matched:
     """The items that show the scene, at least one, in the order of the entries; or the items `bound` to it.
 
@@ -106,14 +107,14 @@ class Matched:
     entries: tuple[Entry, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class NotThere:
     """Plex does not have the file (yet)."""
 
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Unclear:
     """Something fits, but it is not certain that it is this scene's: nothing may be written.
 
@@ -134,7 +135,7 @@ class Unclear:
         return REASONS[self.reason].format(", ".join(candidate.key for candidate in self.candidates))
 
 
-@dataclass(frozen=True)
+@record
 class AskRivals:
     """The decision needs the other scenes with a file of one of these base names; then call `match` again."""
 

@@ -5,7 +5,9 @@ note afterwards, so that nobody works on what has moved away.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+
+from plexsync.rules.record_class import record
 
 # In the target: `MoveNote`, from the first row until the source was set aside.
 MOVE = "move"
@@ -13,7 +15,7 @@ MOVE = "move"
 MOVED = "moved"
 
 
-@dataclass(frozen=True)
+@record
 class MoveNote:
     """A move to this store that has begun. `origin` is a print of the source; `copied`: everything has arrived.
 
@@ -30,7 +32,7 @@ class MoveNote:
         return json.dumps(asdict(self))
 
 
-@dataclass(frozen=True)
+@record
 class MovedNote:
     """The content has moved on: where it is now, in words, and since when (UTC milliseconds)."""
 

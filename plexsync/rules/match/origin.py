@@ -9,17 +9,17 @@ the same name and size elsewhere is not enough: two scenes can have such files. 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from plexsync.rules.item import Item, Part
 from plexsync.rules.match.paths import name_key, path_key
 from plexsync.rules.merge.plan_records import Memory, Pushing
 from plexsync.rules.merge.values import held_field, matches, matches_sent
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 
 
-@dataclass(frozen=True)
+@record
 class Origin:
     """The library (uuid, '' if unknown) and the files of an item when it was remembered (none if unknown)."""
 
@@ -64,7 +64,7 @@ def _shows_text_of(memory: Memory, pushings: Sequence[Pushing], item: Item) -> b
 MANY = 5
 
 
-@dataclass(frozen=True)
+@record
 class SceneOrigin:
     """When a scene was created in Stash ('' if unknown), and the (path, size) of its files when it was remembered."""
 
@@ -80,7 +80,7 @@ class SceneOrigin:
         return is_same or any(path_key(old) == path_key(new) for old, _ in self.files for new, _ in now.files)
 
 
-@dataclass(frozen=True)
+@record
 class KnownScene:
     """The origin of a scene when it was last seen. That of an ignored scene is from when it was ignored."""
 

@@ -8,11 +8,11 @@ belongs to another scene, because Stash deals no id twice. Without evidence thes
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from plexsync.rules.match.origin import SceneOrigin, instant
 from plexsync.rules.plays.plays import SentPlay
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import ScenePlays
 
 # A tail of fewer plays or scenes is a deletion like any other one: nobody is asked about it.
@@ -21,7 +21,7 @@ MANY_PLAYS, MANY_SCENES = 3, 2
 HALF_A_DAY = 43_200_000
 
 
-@dataclass(frozen=True)
+@record
 class MissingPlays:
     """Plays that PlexSync added and that are missing: how many, and since when they were added (UTC milliseconds).
 
@@ -39,7 +39,7 @@ class MissingPlays:
         return f"plexsync plays again --since {day:%Y-%m-%d}"
 
 
-@dataclass(frozen=True)
+@record
 class Tail:
     """The plays that are missing at the end of all that were added, the last one first.
 

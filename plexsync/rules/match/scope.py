@@ -9,11 +9,11 @@ contains the text of its term.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
 from plexsync.rules.match.paths import lies_in
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 from plexsync.rules.words.text import fold
 
@@ -52,7 +52,7 @@ NAMELESS = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class Term:
     """One term; `leaves_out` is its `not`. `name` is what follows the colon, '' for a term without one."""
 
@@ -65,7 +65,7 @@ class Term:
         return f"{'not ' if self.leaves_out else ''}{self.kind}{self.name and ': '}{self.name}"
 
 
-@dataclass(frozen=True)
+@record
 class Scope:
     """The configured scope; without terms, every scene is in scope."""
 

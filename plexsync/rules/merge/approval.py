@@ -6,19 +6,20 @@ has too, from the same value to the same value, is kept.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from plexsync.rules.item import FIELDS, LISTS, PICTURES, Item, beside_whom
 from plexsync.rules.merge.list_members import is_outside_cast
 from plexsync.rules.merge.plan_records import Change, Plan
 from plexsync.rules.merge.values import Held, Value, held_field, matches, name_keys
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Unusable
 
 LARGEST_ID = 2**63 - 1
 Document = Mapping[str, object]
 
 
-@dataclass(frozen=True)
+@record
 class FieldChange:
     """The change of one field. `adds` and `removes` are the names that a list would gain and lose."""
 
@@ -29,7 +30,7 @@ class FieldChange:
     removes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class ApprovedScene:
     """The approved changes of one scene, by the rating key of its items and by field."""
 
@@ -43,7 +44,7 @@ class ApprovedScene:
         return sum(map(len, self.items.values()))
 
 
-@dataclass(frozen=True)
+@record
 class Approval:
     """An approval that the worker has not carried out yet.
 

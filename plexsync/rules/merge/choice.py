@@ -7,17 +7,17 @@ other tags are chosen.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
 
+from plexsync.rules.record_class import record
 from plexsync.rules.words.text import fold
 
 BELOW = "/*"
 LONGEST = 300
 
 
-@dataclass(frozen=True)
+@record
 class Patterns:
     """The patterns to choose and the patterns to leave out. If both are empty, no tag is chosen."""
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from itertools import accumulate
 from pathlib import PurePosixPath
@@ -20,6 +20,7 @@ from plexsync.rules.merge.choice import Patterns
 from plexsync.rules.merge.plan_records import Note
 from plexsync.rules.merge.template import Template
 from plexsync.rules.merge.values import Value
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Performer, Scene
 from plexsync.rules.words.text import NAME_LIMIT, SUMMARY_LIMIT, clean_block, clean_line, cut, fold
 
@@ -49,7 +50,7 @@ _SORTED_JSON = json.JSONEncoder(sort_keys=True)
 _DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?", re.ASCII)
 
 
-@dataclass(frozen=True)
+@record
 class Profile(CollectionChoice):
     """The enabled Plex fields (of `plexsync.rules.item.FIELDS`), and what they show.
 
@@ -113,7 +114,7 @@ class Profile(CollectionChoice):
         return any(choice.asks_above or (choice and self.tag_parents) for choice in choices)
 
 
-@dataclass(frozen=True)
+@record
 class Wanted:
     """The value of every enabled field ('' or () if Stash has none), and notes on what was changed on the way.
 

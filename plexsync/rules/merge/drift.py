@@ -6,15 +6,16 @@ its field, so it ends when the memory is believed no more.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from plexsync.rules.item import LISTS, Item
 from plexsync.rules.merge.plan_records import DriftChoice, Memory, Note, Plan, Remembered
 from plexsync.rules.merge.values import Held, Value, empty_value, held_field, name_keys, without_names
+from plexsync.rules.record_class import record
 from plexsync.rules.words.text import fold
 
 
-@dataclass(frozen=True)
+@record
 class DriftField:
     """A field whose value in Plex is yours. `since` (UTC ms): when you decided to keep it; None while undecided.
 

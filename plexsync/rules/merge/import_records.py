@@ -6,10 +6,11 @@ empty one differ. Lists are the ids in ascending order.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.record_class import record
 from plexsync.rules.words.text import fold
 
 
@@ -46,7 +47,7 @@ class StashField(StrEnum):
     TAGS = ("tag_ids", "genre", "tags", NameKind.TAG)
 
 
-@dataclass(frozen=True)
+@record
 class StashName:
     """A performer, studio or tag in Stash. `above`: the names of its parents, nearest first. id 0: it is to be created."""
 
@@ -83,7 +84,7 @@ class Names:
 AllNames = Mapping[NameKind, Names]
 
 
-@dataclass(frozen=True)
+@record
 class MissingName:
     """A name that Stash does not have."""
 
@@ -100,7 +101,7 @@ def once(names: Iterable[MissingName]) -> Iterator[MissingName]:
             yield name
 
 
-@dataclass(frozen=True)
+@record
 class StashFields:
     """The fields that an import can fill, as Stash has them: JSON by field. `created_at` tells apart scenes of one id."""
 
@@ -114,7 +115,7 @@ class StashFields:
         return not (value.strip() if isinstance(value, str) else value)
 
 
-@dataclass(frozen=True)
+@record
 class StashObject:
     """A performer, studio or tag. `uses`: by how many other things it is used. `updated_at` shows whether it was edited."""
 
@@ -124,7 +125,7 @@ class StashObject:
     uses: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class ImportChange:
     """A change that an import makes: a field of a scene, or an object that it creates (scene 0).
 

@@ -19,6 +19,7 @@ from plexsync.rules.merge.plan_records import Edit, Memory, Policy
 from plexsync.rules.merge.trait_effects import takeable
 from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
 from plexsync.rules.merge.values import Value, held_field, name_keys, same_value
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Performer, Scene
 from plexsync.rules.words.text import clean_line, fold
 
@@ -29,7 +30,7 @@ DIFFERENT_RATINGS = "its items have different ratings"
 CUT = "a sync would cut or drop it"
 
 
-@dataclass(frozen=True)
+@record
 class ImportItem:
     """An item of a scene with what is remembered of it, and the rules of its library.
 
@@ -44,7 +45,7 @@ class ImportItem:
     is_rated_both_ways: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Fill:
     """A field to fill: with a text, or with these objects, of which those with id 0 are to be created first."""
 
@@ -63,7 +64,7 @@ class Fill:
         return tuple(entry for entry in self.objects if not entry.id)
 
 
-@dataclass(frozen=True)
+@record
 class LeftOut:
     """A value that is not imported, and why."""
 
@@ -72,7 +73,7 @@ class LeftOut:
     reason: str
 
 
-@dataclass(frozen=True)
+@record
 class ImportPlan:
     """What an import would do with one scene. `missing`: names that are left out because nothing has them."""
 
@@ -268,7 +269,7 @@ def _is_own_member(in_plex: str, spelling: str, side: ImportItem) -> bool:
 # --- the sync after it -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record
 class _Consequences:
     """What a sync would do with an item: its desired values, the values that it would write, and its notes on cuts."""
 

@@ -6,7 +6,7 @@ The journal is beside the database and survives its loss. It holds no text: a va
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -14,12 +14,13 @@ from plexsync.rules.item import LISTS, Item, Part, beside_whom
 from plexsync.rules.match.paths import path_key
 from plexsync.rules.merge.plan_records import Memory, Remembered, Sending
 from plexsync.rules.merge.values import Value
+from plexsync.rules.record_class import record
 from plexsync.rules.words.text import RECENT_NAMES, compose, fold
 
 HASH_BYTES = 8
 
 
-@dataclass(frozen=True)
+@record
 class FieldTrace:
     """One field of an entry, in hashes.
 
@@ -36,7 +37,7 @@ class FieldTrace:
     ended: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class JournalEntry:
     """One push to one item: before it was sent (`sent`), or as it was read back (`read`, with the item's stamp then).
 
@@ -164,7 +165,7 @@ def _read_field(name: str, remembered: Remembered, salt: bytes) -> FieldTrace:
     return FieldTrace(hashes_of(name, remembered.left.value, salt), remembered.left.locked, adds)
 
 
-@dataclass(frozen=True)
+@record
 class LearntFields:
     """Fields whose memory has changed without a push, as if sent and read back when the item had this stamp."""
 

@@ -4,7 +4,7 @@ Stash's stand-ins for missing pictures are drawings (SVG). Plex can't show anyth
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -12,6 +12,7 @@ from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.merge.plan_records import Memory, Pushing, Remembered, Sending
 from plexsync.rules.merge.traits import ServerTraits
 from plexsync.rules.merge.values import Held, held_field, same_value
+from plexsync.rules.record_class import record
 from plexsync.rules.records import PictureRow
 from plexsync.rules.scene import Image
 
@@ -27,7 +28,7 @@ FAILED = ", failed "
 UNREADABLE = "the picture can't be read from Stash"
 
 
-@dataclass(frozen=True)
+@record
 class Treatment:
     """What is done to a picture before it is sent: bars are added, and the logo of the studio is drawn in a corner."""
 
@@ -40,7 +41,7 @@ class Treatment:
         return f"{PADDED if self.padded else ''}{f' logo {self.corner}' if self.corner else ''}"
 
 
-@dataclass(frozen=True)
+@record
 class Logo:
     """A logo to draw: its bytes and the corner, such as `top_left`."""
 
@@ -147,7 +148,7 @@ UNLISTED = "chosen by Plex"
 UPLOADED = "upload://"
 
 
-@dataclass(frozen=True)
+@record
 class PicturePast:
     """What is remembered about an item, as far as it tells about its pictures.
 
@@ -162,7 +163,7 @@ class PicturePast:
     is_first: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class ShownPictures:
     """An item with the keys of the pictures that it shows, and the past in which it has them.
 

@@ -4,14 +4,15 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Held, Value
+from plexsync.rules.record_class import record
 
 
-@dataclass(frozen=True)
+@record
 class DriftChoice:
     """Your decision, of this time (UTC ms), about a field that you edited in Plex (`plexsync.rules.merge.drift`).
 
@@ -22,7 +23,7 @@ class DriftChoice:
     replaced: Held | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Remembered:
     """The memory of one field of one item: what Stash said at the last push, what was read back, and the original value.
 
@@ -56,7 +57,7 @@ class Remembered:
 Memory = Mapping[str, Remembered]  # by field name of plexsync.rules.item.FIELDS
 
 
-@dataclass(frozen=True)
+@record
 class Sending:
     """The part of one push for one field. `said` None: PlexSync gives the field up (restores or forgets it).
 
@@ -77,7 +78,7 @@ class Sending:
     adopts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Pushing:
     """A push whose end may be unknown: it may still take effect until `until` (UTC ms), the end of its total deadline.
 
@@ -89,7 +90,7 @@ class Pushing:
     stamp: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class Change:
     """One field of an edit. `value` None leaves the value alone (lock only). `lock` None leaves the lock alone.
 
@@ -106,7 +107,7 @@ class Change:
 Edit = Mapping[str, Change]
 
 
-@dataclass(frozen=True)
+@record
 class Note:
     """A remark on one field for the user: what was kept, cut or dropped, and why."""
 
@@ -115,7 +116,7 @@ class Note:
     text: str
 
 
-@dataclass(frozen=True)
+@record
 class RestoreDecisions:
     """The fields whose value was decided by evidence of a restore: PlexSync's own again, or left as a person's.
 
@@ -127,7 +128,7 @@ class RestoreDecisions:
     recalled: Memory = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record
 class Plan:
     """The work on one item for one scene.
 
@@ -145,7 +146,7 @@ class Plan:
     renamed: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record
 class Policy:
     """Which side wins if both sides have a value.
 
@@ -161,7 +162,7 @@ class Policy:
     adopt_lists: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Learnt:
     """The result of a push that was read back.
 
@@ -175,7 +176,7 @@ class Learnt:
     read: Mapping[str, Held] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record
 class Decision:
     """The decision for one field: what to remember at once, and what to send."""
 

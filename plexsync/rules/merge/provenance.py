@@ -17,10 +17,11 @@ from plexsync.rules.merge.list_members import owned_names
 from plexsync.rules.merge.memory import is_as_left, last_stamp, put, stamp_fields
 from plexsync.rules.merge.plan_records import Memory, Plan, Pushing, Remembered, RestoreDecisions
 from plexsync.rules.merge.values import Held, Value, held_field, name_keys, same_value, without_names
+from plexsync.rules.record_class import record
 from plexsync.rules.words.text import fold
 
 
-@dataclass(frozen=True)
+@record
 class Provenance:
     """What the journal knows about one item: its entries, oldest first.
 
@@ -49,7 +50,7 @@ class Provenance:
         return frozenset(name for entry in self.entries if entry.kind == "sent" for name in entry.fields)
 
 
-@dataclass(frozen=True)
+@record
 class FieldHistory:
     """The pushes of one field, oldest first, as (entry before sending, entry after the read-back or None)."""
 
@@ -223,7 +224,7 @@ def _replay(name: str, value: Value | None, item: Item, history: FieldHistory, r
         result.kept.append(name)
 
 
-@dataclass(frozen=True)
+@record
 class Replayed:
     """The memory after a replay; None if PlexSync had given the field up."""
 

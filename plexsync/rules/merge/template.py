@@ -6,13 +6,14 @@ or bracket, write it twice.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from plexsync.rules.record_class import record
 
 _TOKEN = re.compile(r"\{\{|\}\}|\[\[|\]\]|\{([a-z_]*)\}|[\[\]{}]|[^\[\]{}]+")
 LONGEST = 500
 
 
-@dataclass(frozen=True)
+@record
 class Piece:
     """Plain text, or the name of a value."""
 
@@ -20,7 +21,7 @@ class Piece:
     name: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class Template:
     """Groups of pieces; an optional group is left out if a value in it is empty."""
 

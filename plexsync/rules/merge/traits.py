@@ -6,17 +6,19 @@ what is right under every answer. `QUESTIONS` is the table of the traits in word
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import urlsplit
+
+from plexsync.rules.record_class import record
 
 FaceAddress = Literal["shown", "kept", "none"]
 CollectionForm = Literal["section", "item"]
 Answer = str | bool | int | float | None
 
 
-@dataclass(frozen=True)
+@record
 class ServerTraits:
     """The answers of one server to `QUESTIONS`."""
 
@@ -44,7 +46,7 @@ class ServerTraits:
 UNKNOWN = ServerTraits()
 
 
-@dataclass(frozen=True)
+@record
 class LearntTraits:
     """The traits with the version of the server that had them, and the time (UTC ms) when they were learnt."""
 
@@ -84,7 +86,7 @@ def present_traits(
     return traits_from(answers)
 
 
-@dataclass(frozen=True)
+@record
 class TraitQuestion:
     """A question in words, the words of its answers, and what PlexSync does with one.
 

@@ -1,10 +1,10 @@
 """Values of fields in Plex and in Stash, and when two of them count as the same."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from plexsync.rules.item import LISTS, Item
+from plexsync.rules.record_class import record
 from plexsync.rules.words.text import compose, fold
 
 Value = str | tuple[str, ...]
@@ -15,7 +15,7 @@ LEAST_CUT = 64
 RECENT_LISTS = 256
 
 
-@dataclass(frozen=True)
+@record
 class Held:
     """A field in Plex: its value and whether it is locked. Scalars are texts, lists tuples of names in Plex's order."""
 

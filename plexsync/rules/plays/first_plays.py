@@ -4,7 +4,9 @@ An approval is for one account of one Plex server and the person who has it, and
 UTC seconds, times are UTC milliseconds. Imports little, to start fast.
 """
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
+
+from plexsync.rules.record_class import record
 
 NUMBERS = 11
 WORDS = 5
@@ -12,7 +14,7 @@ WORDS = 5
 PERSON = " ="
 
 
-@dataclass(frozen=True)
+@record
 class FirstPlays:
     """What the first write of plays would do, counted at the time `at`, for an account (its name and its number).
 

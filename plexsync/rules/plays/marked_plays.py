@@ -9,11 +9,12 @@ only if the history was read `GRACE` later. Moments are UTC seconds, other times
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from plexsync.rules.item import Viewing
 from plexsync.rules.plays.plays import PlaySource
 from plexsync.rules.plays.resume import AHEAD
+from plexsync.rules.record_class import record
 
 # The history key of a mark, which has no row in the history.
 MARKED = "marked"
@@ -26,7 +27,7 @@ NEAR = 1800
 LATEST = 2**62
 
 
-@dataclass(frozen=True)
+@record
 class CountedViews:
     """What is remembered of the views of an item.
 
@@ -40,7 +41,7 @@ class CountedViews:
     noticed_at: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class MarkDecision:
     """What to remember, the moment of the mark that was found, and when to look again; 0 for none."""
 

@@ -5,18 +5,19 @@ A wish changes what is remembered of a play, and sends nothing. The next look at
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from plexsync.rules.item import Viewing
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.plays import PlayState, RememberedPlay
 from plexsync.rules.plays.resume import RememberedResume, Watched, has_written
+from plexsync.rules.record_class import record
 
 # A row of such a play in Stash is PlexSync's, or may be.
 OURS = frozenset({PlayState.ADDING, PlayState.SENT, PlayState.REMOVING})
 
 
-@dataclass(frozen=True)
+@record
 class PlayWish:
     """A wish: for which plays it can be made, and what is remembered of them then, None for nothing.
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.record_class import record
 
 # The last second that a timestamp can hold: the end of the year 9999.
 LAST_MOMENT = 253_402_300_799
@@ -23,7 +24,7 @@ OWNER = 1
 TAKEN_BACK = "undone"
 
 
-@dataclass(frozen=True)
+@record
 class WatchRules:
     """Whose plays count, and since when.
 
@@ -84,7 +85,7 @@ class PlayState(StrEnum):
     """A request that removes one row of it was about to be sent. Whether it arrived is unknown."""
 
 
-@dataclass(frozen=True)
+@record
 class PlaySource:
     """The entry in Plex's history that a play comes from: the item's rating key, and the entry's own key."""
 
@@ -92,7 +93,7 @@ class PlaySource:
     history_key: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class RememberedPlay:
     """The memory of one moment of a scene.
 
@@ -131,7 +132,7 @@ def state_of(word: str, undo: object) -> tuple[PlayState, TakenBack]:
     return state, TakenBack.UNDO if undo and state is not PlayState.DELETED else TakenBack.NO
 
 
-@dataclass(frozen=True)
+@record
 class SentPlay:
     """A play that PlexSync added: when, in which order, and when the scene was created, and last changed then, in Stash."""
 
@@ -143,7 +144,7 @@ class SentPlay:
     order: int
 
 
-@dataclass(frozen=True)
+@record
 class PlayPlan:
     """What to do about the plays of one scene.
 
@@ -167,7 +168,7 @@ class PlayPlan:
         return {moment: replace(play, until=until) for moment, play in self.requests.items()}
 
 
-@dataclass(frozen=True)
+@record
 class _Step:
     """The next step for one moment: a new memory, which `sends` a request or not, or a wait."""
 

@@ -10,7 +10,7 @@ After a request of unknown result the same rule decides again, once the request 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -18,6 +18,7 @@ from plexsync.rules.item import Item
 from plexsync.rules.merge.plan_records import Memory, Remembered
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Held
+from plexsync.rules.record_class import record
 from plexsync.rules.records import SectionRow
 from plexsync.rules.words.text import fold
 
@@ -32,7 +33,7 @@ ROUNDED = 5
 Wins = Literal["stash", "plex"]
 
 
-@dataclass(frozen=True)
+@record
 class RatingRules:
     """Which side wins if both have moved, and whether ratings are synced: in general, and in libraries by folded name."""
 
@@ -53,7 +54,7 @@ class Pending(StrEnum):
     TO_PLEX = "plex"
 
 
-@dataclass(frozen=True)
+@record
 class ItemRating:
     """The rating of an item in Plex, and when it was rated (UTC seconds, 0 if unknown)."""
 
@@ -61,7 +62,7 @@ class ItemRating:
     rated_at: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class RememberedRating:
     """The memory of the rating of a scene and one of its items.
 
@@ -99,7 +100,7 @@ NEW = RememberedRating()
 Ratings = Mapping[str, RememberedRating]
 
 
-@dataclass(frozen=True)
+@record
 class RatingPlan:
     """What to do about the rating of one scene.
 

@@ -8,10 +8,11 @@ are in milliseconds, moments in UTC seconds, other times in UTC milliseconds.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from plexsync.rules.item import Viewing
 from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.record_class import record
 
 # Positions that are closer than this are the same.
 CLOSE = 1000
@@ -19,7 +20,7 @@ CLOSE = 1000
 AHEAD = 86_400
 
 
-@dataclass(frozen=True)
+@record
 class Watched:
     """A viewing, and the rating key of its item."""
 
@@ -27,7 +28,7 @@ class Watched:
     viewing: Viewing
 
 
-@dataclass(frozen=True)
+@record
 class RememberedResume:
     """The memory of the resume point of a scene.
 
@@ -45,7 +46,7 @@ class RememberedResume:
     undone: TakenBack = TakenBack.NO
 
 
-@dataclass(frozen=True)
+@record
 class ResumePlan:
     """What to do about the resume point of one scene.
 

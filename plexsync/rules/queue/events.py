@@ -1,12 +1,12 @@
 """Events that Plex and Stash send by themselves. They are only hints: a poll finds whatever they miss, a little later."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from plexsync.rules.queue.job import Kind
+from plexsync.rules.record_class import record
 
 
-@dataclass(frozen=True)
+@record
 class Touched:
     """An item changed or is new; `stamp` is that of `plexsync.rules.item.Item`, 0 if the event has none."""
 
@@ -15,7 +15,7 @@ class Touched:
     stamp: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class Left:
     """An item was removed from its library."""
 
@@ -23,7 +23,7 @@ class Left:
     section: str
 
 
-@dataclass(frozen=True)
+@record
 class Scanned:
     """A scan of a library has ended; '' if the event does not name the library."""
 
@@ -39,7 +39,7 @@ class SessionState(StrEnum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True)
+@record
 class SessionChanged:
     """A player of some account has said where it is in an item, which players repeat every few seconds.
 
@@ -55,7 +55,7 @@ class SessionChanged:
 Event = Touched | Left | Scanned | SessionChanged
 
 
-@dataclass(frozen=True)
+@record
 class Edited:
     """Something was edited in Stash."""
 

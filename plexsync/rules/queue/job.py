@@ -4,10 +4,10 @@ A job says only "scene 7 may differ". docs/states.md shows the life of a row. Wa
 `plexsync/store/intake.py` and `plexsync/store/queue/jobs.py`, and `settle` ends an attempt; nothing else changes a row.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Literal
 
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.causes import Cause, pace_of
 from plexsync.rules.servers.errors import (
     Barred,
@@ -99,7 +99,7 @@ class Why(StrEnum):
     SWEEP = "sweep"
 
 
-@dataclass(frozen=True)
+@record
 class Job:
     """A claimed row as the engine holds it. Times are UTC milliseconds.
 
@@ -132,7 +132,7 @@ class Job:
         return self.streak if self.cls == ABSENT else 0
 
 
-@dataclass(frozen=True)
+@record
 class Done:
     """In sync: nothing is left to do.
 
@@ -143,7 +143,7 @@ class Done:
     found: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class Later:
     """A fault of PlexSync, or an unknown one: counted, retried with backoff, dead after `max_retries`."""
 
@@ -151,7 +151,7 @@ class Later:
     cls: str = "bug"
 
 
-@dataclass(frozen=True)
+@record
 class Waiting:
     """A fault of a server. `counted` only by the evidence rule; `after` seconds is a floor for the next try.
 
@@ -165,14 +165,14 @@ class Waiting:
     backoff: bool = True
 
 
-@dataclass(frozen=True)
+@record
 class Absent:
     """Plex does not have the file yet."""
 
     error: str
 
 
-@dataclass(frozen=True)
+@record
 class Dead:
     """Another attempt would change nothing. `desired` is the hash of the desired values that failed."""
 
@@ -181,7 +181,7 @@ class Dead:
     desired: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class Gone:
     """The scene no longer exists in Stash. `lost`: it did when last seen. `unknown`: nothing is remembered of it."""
 
@@ -189,14 +189,14 @@ class Gone:
     unknown: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class OutOfScope:
     """The setting `scope` excludes the scene. What was pushed before stays in Plex, and PlexSync remembers it."""
 
     error: str
 
 
-@dataclass(frozen=True)
+@record
 class Dropped:
     """You approved only a part of its changes. It rests; `desired` is the hash of all desired values."""
 
@@ -204,7 +204,7 @@ class Dropped:
     desired: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class NotShown(Dropped):
     """You chose that Plex shows another scene: its items are bound to that one. `desired` names the items."""
 
@@ -212,7 +212,7 @@ class NotShown(Dropped):
 Outcome = Done | Later | Waiting | Absent | Dead | Gone | OutOfScope | Dropped
 
 
-@dataclass(frozen=True)
+@record
 class Settled:
     """The new values of a row after an attempt, unless the scene was wanted again meanwhile."""
 
@@ -299,7 +299,7 @@ def delay(cls: str, streak: int, *, draw: float, floor: float = 0.0) -> float:
     return min(max(floor, 0.0), MAX_FLOOR) + max(pace.least, bound * draw)
 
 
-@dataclass(frozen=True)
+@record
 class Crashed:
     """The new values of a row whose holder died: ready to be claimed alone, delayed, or dead as poison."""
 

@@ -1,12 +1,12 @@
 """One process that works on a store or stands by, as the other machines that use the store know it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from plexsync.rules.record_class import record
 from plexsync.rules.records import WorkerRow
 
 
-@dataclass(frozen=True)
+@record
 class Machine:
     """A process. `installation` names its data folder, whatever the machine is called today.
 

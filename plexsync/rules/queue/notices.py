@@ -7,12 +7,13 @@ was announced. Times are UTC milliseconds; every sentence is one line without se
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from plexsync.rules.queue.choices import Choice
 from plexsync.rules.queue.gate_names import CURE, REFUSES, GateName
 from plexsync.rules.queue.outages import Outage, OutageKind, without_covered
+from plexsync.rules.record_class import record
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 # A key is announced at most once in this time.
@@ -22,7 +23,7 @@ CALM = MINUTE
 TAKES_AGAIN = "Stash accepts writes again, and plays go on."
 
 
-@dataclass(frozen=True)
+@record
 class NoticeRules:
     """When to send notices. `after` (ms): how long PlexSync waits for an outage or a fault to pass by itself.
 
@@ -35,7 +36,7 @@ class NoticeRules:
     cap: int | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Pause:
     """The worker has been paused since then because of its own disk or database; `full`: no space is left."""
 
@@ -44,7 +45,7 @@ class Pause:
     full: bool
 
 
-@dataclass(frozen=True)
+@record
 class Situation:
     """The present state, as far as it may need you: current outages, dead rows, pause, repair.
 
@@ -60,7 +61,7 @@ class Situation:
     pruned: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class Condition:
     """A condition that needs you now. `over` is the sentence for its end, '' for an event that has no end.
 
@@ -74,7 +75,7 @@ class Condition:
     size: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class Told:
     """The record of a condition that was announced at `at`; `gone` is the time since when it has been absent."""
 
@@ -86,7 +87,7 @@ class Told:
     cleared: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Notice:
     """One notice: a condition, or (`over`) its end."""
 
@@ -96,7 +97,7 @@ class Notice:
     over: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class NoticeRecord:
     """All announced conditions by key, and `base`: the number of dead letters in the last quiet state (None: unknown).
 

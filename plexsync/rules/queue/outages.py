@@ -6,10 +6,11 @@ negative length, and an outage without a known end goes on. Times are UTC millis
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from plexsync.rules.queue.gate_names import SERVERS, GateName, is_covered
+from plexsync.rules.record_class import record
 
 # An outage that begins so soon after another continues it: the end was a failed test.
 SAME_WITHIN = 60_000
@@ -22,7 +23,7 @@ class OutageKind(StrEnum):
     HOLD = "hold"
 
 
-@dataclass(frozen=True)
+@record
 class Transition:
     """One line of the log. `waiting`: the number of queued jobs at that moment.
 
@@ -50,7 +51,7 @@ class Transition:
         return bool(self.error) if self.new == "closed" else self.new != "free"
 
 
-@dataclass(frozen=True)
+@record
 class Outage:
     """A time in which work with a server was impossible; `end` is None while it lasts.
 
@@ -72,7 +73,7 @@ class Outage:
         return max(0, (now if self.end is None else self.end) - self.start)
 
 
-@dataclass(frozen=True)
+@record
 class OutageTotals:
     """Totals of all outages in a time window. Time in which outages overlap counts once.
 
@@ -178,7 +179,7 @@ def _span(outage: Outage, now: int) -> tuple[int, int, bool]:
     return outage.start, outage.start + outage.duration(now), outage.end is not None
 
 
-@dataclass(frozen=True)
+@record
 class TimelineBar:
     """A bar on a time line: `offset` and `width` as shares of the line, 0 to 1."""
 

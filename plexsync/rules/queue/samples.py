@@ -6,7 +6,8 @@ the requested time are left out. Times are UTC milliseconds.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+
+from plexsync.rules.record_class import record
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -17,7 +18,7 @@ COMBINED: Mapping[str, Callable[[tuple[int, int]], int]] = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class Sample:
     """One stretch of time, with a worker running for `minutes` of it.
 
@@ -40,7 +41,7 @@ class Sample:
     minutes: int = 1
 
 
-@dataclass(frozen=True)
+@record
 class Bucket:
     """One point of a chart: all samples that begin within `width` from `at`, combined; None if there are none."""
 

@@ -8,11 +8,11 @@ import re
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import (
     Barred,
     Conflict,
@@ -33,7 +33,7 @@ PLEX_MARK = "x-plex-protocol"
 _SECONDS = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 
 
-@dataclass(frozen=True)
+@record
 class Server:
     """The server that was asked: its display `name` ("Plex at nas:32400"), and the settings that you may have to change.
 

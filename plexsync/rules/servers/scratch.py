@@ -5,13 +5,14 @@ has put there: a value that someone else has set meanwhile stays.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from plexsync.rules.item import Item
 from plexsync.rules.merge.added_dates import FIELD as ADDED
 from plexsync.rules.merge.added_dates import moment_seconds
 from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
 from plexsync.rules.merge.values import name_keys, names_present
+from plexsync.rules.record_class import record
 
 # The lists that get scratch names.
 SCRATCH_LISTS = ("label", "actor", "collection")
@@ -29,7 +30,7 @@ class CantProbe(Exception):
     """Nothing was changed; the message says why."""
 
 
-@dataclass(frozen=True)
+@record
 class ProbedItem:
     """An item as the probe sees it."""
 
@@ -57,7 +58,7 @@ class ProbedItem:
         return self.item.lists.get(role, ())
 
 
-@dataclass(frozen=True)
+@record
 class Original:
     """An item before the probe: which server and item it is, what it had, and the names that the probe uses.
 
@@ -81,7 +82,7 @@ class Original:
         return {"label": self.tags, "actor": self.people, "collection": (self.collection,)}[role]
 
 
-@dataclass(frozen=True)
+@record
 class Leftovers:
     """What is left of a probe: names to remove by list, the date added, whether a rating is to be cleared, and locks.
 
@@ -97,7 +98,7 @@ class Leftovers:
         return bool(self.names or self.added_at is not None or self.rating or self.locks)
 
 
-@dataclass(frozen=True)
+@record
 class Restoration:
     """The result: `fields` are not as before, `note` says why nothing was written, '' otherwise.
 
@@ -117,7 +118,7 @@ class Restoration:
         return "; ".join(filter(None, (fields, remains)))
 
 
-@dataclass(frozen=True)
+@record
 class ProbeOutcome:
     """The result of a probe. `skipped` says for traits why there is no answer.
 

@@ -4,15 +4,14 @@ The queue knows only scenes that were ever wanted, and its information is newer.
 at once has no row. Pure, so that a list and a single scene show the same.
 """
 
-from dataclasses import dataclass
-
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.queue.job import State
+from plexsync.rules.record_class import record
 from plexsync.rules.records import JobRow, Stood
 from plexsync.rules.words.status_words import SceneStatus, kept_in, status_of
 
 
-@dataclass(frozen=True)
+@record
 class Standing:
     """How a scene stands, since when (UTC ms; None: unknown), and the reason, if there is one.
 

@@ -5,14 +5,15 @@ and go, and costs the same on every page.
 """
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from plexsync.rules.record_class import record
 
 # Titles and messages are compared by so many characters at most.
 COMPARED = 80
 
 
-@dataclass(frozen=True)
+@record
 class Sort:
     """By a column, upwards or downwards. Rows with the same value follow by number, the same way."""
 

@@ -1,9 +1,10 @@
 """Where the store is: a SQLite file in the data folder, or a schema of a PostgreSQL database."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from plexsync.rules.record_class import record
 from plexsync.store.intake import DATABASE
 
 DEFAULT_SCHEMA = "plexsync"
@@ -15,7 +16,7 @@ def moved_name(moment: str) -> str:
     return f"plexsync.moved-{moment}.db"
 
 
-@dataclass(frozen=True)
+@record
 class StoreAddress:
     """The address of a store.
 

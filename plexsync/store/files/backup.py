@@ -9,9 +9,9 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault, Unusable
 from plexsync.store import intake, schema
 from plexsync.store.db import faults, half_written
@@ -27,7 +27,7 @@ class Unsound(Unusable):
     """The file is damaged, or is not a database of PlexSync."""
 
 
-@dataclass(frozen=True)
+@record
 class Copied:
     """A copy that was checked: its size in bytes, its schema, and the number of its rows in the queue."""
 
@@ -37,7 +37,7 @@ class Copied:
     rows: int
 
 
-@dataclass(frozen=True)
+@record
 class Restored:
     """The restored copy, and the file with the previous content (None if there was no database)."""
 

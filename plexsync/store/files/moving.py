@@ -18,6 +18,7 @@ from pathlib import Path
 from plexsync.rules.match.moves import MOVE, MOVED, MovedNote, MoveNote, move_note, moved_note
 from plexsync.rules.queue.machine import Machine
 from plexsync.rules.queue.note_keys import SALT
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault, Unusable
 from plexsync.store import schema
 from plexsync.store.connection import Connection, Row
@@ -49,7 +50,7 @@ RETIRED = 2**31 - 1
 Tell = Callable[[str, int], None]
 
 
-@dataclass(frozen=True)
+@record
 class CopiedTable:
     """A table of the store with its columns."""
 
@@ -67,7 +68,7 @@ class CopiedTable:
         return f"insert into {self.name} ({', '.join(self.columns)}) values (:{', :'.join(self.columns)})"
 
 
-@dataclass(frozen=True)
+@record
 class Content:
     """The number of rows of a table and the sum of their content, whatever their order."""
 

@@ -8,9 +8,9 @@ then find the same database even while Stash is away. A database is never abando
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Unusable
 from plexsync.store import intake
 from plexsync.store.files.files import replace
@@ -20,7 +20,7 @@ from plexsync.store.files.folder import folder_in_use as folder_in_use
 NAME = "plexsync"
 
 
-@dataclass(frozen=True)
+@record
 class DataFolder:
     """The folder of the database, and why it was chosen."""
 

@@ -11,12 +11,12 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from plexsync.rules.queue.job import DAY, KINDS, Lane, State
 from plexsync.rules.queue.note_keys import REPAIRED
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Unusable
 from plexsync.store import documents, intake
 from plexsync.store.db import MOUNTS, connect, faults, lost_its_file
@@ -46,7 +46,7 @@ FORGET_NOTE = "delete from note where name = :name or substr(name, 1, length(:pr
 COUNT = "select count(*) from job"
 
 
-@dataclass(frozen=True)
+@record
 class Repaired:
     """The result of a repair: the first fault in SQLite's words, the place of the old files, the number of rows saved."""
 

@@ -8,9 +8,9 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault
 from plexsync.store.connection import clean
 from plexsync.store.files.files import create
@@ -77,7 +77,7 @@ END = "update change set decision = :decision where scene = :scene and decision 
 SAY = "update scene set reason = :reason where id = :scene"
 
 
-@dataclass(frozen=True)
+@record
 class ChangeFilter:
     """Which changes are meant; empty for any. `scene` 0: of any scene."""
 
@@ -94,7 +94,7 @@ class ChangeFilter:
         return {**vars(self), "lowest": self.scene, "highest": self.scene or LARGEST_ID}
 
 
-@dataclass(frozen=True)
+@record
 class ReviewedChange:
     """A planned change and the decision about it."""
 
@@ -105,7 +105,7 @@ class ReviewedChange:
     decision: str
 
 
-@dataclass(frozen=True)
+@record
 class ReviewedScene:
     """A scene with planned changes. `document` is its plan as JSON; `reason` says why it was refused, if it was."""
 

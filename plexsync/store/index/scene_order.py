@@ -4,8 +4,7 @@ By number, the index that finds the ids gives the order too. No index has the ti
 list for a page and keeps the first of them.
 """
 
-from dataclasses import dataclass
-
+from plexsync.rules.record_class import record
 from plexsync.rules.records import LAST_ID
 from plexsync.rules.words.sorting import COMPARED, NUMBER, ScenePlace, Sort
 
@@ -18,7 +17,7 @@ _JOB = "select 1 from job where job.kind = 'scene' and job.id = {id}"
 _JOIN_JOB = " left join job on job.kind = 'scene' and job.id = listed.id"
 
 
-@dataclass(frozen=True)
+@record
 class Ids:
     """A statement for ids that ends in a condition, and the name of their column in it. `jobless`: those without a job."""
 

@@ -5,12 +5,12 @@ It keeps plays that you deleted, and plays that were undone, from coming again a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 from plexsync.rules.plays.plays import PlaySource, RememberedPlay, state_of
+from plexsync.rules.record_class import record
 from plexsync.store.ledger.journal_file import JournalFile
 
 # Moment, state ('' for a forgotten play), item, history key, tries, rows before, undo.
@@ -19,7 +19,7 @@ _Line = tuple[Literal["sent", "known"], int, int, int, str, str, tuple[_Play, ..
 _LINES = msgspec.json.Decoder(_Line)
 
 
-@dataclass(frozen=True)
+@record
 class PlaysEntry:
     """Plays of one scene: before a request was sent (`sent`), or as they were known after it or without one (`known`).
 

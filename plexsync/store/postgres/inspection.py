@@ -4,10 +4,10 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 
 import psycopg
 
+from plexsync.rules.record_class import record
 from plexsync.store.files.address import StoreAddress
 from plexsync.store.postgres import faults
 from plexsync.store.postgres.backend import connect
@@ -31,7 +31,7 @@ ENCRYPTED = "select coalesce((select ssl from pg_stat_ssl where pid = pg_backend
 PID = "select pg_backend_pid()"
 
 
-@dataclass(frozen=True)
+@record
 class ServerCheck:
     """State of the database server. `latency` is the median of some round trips in milliseconds, `size` in bytes.
 

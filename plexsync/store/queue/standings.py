@@ -1,9 +1,10 @@
 """How each scene stood in its last comparison, and since when: for scenes that have no job."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.record_class import record
 from plexsync.rules.records import Stood
 from plexsync.rules.words.sorting import BY_NUMBER, ScenePlace, Sort, sort_key
 from plexsync.rules.words.status_words import STATUSES, SceneStatus, kept_in, status_of
@@ -191,7 +192,7 @@ class ReadOnlyStandings(Table):
         return [ScenePlace("", id) for (id,) in rows]
 
 
-@dataclass(frozen=True)
+@record
 class _Page:
     """A page of a sorted list: after which place it begins, and at which one it ends at the latest."""
 
