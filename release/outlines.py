@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from functools import partial
 from typing import Any
 
 import click
@@ -11,7 +12,6 @@ from plexsync.cli.call import Sharing
 from plexsync.cli.main import SHELLS
 from plexsync.cli.outline import FILE
 from plexsync.cli.program import KNOWN, plexsync
-from plexsync.cli.terminal import completions
 
 # What a parameter or a command may say of itself, with its value where it says nothing.
 OF_PARAMS = {"nargs": 1, "required": False}
@@ -25,7 +25,6 @@ TYPES: dict[type[Any], tuple[str, ...]] = {
     click.IntRange: RANGE,
     click.FloatRange: RANGE,
 }
-COMPLETIONS = {id(value): name for name, value in vars(completions).items()}
 
 
 def outline(command: click.Command, context: click.Context) -> dict[str, Any]:
@@ -52,8 +51,8 @@ def _param(param: click.Parameter, context: click.Context) -> dict[str, Any]:
     for kind, names in TYPES.items():
         if type(param.type) is kind:
             facts["type"] = (kind.__name__, {name: getattr(param.type, name) for name in names})
-    if param._custom_shell_complete is not None:
-        facts["completes"] = COMPLETIONS[id(param._custom_shell_complete)]
+    if isinstance(param._custom_shell_complete, partial):
+        facts["completes"] = param._custom_shell_complete.args[0]
     return facts
 
 

@@ -9,6 +9,8 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,15 @@ def _keep(context: click.Context, option: click.Parameter, value: object) -> Non
     """Store a shared option in the call, wherever it was given; the last value wins."""
     if value and option.name:
         setattr(context.ensure_object(Call), option.name, value)
+
+
+def complete(name: str) -> Callable[..., list[CompletionItem]]:
+    """The function with this name that completes values from the database; it is loaded when a shell asks."""
+    return partial(_complete, name)
+
+
+def _complete(name: str, *asked: Any) -> Any:
+    return getattr(import_module("plexsync.cli.terminal.completions"), name)(*asked)
 
 
 def plex_names(context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:

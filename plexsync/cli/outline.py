@@ -6,13 +6,12 @@
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from plexsync.cli.call import Sharing, SharingFamily
+from plexsync.cli.call import Sharing, SharingFamily, complete
 
 FILE = Path(__file__).with_name("outlines") / "commands.json"
 # Imports a command.
@@ -55,10 +54,5 @@ def _param(names: Sequence[str], *, type: Sequence[Any] = (), completes: str = "
     if type:
         settings["type"] = getattr(click, type[0])(**type[1])
     if completes:
-        settings["shell_complete"] = partial(_complete, completes)
+        settings["shell_complete"] = complete(completes)
     return (click.Option if names[0].startswith("-") else click.Argument)(names, **settings)
-
-
-def _complete(name: str, *asked: Any) -> Any:
-    # Loads the database, which help does not need.
-    return getattr(import_module("plexsync.cli.terminal.completions"), name)(*asked)

@@ -9,9 +9,8 @@ from rich.console import Console
 
 from plexsync.app.parts import open_parts as parts_on
 from plexsync.app.stored import Stored
-from plexsync.cli.call import FINE, Call, Sharing, family
+from plexsync.cli.call import FINE, Call, Sharing, complete, family
 from plexsync.cli.start import begin_call, open_call_store
-from plexsync.cli.terminal.completions import dead_scenes
 from plexsync.cli.terminal.export_file import output
 from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.rows import RowKey, attempt_table, push_table, row_table
@@ -120,7 +119,7 @@ def _tell(
 
 
 @dlq.command("show", cls=Sharing, short_help="Show what happened to a dead letter, and what cures it.")
-@click.argument("scene", type=RowKey(), shell_complete=dead_scenes)
+@click.argument("scene", type=RowKey(), shell_complete=complete("dead_scenes"))
 @click.pass_obj
 def show(call: Call, scene: Key) -> int:
     """Show one dead letter: its job, failed attempts, what was changed in Plex before, and what cures it.
@@ -164,7 +163,9 @@ def _which(body: Callable[..., int], every: str = "All dead letters.") -> Callab
     """The three ways to select dead letters."""
     body = click.option("--all", "all_", is_flag=True, help=every)(body)
     body = click.option("--cause", type=causes, help="Everything that died of this cause.")(body)
-    return click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=RowKey(), shell_complete=dead_scenes)(body)
+    return click.argument(
+        "scenes", metavar="[SCENE]...", nargs=-1, type=RowKey(), shell_complete=complete("dead_scenes")
+    )(body)
 
 
 def _check_which(scenes: Sequence[Key], cause: str | None, all_: bool) -> None:

@@ -3,9 +3,8 @@
 import click
 
 from plexsync.app.named_scenes import ignore_scenes, known_scenes, unignore_scenes
-from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.call import FINE, Call, command, complete
 from plexsync.cli.start import open_call_store
-from plexsync.cli.terminal.completions import ignored_scenes
 from plexsync.cli.terminal.paper import paper, table
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.reports.format import local, many, stamp
@@ -52,7 +51,7 @@ def ignore(call: Call, scenes: tuple[int, ...], list_: bool) -> int:
 
 @command("unignore")
 @click.argument(
-    "scenes", metavar="SCENE...", nargs=-1, required=True, type=SceneNumber(), shell_complete=ignored_scenes
+    "scenes", metavar="SCENE...", nargs=-1, required=True, type=SceneNumber(), shell_complete=complete("ignored_scenes")
 )
 @click.pass_obj
 def unignore(call: Call, scenes: tuple[int, ...]) -> int:
