@@ -7,15 +7,17 @@ partial or an error raises Unavailable with `sent`: Stash may have carried out t
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from plexsync.http.client import MEGABYTE, ORDINARY_CAP
-from plexsync.rules.plays.plays import Moments
 from plexsync.rules.scene import ScenePlays, WatchedScene
 from plexsync.stash import answers, queries
 from plexsync.stash.requests import StashRequests
+
+if TYPE_CHECKING:
+    from plexsync.rules.plays.plays import Moments
 
 # More than 100,000 plays of one scene.
 PLAYS_CAP = 4 * MEGABYTE
@@ -108,11 +110,11 @@ class StashWatching:
             lambda row: ScenePlays(answers.number(row.id), row.created_at, row.updated_at, plays_of(row.play_history)),
         )
 
-    def add_plays(self, id: int, moments: Moments) -> tuple[int, ...]:
+    def add_plays(self, id: int, moments: "Moments") -> tuple[int, ...]:
         """Add one play for each moment, also where there is one; returns all plays of the scene after it, newest first."""
         return self._write(queries.ADD_PLAYS, id, moments)
 
-    def take_plays(self, id: int, moments: Moments) -> tuple[int, ...]:
+    def take_plays(self, id: int, moments: "Moments") -> tuple[int, ...]:
         """Remove one play of each moment that has one; returns all plays of the scene after it, newest first."""
         return self._write(queries.TAKE_PLAYS, id, moments)
 
@@ -127,7 +129,7 @@ class StashWatching:
         variables = {"input": {"id": str(id), "rating100": rating}}
         return self._requests.ask(RATING_WRITTEN, queries.RATE, variables, cap=ORDINARY_CAP).scene.rating100
 
-    def _write(self, mutation: str, id: int, moments: Moments) -> tuple[int, ...]:
+    def _write(self, mutation: str, id: int, moments: "Moments") -> tuple[int, ...]:
         variables = {"id": str(id), "times": moments.texts()}
         plays = self._requests.ask(PLAYS_WRITTEN, mutation, variables, cap=PLAYS_CAP).plays
         if plays.count != len(plays.history):
