@@ -121,6 +121,8 @@ class Gates:
     _tally: Tally = field(default_factory=Tally)
     # For each thread and gate, the last revision of the store in which an answer changed nothing.
     _no_news: dict[tuple[int, Gate], tuple[int, int, int]] = field(default_factory=dict)
+    # For each thread and gate, the last ticket with the revision of the store in which it holds.
+    _tickets: dict[tuple[int, Gate], tuple[tuple[int, int, int], Ticket]] = field(default_factory=dict)
     # What a probe checks besides: raises NeighbourError if this is not the expected server, or not as expected.
     plex_check: Callable[[], None] = nothing
     stash_check: Callable[[], None] = nothing
@@ -148,9 +150,14 @@ class Gates:
 
     def ticket(self, gate: Gate) -> Ticket:
         """A ticket for a request made now, whatever the gate's state. Its report counts only if the breaker is closed."""
+        place, revision = (threading.get_ident(), gate), self._store.revision()
+        if (known := self._tickets.get(place)) and known[0] == revision:
+            return known[1]
         with self._store.reading() as db:
             row = db.breakers.find(gate.row)
-        return Ticket(gate, row.generation if row.state == CircuitState.CLOSED else VOID)
+        ticket = Ticket(gate, row.generation if row.state == CircuitState.CLOSED else VOID)
+        self._tickets[place] = revision, ticket
+        return ticket
 
     def knock(self, gate: Gate) -> Ticket | Closed:
         """As `admit`, but if the gate is closed and a probe is due, send the probe first.

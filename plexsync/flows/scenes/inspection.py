@@ -7,6 +7,7 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from plexsync.engine.expiry import Expiry
@@ -288,37 +289,39 @@ class Inspector:
         if isinstance(verdict, Waiting):
             return Inspection(scene.id, scene, desired, outcome=verdict)
         mark = past.take_overs.get(scene.id, "")
-        base = Inspection(scene.id, scene, desired, steps=verdict.steps, keys=items_of(verdict), take_over=mark)
+        about = partial(
+            Inspection, scene.id, scene, desired, steps=verdict.steps, keys=items_of(verdict), take_over=mark
+        )
         if isinstance(verdict, NotThere):
-            return replace(base, outcome=Absent(absence(scene)))
+            return about(outcome=Absent(absence(scene)))
         if isinstance(verdict, Unclear):
-            return replace(base, outcome=unclear(verdict), candidates=verdict.candidates)
+            return about(outcome=unclear(verdict), candidates=verdict.candidates)
         for binding in verdict.bound:
             item = items.get(binding.key)
             obstacle = "" if isinstance(item, NeighbourError) else untenable(binding, scene, item, past.sections)
             if obstacle:
-                return replace(base, outcome=dead_binding(binding, obstacle))
+                return about(outcome=dead_binding(binding, obstacle))
         targets = []
         for key in verdict.keys:
             item = items.get(key)
             if item is None:
-                return replace(base, outcome=Absent("Plex no longer has the item"))
+                return about(outcome=Absent("Plex no longer has the item"))
             if isinstance(item, NeighbourError):
-                return replace(base, error=item, key=key)
+                return about(error=item, key=key)
             try:
                 target = self._target(scene, desired, item, past, mark)
             except NeighbourError as error:
                 if not may_be_its_own(error):
                     raise
-                return replace(base, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
+                return about(error=error, key=key if error.neighbour is Neighbour.PLEX else "")
             if self._rules.strict and (
                 cut := [note for note in target.wanted.notes if note.reason in ("cut", "dropped")]
             ):
-                return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(target.wanted)))
+                return about(outcome=Dead("strict", cut[0].text, desired=digest(target.wanted)))
             targets.append(target)
         held_count = sum(target.kept_fields for target in targets)
         ends = Done(found=kept_word(held_count) if held_count else SceneStatus.IN_SYNC.finding)
-        whole = replace(base, targets=tuple(targets), bound=verdict.bound, ends=ends)
+        whole = about(targets=tuple(targets), bound=verdict.bound, ends=ends)
         return approved_only(whole, past.approvals[scene.id]) if scene.id in past.approvals else whole
 
     def _target(self, scene: Scene, desired: Wanted, item: Item, past: Past, take_over: str) -> Target:

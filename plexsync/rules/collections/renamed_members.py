@@ -19,7 +19,7 @@ def renamed_members(step: Decision | None, plain_names: Mapping[str, str]) -> di
     `plain_names`: the name in Stash of each performer, by the name that is shown. An earlier name is the plain one, or
     begins with it and goes on with a sign, as in `Jane Doe (the painter)`. It moves to the first performer that fits.
     """
-    if step is None or step.change is None:
+    if step is None or step.change is None or not step.change.removes:
         return {}
     renamed: dict[str, str] = {}
     leaving = list(step.change.removes)

@@ -114,9 +114,9 @@ def _plan(
     for name, value in values.items():
         if (value or name != "title") and name not in beside and name not in decided:
             steps[name] = _field_decision(name, value, held_field(item, name), resolved.get(name), policy)
-    renamed: dict[str, str] = {}
-    if beside or ("actor" in steps and steps["actor"].change):
-        renamed = renamed_members(steps.get("actor"), plain_names)
+    cast_step = steps.get("actor")
+    renamed = renamed_members(cast_step, plain_names) if cast_step and cast_step.change else {}
+    if beside or renamed:
         item, resolved = item_after_renames(item, renamed), memory_after_renames(resolved, renamed)
         cast, decided = cast_after(item, steps), kept_fields(resolved)
         for name in [name for name in resolved if is_outside_cast(name, cast | name_keys(item.lists.get("actor", ())))]:
