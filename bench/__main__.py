@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterable
 
-from bench import bulk, edit, hook, pages, queues, quick, requests, scale, stores
+from bench import bulk, edit, hook, idle, pages, queues, quick, requests, scale, stores
 
 
 def main() -> None:
@@ -23,6 +23,8 @@ def main() -> None:
             for cost in requests.measure(options.scenes, latency, poster, serves=True):
                 print(cost.line())
     print(edit.report())
+    print()
+    _print(idle.report(10 * options.scenes))
     print()
     medians = hook.measure()
     bare = next(iter(medians.values()))

@@ -124,7 +124,7 @@ def _serve(what: str, plex: PlexSim, stash: StashSim, environ: dict[str, str], s
     def work() -> None:
         _run(environ, "sync", "--all", "--yes")
         with _started(environ, "serve", "--no-web") as worker:
-            while not _is_compared(Path(environ["PLEXSYNC_DATA_DIR"])):
+            while not is_compared(Path(environ["PLEXSYNC_DATA_DIR"])):
                 time.sleep(0.5)
             worker.terminate()
 
@@ -142,7 +142,7 @@ def _run(environ: dict[str, str], *words: str) -> None:
             raise SystemExit(f"plexsync {' '.join(words)} ended with {code}")
 
 
-def _is_compared(folder: Path) -> bool:
+def is_compared(folder: Path) -> bool:
     """Whether all is worked, and a full comparison has completed."""
     with closing(sqlite3.connect(f"{(folder / 'plexsync.db').as_uri()}?mode=ro", uri=True)) as db:
         compared = db.execute("select 1 from note where name = 'reconcile:last' and value <> ''").fetchone()

@@ -179,7 +179,7 @@ def _serve(serving: Quiet, at: socket.socket, end: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
-            serving.should_exit = True
+            serving.end()
             end()
 
         def watch() -> None:

@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from time import monotonic
 
 from plexsync.rules.servers.errors import LocalFault, NewerDatabase, SyncError, Unusable
@@ -61,6 +62,7 @@ class LiveUpdates:
         # A thread of its own: each connection detects changes for itself.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="live")
         self._news = asyncio.Event()
+        self._listened = asyncio.Event()
         self._over = False
         self._count = 0
         self._number = 0
@@ -74,6 +76,10 @@ class LiveUpdates:
             await asyncio.sleep(AGAIN if self._outage.goes_on else LOOK)
             if not self._count and not self._outage.goes_on:
                 heard = False
+                self._listened.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(AGAIN):
+                        await self._listened.wait()
                 continue
             # A change before the first check is not detectable: listeners are notified.
             changed, heard = not heard, True
@@ -95,6 +101,7 @@ class LiveUpdates:
     async def lines(self) -> AsyncIterator[bytes]:
         """Server-sent events for one listener."""
         self._count += 1
+        self._listened.set()
         try:
             yield b"retry: 3000\n\n"
             while not self._over:

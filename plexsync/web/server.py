@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from uvicorn import Config, Server
@@ -30,6 +30,7 @@ FULL = (
     b"X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n\r\n"
 )
 LAST_WORDS = 1
+TICK = 1.0  # seconds between two updates of the date in answers
 
 
 class Places:
@@ -172,7 +173,23 @@ class Patient(H11Protocol):
 
 
 class Quiet(Server):
-    """Ends when told to, and leaves signals to its caller."""
+    """Ends when told to, and leaves signals to its caller. While nobody asks for a page it wakes once a second."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._ends = asyncio.Event()
+
+    def end(self) -> None:
+        """End; call this in the event loop."""
+        self.should_exit = True
+        self._ends.set()
+
+    async def main_loop(self) -> None:
+        """Keep the time of answers, until the end."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    await self._ends.wait()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

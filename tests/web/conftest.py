@@ -137,6 +137,7 @@ def dashboard(
         finally:
             serving.should_exit = True
             if loops:
+                loops[0].call_soon_threadsafe(serving.end)
                 loops[0].call_soon_threadsafe(app.end)
             thread.join(HANG)
 
