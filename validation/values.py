@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from plexsync.rules.collections.collections import COLLECTIONS
 from plexsync.rules.merge import choice, template
-from plexsync.rules.merge.desired import FACE_NAMES, NAMES, ROLE_NAMES
+from plexsync.rules.merge.template import FACE_NAMES, NAMES, ROLE_NAMES
 from validation.path_rules import LONGEST_PATH
 from validation.redact import is_safe
 

@@ -9,8 +9,9 @@ from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules.collections.collections import Dressing, Part, Place
 from plexsync.rules.match.scope import Kind, Scope, Term
 from plexsync.rules.merge import choice, template
-from plexsync.rules.merge.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
+from plexsync.rules.merge.desired import Profile
 from plexsync.rules.merge.plan_records import Policy
+from plexsync.rules.merge.template import FACE_NAMES, NAMES, ROLE_NAMES
 from plexsync.rules.plays.plays import WatchRules
 from plexsync.rules.plays.ratings import RatingRules
 from plexsync.rules.record_class import record

@@ -12,8 +12,9 @@ from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.reports.format import local
 from plexsync.rules.item import FIELDS, moment_text
 from plexsync.rules.merge import template
-from plexsync.rules.merge.desired import NAMES, Profile
+from plexsync.rules.merge.desired import Profile
 from plexsync.rules.merge.plan_records import Policy
+from plexsync.rules.merge.template import NAMES
 from plexsync.rules.merge.trait_effects import NO_ADDED
 from tests.engine.house import TOKEN, House, path_of
 from tests.flows.test_open_questions import learn_traits

@@ -8,9 +8,9 @@ import pytest
 
 from plexsync.rules.item import FIELDS
 from plexsync.rules.merge import choice
-from plexsync.rules.merge.desired import NAMES, ROLE_NAMES, Profile
+from plexsync.rules.merge.desired import Profile
 from plexsync.rules.merge.imports import written_values
-from plexsync.rules.merge.template import parse_template
+from plexsync.rules.merge.template import NAMES, ROLE_NAMES, parse_template
 from tests.flows.import_stage import PLAIN, Stage
 
 SCENES = 12

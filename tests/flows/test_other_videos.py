@@ -9,7 +9,8 @@ import pytest
 from plexsync.plex.artwork import key_of
 from plexsync.rules.item import FIELDS, LISTS
 from plexsync.rules.merge import choice, template
-from plexsync.rules.merge.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
+from plexsync.rules.merge.desired import Profile
+from plexsync.rules.merge.template import FACE_NAMES, NAMES, ROLE_NAMES
 from plexsync.rules.queue.job import State
 from plexsync.simulator.plex_server import ItemSnapshot
 from plexsync.simulator.stash_images import png

@@ -6,8 +6,9 @@ import pytest
 
 from plexsync.rules.item import FIELDS
 from plexsync.rules.merge import template
-from plexsync.rules.merge.desired import FACE_NAMES, ROLE_NAMES, Profile
+from plexsync.rules.merge.desired import Profile
 from plexsync.rules.merge.plan_records import Change
+from plexsync.rules.merge.template import FACE_NAMES, ROLE_NAMES
 from tests.engine.house import House, fails
 from tests.flows.test_cast import item, puts, synced
 from tests.flows.test_undo import undo

@@ -12,8 +12,9 @@ from plexsync.flows.scenes.undo import SceneUndo, mark_all_undone, preview, push
 from plexsync.plex.artwork import key_of
 from plexsync.rules.item import FIELDS
 from plexsync.rules.merge import template
-from plexsync.rules.merge.desired import NAMES, Profile
+from plexsync.rules.merge.desired import Profile
 from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.template import NAMES
 from plexsync.rules.queue.job import PLAYS, Kind, State, Why
 from plexsync.rules.servers.errors import Neighbour, Unavailable
 from plexsync.simulator.stash_images import png

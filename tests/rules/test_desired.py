@@ -11,17 +11,15 @@ from plexsync.rules.merge import choice, template
 from plexsync.rules.merge.desired import (
     ALL_TAGS,
     FACE_LIMIT,
-    FACE_NAMES,
     MEMBER_FRAME,
     MEMBER_LIMIT,
-    NAMES,
-    ROLE_NAMES,
     SENT_LIMIT,
     Profile,
     desired_values,
     digest,
     sent_size,
 )
+from plexsync.rules.merge.template import FACE_NAMES, NAMES, ROLE_NAMES
 from plexsync.rules.scene import Performer, Scene, SceneFile
 from tests.tables import table
 

@@ -5,8 +5,9 @@ import pytest
 from plexsync.rules.collections.renamed_members import cast_to_send, renamed_members
 from plexsync.rules.item import Item
 from plexsync.rules.merge import template
-from plexsync.rules.merge.desired import PLAIN_NAME, ROLE_NAMES, Profile, desired_values, shown_name
+from plexsync.rules.merge.desired import PLAIN_NAME, Profile, desired_values, shown_name
 from plexsync.rules.merge.plan_records import Change, Decision
+from plexsync.rules.merge.template import ROLE_NAMES
 from plexsync.rules.scene import Performer, Scene
 from tests.tables import table
 

@@ -33,16 +33,9 @@ LARGEST_CHARACTER = 12
 # Bytes sent for each list member in addition to its name.
 MEMBER_FRAME = 30
 
-# The names that a template can use.
-NAMES = frozenset({"title", "file", "studio", "parent", "date", "year", "code", "director", "performers", "group"})
-# The values that the name and the role text of a performer can use.
-PERFORMER_VALUES = frozenset({"name", "disambiguation", "alias", "aliases", "gender"})
-PLAIN_NAME = template.parse_template("{name}", PERFORMER_VALUES)
-# The names that the name, the role text and the picture address of a cast member can use.
-ROLE_NAMES = PERFORMER_VALUES
-FACE_NAMES = frozenset({"id", "name", "disambiguation"})
+PLAIN_NAME = template.parse_template("{name}", template.ROLE_NAMES)
 FACE_LIMIT = 2_000
-TITLE = template.parse_template("{title}", NAMES)
+TITLE = template.parse_template("{title}", template.NAMES)
 NO_TEXT = Template()
 ALL_TAGS, NO_TAGS = Patterns(("*",)), Patterns()
 
@@ -282,7 +275,7 @@ def within(field: str, text: str, limit: int, notes: list[Note]) -> str:
     return fitting
 
 
-# By the names of `NAMES`.
+# By the names of `template.NAMES`.
 _IN_TEMPLATES: Mapping[str, Callable[[Scene], str]] = {
     "title": _own_title,
     "file": file_title,

@@ -11,6 +11,11 @@ from plexsync.rules.record_class import record
 
 _TOKEN = re.compile(r"\{\{|\}\}|\[\[|\]\]|\{([a-z_]*)\}|[\[\]{}]|[^\[\]{}]+")
 LONGEST = 500
+# The names that a template of a scene can use.
+NAMES = frozenset({"title", "file", "studio", "parent", "date", "year", "code", "director", "performers", "group"})
+# The names that the name, the role text and the picture address of a cast member can use.
+ROLE_NAMES = frozenset({"name", "disambiguation", "alias", "aliases", "gender"})
+FACE_NAMES = frozenset({"id", "name", "disambiguation"})
 
 
 @record
