@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.queue.job import COLLECTION
-from tests.flows.dressed import add_member, begin, collection, dressed_house, key_of, rows
+from tests.flows.dressed import ALL, add_member, begin, collection, dressed_house, key_of, rows
 from tests.flows.test_collections_flow import redress
 
 
@@ -106,3 +106,19 @@ def test_a_group_with_the_name_of_a_studio_has_its_own_collection_when_the_studi
     shown = house.plex_sim.collections(house.section)
     assert shown == {"Apex": [house.key_of(first)], "Acme": [house.key_of(second)]}
     assert collection(house, "Acme").scalars["summary"] == "The group."
+
+
+@pytest.mark.parametrize("renamed", ["group", "studio"])
+def test_objects_that_shared_a_collection_have_their_own_after_a_rename_where_names_are_not_dressed(tmp_path, renamed):
+    with dressed_house(tmp_path, parts=ALL - {"name"}) as house:
+        first, second = begin(house, {"studio": "Acme"}, {"studio": None, "groups": ["Acme"]})
+        house.stash_sim.edit_object("studio", "Acme", details="The studio.")
+        house.stash_sim.edit_object("group", "Acme", synopsis="The group.")
+        everything(house, first, second)
+        assert collection(house, "Acme").scalars["summary"] == "The studio."
+        getattr(house.stash_sim, f"rename_{renamed}")("Acme", "Apex")
+        shown = everything(house, first, second)
+        titles = {first: "Apex", second: "Acme"} if renamed == "studio" else {first: "Acme", second: "Apex"}
+        assert shown == {title: [house.key_of(id)] for id, title in titles.items()}
+        texts = {title: collection(house, title).scalars.get("summary") for title in titles.values()}
+        assert texts == {titles[first]: "The studio.", titles[second]: "The group."}

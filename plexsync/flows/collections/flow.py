@@ -22,7 +22,14 @@ from plexsync.flows.scenes.collection_names import RenamedCollection, save_renam
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.push import PATIENCE, PICTURE_REQUESTS
 from plexsync.rules.collections.collection_servers import PlexCollections
-from plexsync.rules.collections.collections import SOURCES, CollectionObject, CollectionRow, KnownCollection, objects_of
+from plexsync.rules.collections.collections import (
+    SOURCES,
+    CollectionObject,
+    CollectionRow,
+    KnownCollection,
+    first_of,
+    objects_of,
+)
 from plexsync.rules.collections.renamed_collections import FIELD
 from plexsync.rules.merge.desired import digest
 from plexsync.rules.merge.plan_records import Pushing
@@ -85,9 +92,13 @@ class CollectionFlow(CollectionUndo, CollectionPush):
         """Save what was found, and each push before it is sent. Queues those that have come to dress a shared collection."""
         found = [(job, finding, finding.row) for job, finding in findings if finding.row and finding.error is None]
         ended = self._expiry.certain_end()
+        parted = [finding.id for _, finding, _ in found if finding.has_parted]
+        rows_before = tx.collections.of(parted) if parted else {}
         writes = {job.token: self._save_one(tx, job, finding, row, ended, until) for job, finding, row in found}
         for row in [row for _, finding, row in found if finding.parts]:
             move_scenes(tx, row, now=now)
+        for row in rows_before.values():
+            _leave_to_others(tx, row, now=now)
         heirs = {finding.heir for _, finding, _ in found if finding.heir}
         tx.jobs.want_all(COLLECTION, heirs - {job.id for job, _ in findings}, Why.SWEEP, now)
         save_renames(
@@ -159,6 +170,17 @@ class CollectionFlow(CollectionUndo, CollectionPush):
             return db.collections.of(ids).keys()
 
 
+def _leave_to_others(tx: Writer, row: CollectionRow, *, now: int) -> None:
+    """Leave the collection of a row to the other objects that share it: what was written to it is the first one's then."""
+    sharing = [other.id for other in tx.collections.by_item([row.item]) if other.library == row.library]
+    if sharing:
+        heir = first_of(tx.collections.of(sharing).values())
+        if not (heir.memory or heir.pushing):
+            tx.collections.save(replace(heir, memory=row.memory, pushing=row.pushing))
+            tx.jobs.wrest(COLLECTION, heir.id, now=now)
+        tx.jobs.want(COLLECTION, heir.id, Why.SWEEP, now)
+
+
 def _is_renamed(row: CollectionRow, finding: CollectionFinding) -> bool:
     """Whether scenes carry the title of this collection, and it is another one now."""
     return finding.is_named and bool(row.item) and row.item == finding.item and finding.name != row.name
@@ -209,6 +231,7 @@ def observe_scenes(tx: Writer, inspections: Sequence[Inspection], now: int, *, a
     sections = {section.key: section.uuid for section in tx.sections.all()}
     wanted: dict[tuple[CollectionObject, str], KnownCollection] = {}
     named: set[tuple[CollectionObject, str]] = set()
+    untitled: set[tuple[CollectionObject, str]] = set()
     sorted_groups: set[tuple[CollectionObject, str]] = set()
     for scene, target in dressed:
         section, is_moved = target.item.section, are_edited or FIELD in target.plan.edit
@@ -222,6 +245,8 @@ def observe_scenes(tx: Writer, inspections: Sequence[Inspection], now: int, *, a
         ):
             pair = (named_object.object, library)
             wanted.setdefault(pair, KnownCollection(0, named_object.object, library, section, named_object.name))
+            if "name" not in target.profile.dressing.parts:
+                untitled.add(pair)
             if is_moved:
                 named.add(pair)
                 if named_object.object.source == "group" and "order" in target.profile.dressing.parts:
@@ -234,7 +259,8 @@ def observe_scenes(tx: Writer, inspections: Sequence[Inspection], now: int, *, a
         named |= {(entry.object, entry.library) for entry in missing}
     for pair, entry in wanted.items():
         row = rows[pair]
-        is_elsewhere = row.owner == "foreign" and fold(row.name) != fold(entry.name)
+        # Where titles are not dressed, scenes carry the names of the templates.
+        is_elsewhere = (row.owner == "foreign" or pair in untitled) and fold(row.name) != fold(entry.name)
         if (pair in named and (not row.item or is_elsewhere)) or pair in sorted_groups:
             tx.jobs.want(COLLECTION, row.id, Why.SWEEP, now)
 

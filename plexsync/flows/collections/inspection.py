@@ -44,7 +44,7 @@ from plexsync.rules.collections.collection_values import (
     scenes_of,
     with_order,
 )
-from plexsync.rules.collections.collections import SOURCES, CollectionRow, Owner
+from plexsync.rules.collections.collections import CollectionRow, Owner, first_of
 from plexsync.rules.item import Item
 from plexsync.rules.merge.desired import Profile, Wanted, digest
 from plexsync.rules.merge.memory import undo_mode, with_addresses
@@ -97,7 +97,7 @@ class CollectionFinding(Observation):
     makes. `item` is the rating key ('' if it is not in Plex), `leaves`: it is forgotten once nothing is left of PlexSync's.
     `is_named`: scenes carry the title that the collection has in Plex. `parts`: it shared a collection that has another
     name now, so its scenes move to one of its own. `heir`: the row whose turn it is to dress it, and that was not inspected
-    since (0: none).
+    since (0: none). `has_parted`: the collection that it shared is still there, and it has one of its own now.
     """
 
     row: CollectionRow | None = None
@@ -114,6 +114,7 @@ class CollectionFinding(Observation):
     is_named: bool = False
     parts: bool = False
     heir: int = 0
+    has_parted: bool = False
 
     @property
     def desired(self) -> str:
@@ -249,7 +250,7 @@ class CollectionInspector:
         if row.item and row.item != item.key:
             # What was written to a collection that is no more is not in the one that took its place.
             row = replace(row, memory={}, pushing=(), desired="")
-            base = replace(base, row=row)
+            base = replace(base, row=row, has_parted=row.id in batch.parted)
         base = replace(base, name=item.value("title"), item=item.key, owner=owner, stamp=item.stamp)
         if owner == "foreign":
             # Scenes go on with the name of the template.
@@ -288,9 +289,7 @@ class CollectionInspector:
             ids |= {other.id for other in db.collections.by_name([row.name], library=row.library)}
             ids |= {other.id for other in db.collections.by_item([key]) if other.library == row.library}
             rows = db.collections.of(ids | {row.id}).values()
-        # The least of them: one that has begun, then by source and id.
-        begun = {row.id: bool(row.memory or row.pushing) for row in rows}
-        dresser = min(rows, key=lambda row: (not begun[row.id], SOURCES.index(row.object.source), row.object.id))
+        dresser = first_of(rows)
         return dresser if dresser.id != row.id else None
 
     def _plan(

@@ -1,5 +1,6 @@
 """What is known of a batch of collections, and what both servers have of them: by key, by name, with members and homes."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,7 +44,8 @@ class CollectionBatch:
     """A batch of collections: what is known of it, and what the servers have of it.
 
     `rows` and the `sections` of those that are synced, `sources` in Stash, `collections` and the failures by row; `homes` by
-    section, `members` by collection, the order of `groups` in Stash. `undoing`, `redoing`: it shows what that would do.
+    section, `members` by collection, the order of `groups` in Stash. `shared`: the rows whose collection is that of other
+    objects, too, and those of them that have `parted` from it. `undoing`, `redoing`: it shows what that would do.
     """
 
     rows: dict[int, CollectionRow]
@@ -51,6 +53,7 @@ class CollectionBatch:
     form: CollectionForm
     traits: ServerTraits
     many_scenes: bool
+    shared: Collection[int]
     undoing: TakenBack
     redoing: bool
     sources: Mapping[int, CollectionSource | NeighbourError] = field(default_factory=dict)
@@ -59,6 +62,7 @@ class CollectionBatch:
     homes: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     members: dict[str, tuple[str, ...]] = field(default_factory=dict)
     groups: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    parted: set[int] = field(default_factory=set)
 
     def synced_rows(self) -> list[tuple[CollectionRow, SectionRow]]:
         """The rows of libraries that are synced, each with its library."""
@@ -75,7 +79,9 @@ def batch_of(db: Reader, ids: Sequence[int], undoing: TakenBack, *, redoing: boo
     traits = db.probes.present_traits()
     form: CollectionForm = "item" if traits.collection_edits == "item" else "section"
     synced = {id: section for id, section in sections.items() if section}
-    return CollectionBatch(rows, synced, form, traits, many, undoing, redoing)
+    objects = Counter((row.library, row.item) for row in db.collections.by_item({row.item for row in rows.values()}))
+    shared = {id for id, row in rows.items() if objects[row.library, row.item] > 1}
+    return CollectionBatch(rows, synced, form, traits, many, shared, undoing, redoing)
 
 
 class CollectionReads:
@@ -170,22 +176,29 @@ class CollectionReads:
     def _found(self, batch: CollectionBatch) -> dict[int, str]:
         """The keys of the others, by their names: that which scenes carry, or that of the template.
 
-        One that was not ours is looked for as well: scenes may carry another name by now.
+        One that was not ours is looked for as well, and one that is shared, if its object has another name than its title:
+        scenes may carry another name by now.
         """
         keys: dict[int, str] = {}
         listings: dict[str, Mapping[str, ListedCollection]] = {}
         for row, section in batch.synced_rows():
-            if row.id in batch.collections or row.id in batch.failed:
+            source, dressing, name = batch.sources.get(row.id), self.profile(section).dressing, ""
+            if isinstance(source, CollectionSource):
+                name = name_object(row.object, source, dressing).name
+            collection, title = batch.collections.get(row.id), ""
+            if collection and row.id in batch.shared and "name" not in dressing.parts:
+                title = collection.item.value("title")
+            is_left = bool(title and name) and fold(name) != fold(title)
+            if (collection and not is_left) or row.id in batch.failed:
                 continue
             if section.key not in listings:
                 listings[section.key] = by_name(entry for page in self.list_collections(section.key) for entry in page)
-            source, names = batch.sources.get(row.id), [row.name]
-            if isinstance(source, CollectionSource):
-                name = name_object(row.object, source, self.profile(section).dressing).name
-                names = [name] if row.owner == "foreign" else [row.name, name]
+            names = [name] if is_left or (name and row.owner == "foreign") else [row.name, name]
             listed = (listings[section.key].get(fold(name)) for name in names if name)
             if entry := next(filter(None, listed), None):
                 keys[row.id] = entry.key
+                if is_left:
+                    batch.parted.add(row.id)
         return keys
 
 

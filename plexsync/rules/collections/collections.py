@@ -5,7 +5,7 @@ collections. An object has one collection in each library. Its name is made by t
 collection is known; from then on scenes carry the title that the collection has in Plex.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -183,6 +183,11 @@ class CollectionRow(KnownCollection):
     def undone(self) -> TakenBack:
         """How it was taken back, by its memory."""
         return undo_mode(self.memory)
+
+
+def first_of(rows: Iterable[CollectionRow]) -> CollectionRow:
+    """The one of these rows that dresses the collection that they share: one that has begun, then by source and id."""
+    return min(rows, key=lambda row: (not (row.memory or row.pushing), SOURCES.index(row.object.source), row.object.id))
 
 
 # --- the collections of a scene --------------------------------------------------------------------------------------
