@@ -305,10 +305,8 @@ class Reconciler:
             for inspection in inspections
             if isinstance(inspection.outcome, OutOfScope) and inspection.scene
         ]
-        if not outside:
-            return list(inspections)
-        keys = self._inspector.matcher.led_to(outside)
-        return [replace(inspection, keys=keys.get(inspection.id, inspection.keys)) for inspection in inspections]
+        keys = self._inspector.matcher.led_to(outside) if outside else {}
+        return [replace(each, keys=keys[each.id]) if each.id in keys else each for each in inspections]
 
     # --- findings ----------------------------------------------------------------------------------------------------
 
@@ -324,18 +322,15 @@ class Reconciler:
             {inspection.id: inspection.keys for inspection in inspections if inspection.keys}, run=report.began
         )
         rows = tx.jobs.of(Kind.SCENE, standings)
-        # These scenes are in Plex, or need not be, so they no longer wait for a scan.
-        served = [
-            inspection.id for inspection in inspections if inspection.targets or standings[inspection.id] == "outside"
-        ]
-        absent = [id for id in served if id in rows and rows[id].state is State.ABSENT]
-        report.wanted += tx.jobs.wake([(Kind.SCENE, id) for id in absent], now=now)
         waiting = held_back(tx, inspections) if report.holding else set[int]()
-        news: dict[int, str] = {}
+        news, served = dict[int, str](), list[tuple[str, int]]()
         for inspection in inspections:
             standing = standings[inspection.id]
             report.count(inspection, standing)
             row = rows.get(inspection.id)
+            # In Plex, or need not be: no longer waits for a scan.
+            if row is not None and row.state is State.ABSENT and (inspection.targets or standing == "outside"):
+                served.append((Kind.SCENE, inspection.id))
             if inspection.id in others and row is not None and row.state in (State.DEAD, State.DROPPED):
                 # Another scene died or was dropped under this id.
                 tx.jobs.want(Kind.SCENE, inspection.id, Why.EDIT, now, behind=True)
@@ -345,6 +340,7 @@ class Reconciler:
             if inspection.id not in waiting and self._news(row, inspection, settled=settled):
                 news[inspection.id] = inspection.desired
                 report.wanted += 1
+        report.wanted += tx.jobs.wake(served, now=now)
         tx.jobs.want_all(Kind.SCENE, news, Why.SWEEP, now)
         standings = {id: standing for id, standing in standings.items() if id not in waiting}
         in_plex = {

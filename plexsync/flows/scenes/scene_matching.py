@@ -181,11 +181,7 @@ class SceneMatcher:
             }
             for id, keys in remembered.items()
         }
-        indexed = {key: entry for entries in offered.values() for key, entry in entries.items()}
-        owners = {
-            key: frozenset(id for id, origin in scenes.items() if origin.agrees(origin.library, indexed[key].parts))
-            for key, scenes in db.memories.owners(sorted(indexed)).items()
-        }
+        owners = _owners(db, {key: entry for some in offered.values() for key, entry in some.items()})
         return {
             scene.id: Offer(
                 scene=scene,
@@ -294,6 +290,14 @@ def _union(by_key: Mapping[str, Sequence[Entry]], keys: Iterable[str]) -> dict[s
     """The entries under any of these keys, by rating key and in its order."""
     entries = {entry.key: entry for key in keys for entry in by_key.get(clean(key), ())}
     return dict(sorted(entries.items()))
+
+
+def _owners(db: Reader, entries: Mapping[str, Entry]) -> dict[str, frozenset[int]]:
+    """The scenes that remember these items of the index, by rating key."""
+    return {
+        key: frozenset(id for id, origin in scenes.items() if origin.agrees(origin.library, entries[key].parts))
+        for key, scenes in db.memories.owners(sorted(entries)).items()
+    }
 
 
 def _bound_entries(db: Reader, bound: Sequence[Binding]) -> dict[str, Entry]:
