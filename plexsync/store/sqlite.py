@@ -69,11 +69,8 @@ class SqliteConnection(Connection):
 
     def row_of_each(self, sql: str, values: Sequence[Values]) -> list[Row]:
         self.statements += bool(values)
-        rows = []
-        for each in values:
-            with closing(self.driver.execute(sql, each)) as cursor:
-                rows.append(cursor.fetchone())
-        return rows
+        with closing(self.driver.cursor()) as cursor:
+            return [cursor.execute(sql, each).fetchone() for each in values]
 
     def stream(self, sql: str, values: Values = ()) -> Iterator[Row]:
         self.statements += 1

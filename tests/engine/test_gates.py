@@ -1,5 +1,6 @@
 """The three gates before each neighbour: breaker, hold and patience, as rows that the whole house shares."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -62,6 +63,18 @@ def trip(house, error=AWAY, how=READ):
 
 
 # --- the breaker -----------------------------------------------------------------------------------------------------
+
+
+def test_a_ticket_is_read_once_and_again_after_a_commit(house):
+    gates = house.worker.gates
+    first = gates.ticket(READ_PLEX)
+    _, transactions = house.store.cost()
+    assert gates.ticket(READ_PLEX) is first
+    assert house.store.cost()[1] == transactions
+    trip(house)
+    with house.store.writing() as tx:
+        tx.breakers.save(PLEX, replace(tx.breakers.find(PLEX), state="closed", failures=0, generation=7))
+    assert gates.ticket(READ_PLEX).generation == 7
 
 
 def test_four_failures_in_a_row_do_not_open_and_the_fifth_does(house):

@@ -161,7 +161,7 @@ def _split(path: str, *, folded: bool = False) -> tuple[str, tuple[str, ...]]:
     else:
         root = "/" if path.startswith("/") else ""
     names = tuple(name for name in path[len(drive) :].split("/") if name)
-    if not folded:
+    if not folded or (not windows and path.isascii()):
         return root, names
     form = caseless if windows else compose
     return form(root), tuple(form(name) for name in names)
