@@ -104,6 +104,8 @@ class Leaving(LastingThread):
         self._last_look: Look | None = BEGAN_WITH
         self._gone = 0
         self._done: int | None = None
+        # How it is switched, the number of scenes that are not settled, and the work done; None if that may have changed.
+        self._known: tuple[str, int, int] | None = None
 
     def work(self) -> None:
         """Check once a second; a database that can't be read now is checked later."""
@@ -127,7 +129,7 @@ class Leaving(LastingThread):
         """Why the worker is to end, or '' while it is to continue."""
         if self._sign is not None:
             self._sign.renew()
-        switched = switched_inside(self._parts)
+        switched, *_ = self._read()
         if switched == intake.OFF:
             return OFF
         if switched == intake.AGAIN and leave_inside(self._parts, idle=False):
@@ -147,12 +149,21 @@ class Leaving(LastingThread):
             return "the plugin was removed: nothing more is written"
         return self._why_by_stash() or self._why_idle()
 
+    def _read(self) -> tuple[str, int, int]:
+        """What the database says, read again when that has changed."""
+        if self._parts.store.has_changed():
+            self._known = None
+        if self._known is None:
+            switched = switched_inside(self._parts)
+            with self._parts.store.reading() as db:
+                self._known = switched, db.jobs.count_unsettled(), db.books.done()
+        return self._known
+
     def _why_idle(self) -> str:
-        with self._parts.store.reading() as db:
-            done = db.books.done()
-            # Rows of other flows may wait for a server for ever, so only their progress counts.
-            if db.jobs.count_unsettled() or self._done not in (None, done):
-                self._busy_at = monotonic()
+        _, unsettled, done = self._read()
+        # Rows of other flows may wait for a server for ever, so only their progress counts.
+        if unsettled or self._done not in (None, done):
+            self._busy_at = monotonic()
         self._done = done
         minutes = self._parts.config.worker_idle_minutes
         if monotonic() - self._busy_at < minutes * 60:

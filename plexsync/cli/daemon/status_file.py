@@ -80,11 +80,13 @@ class StatusFile(LastingThread):
         self.join(LAST)
 
     def _look(self) -> None:
-        starting = monotonic() - self._began < START
+        now, starting = monotonic(), monotonic() - self._began < START
+        is_fresh = self._written_at is not None and now - self._written_at < AT_LEAST
+        is_same = not (self._parts.store.has_changed() or starting or len(self._entries) > 1)
+        if is_same and is_fresh and (self._folder / FILE).exists():
+            return
         facts = page_facts(self._parts, self._entries, starting=starting)
         content = json.dumps({**facts, "at": None, "worker": {**facts["worker"], "heartbeat": None}})  # type: ignore[dict-item]
-        now = monotonic()
-        is_fresh = self._written_at is not None and now - self._written_at < AT_LEAST
         if content == self._last and is_fresh and (self._folder / FILE).exists():
             return
         # The folder above is the plugin's: it is not created.
