@@ -1,6 +1,7 @@
 """What survives besides jobs: memory, pushes under way, the path index, breakers, holds, paces, notes, what was seen."""
 
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from plexsync.rules.item import Entry, Part
 from plexsync.rules.match.origin import Origin
 from plexsync.rules.match.paths import name_key, path_key
 from plexsync.rules.merge.plan_records import Pushing, Remembered, Sending
+from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Held
 from plexsync.rules.queue.job import Kind
 from plexsync.rules.records import BreakerRow, HoldRow, PaceRow, PollMark, SectionRow
@@ -80,6 +82,19 @@ def test_a_memory_under_another_scene_or_item_than_its_own_counts_as_none(store,
         db.execute("update memory set subject = 3 where subject = 1")
         db.execute("update memory set item = '12' where subject = 2")
     assert memories(store, 1, 2, 3) == {}
+
+
+def test_a_trace_tells_whether_something_of_plexsync_may_be_on_an_item(store, folder):
+    before = Held("before", False)
+    remember(store, 1, "10", {"title": title("One")})
+    remember(store, 2, "11", {"title": replace(title("Two"), undone=TakenBack.UNDO)})
+    remember(store, 3, "12", {"title": replace(title("Three"), undone=TakenBack.UNDO, left=before)})
+    remember(store, 4, "13", {"title": title("Four")})
+    with look(folder) as db:
+        db.execute("update memory set subject = 5 where subject = 4")
+    with store.reading() as db:
+        traces = db.memories.traces([1, 2, 3, 4, 5])
+    assert traces == {(1, "10"): (True, Origin()), (2, "11"): (True, Origin()), (3, "12"): (False, Origin())}
 
 
 OF = (7, "10")
