@@ -23,6 +23,8 @@ SHELLS = ("bash", "zsh", "fish")
 def main(words: Sequence[str] | None = None) -> NoReturn:
     """Run the command line (or `words`) and end the process with its exit code."""
     gc.set_threshold(MANY_OBJECTS)
+    # Nothing that is imported is garbage; the command turns the collector on.
+    gc.disable()
     # All streams are open, and able to encode any text: a title in a foreign script must not end the call.
     # A stream that was closed at the start would be noticed only on output.
     if sys.stdin is None:
@@ -35,6 +37,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     code = run(list(sys.argv[1:] if words is None else words))
+    gc.enable()
     if any(thread.name == "log" for thread in threading.enumerate()):
         # Nobody reads the log, and Python would wait for that at its end.
         os._exit(code)

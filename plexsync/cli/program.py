@@ -5,6 +5,7 @@ Exit codes: 0 success; 1 a job of this call is dead or could not be done now; 2 
 database is newer than this program; 130 interrupted.
 """
 
+import gc
 import json
 import keyword
 import os
@@ -103,6 +104,10 @@ class Program(SharingFamily):
         # A word of Python names neither a module nor a function.
         own = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
         member = getattr(import_module(f"plexsync.cli.commands.{OPPOSITES.get(cmd_name, own)}"), own)
+        if not gc.isenabled():
+            # What was imported stays, and is never looked at again.
+            gc.freeze()
+            gc.enable()
         return member if isinstance(member, click.Command) else None
 
     def outline(self, ctx: click.Context, name: str) -> click.Command | None:

@@ -1,5 +1,6 @@
 """The program as a whole: its commands, their help, and what it costs to ask for it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -49,6 +50,26 @@ sys.exit(f"loaded: {{loaded}}" if loaded else 0)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# Prints how often the collector looked through what was imported, and whether it is on in the end.
+IMPORTS = """
+import atexit, gc, sys
+looks = []
+gc.callbacks.append(lambda phase, about: looks.append(len(gc.get_objects())) if phase == "start" else None)
+atexit.register(lambda: print(max(looks, default=0), gc.get_freeze_count(), gc.isenabled(), file=sys.stderr))
+from plexsync.cli.main import main
+main(["config", "list"])
+"""
+
+
+def test_what_a_command_imports_is_never_looked_through_for_garbage(world: World, door: Door) -> None:
+    environ = {"PATH": os.environ["PATH"], "HOME": "/nowhere", **world.environ}
+    words = [sys.executable, "-c", IMPORTS]
+    done = subprocess.run(words, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
+    looked, frozen, is_on = done.stderr.split()
+    assert int(looked) < 20_000 < int(frozen)
+    assert is_on == "True"
 
 
 def test_the_version_is_told(door: Door) -> None:
