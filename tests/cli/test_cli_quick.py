@@ -59,13 +59,17 @@ def loaded():
         top = name.split(".")[0]
         if top in ("plexsync", "validation", "worker"):
             yield name
-        elif top not in before and top not in sys.stdlib_module_names:
+        elif top not in before and top not in sys.stdlib_module_names and not top.startswith("_"):
             yield top
 atexit.register(lambda: sys.stderr.write(" ".join(dict.fromkeys(loaded()))))
 from plexsync.cli.main import main
 main()
 """
 START = {"plexsync", "plexsync.cli", "plexsync.cli.main"}
+# What a command loads that asks both servers, and a worker without its dashboard.
+PACKAGES = {"annotated_types", "click", "h11", "msgspec", "pydantic", "pydantic_core", "rich"}
+PACKAGES |= {"typing_extensions", "typing_inspection", "websockets"}
+MOST_OF_DOCTOR, MOST_OF_WORKER = 274, 294
 OUTLINE = {*START, "plexsync.cli.program", "plexsync.cli.call", "plexsync.cli.outline", "click"}
 
 
@@ -136,6 +140,31 @@ def test_a_press_of_the_key_loads_the_outline_of_the_command_alone(world: World)
     done = started(world, program=EVERY, **asked)
     assert done.stdout.split() == ["plain,ambiguous"]
     assert set(done.stderr.split()) == OUTLINE
+
+
+def others(loaded: list[str]) -> set[str]:
+    return {name for name in loaded if not name.startswith(("plexsync", "validation", "worker"))}
+
+
+def test_doctor_loads_the_parts_that_look_and_no_part_that_works(world: World) -> None:
+    loaded = started(world, "doctor", program=EVERY).stderr.split()
+    assert others(loaded) == PACKAGES
+    assert not {"plexsync.engine.engine", "plexsync.flows.scenes.push", "plexsync.app.run"} & set(loaded)
+    assert len(loaded) - len(PACKAGES) <= MOST_OF_DOCTOR, sorted(loaded)
+
+
+def test_a_worker_starts_without_what_only_pages_and_set_ups_need(world: World) -> None:
+    environ = {"PATH": os.environ["PATH"], "HOME": "/nowhere", **world.environ}
+    words = [sys.executable, "-c", EVERY, "serve", "--no-web"]
+    with subprocess.Popen(words, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True) as worker:
+        assert worker.stderr is not None
+        assert any(line.endswith("PlexSync.serve serving\n") for line in worker.stderr)
+        worker.terminate()
+        loaded = worker.stderr.readlines()[-1].split()
+    assert others(loaded) == PACKAGES
+    assert "plexsync.flows.scenes.push" in loaded
+    assert not any(name.startswith(("plexsync.web", "plexsync.cli.setup")) for name in loaded)
+    assert len(loaded) - len(PACKAGES) <= MOST_OF_WORKER, sorted(loaded)
 
 
 def test_both_ways_tell_the_same(world: World, door: Door, refusing) -> None:
