@@ -126,8 +126,9 @@ class Engine:
         self._pool = pool or ThreadPoolExecutor(max_workers=rules.parallel, thread_name_prefix="push")
         self._evidence = Evidence(store, gates)
         self._settlement = Settlement(store, self._flows, gates, clock, rng, rules.max_retries)
+        self.housekeeping = Housekeeping(store, self._flows, clock, rules)
         # Deletes old rows, see `Housekeeping.prune`.
-        self.prune = Housekeeping(store, self._flows, clock, rules).prune
+        self.prune = self.housekeeping.prune
         desks = [BatchSource((flow.kind,), tuple(flow.gates), partial(self._work, flow)) for flow in flows]
         self._desks = [*desks, BatchSource(tuple(sorted(NOTICES)), NOTICE_GATES, self._work_notices)]
 

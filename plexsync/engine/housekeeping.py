@@ -38,28 +38,30 @@ class Housekeeping:
     _clock: Clock
     _rules: WorkRules
     _pruned_at: int = 0
+    # Whether the last batch has left more to delete, or has queued an object.
+    goes_on: bool = False
 
     def prune(self) -> int:
         """Delete dead letters older than the retention, one batch at a time; nothing after a jump of the clock.
 
-        Also deletes attempts and pushes of that age. Returns the number of deleted and queued rows. While there is more
-        to delete, every call deletes a batch; otherwise the next one comes a minute later. No transaction makes more
-        than `PRUNE_PIECE` deletions or starts another one after `PRUNE_HOLD`. Between two transactions the database is
-        free for at least as long.
+        Also deletes attempts and pushes of that age. Returns the number of deleted rows. While there is more to delete,
+        every call deletes a batch; otherwise the next one comes a minute later. No transaction makes more than
+        `PRUNE_PIECE` deletions or starts another one after `PRUNE_HOLD`. Between two transactions the database is free
+        for at least as long.
 
         Rows of objects that are gone are deleted only after their flow has asked again. An object that exists is queued
         instead. While that is unknown, its row stays.
         """
-        now = self._clock.now()
+        now, self.goes_on = self._clock.now(), False
         if abs(now - self._pruned_at) < PRUNE_EVERY:
             return 0
         before, ends = now - self._rules.retention, self._clock.monotonic() + PRUNE_LOOK
         with self._store.writing() as tx:
             may = may_prune(tx, now)
-        rows = queued = past = 0
-        more = more_past = False
+        rows = past = 0
+        more = more_past = queued = False
         if may:
-            rows, queued, more = self._prune_rows(now, before, ends)
+            rows, more, queued = self._prune_rows(now, before, ends)
             past, more_past = self._delete(lambda tx: tx.prune_history(now=now, before=before, limit=1), ends)
             self._delete(lambda tx: tx.samples.prune(now=now, limit=1), ends)
         with self._store.reading() as db:
@@ -70,9 +72,10 @@ class Housekeeping:
         if rows or past:
             log.info("%d rows and %d attempts and pushes were older than the retention and are forgotten", rows, past)
         self._pruned_at = 0 if more or more_past else now
-        return rows + queued + past
+        self.goes_on = more or more_past or queued
+        return rows
 
-    def _prune_rows(self, now: int, before: int, ends: float) -> tuple[int, int, bool]:
+    def _prune_rows(self, now: int, before: int, ends: float) -> tuple[int, bool, bool]:
         with self._store.writing() as tx:
             ended = tx.jobs.list_ended(now=now, before=before, limit=PRUNE_BATCH)
         existing, unknown = self._asked_for([row for row in ended if row.state is State.GONE])
@@ -91,13 +94,9 @@ class Housekeeping:
 
         self._delete(end_next, ends)
         remaining = list(rest)
-        ends_now = due[: len(due) - len(remaining)]
-        queued = sum((row.kind, row.id) in existing for row in ends_now)
-        return (
-            len(ends_now) - queued,
-            queued,
-            bool(remaining) or (len(ended) == PRUNE_BATCH and len(unknown) < PRUNE_BATCH),
-        )
+        count = sum((row.kind, row.id) not in existing for row in due[: len(due) - len(remaining)])
+        more = bool(remaining) or (len(ended) == PRUNE_BATCH and len(unknown) < PRUNE_BATCH)
+        return count, more, bool(existing)
 
     def _asked_for(self, gone: Sequence[JobRow]) -> tuple[set[Key], set[Key]]:
         """Those of these rows whose objects exist, and those of which that is unknown. One request per flow."""

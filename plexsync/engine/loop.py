@@ -135,7 +135,6 @@ class Loop:
         self._serves_since: float | None = None
         self._complained_at: float | None = None
         self._told_of_spool: float | None = None
-        self._has_pruned = False
 
     def serve(self) -> None:
         """Work until stopped. A fault of the local disk only pauses the worker.
@@ -152,7 +151,8 @@ class Loop:
                 step = self._step()
                 if isinstance(step, Idle):
                     # What is deleted in pieces is deleted at the pace of looks.
-                    self._rest(step.until, round(self._look * 1000) if self._has_pruned else LONGEST_REST)
+                    goes_on = self._engine.housekeeping.goes_on
+                    self._rest(step.until, round(self._look * 1000) if goes_on else LONGEST_REST)
             except MemoryError:
                 self._complain(LocalFault(NO_MEMORY))
                 self._stop.wait(FAULT_PAUSE)
@@ -197,7 +197,7 @@ class Loop:
             return Idle(None, "stopped")
         step = self._engine.step(stopping=self._stop.is_set)
         if isinstance(step, Idle):
-            self._has_pruned = self._engine.prune() > 0
+            self._engine.prune()
         elif self._changed:
             self._changed()
         self._report(step)

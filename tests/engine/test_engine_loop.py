@@ -14,7 +14,8 @@ from plexsync.simulator.http import Fault
 from plexsync.store import intake
 from plexsync.store.database import Database
 from plexsync.store.ledger.lasting import LastingThread, ended_threads
-from tests.engine.house import fails
+from tests.engine.house import DAY, fails
+from tests.engine.test_engine_crashes import pass_days
 
 
 class Stop:
@@ -158,6 +159,17 @@ def test_an_idle_worker_reads_the_queue_at_once_when_its_clock_was_set(house, st
 
     loop(house, stop, report=told, commits=commits).serve()
     assert len(commits.waits) == 2
+
+
+def test_an_idle_worker_deletes_what_is_old_at_the_pace_of_its_looks(house, stop):
+    house.want(*range(1, 1202))
+    house.change("update job set state = 'dead', cls = 'bug'")
+    house.worker.engine.prune()
+    pass_days(house, 29)
+    house.clock.move(1.5 * DAY)
+    commits = Commits(house.clock)
+    loop(house, stop, report=stop_when(stop, lambda: not house.states()), commits=commits).serve()
+    assert commits.waits == [1.0, 1.0]
 
 
 @pytest.mark.sqlite_only
