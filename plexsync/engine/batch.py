@@ -130,18 +130,8 @@ class Sender(Generic[F, E]):
     def __post_init__(self) -> None:
         self._deadline = self._rules.deadline * self._flow.requests
 
-    def work(
-        self,
-        findings: Sequence[tuple[Job, F]],
-        judged: Mapping[str, Outcome],
-        *,
-        stopping: Callable[[], bool],
-    ) -> None:
-        """Bring the inspected jobs in sync. On return, every given job is settled unless its lease was lost.
-
-        `judged` maps a token to the outcome of a job whose inspection failed for that job alone.
-        """
-        batch = self._save(findings, judged)
+    def send(self, batch: Batch[F, E], stopping: Callable[[], bool]) -> None:
+        """Send the writes of a batch. On return, each of its jobs is settled unless its lease was lost."""
         batch.todo.extend(write for writes in batch.writes.values() for write in writes)
         try:
             self._send_all(batch, stopping)
@@ -199,10 +189,11 @@ class Sender(Generic[F, E]):
 
     # --- before sending ----------------------------------------------------------------------------------------------
 
-    def _save(self, findings: Sequence[tuple[Job, F]], judged: Mapping[str, Outcome]) -> Batch[F, E]:
+    def save(self, findings: Sequence[tuple[Job, F]], judged: Mapping[str, Outcome]) -> Batch[F, E]:
         """Save the findings and the writes, and settle jobs that need nothing, in one transaction.
 
-        Inspection takes time. Nothing is saved or sent for jobs that another attempt has claimed meanwhile.
+        `judged` maps a token to the outcome of a job whose inspection failed for that job alone. Inspection takes time:
+        nothing is saved for jobs that another attempt has claimed meanwhile.
         """
         now = self._clock.now()
         leased, until = now + self._rules.lease, now + self._rules.lease + self._deadline

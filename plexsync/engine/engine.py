@@ -8,12 +8,12 @@ and these can be sent again.
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from functools import partial
 
 from plexsync.engine.batch import STOPPED, Sender
 from plexsync.engine.evidence import Evidence
-from plexsync.engine.flow import AnyFlow, ChangeNotice, Key
+from plexsync.engine.flow import AnyFlow, ChangeNotice, Key, Observation
 from plexsync.engine.gates import Gates
 from plexsync.engine.housekeeping import Housekeeping
 from plexsync.engine.rules import WorkRules
@@ -48,6 +48,12 @@ NOTICE_GATES = (READ_STASH,)
 # Larger sets are queued in pieces of this size, so that a hook need not wait for all of them.
 FAN_OUT = 500
 SWITCHED_OFF = "PlexSync is switched off (enabled = false)"
+# A step works so many batches at most: what runs between two steps is waiting.
+BATCHES = 8
+# After a batch that took more seconds, the next one is not read while one is sent: an edit that comes would wait for both.
+QUICK = 0.8
+# What was read more than so many seconds ago is read again before it is sent.
+FRESH = 2.0
 
 
 @record
@@ -90,16 +96,30 @@ class BatchSource:
 
 @record
 class Claim:
-    """Leased jobs of one batch source."""
+    """Leased jobs of one batch source. `ramp`: how many a server that has just recovered may get; 0 for any number."""
 
     desk: BatchSource
     jobs: list[Job]
+    ramp: int
+
+
+@record
+class NextBatch:
+    """Jobs that are inspected while others are sent: the findings, and when they were made (monotonic seconds).
+
+    `sent` are the keys of the objects that are written to meanwhile.
+    """
+
+    jobs: list[Job]
+    findings: Future[tuple[Sequence[Observation], float]]
+    sent: frozenset[str]
 
 
 class Engine:
-    """Works the queue of one store with these flows, on one thread. `holder` names this worker in its leases.
+    """Works the queue of one store with these flows. `holder` names this worker in its leases.
 
-    `pool` runs the sends and is shut down with the engine. By default it has one thread per parallel send.
+    One thread does all but the sends, and the inspection of the next batch meanwhile. `pool` runs these, and is shut down
+    with the engine. By default it has one thread per parallel send, and the inspection has one of its own.
     """
 
     def __init__(
@@ -124,6 +144,11 @@ class Engine:
         self._size = min(START, rules.batch)
         self._watchdog = watchdog or Unwatched()
         self._pool = pool or ThreadPoolExecutor(max_workers=rules.parallel, thread_name_prefix="push")
+        self._reader = pool or ThreadPoolExecutor(max_workers=1, thread_name_prefix="look")
+        self._ahead: NextBatch | None = None
+        self._is_quick = False
+        # How many batches of this step may still be read ahead.
+        self._left = 0
         self._evidence = Evidence(store, gates)
         self._settlement = Settlement(store, self._flows, gates, clock, rng, rules.max_retries)
         self.housekeeping = Housekeeping(store, self._flows, clock, rules)
@@ -135,6 +160,7 @@ class Engine:
     def close(self) -> None:
         """Wait for the sends in flight and end the threads. The step that claimed a job has settled it already."""
         self._pool.shutdown()
+        self._reader.shutdown()
 
     # --- the step ----------------------------------------------------------------------------------------------------
 
@@ -147,7 +173,7 @@ class Engine:
             self._watchdog.end()
 
     def _step(self, stopping: Callable[[], bool]) -> Worked | ProbeResult | Idle:
-        self._settlement.ended, self._settlement.stored = {}, {}
+        self._settlement.ended, self._settlement.stored, self._settlement.desired = {}, {}, {}
         if self._settlement.open:
             # A local fault left them open: this worker holds them but does not work on them.
             self._settlement.release(Waiting("our own database could not be written", "local", backoff=False))
@@ -175,9 +201,10 @@ class Engine:
                 closed.append(answer)
                 continue
             kinds += desk.kinds
-            if self._rules.enabled and (jobs := self._claim(tx, desk, answer.limit, now)):
+            size = min(answer.limit, self._size) if answer.limit else self._size
+            if self._rules.enabled and (jobs := self._claim(tx, desk.kinds, size, now)):
                 self._desks = [*self._desks[number + 1 :], *self._desks[: number + 1]]
-                return Claim(desk, jobs)
+                return Claim(desk, jobs, answer.limit)
         if not self._rules.enabled:
             return Idle(now + 5000, SWITCHED_OFF)
         # While all gates are closed, nothing is claimed, and no claim corrects due times after a jump of the clock.
@@ -187,21 +214,34 @@ class Engine:
             return Idle(first.until if due is None else min(due, first.until), first.reason)
         return Idle(due, self._gates.trouble(tx, tuple(gate for desk in self._desks for gate in desk.gates)))
 
-    def _claim(self, tx: Writer, desk: BatchSource, ramp: int, now: int) -> list[Job]:
-        limit = min(ramp, self._size) if ramp else self._size
-        jobs = tx.jobs.claim(limit, kinds=desk.kinds, now=now, lease_ms=self._rules.lease, holder=self._holder)
-        self._settlement.open, self._settlement.desired = jobs, {}
+    def _claim(self, tx: Writer, kinds: Sequence[str], size: int, now: int) -> list[Job]:
+        jobs = tx.jobs.claim(size, kinds=kinds, now=now, lease_ms=self._rules.lease, holder=self._holder)
+        self._settlement.open += jobs
         return jobs
 
     def _attempt_all(self, claim: Claim, stopping: Callable[[], bool]) -> None:
-        began = self._clock.monotonic()
-        self._attempt(claim.desk, claim.jobs, stopping)
+        """Attempt the claimed jobs, and the batches that were read meanwhile."""
+        jobs, began = claim.jobs, self._clock.monotonic()
+        self._left = 0 if claim.ramp else BATCHES - 1
+        try:
+            while jobs:
+                self._attempt(claim.desk, jobs, stopping)
+                seconds, began = self._clock.monotonic() - began, self._clock.monotonic()
+                self._size = next_size(self._size, done=len(jobs), seconds=seconds, most=self._rules.batch)
+                self._is_quick = seconds <= QUICK and not self._has_failed()
+                jobs = self._ahead.jobs if self._ahead else []
+        finally:
+            if self._ahead:
+                wait([self._ahead.findings])
+                self._ahead = None
         self._settlement.open = []
-        seconds = self._clock.monotonic() - began
-        self._size = next_size(self._size, done=len(claim.jobs), seconds=seconds, most=self._rules.batch)
-        if not set(self._settlement.ended.values()) & AGAIN:
+        if not self._has_failed():
             with self._store.writing() as tx:
                 self._gates.speed_up(tx, claim.desk.gates, batch=self._rules.batch)
+
+    def _has_failed(self) -> bool:
+        """Whether a job of this step will be tried again."""
+        return not AGAIN.isdisjoint(self._settlement.ended.values())
 
     def _attempt(self, desk: BatchSource, jobs: list[Job], stopping: Callable[[], bool]) -> None:
         try:
@@ -230,7 +270,7 @@ class Engine:
         """Bring the jobs of one flow in sync."""
         by_id = {job.id: job for job in jobs}
         try:
-            findings = flow.look(list(by_id))
+            findings = self._inspect(flow, jobs)
         except NeighbourError as error:
             self._settlement.settle_all(jobs, shared_outcome_of(error))
             return
@@ -252,8 +292,45 @@ class Engine:
             self._pool,
             self._watchdog.alive,
         )
-        sender.work(pairs, judged, stopping=stopping)
+        batch = sender.save(pairs, judged)
+        if flow.reads_ahead and len(jobs) >= self._size and not stopping():
+            self._read_ahead(flow, frozenset(write.key for writes in batch.writes.values() for write in writes))
+        sender.send(batch, stopping)
         flow.end_batch(findings)
+
+    def _read_ahead(self, flow: AnyFlow, sent: frozenset[str]) -> None:
+        """Claim the next batch of a flow and begin to inspect it, if its gates are open and no other work is due."""
+        if self._ahead or not self._left or not self._is_quick:
+            return
+        others = [kind for desk in self._desks for kind in desk.kinds if kind != flow.kind]
+        with self._store.writing() as tx:
+            now = self._clock.now()
+            due = tx.jobs.next_due(now, kinds=others)
+            is_open = all(isinstance(self._gates.admit_in(tx, gate), Ticket) for gate in flow.gates)
+            if not is_open or (due is not None and due <= now):
+                return
+            jobs = self._claim(tx, (flow.kind,), self._size, now)
+        if jobs:
+            look = partial(self._look, flow, [job.id for job in jobs])
+            self._left -= 1
+            self._ahead = NextBatch(jobs, self._reader.submit(look), sent)
+
+    def _look(self, flow: AnyFlow, ids: list[int]) -> tuple[Sequence[Observation], float]:
+        self._watchdog.assist()
+        return flow.look(ids), self._clock.monotonic()
+
+    def _inspect(self, flow: AnyFlow, jobs: list[Job]) -> Sequence[Observation]:
+        """Inspect these jobs now; what was read ahead and is still true is not read again. Raises NeighbourError."""
+        ahead = self._ahead
+        if ahead is None or ahead.jobs is not jobs:
+            return flow.look([job.id for job in jobs])
+        wait([ahead.findings])
+        self._ahead = None
+        findings, ended = ahead.findings.result()
+        is_old = self._clock.monotonic() - ended > FRESH
+        stale = [finding.id for finding in findings if is_old or not ahead.sent.isdisjoint(finding.keys)]
+        again = {finding.id: finding for finding in flow.look(stale)} if stale else {}
+        return [again.get(finding.id, finding) for finding in findings]
 
     def _work_notices(self, jobs: list[Job], _stopping: Callable[[], bool]) -> None:
         """Queue the jobs that these notices concern: changes that many jobs may depend on. Settles every notice."""

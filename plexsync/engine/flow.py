@@ -57,6 +57,11 @@ class Observation:
     error: NeighbourError | None = None
 
     @property
+    def keys(self) -> Collection[str]:
+        """The objects on whose state it rests: a write to one of them makes it out of date."""
+        return ()
+
+    @property
     def desired(self) -> str:
         """A hash of the desired values, to tell a new request from the one that died."""
         return ""
@@ -135,13 +140,15 @@ class Flow(Undoing, Protocol[F, E]):
 
     `gates` are all that the flow may use: while one of them is closed, none of its jobs is claimed. Writes go through
     the gate `write_gate`; during a send, a failure of another server was a failed read. `requests` is the maximum number of
-    requests per send, `journal` the saved record of its writes.
+    requests per send, `journal` the saved record of its writes. `reads_ahead`: a batch may be looked at while the writes of
+    the one before are sent and closed; what it found on objects that were written to is looked at again.
     """
 
     gates: Collection[Gate]
     write_gate: Gate
     requests: int
     journal: Journal[E]
+    reads_ahead: bool = False
 
     def affected_ids(self, notice: ChangeNotice) -> Collection[int]:
         """The ids of jobs that a change may concern, too many rather than too few; () if the change is irrelevant here.

@@ -26,7 +26,7 @@ class Watchdog:
     """Ends the process if the thread that called `begin` is not `alive` for `seconds`, until it calls `end`.
 
     There is one per process. `file` receives the report. Signs of life from other threads are ignored, since those
-    threads continue while the worker hangs.
+    threads continue while the worker hangs; not so from one that does a part of the same work (`assist`).
     """
 
     def __init__(self, seconds: float, clock: Clock, file: Path) -> None:
@@ -34,22 +34,26 @@ class Watchdog:
         self._clock = clock
         self._file = file
         self._handle: int | None = None
-        self._owner: int | None = None
+        self._owners: tuple[int, ...] = ()
         self._armed_at = 0.0
 
     def begin(self) -> None:
         """Start the countdown for the calling thread."""
-        self._owner = threading.get_ident()
+        self._owners = (threading.get_ident(),)
         self._arm()
+
+    def assist(self) -> None:
+        """Take signs of life from the calling thread as well, until `end`."""
+        self._owners += (threading.get_ident(),)
 
     def alive(self) -> None:
         """Restart the countdown; a sign of life from the calling thread."""
-        if self._owner == threading.get_ident() and self._clock.monotonic() - self._armed_at >= PACE:
+        if threading.get_ident() in self._owners and self._clock.monotonic() - self._armed_at >= PACE:
             self._arm()
 
     def end(self) -> None:
         """Stop the countdown, since nothing is being worked."""
-        self._owner = None
+        self._owners = ()
         faulthandler.cancel_dump_traceback_later()
 
     def close(self) -> None:
@@ -80,6 +84,9 @@ class Unwatched:
     """No watchdog, for callers that step an engine themselves."""
 
     def begin(self) -> None:
+        """Do nothing."""
+
+    def assist(self) -> None:
         """Do nothing."""
 
     def alive(self) -> None:

@@ -42,6 +42,7 @@ class Stamp:
     outcome: Outcome | None = None
     ends: Outcome = field(default_factory=Done)
     error: NeighbourError | None = None
+    keys: tuple[str, ...] = ()
 
     @property
     def desired(self) -> str:
@@ -62,6 +63,7 @@ class StampFlow:
     gates = (READ_STASH, WRITE_STASH)
     write_gate = WRITE_STASH
     requests = 1
+    reads_ahead = False
 
     def __init__(self, worker, house, key):
         self._store, self._stash, self._gates = worker.store, worker.stash, worker.gates

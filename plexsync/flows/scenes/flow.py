@@ -42,6 +42,8 @@ class SceneFlow(SceneUndo, ScenePushFlow):
     `observing` are told the inspected scenes, in the transaction that saves them, for what else depends on their items.
     """
 
+    reads_ahead = True
+
     def __init__(
         self,
         inspector: Inspector,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from threading import Lock, local
 
 from plexsync.engine.gates import Gates
@@ -39,7 +40,7 @@ log = logging.getLogger("PlexSync.picture")
 
 # The maximum number of pictures that are being read or wait to be asked for.
 AT_ONCE = 4
-# The maximum number of bytes of one batch.
+# The maximum number of bytes of two batches.
 BATCH_SIZE = 64_000_000
 # Stash sends its stand-in for a picture that exists, too, if it is asked for like this.
 STAND_IN = "?default=true"
@@ -132,7 +133,10 @@ class BatchRows(local):
 
 
 class PictureBatch:
-    """The pictures of one batch: a thread that inspects reads their rows together. Holds no bytes unless `sends`."""
+    """The pictures of one batch: a thread that inspects reads their rows together. Holds no bytes unless `sends`.
+
+    The bytes of the batch before are held as well: it may be sent while this one is inspected.
+    """
 
     def __init__(self, store: Database, *, sends: bool, flow: str = Kind.SCENE) -> None:
         self._store = store
@@ -141,13 +145,13 @@ class PictureBatch:
         self._lock = Lock()
         self._rows = BatchRows()
         self._contents: dict[str, bytes] = {}
-        self._size = 0
+        self._earlier: dict[str, bytes] = {}
 
     @contextmanager
     def of(self, scenes: Sequence[int]) -> Iterator[None]:
-        """Inspect these scenes inside the block. The bytes of the batch before are dropped."""
+        """Inspect these scenes inside the block. The bytes of the batch before the last one are dropped."""
         with self._lock:
-            self._contents, self._size = {}, 0
+            self._earlier, self._contents = self._contents, {}
         with self._store.reading() as db:
             rows = db.pictures.of_flow(self._flow).of_all(scenes)
         self._rows.by_scene = {id: rows.get(id, {}) for id in scenes}
@@ -185,14 +189,14 @@ class PictureBatch:
     def keep(self, key: str, content: bytes) -> None:
         """Keep the bytes of a picture, as long as the batch has room."""
         with self._lock:
-            if self._sends and key not in self._contents and self._size + len(content) <= BATCH_SIZE:
+            held = sum(map(len, chain(self._contents.values(), self._earlier.values())))
+            if self._sends and key not in self._contents and held + len(content) <= BATCH_SIZE:
                 self._contents[key] = content
-                self._size += len(content)
 
     def content(self, key: str) -> bytes:
         """The bytes of a picture; none if they are not kept."""
         with self._lock:
-            return self._contents.get(key, b"")
+            return self._contents.get(key) or self._earlier.get(key, b"")
 
 
 class StashPictures:
