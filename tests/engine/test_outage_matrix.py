@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.engine.engine import Worked
+from plexsync.engine.engine import BATCHES, Worked
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READS, Closed, Go, Probe
 from plexsync.http.client import Wire
@@ -402,7 +402,7 @@ def test_after_the_return_all_that_is_due_at_once_does_not_bring_it_down_again(t
         )
         sizes = [sum(step.outcomes.values()) for step in steps if isinstance(step, Worked)]
         assert sizes[:7] == [1, 2, 4, 8, 16, 32, 64]
-        assert max(sizes) <= 100
+        assert max(sizes) <= 100 * BATCHES
         assert house.plex_sim.most_at_once("PUT") <= 4
         assert transitions(house, PLEX, "open") == trips
         assert house.out_of_step(ids) == []

@@ -9,7 +9,7 @@ import pytest
 
 from plexsync.engine.engine import BATCHES, FRESH, QUICK, Worked
 from plexsync.rules.queue.job import State
-from plexsync.simulator.http import Fault, Request
+from plexsync.simulator.http import Answer, Fault, Request
 from tests.engine.house import KEY, House, fails
 from tests.engine.pools import Inline
 from tests.engine.toy_flow import StampFlow
@@ -21,14 +21,16 @@ BATCH = 4
 def house(tmp_path):
     """Small batches. What is sent and read beside the worker is done at once, so that the order is certain."""
     with House(tmp_path / "data", batch=BATCH, pool=Inline()) as made:
-        # One batch has been quick.
-        made.in_step(start=1000)
         yield made
 
 
 def queue(house: House, count: int = 3 * BATCH) -> list[int]:
-    ids = house.add(count)
+    """Queue new scenes, after a batch that was quick."""
+    first, *ids = house.add(1 + count)
+    house.want(first)
+    house.work()
     house.want(*ids)
+    house.clock.move(3)
     house.forget_requests()
     return ids
 
@@ -107,17 +109,15 @@ def test_while_plex_is_down_what_was_read_ahead_is_given_back_without_blame(hous
 
 def test_a_stash_that_fails_meanwhile_costs_the_batch_that_is_sent_nothing(house):
     ids = queue(house, 2 * BATCH)
-    answer, reads = house.stash_sim.answer, []
+    answer = house.stash_sim.answer
 
-    def answers(request: Request):
-        reads.append(request)
-        if len(reads) == 2:
-            house.stash_sim.faults.set(Fault("status", status=500))
+    def answer_once(request: Request) -> Answer:
+        house.stash_sim.faults.set(Fault("status", status=500))
         return answer(request)
 
-    house.stash_sim.answer = answers
+    house.stash_sim.answer = answer_once
     house.step()
-    assert house.states() == {State.IDLE: BATCH, State.READY: BATCH}
+    assert house.states() == {State.IDLE: BATCH + 1, State.READY: BATCH}
     house.stash_sim.faults.clear()
     house.work_until_settled()
     assert house.out_of_step(ids) == []
@@ -129,8 +129,9 @@ def test_a_stop_gives_back_what_was_read_ahead(house):
     stops = []
     at_edit(house, {2: lambda: stops.append(True)})
     house.worker.engine.step(stopping=lambda: bool(stops))
-    assert order(house).count("W") == 2
-    assert house.states() == {State.IDLE: 2, State.READY: len(ids) - 2}
+    sent = order(house).count("W")
+    assert sent < BATCH
+    assert house.states() == {State.IDLE: sent + 1, State.READY: len(ids) - sent}
     assert house.rows("select count(*) from pushing") == [(0,)]
     house.work_until_settled()
     assert house.out_of_step(ids) == []
@@ -170,10 +171,11 @@ def test_what_rests_on_an_object_that_is_written_to_meanwhile_is_looked_at_again
     house = House.__new__(House)
     house.__init__(tmp_path / "data", batch=BATCH, pool=Inline(), flows=made)
     with house, closing(flows[0]):
-        ids = house.add(2 * BATCH)
-        house.want(*ids, kind=flows[0].kind)
-        house.clock.move(3)
-        house.work()
-        first, second = ids[:BATCH], ids[BATCH:]
-        assert flows[0].looks == [first, second, second[:1]]
+        ids = house.add(3 * BATCH)
+        for some in (ids[:BATCH], ids[BATCH:]):
+            house.want(*some, kind=flows[0].kind)
+            house.clock.move(3)
+            house.work()
+        first, second, third = (ids[at : at + BATCH] for at in range(0, len(ids), BATCH))
+        assert flows[0].looks == [first, second, third, third[:1]]
         assert all(house.stash_sim.scene(id).code == house.stash_sim.scene(id).studio for id in ids)
