@@ -227,8 +227,9 @@ class Engine:
             while jobs:
                 self._attempt(claim.desk, jobs, stopping)
                 seconds, began = self._clock.monotonic() - began, self._clock.monotonic()
+                if len(jobs) >= self._size:
+                    self._is_quick = seconds <= QUICK and not self._has_failed()
                 self._size = next_size(self._size, done=len(jobs), seconds=seconds, most=self._rules.batch)
-                self._is_quick = seconds <= QUICK and not self._has_failed()
                 jobs = self._ahead.jobs if self._ahead else []
         finally:
             if self._ahead:

@@ -25,10 +25,11 @@ def house(tmp_path):
 
 
 def queue(house: House, count: int = 3 * BATCH) -> list[int]:
-    """Queue new scenes, after a batch that was quick."""
-    first, *ids = house.add(1 + count)
-    house.want(first)
+    """Queue new scenes, after a full batch that was quick."""
+    ids = house.add(BATCH + count)
+    house.want(*ids[:BATCH])
     house.work()
+    ids = ids[BATCH:]
     house.want(*ids)
     house.clock.move(3)
     house.forget_requests()
@@ -117,7 +118,7 @@ def test_a_stash_that_fails_meanwhile_costs_the_batch_that_is_sent_nothing(house
 
     house.stash_sim.answer = answer_once
     house.step()
-    assert house.states() == {State.IDLE: BATCH + 1, State.READY: BATCH}
+    assert house.states() == {State.IDLE: 2 * BATCH, State.READY: BATCH}
     house.stash_sim.faults.clear()
     house.work_until_settled()
     assert house.out_of_step(ids) == []
@@ -131,7 +132,7 @@ def test_a_stop_gives_back_what_was_read_ahead(house):
     house.worker.engine.step(stopping=lambda: bool(stops))
     sent = order(house).count("W")
     assert sent < BATCH
-    assert house.states() == {State.IDLE: sent + 1, State.READY: len(ids) - sent}
+    assert house.states() == {State.IDLE: BATCH + sent, State.READY: len(ids) - sent}
     assert house.rows("select count(*) from pushing") == [(0,)]
     house.work_until_settled()
     assert house.out_of_step(ids) == []
