@@ -1,4 +1,6 @@
-"""A simulated Plex or Stash in its own process, with scenes that are in sync: `python -m bench.town WHO COUNT`.
+"""A simulated Plex or Stash in its own process, with scenes: `python -m bench.town WHO COUNT [STATE]`.
+
+The scenes are in sync. In the state `fresh` Plex was never synced, and is 1 ms away; with `cover` they have covers in Stash.
 
 Prints its address, then answers each line of its standard input: `clear` clears the log, `told` returns the numbers of
 requests and writes and the seconds spent on them, and any other line ends it.
@@ -12,8 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
 
-from plexsync.simulator.http import HttpServer
+from plexsync.simulator.http import Fault, HttpServer
 from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_images import png
 from plexsync.simulator.stash_server import StashSim
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,17 +43,21 @@ def path(n: int) -> str:
     return f"/media/{n // 1000:03}/scene {n:06}.mp4"
 
 
-def fill_stash(sim: StashSim, count: int) -> None:
-    """Add scenes 1 to `count`."""
+def fill_stash(sim: StashSim, count: int, *, covers: bool = False) -> None:
+    """Add scenes 1 to `count`; with `covers`, each has one of its own of 100 kB."""
     for n in range(count):
-        sim.add_scene(files=[(path(n), 1_000 + n, 60.0)], **scene(n))  # type: ignore[arg-type]
+        id = sim.add_scene(files=[(path(n), 1_000 + n, 60.0)], **scene(n))  # type: ignore[arg-type]
+        if covers:
+            sim.set_cover(id, png(n % 256, n // 256 % 256, n // 65_536) + bytes(100_000))
 
 
-def fill_plex(sim: PlexSim, count: int) -> None:
-    """Add the same scenes as movies, in the state after a full sync."""
+def fill_plex(sim: PlexSim, count: int, *, synced: bool = True) -> None:
+    """Add the same scenes as movies, in the state after a full sync unless they are not `synced` at all."""
     section = sim.add_section("Movies", locations=("/media",))
     for n in range(count):
         key = sim.add_movie(section, files=[(path(n), 1_000 + n, 60_000)], title=f"scene {n:06}")
+        if not synced:
+            continue
         told = scene(n)
         sim.hand_edit(
             key,
@@ -77,9 +84,9 @@ class Told:
 class Neighbour:
     """The measuring process's end of one of the two servers: starts it and queries it."""
 
-    def __init__(self, who: str, count: int) -> None:
+    def __init__(self, who: str, count: int, state: str = "") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.town", who, str(count)],
+            [sys.executable, "-m", "bench.town", who, str(count), state],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -120,15 +127,17 @@ class Neighbour:
         return self._answer()
 
 
-def main(who: str, count: int) -> None:
+def main(who: str, count: int, state: str) -> None:
     """Run this server."""
     sim: HttpServer
     if who == "plex":
         sim = plex = PlexSim(token=TOKEN)
-        fill_plex(plex, count)
+        fill_plex(plex, count, synced=state != "fresh")
+        if state == "fresh":
+            plex.faults.set(Fault("latency", seconds=0.001))
     else:
         sim = stash = StashSim(api_key=KEY)
-        fill_stash(stash, count)
+        fill_stash(stash, count, covers=state == "cover")
     with sim:
         print(json.dumps(sim.url), flush=True)
         for line in sys.stdin:
@@ -145,4 +154,4 @@ def main(who: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), "".join(sys.argv[3:]))
