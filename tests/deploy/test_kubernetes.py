@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-from plexsync.cli import main
+from plexsync.cli import program
 from tests.deploy.kubernetes_schema import FILE, KINDS
 from tests.journey.world import ROOT
 from validation.sources import load
@@ -69,7 +69,7 @@ def probes(container: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def command_named(name: str) -> click.Command:
-    command = main.plexsync.get_command(click.Context(main.plexsync), name)
+    command = program.plexsync.get_command(click.Context(program.plexsync), name)
     assert command is not None, name
     return command
 
