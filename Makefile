@@ -121,8 +121,8 @@ wheels: setup ## does every pin have a wheel for each machine? (asks the package
 changelog: setup ## move the fragments of changelog.d/ into CHANGELOG.md, under the version of pyproject.toml
 	$(BIN)/towncrier build --yes --name PlexSync --version "$$($(BIN)/python -c 'from release import build; print(build.number())')"
 
-bench: setup $(VENV)/.bench ## requests per scene, the hook, and the queue against others
-	$(BIN)/python -m bench
+bench: setup $(VENV)/.bench ## what a first sync costs (SINCE=COMMIT: and then), requests, the hook, the queue against others
+	$(BIN)/python -m bench $(if $(SINCE),--since $(SINCE))
 
 torture: setup ## every fault of disk, process and crowd in full figures, as a table (under an hour on two cores)
 	$(BIN)/python -m tests.torture

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterable
 
-from bench import bulk, edit, hook, idle, pages, queues, quick, requests, scale, stores
+from bench import bulk, edit, first, hook, idle, pages, queues, quick, requests, scale, stores
 
 
 def main() -> None:
@@ -11,10 +11,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--scenes", type=int, default=1000)
     parser.add_argument("--large", action="store_true", help="compare 10,000 and 100,000 scenes, and nothing else")
+    parser.add_argument("--since", default="", metavar="COMMIT", help="compare a first sync with the code of this commit")
     options = parser.parse_args()
     if options.large:
         _print(scale.report([10_000, 100_000]))
         return
+    _print(first.report(options.since))
+    print()
     print(requests.HEAD)
     for latency in (0.0, 0.025):
         for poster in ("none", "cover"):

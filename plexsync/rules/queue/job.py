@@ -324,7 +324,8 @@ def after_crash(*, alone: bool, crashes: int, first_crash: int, now: int) -> Cra
 
 SECONDS = 1.7
 START = 50
-LEAST = 10
+# A batch costs two reads of Plex: with so many scenes, no more than a twentieth of its edits.
+LEAST = 40
 
 
 def next_size(size: int, *, done: int, seconds: float, most: int) -> int:
