@@ -11,7 +11,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--scenes", type=int, default=1000)
     parser.add_argument("--large", action="store_true", help="compare 10,000 and 100,000 scenes, and nothing else")
-    parser.add_argument("--since", default="", metavar="COMMIT", help="compare a first sync with the code of this commit")
+    parser.add_argument(
+        "--since", default="", metavar="COMMIT", help="compare a first sync with the code of this commit"
+    )
     options = parser.parse_args()
     if options.large:
         _print(scale.report([10_000, 100_000]))
