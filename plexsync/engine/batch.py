@@ -242,6 +242,8 @@ class Sender(Generic[F, E]):
             lacking = [(write, gate) for write in batch.todo for gate in self._flow.requires(write) if gate in closed]
             for write, gate in lacking:
                 self._release([write], closed[gate])
+        else:
+            return
         batch.todo = deque(write for write in batch.todo if write.outcome is None)
 
     def _release(self, writes: Iterable[E], reason: str) -> None:
