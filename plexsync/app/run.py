@@ -177,15 +177,17 @@ def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "", 
             held.callback(watch.close)
             wakes.append(watch.wake)
         waker = threading.Thread(target=wake_at, args=(stop, wakes), name="stop", daemon=True)
-        for thread in (waker, *watchers):
-            thread.start()
+        waker.start()
         try:
+            for watcher in watchers:
+                watcher.start()
             loop_of(parts, works, stop, report, paused, first, changed=changed, commits=watch).serve()
         finally:
             stop.set()
+            # It wakes nobody any more when what waits is closed.
             waker.join()
             # Wait no longer than the current request can take: the store and the clients are closed next.
-            for watcher in watchers:
+            for watcher in (watcher for watcher in watchers if watcher.ident):
                 watcher.join(timeout=whole_request(parts.config.plex_read_timeout) + 5)
         for watcher in watchers:
             watcher.confess()
