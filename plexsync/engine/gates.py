@@ -151,8 +151,8 @@ class Gates:
     def ticket(self, gate: Gate) -> Ticket:
         """A ticket for a request made now, whatever the gate's state. Its report counts only if the breaker is closed."""
         place, revision = (threading.get_ident(), gate), self._store.revision()
-        if (known := self._tickets.get(place)) and known[0] == revision:
-            return known[1]
+        if (last := self._tickets.get(place)) and last[0] == revision:
+            return last[1]
         with self._store.reading() as db:
             row = db.breakers.find(gate.row)
         ticket = Ticket(gate, row.generation if row.state == CircuitState.CLOSED else VOID)

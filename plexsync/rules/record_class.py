@@ -6,7 +6,8 @@ are never compared, so `__init__` is written without the others.
 
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields, make_dataclass
-from typing import Any, TypeVar, dataclass_transform
+from types import FunctionType
+from typing import Any, TypeVar, cast, dataclass_transform
 
 WRITTEN = ("__init__", "__repr__", "__eq__", "__hash__")
 RecordClass = TypeVar("RecordClass", bound=type[Any])
@@ -48,22 +49,22 @@ def _first_call(kind: type[Any], name: str, names: Sequence[str]) -> Callable[..
 
 def _write_init(kind: type[Any]) -> Callable[..., None]:
     """The `__init__` of a frozen dataclass. It sets the fields in the dictionary of the record, a call less for each."""
-    known: dict[str, Any] = {"MISSING": MISSING}
+    names: dict[str, object] = {"MISSING": MISSING}
     positional, keywords = ["self"], list[str]()
     lines = ["__set = self.__dict__"]
     for each in fields(kind):
         name = value = parameter = each.name
         if each.default is not MISSING:
-            known[f"__default_{name}"], parameter = each.default, f"{name}=__default_{name}"
+            names[f"__default_{name}"], parameter = each.default, f"{name}=__default_{name}"
         elif each.default_factory is not MISSING:
-            known[f"__new_{name}"], parameter = each.default_factory, f"{name}=MISSING"
+            names[f"__new_{name}"], parameter = each.default_factory, f"{name}=MISSING"
             value = f"__new_{name}() if {name} is MISSING else {name}"
         (keywords if each.kw_only else positional).append(parameter)
         lines.append(f"__set[{name!r}] = {value}")
     lines += ["self.__post_init__()"] if hasattr(kind, "__post_init__") else []
     parameters = ", ".join([*positional, *(["*", *keywords] if keywords else [])])
-    exec(f"def __init__({parameters}):\n " + "\n ".join(lines), known)  # noqa: S102 - as `dataclasses` does
-    init: Callable[..., None] = known["__init__"]
+    exec(f"def __init__({parameters}):\n " + "\n ".join(lines), names)  # noqa: S102 - as `dataclasses` does
+    init = cast("FunctionType", names["__init__"])
     init.__qualname__ = f"{kind.__qualname__}.__init__"
     return init
 

@@ -142,8 +142,8 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
             if stubborn := names_present(sent.removes, now.value):
                 again[name] = Change(None, sent.sent.locked, removes=stubborn)
         else:
-            left = _field_after_push(name, sent, now)
-            learnt = learnt_scalar(sent, left, item.stamp if left is now else 0)
+            result = _field_after_push(name, sent, now)
+            learnt = learnt_scalar(sent, result, item.stamp if result is now else 0)
         earlier = memory.get(name)
         put(updated, name, still_kept(name, learnt, earlier) if earlier and earlier.drift else learnt)
         if was_ignored(sent, now):
@@ -181,8 +181,8 @@ def learnt_scalar(sent: Sending, result: Held, stamp: int = 0) -> Remembered | N
     """The memory of a single value after a push with this result, which was read at this stamp (0: it was not read)."""
     if sent.said is None:
         return None
-    found = result if sent.undone else sent.found
-    return Remembered(sent.said, result, found, undone=sent.undone, stamp=stamp)
+    original = result if sent.undone else sent.found
+    return Remembered(sent.said, result, original, undone=sent.undone, stamp=stamp)
 
 
 def learnt_list(remembered: Remembered | None, sent: Sending, now: Held, stamp: int = 0) -> Remembered | None:
