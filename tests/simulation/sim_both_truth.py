@@ -21,6 +21,14 @@ RIVAL = "at once "
 TEXTS = ("title", "details", "date")
 NAMES = ("studio", "performers", "tags")
 RATING = "rating100"
+# The fields of Plex from which an import fills those of Stash.
+IN_PLEX = {
+    "details": "summary",
+    "date": "originallyAvailableAt",
+    "studio": "studio",
+    "performers": "actor",
+    "tags": "genre",
+}
 Said = str | int | tuple[str, ...] | None
 EMPTY: dict[str, Said] = {"title": "", "details": "", "date": None, RATING: None, "studio": None} | dict.fromkeys(
     ("performers", "tags"), ()

@@ -10,7 +10,7 @@ from plexsync.flows.imports.planner import SceneImport
 from plexsync.rules.plays.play_wishes import UNDO, PlayWish
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.simulator.stash_model import SceneSnapshot
-from tests.simulation.sim_both_truth import NAMES, NONE, RATING, STASH, RatingTruth, ResumeTruth, Said
+from tests.simulation.sim_both_truth import IN_PLEX, NAMES, NONE, RATING, STASH, RatingTruth, ResumeTruth, Said
 from tests.simulation.sim_watchers import AGES, Watchers, key_of
 
 if TYPE_CHECKING:
@@ -122,13 +122,7 @@ class Raters(Watchers):
                 ),
                 "tags": tuple(sorted(rng.sample(("Agent Genre", "Rain", f"Genre of {content}"), rng.randint(0, 2)))),
             }
-        in_plex = {
-            "summary": known["details"],
-            "originallyAvailableAt": known["date"],
-            "studio": known["studio"],
-            "actor": list(known["performers"]),
-            "genre": list(known["tags"]),
-        }
+        in_plex = {IN_PLEX[name]: list(value) if name in NAMES[1:] else value for name, value in known.items()}
         return given | {name: value for name, value in in_plex.items() if value}
 
     def add_scene(self, content: str) -> None:

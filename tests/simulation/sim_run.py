@@ -195,10 +195,14 @@ class Ending:
             if world.clock.steady > end:
                 break
             if world.idle_until is not None:
+                self._answer()
                 world.pass_time(min(60.0, max(0.01, (world.idle_until - world.clock.now()) / 1000)))
             elif world.clock.steady < world.paused_until:
                 world.pass_time(10)
         raise Violation("lost", f"does not settle: {world.states()}")
+
+    def _answer(self) -> None:
+        """A person answers what is asked: of these lives, nothing."""
 
     def _retry(self) -> None:
         with self.world.process.store.writing() as tx:
