@@ -68,6 +68,7 @@ class Watchers:
         self.copies: list[Path] = []
         self.put_back = 0
         self.wished: set[Second] = set()
+        self.is_put_back = False  # whether our database was ever an older copy
         self.last_sent = 0  # the number of the last request for plays when Stash was last restored
         self.sections = [
             world.plex.add_section("Movies", locations=("/media",)),
@@ -356,6 +357,9 @@ class Watchers:
         rows = world.stash.plays.of(scene.id).count(moment)
         played = world.truth.is_played(world.truth.of(scene), moment)
         world.truth.note_added(second, rows, state, played=played, sure=sure)
+        if played and not state and self.is_put_back:
+            # The journal may know that PlexSync has sent it: then this row is like one that came twice.
+            world.truth.allowed[second] |= {1}
         world.tell(
             f"Stash: scene {scene.id} played at {moment}: {rows} ({state}, allowed {world.truth.allowed[second]})"
         )
@@ -548,6 +552,7 @@ class Watchers:
         world.full = False
         # The journal keeps a wish, and any copy that is put back later is completed by it.
         self.wished |= {second for second in {*self._rows(), *truth.allowed} if self.memory(second)[0] == "removing"}
+        self.is_put_back = True
         world.replace_database(f"an older copy is restored{' by command' * by_command}", put)
         truth.gone.clear()
         rows = self._rows()

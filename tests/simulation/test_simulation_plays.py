@@ -65,6 +65,21 @@ def test_an_undo_that_only_the_journal_knows_may_still_be_done(tmp_path):
         assert people.memory(second) == ("removing", True)
 
 
+@pytest.mark.parametrize("is_put_back", [True, False])
+def test_a_row_beside_one_that_only_the_journal_knows_may_be_taken_for_a_doubled_one(
+    tmp_path, monkeypatch, is_put_back
+):
+    with closing(PlaysWorld(1, tmp_path)) as world:
+        people = world.people = Watchers(world)
+        people.is_put_back = is_put_back
+        scene, moment = people.scenes()[0], int(world.stash.now())
+        world.stash.plays.add(scene.id, [moment])
+        world.truth.note_play(world.truth.of(scene)[0], moment, chosen=True)
+        monkeypatch.setattr(people, "some_scene", lambda: scene)
+        people.watch_in_stash()
+        assert world.truth.allowed[key_of(scene), moment] == ({1, 2} if is_put_back else {2})
+
+
 def found_by(*seeds: int) -> str:
     """What is wrong with the first of these lives that fails."""
     failures = (run_play_seed(seed, SAMPLE_STEPS)[0] for seed in seeds)
@@ -78,7 +93,7 @@ def test_a_product_that_brings_back_what_a_person_deleted_is_found(monkeypatch):
 
     after_sent = plays._after_sent
     monkeypatch.setattr(plays, "_after_sent", sent_again)
-    assert "was deleted or undone, and was added again" in found_by(1001, 1011)
+    assert "was deleted or undone, and was added again" in found_by(1009, 1027)
 
 
 def test_a_product_that_takes_the_plays_of_another_account_is_found(monkeypatch):
