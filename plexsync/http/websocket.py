@@ -26,8 +26,9 @@ from plexsync.rules.servers.http_answers import Server, judge, unreachable
 
 LONGEST_MESSAGE = 1_000_000
 CHUNK = 64_000
-# Seconds between two checks of the stop signal; seconds of silence before a ping, and again before giving up.
-LOOK = 0.5
+# Seconds between two checks of the stop signal, also while there was no message for SILENCE; seconds of silence before a
+# ping, and again before giving up.
+LOOK, SELDOM = 0.5, 1.0
 SILENCE = 20.0
 LOST = 60.0
 
@@ -75,7 +76,7 @@ class EventSocket:
         opening: bytes = b"",
         reply: Callable[[bytes], bytes] = lambda _message: b"",
     ) -> Iterator[bytes]:
-        """Yield every message as it arrives, and '' at least twice a second, until `stopping` returns True.
+        """Yield every message as it arrives, and '' at least once a second, until `stopping` returns True.
 
         `opening` is sent first, and `reply` returns the response to a message; '' sends nothing. Raises NeighbourError if
         the connection can't be opened, or fails.
@@ -117,11 +118,11 @@ class EventSocket:
             request.headers[name] = value
         protocol.send_request(request)
         self._send(line, protocol)
-        heard, asked = time.monotonic(), time.monotonic()
+        heard = asked = spoken = time.monotonic()
         pieces: list[bytes] = []
-        line.settimeout(LOOK)
         while not stopping():
             now = time.monotonic()
+            line.settimeout(LOOK if now - spoken < SILENCE else SELDOM)
             try:
                 data = line.recv(CHUNK)
             except TimeoutError:
@@ -140,7 +141,9 @@ class EventSocket:
             protocol.receive_data(data)
             self._send(line, protocol)
             self._check(protocol)
-            yield from self._messages(protocol, pieces)
+            for message in self._messages(protocol, pieces):
+                spoken = now
+                yield message
             yield b""
 
     def _messages(self, protocol: ClientProtocol, pieces: list[bytes]) -> Iterator[bytes]:

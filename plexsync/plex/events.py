@@ -116,7 +116,7 @@ class PlexEvents:
         )
 
     def listen(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Event]]:
-        """Yield events as they arrive; an empty list at least twice a second. Raises NeighbourError at the end."""
+        """Yield events as they arrive; an empty list at least once a second. Raises NeighbourError at the end."""
         for message in self._live.messages(stopping):
             yield events_of(message)
 

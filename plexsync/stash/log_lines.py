@@ -76,7 +76,7 @@ class StashLines:
         self._patience = read_timeout
 
     def listen(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Edited] | None]:
-        """Yield the edits of each batch of lines; None once it is subscribed, and then at least twice a second.
+        """Yield the edits of each batch of lines; None once it is subscribed, and then at least once a second.
 
         Raises NeighbourError at the end, and at once if Stash does not send its log.
         """

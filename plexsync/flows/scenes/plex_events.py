@@ -42,7 +42,7 @@ class Events(Protocol):
     """The source of events."""
 
     def listen(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Event]]:
-        """Yield events as they arrive, and an empty batch at least twice a second. Raises NeighbourError when it ends."""
+        """Yield events as they arrive, and an empty batch at least once a second. Raises NeighbourError when it ends."""
         ...
 
 
@@ -106,7 +106,7 @@ class Listener:
     ) -> None:
         """Listen until the connection fails. A later call tries again.
 
-        `others` receive every batch of events too, and an empty one at least twice a second.
+        `others` receive every batch of events too, and an empty one at least once a second.
         """
         if not self._backoff.is_over() or not self._gates.is_open(READ_PLEX):
             return

@@ -35,7 +35,7 @@ class Lines(Protocol):
     """The source of edits."""
 
     def listen(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Edited] | None]:
-        """Yield the edits of each batch; None when it begins, and at least twice a second. Raises NeighbourError."""
+        """Yield the edits of each batch; None when it begins, and at least once a second. Raises NeighbourError."""
         ...
 
 
