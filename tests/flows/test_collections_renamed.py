@@ -122,3 +122,18 @@ def test_objects_that_shared_a_collection_have_their_own_after_a_rename_where_na
         assert shown == {title: [house.key_of(id)] for id, title in titles.items()}
         texts = {title: collection(house, title).scalars.get("summary") for title in titles.values()}
         assert texts == {titles[first]: "The studio.", titles[second]: "The group."}
+
+
+def test_what_was_written_to_a_collection_that_is_gone_takes_no_other_one_from_its_object(house):
+    first, _ = begin(house, {"studio": "Acme"}, {"studio": None, "groups": ["Trilogy"]})
+    group = rows(house)["Trilogy"].id
+    house.stash_sim.edit_scene(first, studio=None)
+    house.want(first)
+    house.work_until_settled()
+    assert "Acme" not in house.plex_sim.collections(house.section)
+    house.stash_sim.rename_group("Trilogy", "Acme")
+    for text in ("One.", "Two."):
+        house.stash_sim.edit_object("group", "Acme", synopsis=text)
+        house.want(group, kind=COLLECTION)
+        house.work_until_settled()
+        assert collection(house, "Acme").scalars["summary"] == text

@@ -174,7 +174,7 @@ def _leave_to_others(tx: Writer, row: CollectionRow, *, now: int) -> None:
     """Leave the collection of a row to the other objects that share it: what was written to it is the first one's then."""
     sharing = [other.id for other in tx.collections.by_item([row.item]) if other.library == row.library]
     if sharing:
-        heir = first_of(tx.collections.of(sharing).values())
+        heir = first_of(tx.collections.of(sharing).values(), row.item)
         if not (heir.memory or heir.pushing):
             tx.collections.save(replace(heir, memory=row.memory, pushing=row.pushing))
             tx.jobs.wrest(COLLECTION, heir.id, now=now)

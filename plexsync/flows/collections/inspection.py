@@ -289,7 +289,7 @@ class CollectionInspector:
             ids |= {other.id for other in db.collections.by_name([row.name], library=row.library)}
             ids |= {other.id for other in db.collections.by_item([key]) if other.library == row.library}
             rows = db.collections.of(ids | {row.id}).values()
-        dresser = first_of(rows)
+        dresser = first_of(rows, key)
         return dresser if dresser.id != row.id else None
 
     def _plan(

@@ -185,9 +185,14 @@ class CollectionRow(KnownCollection):
         return undo_mode(self.memory)
 
 
-def first_of(rows: Iterable[CollectionRow]) -> CollectionRow:
-    """The one of these rows that dresses the collection that they share: one that has begun, then by source and id."""
-    return min(rows, key=lambda row: (not (row.memory or row.pushing), SOURCES.index(row.object.source), row.object.id))
+def first_of(rows: Iterable[CollectionRow], item: str) -> CollectionRow:
+    """The one of these rows that dresses the collection that they share: one that has begun there, then by source and id."""
+
+    def place(row: CollectionRow) -> tuple[bool, int, int]:
+        has_begun = row.item == item and bool(row.memory or row.pushing)
+        return not has_begun, SOURCES.index(row.object.source), row.object.id
+
+    return min(rows, key=place)
 
 
 # --- the collections of a scene --------------------------------------------------------------------------------------
