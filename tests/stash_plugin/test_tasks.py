@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
+from packaging.markers import Marker
 
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_manifest import read_manifest
@@ -625,14 +625,17 @@ def test_packages_are_installed_repaired_and_left_when_they_are_sound(bare):
     assert outcome(bare, "Show status").error is None
 
 
-def test_the_packages_of_the_list_are_counted_as_pip_does(monkeypatch):
-    lines = [line.rstrip(" \\\n") for line in Path(dependencies.PINS).read_text().splitlines() if line[:1].isalnum()]
-    marked = [Requirement(line).marker for line in lines]
-    assert dependencies.count() == sum(marker is None or marker.evaluate() for marker in marked)
-    assert dependencies.count() == len(lines) - 1, "one is for the browser"
-    monkeypatch.setattr(dependencies.sys, "platform", "emscripten")
-    here = {"sys_platform": "emscripten"}
-    assert dependencies.count() == sum(marker is None or marker.evaluate(here) for marker in marked)
+def test_the_packages_of_the_list_are_counted_as_pip_does(monkeypatch, tmp_path):
+    lines = [line for line in Path(dependencies.PINS).read_text().splitlines() if line[:1].isalnum()]
+    assert dependencies.count() == len(lines), "every one of them is for every system"
+    pins = tmp_path / "core.txt"
+    marks = ["", "sys_platform == 'emscripten'", "sys_platform != 'win32' and python_full_version < '3.12'"]
+    pins.write_text("".join(f"one=={n} {f'; {mark} ' if mark else ''}\\\n" for n, mark in enumerate(marks)))
+    monkeypatch.setattr(dependencies, "PINS", str(pins))
+    for platform in ("linux", "win32", "emscripten"):
+        monkeypatch.setattr(dependencies.sys, "platform", platform)
+        here = {"sys_platform": platform}
+        assert dependencies.count() == sum(not mark or Marker(mark).evaluate(here) for mark in marks)
 
 
 @pytest.mark.parametrize("damage", ["", "a,b\n", "click/core.py,,many\n", '"', "\0,,1\n", "gone.py,,1\n", None])

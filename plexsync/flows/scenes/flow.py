@@ -101,15 +101,8 @@ class SceneFlow(SceneUndo, ScenePushFlow):
             for inspection in inspections
             if inspection.error is None and isinstance(inspection.outcome or inspection.ends, Gone)
         }
-        remember_scenes(
-            tx,
-            (
-                inspection.scene or Scene(inspection.id)
-                for inspection in inspections
-                if inspection.scene or inspection.id in gone
-            ),
-            now=now,
-        )
+        known = [inspection for inspection in inspections if inspection.scene or inspection.id in gone]
+        remember_scenes(tx, (each.scene or Scene(each.id) for each in known), now=now)
         if any(inspection.bound for inspection in inspections):
             renew_bindings(tx, inspections)
         for id in gone:
