@@ -435,7 +435,9 @@ class Raters(Watchers):
             return None
         truth, at_rest = self.resume_of(scene), at_rest and sure
         if wish is UNDO:
-            truth.undone(position, at_rest=at_rest)
+            # A person may have left it elsewhere while that was asked.
+            now = self.position(scene)
+            truth.undone(now, at_rest=at_rest and now == position)
         else:
             truth.also(position, *self._places(scene)[-1:], *(() if at_rest else truth.ever))
         return sure
