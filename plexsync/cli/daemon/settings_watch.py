@@ -78,8 +78,12 @@ class SettingsWatch(LastingThread):
 
     def work(self) -> None:
         """Check until the end."""
+        # A thread is told only of commits after it has connected.
+        has_connected = False
         while self.fresh is None and not self._stop_event.wait(LOOK_PACE) and not self.ended.is_set():
             try:
+                if not has_connected:
+                    self._newest, has_connected = self._calls_now(), True
                 self.fresh = self._look()
             except (LocalFault, Unusable) as fault:
                 # The loop meets the error as well, and logs it once a minute.
