@@ -234,6 +234,8 @@ def test_the_loop_says_when_it_pauses_and_when_it_goes_on(house):
     heard, stop = [], threading.Event()
 
     class Disk:
+        housekeeping = house.worker.engine.housekeeping
+
         def step(self, *, stopping):
             if not heard:
                 raise LocalFault("plexsync.db is busy")
