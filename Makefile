@@ -6,7 +6,7 @@ LOCK   := uv pip compile -q --universal --generate-hashes --no-emit-index-url --
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
 # What a database can get wrong. The rest of the engine's tests is about servers and time.
-ON_ENGINE   := any_flow read_ahead engine_batch engine_crashes engine_evidence engine_loop engine_outages engine_reads engine_truth \
+ON_ENGINE   := any_flow next_batch engine_batch engine_crashes engine_evidence engine_loop engine_outages engine_reads engine_truth \
 	dead_letter_cures gates housekeeping metrics_sampler reconnect round_trips settle statements two_clocks
 ON_POSTGRES := tests/store $(ON_ENGINE:%=tests/engine/test_%.py)
 

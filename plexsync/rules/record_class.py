@@ -5,9 +5,8 @@ are never compared, so `__init__` is written without the others.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields, make_dataclass
-from types import FunctionType
-from typing import Any, TypeVar, cast, dataclass_transform
+from dataclasses import FrozenInstanceError, dataclass, field, fields, make_dataclass
+from typing import Any, TypeVar, dataclass_transform
 
 WRITTEN = ("__init__", "__repr__", "__eq__", "__hash__")
 RecordClass = TypeVar("RecordClass", bound=type[Any])
@@ -34,39 +33,18 @@ def _first_call(kind: type[Any], name: str, names: Sequence[str]) -> Callable[..
 
     def call(self: object, *args: Any, **settings: Any) -> Any:
         # Any thread may be the first, and several may: each writes the same.
-        if name == "__init__":
-            setattr(kind, name, _write_init(kind))
-        else:
-            shape = [(each.name, each.type, each) for each in fields(kind)]
-            twin = make_dataclass(kind.__name__, shape, init=False, frozen=True)
-            for written in names:
-                if written != "__init__":
-                    setattr(kind, written, getattr(twin, written))
+        is_init = name == "__init__"
+        shape = [(each.name, each.type, each) for each in fields(kind)]
+        post_init = {"__post_init__": None} if hasattr(kind, "__post_init__") else {}
+        twin = make_dataclass(
+            kind.__name__, shape, namespace=post_init, init=is_init, repr=not is_init, eq=not is_init, frozen=True
+        )
+        for each in names:
+            if (each == "__init__") is is_init:
+                setattr(kind, each, getattr(twin, each))
         return getattr(kind, name)(self, *args, **settings)
 
     return call
-
-
-def _write_init(kind: type[Any]) -> Callable[..., None]:
-    """The `__init__` of a frozen dataclass. It sets the fields in the dictionary of the record, a call less for each."""
-    names: dict[str, object] = {"MISSING": MISSING}
-    positional, keywords = ["self"], list[str]()
-    lines = ["__set = self.__dict__"]
-    for each in fields(kind):
-        name = value = parameter = each.name
-        if each.default is not MISSING:
-            names[f"__default_{name}"], parameter = each.default, f"{name}=__default_{name}"
-        elif each.default_factory is not MISSING:
-            names[f"__new_{name}"], parameter = each.default_factory, f"{name}=MISSING"
-            value = f"__new_{name}() if {name} is MISSING else {name}"
-        (keywords if each.kw_only else positional).append(parameter)
-        lines.append(f"__set[{name!r}] = {value}")
-    lines += ["self.__post_init__()"] if hasattr(kind, "__post_init__") else []
-    parameters = ", ".join([*positional, *(["*", *keywords] if keywords else [])])
-    exec(f"def __init__({parameters}):\n " + "\n ".join(lines), names)  # noqa: S102 - as `dataclasses` does
-    init = cast("FunctionType", names["__init__"])
-    init.__qualname__ = f"{kind.__qualname__}.__init__"
-    return init
 
 
 def _guard(kind: type[Any], name: str) -> Callable[..., None]:
