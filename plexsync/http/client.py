@@ -120,8 +120,9 @@ class Wire:
         """
         self._alive()
         try:
-            request = self._request(method, target, len(content), headers)
-            answer = self._unpack(self._transport.exchange(request, content, cap), cap)
+            # The request holds a secret: no frame of an error has it.
+            packed = self._transport.exchange(self._request(method, target, len(content), headers), content, cap)
+            answer = self._unpack(packed, cap)
         except (ExchangeError, h11.ProtocolError, OSError, UnicodeError) as error:
             failure = self._translate(error, cap)
         else:
