@@ -145,6 +145,13 @@ def test_an_item_that_comes_later_follows_the_others():
     assert sends(plan({"71": base(NONE, NONE)}, NONE, NONE, 40)) == (40, {})
 
 
+def test_once_an_item_speaks_one_that_came_later_and_was_rated_last_has_the_say():
+    memory = {"71": base(43, 43, rated_at=100)}
+    assert sends(plan(memory, 43, ItemRating(50, 200), ItemRating(25, 300))) == (25, {})
+    assert sends(plan(memory, 43, ItemRating(50, 300), ItemRating(25, 200))) == (50, {})
+    assert sends(plan(memory, 60, ItemRating(50, 200), ItemRating(25, 300))) == (None, {"71": 60, "72": 60})
+
+
 def test_of_two_bases_the_later_one_counts():
     memory = {"71": base(80, 80, changed_at=1), "72": base(60, 60, changed_at=2)}
     assert sends(plan(memory, 60, 80, 40)) == (40, {})

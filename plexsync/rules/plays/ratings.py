@@ -248,6 +248,9 @@ def _plan(rows: Ratings, stash: int, plex: Mapping[str, ItemRating], wins: Wins,
     last = max(based, key=lambda row: row.changed_at).stash if based else NO_RATING
     stash_moved = stash != last
     movers = [key for key in plex if _has_moved(rows[key], plex[key], stash, wins)]
+    if movers:
+        # Plex has something to say: then a new item counts among its items, of which the last one wins.
+        movers = [key for key in plex if _has_moved(rows[key], plex[key], stash, "plex")]
     newest = max((plex[key] for key in movers), key=lambda item: (item.rated_at, item.value), default=None)
     target = stash if newest is None or (stash_moved and wins == "stash") else newest.value
     rows = {
