@@ -79,13 +79,14 @@ class RatingTruth:
         self.ever.add(rating)
         self.agreed = set(self.moved.values())
 
-    def decided(self, ratings: Mapping[str, int], winner: int) -> None:
-        """A person has rated on both sides while they were at rest, and nobody has looked in between."""
+    def decided(self, stash: int, item: str, plex: int, winner: int) -> None:
+        """A person has rated in Stash and this item while they were at rest, and nobody has looked in between."""
         self.apart, self.may_part = None, False
-        self.moved = dict(ratings)
-        self.ever |= {*ratings.values()}
+        self.moved = {STASH: stash, "Plex": plex}
+        self.ever |= {stash, plex}
         self.agreed = {winner}
-        self.replaced = {}
+        for side in (STASH, item):
+            self.replaced.pop(side, None)
 
     def unsettle(self, sides: Mapping[str, int], *more: int) -> None:
         """Something has happened to a side that is no act of a person there: any of these ratings may win."""
@@ -180,6 +181,8 @@ class BothTruth(PlayTruth):
     filled: dict[SceneKey, dict[str, set[Said]]] = field(default_factory=dict)
     # What imports have written to a field, by scene and field.
     imported: dict[tuple[SceneKey, str], set[Said]] = field(default_factory=dict)
+    # What they may have written for all that anybody knows: the answers were lost.
+    unheard: dict[tuple[SceneKey, str], set[Said]] = field(default_factory=dict)
     # By content: what Plex's own agent says, as an import can fill it, and the fields that people have ever filled.
     agent: dict[str, dict[str, Said]] = field(default_factory=dict)
     filled_by_hand: dict[str, set[str]] = field(default_factory=dict)

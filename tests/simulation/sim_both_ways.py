@@ -18,6 +18,7 @@ from pathlib import Path
 from random import Random
 
 from plexsync.flows.scenes.plex_events import Gathered
+from plexsync.rules.merge.import_records import StashField
 from plexsync.rules.plays.ratings import RatingRules
 from plexsync.rules.queue.job import RATING as RATING_KIND
 from plexsync.rules.queue.job import RATING_BACK, Kind, Why
@@ -42,15 +43,19 @@ from tests.simulation.sim_both_truth import (
 )
 from tests.simulation.sim_play_truth import SceneKey
 from tests.simulation.sim_plays import PlaysEnding, PlaysWire, PlaysWorld, is_write
+from tests.simulation.sim_process import Killed
 from tests.simulation.sim_raters import Raters
 from tests.simulation.sim_truth import Violation
 from tests.simulation.sim_watchers import key_of
-from tests.simulation.sim_wire import SimWire
+from tests.simulation.sim_wire import Arrived, SimWire
 from tests.simulation.sim_world import Nature
 
 RATE = "/:/rate"
 # What writes to a scene, by its mutation: how the scene is named in it.
-TO_STASH = (b"mutation Rate(", b"mutation SaveResume(", b"mutation Fill(")
+FILL = b"mutation Fill("
+TO_STASH = (b"mutation Rate(", b"mutation SaveResume(", FILL)
+# What a request meets that has certainly not arrived.
+NEVER_SENT = ("refused", "no route", "429", "503 patience")
 OF_NAMES = tuple(
     f"mutation {verb}{kind}(".encode() for verb in ("Create", "Destroy") for kind in ("Performer", "Studio", "Tag")
 )
@@ -85,6 +90,11 @@ class Ways:
 
 class BothWire(PlaysWire):
     """A wire on which what is rated, left and filled is looked at as it arrives."""
+
+    def _meets(self, fate: str, asked: Request) -> Arrived:
+        if fate not in NEVER_SENT:
+            self._world.note_sent(asked)
+        return super()._meets(fate, asked)
 
     def carry_out(self, asked: Request) -> Answer:
         before = self._world.target_of(asked)
@@ -202,6 +212,35 @@ class BothWorld(PlaysWorld):
 
     # --- what it sends -----------------------------------------------------------------------------------------------
 
+    def before_request(self, who: Neighbour, asked: Request) -> None:
+        try:
+            super().before_request(who, asked)
+        except Killed:
+            self.note_sent(asked)
+            raise
+
+    def note_sent(self, asked: Request) -> None:
+        """What an import sends is noted, arrive or not: whoever hears no answer can't tell it from what a person sets."""
+        if FILL not in asked.body:
+            return
+        given = json.loads(asked.body)["variables"]["input"]
+        if (id := int(given["id"])) not in self.stash.scene_ids():
+            return
+        key = key_of(self.stash.scene(id))
+        for field in StashField:
+            if field in given:
+                self.truth.unheard.setdefault((key, field.word), set()).add(self._said(field, given[field]))
+
+    def _said(self, field: StashField, value: Said | list[str]) -> Said:
+        """A value of a fill, with the names of what it names by id."""
+        if field.kind is None:
+            return value
+        data = self.stash.data
+        records = {"studio": data.studios, "performers": data.performers, "tags": data.tags}[field.word]
+        ids = value if isinstance(value, list) else [value] if value else []
+        names = sorted(records[int(id)].name for id in ids if int(id) in records)
+        return tuple(names) if isinstance(value, list) else next(iter(names), None)
+
     def target_of(self, asked: Request) -> object:
         """What a request writes to, as it is before: the rating of an item, or a scene; None for anything else."""
         if asked.path == RATE:
@@ -260,7 +299,7 @@ class BothWorld(PlaysWorld):
             may_be, imported = truth.may_be(key, name), truth.imported.setdefault((key, name), set())
             if now[name] == EMPTY[name]:
                 self.tally["fields emptied"] += 1
-                if was[name] not in imported and not raced:
+                if was[name] not in imported | truth.unheard.get((key, name), set()) and not raced:
                     raise Violation("wrong", f"{name} of scene {scene.id} was emptied, and no import had filled it")
                 may_be.add(EMPTY[name])
                 continue

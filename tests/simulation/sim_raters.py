@@ -287,7 +287,7 @@ class Raters(Watchers):
         world.stash.edit_scene(scene.id, rating100=stash_value(stash))
         world.rate_in_plex(key, plex)
         winner = stash if world.setting.ratings.wins == "stash" else plex
-        self.rating_of(scene).decided({STASH: stash, "Plex": plex}, winner)
+        self.rating_of(scene).decided(stash, key, plex, winner)
         world.tell(f"both: scene {scene.id} rated {stash}, and {key} {plex}")
         world.tally["rated on both sides"] += 1
         self._hooked(scene.id)

@@ -5,18 +5,21 @@ A seed that fails prints its history, and fails again the same way:
 so many more.
 """
 
+import json
 import os
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import pytest
 
 from plexsync.flows.imports import importer
 from plexsync.flows.plays import ratings as rating_flows
 from plexsync.rules.plays import ratings
+from plexsync.simulator.http import Request
 from tests.simulation.sim_both_truth import NONE, STASH, RatingTruth
 from tests.simulation.sim_both_ways import HAPPENINGS, BothWorld, run_both_seed, run_both_seeds
 from tests.simulation.sim_plays import RESTORES
 from tests.simulation.sim_raters import Raters
+from tests.simulation.sim_truth import Violation
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 SEEDS = int(os.environ.get("PLEXSYNC_SEEDS") or (2000 if TORTURE else 40))
@@ -90,6 +93,35 @@ def test_a_viewing_that_a_restored_plex_brings_back_and_nobody_has_dealt_with_ma
         people.resume_of(scene).note(21_000)
         people.restore_plex()
         assert 3842 in people.resume_of(scene).allowed
+
+
+def test_what_was_replaced_on_an_item_that_nobody_has_rated_is_known_after_both_sides_were_rated():
+    truth = RatingTruth()
+    truth.written("7", NONE, 80, raced=False)
+    truth.decided(100, "8", 50, 100)
+    truth.written("7", 80, 100, raced=False)
+    truth.written("8", 50, 100, raced=False)
+    truth.undone({STASH: 100, "7": 100, "8": 100}, at_rest=True)
+    assert truth.apart == {STASH: {100}, "7": {NONE}, "8": {50}}
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_a_value_that_a_person_sets_is_the_import_s_as_well_if_a_fill_without_an_answer_was_to_write_it(
+    tmp_path, is_sent
+):
+    with closing(BothWorld(1, tmp_path)) as world:
+        world.people = Raters(world)
+        id = world.stash.scene_ids()[0]
+        world.stash.edit_scene(id, performers=("Ann",))
+        before = world.stash.scene(id)
+        (ann,) = [key for key, record in world.stash.data.performers.items() if record.name == "Ann"]
+        if is_sent:
+            variables = {"input": {"id": str(id), "performer_ids": [str(ann)]}}
+            body = json.dumps({"query": "mutation Fill(", "variables": variables}).encode()
+            world.note_sent(Request("POST", "/graphql", {}, body=body))
+        world.stash.edit_scene(id, performers=())
+        with nullcontext() if is_sent else pytest.raises(Violation, match="no import had filled it"):
+            world._judge_filled(before, world.stash.scene(id), raced=False)
 
 
 def found_by(*seeds: int) -> str:
