@@ -323,9 +323,10 @@ class Engine:
     def _inspect(self, flow: AnyFlow, jobs: list[Job]) -> Sequence[Observation]:
         """Inspect these jobs now; what was read ahead and is still true is not read again. Raises NeighbourError."""
         ahead = self._ahead
+        if ahead:
+            wait([ahead.findings])
         if ahead is None or ahead.jobs is not jobs:
             return flow.look([job.id for job in jobs])
-        wait([ahead.findings])
         self._ahead = None
         findings, ended = ahead.findings.result()
         is_old = self._clock.monotonic() - ended > FRESH

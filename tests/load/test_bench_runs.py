@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import bulk, edit, pages, quick, requests, scale
+from bench import bulk, edit, first, pages, quick, requests, scale
 from bench.requests import Cost
 
 pytestmark = pytest.mark.long
@@ -26,6 +26,12 @@ def test_a_comparison_is_measured_at_a_size() -> None:
     head, *lines = scale.report([SCENES])
     assert head == scale.HEAD
     assert len(lines) == 3
+
+
+def test_a_first_sync_is_measured_at_two_sizes() -> None:
+    head, *lines = first.report(sizes=(SCENES, 2 * SCENES), rounds=1)
+    assert head == first.HEAD
+    assert len(lines) == len(first.GOALS)
 
 
 def test_an_edit_is_measured_from_stash_to_plex() -> None:
