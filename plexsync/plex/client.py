@@ -141,7 +141,7 @@ class PlexClient:
     def upload(self, key: str, name: str, content: bytes) -> None:
         """Upload a picture to the item; Plex selects and locks it. Raises Refused if Plex rejects it."""
         check_number(key)
-        self.requests.ask("POST", artwork.shelf(key, name), content=content)
+        self.requests.write_picture("POST", artwork.shelf(key, name), content)
 
     def show(self, key: str, name: str, picture: str) -> None:
         """Select one of the item's pictures. Raises Missing if the item has no such picture, or is gone itself.
@@ -149,12 +149,12 @@ class PlexClient:
         Plex answers with the new address of the selected picture, as plain text.
         """
         check_number(key)
-        self.requests.ask("PUT", artwork.choice(key, name, picture))
+        self.requests.write_picture("PUT", artwork.choice(key, name, picture))
 
     def hide(self, key: str, name: str) -> None:
         """Deselect the item's picture. Raises Refused or Missing if Plex is too old for it (before 1.43)."""
         check_number(key)
-        self.requests.ask("DELETE", artwork.selected_path(key, name))
+        self.requests.write_picture("DELETE", artwork.selected_path(key, name))
 
     def rate(self, key: str, rating: float | None) -> None:
         """Set the rating that the account gives an item, on a scale of 10; None clears it."""

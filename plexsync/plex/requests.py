@@ -264,6 +264,15 @@ class PlexRequests:
         if body.strip():
             self._wire.decode(answers.NOTHING, body)
 
+    def write_picture(self, method: str, target: str, content: bytes = b"") -> None:
+        """Send a write about a picture, which Plex answers with nothing or with an address as text.
+
+        Raises Unavailable if another kind of server answers.
+        """
+        answer = self.ask(method, target, content=content)
+        if PLEX_MARK not in answer.headers and (body := bytes(answer.body).strip()) and not body.startswith(b"/"):
+            self._wire.decode(answers.NOTHING, body)
+
     def ask(self, method: str, target: str, *, content: bytes = b"", cap: int = ORDINARY_CAP) -> Answer:
         """The answer to one request; a 404 that is not Plex's own says nothing about the requested item."""
         answer = self._wire.send(method, target, content=content, cap=cap)

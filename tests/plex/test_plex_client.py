@@ -1038,6 +1038,22 @@ def test_a_picture_that_is_not_there_or_not_taken_is_an_error_of_its_own(sim, se
                 call()
 
 
+@pytest.mark.parametrize("fault", [Fault("garbage"), Fault("html")])
+def test_a_picture_that_another_server_says_it_has_taken_is_not_taken(sim, section, plex, fault):
+    (key,) = movies(sim, section, 1)
+    picture = png(1, 2, 3)
+    sim.faults.set(fault)
+    for write in (
+        lambda: plex.upload(key, "thumb", picture),
+        lambda: plex.show(key, "thumb", key_of("thumb", picture)),
+        lambda: plex.hide(key, "thumb"),
+    ):
+        with pytest.raises(Unavailable):
+            write()
+    sim.faults.clear()
+    assert key_of("thumb", picture) not in plex.pictures(key, "thumb")
+
+
 def test_stash_at_the_address_of_plex_bars_by_the_address_and_not_by_the_token(made):
     with StashSim(api_key="a-key") as stash:
         with pytest.raises(Barred, match=r"Plex at 127\.0\.0\.1:\d+ answered 401, and not as Plex does") as failure:
