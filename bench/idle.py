@@ -41,8 +41,8 @@ def report(scenes: int) -> Iterator[str]:
         command = [sys.executable, "-m", "plexsync"]
         subprocess.run([*command, "reconcile"], cwd=ROOT, env=environ, check=True, capture_output=True)
         serve = [*command, "serve"]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen(serve, cwd=ROOT, env=environ, **quiet) as worker:  # type: ignore[call-overload]
+        nothing = subprocess.DEVNULL
+        with subprocess.Popen(serve, cwd=ROOT, env=environ, stdout=nothing, stderr=nothing) as worker:
             while not is_compared(Path(folder)):
                 time.sleep(1)
             time.sleep(START)

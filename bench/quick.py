@@ -4,7 +4,6 @@ The database holds scenes and an ended outage. Measurements are interleaved, so 
 """
 
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -79,15 +78,14 @@ def _fill(folder: Path) -> None:
 
 def _spent(words: list[str], environ: dict[str, str]) -> float:
     """The processor time of one process, in seconds."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = _spent_by_children()
     subprocess.run(words, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return _spent_by_children() - before
 
 
 def _start_of_worker(environ: dict[str, str]) -> float:
     """The processor time of a worker that is stopped when it serves, in seconds."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = _spent_by_children()
     with Neighbour("stash", 1) as stash, Neighbour("plex", 1) as plex:
         environ |= {"PLEXSYNC_STASH_URL": stash.url, "PLEXSYNC_STASH_API_KEY": KEY}
         environ |= {"PLEXSYNC_PLEX_URL": plex.url, "PLEXSYNC_PLEX_TOKEN": TOKEN}
@@ -98,5 +96,9 @@ def _start_of_worker(environ: dict[str, str]) -> float:
             worker.terminate()
             worker.communicate()
         # The servers have not ended, so this is the worker alone.
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return _spent_by_children() - before
+
+
+def _spent_by_children() -> float:
+    times = os.times()
+    return times.children_user + times.children_system

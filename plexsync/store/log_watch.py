@@ -2,7 +2,7 @@
 
 import ctypes
 import os
-import select
+import selectors
 import sys
 import time
 from contextlib import suppress
@@ -12,6 +12,8 @@ from pathlib import Path
 # time between two looks after it; each is twice as long as the one before.
 SOON, LATEST = 0.025, 0.4
 IN_MODIFY = 0x2
+# A read of no event returns at once, and a child does not inherit the handle.
+NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 # The end of the buffer for events that nobody reads.
 EVENTS = 64 * 1024
 
@@ -30,11 +32,11 @@ class LogWatch:
     def __init__(self, log: Path) -> None:
         self._log = os.fsencode(log)
         self._system = ctypes.CDLL(None, use_errno=True)
-        self._written = self._call("inotify_init1", os.O_NONBLOCK | os.O_CLOEXEC)
-        self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._poll = select.poll()
+        self._written = self._call("inotify_init1", NO_WAIT)
+        self._woken, self._wakes = os.pipe()
+        self._ready = selectors.DefaultSelector()
         for handle in (self._written, self._woken):
-            self._poll.register(handle, select.POLLIN)
+            self._ready.register(handle, selectors.EVENT_READ)
         self._pause = 0.0
         try:
             self._watch()
@@ -48,7 +50,7 @@ class LogWatch:
             # Another file may have taken its place.
             self._watch()
         pause = min(seconds, self._pause) if self._pause else seconds
-        ready = {handle for handle, _ in self._poll.poll(pause * 1000)}
+        ready = {key.fd for key, _ in self._ready.select(pause)}
         if self._woken in ready:
             return
         if self._written in ready:
@@ -65,12 +67,13 @@ class LogWatch:
 
     def wake(self) -> None:
         """End the current wait, and each later one at once. From any thread, until it is closed."""
-        os.eventfd_write(self._woken, 1)
+        os.write(self._wakes, b"1")
 
     def close(self) -> None:
         """Watch no longer."""
-        os.close(self._written)
-        os.close(self._woken)
+        self._ready.close()
+        for handle in (self._written, self._woken, self._wakes):
+            os.close(handle)
 
     def _watch(self) -> None:
         self._call("inotify_add_watch", self._written, self._log, IN_MODIFY)
