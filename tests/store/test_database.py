@@ -122,6 +122,7 @@ def test_a_commit_of_another_connection_is_noticed_and_our_own_is_not(folder, st
     other.close()
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.skipif(sys.platform == "win32", reason="there every look is a statement")
 def test_while_nothing_is_written_no_look_for_commits_costs_a_statement_but_one_now_and_then(
     folder, store, monkeypatch
