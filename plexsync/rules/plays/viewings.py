@@ -1,0 +1,196 @@
+"""Viewings: what an account has really watched of an item, and when that is a play.
+
+A player reports its place every few seconds, and at each change. The time between two reports counts if it played then:
+the smaller of the step of its place and the step of the clock. So pauses, seeks and buffering add nothing, and neither does
+a gap without reports. Plex itself counts a play near the end of an item only; Stash's own player counts one much earlier.
+
+Moments are UTC seconds; lengths, places and what was played are milliseconds.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from plexsync.rules.plays.plays import PlaySource
+from plexsync.rules.queue.events import SessionChanged, SessionState
+from plexsync.rules.record_class import record
+
+# The history key of a play that a viewing made.
+VIEWED = "viewed"
+# The rules of when a viewing is a play: that of Stash's own player, and that of Plex, which is its history.
+STASH, PLEX = "stash", "plex"
+# Of Stash's rule, beside its own percentage: this long, or half the length of a shorter scene.
+LEAST = 30_000
+# Milliseconds between two reports above which nothing counts, and after which a player that is silent has stopped.
+GAP = 60_000
+# Seconds after its last report in which a player that did not say that it stopped may go on with a viewing.
+RETURN = 900
+# Seconds after the end of a viewing in which its row of Plex's history can be.
+AFTER = 120
+# Milliseconds that a piece of playing can lag behind the clock.
+LAG = 1000
+# The most pieces of a viewing that are told apart.
+MOST_PIECES = 500
+
+
+@record
+class Viewing:
+    """What an account has watched of an item in one go, as far as its player has told.
+
+    `pieces`: when each piece of playing began, and how long it is. `began` and `ended` are the moments of the first and
+    the last report; `place` and `state` are those of the last. `length`: of the item, 0 if unknown. `machine` and
+    `player`: the identifier and the name of the player. `moment`: of the play that it is, 0 if it is none. `told`: how
+    much of it the scene was queued for; `sent`: how much is in Stash or may be; `opened`: what `sent` is if an open request
+    to `scene` arrives, 0 if there is none.
+    """
+
+    account: int
+    item: str
+    began: int
+    session: str
+    machine: str = ""
+    player: str = ""
+    length: int = 0
+    ended: int = 0
+    place: int = 0
+    state: SessionState = SessionState.PLAYING
+    pieces: tuple[tuple[int, int], ...] = ()
+    moment: int = 0
+    told: int = 0
+    sent: int = 0
+    opened: int = 0
+    scene: int = 0
+
+    @property
+    def played(self) -> int:
+        """How long it was played."""
+        return sum(length for _, length in self.pieces)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its player said that it stopped."""
+        return self.state is SessionState.STOPPED
+
+    def has_ended(self, now: int) -> bool:
+        """Whether its player has stopped, or is silent for so long that it counts as stopped. `now`: UTC milliseconds."""
+        return self.is_over or not 0 <= now - self.ended * 1000 <= GAP
+
+
+def after_report(viewing: Viewing, report: SessionChanged, *, at: int, step: int) -> Viewing:
+    """The viewing after another report of its player.
+
+    `at`: when it came, UTC milliseconds. `step`: the milliseconds since the report before, by a clock that nobody sets.
+    """
+    pieces = viewing.pieces
+    if viewing.state is SessionState.PLAYING and report.state is not SessionState.BUFFERING and 0 <= step <= GAP:
+        counted = max(0, min(report.offset - viewing.place, step))
+        pieces = _with_piece(pieces, at - counted, counted) if counted else pieces
+    return replace(
+        viewing,
+        session=report.session,
+        ended=max(viewing.ended, at // 1000),
+        place=report.offset,
+        state=report.state,
+        pieces=pieces,
+    )
+
+
+def _with_piece(pieces: tuple[tuple[int, int], ...], start: int, length: int) -> tuple[tuple[int, int], ...]:
+    """These pieces and another one, which goes on with the last if it follows without a break."""
+    if pieces:
+        last, so_far = pieces[-1]
+        if abs(last * 1000 + so_far - start) <= LAG or len(pieces) >= MOST_PIECES:
+            return (*pieces[:-1], (last, so_far + length))
+    return (*pieces, (start // 1000, length))
+
+
+def needed(minimum: str, length: int, percent: float | None) -> int | None:
+    """How much of an item of this length has to be played for a play; None if that is unknown, or for Plex to say.
+
+    `minimum`: the rule, as in the setting `watch_minimum`. `percent`: that of Stash's own player, None if it is unknown.
+    """
+    if minimum == PLEX:
+        return None
+    if minimum == STASH:
+        if percent is None or (percent and not length):
+            return None
+        return max(round(length * percent / 100), min(LEAST, length // 2) if length else LEAST, 1)
+    if minimum.endswith("%"):
+        return max(round(length * float(minimum[:-1]) / 100), 1) if length else None
+    return round(float(minimum.removesuffix("s")) * 1000)
+
+
+def asks_less(minimum: str, other: str) -> bool:
+    """Whether a rule makes plays of viewings of which the other makes none."""
+
+    def shares(rule: str) -> list[float]:
+        # For Stash the least that its percentage can be, 0; Plex asks for more than anything else.
+        values = [needed(rule, length, 0.0) for length in (60_000, 1_800_000, 7_200_000)]
+        return [2**62 if value is None else value for value in values]
+
+    return any(one < two for one, two in zip(shares(minimum), shares(other), strict=True))
+
+
+def play_moment(viewing: Viewing, least: int | None) -> int:
+    """The moment at which so much of a viewing was played; 0 if it was not."""
+    if least is None:
+        return 0
+    so_far = 0
+    for start, length in viewing.pieces:
+        if so_far + length >= least:
+            return min(start + -(-(least - so_far) // 1000), viewing.ended)
+        so_far += length
+    return 0
+
+
+def goes_on(viewing: Viewing, session: str, *, at: int) -> bool:
+    """Whether a session of the same player that is first seen at `at` (UTC ms) goes on with a viewing.
+
+    It does after a restart of Plex or PlexSync, and after a pause without reports if Plex gives it the same name.
+    """
+    silence = at // 1000 - viewing.ended
+    return not viewing.is_over and -RETURN <= silence <= (86_400 if session == viewing.session else RETURN)
+
+
+def same_plays(
+    rows: Collection[int],
+    viewings: Iterable[Viewing],
+    candidates: Mapping[int, int] | None,
+    *,
+    length: int,
+) -> dict[int, int]:
+    """By moment of a row of Plex's history: the moment of the play in Stash, or of the viewing, that is the same play.
+
+    A viewing explains one row, from its beginning until shortly after its end. Without one, a play in Stash explains a row
+    from one length of the scene and 15 minutes before it until two minutes after it. `candidates`: how many plays of each
+    moment may explain a row; None if none may.
+    """
+    left, same = sorted(rows), {}
+    unexplaining = []
+    for viewing in sorted(viewings, key=lambda one: (one.moment, one.began)):
+        found = next((row for row in left if viewing.began <= row <= viewing.ended + AFTER), None)
+        if found is None:
+            # One that broke off may have gone on unseen.
+            if not viewing.is_over:
+                unexplaining.append(viewing.moment)
+            continue
+        left.remove(found)
+        same[found] = viewing.moment
+    if candidates is None:
+        candidates = dict.fromkeys(unexplaining, 1)
+    free = dict(candidates)
+    for row in left:
+        before = row - length // 1000 - RETURN
+        moment = next((at for at in sorted(free) if free[at] > 0 and before <= at <= row + AFTER), None)
+        if moment is not None:
+            free[moment] -= 1
+            same[row] = moment
+    return same
+
+
+def viewed_plays(viewings: Sequence[Viewing]) -> dict[str, dict[int, PlaySource]]:
+    """The plays that these viewings are, by item and moment."""
+    plays: dict[str, dict[int, PlaySource]] = {}
+    for viewing in viewings:
+        if viewing.moment:
+            plays.setdefault(viewing.item, {})[viewing.moment] = PlaySource(viewing.item, VIEWED)
+    return plays
