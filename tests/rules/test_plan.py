@@ -90,6 +90,21 @@ def test_the_first_push_of_an_equal_and_locked_value_is_remembered_only():
     assert made.memory == {"studio": Remembered("new", Held("new", True), Held("new", True))}
 
 
+@pytest.mark.parametrize("field", ["title", "studio"])
+def test_the_first_push_of_a_line_that_plex_has_with_single_blanks_is_remembered_only(field):
+    made = decide(field, "one  two", item(field, **{field: "one two"}))
+    assert (made.edit, made.notes) == ({}, ())
+    assert made.memory == {field: remembered("one  two", "one two", found="one two", found_locked=True)}
+
+
+@pytest.mark.parametrize(
+    ("field", "stash", "theirs"), [("title", "one two", "one  two"), ("summary", "one  two", "one two")]
+)
+def test_the_first_push_keeps_blanks_that_only_a_person_can_have_set(field, stash, theirs):
+    made = decide(field, stash, item(field, **{field: theirs}))
+    assert [note.reason for note in made.notes] == ["kept"]
+
+
 @pytest.mark.parametrize("now", [item(), item("studio"), item(studio="theirs")])
 def test_the_first_push_over_an_empty_or_unlocked_value_writes(now):
     assert decide("studio", "new", now).edit == {"studio": WRITE}
