@@ -7,7 +7,7 @@ been put back, and what nobody can tell any more.
 import shutil
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ SINGLE = ("plain", "absent", "twins")
 
 @dataclass(frozen=True)
 class PlexShelf:
-    """A Plex as it was: its database, and what is true of its items."""
+    """A Plex as it was: its database, and what is true of its items. `lost_since`: what we knew of it is lost since then."""
 
     backup: PlexBackup
     at: float
@@ -48,6 +48,7 @@ class PlexShelf:
     sections: tuple[str, ...]
     hidden: tuple[tuple[str, str], ...]
     strangers: frozenset[str]
+    lost_since: bool = False
 
 
 @dataclass(frozen=True)
@@ -337,6 +338,8 @@ class ServerPeople(People):
                 unfinished or self.database_pending or not world.read_back.get(key, 0) > item.updated_at
             ):
                 shown.doubts.add("*")
+            if shelf.lost_since:
+                self._note_lost(key)
         self.pending |= set(self.visible())
         self.mend_plex()
         self._note_forerunners(before, set(shelf.items))
@@ -625,13 +628,18 @@ class ServerPeople(People):
         for shown in self.world.truth.items.values():
             shown.blind, shown.stranded = True, {}
         for key in self.visible():
-            shown = self.world.truth.items[key]
-            shown.stranded = self._shown(key)
-            shown.found_after_loss = {**shown.stranded, "poster": self.world.plex.item(key).poster or ""}
+            self._note_lost(key)
+        # The same is lost of what Plex had by then.
+        self.plex_shelves = [replace(shelf, lost_since=True) for shelf in self.plex_shelves]
         for shelf in self.plex_shelves:
-            # The same is lost of what Plex had by then.
             for shown in shelf.items.values():
                 shown.blind = shown.forgotten = True
+
+    def _note_lost(self, key: str) -> None:
+        """Nothing of what an item shows now is known to be ours."""
+        shown = self.world.truth.items[key]
+        shown.stranded = self._shown(key)
+        shown.found_after_loss = {**shown.stranded, "poster": self.world.plex.item(key).poster or ""}
 
     def _changed_database(self, what: str, put: Callable[[StorePlace], None]) -> None:
         world = self.world

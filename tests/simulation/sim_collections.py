@@ -124,13 +124,17 @@ class CollectionsTruth:
         self.last_read: dict[tuple[str, str], object] = {}
         self.saved_reads: dict[tuple[str, str], object] = {}
         self.noticed: set[tuple[str, str]] = set()
+        # What was written and not read since: whatever a hand sets meanwhile is read back as what was left there.
+        self.unread: set[tuple[str, str]] = set()
         self.homes_at: dict[str, int] = {}
 
     def note_read(self, key: str, part: str, shown: object) -> None:
         """PlexSync reads a part of a collection."""
         pair = (key, part)
-        if pair in self.hands and (pair not in self.last_read or _differ(part, self.last_read[pair], shown)):
+        is_as_left = pair in self.unread or (pair in self.last_read and not _differ(part, self.last_read[pair], shown))
+        if pair in self.hands and not is_as_left:
             self.noticed.add(pair)
+        self.unread.discard(pair)
         self.last_read[pair] = shown
 
     def save_reads(self) -> None:
@@ -287,6 +291,7 @@ class CollectionsWorld(World):
     def _judge_collection_write(self, asked: Request) -> None:
         truth = self.truth
         key, parts = parts_of(asked)
+        truth.unread |= {(key, part) for part in parts}
         for part in parts:
             hand = truth.hands.get((key, part))
             if hand is None or (key, part) in self.people.open_parts:
@@ -351,13 +356,14 @@ class CollectionsEnding(Ending):
     def _come_to_rest(self) -> None:
         for number in range(ROUNDS):
             before = self.world.tally["writes"]
-            self._round(retry=number == 1)
-            if self.world.tally["writes"] == before and number > 1:
+            is_compared = self._round(retry=number == 1)
+            if is_compared and self.world.tally["writes"] == before and number > 1:
                 return
-        raise Violation("lost", f"writes go on after {ROUNDS} rounds")
+        raise Violation("lost", f"no rest after {ROUNDS} rounds")
 
-    def _round(self, *, retry: bool = False) -> None:
-        world = self.world
+    def _round(self, *, retry: bool = False) -> bool:
+        """Whether all could be compared: a server that asked for patience is not asked before that is over."""
+        world, is_compared = self.world, False
         world.pass_time(600)
         world.poll()
         self._answer()
@@ -369,9 +375,11 @@ class CollectionsEnding(Ending):
             world.tell(f"reconcile: {world.process.reconciler.reconcile()}")
             self._work()
             world.tell(f"compared: {world.process.dressing.comparison.compare()}")
+            is_compared = True
         except NeighbourError as error:
             world.tell(f"not compared: {error}")
         self._work()
+        return is_compared
 
     def _answer(self) -> None:
         for question in open_questions(self.world.process.parts) if self.world.process else ():

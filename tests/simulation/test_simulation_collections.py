@@ -5,15 +5,25 @@ A seed that fails prints its history, and fails again the same way:
 """
 
 import os
+from contextlib import closing
 
 import pytest
 
+from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.collections import inspection
 from plexsync.flows.collections.inspection import CollectionInspector
 from plexsync.rules.merge.plan_records import Policy
-from tests.simulation.running import Report
-from tests.simulation.sim_collections import CollectionsTruth, run_collection_seed, run_collection_seeds
-from tests.simulation.sim_curators import Hand
+from plexsync.rules.queue.job import HOUR
+from plexsync.rules.records import PaceRow
+from tests.simulation.running import Report, listening
+from tests.simulation.sim_collections import (
+    CollectionsEnding,
+    CollectionsTruth,
+    CollectionsWorld,
+    run_collection_seed,
+    run_collection_seeds,
+)
+from tests.simulation.sim_curators import Curators, Hand
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 COUNT, STEPS, PARTS = (1000, 160, 20) if TORTURE else (8, 100, 1)
@@ -61,6 +71,29 @@ def test_a_hand_that_puts_back_what_was_there_shows_only_if_the_write_in_between
     truth.hands[home] = Hand((), 1, ("home",))
     truth.note_read(*home, ())
     assert (home in truth.noticed) == is_saved
+
+
+def test_what_a_hand_sets_between_a_write_and_its_read_back_counts_as_read_back_and_what_it_sets_later_does_not():
+    truth, summary = CollectionsTruth(), ("31", "summary")
+    truth.note_read(*summary, "before")
+    truth.unread.add(summary)
+    truth.hands[summary] = Hand("Hand 1", 1, "ours")
+    truth.note_read(*summary, "Hand 1")
+    assert summary not in truth.noticed
+    truth.hands[summary] = Hand("Hand 2", 2, "ours")
+    truth.note_read(*summary, "Hand 2")
+    assert summary in truth.noticed
+
+
+def test_a_life_is_at_rest_only_once_all_was_compared_however_long_a_server_asked_to_wait(tmp_path):
+    # No hook is heard in this one, so nothing waits before the first comparison.
+    with listening(), closing(CollectionsWorld(60446, tmp_path)) as world:
+        people = world.people = Curators(world)
+        world.at_rest = True
+        with world.process.store.writing() as tx:
+            tx.paces.save(READ_STASH.row, PaceRow(not_before=world.clock.now() + HOUR))
+        CollectionsEnding(world, people).judge()
+    assert world.tally["judged"]
 
 
 def found_by(*seeds: int) -> str:

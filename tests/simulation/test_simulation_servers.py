@@ -5,11 +5,14 @@ PLEXSYNC_TORTURE=1 lives 2,000 seeds, PLEXSYNC_SEEDS so many more.
 """
 
 import os
+from contextlib import closing
 
 import pytest
 
 from plexsync.engine.server_identity import ServerIdentity
 from tests.simulation import sim_servers
+from tests.simulation.running import listening
+from tests.simulation.sim_changes import ServerPeople
 from tests.simulation.sim_servers import CHANGES, ServerWorld, drawn_changes, run_server_seed, run_server_seeds
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
@@ -43,6 +46,20 @@ def test_whatever_happens_to_servers_no_hand_is_lost_nothing_is_wrong_and_nothin
 
 def test_every_change_happens_in_some_life():
     assert {change for seed in range(1, 40) for change in drawn_changes(seed)} == set(CHANGES)
+
+
+def test_of_what_plex_shows_again_from_a_backup_that_is_older_than_a_loss_no_more_is_known_than_of_the_rest(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setattr(sim_servers, "drawn_changes", lambda seed: ("plex restored", "data folder lost"))
+    with listening(), closing(ServerWorld(1, tmp_path)) as world:
+        people = world.people = ServerPeople(world)
+        people.make_copies()
+        people.lose_folder()
+        people.restore_plex()
+        shown = [world.truth.items[key] for key in people.visible()]
+    assert shown
+    assert all(one.found_after_loss["title"] == one.stranded["title"] for one in shown)
 
 
 def test_a_life_with_changes_is_the_same_one_again():
