@@ -149,7 +149,8 @@ class Sessions:
         self._late = [row for row in self._late if row[0] > now]
 
     def restart(self) -> None:
-        """Forget all sessions, and the rows that the history does not have yet, as a server does that restarts."""
+        """Forget all sessions, their numbers, and the rows that the history does not have yet, as a server that restarts."""
+        self._numbers = count(1)
         self._sessions.clear()
         self._late.clear()
 

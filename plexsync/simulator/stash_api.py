@@ -99,7 +99,7 @@ class StashApi:
         return {
             "Query": self.queries(),
             "Mutation": self.mutations(),
-            "ConfigResult": {"general": whole, "plugins": self.settings_of},
+            "ConfigResult": {"general": whole, "plugins": self.settings_of, "ui": item("ui")},
             "FindScenesResultType": {
                 "duration": lambda found, _: sum(f.duration for scene in found.all for f in scene.files),
                 "filesize": lambda found, _: float(sum(f.size for scene in found.all for f in scene.files)),

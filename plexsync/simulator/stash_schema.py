@@ -78,6 +78,7 @@ type SystemStatus {
 type ConfigResult {
   general: ConfigGeneralResult!
   plugins(include: [ID!]): PluginConfigMap!
+  ui: Map!
 }
 
 type Directory { path: String!  parent: String  directories: [String!]! }

@@ -28,6 +28,7 @@ from plexsync.simulator.stash_images import DEFAULT_IMAGE, media_type
 from plexsync.simulator.stash_jobs import Job, Jobs
 from plexsync.simulator.stash_log import STATEMENTS, LogFeed, StashLog
 from plexsync.simulator.stash_model import FileSpec, Name, SceneSnapshot, StashBackup, StashData
+from plexsync.simulator.stash_player import StashPlayer
 from plexsync.simulator.stash_plays import ScenePlays
 from plexsync.simulator.stash_schema import schema
 
@@ -64,7 +65,8 @@ class StashSim(HttpServer):
     plugins, `system_status` the answer to systemStatus. `graphql_fault` gets each 200 body of the API as a dict and
     returns the one to send. While `blobs_away`, pictures can't be read, and default ones are sent instead. With
     `api_key` empty there is no sign-in, and a request with a key is rejected. `log_lines` is the log; its subscribers
-    are refused unless `sends_log`. `plays` adds and removes plays as a user does.
+    are refused unless `sends_log`. `plays` adds and removes plays as a user does; `open_player` watches a scene. `ui` are
+    the settings of Stash's interface.
     """
 
     def __init__(self, api_key: str = "", port: int = 0, utc_offset_minutes: int = 0, version: str = "v0.30.1") -> None:
@@ -86,6 +88,7 @@ class StashSim(HttpServer):
         self.jobs = Jobs(self.stamp)
         self.log_lines = StashLog(self.stamp)
         self.sends_log = True
+        self.ui: dict[str, Any] = {}
         self._api = StashApi(self.data, self.jobs, self._fire, self._run_task, self._run_operation, self._facts)
         knows_files = tuple(int(part) for part in version.lstrip("v").split(".")[:2]) >= (0, 29)
         self.executor = Executor(schema(files=knows_files), self._api.resolvers(), self.data.lock)
@@ -272,6 +275,12 @@ class StashSim(HttpServer):
         with self.data.lock:
             gallery = next(one for one in self.data.scene(scene_id).galleries if one.id == gallery_id)
             gallery.cover_image = gallery.images[number]
+
+    def open_player(self, scene_id: int) -> StashPlayer:
+        """Open a scene in Stash's own player, by the settings of the interface of now."""
+        with self.data.lock:
+            length = self.data.scene(scene_id).files[0].duration
+        return StashPlayer(self.plays, scene_id, length, self.ui)
 
     def attach_file(self, scene_id: int, file: FileSpec) -> None:
         """Add a file to the scene as a scan does: `updated_at` changes, the hook runs without input."""
@@ -493,6 +502,7 @@ class StashSim(HttpServer):
             "plugins": [self._installed(plugin) for plugin in self.plugins()],
             "parallelTasks": 1,
             "maxSessionAge": 3600,
+            "ui": self.ui,
         }
 
     def _installed(self, hooks: HookRunner) -> dict[str, Any]:
