@@ -1,7 +1,8 @@
 """Plays, viewings and ratings in Plex: implements `plexsync.rules.servers.neighbours.PlexWatch`.
 
-Plex shows its history and its accounts to the owner of the server alone. Whoever else asks gets 401 or 403, although the
-same token may read and write everything else. So these two are Refused here and never Barred, which would hold all of Plex.
+Plex shows its history, its accounts and its sessions to the owner of the server alone. Whoever else asks gets 401 or 403,
+although the same token may read and write everything else. So these are Refused here and never Barred, which would hold
+all of Plex.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import msgspec
 from plexsync.http.client import LISTING_CAP, MEGABYTE
 from plexsync.http.connections import Answer
 from plexsync.plex.answers import (
+    LONGEST_DURATION,
     Body,
     Number,
     Page,
@@ -20,18 +22,24 @@ from plexsync.plex.answers import (
     moment,
     rating_text,
     rows_of,
+    short_number,
     viewing_of,
 )
 from plexsync.plex.edits import MOVIE
 from plexsync.plex.requests import WITHOUT_FILES, PlexRequests, check_number, query, slice_of
 from plexsync.rules.item import Viewing
 from plexsync.rules.record_class import record
-from plexsync.rules.records import PlexPlay, Rated, ViewingPage
+from plexsync.rules.records import PlexPlay, PlexSession, Rated, ViewingPage
 from plexsync.rules.servers.errors import Barred, Refused
+from plexsync.rules.words.text import clean_line, cut
 
 # A row takes less than 1 kB.
 HISTORY_CAP = 4 * MEGABYTE
 ACCOUNTS_CAP = MEGABYTE
+# A session has its item in full.
+SESSIONS_CAP = 8 * MEGABYTE
+# The longest name of a player that is kept.
+LONGEST_NAME = 200
 # An item without its texts takes less than 16 kB.
 VIEWINGS_CAP = 8 * MEGABYTE
 # The number of new starts in a row that may bring nothing new.
@@ -84,6 +92,31 @@ class RatedAnswer(msgspec.Struct):
     lastRatedAt: Number | None = None
 
 
+class UserAnswer(msgspec.Struct):
+    """The account of a session."""
+
+    id: Number
+
+
+class PlayerAnswer(msgspec.Struct):
+    """The player of a session."""
+
+    title: str | None = None
+    machineIdentifier: str | None = None
+
+
+class SessionAnswer(msgspec.Struct):
+    """A session with its item; the length of the item may be unknown, and the place in it."""
+
+    sessionKey: Number
+    ratingKey: Number
+    type: str
+    User: UserAnswer
+    Player: PlayerAnswer | None = None
+    duration: Number | None = None
+    viewOffset: Number | None = None
+
+
 @record
 class HistoryRow:
     """A row as it is listed: what tells it from other rows, its moment (0 if unreadable), and the play of a movie."""
@@ -97,6 +130,8 @@ HISTORY = msgspec.json.Decoder(Body[Page[PlayAnswer]])
 RATED = msgspec.json.Decoder(Body[Page[RatedAnswer]])
 ACCOUNTS = msgspec.json.Decoder(Body[AccountList])
 VIEWINGS = msgspec.json.Decoder(Body[Page[ViewingAnswer]])
+SESSIONS = msgspec.json.Decoder(Body[Page[msgspec.Raw]])
+SESSION = msgspec.json.Decoder(SessionAnswer)
 
 
 class PlexHistory:
@@ -129,6 +164,11 @@ class PlexHistory:
         accounts = self._requests.parsed(self._ask_as_owner("/accounts", ACCOUNTS_CAP), ACCOUNTS, _accounts)
         # An account may be named like the token.
         return {id: self._requests.redacted(name) for id, name in accounts.items()}
+
+    def sessions(self) -> list[PlexSession]:
+        """The movies that are played now, in one request; Refused if Plex does not show its sessions to this token."""
+        answer = self._ask_as_owner("/status/sessions", SESSIONS_CAP)
+        return list(filter(None, map(self._session, self._requests.parsed(answer, SESSIONS, rows_of))))
 
     def viewings(self, section: str, *, since: int, page: int = 500) -> Iterator[ViewingPage]:
         """What the account of the token has watched of a library from `since` on (UTC seconds), newest first, in pages.
@@ -169,6 +209,24 @@ class PlexHistory:
         }
         rated = self._requests.read(f"/library/sections/{section}/all?{query(asked)}", RATED, _rated, cap=LISTING_CAP)
         return sorted((item for item in rated if item.at > since), key=lambda item: item.at)[:limit]
+
+    def _session(self, row: msgspec.Raw) -> PlexSession | None:
+        """The session of a row; None if that can't be read, or if no movie is played."""
+        try:
+            read = SESSION.decode(row)
+            session, item, account = key_of(read.sessionKey), key_of(read.ratingKey), int(key_of(read.User.id))
+        except (ValueError, msgspec.MsgspecError, RecursionError):
+            return None
+        if read.type != MOVIE_PLAY:
+            return None
+        player = read.Player or PlayerAnswer()
+        # A player may be named like the token.
+        name, machine = (
+            cut(clean_line(self._requests.redacted(text or "")), LONGEST_NAME)
+            for text in (player.title, player.machineIdentifier)
+        )
+        length, offset = (short_number(number, LONGEST_DURATION) for number in (read.duration, read.viewOffset))
+        return PlexSession(session, item, account, name, machine, length, offset)
 
     def _walk(self, account: int, since: int, page: int) -> Iterator[tuple[list[HistoryRow], bool]]:
         """The rows from `since` on, in pages without repeats, and whether all rows so far came in the order of time.

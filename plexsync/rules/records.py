@@ -257,6 +257,17 @@ class Plugin:
 
 
 @record
+class PlayerRules:
+    """How Stash's own player notes what is watched.
+
+    `percent`: the percentage of a scene that must be played for a play. `is_tracked`: whether it notes anything at all.
+    """
+
+    percent: float = 0.0
+    is_tracked: bool = True
+
+
+@record
 class ServerInfo:
     """A Plex server as it introduces itself: its identifier, its version and its name."""
 
@@ -287,6 +298,23 @@ class PlexPlay:
     section: str
     account: int
     moment: int
+
+
+@record
+class PlexSession:
+    """That an account of Plex plays a movie now: what Plex calls this playback, its item and its player.
+
+    `player`: the player's name in one line, '' if it has none; `machine`: its identifier. `length` of the item (0 if it
+    is not known) and `offset` in it are in milliseconds.
+    """
+
+    session: str
+    item: str
+    account: int
+    player: str
+    machine: str
+    length: int
+    offset: int
 
 
 @record

@@ -101,14 +101,16 @@ class ScenePlays:
 
 @record
 class WatchedScene:
-    """A scene, its plays and its resume point in Stash at one moment.
+    """A scene, its plays, its play time and its resume point in Stash at one moment.
 
     `plays`: whole seconds UTC, newest first; a second may occur twice. `position`: where it is resumed, in milliseconds.
+    `play_time`: how long it was played, in seconds exactly as Stash writes them.
     """
 
     scene: Scene
     plays: tuple[int, ...]
     position: int = 0
+    play_time: float = 0.0
 
     @property
     def brief(self) -> ScenePlays:

@@ -134,10 +134,22 @@ TAKE_PLAYS = """
 mutation TakePlays($id: ID!, $times: [Timestamp!]!) { plays: sceneDeletePlay(id: $id, times: $times) { count history } }
 """
 
-# The mutation can also be given a duration, which it adds.
-SAVE_RESUME = """
-mutation SaveResume($id: ID!, $seconds: Float!) { saved: sceneSaveActivity(id: $id, resume_time: $seconds) }
+# The resume point is set, the play time is added; a null changes nothing.
+SAVE_ACTIVITY = """
+mutation SaveActivity($id: ID!, $position: Float, $seconds: Float) {
+  saved: sceneSaveActivity(id: $id, resume_time: $position, playDuration: $seconds)
+}
 """
+
+# Stash carries the two out in this order, each by itself.
+RESTORE_ACTIVITY = """
+mutation RestoreActivity($id: ID!, $position: Float, $seconds: Float!) {
+  reset: sceneResetActivity(id: $id, reset_duration: true)
+  saved: sceneSaveActivity(id: $id, resume_time: $position, playDuration: $seconds)
+}
+"""
+
+PLAYER_RULES = "query PlayerRules { configuration { ui } }"
 
 RATE = """
 mutation Rate($input: SceneUpdateInput!) { scene: sceneUpdate(input: $input) { id rating100 } }
@@ -212,8 +224,8 @@ def scenes(ids: Sequence[int], **more: Unpack[SceneExtras]) -> str:
 
 
 def watched_scenes(ids: Sequence[int], **more: Unpack[SceneExtras]) -> str:
-    """`scenes` with the plays and the resume point of each."""
-    fields = "...SceneFields play_history resume_time"
+    """`scenes` with the plays, the play time and the resume point of each."""
+    fields = "...SceneFields play_history play_duration resume_time"
     return each_scene("Watched", ids, fields) + fragments(**more)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from plexsync.http.client import MEGABYTE, ORDINARY_CAP
+from plexsync.rules.records import PlayerRules
 from plexsync.rules.scene import ScenePlays, WatchedScene
 from plexsync.stash import answers, queries
 from plexsync.stash.requests import StashRequests
@@ -30,9 +31,10 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class WatchedAnswer(answers.SceneAnswer, kw_only=True):
-    """A scene in full, with its plays and its resume point."""
+    """A scene in full, with its plays, its play time and its resume point."""
 
     play_history: list[Moment]
+    play_duration: float | None
     resume_time: float | None
 
 
@@ -58,10 +60,23 @@ class PlaysWritten(msgspec.Struct):
     plays: PlaysAnswer
 
 
-class ResumeSaved(msgspec.Struct):
-    """The data of the mutation SAVE_RESUME."""
+class InterfaceSettings(msgspec.Struct):
+    """Settings of Stash's interface, where anybody may write anything."""
 
-    saved: bool
+    minimumPlayPercent: object = None
+    trackActivity: object = None
+
+
+class Interface(msgspec.Struct):
+    """The settings of Stash's interface."""
+
+    ui: InterfaceSettings
+
+
+class InterfaceOf(msgspec.Struct):
+    """The data of the query PLAYER_RULES."""
+
+    configuration: Interface
 
 
 class RatedScene(msgspec.Struct):
@@ -80,25 +95,29 @@ class RatingWritten(msgspec.Struct):
 WATCHED = msgspec.json.Decoder(dict[str, WatchedAnswer | None])
 ONLY_PLAYS = msgspec.json.Decoder(dict[str, ScenePlaysAnswer | None])
 PLAYS_WRITTEN = msgspec.json.Decoder(PlaysWritten)
-RESUME_SAVED = msgspec.json.Decoder(ResumeSaved)
+# Whether each part of a mutation was carried out.
+CARRIED_OUT = msgspec.json.Decoder(dict[str, bool])
+INTERFACE = msgspec.json.Decoder(InterfaceOf)
 RATING_WRITTEN = msgspec.json.Decoder(RatingWritten)
 
 
 class StashWatching:
-    """Reads and writes plays and resume points of a Stash, and writes ratings."""
+    """Reads and writes plays, play times and resume points of a Stash, and writes ratings."""
 
     def __init__(self, requests: StashRequests) -> None:
         self._requests = requests
 
     def watched_scenes(self, ids: Sequence[int]) -> dict[int, WatchedScene]:
-        """The scenes with these ids, their plays and resume points, in one request; missing ones are left out."""
+        """These scenes with their plays, play times and resume points, in one request; missing ones are left out."""
         more = self._requests.more
         scene_of = partial(answers.scene_of, timed=more.get("file_times", False))
         return self._requests.scenes(
             ids,
             WATCHED,
             partial(queries.watched_scenes, **more),
-            lambda row: WatchedScene(scene_of(row), plays_of(row.play_history), position_of(row.resume_time)),
+            lambda row: WatchedScene(
+                scene_of(row), plays_of(row.play_history), position_of(row.resume_time), amount_of(row.play_duration)
+            ),
         )
 
     def only_plays(self, ids: Sequence[int]) -> dict[int, ScenePlays]:
@@ -118,16 +137,29 @@ class StashWatching:
         """Remove one play of each moment that has one; returns all plays of the scene after it, newest first."""
         return self._write(queries.TAKE_PLAYS, id, moments)
 
-    def save_resume(self, id: int, position: int) -> None:
-        """Set where a scene is resumed, in milliseconds. Durations of plays are left out: Stash would add them up."""
-        answer = self._requests.ask(RESUME_SAVED, queries.SAVE_RESUME, {"id": str(id), "seconds": position / 1000})
-        if not answer.saved:
-            raise self._requests.foreign("that it did not save where the scene is resumed")
+    def save_activity(self, id: int, *, position: int | None = None, seconds: float | None = None) -> None:
+        """Set where a scene is resumed, in milliseconds, and add these seconds to its play time; None changes nothing."""
+        self._save(queries.SAVE_ACTIVITY, id, position, seconds, "saved")
+
+    def restore_activity(self, id: int, *, seconds: float, position: int | None = None) -> None:
+        """Set the play time of a scene to these seconds, and where it is resumed (ms); None leaves that alone."""
+        self._save(queries.RESTORE_ACTIVITY, id, position, seconds, "reset", "saved")
+
+    def player_rules(self) -> PlayerRules:
+        """How Stash's own player notes what is watched, in one request; by default where a setting can't be read."""
+        settings = self._requests.ask(INTERFACE, queries.PLAYER_RULES).configuration.ui
+        return PlayerRules(amount_of(settings.minimumPlayPercent), settings.trackActivity is not False)
 
     def rate(self, id: int, rating: int | None) -> int | None:
         """Set the rating of a scene from 1 to 100, None clears it; returns the rating after it."""
         variables = {"input": {"id": str(id), "rating100": rating}}
         return self._requests.ask(RATING_WRITTEN, queries.RATE, variables, cap=ORDINARY_CAP).scene.rating100
+
+    def _save(self, mutation: str, id: int, position: int | None, seconds: float | None, *parts: str) -> None:
+        at = None if position is None else position / 1000
+        answer = self._requests.ask(CARRIED_OUT, mutation, {"id": str(id), "position": at, "seconds": seconds})
+        if answer != dict.fromkeys(parts, True):
+            raise self._requests.foreign("that it did not save how far the scene was watched")
 
     def _write(self, mutation: str, id: int, moments: "Moments") -> tuple[int, ...]:
         variables = {"id": str(id), "times": moments.texts()}
@@ -145,3 +177,10 @@ def plays_of(moments: Sequence[Moment]) -> tuple[int, ...]:
 def position_of(seconds: float | None) -> int:
     """A resume point in milliseconds; 0 for none."""
     return round(min(max(seconds or 0.0, 0.0), LONGEST) * 1000)
+
+
+def amount_of(number: object) -> float:
+    """A play time in seconds, or a percentage, as Stash writes it; 0 for none, or for one that can't be."""
+    if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= LONGEST:
+        return float(number)
+    return 0.0

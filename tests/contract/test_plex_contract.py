@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 
 from plexsync.plex.client import PlexClient
-from plexsync.rules.records import PlexPlay
+from plexsync.rules.records import PlexPlay, PlexSession
 from plexsync.rules.servers.errors import Unavailable
 from plexsync.simulator.plex_server import PlexSim
 from tests.transports import saying
@@ -250,6 +250,38 @@ def test_the_example_of_a_history_in_the_document_is_read(document: dict) -> Non
     with pytest.raises(Unavailable, match="an incomplete history"):
         next(pages)
     client.close()
+
+
+def test_the_example_of_a_session_in_the_document_is_read_once_its_item_is_told(document: dict) -> None:
+    """It omits the item itself."""
+    content = document["paths"]["/status/sessions"]["get"]["responses"]["200"]["content"]
+    example = content["application/json"]["examples"]["playlists"]["value"]
+    example["MediaContainer"]["Metadata"][0] |= {
+        "type": "movie",
+        "ratingKey": "7",
+        "sessionKey": "2",
+        "duration": 9_000,
+    }
+    client = PlexClient("http://plex.invalid", TOKEN, transport=saying(json.dumps(example).encode()))
+
+    assert client.history.sessions() == [
+        PlexSession("2", "7", 123_456_789, "name.localdomain", "abcdefghijklmnopqrstuvwx", 9_000, 0)
+    ]
+    client.close()
+
+
+def test_a_session_has_every_field_that_is_read_under_a_documented_name(sim: PlexSim, document: dict) -> None:
+    content = document["paths"]["/status/sessions"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    of_sessions = content["properties"]["MediaContainer"]["allOf"][1]["properties"]["Metadata"]["items"]["allOf"][0]
+    row, *_ = json.loads(ask(sim, "GET", "/status/sessions")[1])["MediaContainer"]["Metadata"]
+
+    for part in ("User", "Player"):
+        assert row[part].keys() <= of_sessions["properties"][part]["properties"].keys()
+    client = PlexClient(sim.url, TOKEN)
+    session, *_ = client.history.sessions()
+    client.close()
+    assert (session.account, session.length, session.offset) == (1, 60_000, 5_000)
+    assert all((session.session, session.item, session.player, session.machine))
 
 
 EDIT = {

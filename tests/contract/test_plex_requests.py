@@ -109,6 +109,7 @@ def sent():
         list(client.history.plays(1, since=5))
         list(client.history.viewings(section, since=5))
         client.history.accounts()
+        client.history.sessions()
         edit = {
             "title": Change("B", True),
             "actor": Change(("Ann",), True),

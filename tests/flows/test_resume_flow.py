@@ -458,14 +458,14 @@ def test_an_undo_that_is_asked_for_while_a_request_is_refused_is_carried_out_tho
     leave(house, id, 31_000)
     poll(house)
     stash = house.worker.stash.watching
-    save = stash.save_resume
+    save = stash.save_activity
 
-    def ask_and_save(*position):
-        stash.save_resume = save
+    def ask_and_save(id, **activity):
+        stash.save_activity = save
         assert undo(house, id)
-        save(*position)
+        save(id, **activity)
 
-    stash.save_resume = ask_and_save
+    stash.save_activity = ask_and_save
     leave(house, id, 40_000)
     house.stash_sim.faults.set(Fault("status", status=403, when=saving))
     assert house.worker.back.resume.poll() == ""
@@ -533,7 +533,7 @@ class Boundaries:
         self.left = number
         stash, plex, self._store = house.worker.stash.watching, house.worker.plex, house.store
         reads = (stash, "watched_scenes"), (plex.history, "viewings"), (plex, "items")
-        for client, method in (*reads, (stash, "save_resume")):
+        for client, method in (*reads, (stash, "save_activity")):
             setattr(client, method, self._counted(getattr(client, method)))
         self._writing = self._store.writing
         self._store.writing = self._committed

@@ -50,10 +50,12 @@ ASKED = {
     "plex viewings": lambda at: [
         len(page.viewings) for page in PlexClient(at, "token", read_timeout=60.0).history.viewings("1", since=1)
     ],
+    "plex sessions": lambda at: PlexClient(at, "token", read_timeout=60.0).history.sessions(),
     "plex accounts": lambda at: PlexClient(at, "token", read_timeout=60.0).history.accounts(),
     "stash probe": lambda at: stash(at).probe(),
     "stash scenes": lambda at: stash(at).scenes([1]),
     "stash watched": lambda at: StashClient(at, "key", read_timeout=60.0).watching.watched_scenes([1]),
+    "stash interface": lambda at: StashClient(at, "key", read_timeout=60.0).watching.player_rules(),
     "stash plays": lambda at: StashClient(at, "key", read_timeout=60.0).watching.add_plays(1, Moments([0])),
     "stash walk": lambda at: [len(page) for page in stash(at).walk()],
     "stash settings": lambda at: stash(at).plugin_settings("x"),

@@ -1,11 +1,13 @@
 """The plays of scenes in Stash: read, added and taken; what counts when a write ends in trouble."""
 
 import copy
+import dataclasses
 import json
 
 import pytest
 
 from plexsync.rules.plays.plays import Moments
+from plexsync.rules.records import PlayerRules
 from plexsync.rules.servers.errors import Barred, Throttled, TooLong, Unavailable
 from plexsync.rules.servers.neighbours import StashWatch
 from plexsync.simulator.http import Fault
@@ -19,6 +21,7 @@ from tests.transports import saying
 KEY = "canary-stash-key-0123456789"
 # 2026-01-02T03:04:05Z
 MOMENT = 1_767_323_045
+UNWATCHED = {"play_duration": 0, "resume_time": None}
 
 
 @pytest.fixture
@@ -145,16 +148,14 @@ def test_what_the_settings_ask_about_a_scene_is_read_with_its_plays(sim, made):
     ],
 )
 def test_a_play_is_a_whole_second_in_utc(answering, text, moment):
-    assert answering({"data": {"s1": {**GOOD, "play_history": [text], "resume_time": 0}}}).watching.watched_scenes([1])[
+    assert answering({"data": {"s1": {**GOOD, "play_history": [text], **UNWATCHED}}}).watching.watched_scenes([1])[
         1
     ].plays == (moment,)
 
 
 def test_plays_are_newest_first_whatever_the_offsets(answering):
     texts = ["2026-01-02T03:04:05Z", "2026-01-02T04:04:04+01:00", "2026-01-02T03:04:06Z"]
-    watched = answering({"data": {"s1": {**GOOD, "play_history": texts, "resume_time": None}}}).watching.watched_scenes(
-        [1]
-    )
+    watched = answering({"data": {"s1": {**GOOD, "play_history": texts, **UNWATCHED}}}).watching.watched_scenes([1])
     assert watched[1].plays == (MOMENT + 1, MOMENT, MOMENT - 1)
 
 
@@ -166,8 +167,25 @@ PLAYS_THAT_ARE_NONE = [None, {}, "2026-01-02T03:04:05Z", [None], [7], ["yesterda
     [(0, 0), (None, 0), (12.5, 12_500), (12.3456, 12_346), (7, 7000), (-3, 0), (1e300, 1_000_000_000_000)],
 )
 def test_a_resume_point_is_in_milliseconds(answering, seconds, position):
-    body = {"data": {"s1": {**GOOD, "play_history": [], "resume_time": seconds}}}
+    body = {"data": {"s1": {**GOOD, "play_history": [], "play_duration": 0, "resume_time": seconds}}}
     assert answering(body).watching.watched_scenes([1])[1].position == position
+
+
+@table(
+    ("seconds", "play_time"),
+    [
+        (0, 0.0),
+        (None, 0.0),
+        (40, 40.0),
+        (12.3456789, 12.3456789),
+        (0.1 + 0.2, 0.1 + 0.2),
+        (-3, 0.0),
+        (1e300, 0.0),
+    ],
+)
+def test_a_play_time_is_the_number_that_stash_writes(answering, seconds, play_time):
+    body = {"data": {"s1": {**GOOD, "play_history": [], "resume_time": 0, "play_duration": seconds}}}
+    assert answering(body).watching.watched_scenes([1])[1].play_time == play_time
 
 
 @table(
@@ -175,9 +193,12 @@ def test_a_resume_point_is_in_milliseconds(answering, seconds, position):
     [
         GOOD,
         {**GOOD, "play_history": []},
-        *({**copy.deepcopy(GOOD), "play_history": plays, "resume_time": 0} for plays in PLAYS_THAT_ARE_NONE),
-        *({**GOOD, "play_history": [], "resume_time": seconds} for seconds in ("5", [], {}, True)),
-        *({**scene, "play_history": [], "resume_time": 0} for scene in SPOILED),
+        {**GOOD, "play_history": [], "resume_time": 0},
+        {**GOOD, "play_history": [], "play_duration": 0},
+        *({**GOOD, "play_history": [], "resume_time": 0, "play_duration": seconds} for seconds in ("5", [], {}, True)),
+        *({**copy.deepcopy(GOOD), "play_history": plays, **UNWATCHED} for plays in PLAYS_THAT_ARE_NONE),
+        *({**GOOD, "play_history": [], "play_duration": 0, "resume_time": seconds} for seconds in ("5", [], {}, True)),
+        *({**scene, "play_history": [], **UNWATCHED} for scene in SPOILED),
     ],
 )
 def test_a_scene_without_all_of_its_fields_is_none(answering, scene):
@@ -195,7 +216,7 @@ def test_a_scene_without_all_of_its_fields_is_none(answering, scene):
         {"data": {"s2": None}},
         {"data": {"s1": None, "s2": None}},
         {"data": {"s1": None}, "errors": [{"message": "database is locked", "path": ["s1"]}]},
-        {"data": {"s1": {**GOOD, "id": "2", "play_history": [], "resume_time": 0}}},
+        {"data": {"s1": {**GOOD, "id": "2", "play_history": [], **UNWATCHED}}},
     ],
 )
 def test_half_an_answer_tells_nothing_of_plays(answering, body):
@@ -259,19 +280,103 @@ def test_many_plays_are_one_request(sim, stash):
     assert len(sim.log) == 2
 
 
-def test_a_resume_point_is_set_and_no_duration_added(sim, stash):
+@pytest.fixture
+def watched(sim):
+    """A scene that was watched for 40.1 s and is resumed at 5 s; at the end, nothing but that has changed in Stash."""
     sim.now = lambda: MOMENT
     id, other = sim.add_scene(), sim.add_scene()
-    sim.plays.save_activity(id, 5.0, 40.0)
-    before = sim.scene(other), sim.scene(id).updated_at
+    sim.plays.save_activity(id, 5.0, 40.1)
+    sim.plays.add(id, [MOMENT])
+    before = sim.scene(other), sim.scene(id)
     sim.now = lambda: MOMENT + 100
-    for position in (12_345, 0):
-        stash.watching.save_resume(id, position)
-        scene = sim.scene(id)
-        assert (scene.resume_time, scene.play_duration, scene.plays) == (position / 1000, 40.0, ())
-        assert stash.watching.watched_scenes([id])[id].position == position
-    assert (sim.scene(other), sim.scene(id).updated_at) == before
-    assert not [request for request in sim.log if b"playDuration" in request.body]
+    yield id
+    after = sim.scene(id)
+    assert (sim.scene(other), after) == (
+        before[0],
+        dataclasses.replace(before[1], resume_time=after.resume_time, play_duration=after.play_duration),
+    )
+
+
+def progress(sim, stash, id):
+    """Where a scene is resumed and how long it was played, which Stash and the client tell alike."""
+    read, scene = stash.watching.watched_scenes([id])[id], sim.scene(id)
+    assert (read.position, read.play_time) == (round(scene.resume_time * 1000), scene.play_duration)
+    return read.position, read.play_time
+
+
+@pytest.mark.parametrize("position", [12_345, 0])
+def test_a_resume_point_is_set_and_the_play_time_stays(sim, stash, watched, position):
+    stash.watching.save_activity(watched, position=position)
+    assert len(sim.log) == 1
+    assert progress(sim, stash, watched) == (position, 40.1)
+
+
+def test_play_time_is_added_and_the_resume_point_stays(sim, stash, watched):
+    for _ in range(2):
+        stash.watching.save_activity(watched, seconds=10.2)
+    assert len(sim.log) == 2
+    assert progress(sim, stash, watched) == (5000, 40.1 + 10.2 + 10.2)
+
+
+def test_both_are_one_request(sim, stash, watched):
+    stash.watching.save_activity(watched, position=0, seconds=9.9)
+    assert len(sim.log) == 1
+    assert progress(sim, stash, watched) == (0, 40.1 + 9.9)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1 + 0.2, 40.1, 12_345.678901234567])
+@pytest.mark.parametrize("position", [None, 0, 7_001])
+def test_a_restored_play_time_is_the_number_that_was_there(sim, stash, watched, seconds, position):
+    stash.watching.restore_activity(watched, seconds=seconds, position=position)
+    assert len(sim.log) == 1
+    assert progress(sim, stash, watched) == (5000 if position is None else position, seconds)
+
+
+def test_what_is_restored_again_is_the_same(sim, stash, watched):
+    for _ in range(2):
+        stash.watching.restore_activity(watched, seconds=31.7, position=4_000)
+    assert progress(sim, stash, watched) == (4_000, 31.7)
+
+
+# --- the rules of Stash's own player ---------------------------------------------------------------------------------
+
+
+def test_the_rules_of_the_player_are_those_of_the_interface(sim, stash):
+    assert stash.watching.player_rules() == PlayerRules(0.0, is_tracked=True)
+    sim.ui = {"minimumPlayPercent": 10, "trackActivity": False, "language": "de-DE", "frontPageContent": [{"a": 1}]}
+    assert stash.watching.player_rules() == PlayerRules(10.0, is_tracked=False)
+    assert len(sim.log) == 2
+
+
+@table(
+    ("settings", "rules"),
+    [
+        ({"minimumPlayPercent": 12.5}, PlayerRules(12.5)),
+        ({"minimumPlayPercent": 0, "trackActivity": True}, PlayerRules()),
+        ({"minimumPlayPercent": 100}, PlayerRules(100.0)),
+        *(({"minimumPlayPercent": odd}, PlayerRules()) for odd in (None, "10", "", [], {}, True, -1, 1e300, 10**400)),
+        *(({"trackActivity": odd}, PlayerRules()) for odd in (None, "false", 1, [], {})),
+    ],
+)
+def test_a_setting_that_can_not_be_read_is_its_default(answering, settings, rules):
+    assert answering({"data": {"configuration": {"ui": settings}}}).watching.player_rules() == rules
+
+
+@table(
+    "body",
+    [
+        b"",
+        {"data": None},
+        {"data": {"configuration": None}},
+        {"data": {"configuration": {}}},
+        {"data": {"configuration": {"ui": None}}},
+        {"data": {"configuration": {"ui": []}}},
+        {"data": {"configuration": {"ui": {}}}, "errors": [{"message": "not now"}]},
+    ],
+)
+def test_no_settings_are_no_rules(answering, body):
+    with pytest.raises(Unavailable):
+        answering(body).watching.player_rules()
 
 
 # --- writes that end in trouble --------------------------------------------------------------------------------------
@@ -324,22 +429,47 @@ def test_a_write_with_a_broken_partial_or_error_answer_has_an_unknown_end(answer
         assert raised.value.sent
 
 
-@pytest.mark.parametrize(
+NO_YES = [
+    {"data": {"saved": False}},
+    {"data": {"saved": None}},
+    {"data": {"saved": 1}},
+    {"data": {}},
+    {"data": None, "errors": [{"message": "database is locked"}]},
+    {"data": {"saved": True}, "errors": [{"message": "database is locked"}]},
+    b"",
+]
+
+
+@table("body", [*NO_YES, {"data": {"saved": True, "reset": True}}])
+def test_what_was_watched_with_another_answer_than_yes_has_an_unknown_end(answering, body):
+    with pytest.raises(Unavailable) as raised:
+        answering(body).watching.save_activity(1, position=5000, seconds=1.5)
+    assert raised.value.sent
+
+
+@table(
     "body",
     [
-        {"data": {"saved": False}},
-        {"data": {"saved": None}},
-        {"data": {}},
-        {"data": None, "errors": [{"message": "database is locked"}]},
-        {"data": {"saved": True}, "errors": [{"message": "database is locked"}]},
-        b"",
+        *NO_YES,
+        {"data": {"saved": True}},
+        {"data": {"reset": True}},
+        {"data": {"reset": True, "saved": False}},
+        {"data": {"reset": False, "saved": True}},
+        {"data": {"reset": True, "saved": None}},
+        {"data": {"reset": True, "saved": True}, "errors": [{"message": "database is locked"}]},
+        b'{"data": {"reset": true, "sav',
     ],
-    ids=str,
 )
-def test_a_resume_point_with_another_answer_than_yes_has_an_unknown_end(answering, body):
+def test_a_restore_without_a_yes_to_both_parts_has_an_unknown_end(answering, body):
     with pytest.raises(Unavailable) as raised:
-        answering(body).watching.save_resume(1, 5000)
+        answering(body).watching.restore_activity(1, seconds=1.5, position=5000)
     assert raised.value.sent
+
+
+def test_the_activity_of_a_scene_that_is_gone_is_an_error(stash):
+    for write in (stash.watching.save_activity, stash.watching.restore_activity):
+        with pytest.raises(Unavailable, match="Activity: scene with id 99 not found"):
+            write(99, seconds=1.5)
 
 
 @pytest.mark.parametrize("status", [400, 422])

@@ -178,7 +178,7 @@ class ResumeWrite(RememberedWrite):
 
     def send(self, stash: StashWatch) -> None:
         """Write the resume point."""
-        stash.save_resume(self.job.id, self.position)
+        stash.save_activity(self.job.id, position=self.position)
 
     def read(self, *, now: int) -> None:
         """Conclude from the answer: an answered request takes no effect any more."""

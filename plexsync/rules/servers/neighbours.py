@@ -16,7 +16,18 @@ from plexsync.rules.merge.plan_records import Edit
 from plexsync.rules.plays.plays import Moments
 from plexsync.rules.queue.job import Kind
 from plexsync.rules.queue.notices import Notice
-from plexsync.rules.records import Newest, News, Picture, PlexPlay, Rated, Section, ServerInfo, ViewingPage
+from plexsync.rules.records import (
+    Newest,
+    News,
+    Picture,
+    PlayerRules,
+    PlexPlay,
+    PlexSession,
+    Rated,
+    Section,
+    ServerInfo,
+    ViewingPage,
+)
 from plexsync.rules.scene import Image, Scene, ScenePlays, WatchedScene
 
 
@@ -156,7 +167,7 @@ class StashWatch(Protocol):
     """
 
     def watched_scenes(self, ids: Sequence[int]) -> dict[int, WatchedScene]:
-        """The scenes with these ids, their plays and resume points, in one request. Ids that do not exist are left out."""
+        """These scenes with their plays, play times and resume points, in one request; missing ones are left out."""
 
     def only_plays(self, ids: Sequence[int]) -> dict[int, ScenePlays]:
         """The plays of the scenes with these ids, in one small request. Ids that do not exist are left out."""
@@ -167,8 +178,17 @@ class StashWatch(Protocol):
     def take_plays(self, id: int, moments: Moments) -> tuple[int, ...]:
         """Remove one play of each moment that has one; returns all plays of the scene after it, newest first."""
 
-    def save_resume(self, id: int, position: int) -> None:
-        """Set where a scene is resumed, in milliseconds; 0 for at its beginning."""
+    def save_activity(self, id: int, *, position: int | None = None, seconds: float | None = None) -> None:
+        """Set where a scene is resumed, in milliseconds, and add these seconds to its play time; None changes nothing."""
+
+    def restore_activity(self, id: int, *, seconds: float, position: int | None = None) -> None:
+        """Set the play time of a scene to these seconds, and where it is resumed, in milliseconds; None leaves that alone.
+
+        Stash first sets the play time to 0 and then adds to it: one of the two may arrive without the other.
+        """
+
+    def player_rules(self) -> PlayerRules:
+        """How Stash's own player notes what is watched, by the settings of Stash's interface, in one request."""
 
     def rate(self, id: int, rating: int | None) -> int | None:
         """Set the rating of a scene from 1 to 100, None clears it; returns the rating after it."""
@@ -194,6 +214,9 @@ class PlexWatch(Protocol):
 
         A Plex that can't list them returns none, or a part.
         """
+
+    def sessions(self) -> list[PlexSession]:
+        """What is played now by any account, movies alone, in one request."""
 
 
 class StashImport(Protocol):
