@@ -119,7 +119,8 @@ class Sessions:
         """The session after the report: that of the player, or a new one if it plays another item than before."""
         place = (report.account, report.player)
         session = self._sessions.get(place)
-        if session is None or session.item != report.item:
+        is_new = report.state == "stopped" and self._history.traits.stops_anew
+        if session is None or session.item != report.item or is_new:
             number = next(self._numbers)
             session = Session(number, report.item, report.account, report.player, report.state, report.offset)
         session = replace(session, state=report.state, offset=report.offset)

@@ -47,6 +47,7 @@ class Traits:
     history_status    the status of the history, of the accounts and of the sessions: 401 or 403 if the token is not the
                       owner's
     history_lag       seconds after which the history has the row of a play whose player has stopped
+    stops_anew        whether a player's last report, that it has stopped, comes under the number of a new session
     starting          whether the server still starts: reads are answered, and every write is 400
     claimed           False: the server belongs to no account, and answers 401 to a host name that it does not know
     """
@@ -75,5 +76,6 @@ class Traits:
     history_ignores: frozenset[str] = frozenset()
     history_status: Literal[200, 401, 403] = 200
     history_lag: float = 0.0
+    stops_anew: bool = False
     starting: bool = False
     claimed: bool = True

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from plexsync.simulator.feed import Feed
 from plexsync.simulator.http import Answer, HttpServer, Request
 from plexsync.simulator.stash_api import SCHEMA_VERSION, Asking, StashApi
-from plexsync.simulator.stash_graphql import Executor, StashError
+from plexsync.simulator.stash_graphql import Executor, Resolver, StashError
 from plexsync.simulator.stash_hooks import Event, HookRunner, Sessions, Visited
 from plexsync.simulator.stash_images import DEFAULT_IMAGE, media_type
 from plexsync.simulator.stash_jobs import Job, Jobs
@@ -66,7 +66,7 @@ class StashSim(HttpServer):
     returns the one to send. While `blobs_away`, pictures can't be read, and default ones are sent instead. With
     `api_key` empty there is no sign-in, and a request with a key is rejected. `log_lines` is the log; its subscribers
     are refused unless `sends_log`. `plays` adds and removes plays as a user does; `open_player` watches a scene. `ui` are
-    the settings of Stash's interface.
+    the settings of Stash's interface. `is_locked` tells for which mutations, by name, the database is locked.
     """
 
     def __init__(self, api_key: str = "", port: int = 0, utc_offset_minutes: int = 0, version: str = "v0.30.1") -> None:
@@ -89,9 +89,12 @@ class StashSim(HttpServer):
         self.log_lines = StashLog(self.stamp)
         self.sends_log = True
         self.ui: dict[str, Any] = {}
+        self.is_locked: Callable[[str], bool] = lambda name: False
         self._api = StashApi(self.data, self.jobs, self._fire, self._run_task, self._run_operation, self._facts)
         knows_files = tuple(int(part) for part in version.lstrip("v").split(".")[:2]) >= (0, 29)
-        self.executor = Executor(schema(files=knows_files), self._api.resolvers(), self.data.lock)
+        resolvers = self._api.resolvers()
+        resolvers["Mutation"] = {name: self._unless_locked(name, one) for name, one in resolvers["Mutation"].items()}
+        self.executor = Executor(schema(files=knows_files), resolvers, self.data.lock)
 
     @property
     def plugin_settings(self) -> dict[str, dict[str, Any]]:
@@ -479,6 +482,14 @@ class StashSim(HttpServer):
         kind = {"javascript": "text/javascript", "css": "text/css"}[what]
         content = b"\n".join((Path(hooks.plugin_dir) / name).read_bytes() for name in hooks.ui[what])
         return Answer(200, content, f"{kind}; charset=utf-8")
+
+    def _unless_locked(self, name: str, mutate: Resolver) -> Resolver:
+        def mutate_or_fail(*asked: Any, **arguments: Any) -> Any:
+            if self.is_locked(name):
+                raise StashError("database is locked (5) (SQLITE_BUSY)")
+            return mutate(*asked, **arguments)
+
+        return mutate_or_fail
 
     def _facts(self) -> dict[str, Any]:
         folder = self.hooks.dir if self.hooks is not None else self.config_dir

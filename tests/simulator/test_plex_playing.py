@@ -128,6 +128,18 @@ def test_a_player_that_goes_on_with_another_item_has_another_session(sim: PlexSi
     assert told == [("1", one, "playing", 0), ("2", two, "playing", 0)]
 
 
+def test_the_stop_of_a_session_may_be_told_under_another_number(sim: PlexSim, server: PlexServer, told: list) -> None:
+    sim.traits.stops_anew = True
+    key = sim.add_movie("1", [FILE])
+
+    sim.sessions.start(key)
+    sim.sessions.stop(key, 9_000)
+
+    until(lambda: len(told) >= 2)
+    assert told == [("1", key, "playing", 0), ("2", key, "stopped", 9_000)]
+    assert server.sessions() == []
+
+
 def test_a_stop_in_the_middle_keeps_the_place_and_one_near_the_end_is_a_play(sim: PlexSim, server: PlexServer) -> None:
     key = sim.add_movie("1", [FILE])
 
@@ -193,6 +205,8 @@ def test_a_restart_ends_all_sessions(sim: PlexSim, server: PlexServer, clock: li
 
     clock[0] = 9.0
     assert (server.sessions(), server.history()) == ([], [])
+    sim.sessions.start(two, player="tablet")
+    assert [session.sessionKey for session in server.sessions()] == [1], "sessions are numbered anew"
 
 
 def test_the_sessions_may_be_for_the_owner_alone(sim: PlexSim, server: PlexServer) -> None:

@@ -213,6 +213,24 @@ def test_activity_of_a_scene_that_is_not_there_is_an_error(stash, mutation):
     assert (answer["data"], answer["errors"][0]["path"]) == (None, ["done"])
 
 
+def test_the_parts_of_a_mutation_are_carried_out_in_their_order_each_by_itself(stash, scene):
+    """As gqlgen does, which Stash is built with: a part that fails does not keep the next one from being tried."""
+    both = """mutation ($id: ID!) { reset: sceneResetActivity(id: $id, reset_duration: true)
+      done: sceneSaveActivity(id: $id, playDuration: 0.3) }"""
+    change(stash, SAVE, scene, resume=12.0, duration=30.0)
+    stash.is_locked = lambda name: name == "sceneResetActivity"
+    answer = ask(stash, both, id=str(scene))
+    assert (answer["data"], [one["path"] for one in answer["errors"]]) == (None, [["reset"]])
+    assert shown(stash, scene)["play_duration"] == 30.3
+    stash.is_locked = lambda name: name == "sceneSaveActivity"
+    answer = ask(stash, both, id=str(scene))
+    assert (answer["data"], [one["path"] for one in answer["errors"]]) == (None, [["done"]])
+    assert shown(stash, scene)["play_duration"] == 0
+    stash.is_locked = lambda name: False
+    assert ask(stash, both, id=str(scene)) == {"data": {"reset": True, "done": True}}
+    assert shown(stash, scene)["play_duration"] == 0.3
+
+
 # what they do not do
 
 

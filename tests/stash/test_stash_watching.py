@@ -466,6 +466,17 @@ def test_a_restore_without_a_yes_to_both_parts_has_an_unknown_end(answering, bod
     assert raised.value.sent
 
 
+@pytest.mark.parametrize(
+    ("locked", "play_time"), [("sceneResetActivity", 40.1 + 7.5), ("sceneSaveActivity", 0.0), ("scene", 40.1)]
+)
+def test_only_the_play_time_tells_how_much_of_a_restore_was_carried_out(sim, stash, watched, locked, play_time):
+    sim.is_locked = lambda name: name.startswith(locked)
+    with pytest.raises(Unavailable, match="RestoreActivity: database is locked") as raised:
+        stash.watching.restore_activity(watched, seconds=7.5)
+    assert raised.value.sent
+    assert progress(sim, stash, watched) == (5000, play_time)
+
+
 def test_the_activity_of_a_scene_that_is_gone_is_an_error(stash):
     for write in (stash.watching.save_activity, stash.watching.restore_activity):
         with pytest.raises(Unavailable, match="Activity: scene with id 99 not found"):
