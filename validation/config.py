@@ -323,6 +323,10 @@ class PlexSyncConfig(CollectionSettings, DatabaseSettings):
     watch_marked: bool = Field(default=False)
     """Treat what you mark as played in Plex as a play at that moment: true or false, default false."""
 
+    watch_minimum: Annotated[str, BeforeValidator(values.play_rule)] = Field(default="stash")
+    """How much of a scene has to be watched in Plex for a play: stash (as in the player of Stash), plex (as Plex counts), a
+    number of seconds such as 30s, or a percentage such as 10%. Default stash."""
+
     rating_direction: Literal["to_plex", "both"] = Field(default="to_plex")
     """Direction of ratings: to_plex (from Stash to Plex) or both (what you rate in Plex is in Stash as well). Default
     to_plex."""
@@ -483,6 +487,7 @@ _SHAPES = {
     **collection_settings.SHAPES,
     "watch_account": "the number or the name of a Plex account",
     "watch_since": "a date such as 2026-01-31",
+    "watch_minimum": "stash, plex, a number of seconds such as 30s, or a percentage such as 10%",
     "libraries": "tables in plexsync.toml, each named after a library",
     "data_dir": "the full path of a folder",
     **database_settings.SHAPES,

@@ -31,6 +31,8 @@ LONGEST_LINE = 255
 _LONGEST_ACCOUNT = 100
 _LARGEST_NUMBER = 10**15
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# The largest number before each sign of a rule of plays: the seconds of a day, and the whole.
+_MOST_OF = {"s": 86_400, "%": 100}
 
 
 def address(value: str) -> str:
@@ -298,6 +300,17 @@ def midnight(text: str) -> int:
     if not text:
         return 0
     return round(datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC).timestamp())
+
+
+def play_rule(value: object) -> str:
+    """When something that was watched is a play: `stash`, `plex`, or a number of seconds (`30s`) or percent (`10%`)."""
+    if isinstance(value, str):
+        number, sign = value[:-1], value[-1:]
+        if value in ("stash", "plex") or (
+            re.fullmatch(r"[1-9][0-9]{0,4}", number) and int(number) <= _MOST_OF.get(sign, 0)
+        ):
+            return value
+    raise ValueError("must be stash, plex, a number of seconds from 1s to 86400s, or a percentage from 1% to 100%")
 
 
 def tags(value: object) -> tuple[str, ...]:

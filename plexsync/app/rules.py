@@ -175,4 +175,5 @@ def watch_rules(config: PlexSyncConfig) -> WatchRules | None:
     if config.watch_back == "off":
         return None
     resume = config.watch_back == "plays+resume"
-    return WatchRules(config.watch_account, midnight(config.watch_since), resume=resume, marks=config.watch_marked)
+    since = midnight(config.watch_since)
+    return WatchRules(config.watch_account, since, resume, config.watch_marked, config.watch_minimum)

@@ -54,7 +54,7 @@ PARTS = {
         "background gallery_choices poster_padding performer_name poster_logo role_text performer_picture_url "
         "libraries"
     ),
-    "The way back": "watch_back watch_account watch_since watch_marked rating_direction rating_wins",
+    "The way back": "watch_back watch_account watch_since watch_marked watch_minimum rating_direction rating_wins",
     "When work is done": (
         "approve_bulk enabled poll_interval stash_poll_interval worker_idle_minutes reconcile_interval_hours "
         "scan_absent max_retries dlq_retention_days dlq_max breaker_failure_threshold breaker_recovery_timeout "

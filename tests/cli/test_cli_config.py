@@ -61,6 +61,7 @@ def test_an_address_for_others_without_a_password_is_told_at_once(door: Door, fi
         ("watch_back", "plays", "plays"),
         ("watch_account", "2", "2"),
         ("watch_since", "2026-01-31", "2026-01-31"),
+        ("watch_minimum", "30s", "30s"),
         ("rating_direction", "both", "both"),
         ("path_map", "/data => /media", ["/data => /media"]),
         ("notify_command", "mail -s 'from PlexSync' me", ["mail", "-s", "from PlexSync", "me"]),

@@ -17,6 +17,7 @@ VALUES |= {"title_template": "[{studio} - ]{title}", "genre_tags": "Boots, -meta
 VALUES |= {"collections": "parents", "collection_name": "Studio: {name}", "collection_parts": "summary"}
 VALUES |= {"when_gone": "undo", "poster": "cover", "background": "studio"}
 VALUES |= {"watch_back": "plays", "watch_account": "2", "watch_since": "2026-01-31"}
+VALUES |= {"watch_minimum": "10%"}
 VALUES |= {"rating_direction": "both", "rating_wins": "plex"}
 VALUES |= {"scope": "organized; not tag: Private", "scope_match": "any", "look": "rich"}
 

@@ -73,6 +73,7 @@ DEFAULTS = {
     "watch_account": "",
     "watch_since": "",
     "watch_marked": False,
+    "watch_minimum": "stash",
     "rating_direction": "to_plex",
     "rating_wins": "stash",
     "look": "plain",
@@ -794,6 +795,24 @@ def test_what_is_no_day_is_refused_and_an_example_is_told(bad):
     (error,) = refusal(watch_since=bad).errors()
     assert error["loc"] == ("watch_since",)
     assert "must be empty (all plays) or a date such as 2026-01-31, not before 1970" in error["msg"]
+
+
+@table("rule", ["stash", "plex", "1s", "30s", "86400s", "1%", "10%", "100%"])
+def test_what_counts_as_a_play_is_a_word_or_a_number_with_its_sign(rule):
+    assert config(watch_minimum=rule).watch_minimum == rule
+
+
+@table(
+    "bad",
+    [
+        *("", "Stash", "both", "30", "s", "%", "0s", "0%", "86401s", "101%", "030s", "1.5%", "30 s", "-5s", "10%\n"),
+        *("1e3s", "\u0663s", "999999s", 30, 0.1, True, None, ["10%"]),
+    ],
+)
+def test_what_is_no_rule_of_plays_is_refused_in_a_line(bad):
+    (error,) = refusal(watch_minimum=bad).errors()
+    assert error["loc"] == ("watch_minimum",)
+    assert "must be stash, plex, a number of seconds from 1s to 86400s, or a percentage from 1% to 100%" in error["msg"]
 
 
 @pytest.mark.parametrize(("account", "shown"), [("", '""'), ("2", "2"), ("Zoë", "(a name)"), ("2nd", "(a name)")])
