@@ -58,8 +58,8 @@ def approve(call: PageCall) -> Response:
         counted = read_counted(tx.notes.text(PLAYS_COUNTED))
         is_shown = counted is not None and call.form.get("at", "") == str(counted.at)
         if counted is not None and is_shown:
-            since = counted.since
-            approve_plays(tx, counted.number, watch_since=since, since=since, now=parts.clock.now())
+            since, minimum = counted.since, parts.config.watch_minimum
+            approve_plays(tx, counted.number, watch_since=since, since=since, minimum=minimum, now=parts.clock.now())
     if counted is None:
         return call.to(HERE, "No plays wait for your approval.", well=False)
     if not is_shown:

@@ -32,7 +32,9 @@ def played(world: World, door: Door) -> World:
             world.plex.play(key, at=moment)
     # Approved long ago.
     with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
-        tx.notes.save(PLAYS_APPROVED, approval_text(world.plex.machine, 1, watch_since=0, since=0, at=0))
+        tx.notes.save(
+            PLAYS_APPROVED, approval_text(world.plex.machine, 1, watch_since=0, since=0, at=0, minimum="stash")
+        )
     return world
 
 

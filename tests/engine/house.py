@@ -112,7 +112,7 @@ class Worker:
         self.scenes = scene_flow(parts)
         self.back = way_back(parts, watch) if watch is not None else None
         if watch is not None and not asks_first and (watch.account or "1").isdecimal():
-            house.approve_plays(int(watch.account or 1))
+            house.approve_plays(int(watch.account or 1), watch.minimum)
         self.ratings = rating_back(parts, ratings) if ratings is not None else None
         self.dressing = collection_dressing(parts)
         further = [
@@ -172,9 +172,11 @@ class House:
         """The old worker is gone (killed, as far as the database knows); another one takes its place."""
         self.worker = self.hire(**more)
 
-    def approve_plays(self, account: int = 1) -> None:
+    def approve_plays(self, account: int = 1, minimum: str = "stash") -> None:
         """Your approval of all plays of an account, given long ago."""
-        text = approval_text(self.plex_sim.machine, account, watch_since=0, since=0, at=self.clock.now())
+        text = approval_text(
+            self.plex_sim.machine, account, watch_since=0, since=0, minimum=minimum, at=self.clock.now()
+        )
         with self.store.writing() as tx:
             tx.notes.save(PLAYS_APPROVED, text)
             tx.notes.save(PLAYS_QUEUED, text)

@@ -46,9 +46,10 @@ def counted(house: House) -> FirstPlays | None:
     return read_counted(note(house, PLAYS_COUNTED))
 
 
-def approve(house: House, *, account: int = 1, watch_since: int = 0, since: int = 0) -> None:
+def approve(house: House, *, account: int = 1, watch_since: int = 0, since: int = 0, minimum: str = "stash") -> None:
     with house.store.writing() as tx:
-        approve_plays(tx, account, watch_since=watch_since, since=since, now=house.clock.now())
+        now = house.clock.now()
+        approve_plays(tx, account, watch_since=watch_since, since=since, minimum=minimum, now=now)
 
 
 def test_nothing_is_written_before_your_yes_and_all_of_it_after(house):
@@ -309,6 +310,62 @@ def test_an_outage_between_the_yes_and_the_queue_only_delays(house):
     house.work_for(600)
     poll(house)
     assert plays(house, id) == [AT]
+
+
+# --- the rule --------------------------------------------------------------------------------------------------------
+
+
+def in_force(house: House) -> str:
+    with house.store.reading() as db:
+        return house.worker.back.history.minimum_in_force(db)
+
+
+@pytest.mark.parametrize(
+    ("approved", "setting", "holds"),
+    [
+        ("plex", "stash", "plex"),
+        ("stash", "plex", "plex"),
+        ("stash", "30s", "30s"),
+        ("stash", "5%", "stash"),
+        ("50%", "10%", "50%"),
+        ("10%", "50%", "50%"),
+        ("90s", "60s", "90s"),
+    ],
+)
+def test_a_rule_that_makes_more_plays_than_the_approved_one_waits_for_your_yes(tmp_path, approved, setting, holds):
+    with new_house(tmp_path, WatchRules(minimum=setting)) as house:
+        house.in_step()
+        poll(house)
+        assert in_force(house) == setting, "nothing is approved, so it counts by the rule that it will ask about"
+        approve(house, minimum=approved)
+        assert in_force(house) == holds
+        approve(house, minimum=setting)
+        assert in_force(house) == setting
+
+
+def test_a_database_of_an_earlier_version_goes_on_with_what_plex_counts(house):
+    one, two = house.in_step(2)
+    play(house, one, AT)
+    poll(house)
+    machine = house.plex_sim.machine
+    with house.store.writing() as tx:
+        tx.notes.save(PLAYS_APPROVED, f"{machine} 1 0 0 {house.clock.now()} =someone")
+    poll(house)
+    assert (plays(house, one), in_force(house)) == ([AT], "plex")
+    # As a version left it that did not ask.
+    house.change(f"delete from note where name in ('{PLAYS_APPROVED}', '{PLAYS_QUEUED}', '{PLAYS_COUNTED}')")
+    house.replace_worker()
+    play(house, two, AT + 5)
+    house.clock.move(60)
+    poll(house)
+    assert (plays(house, two), in_force(house)) == ([AT + 5], "plex")
+
+
+def test_an_approval_for_another_account_holds_no_rule(house):
+    house.in_step()
+    poll(house)
+    approve(house, account=2, minimum="plex")
+    assert in_force(house) == "stash"
 
 
 # --- the preview -----------------------------------------------------------------------------------------------------

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.rules.plays.first_plays import FirstPlays, approval_text, approved_since, counted_text, read_counted
+from plexsync.rules.plays.first_plays import (
+    FirstPlays,
+    approval_text,
+    approved_minimum,
+    approved_since,
+    counted_text,
+    read_counted,
+)
 
 NUMBER = st.integers(0, 2**53)
 SINCE, APPROVED = 1_700_000_000, 1_700_000_500
@@ -34,7 +41,7 @@ def test_a_note_that_is_cut_off_says_nothing():
 
 
 def approval(machine: str = "m", account: int = 7) -> str:
-    return approval_text(machine, account, watch_since=SINCE, since=APPROVED, at=1)
+    return approval_text(machine, account, watch_since=SINCE, since=APPROVED, at=1, minimum="10%")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +64,7 @@ def test_an_approval_is_for_one_server_one_account_and_the_day_of_its_time(machi
     [("ann = a", "ann = a", True), ("ann = a", "bob", False), ("ann = a", "", True), ("", "bob", True)],
 )
 def test_an_approval_is_for_the_person_who_had_the_account(then, now, holds):
-    text = approval_text("m", 7, watch_since=SINCE, since=APPROVED, at=1, person=then)
+    text = approval_text("m", 7, watch_since=SINCE, since=APPROVED, at=1, minimum="stash", person=then)
     assert approved_since(text, "m", 7, watch_since=SINCE, person=now) == (APPROVED if holds else None)
 
 
@@ -67,6 +74,25 @@ def test_a_damaged_approval_approves_nothing(word, damage):
     words = approval().split(" ")
     words[word] = damage
     assert approved_since(" ".join(words), "m", 7, watch_since=SINCE) is None
+
+
+@pytest.mark.parametrize("person", ["", "ann = a", "30s"])
+@pytest.mark.parametrize("minimum", ["stash", "plex", "30s", "10%"])
+def test_an_approval_holds_the_rule_by_which_a_viewing_is_a_play(minimum, person):
+    text = approval_text("m", 7, watch_since=SINCE, since=APPROVED, at=1, minimum=minimum, person=person)
+    assert approved_minimum(text) == minimum
+    assert approved_since(text, "m", 7, watch_since=SINCE, person=person) == APPROVED
+
+
+@pytest.mark.parametrize("person", ["", " =ann 10%"])
+def test_an_approval_of_an_earlier_version_is_for_what_plex_counts(person):
+    text = f"m 7 {SINCE} {APPROVED} 1{person}"
+    assert (approved_minimum(text), approved_since(text, "m", 7, watch_since=SINCE)) == ("plex", APPROVED)
+
+
+@pytest.mark.parametrize("rule", ["both", "s", "%", "-1s", "1.5%", "\N{ARABIC-INDIC DIGIT SEVEN}s", "10"])
+def test_a_damaged_rule_is_what_plex_counts(rule):
+    assert approved_minimum(approval().replace("10%", rule)) == "plex"
 
 
 def test_no_approval_approves_nothing():

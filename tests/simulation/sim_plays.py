@@ -96,7 +96,9 @@ class PlaysWorld(World):
     def _approve(self, watch: WatchRules) -> None:
         """The first write of plays was approved before this life began."""
         account, now = 2 if watch.account else 1, self.clock.now()
-        text = approval_text(self.plex.machine, account, watch_since=watch.since, since=watch.since, at=now)
+        text = approval_text(
+            self.plex.machine, account, watch_since=watch.since, since=watch.since, at=now, minimum=watch.minimum
+        )
         with self.process.store.writing() as tx:
             tx.notes.save(PLAYS_APPROVED, text)
 

@@ -120,7 +120,8 @@ def _preview_and_ask(
         return call.refuse("nothing was approved: no play is written")
     if asks:
         with parts.store.writing() as tx:
-            approve_plays(tx, counted.number, watch_since=earliest, since=counted.since, now=parts.clock.now())
+            number, minimum, now = counted.number, parts.config.watch_minimum, parts.clock.now()
+            approve_plays(tx, number, watch_since=earliest, since=counted.since, minimum=minimum, now=now)
     facts: FirstPlaysPreview = {
         "dry_run": dry,
         "approved": asks or approved is not None,

@@ -19,8 +19,9 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
 from plexsync.rules.match.paths import base_name
-from plexsync.rules.plays.first_plays import approval_text, approved_since
+from plexsync.rules.plays.first_plays import EARLIER, approval_text, approved_minimum, approved_since
 from plexsync.rules.plays.plays import OWNER, PlaySource, WatchRules
+from plexsync.rules.plays.viewings import asks_less
 from plexsync.rules.queue.job import DAY, PLAYS, Why
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
 from plexsync.rules.records import PlexPlay
@@ -84,14 +85,29 @@ def _read_of(db: Reader, account: int) -> tuple[str, str]:
     return machine, since
 
 
-def approve_plays(tx: Writer, account: int, *, watch_since: int, since: int, now: int) -> None:
-    """Save your approval of the account's plays from `since` on; it ends the question.
+def approved_plays(db: Reader, rules: WatchRules, account: int | None) -> tuple[int | None, str]:
+    """From which moment on you have approved the account's plays, None if you have not, and the rule that is in force.
+
+    That is the rule of the setting, or the approved one if that makes fewer plays.
+    """
+    server, text = db.servers.find(), db.notes.text(PLAYS_APPROVED)
+    if server is None or account is None:
+        return None, rules.minimum
+    person = db.notes.text(f"{PERSON_OF}{account}")
+    since = approved_since(text, server.machine, account, watch_since=rules.since, person=person)
+    approved = approved_minimum(text)
+    is_held = since is not None and asks_less(rules.minimum, approved)
+    return since, approved if is_held else rules.minimum
+
+
+def approve_plays(tx: Writer, account: int, *, watch_since: int, since: int, minimum: str, now: int) -> None:
+    """Save your approval of the account's plays from `since` on by the rule `minimum`; it ends the question.
 
     It is for the account, the person who has it, the Plex server and the `watch_since` of its time. Another account, person
-    or server, or an earlier `watch_since`, asks again.
+    or server, an earlier `watch_since`, or a rule that makes more plays, asks again.
     """
-    person = tx.notes.text(f"{PERSON_OF}{account}")
-    text = approval_text(_machine(tx), account, watch_since=watch_since, since=since, at=now, person=person)
+    approval_of = partial(approval_text, _machine(tx), account, watch_since=watch_since, since=since, at=now)
+    text = approval_of(minimum=minimum, person=tx.notes.text(f"{PERSON_OF}{account}"))
     tx.notes.save(PLAYS_APPROVED, text)
     tx.notes.save(PLAYS_COUNTED, "")
 
@@ -136,11 +152,11 @@ class HistoryPoll:
 
     def approved_since(self, db: Reader) -> int | None:
         """The moment from which on you have approved that plays are written; None before that."""
-        account, server = self.known_account(db), db.servers.find()
-        if server is None or account is None:
-            return None
-        text, person = db.notes.text(PLAYS_APPROVED), db.notes.text(f"{PERSON_OF}{account}")
-        return approved_since(text, server.machine, account, watch_since=self.rules.since, person=person)
+        return approved_plays(db, self.rules, self.known_account(db))[0]
+
+    def minimum_in_force(self, db: Reader) -> str:
+        """The rule by which a viewing is a play: that of the setting, unless you have approved one that makes fewer."""
+        return approved_plays(db, self.rules, self.known_account(db))[1]
 
     def account(self) -> int:
         """The number of the account, asked once with who has it. Raises UnknownAccount and NeighbourError."""
@@ -218,7 +234,7 @@ class HistoryPoll:
                 tx.view_counts.forget()
         if used_before:
             with self._store.writing() as tx:
-                approve_plays(tx, account, watch_since=wanted, since=wanted, now=now)
+                approve_plays(tx, account, watch_since=wanted, since=wanted, minimum=EARLIER, now=now)
         is_due = self.lacks_plays or walked is None or not 0 <= now - walked < DAY
         if is_whole and (soon or not is_due):
             start = wanted if newest is None else max(wanted, newest - OVERLAP)

@@ -1,7 +1,7 @@
 """The first write of plays to Stash, which you approve once: what it would do, and your approval, as texts of notes.
 
-An approval is for one account of one Plex server and the person who has it, and for plays from one moment on. Moments are
-UTC seconds, times are UTC milliseconds. Imports little, to start fast.
+An approval is for one account of one Plex server and the person who has it, for plays from one moment on, and for one rule
+of what counts as a play. Moments are UTC seconds, times are UTC milliseconds. Imports little, to start fast.
 """
 
 from dataclasses import astuple
@@ -9,9 +9,11 @@ from dataclasses import astuple
 from plexsync.rules.record_class import record
 
 NUMBERS = 11
-WORDS = 5
+WORDS = 6
 # What stands before the name of the person in an approval.
 PERSON = " ="
+# The rule of an approval that names none, of an earlier version: what Plex counts.
+EARLIER = "plex"
 
 
 @record
@@ -51,12 +53,14 @@ def read_counted(text: str) -> FirstPlays | None:
     return FirstPlays(account, *map(int, numbers))
 
 
-def approval_text(machine: str, account: int, *, watch_since: int, since: int, at: int, person: str = "") -> str:
+def approval_text(
+    machine: str, account: int, *, watch_since: int, since: int, at: int, minimum: str, person: str = ""
+) -> str:
     """The text of an approval of plays from `since` on, given while the setting `watch_since` was the moment given here.
 
-    `person`: the name of the account at that time, '' if Plex had none.
+    `minimum`: the rule by which a viewing is a play. `person`: the name of the account at that time, '' if Plex had none.
     """
-    return f"{machine} {account} {watch_since} {since} {at}" + (f"{PERSON}{person}" if person else "")
+    return f"{machine} {account} {watch_since} {since} {at} {minimum}" + (f"{PERSON}{person}" if person else "")
 
 
 def approved_since(text: str, machine: str, account: int, *, watch_since: int, person: str = "") -> int | None:
@@ -67,7 +71,7 @@ def approved_since(text: str, machine: str, account: int, *, watch_since: int, p
     """
     text, _, approved_person = text.partition(PERSON)
     words = text.split()
-    if len(words) != WORDS or not all(_is_number(word) for word in words[1:]):
+    if len(words) not in (WORDS - 1, WORDS) or not all(_is_number(word) for word in words[1 : WORDS - 1]):
         return None
     if person and approved_person and person != approved_person:
         return None
@@ -75,6 +79,13 @@ def approved_since(text: str, machine: str, account: int, *, watch_since: int, p
     if (words[0], account_then) != (machine, account) or watch_since < since_then:
         return None
     return max(since, watch_since)
+
+
+def approved_minimum(text: str) -> str:
+    """The rule of an approval; one of an earlier version, or with a rule that is damaged, is for what Plex counts."""
+    rule = text.partition(PERSON)[0].split()[WORDS - 1 :]
+    is_rule = rule and (rule[0] in ("stash", "plex") or (rule[0][-1] in "s%" and _is_number(rule[0][:-1])))
+    return rule[0] if is_rule else EARLIER
 
 
 def _is_number(text: str) -> bool:
