@@ -135,19 +135,11 @@ mutation TakePlays($id: ID!, $times: [Timestamp!]!) { plays: sceneDeletePlay(id:
 """
 
 # The resume point is set, the play time is added; a null changes nothing.
-SAVE_ACTIVITY = """
-mutation SaveActivity($id: ID!, $position: Float, $seconds: Float) {
-  saved: sceneSaveActivity(id: $id, resume_time: $position, playDuration: $seconds)
-}
-"""
-
+SAVED = "saved: sceneSaveActivity(id: $id, resume_time: $position, playDuration: $seconds)"
+SAVE_ACTIVITY = f"mutation SaveActivity($id: ID!, $position: Float, $seconds: Float) {{ {SAVED} }}"
 # Stash carries the two out in this order, each by itself.
-RESTORE_ACTIVITY = """
-mutation RestoreActivity($id: ID!, $position: Float, $seconds: Float!) {
-  reset: sceneResetActivity(id: $id, reset_duration: true)
-  saved: sceneSaveActivity(id: $id, resume_time: $position, playDuration: $seconds)
-}
-"""
+RESET = "reset: sceneResetActivity(id: $id, reset_duration: true)"
+RESTORE_ACTIVITY = f"mutation RestoreActivity($id: ID!, $position: Float, $seconds: Float!) {{ {RESET} {SAVED} }}"
 
 PLAYER_RULES = "query PlayerRules { configuration { ui } }"
 

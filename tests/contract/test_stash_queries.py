@@ -213,7 +213,7 @@ def test_every_literal_question_is_tried_here():
     newer = {query for query, _ in NEWER.values()}
     parts = {queries.SCENE_FIELDS, queries.TAG_FIELDS, queries.TAG_FIELDS_ABOVE, queries.WALK, queries.NEWEST_FILES}
     parts |= {queries.PERFORMER_FIELDS, queries.PERFORMER_FIELDS_ALL, queries.FILE_FIELDS, queries.FILE_FIELDS_TIMED}
-    parts |= {queries.GALLERIES, queries.NO_GALLERIES}
+    parts |= {queries.GALLERIES, queries.NO_GALLERIES, queries.SAVED, queries.RESET}
     assert literal - tried - newer == parts
     assert set(queries.RECENT.values()) <= tried
     of_import = {value for name, value in vars(import_queries).items() if name.isupper() and isinstance(value, str)}

@@ -53,7 +53,7 @@ from tests.simulation.sim_world import Nature
 RATE = "/:/rate"
 # What writes to a scene, by its mutation: how the scene is named in it.
 FILL = b"mutation Fill("
-TO_STASH = (b"mutation Rate(", b"mutation SaveResume(", FILL)
+TO_STASH = (b"mutation Rate(", b"mutation SaveActivity(", FILL)
 # What a request meets that has certainly not arrived.
 NEVER_SENT = ("refused", "no route", "429", "503 patience")
 OF_NAMES = tuple(
@@ -265,7 +265,7 @@ class BothWorld(PlaysWorld):
             self.tally["rated in Stash"] += was != now
             self._judge_rating(key, now)
             self.truth.ratings[key].written(STASH, was, now, raced=raced)
-        elif b"mutation SaveResume(" in asked.body:
+        elif b"mutation SaveActivity(" in asked.body:
             was, now = round(before.resume_time * 1000), round(scene.resume_time * 1000)
             self.tell(f"Stash: scene {scene.id} resumed at {now} by PlexSync, not {was}")
             self.tally["resume points"] += was != now
