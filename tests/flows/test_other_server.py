@@ -153,6 +153,25 @@ def test_on_an_accepted_server_a_binding_keeps_no_item_that_was_new_when_it_was_
     assert house.states() == {State.IDLE: 2 * COUNT}
 
 
+def test_on_an_accepted_server_a_scene_whose_bound_item_has_the_key_of_a_collection_there_waits_for_you(house):
+    ids = house.in_step(COUNT)
+    key = house.plex_sim.readd(house.plex_sim.readd(house.key_of(ids[0])))
+    bind(house, ids[0], key)
+    house.section = house.plex_sim.reinstall(Random(7)).sections[house.section]
+    names: list[str] = []
+    while key not in house.plex_sim.collection_keys(house.section).values():
+        names.append(f"Mine {len(names)}")
+        house.plex_sim.hand_edit(house.key_of(ids[1]), collection=names)
+    assert not house.worker.reconciler.try_reconcile()
+    accept(house)
+    for _ in range(3):
+        found = house.worker.reconciler.reconcile()
+        house.work_until_settled()
+    assert not found.wanted
+    assert house.states() == {State.IDLE: COUNT - 1, State.DEAD: 1}
+    assert f"item {key} has quite other files than when it was bound" in house.row(ids[0]).error
+
+
 def test_when_the_old_server_is_back_work_goes_on_by_itself(house):
     ids = in_step_with_texts(house)
     old = house.plex_sim.backup()

@@ -223,7 +223,13 @@ class SceneMatcher:
             if not asked:
                 verdicts |= dict.fromkeys((scene.id for scene in again), BEING_LISTED)
                 return
-            moved = [entry_of(item) for key, item in items.items() if key in keys and isinstance(item, Item)]
+            # A collection that has the key of a bound item by now is no entry of the index: no walk meets it.
+            indexed = {entry.key for scene in again for entry in entries_of(verdicts[scene.id])}
+            moved = [
+                entry_of(item)
+                for key, item in items.items()
+                if key in keys and isinstance(item, Item) and (item.parts or key in indexed)
+            ]
             self._indexer.correct(moved, gone=sorted(keys - items.keys()))
             verdicts |= self.decide(again, others)
             items |= self.items(claims(verdicts) - items.keys())
@@ -324,6 +330,11 @@ def items_of(verdict: Verdict) -> tuple[str, ...]:
             return ()
 
 
+def entries_of(verdict: Verdict) -> tuple[Entry, ...]:
+    """The entries of the index by which a verdict was decided."""
+    return verdict.entries if isinstance(verdict, Matched | Unclear) else ()
+
+
 def claims(verdicts: Mapping[int, Verdict]) -> set[str]:
     """The items that any of these scenes has, or may have."""
     return {key for verdict in verdicts.values() for key in items_of(verdict)}
@@ -348,7 +359,7 @@ def _is_misled(verdict: Verdict | None, items: Mapping[str, Item | NeighbourErro
         return any(
             isinstance(item, Item)
             and not is_where_bound(binding, item.parts)
-            and files_of(item) != matched.get(item.key)
+            and files_of(item) != matched.get(item.key, frozenset())
             for binding, item in bound
         )
     return any(
