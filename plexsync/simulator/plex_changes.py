@@ -3,7 +3,7 @@ that is made anew or emptied.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -28,9 +28,10 @@ class Dealt:
     sections: Mapping[str, str]
 
 
-def next_machine(machine: str) -> str:
-    """The identifier of the installation that follows this one."""
-    return hashlib.sha1(machine.encode(), usedforsecurity=False).hexdigest()
+def next_machine(machine: str, used: Container[str] = ()) -> str:
+    """The identifier of the installation that follows this one: none of those that were used."""
+    following = hashlib.sha1(machine.encode(), usedforsecurity=False).hexdigest()
+    return next_machine(following, used) if following in used else following
 
 
 def reinstall(library: Library, machine: str, rng: Random) -> Dealt:

@@ -176,6 +176,7 @@ class PlexSim(HttpServer):
         self.owner = owner
         self.machine = MACHINE
         """The identifier of the installation, which a reinstallation changes."""
+        self._machines: set[str] = set()
         self.unknown_hosts: frozenset[str] = frozenset()
         """Host names under which it answers every request with 401, as a server that nobody has claimed does."""
         self._clock = clock
@@ -347,7 +348,9 @@ class PlexSim(HttpServer):
         self.hang_up()
         with self._lock:
             self.sessions.restart()
-            self.machine = next_machine(self.machine)
+            # A backup brings an earlier one back, and no installation has that of another one.
+            self.machine = next_machine(self.machine, self._machines)
+            self._machines.add(self.machine)
             self._history.plays = []
             return reinstall(self._library, self.machine, rng)
 

@@ -66,6 +66,16 @@ def test_a_reinstalled_server_has_another_identifier_at_both_addresses(plex, cli
     assert not machines(client) & (before | after)
 
 
+def test_a_server_that_is_reinstalled_again_after_a_restore_has_an_identifier_that_it_never_had(plex, client):
+    first = plex.backup()
+    plex.reinstall(Random(1))
+    before = machines(client)
+    plex.restore(first)
+    before |= machines(client)
+    plex.reinstall(Random(1))
+    assert not machines(client) & before
+
+
 def test_a_reinstalled_server_deals_the_same_keys_in_another_order(plex, section, keys):
     dealt = plex.reinstall(Random(1))
     assert plex.keys(dealt.sections[section]) == keys
