@@ -215,6 +215,7 @@ BOMBS = {
 ASKED = ["plex sections", "stash scenes"]
 MORE = ["plex identity", "plex entries", "plex items", "plex find", "stash probe", "stash walk", "stash settings"]
 MORE += ["stash watched", "stash plays", "plex plays", "plex viewings", "plex accounts"]
+MORE += ["plex sessions", "stash interface"]
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
