@@ -132,7 +132,17 @@ def plays_recovery(parts: Assembled) -> PlaysRecovery:
 
 
 def _history(parts: Assembled, rules: WatchRules) -> HistoryPoll:
-    return HistoryPoll(parts.store, parts.stash, parts.plex.history, parts.gates, parts.clock, parts.identity, rules)
+    return HistoryPoll(
+        parts.store,
+        parts.stash,
+        parts.plex.history,
+        parts.plex,
+        parts.indexer,
+        parts.gates,
+        parts.clock,
+        parts.identity,
+        rules,
+    )
 
 
 def _plays_flow(

@@ -6,7 +6,7 @@ from plexsync.flows.plays.history_poll import was_read_to_its_end
 from plexsync.rules.plays.plays import WatchRules
 from plexsync.rules.queue.job import PLAYS
 from plexsync.simulator.http import Fault
-from tests.engine.house import DAY, House
+from tests.engine.house import DAY, House, path_of
 from tests.engine.pools import Inline
 
 AT = 1_700_000_000
@@ -73,6 +73,29 @@ def test_the_key_that_a_restored_plex_has_given_to_another_item_brings_no_play_o
     house.work_for(DAY)
     assert house.title_in_plex(other) == "Title 7"
     assert plays(house, other) == []
+
+
+def test_a_play_of_a_key_that_a_restored_plex_has_dealt_anew_is_not_of_the_file_that_had_the_key(house):
+    (id,) = house.in_step()
+    poll(house)
+    copy = house.plex_sim.backup()
+    (other,) = house.add(start=7)
+    house.worker.reconciler.reconcile()
+    house.work_for(DAY)
+    key = house.key_of(other)
+    house.plex_sim.restore(copy)
+    assert house.plex_sim.add_movie(house.section, files=[("/media/nobody.mp4", 5, 60_000)], title="film") == key
+    house.plex_sim.play(key, at=AT)
+    house.plex_sim.play(house.key_of(id), at=AT)
+    house.forget_requests()
+    house.clock.move(60)
+    assert house.worker.back.history.poll() == ""
+    house.plex_sim.remove(key)
+    house.plex_sim.add_movie(house.section, files=[(path_of(7), 1007, 60_000)], title="file 7")
+    house.worker.reconciler.reconcile()
+    house.work_for(DAY)
+    assert house.title_in_plex(other) == "Title 7"
+    assert (plays(house, id), plays(house, other)) == ([AT], [])
 
 
 @pytest.mark.parametrize("polls", [True, False])

@@ -377,10 +377,13 @@ class Raters(Watchers):
         if before == after or after[-1][2] != key:
             return
         truth, (moment, offset, _) = self.resume_of(scene), after[-1]
-        is_first = not self.world.rows("select 1 from resume where scene = ? and scene_created_at = ?", *key_of(scene))
-        if before and before[-1][0] == moment and before[-1][2] != key:
+        sql = "select moment from resume where scene = ? and scene_created_at = ?"
+        dealt_with = [at for (at,) in self.world.rows(sql, *key_of(scene))]
+        is_rival = bool(before) and before[-1][0] == moment and before[-1][2] != key
+        if is_rival or any(at > moment for at in dealt_with):
+            # Its item, or one that is gone by now, was watched then or later, and that may have been dealt with.
             truth.also(offset)
-        elif self._played_in_stash(scene) > moment or (is_first and self.position(scene)):
+        elif self._played_in_stash(scene) > moment or (not dealt_with and self.position(scene)):
             truth.also(offset, self.position(scene))
         else:
             truth.note(offset)

@@ -13,7 +13,9 @@ import pytest
 
 from plexsync.flows.imports import importer
 from plexsync.flows.plays import ratings as rating_flows
+from plexsync.rules.item import Viewing
 from plexsync.rules.plays import ratings
+from plexsync.rules.plays.resume import RememberedResume, Watched
 from plexsync.simulator.http import Request
 from tests.simulation.sim_both_truth import NONE, STASH, RatingTruth
 from tests.simulation.sim_both_ways import HAPPENINGS, BothWorld, run_both_seed, run_both_seeds
@@ -93,6 +95,24 @@ def test_a_viewing_that_a_restored_plex_brings_back_and_nobody_has_dealt_with_ma
         people.resume_of(scene).note(21_000)
         people.restore_plex()
         assert 3842 in people.resume_of(scene).allowed
+
+
+def test_a_play_that_is_older_than_a_viewing_of_an_item_that_is_gone_may_leave_the_resume_point_alone(tmp_path):
+    with closing(BothWorld(1, tmp_path)) as world:
+        world.brings_resume = True
+        people = world.people = Raters(world)
+        people.finish_scan(people.sections[0])
+        key = people.visible()[0]
+        scene, now = people.scene_of(world.truth.content_of[key]), int(world.plex.now())
+        remembered = RememberedResume(Watched("99", Viewing(moment=now, offset=3842, count=1)), 0, 0)
+        with world.process.store.writing() as tx:
+            tx.watches.save(scene.id, scene.created_at, remembered)
+        people.resume_of(scene).note(21_000)
+        for at, allowed in ((now - 60, {0, 21_000}), (now + 60, {0})):
+            before = people._viewings(scene)
+            world.plex.play(key, at=at)
+            people._is_watched(scene, key, before)
+            assert people.resume_of(scene).allowed == allowed
 
 
 def test_what_was_replaced_on_an_item_that_nobody_has_rated_is_known_after_both_sides_were_rated():

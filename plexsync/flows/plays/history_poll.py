@@ -18,6 +18,10 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
+from plexsync.flows.scenes.batch_reads import read_each
+from plexsync.flows.scenes.plex_index import Indexer
+from plexsync.flows.scenes.scene_matching import entry_of, files_of
+from plexsync.rules.item import Item
 from plexsync.rules.match.paths import base_name
 from plexsync.rules.plays.first_plays import EARLIER, approval_text, approved_minimum, approved_since
 from plexsync.rules.plays.plays import OWNER, PlaySource, WatchRules
@@ -25,8 +29,8 @@ from plexsync.rules.plays.viewings import asks_less
 from plexsync.rules.queue.job import DAY, PLAYS, Why
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
 from plexsync.rules.records import PlexPlay
-from plexsync.rules.servers.errors import NeighbourError
-from plexsync.rules.servers.neighbours import Clock, PlexWatch, Stash
+from plexsync.rules.servers.errors import Neighbour, NeighbourError
+from plexsync.rules.servers.neighbours import Clock, Plex, PlexWatch, Stash
 from plexsync.rules.words.status_words import DOWN
 from plexsync.store.database import Database, Reader, Writer
 
@@ -119,6 +123,8 @@ class HistoryPoll:
     _store: Database
     _stash: Stash
     _plex: PlexWatch
+    _items: Plex
+    _indexer: Indexer
     _gates: Gates
     _clock: Clock
     _identity: ServerIdentity
@@ -286,11 +292,12 @@ class HistoryPoll:
         unnamed = [(play.history, play.moment) for play in page if not play.item]
         with self._store.reading() as db:
             fresh = plays.keys() - db.plays.list_saved(account, plays)
-            is_approved = self.approved_since(db) is not None
-        if fresh:
+            is_approved, is_whole = self.approved_since(db) is not None, self.was_read(db)
+        items = sorted({item for item, _ in fresh})
+        if items and not (is_whole and self._correct_files(items)):
             # A history names no server, and another one behind the address has plays of its own.
             self._identity.check_again(self._gates)
-        scenes = self.scenes_of(sorted({item for item, _ in fresh})) if is_approved else set()
+        scenes = self.scenes_of(items) if is_approved else set()
         with self._store.writing() as tx:
             tx.plays.save_history(account, [(source, moment) for (_, moment), source in plays.items()], now=now)
             tx.plays.mark_listed(account, unnamed, now=now)
@@ -299,6 +306,24 @@ class HistoryPoll:
                 tx.notes.save(PLAYS_QUEUED, "")
             tx.jobs.want_all(PLAYS, scenes, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
         return len(fresh)
+
+    def _correct_files(self, keys: Sequence[str]) -> bool:
+        """Save the files that these items have now: a restored Plex gives the keys of some to others.
+
+        False if none of them is in a library that is known, so that they may be another server's.
+        """
+        is_known = False
+        for start in range(0, len(keys), BATCH):
+            some = keys[start : start + BATCH]
+            answers = read_each(self._gates, Neighbour.PLEX, self._items.items, some).values()
+            with self._store.reading() as db:
+                uuids = {row.key: row.uuid for row in db.sections.all() if row.uuid}
+                files = {entry.key: files_of(entry) for entry in db.index.entries(some)}
+            items = [item for item in answers if isinstance(item, Item) and uuids.get(item.section) == item.library]
+            moved = [entry_of(item) for item in items if files.get(item.key, files_of(item)) != files_of(item)]
+            self._indexer.correct(moved, gone=[])
+            is_known |= bool(items)
+        return is_known
 
     def scenes_of(self, items: Sequence[str]) -> set[int]:
         """The scenes that may be of these items, too many rather than too few. Raises NeighbourError."""
