@@ -223,14 +223,10 @@ class SceneMatcher:
             if not asked:
                 verdicts |= dict.fromkeys((scene.id for scene in again), BEING_LISTED)
                 return
-            # A collection that has the key of a bound item by now is no entry of the index: no walk meets it.
-            indexed = {entry.key for scene in again for entry in entries_of(verdicts[scene.id])}
-            moved = [
-                entry_of(item)
-                for key, item in items.items()
-                if key in keys and isinstance(item, Item) and (item.parts or key in indexed)
-            ]
-            self._indexer.correct(moved, gone=sorted(keys - items.keys()))
+            # A collection can have the key of a bound item by now. No walk meets it.
+            lasting = {key: item for key, item in items.items() if not isinstance(item, Item) or item.parts}
+            moved = [entry_of(item) for key, item in lasting.items() if key in keys and isinstance(item, Item)]
+            self._indexer.correct(moved, gone=sorted(keys - lasting.keys()))
             verdicts |= self.decide(again, others)
             items |= self.items(claims(verdicts) - items.keys())
         for scene in (scene for scene in scenes if _is_misled(verdicts.get(scene.id), items)):
@@ -328,11 +324,6 @@ def items_of(verdict: Verdict) -> tuple[str, ...]:
             return tuple(candidate.key for candidate in candidates)
         case _:
             return ()
-
-
-def entries_of(verdict: Verdict) -> tuple[Entry, ...]:
-    """The entries of the index by which a verdict was decided."""
-    return verdict.entries if isinstance(verdict, Matched | Unclear) else ()
 
 
 def claims(verdicts: Mapping[int, Verdict]) -> set[str]:

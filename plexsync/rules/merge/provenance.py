@@ -16,7 +16,7 @@ from plexsync.rules.merge.journal_entries import FieldTrace, JournalEntry, hashe
 from plexsync.rules.merge.list_members import owned_names
 from plexsync.rules.merge.memory import is_as_left, last_stamp, put, stamp_fields
 from plexsync.rules.merge.plan_records import Memory, Plan, Pushing, Remembered, RestoreDecisions
-from plexsync.rules.merge.values import Held, Value, held_field, name_keys, same_value, without_names
+from plexsync.rules.merge.values import Held, Value, held_field, matches, name_keys, same_value, without_names
 from plexsync.rules.record_class import record
 from plexsync.rules.words.text import fold
 
@@ -200,6 +200,10 @@ def _replay(name: str, value: Value | None, item: Item, history: FieldHistory, r
     if name in LISTS:
         names = value if isinstance(value, tuple) else ()
         state = _replayed_list(names, now, remembered, history, is_older=item.stamp < history.stamp)
+        saved = [push.fields[name].sent for push in result.pushing if name in push.fields]
+        if name == "collection" and state.is_renamed and any(matches(name, now, sent) for sent in saved):
+            # The saved push has the names as they are now, and tells whose they are.
+            return
         stamp = history.stamp if state.is_read else item.stamp
         replayed = state.replay(names, remembered, stamp) if state.moved else None
     elif value is None and name in (*SCALARS, *PICTURES):
@@ -290,6 +294,7 @@ class _ListState:
     """A list while its pushes are replayed. Sets hold keys of names (`fold`); `names` are the names known by their hash.
 
     `in_stash` and `in_plex` are the names at the last push, `own` those of PlexSync then, `ever_own` those at any time.
+    `is_renamed`: nobody knows any name that PlexSync had there at the last push.
     """
 
     names: dict[str, str]
@@ -299,6 +304,7 @@ class _ListState:
     in_stash: set[str] = field(default_factory=set)
     in_plex: set[str] = field(default_factory=set)
     ever_own: set[str] = field(default_factory=set)
+    is_renamed: bool = False
     moved: bool = False
     is_read: bool = False
     is_older: bool = False
@@ -320,6 +326,7 @@ class _ListState:
         self.moved, self.ended, self.is_read = True, sent.ended, is_as_read
         self.in_stash, self.locked = _keys(sent.values, by_hash), sent.locked
         self.own = _keys(read.adds, by_hash) if read else (self.own - removes) | (adds & present)
+        self.is_renamed = read is not None and bool(read.adds) and not self.own
         self.in_plex = _keys(read.values, by_hash) if read and is_as_read else set(present)
 
     def replay(self, names: tuple[str, ...], remembered: Remembered | None, stamp: int) -> Replayed:
