@@ -5,7 +5,7 @@ Stash may have carried out the write, or do so later.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -24,6 +24,13 @@ class OnlyId(msgspec.Struct):
     id: Id
 
 
+class Created(msgspec.Struct):
+    """An object that a scene names, and when it was created."""
+
+    id: Id
+    created_at: str
+
+
 class ImportAnswer(msgspec.Struct):
     """The fields of a scene that an import can fill."""
 
@@ -33,9 +40,9 @@ class ImportAnswer(msgspec.Struct):
     details: str | None
     date: str | None
     rating100: int | None
-    studio: OnlyId | None
-    performers: list[OnlyId]
-    tags: list[OnlyId]
+    studio: Created | None
+    performers: list[Created]
+    tags: list[Created]
 
 
 class NameAnswer(msgspec.Struct):
@@ -161,18 +168,31 @@ def _name(answer: NameAnswer) -> StashName:
 
 
 def _fields(answer: ImportAnswer) -> StashFields:
+    named = {
+        StashField.STUDIO: _by_id([answer.studio] if answer.studio else []),
+        StashField.PERFORMERS: _by_id(answer.performers),
+        StashField.TAGS: _by_id(answer.tags),
+    }
     values: dict[StashField, object] = {
         StashField.TITLE: answer.title,
         StashField.DATE: answer.date,
         StashField.DETAILS: answer.details,
         StashField.RATING: answer.rating100,
-        StashField.STUDIO: number(answer.studio.id) if answer.studio else None,
-        StashField.PERFORMERS: sorted(number(performer.id) for performer in answer.performers),
-        StashField.TAGS: sorted(number(tag.id) for tag in answer.tags),
+        StashField.STUDIO: next(iter(named[StashField.STUDIO]), None),
+        StashField.PERFORMERS: list(named[StashField.PERFORMERS]),
+        StashField.TAGS: list(named[StashField.TAGS]),
     }
     return StashFields(
-        number(answer.id), answer.created_at, {name: json.dumps(value) for name, value in values.items()}
+        number(answer.id),
+        answer.created_at,
+        {name: json.dumps(value) for name, value in values.items()},
+        {name: tuple(objects.values()) for name, objects in named.items()},
     )
+
+
+def _by_id(objects: Iterable[Created]) -> dict[int, str]:
+    """When these objects were created, by id and in its order."""
+    return dict(sorted((number(created.id), created.created_at) for created in objects))
 
 
 def _input(name: StashField, text: str) -> object:

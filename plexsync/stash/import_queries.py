@@ -7,7 +7,8 @@ from plexsync.stash import queries
 
 IMPORT_FIELDS = """
 fragment ImportFields on Scene {
-  id created_at title details date rating100 studio { id } performers { id } tags { id }
+  id created_at title details date rating100
+  studio { id created_at } performers { id created_at } tags { id created_at }
 }
 """
 

@@ -451,6 +451,34 @@ def test_a_second_undo_leaves_what_got_the_number_of_a_created_name_since_the_fi
     assert stash.scene(id).studio == "By hand"
 
 
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_an_undo_leaves_what_has_the_number_of_a_name_that_was_there_after_stash_was_restored(
+    stage: Stage, is_answered: bool
+) -> None:
+    id, stash = stage.add(studio="New Studio"), stage.house.stash_sim
+    copy = stash.backup()
+    stash.add_scene(files=[("/y.mp4", 6, 1.0)], studio="New Studio")
+    if not is_answered:
+        stash.faults.set(Fault("reset_after", when=updating))
+    assert stage.run(id).is_complete is is_answered
+    stash.faults.clear()
+    stage.house.clock.move(60)
+    stage.plans(id)
+    assert stash.scene(id).studio == "New Studio"
+    stash.restore(copy)
+    stash.edit_scene(id, studio="By hand")
+    assert stage.undo().changed == [id]
+    assert stash.scene(id).studio == "By hand"
+
+
+def test_an_undo_empties_a_field_also_if_what_it_names_was_renamed_since(stage: Stage) -> None:
+    id, stash = stage.add(), stage.house.stash_sim
+    stage.run(id)
+    stash.rename_studio("Big Studio", "Bigger Studio")
+    assert stage.undo().changed == []
+    assert stash.scene(id).studio is None
+
+
 # --- faults and kills ------------------------------------------------------------------------------------------------
 
 

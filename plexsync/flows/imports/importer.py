@@ -275,6 +275,8 @@ def _objects(change: ImportChange) -> set[tuple[NameKind, int]]:
 
 def is_as_written(change: ImportChange, present: StashFields | None) -> bool:
     """Whether the field still has what the import wrote."""
-    if present is None or change.field is None or present.created_at != change.origin:
+    if present is None or change.field is None:
         return False
-    return present.values[change.field] == change.value_after
+    # While the objects are not known, their ids alone count.
+    is_its = change.origin in (present.created_at, present.origin(change.field))
+    return is_its and present.values[change.field] == change.value_after

@@ -79,6 +79,10 @@ class OpenChanges:
             raise
         if isinstance(answer, StashObject):
             begun = [replace(change, object=answer.id, origin=answer.updated_at) for change in begun]
+        elif isinstance(answer, StashFields):
+            begun = [
+                replace(change, origin=answer.origin(change.field)) if change.field else change for change in begun
+            ]
         self.end(begun)
         return answer
 

@@ -6,7 +6,7 @@ empty one differ. Lists are the ids in ascending order.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from enum import StrEnum
 
 from plexsync.rules.merge.taken_back import TakenBack
@@ -103,16 +103,24 @@ def once(names: Iterable[MissingName]) -> Iterator[MissingName]:
 
 @record
 class StashFields:
-    """The fields that an import can fill, as Stash has them: JSON by field. `created_at` tells apart scenes of one id."""
+    """The fields that an import can fill, as Stash has them: JSON by field. `created_at` tells apart scenes of one id.
+
+    `named_at` are the times of creation of the objects that a field names, in the order of their ids.
+    """
 
     id: int
     created_at: str
     values: Mapping[StashField, str]
+    named_at: Mapping[StashField, tuple[str, ...]] = field(default_factory=dict)
 
     def is_empty(self, name: StashField) -> bool:
         """Whether Stash has no value in this field."""
         value = json.loads(self.values[name])
         return not (value.strip() if isinstance(value, str) else value)
+
+    def origin(self, name: StashField) -> str:
+        """What tells apart this field and its objects from those that get the same ids after a restore of Stash."""
+        return " ".join((self.created_at, *self.named_at.get(name, ())))
 
 
 @record
@@ -131,8 +139,9 @@ class ImportChange:
 
     `target` is a field or a kind of object, `object` the id of the object once it is known. Of a field, the values
     before and after are JSON; of an object, `value_before` is the last id of its kind before it, and `value_after` its
-    name. `origin` is the time of creation of the scene, or of the last change of the object when it was created. While it
-    `is_open`, the request that makes it, or that takes it back, was about to be sent: whether it arrived is unknown.
+    name. `origin` is the time of creation of the scene, followed by those of the objects that its field was filled with if
+    they are known; of an object, the time of its last change when it was created. While it `is_open`, the request that
+    makes it, or that takes it back, was about to be sent: whether it arrived is unknown.
     """
 
     number: int
@@ -157,6 +166,10 @@ class ImportChange:
         """The kind of the object that was created; None for a field."""
         return None if self.scene else NameKind(self.target)
 
+    def is_of(self, scene: StashFields) -> bool:
+        """Whether it was made in this scene, and not in another one that had its id."""
+        return self.origin.partition(" ")[0] == scene.created_at
+
     @property
     def is_taken_back(self) -> bool:
         """Whether it was taken back for certain."""
@@ -170,7 +183,7 @@ def settle_field(change: ImportChange, present: StashFields | None, *, is_over: 
     written over what the import wrote: an undo leaves it alone.
     """
     name = change.field
-    if present is None or name is None or present.created_at != change.origin:
+    if present is None or name is None or not change.is_of(present):
         return None
     value = present.values[name]
     start, end = change.value_before, change.value_after
@@ -179,7 +192,7 @@ def settle_field(change: ImportChange, present: StashFields | None, *, is_over: 
             return replace(change, is_open=False, taken_back=TakenBack.NO) if is_over else change
         return replace(change, is_open=False, taken_back=TakenBack.UNDO if value == start else TakenBack.NO)
     if value != start:
-        return replace(change, is_open=False)
+        return replace(change, is_open=False, origin=present.origin(name) if value == end else change.origin)
     return None if is_over else change
 
 
