@@ -437,6 +437,11 @@ class Watchers:
                 _, at_rest = self.memory(second)
                 self.world.truth.note_redone(second, rows, sure=sure and at_rest and state == "undone")
                 self.world.tally["redone"] += sure
+        for second, rows in self.world.truth.allowed.items():
+            is_new = self.is_put_back and second[0] == key_of(scene) and second[1] not in before
+            if is_new and self.memory(second)[0] not in SEEN:
+                # The journal may have told of it just now.
+                rows.add(1)
         if sure:
             self.wished -= {(key_of(scene), moment) for moment in before}
         self.world.tell(f"redo of scene {scene.id}{'' if sure else ', perhaps'}")
@@ -594,6 +599,8 @@ class Watchers:
 
 
 SETTLED_WITHOUT = ("present", "deleted", "undone")
+# What Stash has shown to be so: no wish to have it again changes that.
+SEEN = ("present", "deleted")
 
 
 def key_of(scene: SceneSnapshot) -> SceneKey:
