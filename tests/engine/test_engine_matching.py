@@ -378,6 +378,22 @@ def test_a_bound_item_whose_library_is_no_longer_kept_in_step_is_left_alone(hous
     assert title_of(house, one) == "as scanned"
 
 
+def test_a_bound_item_of_a_library_that_is_not_synced_any_more_is_nobodys_after_it_was_moved_and_unbound(house, twins):
+    id, (one, _) = twins
+    house.plex_sim.add_section("Clips", locations=("/clips",))
+    bind(house, id, one)
+    house.replace_worker(libraries=("Clips",))
+    walk(house)
+    house.plex_sim.rename_file(one, "/media/a/twin.mp4", "/media/c/twin.mp4")
+    house.clock.move(2)
+    house.work()
+    assert "is in none of the synced libraries" in house.row(id).error
+    unbind(house, id)
+    house.work()
+    assert house.row(id).state is State.ABSENT
+    assert title_of(house, one) == "as scanned"
+
+
 def test_the_bindings_of_a_scene_that_is_long_gone_are_forgotten_with_it(house, twins):
     id, (one, _) = twins
     bind(house, id, one)

@@ -210,6 +210,8 @@ class SceneMatcher:
         """
         for _ in range(LOOKED_AGAIN):
             again = [scene for scene in scenes if _is_misled(verdicts.get(scene.id), items)]
+            lasting = self._of_index(items) if again else items
+            again = [scene for scene in again if _is_misled(verdicts[scene.id], lasting)]
             if not again:
                 return
             keys = claims({scene.id: verdicts[scene.id] for scene in again})
@@ -223,14 +225,21 @@ class SceneMatcher:
             if not asked:
                 verdicts |= dict.fromkeys((scene.id for scene in again), BEING_LISTED)
                 return
-            # A collection can have the key of a bound item by now. No walk meets it.
-            lasting = {key: item for key, item in items.items() if not isinstance(item, Item) or item.parts}
             moved = [entry_of(item) for key, item in lasting.items() if key in keys and isinstance(item, Item)]
             self._indexer.correct(moved, gone=sorted(keys - lasting.keys()))
             verdicts |= self.decide(again, others)
             items |= self.items(claims(verdicts) - items.keys())
-        for scene in (scene for scene in scenes if _is_misled(verdicts.get(scene.id), items)):
+        lasting = self._of_index(items)
+        for scene in (scene for scene in scenes if _is_misled(verdicts.get(scene.id), lasting)):
             verdicts[scene.id] = NotThere((Step("files", "Its item in Plex got other files while it was looked at."),))
+
+    def _of_index(self, items: Mapping[str, Item | NeighbourError]) -> dict[str, Item | NeighbourError]:
+        """The items without those that a binding leads to alone: collections, and items of libraries that are not synced."""
+        with self._store.reading() as db:
+            synced = {row.key for row in db.sections.all()}
+        read = [item for item in items.values() if isinstance(item, Item)]
+        strays = {item.key for item in read if not item.parts or item.section not in synced}
+        return {key: item for key, item in items.items() if key not in strays}
 
     def _ask_for(self, scenes: Sequence[Scene], verdicts: Mapping[int, Verdict]) -> bool:
         """Ask Plex for the files of these scenes, and for those that their bound items had when they were bound.
@@ -347,12 +356,8 @@ def _is_misled(verdict: Verdict | None, items: Mapping[str, Item | NeighbourErro
     matched = {entry.key: files_of(entry) for entry in verdict.entries}
     if isinstance(verdict, Matched) and verdict.bound:
         bound = ((binding, items.get(binding.key)) for binding in verdict.bound)
-        return any(
-            isinstance(item, Item)
-            and not is_where_bound(binding, item.parts)
-            and files_of(item) != matched.get(item.key, frozenset())
-            for binding, item in bound
-        )
+        moved = [item for one, item in bound if isinstance(item, Item) and not is_where_bound(one, item.parts)]
+        return any(files_of(item) != matched.get(item.key) for item in moved)
     return any(
         key not in items or (isinstance(item := items[key], Item) and files_of(item) != matched.get(key))
         for key in items_of(verdict)

@@ -47,7 +47,6 @@ from plexsync.rules.merge.values import (
     Value,
     alike_value,
     held_field,
-    is_same_line,
     joined_names,
     matches,
     name_keys,
@@ -237,7 +236,8 @@ def _new_field(name: str, value: str, now: Held, policy: Policy) -> Decision:
     stash_wins = policy.take_over or policy.first_push == "stash"
     if same_value(name, now.value, value) or not now.value or not now.locked or stash_wins:
         return _write(name, value, now, now, None)
-    if is_same_line(name, now.value, value):
+    # Plex writes names with single blanks.
+    if name != "summary" and same_value(name, now.value, " ".join(value.split())):
         return Decision(Remembered(value, now, now))
     return Decision(None, note=Note(name, "kept", "locked in Plex before the first sync; it stays until you decide"))
 

@@ -50,11 +50,6 @@ def same_value(name: str, a: Value, b: Value) -> bool:
     return compose(a) == compose(b)
 
 
-def is_same_line(name: str, in_plex: Value, value: str) -> bool:
-    """Whether a field of one line has this value as Plex writes it: with single blanks."""
-    return name != "summary" and same_value(name, in_plex, " ".join(value.split()))
-
-
 def alike_value(name: str, in_plex: Value, sent: Value) -> bool:
     """Whether a value in Plex can be the result of the value that was sent."""
     if isinstance(in_plex, tuple) or isinstance(sent, tuple):
