@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,11 @@ class Town:
             shown[item.files[0][0]] = [scalars, lists, sorted(item.locks), poster]
         edits = sum(request.method == "PUT" and "id" in request.params for request in plex.log)
         return {"shown": shown, "writes": edits, "uploads": plex.count("POST"), "titles": titles}
+
+    def asked_for(self, ids: list[int]) -> dict[str, Any]:
+        """Which of these objects somebody has asked Stash for; no other number is as large as theirs."""
+        numbers = {int(number) for request in list(self.sims[0].log) for number in re.findall(rb"\d+", request.body)}
+        return {"ids": sorted(numbers & set(ids))}
 
     def close(self) -> None:
         for sim in self.sims:
