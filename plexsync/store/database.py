@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from plexsync.store.ledger.pushes import Pushes, Pushings, ReadOnlyPushes, ReadOnlyPushings
     from plexsync.store.ledger.rating_memory import Ratings, ReadOnlyRatings
     from plexsync.store.ledger.view_counts import ReadOnlyViewCounts, ViewCounts
+    from plexsync.store.ledger.viewing_memory import PlayTimes, ReadOnlyPlayTimes, ReadOnlyViewings, Viewings
     from plexsync.store.ledger.watch_memory import ReadOnlyWatches, Watches
     from plexsync.store.postgres.backend import PostgresSchema
     from plexsync.store.queue.attempts import Attempts, ReadOnlyAttempts
@@ -87,6 +88,7 @@ MODULES = {
     "notes": "queue.notes",
     "paces": "queue.breakers",
     "pictures": "ledger.pictures",
+    "play_times": "ledger.viewing_memory",
     "plays": "ledger.play_memory",
     "poll_marks": "index.poll_marks",
     "probes": "index.probes",
@@ -102,6 +104,7 @@ MODULES = {
     "tallies": "queue.books",
     "transitions": "queue.breakers",
     "view_counts": "ledger.view_counts",
+    "viewings": "ledger.viewing_memory",
     "watches": "ledger.watch_memory",
 }
 
@@ -132,6 +135,7 @@ class Reader:
     notes: "ReadOnlyNotes"
     paces: "ReadOnlyPaces"
     pictures: "ReadOnlyPictures"
+    play_times: "ReadOnlyPlayTimes"
     plays: "ReadOnlyPlays"
     poll_marks: "ReadOnlyPollMarks"
     pushes: "ReadOnlyPushes"
@@ -146,6 +150,7 @@ class Reader:
     tallies: "ReadOnlyTallies"
     transitions: "ReadOnlyTransitions"
     view_counts: "ReadOnlyViewCounts"
+    viewings: "ReadOnlyViewings"
     watches: "ReadOnlyWatches"
 
     def __init__(self, db: Connection) -> None:
@@ -189,6 +194,7 @@ class Writer(Reader):
     notes: "Notes"
     paces: "Paces"
     pictures: "Pictures"
+    play_times: "PlayTimes"
     plays: "Plays"
     poll_marks: "PollMarks"
     pushes: "Pushes"
@@ -204,6 +210,7 @@ class Writer(Reader):
     tallies: "Tallies"
     transitions: "Transitions"
     view_counts: "ViewCounts"
+    viewings: "Viewings"
     watches: "Watches"
 
     def prune_history(self, *, now: int, before: int, limit: int) -> int:

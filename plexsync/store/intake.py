@@ -36,8 +36,8 @@ UNREAD = "unread"
 # Milliseconds after which an unnamed file was left by a hook that was killed before it answered.
 UNFINISHED = 3_600_000
 # The layout of the database that WANT is written for. A database of another one is left alone.
-SCHEMA = 12
-# The only other one that the worker brings up. It has the same notes about the worker.
+SCHEMA = 13
+# The oldest other one that the worker brings up. All from it on have the same notes about the worker.
 OLDEST = 11
 # The application id of PlexSync's databases.
 APPLICATION_ID = 0x506C5379

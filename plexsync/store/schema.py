@@ -1,6 +1,6 @@
-"""The layout of the database, and the one step to it from the layout before. `user_version` is the number of the layout.
+"""The layout of the database, and the steps to it from those before. `user_version` is the number of the layout.
 
-What makes the tables, and the step, run in one transaction together with the number: completely or not at all. A database
+What makes the tables, and the steps, run in one transaction together with the number: completely or not at all. A database
 older than `OLDEST` is left as it is.
 """
 
@@ -356,6 +356,48 @@ create table resume (
 );
 """
 
+# What an account has watched of an item in one go (`plexsync.rules.plays.viewings`), in ms, moments in s, as far as its
+# player has told; `path_key` and `size` are of the item's file then. And the play time of a scene in Stash
+# (`plexsync.rules.plays.play_time`), in seconds as Stash says them, to the last digit.
+VIEWINGS = """
+create table viewing (
+    account integer not null,
+    item text not null,
+    began integer not null,
+    session text not null,
+    machine text not null,
+    player text not null,
+    length integer not null,
+    ended integer not null,
+    place integer not null,
+    state text not null,
+    pieces text not null,
+    played integer not null,
+    joined integer not null default 0,
+    moment integer not null default 0,
+    told integer not null default 0,
+    sent integer not null default 0,
+    opened integer not null default 0,
+    scene integer not null default 0,
+    path_key text not null default '',
+    size integer not null default 0,
+    primary key (account, item, began)
+) without rowid;
+create index viewing_untold on viewing (ended) where played > told;
+create table play_time (
+    scene integer primary key,
+    scene_created_at text not null,
+    total text not null,
+    base text not null,
+    adding text not null default '',
+    restores integer not null default 0,
+    until integer not null default 0,
+    taken text not null,
+    owed text not null,
+    wish text not null default ''
+);
+"""
+
 # What is remembered of the rating of a scene and an item, on the scale of Stash; -1 is no rating, -2 an unknown one. The
 # base is in `stash` and `plex`, what PlexSync's values have replaced in the columns `_before`. `pending` says where `sent`
 # was about to go, and `overruled` what the item had if another one's rating was sent.
@@ -419,12 +461,26 @@ create table sample (
 ) without rowid;
 """
 
-_SUBJECTS = (QUEUE, GATES, MEMORY, COLLECTIONS, PLEX, STASH, PLAYS, RESUME, RATINGS, IMPORTS, SAMPLES)
-# A semicolon ends a statement, but for the one within the trigger.
-LAYOUT = [sql for subject in _SUBJECTS for sql in re.split(r";\n(?!end)", subject.removesuffix(";\n"))]
-# From the layout before: it keeps everything that is remembered. New columns come last, here and above.
-# How a collection was taken back is in its memory.
-STEP = ("alter table collection drop column undone",)
+_SUBJECTS = (QUEUE, GATES, MEMORY, COLLECTIONS, PLEX, STASH, PLAYS, RESUME, VIEWINGS, RATINGS, IMPORTS, SAMPLES)
+
+
+def _statements(subject: str) -> list[str]:
+    """The statements of a subject. A semicolon ends one, but for the one within the trigger."""
+    return re.split(r";\n(?!end)", subject.removesuffix(";\n"))
+
+
+LAYOUT = [sql for subject in _SUBJECTS for sql in _statements(subject)]
+# From each layout to the next one: they keep everything that is remembered. New columns come last, here and above.
+STEPS = {
+    # How a collection was taken back is in its memory.
+    11: ["alter table collection drop column undone"],
+    12: _statements(VIEWINGS),
+}
+
+
+def statements_from(number: int) -> list[str]:
+    """What makes today's layout of one with this number; 0 for an empty database."""
+    return [sql for at in range(number, SCHEMA) for sql in STEPS[at]] if number else LAYOUT
 
 
 def version(db: sqlite3.Connection) -> int:
@@ -462,12 +518,12 @@ def check_number(number: int, name: str, way_out: str) -> None:
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Make the tables, or take the step. Of two processes that do so at once, the second finds it done."""
+    """Make the tables, or take the steps. Of two processes that do so at once, the second finds it done."""
     if version(db) == SCHEMA:
         return
     db.execute("begin immediate")
     if (current := version(db)) != SCHEMA:
-        for statement in STEP if current else LAYOUT:
+        for statement in statements_from(current):
             db.execute(statement)
         db.execute(f"pragma application_id = {APPLICATION_ID}")
         db.execute(f"pragma user_version = {SCHEMA}")

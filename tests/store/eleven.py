@@ -1,4 +1,4 @@
-"""Databases of schema 11, from which the one step to today's layout leads: one on record, and today's put back."""
+"""Databases of schema 11, from which the steps to today's layout lead: one on record, and today's put back."""
 
 import sqlite3
 from contextlib import closing
@@ -10,8 +10,12 @@ from tests.torture.score import dump
 
 # As SQL, with rows in every table.
 RECORD = Path(__file__).parent / "fixtures" / "schema-11.sql"
-# What the step has done, taken back: statements that both databases take.
-BACK = ("alter table collection add column undone text not null default ''",)
+# What the steps have done, taken back: statements that both databases take.
+BACK = (
+    "drop table viewing",
+    "drop table play_time",
+    "alter table collection add column undone text not null default ''",
+)
 
 
 def old_database(path: Path, schema: int = intake.OLDEST) -> None:

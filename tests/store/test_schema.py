@@ -239,7 +239,7 @@ def test_a_process_killed_in_the_step_leaves_the_database_whole_at_11_or_12(elev
 def test_a_step_that_fails_leaves_everything_as_it_was(eleven, monkeypatch):
     before = dump(eleven)
     with monkeypatch.context() as patched:
-        patched.setattr(schema, "STEP", (*schema.STEP, "create table extra (a)", "create table extra (a)"))
+        patched.setitem(schema.STEPS, 12, [*schema.STEPS[12], "create table extra (a)", "create table extra (a)"])
         with pytest.raises(LocalFault, match="already exists"):
             connect(eleven)
     assert dump(eleven) == before

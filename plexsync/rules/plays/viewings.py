@@ -27,7 +27,7 @@ RETURN = 900
 # Seconds after the end of a viewing in which its row of Plex's history can be.
 AFTER = 120
 # Milliseconds that a piece of playing can lag behind the clock.
-LAG = 1000
+LAG = 2000
 # The most pieces of a viewing that are told apart.
 MOST_PIECES = 500
 
@@ -37,7 +37,7 @@ class Viewing:
     """What an account has watched of an item in one go, as far as its player has told.
 
     `pieces`: when each piece of playing began, and how long it is. `began` and `ended` are the moments of the first and
-    the last report; `place` and `state` are those of the last. `length`: of the item, 0 if unknown. `machine` and
+    the last report; `place` and `state` are those of the last. It was `joined` if it may have begun unseen. `length`: of the item, 0 if unknown. `machine` and
     `player`: the identifier and the name of the player. `moment`: of the play that it is, 0 if it is none. `told`: how
     much of it the scene was queued for; `sent`: how much is in Stash or may be; `opened`: what `sent` is if an open request
     to `scene` arrives, 0 if there is none.
@@ -54,6 +54,7 @@ class Viewing:
     place: int = 0
     state: SessionState = SessionState.PLAYING
     pieces: tuple[tuple[int, int], ...] = ()
+    joined: bool = False
     moment: int = 0
     told: int = 0
     sent: int = 0
@@ -80,18 +81,15 @@ def after_report(viewing: Viewing, report: SessionChanged, *, at: int, step: int
 
     `at`: when it came, UTC milliseconds. `step`: the milliseconds since the report before, by a clock that nobody sets.
     """
-    pieces = viewing.pieces
+    due, pieces = viewing.ended * 1000 + step, viewing.pieces
+    if abs(at - due) > GAP:
+        # The clock was set meanwhile: the viewing stays on that of its beginning.
+        at = due
     if viewing.state is SessionState.PLAYING and report.state is not SessionState.BUFFERING and 0 <= step <= GAP:
         counted = max(0, min(report.offset - viewing.place, step))
         pieces = _with_piece(pieces, at - counted, counted) if counted else pieces
-    return replace(
-        viewing,
-        session=report.session,
-        ended=max(viewing.ended, at // 1000),
-        place=report.offset,
-        state=report.state,
-        pieces=pieces,
-    )
+    state, session = report.state, report.session
+    return replace(viewing, session=session, ended=at // 1000, place=report.offset, state=state, pieces=pieces)
 
 
 def _with_piece(pieces: tuple[tuple[int, int], ...], start: int, length: int) -> tuple[tuple[int, int], ...]:
@@ -152,38 +150,33 @@ def goes_on(viewing: Viewing, session: str, *, at: int) -> bool:
 
 
 def same_plays(
-    rows: Collection[int],
-    viewings: Iterable[Viewing],
-    candidates: Mapping[int, int] | None,
-    *,
-    length: int,
+    rows: Collection[int], viewings: Iterable[Viewing], candidates: Mapping[int, int], *, length: int
 ) -> dict[int, int]:
-    """By moment of a row of Plex's history: the moment of the play in Stash, or of the viewing, that is the same play.
+    """By moment of a row of Plex's history, or of a viewing: the moment of the play that is the same.
 
-    A viewing explains one row, from its beginning until shortly after its end. Without one, a play in Stash explains a row
-    from one length of the scene and 15 minutes before it until two minutes after it. `candidates`: how many plays of each
-    moment may explain a row; None if none may.
+    A viewing explains one row, from its beginning until shortly after its end. Else a play in Stash explains a row, or a
+    viewing that may have begun unseen, from one length of the scene and 15 minutes before it until two minutes after it.
+    `candidates`: how many plays of each moment may. `length`: of the scene, in milliseconds.
     """
-    left, same = sorted(rows), {}
-    unexplaining = []
-    for viewing in sorted(viewings, key=lambda one: (one.moment, one.began)):
-        found = next((row for row in left if viewing.began <= row <= viewing.ended + AFTER), None)
-        if found is None:
-            # One that broke off may have gone on unseen.
-            if not viewing.is_over:
-                unexplaining.append(viewing.moment)
-            continue
-        left.remove(found)
-        same[found] = viewing.moment
-    if candidates is None:
-        candidates = dict.fromkeys(unexplaining, 1)
-    free = dict(candidates)
-    for row in left:
-        before = row - length // 1000 - RETURN
-        moment = next((at for at in sorted(free) if free[at] > 0 and before <= at <= row + AFTER), None)
-        if moment is not None:
-            free[moment] -= 1
-            same[row] = moment
+    left, same, free = sorted(rows), {}, dict(candidates)
+    plays = sorted((one for one in viewings if one.moment), key=lambda one: (one.moment, one.began))
+    for viewing in plays:
+        row = next((row for row in left if viewing.began <= row <= viewing.ended + AFTER), None)
+        if row is not None:
+            left.remove(row)
+            same[row] = viewing.moment
+        if row is not None or viewing.is_over:
+            free.pop(viewing.moment, None)
+        else:
+            # It broke off, and may have gone on unseen.
+            free.setdefault(viewing.moment, 1)
+    joined = [viewing.moment for viewing in plays if viewing.joined and viewing.moment not in same.values()]
+    for moment in sorted({*left, *joined}):
+        earliest = moment - length // 1000 - RETURN
+        twins = [at for at, count in free.items() if count > 0 and earliest <= at <= moment + AFTER and at != moment]
+        if twins:
+            same[moment] = min(twins)
+            free[min(twins)] -= 1
     return same
 
 

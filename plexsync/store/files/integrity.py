@@ -142,12 +142,12 @@ def _has_tables(shape: Sequence[str], *names: str) -> bool:
 
 
 def _is_whole(shape: Sequence[str], version: int) -> bool:
-    """Whether a database with these tables and indexes has all of today's layout, or has it after the step."""
+    """Whether a database with these tables and indexes has all of today's layout, or has it after the steps."""
     with schema.model() as model:
         today = _plain(sql for (sql,) in model.execute(SHAPE))
     if version == intake.SCHEMA:
         return today <= _plain(shape)
-    if version != intake.OLDEST:
+    if not intake.OLDEST <= version < intake.SCHEMA:
         return False
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
         for sql in shape:
@@ -155,7 +155,7 @@ def _is_whole(shape: Sequence[str], version: int) -> bool:
             with suppress(sqlite3.Error):
                 model.execute(sql)
         try:
-            for sql in schema.STEP:
+            for sql in schema.statements_from(version):
                 model.execute(sql)
         except sqlite3.Error:
             return False

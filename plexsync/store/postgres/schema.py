@@ -104,7 +104,7 @@ def migrate(db: Driver, schema_name: str, name: str) -> None:
             db.execute(f'create schema if not exists "{schema_name}"')
             run_all(db, (*HELPERS, *OWN_TABLES, *WORKERS))
         if version != SCHEMA:
-            run_all(db, [shaped for sql in (schema.STEP if version else schema.LAYOUT) for shaped in in_postgres(sql)])
+            run_all(db, [shaped for sql in schema.statements_from(version or 0) for shaped in in_postgres(sql)])
             run_all(db, [f"alter table {table} set (fillfactor = {FILL})" for table in HOT])
             db.execute("update schema_version set version = %s", (SCHEMA,))
 

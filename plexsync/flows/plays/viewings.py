@@ -1,0 +1,219 @@
+"""Takes down what is watched in Plex, as the players report it, and queues the scenes of viewings that are plays or have ended.
+
+An event names no account, so Plex is asked for its sessions when one is first seen, and again after the line to Plex was
+lost: numbers of sessions begin anew when Plex restarts. Each report is saved, so that a kill loses nothing. A viewing that
+is a play by the rule in force is saved beside the history: from then on it is a play like any other. The rules are in
+`plexsync.rules.plays.viewings`.
+"""
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.flows.plays.history_poll import BATCH, CROWD, HistoryPoll, UnknownAccount
+from plexsync.rules.plays.plays import PlaySource
+from plexsync.rules.plays.viewings import (
+    GAP,
+    LEAST,
+    STASH,
+    VIEWED,
+    Viewing,
+    after_report,
+    goes_on,
+    needed,
+    play_moment,
+)
+from plexsync.rules.queue.events import Event, SessionChanged, SessionState
+from plexsync.rules.queue.job import PLAYS, Why
+from plexsync.rules.record_class import record
+from plexsync.rules.records import PlexSession
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.neighbours import Clock, PlexWatch, StashWatch
+from plexsync.store.database import Database, Reader, Writer
+
+log = logging.getLogger("PlexSync.plays")
+
+# The notes of the percentage of Stash's own player, and of the rule by which all viewings were judged.
+PERCENT, JUDGED = "plays:percent", "plays:judged"
+# Seconds without a word of Plex after which its line counts as lost: it says something every second.
+LOST = 5.0
+# The most reports that wait to be taken down. The oldest are dropped.
+MANY = 10_000
+
+
+@record
+class Report:
+    """What a player has said, when (UTC ms), and at which second of a clock that nobody sets. `joins`: the first after a loss."""
+
+    event: SessionChanged
+    at: int
+    clock: float
+    joins: bool
+
+
+def known_percent(db: Reader) -> float | None:
+    """The percentage of Stash's own player, as it was last read; None if it never was."""
+    text = db.notes.text(PERCENT)
+    return float(text) if text else None
+
+
+class ViewingRecorder:
+    """Takes down viewings. `take` runs on the thread that listens to Plex and sets `sooner`; `record` on one that waits."""
+
+    def __init__(
+        self, store: Database, plex: PlexWatch, stash: StashWatch, history: HistoryPoll, gates: Gates, clock: Clock
+    ) -> None:
+        self.sooner = threading.Event()
+        self._store, self._plex, self._stash, self._history = store, plex, stash, history
+        self._gates, self._clock = gates, clock
+        self._lock = threading.Lock()
+        self._reports: list[Report] = []
+        self._heard = -LOST
+        self._lost_at = 0.0
+        # By session and item: the viewing, or None for one of another account, and when it was last heard of.
+        self._running: dict[tuple[str, str], tuple[Viewing | None, float]] = {}
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Take in events; also without any, it notices that the line to Plex was lost."""
+        clock, at = self._clock.monotonic(), self._clock.now()
+        reports = [event for event in events if isinstance(event, SessionChanged)]
+        with self._lock:
+            if clock - self._heard > LOST:
+                self._lost_at = clock
+            self._heard = clock
+            joins = clock - self._lost_at < GAP / 1000
+            self._reports += [Report(event, at, clock, joins) for event in reports]
+            del self._reports[:-MANY]
+        if reports:
+            self.sooner.set()
+
+    def record(self) -> str:
+        """Take down what was reported, and queue scenes; returns why that is not possible now, '' if it was done."""
+        with self._lock:
+            reports, self._reports = self._reports, []
+        try:
+            unlisted = self._take_down(reports) if reports else []
+            reports = unlisted
+            self._queue()
+        except (NeighbourError, UnknownAccount) as error:
+            return str(error)
+        finally:
+            with self._lock:
+                self._reports = [*reports, *self._reports]
+        return ""
+
+    def _take_down(self, reports: Sequence[Report]) -> list[Report]:
+        """Save the viewings after these reports; returns those of sessions that Plex does not list yet."""
+        account = self._history.account()
+        running, unlisted = dict(self._running), []
+        sessions: dict[tuple[str, str], PlexSession] | None = None
+        changed: dict[tuple[str, int], Viewing] = {}
+        for report in reports:
+            event = report.event
+            key = (event.session, event.key)
+            viewing, clock = running.get(key, (None, -1.0))
+            if clock < self._lost_at:
+                if sessions is None:
+                    listed = self._gates.ask(READ_PLEX, self._plex.sessions)
+                    sessions = {(session.session, session.item): session for session in listed}
+                session = sessions.get(key)
+                viewing = self._find(account, report, session, changed.values())
+                if viewing is None and session is None:
+                    if event.state is not SessionState.STOPPED and report.clock > self._clock.monotonic() - GAP / 1000:
+                        unlisted.append(report)
+                    continue
+                # Without a clock of this process, the step is that of the clock on the wall.
+                clock = report.clock - (report.at / 1000 - viewing.ended if viewing else 0.0)
+            if viewing is not None:
+                viewing = after_report(viewing, event, at=report.at, step=round(1000 * (report.clock - clock)))
+                changed[viewing.item, viewing.began] = viewing
+            running.pop(key, None)
+            if event.state is not SessionState.STOPPED:
+                running[key] = (viewing, report.clock)
+        if changed:
+            self._save(account, changed)
+        self._running = running
+        return unlisted
+
+    def _find(
+        self, account: int, report: Report, session: PlexSession | None, changed: Iterable[Viewing]
+    ) -> Viewing | None:
+        """The viewing that a session begins or goes on with; None for one of another account, and if Plex lists none."""
+        if session is not None and session.account != account:
+            return None
+        event, at = report.event, report.at
+        with self._store.reading() as db:
+            saved = db.viewings.last_of(account, event.key)
+        latest = {viewing.began: viewing for viewing in (*saved, *(one for one in changed if one.item == event.key))}
+        for viewing in sorted(latest.values(), key=lambda one: one.began, reverse=True):
+            is_same = viewing.machine == session.machine if session else viewing.session == event.session
+            if is_same and goes_on(viewing, event.session, at=at):
+                return viewing
+        if session is None:
+            return None
+        self._ask_percent()
+        began = at // 1000
+        while began in latest:
+            began += 1
+        joined = report.joins and event.offset > LEAST
+        return Viewing(
+            account, event.key, began, event.session, session.machine, session.player, session.length, began,
+            event.offset, event.state, joined=joined,
+        )  # fmt: skip
+
+    def _ask_percent(self) -> None:
+        """Note when Stash's own player counts a play, if that rule may be in force."""
+        if self._history.rules.minimum == STASH and self._gates.is_open(READ_STASH):
+            try:
+                percent = self._gates.ask(READ_STASH, self._stash.player_rules).percent
+            except NeighbourError as error:
+                log.debug("when the player of Stash counts a play is not known: %s", error)
+                return
+            with self._store.writing() as tx:
+                tx.notes.save(PERCENT, str(percent))
+
+    def _save(self, account: int, changed: dict[tuple[str, int], Viewing]) -> None:
+        """Save these viewings, and the plays that they are by now."""
+        with self._store.writing() as tx:
+            rule, percent = self._history.minimum_in_force(tx), known_percent(tx)
+            played = []
+            for key, viewing in changed.items():
+                if not viewing.moment and (moment := play_moment(viewing, needed(rule, viewing.length, percent))):
+                    beside = [one for one in tx.viewings.last_of(account, viewing.item) if one.began <= moment <= one.ended]
+                    # Two players at once make one play.
+                    moment = next((one.moment for one in beside if one.moment), moment)
+                    changed[key] = replace(viewing, moment=moment)
+                    played.append(changed[key])
+            tx.viewings.save(changed.values())
+            if played:
+                plays = [(PlaySource(viewing.item, VIEWED), viewing.moment) for viewing in played]
+                tx.plays.save_history(account, plays, now=self._clock.now())
+                tx.viewings.tell(played, is_told=False)
+
+    def _queue(self) -> None:
+        """Judge all viewings anew if the rule has changed, and queue the scenes of those that are plays or have ended."""
+        before = (self._clock.now() - GAP) // 1000
+        with self._store.reading() as db:
+            account = self._history.known_account(db)
+            if account is None:
+                return
+            rule, judged = self._history.minimum_in_force(db), db.notes.text(JUDGED)
+            is_due = rule != judged and (rule != STASH or known_percent(db) is not None)
+            unjudged = db.viewings.since(account, self._history.rules.since) if is_due else []
+            is_approved = self._history.approved_since(db) is not None
+        for start in range(0, len(unjudged), BATCH):
+            some = unjudged[start : start + BATCH]
+            self._save(account, {(viewing.item, viewing.began): viewing for viewing in some})
+        if is_due:
+            with self._store.writing() as tx:
+                tx.notes.save(JUDGED, rule)
+        with self._store.reading() as db:
+            untold = db.viewings.untold(account, before=before) if is_approved else []
+        if untold:
+            scenes = self._history.scenes_of(sorted({viewing.item for viewing in untold}))
+            with self._store.writing() as tx:
+                tx.jobs.want_all(PLAYS, scenes, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
+                tx.viewings.tell(untold)

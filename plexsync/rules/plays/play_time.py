@@ -1,0 +1,142 @@
+"""What to do about the play time of one scene in Stash: how long it was played, to which viewings in Plex are added.
+
+Stash adds what it is sent to the total, and its own player does so too. So PlexSync remembers the total after what it did
+last, and what it would be without PlexSync's part. A request whose end is unknown is resolved by the total: what was added
+cannot be missing from it. If something else was added meanwhile, what was sent counts as arrived, so that it is never sent
+twice, and as not PlexSync's, so that an undo never takes what is Stash's own. Nothing subtracts: to take its part back,
+PlexSync has the total reset and what is not its own added, in one document. Play time is in seconds, as Stash says it, to
+the last digit; other times are UTC milliseconds.
+"""
+
+from dataclasses import replace
+from enum import StrEnum
+
+from plexsync.rules.record_class import record
+
+# Totals that are closer than this are the same.
+CLOSE = 0.001
+
+
+class TimeWish(StrEnum):
+    """What you asked for, until it is done."""
+
+    NONE = ""
+    UNDO = "undo"
+    REDO = "redo"
+
+
+@record
+class RememberedTime:
+    """The memory of the play time of a scene.
+
+    `total`: what Stash had when PlexSync last looked or wrote. `base`: what it would have without PlexSync; more than the
+    total if a part of that is missing, since of an undo only the reset arrived. `adding`: what a request adds whose
+    arrival is or was unknown, None if there is none; until `until` it may take effect. It `restores` if it resets the
+    total before. `taken`: what was taken back and can be sent again; `owed`: what is to be sent again.
+    """
+
+    total: float
+    base: float
+    adding: float | None = None
+    restores: bool = False
+    until: int = 0
+    taken: float = 0.0
+    owed: float = 0.0
+    wish: TimeWish = TimeWish.NONE
+
+    @property
+    def ours(self) -> float:
+        """How much of the total is PlexSync's."""
+        return max(self.total - self.base, 0.0)
+
+
+@record
+class TimePlan:
+    """What to do about the play time of one scene.
+
+    `send`: the memory to save before its `adding` is sent. `resolved`: a memory that changed without a request, None if
+    none did. `wait_until`: when an earlier request can no longer take effect; 0 if nothing waits. `arrived`: whether what
+    was sent of viewings is in Stash; None if no request was open.
+    """
+
+    send: RememberedTime | None = None
+    resolved: RememberedTime | None = None
+    wait_until: int = 0
+    arrived: bool | None = None
+
+
+def plan_time(total: float, remembered: RememberedTime | None, owed: float, *, now: int, longest: int) -> TimePlan:
+    """Decide about the play time of a scene, which is `total` in Stash.
+
+    `owed`: what viewings have that was not sent. `longest`: how far ahead the `until` of a request can be.
+    """
+    memory, arrived = remembered or RememberedTime(total, total), None
+    if memory.adding is not None:
+        until = min(memory.until, now + longest)
+        settled, arrived = _after_restore(memory, total) if memory.restores else _after_add(memory, total)
+        if not arrived and now < until:
+            return TimePlan(wait_until=until)
+        memory = replace(settled, adding=None, restores=False, until=0)
+    else:
+        memory = _with_others(memory, total)
+    memory, adding = _next_write(memory, owed)
+    if adding is not None:
+        return TimePlan(replace(memory, adding=adding, restores=memory.wish is TimeWish.UNDO), arrived=arrived)
+    changed = memory != remembered and (remembered is not None or owed > 0)
+    return TimePlan(resolved=memory if changed else None, arrived=arrived)
+
+
+def answered(opened: RememberedTime) -> RememberedTime:
+    """The memory after the answer to the request that was open."""
+    total = opened.adding or 0.0 if opened.restores else opened.total + (opened.adding or 0.0)
+    settled, _ = _after_restore(opened, total) if opened.restores else _after_add(opened, total)
+    return replace(settled, adding=None, restores=False, until=0)
+
+
+def _after_add(memory: RememberedTime, total: float) -> tuple[RememberedTime, bool]:
+    """The memory after a request to add, and whether it counts as arrived."""
+    step, adding = total - memory.total, memory.adding or 0.0
+    done = replace(memory, owed=0.0)
+    if abs(step - adding) <= CLOSE:
+        return replace(done, total=total), True
+    if step < -CLOSE:
+        # Somebody has reset it, before or after.
+        return replace(done, total=total, base=total), True
+    if step > adding:
+        return replace(done, total=total, base=min(memory.base + step, total)), True
+    return _with_others(memory, total), False
+
+
+def _after_restore(memory: RememberedTime, total: float) -> tuple[RememberedTime, bool]:
+    """The memory after a request to take back, and whether it counts as arrived."""
+    target = memory.adding or 0.0
+    done = replace(memory, total=total, base=total, taken=memory.taken + memory.ours)
+    done = done if memory.wish is TimeWish.REDO else replace(done, wish=TimeWish.NONE)
+    if total >= memory.total - CLOSE and memory.total > target + CLOSE:
+        return _with_others(memory, total), False
+    if total < target - CLOSE:
+        # Only the reset arrived, or what was to be added may still come.
+        return replace(done, base=target + total), False
+    return done, True
+
+
+def _with_others(memory: RememberedTime, total: float) -> RememberedTime:
+    """The memory with what others have added since, or reset."""
+    step = total - memory.total
+    if step < -CLOSE:
+        return replace(memory, total=total, base=total)
+    base = memory.base + step if step > CLOSE else memory.base
+    return replace(memory, total=total, base=total if memory.ours <= CLOSE and base <= total else base)
+
+
+def _next_write(memory: RememberedTime, owed: float) -> tuple[RememberedTime, float | None]:
+    """The memory with what you asked for, and what to add: to nothing, if it is taken back; None to write nothing."""
+    if memory.wish is TimeWish.UNDO:
+        memory = replace(memory, taken=memory.taken + memory.owed, owed=0.0)
+        if memory.ours > CLOSE:
+            return memory, memory.base
+    elif memory.wish is TimeWish.REDO:
+        memory = replace(memory, taken=0.0, owed=memory.owed + memory.taken)
+    memory = replace(memory, wish=TimeWish.NONE)
+    adding = max(memory.base - memory.total, 0.0) + memory.owed + owed
+    return memory, adding if adding > CLOSE else None

@@ -1,0 +1,192 @@
+"""Viewings: what an account has watched in Plex, as its players have told; and what is remembered of play times in Stash.
+
+See `plexsync.rules.plays.viewings` and `plexsync.rules.plays.play_time`. Neither is pruned: a viewing tells what a play
+was, and a play time what an undo takes back.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from plexsync.rules.plays.play_time import RememberedTime, TimeWish
+from plexsync.rules.plays.viewings import Viewing
+from plexsync.rules.queue.events import SessionState
+from plexsync.store.connection import Row, Table, clean, rows_of
+
+_COLUMNS = """account, item, began, session, machine, player, length, ended, place, state, pieces, joined, moment, told,
+    sent, opened, scene"""
+# Of a key that Plex has dealt to another item since, the viewings are not believed: it has not the file that was watched.
+_OF_FILE = """(viewing.path_key = '' or exists (
+       select 1 from part where part.item = viewing.item
+          and (part.path_key = viewing.path_key or (part.size = viewing.size and part.size > 0))
+   ))"""
+OF_ITEMS = f"""
+select {_COLUMNS} from viewing
+ where account = :account and item in (select value from json_each(:items)) and {_OF_FILE}
+ order by began
+"""
+UNTOLD = f"""
+select {_COLUMNS} from viewing
+ where played > told and account = :account and (state = 'stopped' or ended < :before or told < 0) order by ended
+"""
+LAST = f"select {_COLUMNS} from viewing where account = :account and item = :item order by began desc limit 50"
+SINCE = f"select {_COLUMNS} from viewing where account = :account and ended >= :since order by began"
+OPENED = f"select {_COLUMNS} from viewing where opened > 0 and scene = :scene"
+SAVE = """
+insert into viewing (account, item, began, session, machine, player, length, ended, place, state, pieces, played, joined,
+    moment, path_key, size)
+values (:account, :item, :began, :session, :machine, :player, :length, :ended, :place, :state, :pieces, :played, :joined,
+    :moment, coalesce((select path_key from part where item = :item and position = 0), ''),
+    coalesce((select size from part where item = :item and position = 0), 0))
+on conflict (account, item, began) do update
+   set session = excluded.session, length = excluded.length, ended = excluded.ended, place = excluded.place,
+       state = excluded.state, pieces = excluded.pieces, played = excluded.played, moment = excluded.moment
+"""
+TELL = "update viewing set told = :told where account = :account and item = :item and began = :began"
+OPEN = """
+update viewing set opened = :opened, scene = :scene where account = :account and item = :item and began = :began
+"""
+ARRIVED = "update viewing set sent = opened, opened = 0 where opened > 0 and scene = :scene"
+WITHDRAWN = "update viewing set opened = 0 where opened > 0 and scene = :scene"
+SETTLE_ALL = "update viewing set told = played, sent = played, opened = 0"
+FORGET = "delete from viewing"
+
+TIMES = """
+select scene, scene_created_at, total, base, adding, restores, until, taken, owed, wish
+  from play_time where scene in (select value from json_each(:scenes))
+"""
+TIME_SCENES = "select scene from play_time where scene > :after order by scene limit :limit"
+TO_TAKE_BACK = "select scene from play_time where wish = 'undo' order by scene"
+SAVE_TIME = """
+insert or replace into play_time (scene, scene_created_at, total, base, adding, restores, until, taken, owed, wish)
+values (:scene, :created_at, :total, :base, :adding, :restores, :until, :taken, :owed, :wish)
+"""
+PROLONG = "update play_time set until = :until where scene = :scene and adding <> ''"
+FORGET_TIMES = "delete from play_time where scene in (select value from json_each(:scenes))"
+
+
+class ReadOnlyViewings(Table):
+    """Read access to viewings."""
+
+    def of(self, account: int, items: Iterable[str]) -> list[Viewing]:
+        """Return the viewings of these items, as far as the items still have the files that were watched."""
+        return _viewings(self._db.rows(OF_ITEMS, {"account": account, "items": list(items)}))
+
+    def untold(self, account: int, *, before: int) -> list[Viewing]:
+        """Return the viewings that have ended, or are silent since the second `before`, or are a play, and were not told."""
+        return _viewings(self._db.rows(UNTOLD, {"account": account, "before": before}))
+
+    def last_of(self, account: int, item: str) -> list[Viewing]:
+        """Return the last viewings of an item, the latest first."""
+        return _viewings(self._db.rows(LAST, {"account": account, "item": item}))
+
+    def since(self, account: int, moment: int) -> list[Viewing]:
+        """Return the account's viewings that ended at this second or later, by their beginnings."""
+        return _viewings(self._db.rows(SINCE, {"account": account, "since": moment}))
+
+
+class Viewings(ReadOnlyViewings):
+    """Read and write access to viewings."""
+
+    def save(self, viewings: Iterable[Viewing]) -> None:
+        """Save what the players have told. What was sent of them stays as it is."""
+        rows = [
+            {
+                **{name: clean(value) if isinstance(value, str) else value for name, value in vars(viewing).items()},
+                "pieces": json.dumps(viewing.pieces, separators=(",", ":")),
+                "played": viewing.played,
+                "joined": int(viewing.joined),
+            }
+            for viewing in viewings
+        ]
+        self._db.execute_many(SAVE, rows)
+
+    def tell(self, viewings: Iterable[Viewing], *, is_told: bool = True) -> None:
+        """Save that the scenes of these were queued for as much as they have, or have to be queued now."""
+        rows = [{**_key(viewing), "told": viewing.played if is_told else -1} for viewing in viewings]
+        self._db.execute_many(TELL, rows)
+
+    def begin(self, scene: int, viewings: Iterable[Viewing]) -> None:
+        """Save that a request to a scene adds what these have."""
+        rows = [{**_key(viewing), "opened": viewing.played, "scene": scene} for viewing in viewings]
+        self._db.execute_many(OPEN, rows)
+
+    def end(self, scene: int, *, arrived: bool) -> None:
+        """Save whether what a request to a scene adds is there."""
+        self._db.execute(ARRIVED if arrived else WITHDRAWN, {"scene": scene})
+
+    def settle_all(self) -> None:
+        """Count all as sent: what was is unknown."""
+        self._db.execute(SETTLE_ALL)
+
+    def forget(self) -> None:
+        """Forget all: the items are another server's."""
+        self._db.execute(FORGET)
+
+
+class ReadOnlyPlayTimes(Table):
+    """Read access to the memory of play times."""
+
+    def of(self, scenes: Mapping[int, str]) -> dict[int, RememberedTime]:
+        """Return what is remembered of these scenes, given as id and time of creation."""
+        return _times(rows_of(self._db.rows(TIMES, {"scenes": list(scenes)}), scenes))
+
+    def of_ids(self, scenes: Sequence[int]) -> dict[int, RememberedTime]:
+        """Return what is remembered under these ids, whichever scene has them now."""
+        return _times(self._db.rows(TIMES, {"scenes": list(scenes)}))
+
+    def scenes(self, *, after: int, limit: int) -> list[int]:
+        """Return up to `limit` scenes above `after` whose play time is remembered, by number."""
+        return [scene for (scene,) in self._db.rows(TIME_SCENES, {"after": after, "limit": limit})]
+
+    def to_take_back(self) -> list[int]:
+        """Return the scenes whose play time you asked to take back."""
+        return [scene for (scene,) in self._db.rows(TO_TAKE_BACK)]
+
+
+class PlayTimes(ReadOnlyPlayTimes):
+    """Read and write access to the memory of play times."""
+
+    def save(self, scene: int, created_at: str, time: RememberedTime | None) -> None:
+        """Save what is remembered of a scene; None forgets it. `created_at`: when Stash created the scene."""
+        if time is None:
+            self.forget([scene])
+            return
+        texts = {name: repr(getattr(time, name)) for name in ("total", "base", "taken", "owed")}
+        adding = "" if time.adding is None else repr(time.adding)
+        values = {**vars(time), **texts, "adding": adding, "restores": int(time.restores), "wish": str(time.wish)}
+        self._db.execute(SAVE_TIME, {**values, "scene": scene, "created_at": clean(created_at)})
+
+    def prolong(self, scene: int, until: int) -> None:
+        """Extend the time until which the open request for this scene may take effect."""
+        self._db.execute(PROLONG, {"scene": scene, "until": until})
+
+    def forget(self, scenes: Sequence[int]) -> None:
+        """Forget what is remembered of these scenes."""
+        self._db.execute(FORGET_TIMES, {"scenes": list(scenes)})
+
+
+def _key(viewing: Viewing) -> dict[str, object]:
+    return {"account": viewing.account, "item": viewing.item, "began": viewing.began}
+
+
+def _viewings(rows: Iterable[Row]) -> list[Viewing]:
+    return [
+        Viewing(
+            **{
+                **dict(row),
+                "state": SessionState(row["state"]),
+                "joined": bool(row["joined"]),
+                "pieces": tuple((start, length) for start, length in json.loads(row["pieces"])),
+            }
+        )
+        for row in rows
+    ]
+
+
+def _times(rows: Iterable[Row]) -> dict[int, RememberedTime]:
+    times = {}
+    for scene, _, total, base, adding, restores, until, taken, owed, wish in rows:
+        added = float(adding) if adding else None
+        numbers = (float(total), float(base), added, bool(restores), until, float(taken), float(owed))
+        times[scene] = RememberedTime(*numbers, TimeWish(wish))
+    return times
