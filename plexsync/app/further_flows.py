@@ -52,7 +52,11 @@ def plays(parts: Parts) -> FlowParts | None:
     """Plays that come from Plex to Stash."""
     rules = watch_rules(parts.config)
     if rules is None and not holds(
-        parts, lambda db: db.plays.has_memory() or bool(db.watches.scenes(after=-1, limit=1))
+        parts,
+        lambda db: (
+            db.plays.has_memory()
+            or bool(db.watches.scenes(after=-1, limit=1) or db.play_times.scenes(after=-1, limit=1))
+        ),
     ):
         return None
     from plexsync.app.way_back import plays_to_take_back, way_back
@@ -84,7 +88,7 @@ def forget_way_back(parts: Assembled, *, forgets_gate: bool = True) -> None:
     `forgets_gate`: nothing else is written to Stash, so what is stored about the gate for such writes goes as well.
     """
     with parts.store.writing() as tx:
-        asked = [*tx.plays.to_take_back(), *tx.watches.to_put_back()]
+        asked = [*tx.plays.to_take_back(), *tx.watches.to_put_back(), *tx.play_times.to_take_back()]
         if tx.jobs.discard([PLAYS], but=asked) or tx.plays.has_history():
             tx.plays.forget_history()
         tx.view_counts.forget()

@@ -14,6 +14,7 @@ from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.flows.plays.listener import PlayListener
 from plexsync.flows.plays.recovery import PlaysRecovery, StashRestores
 from plexsync.flows.plays.resume import ResumePoll
+from plexsync.flows.plays.viewings import ViewingRecorder
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import StashIdentity
@@ -24,6 +25,9 @@ from plexsync.rules.queue.note_keys import PLAYS_APPROVED
 from plexsync.rules.record_class import record
 from plexsync.store.database import Writer
 from plexsync.store.ledger.plays_file import PlaysFile
+
+# Seconds between two savings of what players report, at the least.
+REPORTS = 1.0
 
 
 @record
@@ -36,6 +40,7 @@ class WayBack:
     flow: PlaysFlow
     history: HistoryPoll
     listener: PlayListener
+    recorder: ViewingRecorder
     first_run: FirstRun
     comparison: PlaysComparison
     resume: ResumePoll | None
@@ -47,13 +52,18 @@ class WayBack:
             polls = [RegularLook("resume", poll_seconds, self.resume.poll)] if self.resume is not None else []
             return [
                 RegularLook("plays", poll_seconds, partial(self.poll, stopping), self.listener.sooner),
+                RegularLook("viewings", poll_seconds, self.recorder.record, self.recorder.sooner, least=REPORTS),
                 look_at_changes("first plays", self.first_run.begin),
                 look_at_changes("compare plays", partial(self.comparison.run_if_due, stopping)),
                 *polls,
             ]
 
         return FlowParts(
-            [self.flow], [self.observe], [self.listener.take], looks, begin=lambda _stopping: self.first_run.begin()
+            [self.flow],
+            [self.observe],
+            [self.listener.take, self.recorder.take],
+            looks,
+            begin=lambda _stopping: self.first_run.begin(),
         )
 
     def poll(self, stopping: Callable[[], bool] = lambda: False) -> str:
@@ -84,13 +94,17 @@ class WayBack:
                 tx.jobs.want(PLAYS, id, Why.SWEEP, now)
             return
         plays = {} if account is None or since is None else tx.plays.history(account, keys, since=since)
-        if not plays:
+        viewed = tx.viewings.of(account, keys) if account is not None and since is not None else []
+        unsent = {
+            viewing.item for viewing in viewed if viewing.played > viewing.sent and viewing.told >= viewing.played
+        }
+        if not plays and not unsent:
             return
         created = {inspection.id: inspection.scene.created_at for inspection in inspections if inspection.scene}
         memory = tx.plays.of(created)
         for id, some in items.items():
             moments = {moment for key in some for moment in plays.get(key, ())}
-            if moments - memory.get(id, {}).keys():
+            if moments - memory.get(id, {}).keys() or unsent.intersection(some):
                 tx.jobs.want(PLAYS, id, Why.SWEEP, now)
 
 
@@ -108,6 +122,7 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
         flow,
         history,
         PlayListener(parts.store, history, clock),
+        ViewingRecorder(parts.store, parts.plex.history, parts.stash.watching, history, parts.gates, clock),
         FirstRun(parts.store, parts.plex.history, viewer, history, parts.gates, clock),
         PlaysComparison(parts.store, history, recovery, restores, parts.gates, clock, longest),
         resume if rules.resume else None,

@@ -116,7 +116,9 @@ def test_a_store_of_the_schema_before_is_brought_up_with_its_rows_or_left_as_it_
         eleven.put_back_postgres(db)
     if fails:
         with monkeypatch.context() as broken:
-            broken.setitem(schema.STEPS, 12, [*schema.STEPS[12], "create table extra (a integer)", "drop table nothing"])
+            broken.setitem(
+                schema.STEPS, 12, [*schema.STEPS[12], "create table extra (a integer)", "drop table nothing"]
+            )
             with pytest.raises(SyncError):
                 open_database(address)
         with connected(address) as db:

@@ -16,15 +16,17 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.marked import MarkedPlays
+from plexsync.flows.plays.play_time import PlayTimes
 from plexsync.flows.plays.recovery import PlaysRecovery, StashRestores
 from plexsync.flows.plays.resume import ResumePoints
+from plexsync.flows.plays.viewings import known_percent
 from plexsync.flows.plays.wishes import WishForPlays
 from plexsync.flows.plays.writes import (
     Memory,
     PlaysFinding,
     PlaysWrite,
     WatchWrite,
-    of_plays,
+    journalled,
     settled,
     with_expiry,
     write_canaries,
@@ -36,9 +38,11 @@ from plexsync.rules.item import Item
 from plexsync.rules.match.match_records import Matched
 from plexsync.rules.match.scope import Scope, outside
 from plexsync.rules.plays.marked_plays import marked_plays
+from plexsync.rules.plays.play_time import TimeWish
 from plexsync.rules.plays.play_wishes import UNDO, is_wanted_back
 from plexsync.rules.plays.plays import PlayPlan, PlaySource, plan_plays
 from plexsync.rules.plays.resume import has_written
+from plexsync.rules.plays.viewings import PLEX, Viewing, judged, twins, viewed_plays
 from plexsync.rules.queue.job import PLAYS, Done, Gone, Job, Kind, State, Waiting
 from plexsync.rules.scene import Scene, WatchedScene
 from plexsync.rules.servers.errors import Neighbour, NeighbourError, Refused
@@ -83,16 +87,20 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
         gates = (READ_STASH, WRITE_STASH)
         self.gates: Collection[Gate] = (READ_PLEX, *gates) if self.is_on else gates
         self.resume = ResumePoints(self._history, self._clock, self._expiry)
+        self.times = PlayTimes(self._clock, self._expiry)
         self.marked = MarkedPlays(self._history, self._clock)
         self.journal = Journal()
         self._undo = WishForPlays(self._stash, self._gates, self._recovery, UNDO)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
-    def look(self, ids: Sequence[int], *, since: int | None = None) -> Sequence[PlaysFinding]:
+    def look(
+        self, ids: Sequence[int], *, since: int | None = None, minimum: str | None = None
+    ) -> Sequence[PlaysFinding]:
         """Read the plays of these scenes in Stash, their items, and what Plex lists, and plan.
 
-        Plays that you have not approved are left alone. `since`: plan as if you had approved those from that moment on.
+        Plays that you have not approved are left alone. `since`: plan as if you had approved those from that moment on;
+        `minimum`: as if viewings were plays by that rule.
         """
         self._recovery.check()
         self._expiry.notice()
@@ -107,14 +115,17 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             id: PlaysFinding(id, error=error) for id, error in answers.items() if isinstance(error, NeighbourError)
         }
         with self._store.reading() as db:
-            present = [watching.scene for watching in watched.values()]
-            skipped = left_alone(db, present, self._scope) if self.is_on else set(watched)
+            scenes_read = [watching.scene for watching in watched.values()]
+            skipped = left_alone(db, scenes_read, self._scope) if self.is_on else set(watched)
         findings |= {id: PlaysFinding(id, watched[id], outcome=LEFT_ALONE) for id in skipped}
-        findings |= self._plan({id: watching for id, watching in watched.items() if id not in skipped}, since)
+        present = {id: watching for id, watching in watched.items() if id not in skipped}
+        findings |= self._plan(present, since, minimum)
         findings |= self._wanted_back([finding for finding in findings.values() if finding.plan is None])
         return [findings[id] for id in ids]
 
-    def _plan(self, watched: Mapping[int, WatchedScene], since: int | None) -> dict[int, PlaysFinding]:
+    def _plan(
+        self, watched: Mapping[int, WatchedScene], since: int | None, minimum: str | None
+    ) -> dict[int, PlaysFinding]:
         if not watched:
             return {}
         scenes = [watching.scene for watching in watched.values()]
@@ -140,19 +151,27 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             start = self._history.approved_since(db) if since is None else since
             plays = {} if start is None else db.plays.history(account, items, since=start)
             created = {id: watching.scene.created_at for id, watching in watched.items()}
-            memory, resume = db.plays.of(created), db.watches.of(created)
+            memory, resume, times = db.plays.of(created), db.watches.of(created), db.play_times.of(created)
+            viewings = [] if start is None else db.viewings.of(account, items)
+            rule, percent = minimum or self._history.minimum_in_force(db), known_percent(db)
             holders = db.plays.holders(items)
             remembered = {key: memory.get(id, {}).keys() for id, some in keys.items() for key in some}
             every = {item.key: item for some in items_of.values() for item in some}
             marks = self.marked.decide(db, list(every.values()), remembered, since=start)
-        plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in marked_plays(marks).items()}}
+        if minimum is not None:
+            viewings = [judged(viewing, minimum, percent) for viewing in viewings]
+        previewed = viewed_plays(viewings, since=start or 0) if minimum is not None else {}
+        for more in (marked_plays(marks), previewed):
+            plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in more.items()}}
         of_others = self._held_by_others(holders, watched)
         findings = {}
         for id, watching in watched.items():
-            finding = self._finding(watching, found[id], plays, memory.get(id, {}), of_others)
+            watches = [viewing for viewing in viewings if viewing.item in keys[id]]
+            finding = self._finding(watching, found[id], plays, memory.get(id, {}), of_others, watches, rule)
             if (plan := finding.plan) is not None:
                 finding = replace(finding, marks={key: marks[key] for key in keys[id] if key in marks})
                 finding = self.resume.join(finding, items_of[id], resume.get(id), since=start)
+                finding = self.times.join(finding, watches, times.get(id))
                 rests = Done() if keys[id] or finding.memory else UNPAIRED
                 finding = settled(finding, plan, self._clock.now(), rests)
             findings[id] = finding
@@ -175,6 +194,8 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
         plays: Mapping[str, Mapping[int, PlaySource]],
         memory: Memory,
         kept: Mapping[tuple[str, int], set[int]],
+        viewings: Sequence[Viewing],
+        rule: str,
     ) -> PlaysFinding:
         id, now = watched.scene.id, self._clock.now()
         if isinstance(items, NeighbourError):
@@ -186,7 +207,11 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             for moment, source in plays.get(item.key, {}).items():
                 if not kept.get((source.item, moment), set()) - {id}:
                     listed.setdefault(moment, source)
-        rows, remembered = Counter(watched.plays), with_expiry(memory, self._expiry)
+        remembered = with_expiry(memory, self._expiry)
+        rows, files = Counter(watched.plays), watched.scene.files
+        length = round(max((file.duration for file in files), default=0.0) * 1000)
+        if viewings or rule != PLEX:
+            rows.update(twins(rows, listed, memory, viewings, length=length, minimum=rule) - memory.keys())
         plan = plan_plays(listed, rows, remembered, now=now, longest=self._expiry.longest)
         played = frozenset(source.item for item in items for source in plays.get(item.key, {}).values())
         return PlaysFinding(id, watched, memory, plan, listed=listed.keys(), played=played)
@@ -198,11 +223,12 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
         if not created:
             return {}
         with self._store.reading() as db:
-            memory, resume = db.plays.of(created), db.watches.of(created)
+            memory, resume, times = db.plays.of(created), db.watches.of(created), db.play_times.of(created)
         plays = {
             id: {moment: play for moment, play in memory.get(id, {}).items() if is_wanted_back(play)} for id in watched
         }
         positions = {id for id, remembered in resume.items() if remembered.undone and has_written(remembered)}
+        positions |= {id for id, remembered in times.items() if remembered.wish is TimeWish.UNDO}
         asked = sorted(positions.union(id for id, some in plays.items() if some))
         if asked:
             self._stash_identity.ensure(self._gates, [watched[id][1].scene for id in asked])
@@ -212,7 +238,8 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             plan = plan_plays({}, Counter(watching.plays), known, now=now, longest=self._expiry.longest)
             rests = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
             back = replace(finding, memory=plays[id], plan=plan, error=None)
-            backs[id] = settled(self.resume.plan(back, None, resume.get(id)), plan, now, rests)
+            back = self.times.join(self.resume.plan(back, None, resume.get(id)), (), times.get(id))
+            backs[id] = settled(back, plan, now, rests)
         return backs
 
     # --- writing -----------------------------------------------------------------------------------------------------
@@ -230,12 +257,13 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
                 continue
             tx.plays.save(finding.id, watched.scene.created_at, plan.resolved)
             self.marked.save(tx, finding, now=now)
-            resume = self.resume.save(tx, job, finding, until=until)
+            resume = self.resume.save(tx, finding, until=until)
+            activity = self.times.save(tx, job, finding, resume, until=until)
             if finding.outcome is None:
                 plays_writes = self._writes(tx, job, finding, watched, plan, now=now, until=until)
-                writes[job.token] = [*plays_writes, *resume]
+                writes[job.token] = [*plays_writes, *activity]
         self._recovery.save(
-            tx, [finding for _, finding in findings], {token: of_plays(some) for token, some in writes.items()}
+            tx, [finding for _, finding in findings], {token: journalled(some) for token, some in writes.items()}
         )
         return writes
 
@@ -267,17 +295,17 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
 
     def will_send(self, writes: Sequence[WatchWrite]) -> None:
         """Record what is about to be sent in the journal of plays, which outlives the database."""
-        self._recovery.will_send(of_plays(writes))
+        self._recovery.will_send(journalled(writes))
 
     def send(self, write: WatchWrite) -> None:
-        """Send the plays, whose answer has all plays of the scene; or the resume point."""
+        """Send the plays, whose answer has all plays of the scene; or how far it was watched."""
         write.send(self._stash)
 
     def read_back(self, writes: Sequence[WatchWrite]) -> None:
         """Compare the answers with what was sent; no further request is needed."""
         for write in writes:
             write.read(now=self._clock.now())
-        self._recovery.was_answered(of_plays(writes))
+        self._recovery.was_answered(journalled(writes))
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
@@ -286,7 +314,9 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
         if gate not in (WRITE_STASH, READ_STASH):
             return []
         with self._store.reading() as db:
-            if not self.is_on and not (db.plays.to_take_back() or db.watches.to_put_back()):
+            if not self.is_on and not (
+                db.plays.to_take_back() or db.watches.to_put_back() or db.play_times.to_take_back()
+            ):
                 # While the way back is off, nothing is written that you did not ask for.
                 return []
             ids = [id for id in db.plays.scenes(limit=limit + 1) if id != but and str(id) != key][:limit]
@@ -306,6 +336,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
         if gone:
             tx.plays.forget([id])
             tx.watches.forget([id])
+            tx.play_times.forget([id])
 
     # --- undo --------------------------------------------------------------------------------------------------------
 

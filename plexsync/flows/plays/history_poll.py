@@ -238,6 +238,7 @@ class HistoryPoll:
             with self._store.writing() as tx:
                 tx.plays.forget_history()
                 tx.view_counts.forget()
+                tx.viewings.forget()
         if used_before:
             with self._store.writing() as tx:
                 approve_plays(tx, account, watch_since=wanted, since=wanted, minimum=EARLIER, now=now)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.watching import pages_of
-from plexsync.flows.plays.writes import PlaysFinding, PlaysWrite
+from plexsync.flows.plays.writes import PlaysFinding, WatchWrite
 from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.recovery import JournalBeside
 from plexsync.rules.match.restored_stash import (
@@ -77,6 +77,8 @@ class PlaysRecovery(JournalBeside[PlaysFile]):
             else:
                 tx.plays.save(*scene, plays)
             scenes.add(entry.scene)
+        # Of what was played, only a part may be unsent.
+        tx.viewings.settle_all()
         tx.jobs.want_all(PLAYS, scenes, Why.SWEEP, now, behind=True)
         tx.notes.save(PLAYS_COMPARED, "")
         text = "the database is older than the journal of plays: what was sent to %d scenes is remembered again"
@@ -84,7 +86,7 @@ class PlaysRecovery(JournalBeside[PlaysFile]):
 
     # --- what is written ---------------------------------------------------------------------------------------------
 
-    def save(self, tx: Writer, findings: Iterable[PlaysFinding], writes: Mapping[str, Sequence[PlaysWrite]]) -> None:
+    def save(self, tx: Writer, findings: Iterable[PlaysFinding], writes: Mapping[str, Sequence[WatchWrite]]) -> None:
         """Record what these findings change without a request, and number these writes. Raises LocalFault."""
         learnt = [(finding.watched, finding.plan.resolved) for finding in findings if finding.watched and finding.plan]
         self.has_learnt(tx, [(watched.scene, plays) for watched, plays in learnt if plays])
@@ -100,12 +102,12 @@ class PlaysRecovery(JournalBeside[PlaysFile]):
             first = self.number(tx, len(learnt))
             self._append("known", [(first + at, *entry) for at, entry in enumerate(learnt)], sync=False)
 
-    def will_send(self, writes: Sequence[PlaysWrite]) -> None:
+    def will_send(self, writes: Sequence[WatchWrite]) -> None:
         """Record what is about to be sent, on the disk. Raises LocalFault."""
         entries = [(write.entry_number, write.watched.scene, write.opened) for write in writes]
         self._append("sent", entries, sync=True)
 
-    def was_answered(self, writes: Sequence[PlaysWrite]) -> None:
+    def was_answered(self, writes: Sequence[WatchWrite]) -> None:
         """Record what follows from the answers. Raises LocalFault."""
         entries = [(write.entry_number, write.watched.scene, write.after) for write in writes]
         self._append("known", entries, sync=False)

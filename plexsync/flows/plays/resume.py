@@ -18,12 +18,12 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
-from plexsync.flows.plays.writes import PlaysFinding, ResumeWrite
+from plexsync.flows.plays.writes import PlaysFinding, ResumePart
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.item import Item, Viewing
 from plexsync.rules.plays.plays import OWNER
 from plexsync.rules.plays.resume import AHEAD, RememberedResume, Watched, is_news, newest, plan_resume
-from plexsync.rules.queue.job import PLAYS, Job, Why
+from plexsync.rules.queue.job import PLAYS, Why
 from plexsync.rules.record_class import record
 from plexsync.rules.scene import WatchedScene
 from plexsync.rules.servers.errors import Missing, NeighbourError
@@ -78,29 +78,19 @@ class ResumePoints:
         return replace(finding, resume=(remembered, plan))
 
     @staticmethod
-    def save(tx: Writer, job: Job, finding: PlaysFinding, *, until: int) -> list[ResumeWrite]:
-        """Save what was found, and what is sent before it is: by the returned write, until then."""
+    def save(tx: Writer, finding: PlaysFinding, *, until: int) -> ResumePart | None:
+        """Save what was found, and what is sent before it is: by the write of what is returned, until then."""
         watched = finding.watched
         if finding.resume is None or watched is None:
-            return []
+            return None
         created_at, (remembered, plan) = watched.scene.created_at, finding.resume
         if plan.resolved:
             tx.watches.save(finding.id, created_at, plan.resolved)
         if plan.send is None or plan.send.sending is None:
-            return []
+            return None
         opened = replace(plan.send, until=until)
         tx.watches.save(finding.id, created_at, opened)
-        return [
-            ResumeWrite(
-                job=job,
-                key=str(finding.id),
-                desired=finding.desired,
-                created_at=created_at,
-                position=plan.send.sending,
-                before=remembered,
-                opened=opened,
-            )
-        ]
+        return ResumePart(remembered, opened, plan.send.sending)
 
 
 def _played_at(finding: PlaysFinding, watched: WatchedScene, now: int) -> int:

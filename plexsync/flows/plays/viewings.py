@@ -1,4 +1,4 @@
-"""Takes down what is watched in Plex, as the players report it, and queues the scenes of viewings that are plays or have ended.
+"""Takes down what is watched in Plex, as players report it, and queues the scenes of viewings that are plays or have ended.
 
 An event names no account, so Plex is asked for its sessions when one is first seen, and again after the line to Plex was
 lost: numbers of sessions begin anew when Plex restarts. Each report is saved, so that a kill loses nothing. A viewing that
@@ -23,8 +23,7 @@ from plexsync.rules.plays.viewings import (
     Viewing,
     after_report,
     goes_on,
-    needed,
-    play_moment,
+    judged,
 )
 from plexsync.rules.queue.events import Event, SessionChanged, SessionState
 from plexsync.rules.queue.job import PLAYS, Why
@@ -32,7 +31,7 @@ from plexsync.rules.record_class import record
 from plexsync.rules.records import PlexSession
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.servers.neighbours import Clock, PlexWatch, StashWatch
-from plexsync.store.database import Database, Reader, Writer
+from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.plays")
 
@@ -46,7 +45,10 @@ MANY = 10_000
 
 @record
 class Report:
-    """What a player has said, when (UTC ms), and at which second of a clock that nobody sets. `joins`: the first after a loss."""
+    """What a player has said, when (UTC ms), and at which second of a clock that nobody sets.
+
+    `joins`: Plex was not heard for some time before, so what it is about may have begun unseen.
+    """
 
     event: SessionChanged
     at: int
@@ -181,8 +183,10 @@ class ViewingRecorder:
             rule, percent = self._history.minimum_in_force(tx), known_percent(tx)
             played = []
             for key, viewing in changed.items():
-                if not viewing.moment and (moment := play_moment(viewing, needed(rule, viewing.length, percent))):
-                    beside = [one for one in tx.viewings.last_of(account, viewing.item) if one.began <= moment <= one.ended]
+                if not viewing.moment and (moment := judged(viewing, rule, percent).moment):
+                    beside = [
+                        one for one in tx.viewings.last_of(account, viewing.item) if one.began <= moment <= one.ended
+                    ]
                     # Two players at once make one play.
                     moment = next((one.moment for one in beside if one.moment), moment)
                     changed[key] = replace(viewing, moment=moment)
@@ -200,8 +204,8 @@ class ViewingRecorder:
             account = self._history.known_account(db)
             if account is None:
                 return
-            rule, judged = self._history.minimum_in_force(db), db.notes.text(JUDGED)
-            is_due = rule != judged and (rule != STASH or known_percent(db) is not None)
+            rule, last_rule = self._history.minimum_in_force(db), db.notes.text(JUDGED)
+            is_due = rule != last_rule and (rule != STASH or known_percent(db) is not None)
             unjudged = db.viewings.since(account, self._history.rules.since) if is_due else []
             is_approved = self._history.approved_since(db) is not None
         for start in range(0, len(unjudged), BATCH):

@@ -30,8 +30,8 @@ class WishForPlays:
 
     `only_resume`: for its resume point alone.
 
-    `plays` counts the plays that it was made for, and `resume_points` the resume points, which have no moment of their own:
-    a wish for the plays since a moment leaves them alone.
+    `plays` counts the plays that it was made for, `resume_points` the resume points, and `play_times` the play times. The
+    last two have no moment of their own: a wish for the plays since a moment leaves them alone.
     """
 
     kind = PLAYS
@@ -44,6 +44,7 @@ class WishForPlays:
     only_resume: bool = field(default=False, kw_only=True)
     plays: int = field(default=0, init=False)
     resume_points: int = field(default=0, init=False)
+    play_times: int = field(default=0, init=False)
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
         """Read these scenes: the memory of a play belongs to the scene that was created at its time."""
@@ -67,15 +68,21 @@ class WishForPlays:
         if changed:
             tx.watches.save(id, created_at, changed)
             self.resume_points += 1
-        return bool(chosen or changed)
+        time = tx.play_times.of({id: created_at}).get(id)
+        wished = self._wish.time(time) if time and not (self.since or self.only_resume) else None
+        if wished:
+            tx.play_times.save(id, created_at, wished)
+            self.play_times += 1
+        return bool(chosen or changed or wished)
 
 
 @record
 class Wished:
-    """What a wish concerns of a scene: the moments of plays, and whether its resume point."""
+    """What a wish concerns of a scene: the moments of plays, and whether its resume point and its play time."""
 
     plays: tuple[int, ...] = ()
     resume: bool = False
+    time: bool = False
 
 
 def wished_plays(
@@ -84,8 +91,8 @@ def wished_plays(
     """What a wish concerns, by scene: of all scenes, or of these."""
 
     def read_page(db: Reader, last: int) -> list[int]:
-        resumed = db.watches.scenes(after=last, limit=PAGE)
-        return sorted({*db.plays.scenes(after=last, limit=PAGE), *resumed})[:PAGE]
+        tables = (db.plays, db.watches, db.play_times)
+        return sorted({id for table in tables for id in table.scenes(after=last, limit=PAGE)})[:PAGE]
 
     pages: Iterable[Sequence[int]] = pages_of(store, read_page, 0)
     if scenes is not None:
@@ -95,9 +102,11 @@ def wished_plays(
         with store.reading() as db:
             plays = db.plays.of_ids(page, since=since)
             resume = {} if since else db.watches.of_ids(page)
+            times = {} if since else db.play_times.of_ids(page)
         for id in page:
             moments = tuple(sorted(wish.choose(plays.get(id, {}))))
             concerns_resume = id in resume and wish.resume(resume[id]) is not None
-            if moments or concerns_resume:
-                wished[id] = Wished(moments, concerns_resume)
+            concerns_time = id in times and wish.time(times[id]) is not None
+            if moments or concerns_resume or concerns_time:
+                wished[id] = Wished(moments, concerns_resume, concerns_time)
     return wished

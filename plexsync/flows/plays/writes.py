@@ -11,8 +11,10 @@ from plexsync.engine.flow import Canary, Observation, Write
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ, Ticket
 from plexsync.rules.plays.marked_plays import MarkDecisions
+from plexsync.rules.plays.play_time import RememberedTime, TimePlan, answered
 from plexsync.rules.plays.plays import Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
 from plexsync.rules.plays.resume import RememberedResume, ResumePlan, plan_resume
+from plexsync.rules.plays.viewings import Viewing
 from plexsync.rules.queue.job import Done, Outcome, Waiting
 from plexsync.rules.record_class import record
 from plexsync.rules.scene import WatchedScene
@@ -31,7 +33,8 @@ class PlaysFinding(Observation):
     """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
 
     `listed` are the moments in Plex that count for it, `played` the items that have plays. `resume`: what is remembered of
-    its resume point, and the plan for that. `marks`: what was decided about items that you may have marked as played.
+    its resume point, and the plan for that; `time`: of its play time, and `owing` the viewings of which some may be sent.
+    `marks`: what was decided about items that you may have marked as played.
     """
 
     watched: WatchedScene | None = None
@@ -41,15 +44,19 @@ class PlaysFinding(Observation):
     played: Collection[str] = ()
     resume: tuple[RememberedResume | None, ResumePlan] | None = None
     marks: MarkDecisions = field(default_factory=dict)
+    time: tuple[RememberedTime | None, TimePlan] | None = None
+    owing: tuple[Viewing, ...] = ()
 
     @property
     def desired(self) -> str:
-        """The moments to add and to remove, and the resume point, so that a new request can be told from a dead one."""
+        """What to add and to remove, so that a new request can be told from a dead one."""
         if self.plan is None:
             return ""
         send = self.resume[1].send if self.resume else None
         position = f" @{send.sending}" if send else ""
-        return f"+{list(self.plan.add or ())} -{list(self.plan.remove or ())}{position}"
+        adds = self.time[1].send if self.time else None
+        time = f" {'=' if adds.restores else '+'}{adds.adding}s" if adds else ""
+        return f"+{list(self.plan.add or ())} -{list(self.plan.remove or ())}{position}{time}"
 
 
 def with_expiry(memory: Memory, expiry: Expiry) -> Memory:
@@ -70,17 +77,19 @@ def settled(finding: PlaysFinding, plan: PlayPlan, now: int, rests: Outcome) -> 
     `rests`: its outcome if it waits for nothing.
     """
     resume = finding.resume[1] if finding.resume else ResumePlan()
+    time = finding.time[1] if finding.time else TimePlan()
     waits = [rests] if isinstance(rests, Waiting) and not plan.wait_until else []
     marks = [decision.wait_until for _, decision in finding.marks.values()]
     for until, reason in (
         (plan.wait_until, ARRIVES),
         *((until, MARKED) for until in marks),
         (resume.wait_until, ARRIVES),
+        (time.wait_until, ARRIVES),
     ):
         if until:
             waits.append(wait_until(until, now, reason))
     ends = min(waits, key=lambda waiting: waiting.after, default=rests)
-    return replace(finding, ends=ends, outcome=None if plan.add or plan.remove or resume.send else ends)
+    return replace(finding, ends=ends, outcome=None if plan.add or plan.remove or resume.send or time.send else ends)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -166,42 +175,87 @@ class PlaysWrite(RememberedWrite):
         return withdrawn
 
 
-@dataclass(eq=False, kw_only=True)
-class ResumeWrite(RememberedWrite):
-    """The resume point of a scene that is written."""
+@record
+class ResumePart:
+    """The memory of a resume point before it is written, and while that is on its way; what is written, in ms."""
 
-    table = "watches"
-    position: int
     before: RememberedResume | None
     opened: RememberedResume
-    after: RememberedResume | None = None
+    position: int
+
+
+@record
+class TimePart:
+    """The memory of a play time before it is written, and while that is on its way."""
+
+    before: RememberedTime | None
+    opened: RememberedTime
+
+
+@dataclass(eq=False, kw_only=True)
+class ActivityWrite(Write):
+    """How far a scene was watched: its resume point, its play time, or both in one request."""
+
+    watched: WatchedScene
+    resume: ResumePart | None
+    time: TimePart | None
+    # Its entry in the journal of plays has none; it only tells that the database is older.
+    opened: Memory = field(default_factory=dict)
+    after: Memory = field(default_factory=dict)
+    entry_number: int = 0
 
     def send(self, stash: StashWatch) -> None:
-        """Write the resume point."""
-        stash.save_activity(self.job.id, position=self.position)
+        """Write both."""
+        position = self.resume.position if self.resume else None
+        if self.time and self.time.opened.restores:
+            stash.restore_activity(self.job.id, seconds=self.time.opened.adding or 0.0, position=position)
+        else:
+            seconds = self.time.opened.adding if self.time else None
+            stash.save_activity(self.job.id, position=position, seconds=seconds)
 
-    def read(self, *, now: int) -> None:
-        """Conclude from the answer: an answered request takes no effect any more."""
-        memory = replace(self.opened, until=0)
-        plan = plan_resume(None, self.position, memory, duration=0, played_at=0, now=now, longest=0)
-        self.after, self.outcome = plan.resolved, Done()
+    def read(self, *, now: int) -> None:  # noqa: ARG002 - plays look at the answer
+        """An answered request takes no effect any more."""
+        self.outcome = Done()
 
     def prolong(self, tx: Writer, until: int) -> None:
         """Set until when it may take effect, where it is open."""
-        tx.watches.prolong(self.job.id, until)
+        if self.resume:
+            tx.watches.prolong(self.job.id, until)
+        if self.time:
+            tx.play_times.prolong(self.job.id, until)
 
-    def withdrawn(self, tx: Writer) -> RememberedResume | None:
-        """The memory from before, with the undo that was asked for since."""
-        saved = tx.watches.of({self.job.id: self.created_at}).get(self.job.id)
-        return replace(self.before, undone=saved.undone) if self.before and saved and saved.undone else self.before
+    def withdraw(self, tx: Writer) -> None:
+        """Go back to what was remembered before: it was never sent. What you asked for since then stays."""
+        id, created_at = self.job.id, self.watched.scene.created_at
+        if self.resume:
+            saved, before = tx.watches.of({id: created_at}).get(id), self.resume.before
+            tx.watches.save(
+                id, created_at, replace(before, undone=saved.undone) if before and saved and saved.undone else before
+            )
+        if self.time:
+            wished, memory = tx.play_times.of({id: created_at}).get(id), self.time.before
+            tx.play_times.save(id, created_at, replace(memory, wish=wished.wish) if memory and wished else memory)
+            tx.viewings.end(id, arrived=False)
+
+    def close(self, tx: Writer, *, now: int, until: int) -> None:  # noqa: ARG002 - others queue what has to follow
+        """Save what follows from its answer."""
+        id, created_at = self.job.id, self.watched.scene.created_at
+        if self.resume:
+            memory = replace(self.resume.opened, until=0)
+            plan = plan_resume(None, self.resume.position, memory, duration=0, played_at=0, now=now, longest=0)
+            tx.watches.save(id, created_at, plan.resolved)
+        if self.time:
+            saved = tx.play_times.of({id: created_at}).get(id, self.time.opened)
+            tx.play_times.save(id, created_at, answered(replace(self.time.opened, wish=saved.wish)))
+            tx.viewings.end(id, arrived=True)
 
 
-WatchWrite = PlaysWrite | ResumeWrite
+WatchWrite = PlaysWrite | ActivityWrite
 
 
-def of_plays(writes: Sequence[WatchWrite]) -> list[PlaysWrite]:
-    """Those of these that write plays."""
-    return [write for write in writes if isinstance(write, PlaysWrite)]
+def journalled(writes: Sequence[WatchWrite]) -> list[WatchWrite]:
+    """Those of these that the journal of plays tells of: all but those of resume points alone."""
+    return [write for write in writes if isinstance(write, PlaysWrite) or write.time]
 
 
 # --- canaries --------------------------------------------------------------------------------------------------------

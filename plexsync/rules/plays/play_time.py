@@ -49,6 +49,11 @@ class RememberedTime:
         """How much of the total is PlexSync's."""
         return max(self.total - self.base, 0.0)
 
+    @property
+    def is_written(self) -> bool:
+        """Whether a part of it is PlexSync's, or may be, or is about to be."""
+        return self.ours > CLOSE or self.owed > 0 or (self.adding is not None and not self.restores)
+
 
 @record
 class TimePlan:
@@ -65,10 +70,13 @@ class TimePlan:
     arrived: bool | None = None
 
 
-def plan_time(total: float, remembered: RememberedTime | None, owed: float, *, now: int, longest: int) -> TimePlan:
+def plan_time(
+    total: float, remembered: RememberedTime | None, owed: float, *, opened: float = 0.0, now: int, longest: int
+) -> TimePlan:
     """Decide about the play time of a scene, which is `total` in Stash.
 
-    `owed`: what viewings have that was not sent. `longest`: how far ahead the `until` of a request can be.
+    `owed`: what viewings have that was not sent; `opened`: what the open request sends of them. `longest`: how far ahead
+    the `until` of a request can be.
     """
     memory, arrived = remembered or RememberedTime(total, total), None
     if memory.adding is not None:
@@ -76,7 +84,7 @@ def plan_time(total: float, remembered: RememberedTime | None, owed: float, *, n
         settled, arrived = _after_restore(memory, total) if memory.restores else _after_add(memory, total)
         if not arrived and now < until:
             return TimePlan(wait_until=until)
-        memory = replace(settled, adding=None, restores=False, until=0)
+        memory, owed = replace(settled, adding=None, restores=False, until=0), owed + (0.0 if arrived else opened)
     else:
         memory = _with_others(memory, total)
     memory, adding = _next_write(memory, owed)

@@ -1,4 +1,4 @@
-"""What you can wish for plays and resume points that PlexSync remembers: to have them taken back, or sent again.
+"""What you can wish for plays, resume points and play times that PlexSync remembers: to have them taken back, or sent again.
 
 A wish changes what is remembered of a play, and sends nothing. The next look at its scene does what follows from that
 (`plexsync.rules.plays.plays`), whatever else happens meanwhile.
@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from plexsync.rules.item import Viewing
 from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.play_time import RememberedTime, TimeWish
 from plexsync.rules.plays.plays import PlayState, RememberedPlay
 from plexsync.rules.plays.resume import RememberedResume, Watched, has_written
 from plexsync.rules.record_class import record
@@ -21,12 +22,14 @@ OURS = frozenset({PlayState.ADDING, PlayState.SENT, PlayState.REMOVING})
 class PlayWish:
     """A wish: for which plays it can be made, and what is remembered of them then, None for nothing.
 
-    `resume`: what is remembered of a scene's resume point then, None if the wish does not concern it.
+    `resume` and `time`: what is remembered of a scene's resume point and play time then, None if the wish does not concern
+    it.
     """
 
     applies: Callable[[RememberedPlay], bool]
     change: Callable[[RememberedPlay], RememberedPlay | None]
     resume: Callable[[RememberedResume], RememberedResume | None]
+    time: Callable[[RememberedTime], RememberedTime | None]
 
     def choose(self, memory: Mapping[int, RememberedPlay]) -> dict[int, RememberedPlay | None]:
         """The plays of a scene that it can be made for, as they are remembered then."""
@@ -42,6 +45,7 @@ UNDO = PlayWish(
     lambda play: play.state in OURS,
     lambda play: replace(play, undone=TakenBack.UNDO),
     lambda resume: replace(resume, undone=TakenBack.UNDO) if has_written(resume) else None,
+    lambda time: replace(time, wish=TimeWish.UNDO) if time.is_written else None,
 )
 """Take back what PlexSync wrote, or may have written."""
 REDO = PlayWish(
@@ -49,12 +53,14 @@ REDO = PlayWish(
     lambda play: replace(play, undone=TakenBack.NO) if play.state in OURS else None,
     # The newest viewing counts as never dealt with.
     lambda resume: replace(resume, last=Watched("", Viewing()), undone=TakenBack.NO) if resume.undone else None,
+    lambda time: replace(time, wish=TimeWish.REDO) if time.taken or time.wish else None,
 )
 """Send again what was taken back, and keep what is about to be."""
 AGAIN = PlayWish(
     lambda play: play.state in (PlayState.PRESENT, PlayState.DELETED, PlayState.SENT) and not play.undone,
     # A play of PlexSync's that is in Stash is its own again after the next look, and one that is missing is sent.
     lambda play: None if play.state is PlayState.PRESENT else RememberedPlay(play.source, PlayState.ADDING),
+    lambda _: None,
     lambda _: None,
 )
 """Send what is missing in Stash, also what a person deleted there, but nothing that was taken back."""

@@ -7,10 +7,12 @@ a gap without reports. Plex itself counts a play near the end of an item only; S
 Moments are UTC seconds; lengths, places and what was played are milliseconds.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from plexsync.rules.plays.plays import PlaySource
+from plexsync.rules.plays.marked_plays import MARKED
+from plexsync.rules.plays.play_wishes import OURS
+from plexsync.rules.plays.plays import PlaySource, RememberedPlay
 from plexsync.rules.queue.events import SessionChanged, SessionState
 from plexsync.rules.record_class import record
 
@@ -37,10 +39,10 @@ class Viewing:
     """What an account has watched of an item in one go, as far as its player has told.
 
     `pieces`: when each piece of playing began, and how long it is. `began` and `ended` are the moments of the first and
-    the last report; `place` and `state` are those of the last. It was `joined` if it may have begun unseen. `length`: of the item, 0 if unknown. `machine` and
-    `player`: the identifier and the name of the player. `moment`: of the play that it is, 0 if it is none. `told`: how
-    much of it the scene was queued for; `sent`: how much is in Stash or may be; `opened`: what `sent` is if an open request
-    to `scene` arrives, 0 if there is none.
+    the last report; `place` and `state` are those of the last. It was `joined` if it may have begun unseen. `length`: of
+    the item, 0 if unknown. `machine` and `player`: the identifier and the name of the player. `moment`: of the play that
+    it is, 0 if it is none. `told`: how much of it the scene was queued for, -1 for anew; `sent`: how much is in Stash or
+    may be; `opened`: what `sent` is if an open request to `scene` arrives, 0 if there is none.
     """
 
     account: int
@@ -149,41 +151,58 @@ def goes_on(viewing: Viewing, session: str, *, at: int) -> bool:
     return not viewing.is_over and -RETURN <= silence <= (86_400 if session == viewing.session else RETURN)
 
 
-def same_plays(
-    rows: Collection[int], viewings: Iterable[Viewing], candidates: Mapping[int, int], *, length: int
-) -> dict[int, int]:
-    """By moment of a row of Plex's history, or of a viewing: the moment of the play that is the same.
+def twins(
+    stash: Mapping[int, int],
+    listed: Mapping[int, PlaySource],
+    memory: Mapping[int, RememberedPlay],
+    viewings: Sequence[Viewing],
+    *,
+    length: int,
+    minimum: str,
+) -> set[int]:
+    """The moments, of rows of Plex's history and of viewings, that are the same play as another one.
 
     A viewing explains one row, from its beginning until shortly after its end. Else a play in Stash explains a row, or a
-    viewing that may have begun unseen, from one length of the scene and 15 minutes before it until two minutes after it.
-    `candidates`: how many plays of each moment may. `length`: of the scene, in milliseconds.
+    viewing that may have begun unseen, from one length of the scene and 15 minutes before it until two minutes after it;
+    but not by Plex's rule, by which only rows are plays. `stash`: the number of plays of each moment. `length`: of the
+    scene, in milliseconds.
     """
-    left, same, free = sorted(rows), {}, dict(candidates)
+    sources = {moment: play.source for moment, play in memory.items()} | dict(listed)
+    rows = [moment for moment, source in sorted(sources.items()) if source.history_key not in (VIEWED, MARKED)]
+    free = {at: count for at, count in stash.items() if at not in sources} if minimum != PLEX else {}
+    free |= {at: 1 for at, play in memory.items() if play.source.history_key == VIEWED and play.state in OURS}
     plays = sorted((one for one in viewings if one.moment), key=lambda one: (one.moment, one.began))
+    left, same = list(rows), set()
     for viewing in plays:
+        play = viewing.moment
         row = next((row for row in left if viewing.began <= row <= viewing.ended + AFTER), None)
         if row is not None:
             left.remove(row)
-            same[row] = viewing.moment
+            same.add(play if play not in memory and (row in memory or stash.get(row)) else row)
         if row is not None or viewing.is_over:
-            free.pop(viewing.moment, None)
+            free.pop(play, None)
         else:
             # It broke off, and may have gone on unseen.
-            free.setdefault(viewing.moment, 1)
-    joined = [viewing.moment for viewing in plays if viewing.joined and viewing.moment not in same.values()]
-    for moment in sorted({*left, *joined}):
+            free.setdefault(play, 1)
+    joined = [viewing.moment for viewing in plays if viewing.joined]
+    for moment in sorted({*left, *joined} - memory.keys() - stash.keys() - same):
         earliest = moment - length // 1000 - RETURN
-        twins = [at for at, count in free.items() if count > 0 and earliest <= at <= moment + AFTER and at != moment]
-        if twins:
-            same[moment] = min(twins)
-            free[min(twins)] -= 1
+        found = [at for at, count in free.items() if count and earliest <= at <= moment + AFTER and at != moment]
+        if found:
+            same.add(moment)
+            free[min(found)] -= 1
     return same
 
 
-def viewed_plays(viewings: Sequence[Viewing]) -> dict[str, dict[int, PlaySource]]:
-    """The plays that these viewings are, by item and moment."""
+def judged(viewing: Viewing, minimum: str, percent: float | None) -> Viewing:
+    """The viewing with the moment of the play that it is by a rule, unless it is one already."""
+    return replace(viewing, moment=viewing.moment or play_moment(viewing, needed(minimum, viewing.length, percent)))
+
+
+def viewed_plays(viewings: Sequence[Viewing], *, since: int) -> dict[str, dict[int, PlaySource]]:
+    """The plays from a moment on that these viewings are, by item and moment."""
     plays: dict[str, dict[int, PlaySource]] = {}
     for viewing in viewings:
-        if viewing.moment:
+        if viewing.moment >= max(since, 1):
             plays.setdefault(viewing.item, {})[viewing.moment] = PlaySource(viewing.item, VIEWED)
     return plays

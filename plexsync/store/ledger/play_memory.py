@@ -54,17 +54,19 @@ select part.item, played.moment, played.item, played.history_key, 1
    and not exists (select 1 from item where item.key = played.item)
  order by 5, 1, 2
 """
-# A mark has no row in the history (`plexsync.rules.plays.marked_plays`): no reading lists it, so none is its end or
-# drops it.
-_IN_HISTORY = "history_key <> 'marked'"
+# A mark and a viewing have no row in the history (`plexsync.rules.plays.marked_plays` and `viewings`): no reading lists
+# them, so none is its end or drops them.
+_IN_HISTORY = "history_key <> 'marked' and history_key <> 'viewed'"
 NEWEST = f"select max(moment) from played where account = :account and {_IN_HISTORY}"
 MOMENTS = """
-select item, moment from played where account = :account and item in (select value from json_each(:items))
+select item, moment from played
+ where account = :account and item in (select value from json_each(:items)) and history_key <> 'viewed'
 """
 DROP_MARKS = "delete from played where history_key = 'marked'"
 PLAYED_ITEMS = """
-select distinct item from played
- where account = :account and moment >= :since and item > :after order by item limit :limit
+select item from played where account = :account and moment >= :since and item > :after
+ union select item from viewing where account = :account and ended >= :since and item > :after
+ order by item limit :limit
 """
 # The items that have the files of these, which are gone from the index.
 HEIRS = """
