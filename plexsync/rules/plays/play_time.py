@@ -120,6 +120,9 @@ def _after_restore(memory: RememberedTime, total: float) -> tuple[RememberedTime
     target = memory.adding or 0.0
     done = replace(memory, total=total, base=total, taken=memory.taken + memory.ours)
     done = done if memory.wish is TimeWish.REDO else replace(done, wish=TimeWish.NONE)
+    if target > CLOSE and abs(total - memory.total - target) <= CLOSE:
+        # Stash carries out what follows a part that failed.
+        return replace(memory, total=total), False
     if total >= memory.total - CLOSE and memory.total > target + CLOSE:
         return _with_others(memory, total), False
     if total < target - CLOSE:
