@@ -10,6 +10,7 @@ import ipaddress
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
@@ -190,6 +191,8 @@ class PlexSim(HttpServer):
         """What people play now, and what their players report."""
         self._prefs: dict[str, str] = {}
         self._feeds: list[Feed] = []
+        # What was told last, also while nobody listened.
+        self.told: deque[Mapping[str, object]] = deque(maxlen=1000)
 
     @property
     def tag_mode(self) -> TagMode:
@@ -481,9 +484,11 @@ class PlexSim(HttpServer):
 
     def tell(self, container: Mapping[str, object]) -> None:
         """Send a notification to all listeners."""
+        frame = {"NotificationContainer": {"size": 1, **container}}
         with self._lock:
+            self.told.append(frame)
             for feed in self._feeds:
-                feed.tell({"NotificationContainer": {"size": 1, **container}})
+                feed.tell(frame)
 
     def tell_raw(self, text: bytes) -> None:
         """Send all listeners a text that is not a notification."""

@@ -20,7 +20,7 @@ AT = 1_700_000_000
 
 @pytest.fixture
 def house(tmp_path):
-    with House(tmp_path / "data", watch=WatchRules(), pool=Inline()) as house:
+    with House(tmp_path / "data", watch=WatchRules(minimum="plex"), pool=Inline()) as house:
         yield house
 
 
@@ -413,9 +413,13 @@ class Boundaries:
     def __init__(self, house: House, number: int) -> None:
         self.left = number
         stash, plex, self._store = house.worker.stash.watching, house.worker.plex, house.store
-        for method in ("watched_scenes", "only_plays", "add_plays", "take_plays"):
+        for method in (
+            *("watched_scenes", "only_plays", "add_plays", "take_plays"),
+            *("save_activity", "restore_activity", "player_rules"),
+        ):
             setattr(stash, method, self._counted(getattr(stash, method)))
-        plex.history.plays = self._counted(plex.history.plays)
+        for method in ("plays", "sessions"):
+            setattr(plex.history, method, self._counted(getattr(plex.history, method)))
         self._writing = self._store.writing
         self._store.writing = self._committed
 
@@ -447,7 +451,7 @@ def test_a_kill_at_any_boundary_loses_and_doubles_no_play(tmp_path):
     number, killed = 0, True
     while killed:
         number += 1
-        with House(tmp_path / str(number), watch=WatchRules(), pool=Inline()) as house:
+        with House(tmp_path / str(number), watch=WatchRules(minimum="plex"), pool=Inline()) as house:
             one, two = house.in_step(2)
             house.stash_sim.plays.add(one, [AT + 5])
             play(house, one, AT, AT + 5)

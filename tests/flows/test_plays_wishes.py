@@ -17,7 +17,7 @@ from tests.flows.test_plays_flow import AT, Boundaries, Killed, adding, mutation
 
 @pytest.fixture
 def house(tmp_path):
-    with House(tmp_path / "data", watch=WatchRules(), pool=Inline()) as house:
+    with House(tmp_path / "data", watch=WatchRules(minimum="plex"), pool=Inline()) as house:
         yield house
 
 
@@ -387,7 +387,7 @@ def test_a_kill_at_any_boundary_of_an_undo_and_a_redo_harms_no_history(tmp_path,
     number, killed = 0, True
     while killed:
         number += 1
-        with House(tmp_path / str(number), watch=WatchRules(), pool=Inline()) as house:
+        with House(tmp_path / str(number), watch=WatchRules(minimum="plex"), pool=Inline()) as house:
             ids = house.in_step(2)
             house.stash_sim.plays.add(ids[0], [AT + 5, AT - 9])
             play(house, ids[0], AT, AT + 5, AT + 6)
@@ -405,7 +405,7 @@ def test_a_kill_at_any_boundary_of_an_undo_and_a_redo_harms_no_history(tmp_path,
             except Killed:
                 killed = True
             boundaries.end()
-            house.replace_worker(holder="next", watch=WatchRules() if on else None)
+            house.replace_worker(holder="next", watch=WatchRules(minimum="plex") if on else None)
             house.worker.engine.reclaim()
             house.work_for(DAY / 12)
             # What you asked for was saved or it was not: you ask again.

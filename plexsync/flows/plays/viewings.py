@@ -166,16 +166,18 @@ class ViewingRecorder:
             event.offset, event.state, joined=joined,
         )  # fmt: skip
 
-    def _ask_percent(self) -> None:
-        """Note when Stash's own player counts a play, if that rule may be in force."""
+    def _ask_percent(self) -> bool:
+        """Note when Stash's own player counts a play, if that rule may be in force; returns whether it was asked."""
         if self._history.rules.minimum == STASH and self._gates.is_open(READ_STASH):
             try:
                 percent = self._gates.ask(READ_STASH, self._stash.player_rules).percent
             except NeighbourError as error:
                 log.debug("when the player of Stash counts a play is not known: %s", error)
-                return
+                return False
             with self._store.writing() as tx:
                 tx.notes.save(PERCENT, str(percent))
+            return True
+        return False
 
     def _save(self, account: int, changed: dict[tuple[str, int], Viewing]) -> None:
         """Save these viewings, and the plays that they are by now."""
@@ -184,9 +186,7 @@ class ViewingRecorder:
             played = []
             for key, viewing in changed.items():
                 if not viewing.moment and (moment := judged(viewing, rule, percent).moment):
-                    beside = [
-                        one for one in tx.viewings.last_of(account, viewing.item) if one.began <= moment <= one.ended
-                    ]
+                    beside = [one for one in tx.viewings.last_of(account, viewing.item) if one.covers(moment)]
                     # Two players at once make one play.
                     moment = next((one.moment for one in beside if one.moment), moment)
                     changed[key] = replace(viewing, moment=moment)
@@ -205,10 +205,13 @@ class ViewingRecorder:
             if account is None:
                 return
             rule, last_rule = self._history.minimum_in_force(db), db.notes.text(JUDGED)
-            is_due = rule != last_rule and (rule != STASH or known_percent(db) is not None)
+            is_known = rule != STASH or known_percent(db) is not None
+            is_due = rule != last_rule and (is_known or db.viewings.are_there())
             unjudged = db.viewings.since(account, self._history.rules.since) if is_due else []
             is_approved = self._history.approved_since(db) is not None
-        for start in range(0, len(unjudged), BATCH):
+        if is_due and not is_known:
+            is_due = self._ask_percent()
+        for start in range(0, len(unjudged) if is_due else 0, BATCH):
             some = unjudged[start : start + BATCH]
             self._save(account, {(viewing.item, viewing.began): viewing for viewing in some})
         if is_due:

@@ -73,6 +73,10 @@ class Viewing:
         """Whether its player said that it stopped."""
         return self.state is SessionState.STOPPED
 
+    def covers(self, moment: int) -> bool:
+        """Whether it was going on at a moment, or may have gone on until then."""
+        return self.began <= moment <= self.ended + (0 if self.is_over else RETURN)
+
     def has_ended(self, now: int) -> bool:
         """Whether its player has stopped, or is silent for so long that it counts as stopped. `now`: UTC milliseconds."""
         return self.is_over or not 0 <= now - self.ended * 1000 <= GAP

@@ -49,6 +49,7 @@ ARRIVED = "update viewing set sent = opened, opened = 0 where opened > 0 and sce
 WITHDRAWN = "update viewing set opened = 0 where opened > 0 and scene = :scene"
 SETTLE_ALL = "update viewing set told = played, sent = played, opened = 0"
 FORGET = "delete from viewing"
+ANY = "select 1 from viewing limit 1"
 
 TIMES = """
 select scene, scene_created_at, total, base, adding, restores, until, taken, owed, wish
@@ -70,6 +71,10 @@ class ReadOnlyViewings(Table):
     def of(self, account: int, items: Iterable[str]) -> list[Viewing]:
         """Return the viewings of these items, as far as the items still have the files that were watched."""
         return _viewings(self._db.rows(OF_ITEMS, {"account": account, "items": list(items)}))
+
+    def are_there(self) -> bool:
+        """Whether there are any."""
+        return bool(self._db.row(ANY))
 
     def untold(self, account: int, *, before: int) -> list[Viewing]:
         """Return the viewings that have ended, or are silent since the second `before`, or are a play, and were not told."""

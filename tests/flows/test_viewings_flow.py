@@ -1,0 +1,235 @@
+"""Viewings: what is watched in Plex leaves in Stash what Stash's own player would have left."""
+
+import pytest
+
+from plexsync.rules.plays.plays import WatchRules
+from plexsync.simulator.http import Fault
+from tests.engine.house import House
+from tests.engine.pools import Inline
+from tests.flows.living_room import LivingRoom
+
+
+@pytest.fixture
+def room(tmp_path):
+    with House(tmp_path / "data", watch=WatchRules(resume=True), pool=Inline()) as house:
+        house.clock.move(0.25)
+        yield LivingRoom(house)
+
+
+def add(room: LivingRoom, *, length: float = 1860.0) -> tuple[int, str]:
+    """A scene of this many seconds and its item, in step."""
+    house = room.house
+    path = f"/media/{len(house.plex_sim.keys(house.section))}.mp4"
+    house.plex_sim.add_movie(house.section, files=[(path, 4711, round(length * 1000))], title="film")
+    id = house.stash_sim.add_scene(title="film", files=[(path, 4711, length)])
+    house.want(id)
+    house.work_until_settled()
+    house.clock.move(60)
+    house.forget_requests()
+    house.plex_sim.told.clear()
+    room.wait(70)
+    return id, house.key_of(id)
+
+
+def activity(room: LivingRoom, id: int) -> tuple[int, float, float]:
+    """How often a scene was played in Stash, for how many seconds, and where it is resumed."""
+    scene = room.house.stash_sim.scene(id)
+    return len(scene.plays), scene.play_duration, scene.resume_time
+
+
+def mutations(room: LivingRoom) -> int:
+    return sum(b"mutation" in request.body for request in room.house.stash_sim.log)
+
+
+def test_twelve_minutes_of_a_scene_are_a_play_with_its_time_and_its_place(room):
+    id, key = add(room)
+    began = room.house.clock.now() // 1000
+    room.watch(key, 760)
+    assert activity(room, id) == (1, 760.0, 760.0)
+    assert room.house.stash_sim.plays.of(id) == (began + 30,)
+    assert mutations(room) == 2
+
+
+def test_a_minute_less_than_the_rule_asks_for_leaves_its_time_alone(room):
+    id, key = add(room)
+    room.watch(key, 25)
+    assert activity(room, id) == (0, 25.0, 25.0)
+    assert mutations(room) == 1
+
+
+def test_pauses_seeks_and_buffering_add_nothing(room):
+    id, key = add(room)
+    room.play(key, 100)
+    room.pause(key)
+    room.wait(300)
+    room.play(key, 100)
+    # Forward by ten minutes, and back again.
+    room.play(key, 50, offset=800_000)
+    room.play(key, 50, offset=10_000)
+    room.house.plex_sim.sessions.start(key, 60_000)
+    room.stop(key)
+    room.settle()
+    plays, seconds, _ = activity(room, id)
+    assert plays == 1
+    assert seconds == pytest.approx(300, abs=10)
+
+
+def test_by_the_rule_of_plex_only_the_time_of_a_partial_viewing_comes_to_stash(room):
+    room.house.replace_worker(watch=WatchRules(minimum="plex", resume=True))
+    id, key = add(room)
+    room.watch(key, 760)
+    assert activity(room, id) == (0, 760.0, 760.0)
+    room.watch(key, 1800)
+    assert activity(room, id) == (1, 2560.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("minimum", "seconds", "plays"), [("10%", 180, 0), ("10%", 190, 1), ("45s", 40, 0), ("45s", 50, 1)]
+)
+def test_a_rule_of_your_own_says_what_is_a_play(room, minimum, seconds, plays):
+    room.house.approve_plays(minimum=minimum)
+    room.house.replace_worker(watch=WatchRules(minimum=minimum), asks_first=True)
+    id, key = add(room)
+    room.watch(key, seconds)
+    assert activity(room, id)[:2] == (plays, float(seconds))
+
+
+def test_the_percentage_of_stash_and_its_thirty_seconds_both_count(room):
+    room.house.stash_sim.ui["minimumPlayPercent"] = 50
+    id, key = add(room)
+    room.watch(key, 900)
+    assert activity(room, id)[0] == 0
+    short, item = add(room, length=40.0)
+    room.watch(item, 20)
+    assert activity(room, short)[0] == 1, "half of a scene of less than a minute"
+
+
+def test_what_is_watched_to_the_end_is_one_play_with_the_row_of_the_history(room):
+    id, key = add(room)
+    began = room.house.clock.now() // 1000
+    room.watch(key, 1850)
+    assert activity(room, id) == (1, 1850.0, 0.0)
+    assert room.house.stash_sim.plays.of(id) == (began + 30,)
+
+
+def test_two_viewings_with_hours_between_are_two_plays(room):
+    id, key = add(room)
+    room.watch(key, 1850)
+    room.wait(3 * 3600)
+    room.watch(key, 1850)
+    assert activity(room, id) == (2, 3700.0, 0.0)
+
+
+def test_what_a_guest_watches_leaves_nothing(room):
+    id, key = add(room)
+    guest = room.house.plex_sim.add_account("guest")
+    room.watch(key, 760, account=guest)
+    assert activity(room, id) == (0, 0.0, 0.0)
+    assert mutations(room) == 0
+
+
+def test_without_a_line_to_plex_only_the_history_counts(room):
+    id, key = add(room)
+    with room.line_down():
+        room.play(key, 1850)
+        room.stop(key)
+    room.settle()
+    assert activity(room, id)[:2] == (1, 0.0)
+    with room.line_down():
+        room.play(key, 900)
+        room.stop(key)
+    room.settle()
+    assert activity(room, id)[:2] == (1, 0.0)
+
+
+def test_a_line_that_is_lost_in_the_middle_costs_the_time_it_was_lost_and_no_play(room):
+    id, key = add(room)
+    room.play(key, 300)
+    with room.line_down():
+        room.play(key, 500)
+    room.play(key, 1050)
+    room.stop(key)
+    room.settle()
+    plays, seconds, _ = activity(room, id)
+    assert plays == 1
+    assert seconds == pytest.approx(1350, abs=10)
+
+
+def test_a_restart_of_plex_in_the_middle_makes_no_second_play(room):
+    id, key = add(room)
+    room.play(key, 300)
+    room.house.plex_sim.sessions.restart()
+    room.wait(40)
+    room.play(key, 400)
+    room.stop(key)
+    room.settle()
+    plays, seconds, _ = activity(room, id)
+    assert plays == 1
+    assert seconds == pytest.approx(700, abs=10)
+
+
+def test_a_restart_of_plexsync_in_the_middle_loses_nothing(room):
+    id, key = add(room)
+    room.play(key, 300)
+    room.house.replace_worker(holder="next")
+    room.play(key, 400)
+    room.stop(key)
+    room.settle()
+    plays, seconds, _ = activity(room, id)
+    assert plays == 1
+    assert seconds == pytest.approx(700, abs=10)
+
+
+def test_a_player_that_falls_silent_has_stopped_at_its_last_report(room):
+    id, key = add(room)
+    room.play(key, 300)
+    room.wait(120)
+    room.settle()
+    assert activity(room, id)[:2] == (1, 300.0)
+    room.play(key, 100)
+    room.stop(key)
+    room.settle()
+    assert activity(room, id)[:2] == (1, 400.0), "it goes on with the same viewing"
+
+
+def test_two_players_of_one_item_at_once_make_one_play_and_the_time_of_both(room):
+    id, key = add(room)
+    for _ in range(19):
+        # Each is heard while the other one goes on.
+        for player in ("a-player", "kitchen"):
+            room.play(key, 50, player=player)
+    room.stop(key, player="kitchen")
+    room.stop(key)
+    room.settle()
+    plays, seconds, _ = activity(room, id)
+    assert plays == 1
+    assert seconds == pytest.approx(1900, rel=0.05)
+
+
+def test_stash_is_down_during_a_viewing_and_gets_it_afterwards(room):
+    id, key = add(room)
+    house = room.house
+    house.stash_sim.faults.set(Fault("status", status=503))
+    room.play(key, 700)
+    room.stop(key)
+    room.wait(600)
+    house.work()
+    house.stash_sim.faults.clear()
+    house.work_for(3600)
+    room.settle()
+    assert activity(room, id)[:2] == (1, 700.0)
+
+
+def test_the_clock_leaps_in_the_middle_of_a_viewing(room):
+    for leap in (10 * 365 * 86_400_000, -86_400_000):
+        id, key = add(room)
+        room.play(key, 300)
+        room.house.clock.wall += leap
+        room.play(key, 400)
+        room.house.clock.wall -= leap
+        room.stop(key)
+        room.settle()
+        room.house.work_for(3600)
+        plays, seconds, _ = activity(room, id)
+        assert plays == 1, leap
+        assert seconds == pytest.approx(700, abs=10), leap
