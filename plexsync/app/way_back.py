@@ -96,7 +96,7 @@ class WayBack:
         plays = {} if account is None or since is None else tx.plays.history(account, keys, since=since)
         viewed = tx.viewings.of(account, keys) if account is not None and since is not None else []
         unsent = {
-            viewing.item for viewing in viewed if viewing.played > viewing.sent and viewing.told >= viewing.played
+            viewing.item for viewing in viewed if viewing.played > viewing.sent and viewing.queued >= viewing.played
         }
         if not plays and not unsent:
             return

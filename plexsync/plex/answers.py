@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from plexsync.rules.item import Entry, Item, Part, Viewing, moment_text
+from plexsync.rules.item import Entry, Item, Part, ViewState, moment_text
 from plexsync.rules.records import Section
 
 # Digits of a number in 64 bits.
@@ -366,9 +366,9 @@ def sort_title(title: str | None, sort_title: str | None, locks: Collection[str]
     return sort_title or (title if "titleSort" in locks else "") or ""
 
 
-def viewing_of(count: Number | None, moment: Number | None, offset: Number | None) -> Viewing:
+def viewing_of(count: Number | None, moment: Number | None, offset: Number | None) -> ViewState:
     """How far an item was watched. An invalid number counts as none: it does not make the answer invalid."""
-    return Viewing(
+    return ViewState(
         short_number(count, LONGEST_COUNT),
         short_number(moment, LONGEST_MOMENT),
         short_number(offset, LONGEST_DURATION),

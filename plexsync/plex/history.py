@@ -27,7 +27,7 @@ from plexsync.plex.answers import (
 )
 from plexsync.plex.edits import MOVIE
 from plexsync.plex.requests import WITHOUT_FILES, PlexRequests, check_number, query, slice_of
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.record_class import record
 from plexsync.rules.records import PlexPlay, PlexSession, Rated, ViewingPage
 from plexsync.rules.servers.errors import Barred, Refused
@@ -275,7 +275,7 @@ class PlexHistory:
 
     def _page_of_viewings(
         self, section: str, since: int, start: int, size: int
-    ) -> tuple[list[tuple[str, Viewing]], int]:
+    ) -> tuple[list[tuple[str, ViewState]], int]:
         """One page, with more rows than pages share, and the number of all rows."""
         check_number(section)
         size = max(size, 2 * SHARED_ROWS)
@@ -307,7 +307,7 @@ def _accounts(accounts: AccountList) -> dict[int, str]:
     return {int(digits(account.id)): account.name or "" for account in accounts.Account if digits(account.id)}
 
 
-def _viewing(row: ViewingAnswer) -> tuple[str, Viewing]:
+def _viewing(row: ViewingAnswer) -> tuple[str, ViewState]:
     return key_of(row.ratingKey), viewing_of(row.viewCount, row.lastViewedAt, row.viewOffset)
 
 

@@ -94,7 +94,7 @@ class Part:
 
 
 @record
-class Viewing:
+class ViewState:
     """How far the account of the token has watched an item: to its end `count` times, the last time at `moment`.
 
     `moment`: UTC seconds, 0 if it was never watched. `offset`: where it was left, in milliseconds; 0 for at no place.
@@ -131,7 +131,7 @@ class Item:
     stamp: int = field(default=0, compare=False)
     clip: bool = False
     library: str = field(default="", compare=False)
-    viewing: Viewing = field(default=Viewing(), compare=False)
+    viewing: ViewState = field(default=ViewState(), compare=False)
     rated_at: int = field(default=0, compare=False)
     unmatched: bool = field(default=False, compare=False)
 

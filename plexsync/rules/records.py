@@ -5,7 +5,7 @@ Times are UTC milliseconds unless a name says seconds.
 
 from collections.abc import Mapping
 
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.merge.values import Held
 from plexsync.rules.queue.job import Kind, State
 from plexsync.rules.record_class import record
@@ -325,7 +325,7 @@ class ViewingPage:
     whole library.
     """
 
-    viewings: Mapping[str, Viewing]
+    viewings: Mapping[str, ViewState]
     is_bounded: bool
 
 

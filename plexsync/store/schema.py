@@ -375,7 +375,7 @@ create table viewing (
     played integer not null,
     joined integer not null default 0,
     moment integer not null default 0,
-    told integer not null default 0,
+    queued integer not null default 0,
     sent integer not null default 0,
     opened integer not null default 0,
     scene integer not null default 0,
@@ -383,7 +383,7 @@ create table viewing (
     size integer not null default 0,
     primary key (account, item, began)
 ) without rowid;
-create index viewing_untold on viewing (ended) where played > told;
+create index viewing_unqueued on viewing (ended) where played > queued;
 create table play_time (
     scene integer primary key,
     scene_created_at text not null,
@@ -392,7 +392,7 @@ create table play_time (
     adding text not null default '',
     restores integer not null default 0,
     until integer not null default 0,
-    taken text not null,
+    withdrawn text not null,
     owed text not null,
     wish text not null default ''
 );

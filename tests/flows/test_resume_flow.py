@@ -10,7 +10,7 @@ from plexsync.flows.plays.resume import OTHER_ACCOUNT, UNAPPROVED
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
 from plexsync.flows.plays.writes import PlaysFinding
 from plexsync.flows.plays.writes import settled as settled_finding
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.plays.play_wishes import AGAIN, REDO, UNDO, PlayWish
 from plexsync.rules.plays.plays import Moments, PlayPlan, WatchRules
 from plexsync.rules.plays.resume import RememberedResume, Watched
@@ -618,7 +618,7 @@ def waiting(seconds: float, text: str = "something else") -> Waiting:
 )
 @pytest.mark.parametrize("sends", [False, True])
 def test_a_scene_is_looked_at_again_after_the_wait_that_is_over_first(house, until, ends, waits, sends):
-    last = Watched("71", Viewing(0, house.plex_sim.now(), 30_000))
+    last = Watched("71", ViewState(0, house.plex_sim.now(), 30_000))
     open_request = RememberedResume(last, 0, 0, sending=30_000, until=house.clock.now() + until)
     watched = WatchedScene(Scene(1), (), position=0)
     plan = PlayPlan(Moments([1]) if sends else None, None, {}, {})

@@ -5,7 +5,7 @@ import pytest
 from plexsync.app.way_back import plays_to_take_back
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH
 from plexsync.flows.plays.writes import NO_PLAY
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.play_wishes import UNDO
 from plexsync.rules.plays.plays import WatchRules
@@ -77,7 +77,7 @@ def test_while_the_way_back_is_off_plays_are_evidence_only_once_you_have_taken_s
     if what == "plays":
         wish(house, UNDO, 3)
     else:
-        asked = RememberedResume(Watched("7", Viewing(0, AT, 30_000)), 30_000, 0, undone=TakenBack.UNDO)
+        asked = RememberedResume(Watched("7", ViewState(0, AT, 30_000)), 30_000, 0, undone=TakenBack.UNDO)
         with house.store.writing() as tx:
             tx.watches.save(3, "", asked)
     assert evidence() == [0, 0, 1, 2]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from plexsync.plex.client import PlexClient
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.records import ViewingPage
 from plexsync.rules.servers.errors import Missing, Unavailable
 from plexsync.rules.servers.neighbours import PlexWatch
@@ -80,7 +80,7 @@ def test_what_was_watched_is_listed_newest_first(sim, plex):
     left(sim, one, three, two)
     sim.play(three, at=EPOCH + 9)
     assert list(watch.viewings("1", since=EPOCH + 3)) == [
-        ViewingPage({three: Viewing(1, EPOCH + 9, 0), two: Viewing(0, EPOCH + 3, 3000)}, is_bounded=True)
+        ViewingPage({three: ViewState(1, EPOCH + 9, 0), two: ViewState(0, EPOCH + 3, 3000)}, is_bounded=True)
     ]
     assert next(plex.history.viewings("1", since=0)).viewings.keys() == {one, two, three}
     assert len(sim.log) == 2
@@ -97,9 +97,9 @@ def test_the_item_in_full_has_the_same_viewing(sim, plex):
     one, two = movies(sim, 2)
     left(sim, one)
     items = plex.items([one, two])
-    assert (items[one].viewing, items[two].viewing) == (Viewing(0, EPOCH + 1, 1000), Viewing())
+    assert (items[one].viewing, items[two].viewing) == (ViewState(0, EPOCH + 1, 1000), ViewState())
     sim.play(one)
-    assert plex.items([one])[one].viewing == Viewing(1, EPOCH + 1, 0)
+    assert plex.items([one])[one].viewing == ViewState(1, EPOCH + 1, 0)
     assert plex.items([one])[one] == items[one], "a viewing is no edit"
 
 
@@ -127,7 +127,7 @@ def test_a_plex_that_only_sorts_ends_with_the_first_page_that_is_older(sim, plex
     left(sim, *keys)
     sim.traits.viewings = "sorted"
     assert list(plex.history.viewings("1", since=EPOCH + 60, page=20)) == [
-        ViewingPage({keys[-1]: Viewing(0, EPOCH + 60, 60_000)}, is_bounded=True)
+        ViewingPage({keys[-1]: ViewState(0, EPOCH + 60, 60_000)}, is_bounded=True)
     ]
     assert len(sim.log) == 1
 
@@ -138,7 +138,7 @@ def test_a_plex_that_does_neither_says_so_and_all_of_it_is_read(sim, plex):
     sim.traits.viewings = "neither"
     pages = list(plex.history.viewings("1", since=EPOCH + 60, page=30))
     assert {key: viewing for page in pages for key, viewing in page.viewings.items()} == {
-        keys[-1]: Viewing(0, EPOCH + 60, 60_000)
+        keys[-1]: ViewState(0, EPOCH + 60, 60_000)
     }
     assert [page.is_bounded for page in pages] == [False, False, False]
 
@@ -158,10 +158,10 @@ def test_only_numbers_reach_the_address(sim, plex, section):
 @pytest.mark.parametrize(
     ("row", "viewing"),
     [
-        ({"lastViewedAt": "1700000000", "viewOffset": "5000", "viewCount": "2"}, Viewing(2, 1_700_000_000, 5000)),
-        ({"lastViewedAt": 1700000000.0, "viewOffset": 5000.9}, Viewing(0, 1_700_000_000, 5000)),
-        ({"lastViewedAt": 1700000000, "viewOffset": -1, "viewCount": "many"}, Viewing(0, 1_700_000_000, 0)),
-        ({"lastViewedAt": 1700000000, "viewOffset": 10**13, "viewCount": 10**10}, Viewing(0, 1_700_000_000, 0)),
+        ({"lastViewedAt": "1700000000", "viewOffset": "5000", "viewCount": "2"}, ViewState(2, 1_700_000_000, 5000)),
+        ({"lastViewedAt": 1700000000.0, "viewOffset": 5000.9}, ViewState(0, 1_700_000_000, 5000)),
+        ({"lastViewedAt": 1700000000, "viewOffset": -1, "viewCount": "many"}, ViewState(0, 1_700_000_000, 0)),
+        ({"lastViewedAt": 1700000000, "viewOffset": 10**13, "viewCount": 10**10}, ViewState(0, 1_700_000_000, 0)),
         ({"lastViewedAt": 10**12, "viewOffset": 5000}, None),
         ({"viewOffset": 5000, "viewCount": 3}, None),
     ],

@@ -9,7 +9,7 @@ import pytest
 from plexsync.flows.plays.history_poll import NUMBER_OF, READ_SINCE
 from plexsync.reports.format import local
 from plexsync.reports.scene_plays import scene_plays
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.marked_plays import CountedViews
 from plexsync.rules.plays.plays import PlaySource, RememberedPlay, WatchRules, state_of
@@ -120,7 +120,7 @@ def test_no_play_is_said(store):
 def test_where_it_was_left_is_told_if_resume_points_are_brought(store, offset, more, words):
     listed(store)
     with store.writing() as tx:
-        tx.watches.save(SCENE, CREATED, RememberedResume(Watched("71", Viewing(0, AT, offset)), offset, 0, **more))
+        tx.watches.save(SCENE, CREATED, RememberedResume(Watched("71", ViewState(0, AT, offset)), offset, 0, **more))
     facts = told(store, WatchRules(resume=True))
     assert (facts["text"], facts["left_at"]) == (f"Plex lists no play of it{words}", offset / 1000 or None)
     assert text(store) == "Plex lists no play of it"

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.plays.marked_plays import (
     GRACE,
     MARKED,
@@ -26,7 +26,7 @@ NOTHING = CountedViews()
 NOTICED = CountedViews(0, AT, NOW - GRACE)
 
 
-def decide(viewing: Viewing, known=(), counted=NOTHING, *, others=(), since=0, now=NOW, read_at=NOW) -> MarkDecision:
+def decide(viewing: ViewState, known=(), counted=NOTHING, *, others=(), since=0, now=NOW, read_at=NOW) -> MarkDecision:
     return decide_mark(viewing, set(known), counted, others=others, since=since, now=now, read_at=read_at)
 
 
@@ -34,30 +34,30 @@ def decide(viewing: Viewing, known=(), counted=NOTHING, *, others=(), since=0, n
     ("viewing", "known", "counted", "after"),
     [
         # Never looked at: whatever is there counts as dealt with, and its moment is shown.
-        (Viewing(1, AT), (), None, CountedViews(1, AT)),
-        (Viewing(3, AT), (EARLIER,), None, CountedViews(2, AT)),
-        (Viewing(1, AT), (AT,), None, NOTHING),
-        (Viewing(0, 0), (), None, NOTHING),
+        (ViewState(1, AT), (), None, CountedViews(1, AT)),
+        (ViewState(3, AT), (EARLIER,), None, CountedViews(2, AT)),
+        (ViewState(1, AT), (AT,), None, NOTHING),
+        (ViewState(0, 0), (), None, NOTHING),
         # Of a view that was left in the middle, the moment of the mark is not known.
-        (Viewing(1, AT, 5_000), (), None, CountedViews(1)),
+        (ViewState(1, AT, 5_000), (), None, CountedViews(1)),
         # Nothing new: a play with its row, a place in the middle, history that was deleted and is remembered.
-        (Viewing(1, AT), (AT,), NOTHING, NOTHING),
-        (Viewing(0, AT, 5_000), (), NOTHING, NOTHING),
-        (Viewing(1, AT), (), CountedViews(1, EARLIER), CountedViews(1, EARLIER)),
+        (ViewState(1, AT), (AT,), NOTHING, NOTHING),
+        (ViewState(0, AT, 5_000), (), NOTHING, NOTHING),
+        (ViewState(1, AT), (), CountedViews(1, EARLIER), CountedViews(1, EARLIER)),
         # Its row came.
-        (Viewing(1, AT), (AT + 3,), NOTICED, NOTHING),
-        (Viewing(2, AT), (AT,), CountedViews(1, AT, NOW), CountedViews(1)),
+        (ViewState(1, AT), (AT + 3,), NOTICED, NOTHING),
+        (ViewState(2, AT), (AT,), CountedViews(1, AT, NOW), CountedViews(1)),
         # Un-marked: the plays in the history stay.
-        (Viewing(0, 0), (EARLIER, AT), NOTHING, CountedViews(-2)),
-        (Viewing(0, 0), (), NOTICED, NOTHING),
+        (ViewState(0, 0), (EARLIER, AT), NOTHING, CountedViews(-2)),
+        (ViewState(0, 0), (), NOTICED, NOTHING),
         # Older history was read: what it explains needs no other explanation.
-        (Viewing(5, AT), (EARLIER, AT), CountedViews(5, AT), CountedViews(3, AT)),
+        (ViewState(5, AT), (EARLIER, AT), CountedViews(5, AT), CountedViews(3, AT)),
         # One view more, and none that can be a mark: dealt with.
-        (Viewing(1, AT, 5_000), (), NOTHING, CountedViews(1)),
-        (Viewing(2, AT), (AT - NEAR,), NOTHING, CountedViews(1)),
-        (Viewing(2, AT), (AT + NEAR,), NOTHING, CountedViews(1)),
-        (Viewing(1, 0), (), NOTHING, CountedViews(1)),
-        (Viewing(1, NOW), (), NOTHING, CountedViews(1, NOW)),
+        (ViewState(1, AT, 5_000), (), NOTHING, CountedViews(1)),
+        (ViewState(2, AT), (AT - NEAR,), NOTHING, CountedViews(1)),
+        (ViewState(2, AT), (AT + NEAR,), NOTHING, CountedViews(1)),
+        (ViewState(1, 0), (), NOTHING, CountedViews(1)),
+        (ViewState(1, NOW), (), NOTHING, CountedViews(1, NOW)),
     ],
 )
 def test_what_is_no_mark_is_remembered(viewing, known, counted, after):
@@ -67,16 +67,16 @@ def test_what_is_no_mark_is_remembered(viewing, known, counted, after):
 @pytest.mark.parametrize(
     ("viewing", "known", "counted"),
     [
-        (Viewing(1, AT), (), NOTHING),
-        (Viewing(2, AT), (EARLIER,), NOTHING),
-        (Viewing(2, AT), (AT - NEAR - 1,), NOTHING),
+        (ViewState(1, AT), (), NOTHING),
+        (ViewState(2, AT), (EARLIER,), NOTHING),
+        (ViewState(2, AT), (AT - NEAR - 1,), NOTHING),
         # After history was deleted, and after un-marking.
-        (Viewing(3, AT), (), CountedViews(2, EARLIER)),
-        (Viewing(1, AT), (EARLIER, EARLIER + 5), CountedViews(-2)),
+        (ViewState(3, AT), (), CountedViews(2, EARLIER)),
+        (ViewState(1, AT), (EARLIER, EARLIER + 5), CountedViews(-2)),
         # Noticed with another moment: its own row may still come.
-        (Viewing(1, AT), (), CountedViews(0, EARLIER, 1)),
+        (ViewState(1, AT), (), CountedViews(0, EARLIER, 1)),
         # Noticed before the clock was set back.
-        (Viewing(1, AT), (), CountedViews(0, AT, NOW + 1)),
+        (ViewState(1, AT), (), CountedViews(0, AT, NOW + 1)),
     ],
 )
 def test_one_view_more_is_noticed_first(viewing, known, counted):
@@ -88,9 +88,9 @@ def test_one_view_more_is_noticed_first(viewing, known, counted):
     ("counted", "count", "after"), [(NOTICED, 1, 0), (CountedViews(4, AT, NOW - GRACE), 5, 4), (NOTICED, 3, 2)]
 )
 def test_it_is_a_mark_after_the_history_was_read_again_and_only_the_last_one_has_a_moment(counted, count, after):
-    assert decide(Viewing(count, AT), (), counted) == MarkDecision(CountedViews(after), mark=AT)
+    assert decide(ViewState(count, AT), (), counted) == MarkDecision(CountedViews(after), mark=AT)
     # The mark counts as known from then on, so the next look finds nothing.
-    assert decide(Viewing(count, AT), (AT,), CountedViews(after)) == MarkDecision(CountedViews(after))
+    assert decide(ViewState(count, AT), (AT,), CountedViews(after)) == MarkDecision(CountedViews(after))
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ def test_it_is_a_mark_after_the_history_was_read_again_and_only_the_last_one_has
 )
 def test_until_the_history_was_read_late_enough_it_waits(noticed_at, read_at, until):
     counted = CountedViews(0, AT, noticed_at)
-    assert decide(Viewing(1, AT), (), counted, read_at=read_at) == MarkDecision(counted, wait_until=until)
+    assert decide(ViewState(1, AT), (), counted, read_at=read_at) == MarkDecision(counted, wait_until=until)
 
 
 @pytest.mark.parametrize("more", [{"since": AT + 1}, {"others": [AT]}])
 def test_a_mark_before_the_chosen_day_or_at_a_remembered_play_is_none(more):
-    assert decide(Viewing(1, AT), (), NOTICED, **more) == MarkDecision(CountedViews(1, AT))
-    assert decide(Viewing(1, AT), (), NOTICED, since=AT).mark == AT
+    assert decide(ViewState(1, AT), (), NOTICED, **more) == MarkDecision(CountedViews(1, AT))
+    assert decide(ViewState(1, AT), (), NOTICED, since=AT).mark == AT
 
 
 def test_a_mark_that_was_found_is_a_play():
@@ -127,7 +127,7 @@ class Life:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.now = AT
-        self.viewing = Viewing()
+        self.viewing = ViewState()
         # The rows in Plex, and those that PlexSync has listed.
         self.rows: set[int] = set()
         self.listed: set[int] = set()
@@ -140,21 +140,21 @@ class Life:
         self.counted: CountedViews | None = None
 
     def play(self) -> None:
-        self.viewing = Viewing(self.viewing.count + 1, self.now)
+        self.viewing = ViewState(self.viewing.count + 1, self.now)
         # The row has the moment at which the credits began.
         self.rows.add(self.now - self.rng.choice([0, 0, 3, 600]))
 
     def mark(self) -> None:
-        self.viewing = Viewing(self.viewing.count + 1, self.now)
+        self.viewing = ViewState(self.viewing.count + 1, self.now)
         self.marks.add(self.now)
         self.is_marked = True
 
     def unmark(self) -> None:
-        self.viewing = Viewing()
+        self.viewing = ViewState()
         self.is_marked = False
 
     def leave(self) -> None:
-        self.viewing = Viewing(self.viewing.count, self.now, self.rng.choice([0, 5_000]))
+        self.viewing = ViewState(self.viewing.count, self.now, self.rng.choice([0, 5_000]))
         if self.is_marked:
             # Plex tells the mark with this moment from now on.
             self.marks.add(self.now)

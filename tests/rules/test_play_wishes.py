@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.play_wishes import AGAIN, REDO, UNDO, is_wanted_back
 from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
@@ -52,7 +52,7 @@ def test_again_checks_what_may_be_missing_and_nothing_that_is_to_be_taken_back(u
     assert chosen == ({} if undone else {PRESENT: None, DELETED: anew, SENT: anew})
 
 
-WRITTEN = RememberedResume(Watched("71", Viewing(1, 5, 30_000)), 30_000, 0)
+WRITTEN = RememberedResume(Watched("71", ViewState(1, 5, 30_000)), 30_000, 0)
 
 
 def test_a_resume_point_is_taken_back_where_ours_is_or_may_be():
@@ -66,4 +66,4 @@ def test_a_resume_point_is_taken_back_where_ours_is_or_may_be():
 
 def test_a_redo_deals_with_the_newest_viewing_again():
     assert REDO.resume(WRITTEN) is None
-    assert REDO.resume(replace(WRITTEN, undone=BACK)) == replace(WRITTEN, last=Watched("", Viewing()))
+    assert REDO.resume(replace(WRITTEN, undone=BACK)) == replace(WRITTEN, last=Watched("", ViewState()))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.play_wishes import REDO
 from plexsync.rules.plays.resume import RememberedResume, ResumePlan, Watched, has_written, is_news, newest, plan_resume
@@ -16,7 +16,7 @@ LENGTH = 600_000
 
 
 def watched(offset: int, moment: int = AT, *, count: int = 0, item: str = "71") -> Watched:
-    return Watched(item, Viewing(count, moment, offset))
+    return Watched(item, ViewState(count, moment, offset))
 
 
 def memory(offset: int, position: int | None = None, before: int = 0, **more: object) -> RememberedResume:
@@ -38,20 +38,20 @@ def sent(plan: ResumePlan) -> int | None:
 
 
 def test_the_item_that_was_watched_last_counts():
-    viewings = {"71": Viewing(0, AT, 30_000), "72": Viewing(1, AT + 5, 0), "73": Viewing()}
-    assert newest(viewings) == Watched("72", Viewing(1, AT + 5, 0))
-    assert newest(viewings, since=AT + 5) == Watched("72", Viewing(1, AT + 5, 0))
+    viewings = {"71": ViewState(0, AT, 30_000), "72": ViewState(1, AT + 5, 0), "73": ViewState()}
+    assert newest(viewings) == Watched("72", ViewState(1, AT + 5, 0))
+    assert newest(viewings, since=AT + 5) == Watched("72", ViewState(1, AT + 5, 0))
     assert newest(viewings, since=AT + 6) is None
 
 
 def test_items_that_were_never_watched_have_no_viewing():
-    assert newest({"71": Viewing(), "72": Viewing(count=1)}) is None
+    assert newest({"71": ViewState(), "72": ViewState(count=1)}) is None
     assert newest({}) is None
 
 
 def test_of_items_that_were_watched_in_one_second_the_same_is_always_taken():
-    pair = {"71": Viewing(1, AT, 0), "72": Viewing(0, AT, 9000)}
-    assert newest(pair) == newest(dict(reversed(pair.items()))) == Watched("72", Viewing(0, AT, 9000))
+    pair = {"71": ViewState(1, AT, 0), "72": ViewState(0, AT, 9000)}
+    assert newest(pair) == newest(dict(reversed(pair.items()))) == Watched("72", ViewState(0, AT, 9000))
 
 
 LAST = watched(30_000, count=1)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.play_wishes import REDO
 from plexsync.rules.plays.resume import RememberedResume, ResumePlan, Watched, has_written, newest, plan_resume
@@ -39,7 +39,7 @@ class Resume(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 1_000_000_000_000
-        self.viewings = dict.fromkeys(ITEMS, Viewing())
+        self.viewings = dict.fromkeys(ITEMS, ViewState())
         self.position = 0
         self.played_at = 0
         self.memory: RememberedResume | None = None
@@ -57,12 +57,12 @@ class Resume(RuleBasedStateMachine):
     def somebody_watches(self, item: str, offset: int, seconds: int) -> None:
         self.time_passes(seconds, arrives=False)
         count = self.viewings[item].count + (offset == 0)
-        self.viewings[item] = Viewing(count, self.now // 1000, offset)
+        self.viewings[item] = ViewState(count, self.now // 1000, offset)
 
     @precondition(lambda self: self.is_settled())
     @rule(item=st.sampled_from(ITEMS))
     def an_item_is_marked_as_unwatched(self, item: str) -> None:
-        self.viewings[item] = Viewing()
+        self.viewings[item] = ViewState()
 
     @precondition(lambda self: self.is_settled())
     @rule(position=OFFSETS, is_play=st.booleans())

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.resume import RememberedResume, Watched
 from plexsync.store.database import Database
 from tests.stores import look
 
 CREATED = "2026-01-02T03:04:05Z"
-KEPT = RememberedResume(Watched("71", Viewing(2, 1_700_000_000, 31_500)), 31_500, 5_000)
+KEPT = RememberedResume(Watched("71", ViewState(2, 1_700_000_000, 31_500)), 31_500, 5_000)
 OPEN = replace(KEPT, position=5_000, sending=31_500, until=7, undone=TakenBack.UNDO)
 
 
@@ -82,7 +82,7 @@ def test_random_memories_are_read_as_they_were_saved(store):
     for _ in range(200):
         scene = rng.randrange(1, 20)
         watched = Watched(
-            str(rng.randrange(1, 99)), Viewing(rng.randrange(3), rng.randrange(10**10), rng.randrange(10**9))
+            str(rng.randrange(1, 99)), ViewState(rng.randrange(3), rng.randrange(10**10), rng.randrange(10**9))
         )
         sending = rng.choice([None, 0, rng.randrange(10**12)])
         saved[scene] = RememberedResume(

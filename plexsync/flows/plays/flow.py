@@ -16,7 +16,7 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.marked import MarkedPlays
-from plexsync.flows.plays.play_time import PlayTimes
+from plexsync.flows.plays.play_time import PlayTimePlans
 from plexsync.flows.plays.recovery import PlaysRecovery, StashRestores
 from plexsync.flows.plays.resume import ResumePoints
 from plexsync.flows.plays.viewings import known_percent
@@ -87,7 +87,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
         gates = (READ_STASH, WRITE_STASH)
         self.gates: Collection[Gate] = (READ_PLEX, *gates) if self.is_on else gates
         self.resume = ResumePoints(self._history, self._clock, self._expiry)
-        self.times = PlayTimes(self._clock, self._expiry)
+        self.times = PlayTimePlans(self._clock, self._expiry)
         self.marked = MarkedPlays(self._history, self._clock)
         self.journal = Journal()
         self._undo = WishForPlays(self._stash, self._gates, self._recovery, UNDO)
@@ -130,15 +130,9 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             return {}
         scenes = [watching.scene for watching in watched.values()]
         others = self._stash_identity.ensure(self._gates, scenes)
-        self._identity.ensure(self._gates)
-        try:
-            self._history.freshen()
-            account = self._history.account()
-        except (Refused, UnknownAccount) as error:
-            waits = Waiting(str(error), "refused", after=REFUSED_REST, backoff=False)
-            return {id: PlaysFinding(id, watching, outcome=waits) for id, watching in watched.items()}
-        if self._history.lacks_plays:
-            return {id: PlaysFinding(id, watching, outcome=READ_ANEW) for id, watching in watched.items()}
+        account = self._read_account()
+        if isinstance(account, Waiting):
+            return {id: PlaysFinding(id, watching, outcome=account) for id, watching in watched.items()}
         paired = self._matcher.find(scenes, others)
         if paired.is_foreign:
             self._identity.check_again(self._gates)
@@ -149,11 +143,12 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
         with self._store.reading() as db:
             items = sorted({key for some in keys.values() for key in some})
             start = self._history.approved_since(db) if since is None else since
-            plays = {} if start is None else db.plays.history(account, items, since=start)
+            rule, percent = minimum or self._history.minimum_in_force(db), known_percent(db)
+            # By Plex's rule, no earlier row is looked for that explains a play in Stash.
+            plays = {} if start is None else db.plays.history(account, items, since=start if rule == PLEX else 0)
             created = {id: watching.scene.created_at for id, watching in watched.items()}
             memory, resume, times = db.plays.of(created), db.watches.of(created), db.play_times.of(created)
             viewings = [] if start is None else db.viewings.of(account, items)
-            rule, percent = minimum or self._history.minimum_in_force(db), known_percent(db)
             holders = db.plays.holders(items)
             remembered = {key: memory.get(id, {}).keys() for id, some in keys.items() for key in some}
             every = {item.key: item for some in items_of.values() for item in some}
@@ -164,10 +159,11 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
         for more in (marked_plays(marks), previewed):
             plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in more.items()}}
         of_others = self._held_by_others(holders, watched)
+        plan_it = partial(plan_scene, rule=rule, since=start or 0, now=self._clock.now(), expiry=self._expiry)
         findings = {}
         for id, watching in watched.items():
             watches = [viewing for viewing in viewings if viewing.item in keys[id]]
-            finding = self._finding(watching, found[id], plays, memory.get(id, {}), of_others, watches, rule)
+            finding = plan_it(watching, found[id], plays, memory.get(id, {}), of_others, watches)
             if (plan := finding.plan) is not None:
                 finding = replace(finding, marks={key: marks[key] for key in keys[id] if key in marks})
                 finding = self.resume.join(finding, items_of[id], resume.get(id), since=start)
@@ -176,6 +172,15 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
                 finding = settled(finding, plan, self._clock.now(), rests)
             findings[id] = finding
         return findings
+
+    def _read_account(self) -> int | Waiting:
+        """The number of the account, of which the history is new enough; or what its scenes wait for."""
+        self._identity.ensure(self._gates)
+        try:
+            self._history.freshen()
+            return READ_ANEW if self._history.lacks_plays else self._history.account()
+        except (Refused, UnknownAccount) as error:
+            return Waiting(str(error), "refused", after=REFUSED_REST, backoff=False)
 
     def _held_by_others(
         self, holders: Mapping[tuple[str, int], Set[tuple[int, str]]], watched: Mapping[int, WatchedScene]
@@ -186,35 +191,6 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
         # After a restore of Stash an id may be another scene's.
         created = {(id, clean(watching.scene.created_at)) for id, watching in {**watched, **others}.items()}
         return {play: {id for id, _ in scenes & created} for play, scenes in holders.items()}
-
-    def _finding(
-        self,
-        watched: WatchedScene,
-        items: Sequence[Item] | Waiting | NeighbourError,
-        plays: Mapping[str, Mapping[int, PlaySource]],
-        memory: Memory,
-        kept: Mapping[tuple[str, int], set[int]],
-        viewings: Sequence[Viewing],
-        rule: str,
-    ) -> PlaysFinding:
-        id, now = watched.scene.id, self._clock.now()
-        if isinstance(items, NeighbourError):
-            return PlaysFinding(id, watched, error=items)
-        if isinstance(items, Waiting):
-            return PlaysFinding(id, watched, outcome=items)
-        listed: dict[int, PlaySource] = {}
-        for item in items:
-            for moment, source in plays.get(item.key, {}).items():
-                if not kept.get((source.item, moment), set()) - {id}:
-                    listed.setdefault(moment, source)
-        remembered = with_expiry(memory, self._expiry)
-        rows, files = Counter(watched.plays), watched.scene.files
-        length = round(max((file.duration for file in files), default=0.0) * 1000)
-        if viewings or rule != PLEX:
-            rows.update(twins(rows, listed, memory, viewings, length=length, minimum=rule) - memory.keys())
-        plan = plan_plays(listed, rows, remembered, now=now, longest=self._expiry.longest)
-        played = frozenset(source.item for item in items for source in plays.get(item.key, {}).values())
-        return PlaysFinding(id, watched, memory, plan, listed=listed.keys(), played=played)
 
     def _wanted_back(self, findings: Iterable[PlaysFinding]) -> dict[int, PlaysFinding]:
         """Of scenes of which nothing else can be planned: the plan to take back what you asked for, by memory alone."""
@@ -358,6 +334,43 @@ def matched_items(
     answers = [items.get(key) for key in verdict.keys]
     errors = [answer for answer in answers if isinstance(answer, NeighbourError)]
     return errors[0] if errors else [answer for answer in answers if isinstance(answer, Item)]
+
+
+def plan_scene(
+    watched: WatchedScene,
+    items: Sequence[Item] | Waiting | NeighbourError,
+    plays: Mapping[str, Mapping[int, PlaySource]],
+    memory: Memory,
+    held_by_others: Mapping[tuple[str, int], set[int]],
+    viewings: Sequence[Viewing],
+    *,
+    rule: str,
+    since: int,
+    now: int,
+    expiry: Expiry,
+) -> PlaysFinding:
+    """What is found about a scene: the plan for its plays from `since` on, or why there is none.
+
+    `plays`: those of each item, with earlier ones that explain a play in Stash. `rule`: which viewings are plays.
+    """
+    id = watched.scene.id
+    if isinstance(items, NeighbourError):
+        return PlaysFinding(id, watched, error=items)
+    if isinstance(items, Waiting):
+        return PlaysFinding(id, watched, outcome=items)
+    listed: dict[int, PlaySource] = {}
+    for item in items:
+        for moment, source in plays.get(item.key, {}).items():
+            if not held_by_others.get((source.item, moment), set()) - {id}:
+                listed.setdefault(moment, source)
+    rows = Counter(watched.plays)
+    if viewings or rule != PLEX:
+        length = round(max((file.duration for file in watched.scene.files), default=0.0) * 1000)
+        rows.update(twins(rows, listed, memory, viewings, length=length, minimum=rule) - memory.keys())
+    listed = {moment: source for moment, source in listed.items() if moment >= since}
+    plan = plan_plays(listed, rows, with_expiry(memory, expiry), now=now, longest=expiry.longest)
+    played = frozenset(source.item for item in items for source in plays.get(item.key, {}).values())
+    return PlaysFinding(id, watched, memory, plan, listed=listed.keys(), played=played)
 
 
 def left_alone(db: Reader, scenes: Iterable[Scene], scope: Scope) -> set[int]:

@@ -18,7 +18,7 @@ from plexsync.store.database import Writer
 
 
 @record
-class PlayTimes:
+class PlayTimePlans:
     """Plans and saves the play times of scenes, for the plays flow."""
 
     _clock: Clock
@@ -38,7 +38,9 @@ class PlayTimes:
         opened = sum(max(viewing.opened - viewing.sent, 0) for viewing in viewings) / 1000
         plan = plan_time(finding.watched.play_time, current, owed, opened=opened, now=now, longest=self._expiry.longest)
         return replace(
-            finding, time=(remembered, plan), owing=tuple({*owing, *(one for one in viewings if one.opened)})
+            finding,
+            time=(remembered, plan),
+            owing=tuple({*owing, *(viewing for viewing in viewings if viewing.opened)}),
         )
 
     @staticmethod

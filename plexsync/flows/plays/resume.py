@@ -20,7 +20,7 @@ from plexsync.engine.watching import asked_pages
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
 from plexsync.flows.plays.writes import PlaysFinding, ResumePart
 from plexsync.flows.scenes.inspection_records import Inspection
-from plexsync.rules.item import Item, Viewing
+from plexsync.rules.item import Item, ViewState
 from plexsync.rules.plays.plays import OWNER
 from plexsync.rules.plays.resume import AHEAD, RememberedResume, Watched, is_news, newest, plan_resume
 from plexsync.rules.queue.job import PLAYS, Why
@@ -116,7 +116,7 @@ class ResumePoll:
     _history: HistoryPoll
     _is_refused: bool = field(default=False, init=False)
     # By library: the viewings of the last poll that the next one lists again, and until when it is not asked.
-    _listed: dict[str, dict[str, Viewing]] = field(default_factory=dict, init=False)
+    _listed: dict[str, dict[str, ViewState]] = field(default_factory=dict, init=False)
     _rests_until: dict[str, float] = field(default_factory=dict, init=False)
 
     def poll(self) -> str:
@@ -152,7 +152,7 @@ class ResumePoll:
         end = int(last) if is_read else None
         # A moment in the future is from before a clock was set.
         until = 0 if end is None else min(end, now // 1000)
-        viewings: dict[str, Viewing] = {}
+        viewings: dict[str, ViewState] = {}
         try:
             for page in asked_pages(self._gates, READ_PLEX, self._plex.viewings(section, since=max(until, since))):
                 viewings |= page.viewings

@@ -44,7 +44,7 @@ MANY = 10_000
 
 
 @record
-class Report:
+class HeardReport:
     """What a player has said, when (UTC ms), and at which second of a clock that nobody sets.
 
     `joins`: Plex was not heard for some time before, so what it is about may have begun unseen.
@@ -72,7 +72,7 @@ class ViewingRecorder:
         self._store, self._plex, self._stash, self._history = store, plex, stash, history
         self._gates, self._clock = gates, clock
         self._lock = threading.Lock()
-        self._reports: list[Report] = []
+        self._reports: list[HeardReport] = []
         self._heard = -LOST
         self._lost_at = 0.0
         # By session and item: the viewing, or None for one of another account, and when it was last heard of.
@@ -87,7 +87,7 @@ class ViewingRecorder:
                 self._lost_at = clock
             self._heard = clock
             joins = clock - self._lost_at < GAP / 1000
-            self._reports += [Report(event, at, clock, joins) for event in reports]
+            self._reports += [HeardReport(event, at, clock, joins) for event in reports]
             del self._reports[:-MANY]
         if reports:
             self.sooner.set()
@@ -107,7 +107,7 @@ class ViewingRecorder:
                 self._reports = [*reports, *self._reports]
         return ""
 
-    def _take_down(self, reports: Sequence[Report]) -> list[Report]:
+    def _take_down(self, reports: Sequence[HeardReport]) -> list[HeardReport]:
         """Save the viewings after these reports; returns those of sessions that Plex does not list yet."""
         account = self._history.account()
         running, unlisted = dict(self._running), []
@@ -141,7 +141,7 @@ class ViewingRecorder:
         return unlisted
 
     def _find(
-        self, account: int, report: Report, session: PlexSession | None, changed: Iterable[Viewing]
+        self, account: int, report: HeardReport, session: PlexSession | None, changed: Iterable[Viewing]
     ) -> Viewing | None:
         """The viewing that a session begins or goes on with; None for one of another account, and if Plex lists none."""
         if session is not None and session.account != account:
@@ -149,8 +149,8 @@ class ViewingRecorder:
         event, at = report.event, report.at
         with self._store.reading() as db:
             saved = db.viewings.last_of(account, event.key)
-        latest = {viewing.began: viewing for viewing in (*saved, *(one for one in changed if one.item == event.key))}
-        for viewing in sorted(latest.values(), key=lambda one: one.began, reverse=True):
+        latest = {viewing.began: viewing for viewing in (*saved, *changed) if viewing.item == event.key}
+        for viewing in sorted(latest.values(), key=lambda it: it.began, reverse=True):
             is_same = viewing.machine == session.machine if session else viewing.session == event.session
             if is_same and goes_on(viewing, event.session, at=at):
                 return viewing
@@ -186,16 +186,16 @@ class ViewingRecorder:
             played = []
             for key, viewing in changed.items():
                 if not viewing.moment and (moment := judged(viewing, rule, percent).moment):
-                    beside = [one for one in tx.viewings.last_of(account, viewing.item) if one.covers(moment)]
+                    beside = [near for near in tx.viewings.last_of(account, viewing.item) if near.covers(moment)]
                     # Two players at once make one play.
-                    moment = next((one.moment for one in beside if one.moment), moment)
+                    moment = next((near.moment for near in beside if near.moment), moment)
                     changed[key] = replace(viewing, moment=moment)
                     played.append(changed[key])
             tx.viewings.save(changed.values())
             if played:
                 plays = [(PlaySource(viewing.item, VIEWED), viewing.moment) for viewing in played]
                 tx.plays.save_history(account, plays, now=self._clock.now())
-                tx.viewings.tell(played, is_told=False)
+                tx.viewings.mark_queued(played, is_queued=False)
 
     def _queue(self) -> None:
         """Judge all viewings anew if the rule has changed, and queue the scenes of those that are plays or have ended."""
@@ -218,9 +218,9 @@ class ViewingRecorder:
             with self._store.writing() as tx:
                 tx.notes.save(JUDGED, rule)
         with self._store.reading() as db:
-            untold = db.viewings.untold(account, before=before) if is_approved else []
-        if untold:
-            scenes = self._history.scenes_of(sorted({viewing.item for viewing in untold}))
+            unqueued = db.viewings.unqueued(account, before=before) if is_approved else []
+        if unqueued:
+            scenes = self._history.scenes_of(sorted({viewing.item for viewing in unqueued}))
             with self._store.writing() as tx:
                 tx.jobs.want_all(PLAYS, scenes, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
-                tx.viewings.tell(untold)
+                tx.viewings.mark_queued(unqueued)

@@ -11,7 +11,7 @@ only if the history was read `GRACE` later. Moments are UTC seconds, other times
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.plays.plays import PlaySource
 from plexsync.rules.plays.resume import AHEAD
 from plexsync.rules.record_class import record
@@ -60,7 +60,7 @@ def marked_plays(marks: MarkDecisions) -> dict[str, dict[int, PlaySource]]:
 
 
 def decide_mark(
-    viewing: Viewing,
+    viewing: ViewState,
     plays: Collection[int],
     counted: CountedViews | None,
     *,
@@ -88,7 +88,7 @@ def decide_mark(
     return MarkDecision(CountedViews(excess - 1), mark=viewing.moment)
 
 
-def counted_views(viewing: Viewing, plays: Collection[int], counted: CountedViews | None) -> CountedViews:
+def counted_views(viewing: ViewState, plays: Collection[int], counted: CountedViews | None) -> CountedViews:
     """What to remember if no view is a mark: all views that are there now count as dealt with."""
     excess = viewing.count - len(plays)
     before = counted or CountedViews()
@@ -103,12 +103,12 @@ def counted_views(viewing: Viewing, plays: Collection[int], counted: CountedView
     return CountedViews(excess, moment)
 
 
-def grows(viewing: Viewing, plays: Collection[int], counted: CountedViews) -> bool:
+def grows(viewing: ViewState, plays: Collection[int], counted: CountedViews) -> bool:
     """Whether an item has more views than are dealt with."""
     return viewing.count - len(plays) > counted.unexplained
 
 
-def _may_be_mark(viewing: Viewing, plays: Collection[int], now: int) -> bool:
+def _may_be_mark(viewing: ViewState, plays: Collection[int], now: int) -> bool:
     """Whether the last view may be a mark: nothing was left in the middle, and no known play is near."""
     if viewing.offset or not 0 < viewing.moment <= now // 1000 + AHEAD:
         return False

@@ -32,7 +32,7 @@ class RememberedTime:
     `total`: what Stash had when PlexSync last looked or wrote. `base`: what it would have without PlexSync; more than the
     total if a part of that is missing, since of an undo only the reset arrived. `adding`: what a request adds whose
     arrival is or was unknown, None if there is none; until `until` it may take effect. It `restores` if it resets the
-    total before. `taken`: what was taken back and can be sent again; `owed`: what is to be sent again.
+    total before. `withdrawn`: what was taken back and can be sent again; `owed`: what is to be sent again.
     """
 
     total: float
@@ -40,7 +40,7 @@ class RememberedTime:
     adding: float | None = None
     restores: bool = False
     until: int = 0
-    taken: float = 0.0
+    withdrawn: float = 0.0
     owed: float = 0.0
     wish: TimeWish = TimeWish.NONE
 
@@ -118,7 +118,7 @@ def _after_add(memory: RememberedTime, total: float) -> tuple[RememberedTime, bo
 def _after_restore(memory: RememberedTime, total: float) -> tuple[RememberedTime, bool]:
     """The memory after a request to take back, and whether it counts as arrived."""
     target = memory.adding or 0.0
-    done = replace(memory, total=total, base=total, taken=memory.taken + memory.ours)
+    done = replace(memory, total=total, base=total, withdrawn=memory.withdrawn + memory.ours)
     done = done if memory.wish is TimeWish.REDO else replace(done, wish=TimeWish.NONE)
     if target > CLOSE and abs(total - memory.total - target) <= CLOSE:
         # Stash carries out what follows a part that failed.
@@ -143,11 +143,11 @@ def _with_others(memory: RememberedTime, total: float) -> RememberedTime:
 def _next_write(memory: RememberedTime, owed: float) -> tuple[RememberedTime, float | None]:
     """The memory with what you asked for, and what to add: to nothing, if it is taken back; None to write nothing."""
     if memory.wish is TimeWish.UNDO:
-        memory = replace(memory, taken=memory.taken + memory.owed, owed=0.0)
+        memory = replace(memory, withdrawn=memory.withdrawn + memory.owed, owed=0.0)
         if memory.ours > CLOSE:
             return memory, memory.base
     elif memory.wish is TimeWish.REDO:
-        memory = replace(memory, taken=0.0, owed=memory.owed + memory.taken)
+        memory = replace(memory, withdrawn=0.0, owed=memory.owed + memory.withdrawn)
     memory = replace(memory, wish=TimeWish.NONE)
     adding = max(memory.base - memory.total, 0.0) + memory.owed + owed
     return memory, adding if adding > CLOSE else None

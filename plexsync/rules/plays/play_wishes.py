@@ -7,7 +7,7 @@ A wish changes what is remembered of a play, and sends nothing. The next look at
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.play_time import RememberedTime, TimeWish
 from plexsync.rules.plays.plays import PlayState, RememberedPlay
@@ -52,8 +52,8 @@ REDO = PlayWish(
     lambda play: bool(play.undone),
     lambda play: replace(play, undone=TakenBack.NO) if play.state in OURS else None,
     # The newest viewing counts as never dealt with.
-    lambda resume: replace(resume, last=Watched("", Viewing()), undone=TakenBack.NO) if resume.undone else None,
-    lambda time: replace(time, wish=TimeWish.REDO) if time.taken or time.wish else None,
+    lambda resume: replace(resume, last=Watched("", ViewState()), undone=TakenBack.NO) if resume.undone else None,
+    lambda time: replace(time, wish=TimeWish.REDO) if time.withdrawn or time.wish else None,
 )
 """Send again what was taken back, and keep what is about to be."""
 AGAIN = PlayWish(

@@ -10,7 +10,7 @@ are in milliseconds, moments in UTC seconds, other times in UTC milliseconds.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.record_class import record
 
@@ -25,7 +25,7 @@ class Watched:
     """A viewing, and the rating key of its item."""
 
     item: str
-    viewing: Viewing
+    viewing: ViewState
 
 
 @record
@@ -60,7 +60,7 @@ class ResumePlan:
     wait_until: int = 0
 
 
-def newest(viewings: Mapping[str, Viewing], *, since: int = 0) -> Watched | None:
+def newest(viewings: Mapping[str, ViewState], *, since: int = 0) -> Watched | None:
     """The last viewing of these, by rating key; None if there is none from the second `since` on."""
     watched = [Watched(item, viewing) for item, viewing in viewings.items() if viewing.moment >= max(since, 1)]
     return max(watched, key=lambda last: (last.viewing.moment, last.viewing.offset, last.item), default=None)

@@ -41,7 +41,7 @@ class Viewing:
     `pieces`: when each piece of playing began, and how long it is. `began` and `ended` are the moments of the first and
     the last report; `place` and `state` are those of the last. It was `joined` if it may have begun unseen. `length`: of
     the item, 0 if unknown. `machine` and `player`: the identifier and the name of the player. `moment`: of the play that
-    it is, 0 if it is none. `told`: how much of it the scene was queued for, -1 for anew; `sent`: how much is in Stash or
+    it is, 0 if it is none. `queued`: how much of it the scene was queued for, -1 for anew; `sent`: how much is in Stash or
     may be; `opened`: what `sent` is if an open request to `scene` arrives, 0 if there is none.
     """
 
@@ -58,7 +58,7 @@ class Viewing:
     pieces: tuple[tuple[int, int], ...] = ()
     joined: bool = False
     moment: int = 0
-    told: int = 0
+    queued: int = 0
     sent: int = 0
     opened: int = 0
     scene: int = 0
@@ -175,13 +175,13 @@ def twins(
     rows = [moment for moment, source in sorted(sources.items()) if source.history_key not in (VIEWED, MARKED)]
     free = {at: count for at, count in stash.items() if at not in sources} if minimum != PLEX else {}
     free |= {at: 1 for at, play in memory.items() if play.source.history_key == VIEWED and play.state in OURS}
-    plays = sorted((one for one in viewings if one.moment), key=lambda one: (one.moment, one.began))
-    left, same = list(rows), set()
+    plays = sorted((viewing for viewing in viewings if viewing.moment), key=lambda it: (it.moment, it.began))
+    unexplained, same = list(rows), set()
     for viewing in plays:
         play = viewing.moment
-        row = next((row for row in left if viewing.began <= row <= viewing.ended + AFTER), None)
+        row = next((row for row in unexplained if viewing.began <= row <= viewing.ended + AFTER), None)
         if row is not None:
-            left.remove(row)
+            unexplained.remove(row)
             same.add(play if play not in memory and (row in memory or stash.get(row)) else row)
         if row is not None or viewing.is_over:
             free.pop(play, None)
@@ -189,12 +189,12 @@ def twins(
             # It broke off, and may have gone on unseen.
             free.setdefault(play, 1)
     joined = [viewing.moment for viewing in plays if viewing.joined]
-    for moment in sorted({*left, *joined} - memory.keys() - stash.keys() - same):
+    for moment in sorted({*unexplained, *joined} - memory.keys() - stash.keys() - same):
         earliest = moment - length // 1000 - RETURN
-        found = [at for at, count in free.items() if count and earliest <= at <= moment + AFTER and at != moment]
-        if found:
+        near = [at for at, count in free.items() if count and earliest <= at <= moment + AFTER and at != moment]
+        if near:
             same.add(moment)
-            free[min(found)] -= 1
+            free[min(near)] -= 1
     return same
 
 

@@ -12,7 +12,7 @@ from plexsync.rules.plays.viewings import Viewing
 from plexsync.rules.queue.events import SessionState
 from plexsync.store.connection import Row, Table, clean, rows_of
 
-_COLUMNS = """account, item, began, session, machine, player, length, ended, place, state, pieces, joined, moment, told,
+_COLUMNS = """account, item, began, session, machine, player, length, ended, place, state, pieces, joined, moment, queued,
     sent, opened, scene"""
 # Of a key that Plex has dealt to another item since, the viewings are not believed: it has not the file that was watched.
 _OF_FILE = """(viewing.path_key = '' or exists (
@@ -24,9 +24,9 @@ select {_COLUMNS} from viewing
  where account = :account and item in (select value from json_each(:items)) and {_OF_FILE}
  order by began
 """
-UNTOLD = f"""
+UNQUEUED = f"""
 select {_COLUMNS} from viewing
- where played > told and account = :account and (state = 'stopped' or ended < :before or told < 0) order by ended
+ where played > queued and account = :account and (state = 'stopped' or ended < :before or queued < 0) order by ended
 """
 LAST = f"select {_COLUMNS} from viewing where account = :account and item = :item order by began desc limit 50"
 SINCE = f"select {_COLUMNS} from viewing where account = :account and ended >= :since order by began"
@@ -41,25 +41,25 @@ on conflict (account, item, began) do update
    set session = excluded.session, length = excluded.length, ended = excluded.ended, place = excluded.place,
        state = excluded.state, pieces = excluded.pieces, played = excluded.played, moment = excluded.moment
 """
-TELL = "update viewing set told = :told where account = :account and item = :item and began = :began"
+MARK_QUEUED = "update viewing set queued = :queued where account = :account and item = :item and began = :began"
 OPEN = """
 update viewing set opened = :opened, scene = :scene where account = :account and item = :item and began = :began
 """
 ARRIVED = "update viewing set sent = opened, opened = 0 where opened > 0 and scene = :scene"
 WITHDRAWN = "update viewing set opened = 0 where opened > 0 and scene = :scene"
-SETTLE_ALL = "update viewing set told = played, sent = played, opened = 0"
+SETTLE_ALL = "update viewing set queued = played, sent = played, opened = 0"
 FORGET = "delete from viewing"
 ANY = "select 1 from viewing limit 1"
 
 TIMES = """
-select scene, scene_created_at, total, base, adding, restores, until, taken, owed, wish
+select scene, scene_created_at, total, base, adding, restores, until, withdrawn, owed, wish
   from play_time where scene in (select value from json_each(:scenes))
 """
 TIME_SCENES = "select scene from play_time where scene > :after order by scene limit :limit"
 TO_TAKE_BACK = "select scene from play_time where wish = 'undo' order by scene"
 SAVE_TIME = """
-insert or replace into play_time (scene, scene_created_at, total, base, adding, restores, until, taken, owed, wish)
-values (:scene, :created_at, :total, :base, :adding, :restores, :until, :taken, :owed, :wish)
+insert or replace into play_time (scene, scene_created_at, total, base, adding, restores, until, withdrawn, owed, wish)
+values (:scene, :created_at, :total, :base, :adding, :restores, :until, :withdrawn, :owed, :wish)
 """
 PROLONG = "update play_time set until = :until where scene = :scene and adding <> ''"
 FORGET_TIMES = "delete from play_time where scene in (select value from json_each(:scenes))"
@@ -76,9 +76,9 @@ class ReadOnlyViewings(Table):
         """Whether there are any."""
         return bool(self._db.row(ANY))
 
-    def untold(self, account: int, *, before: int) -> list[Viewing]:
-        """Return the viewings that have ended, or are silent since the second `before`, or are a play, and were not told."""
-        return _viewings(self._db.rows(UNTOLD, {"account": account, "before": before}))
+    def unqueued(self, account: int, *, before: int) -> list[Viewing]:
+        """Return the viewings that have ended, or are silent since then, or are a play, and were not queued."""
+        return _viewings(self._db.rows(UNQUEUED, {"account": account, "before": before}))
 
     def last_of(self, account: int, item: str) -> list[Viewing]:
         """Return the last viewings of an item, the latest first."""
@@ -105,10 +105,10 @@ class Viewings(ReadOnlyViewings):
         ]
         self._db.execute_many(SAVE, rows)
 
-    def tell(self, viewings: Iterable[Viewing], *, is_told: bool = True) -> None:
+    def mark_queued(self, viewings: Iterable[Viewing], *, is_queued: bool = True) -> None:
         """Save that the scenes of these were queued for as much as they have, or have to be queued now."""
-        rows = [{**_key(viewing), "told": viewing.played if is_told else -1} for viewing in viewings]
-        self._db.execute_many(TELL, rows)
+        rows = [{**_key(viewing), "queued": viewing.played if is_queued else -1} for viewing in viewings]
+        self._db.execute_many(MARK_QUEUED, rows)
 
     def begin(self, scene: int, viewings: Iterable[Viewing]) -> None:
         """Save that a request to a scene adds what these have."""
@@ -156,7 +156,7 @@ class PlayTimes(ReadOnlyPlayTimes):
         if time is None:
             self.forget([scene])
             return
-        texts = {name: repr(getattr(time, name)) for name in ("total", "base", "taken", "owed")}
+        texts = {name: repr(getattr(time, name)) for name in ("total", "base", "withdrawn", "owed")}
         adding = "" if time.adding is None else repr(time.adding)
         values = {**vars(time), **texts, "adding": adding, "restores": int(time.restores), "wish": str(time.wish)}
         self._db.execute(SAVE_TIME, {**values, "scene": scene, "created_at": clean(created_at)})
@@ -190,8 +190,8 @@ def _viewings(rows: Iterable[Row]) -> list[Viewing]:
 
 def _times(rows: Iterable[Row]) -> dict[int, RememberedTime]:
     times = {}
-    for scene, _, total, base, adding, restores, until, taken, owed, wish in rows:
+    for scene, _, total, base, adding, restores, until, withdrawn, owed, wish in rows:
         added = float(adding) if adding else None
-        numbers = (float(total), float(base), added, bool(restores), until, float(taken), float(owed))
+        numbers = (float(total), float(base), added, bool(restores), until, float(withdrawn), float(owed))
         times[scene] = RememberedTime(*numbers, TimeWish(wish))
     return times

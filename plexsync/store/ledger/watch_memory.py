@@ -6,7 +6,7 @@ what you changed in Stash from being written over.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.resume import RememberedResume, Watched, has_written
 from plexsync.store.connection import Row, Table, clean, rows_of
@@ -85,7 +85,7 @@ class Watches(ReadOnlyWatches):
 def _by_scene(rows: Iterable[Row]) -> dict[int, RememberedResume]:
     memory = {}
     for scene, _, item, moment, count, offset, position, before, sending, until, undo in rows:
-        last, sent = Watched(item, Viewing(count, moment, offset)), sending if sending >= 0 else None
+        last, sent = Watched(item, ViewState(count, moment, offset)), sending if sending >= 0 else None
         undone = TakenBack.UNDO if undo else TakenBack.NO
         # For a mark that a damaged page has changed, nothing is put back.
         original = before if undo in ("", "asked") else position
