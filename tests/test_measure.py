@@ -12,7 +12,7 @@ pytestmark = pytest.mark.xdist_group("sources")
 LIMITS = {
     "vague": 147,
     "shared_class_names": 0,
-    "largest_class": 302,
+    "largest_class": 303,
     "longest_function": 50,
     "untyped": 0,
     "status_tables": 1,

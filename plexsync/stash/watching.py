@@ -14,7 +14,7 @@ import msgspec
 from plexsync.http.client import MEGABYTE, ORDINARY_CAP
 from plexsync.rules.records import PlayerRules
 from plexsync.rules.scene import ScenePlays, WatchedScene
-from plexsync.stash import answers, queries
+from plexsync.stash import answers, watch_queries
 from plexsync.stash.requests import StashRequests
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class StashWatching:
         return self._requests.scenes(
             ids,
             WATCHED,
-            partial(queries.watched_scenes, **more),
+            partial(watch_queries.watched_scenes, **more),
             lambda row: WatchedScene(
                 scene_of(row), plays_of(row.play_history), position_of(row.resume_time), amount_of(row.play_duration)
             ),
@@ -125,35 +125,35 @@ class StashWatching:
         return self._requests.scenes(
             ids,
             ONLY_PLAYS,
-            queries.only_plays,
+            watch_queries.only_plays,
             lambda row: ScenePlays(answers.number(row.id), row.created_at, row.updated_at, plays_of(row.play_history)),
         )
 
     def add_plays(self, id: int, moments: "Moments") -> tuple[int, ...]:
         """Add one play for each moment, also where there is one; returns all plays of the scene after it, newest first."""
-        return self._write(queries.ADD_PLAYS, id, moments)
+        return self._write(watch_queries.ADD_PLAYS, id, moments)
 
     def take_plays(self, id: int, moments: "Moments") -> tuple[int, ...]:
         """Remove one play of each moment that has one; returns all plays of the scene after it, newest first."""
-        return self._write(queries.TAKE_PLAYS, id, moments)
+        return self._write(watch_queries.TAKE_PLAYS, id, moments)
 
     def save_activity(self, id: int, *, position: int | None = None, seconds: float | None = None) -> None:
         """Set where a scene is resumed, in milliseconds, and add these seconds to its play time; None changes nothing."""
-        self._save(queries.SAVE_ACTIVITY, id, position, seconds, "saved")
+        self._save(watch_queries.SAVE_ACTIVITY, id, position, seconds, "saved")
 
     def restore_activity(self, id: int, *, seconds: float, position: int | None = None) -> None:
         """Set the play time of a scene to these seconds, and where it is resumed (ms); None leaves that alone."""
-        self._save(queries.RESTORE_ACTIVITY, id, position, seconds, "reset", "saved")
+        self._save(watch_queries.RESTORE_ACTIVITY, id, position, seconds, "reset", "saved")
 
     def player_rules(self) -> PlayerRules:
         """How Stash's own player notes what is watched, in one request; by default where a setting can't be read."""
-        settings = self._requests.ask(INTERFACE, queries.PLAYER_RULES).configuration.ui
+        settings = self._requests.ask(INTERFACE, watch_queries.PLAYER_RULES).configuration.ui
         return PlayerRules(amount_of(settings.minimumPlayPercent), settings.trackActivity is not False)
 
     def rate(self, id: int, rating: int | None) -> int | None:
         """Set the rating of a scene from 1 to 100, None clears it; returns the rating after it."""
         variables = {"input": {"id": str(id), "rating100": rating}}
-        return self._requests.ask(RATING_WRITTEN, queries.RATE, variables, cap=ORDINARY_CAP).scene.rating100
+        return self._requests.ask(RATING_WRITTEN, watch_queries.RATE, variables, cap=ORDINARY_CAP).scene.rating100
 
     def _save(self, mutation: str, id: int, position: int | None, seconds: float | None, *parts: str) -> None:
         at = None if position is None else position / 1000

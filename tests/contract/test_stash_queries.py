@@ -19,7 +19,7 @@ from graphql import (
 
 from plexsync.rules.plays.plays import Moments
 from plexsync.rules.queue.job import Kind
-from plexsync.stash import collection_queries, import_queries, queries
+from plexsync.stash import collection_queries, import_queries, queries, watch_queries
 from plexsync.stash_plugin import child_process
 from tests.tables import table
 
@@ -57,25 +57,25 @@ ASKED = {
     "the first pictures of galleries": (queries.gallery_images([1, 22], 20), {}),
     "scenes with the galleries of their choices": (queries.scenes([1, 22], tags_above=False, choices=4), {}),
     "walk with galleries": (queries.walk(tags_above=True, people=True, galleries=True), WALKING),
-    "scenes and their plays": (queries.watched_scenes([1, 22, 333], tags_above=False), {}),
+    "scenes and their plays": (watch_queries.watched_scenes([1, 22, 333], tags_above=False), {}),
     "scenes with the times of their files": (queries.scenes([1, 22], tags_above=False, file_times=True), {}),
     "scenes and their plays, with all that may be shown": (
-        queries.watched_scenes([1, 22], tags_above=True, people=True, file_times=True, extra=queries.ON_REQUEST),
+        watch_queries.watched_scenes([1, 22], tags_above=True, people=True, file_times=True, extra=queries.ON_REQUEST),
         {},
     ),
-    "only plays": (queries.only_plays([1, 22, 333]), {}),
-    "add plays": (queries.ADD_PLAYS, PLAYS),
-    "take plays": (queries.TAKE_PLAYS, PLAYS),
-    "save a resume point": (queries.SAVE_ACTIVITY, {"id": "7", "position": 12.5, "seconds": None}),
-    "add play time": (queries.SAVE_ACTIVITY, {"id": "7", "position": None, "seconds": 10.25}),
-    "restore play time": (queries.RESTORE_ACTIVITY, {"id": "7", "position": None, "seconds": 0.0}),
+    "only plays": (watch_queries.only_plays([1, 22, 333]), {}),
+    "add plays": (watch_queries.ADD_PLAYS, PLAYS),
+    "take plays": (watch_queries.TAKE_PLAYS, PLAYS),
+    "save a resume point": (watch_queries.SAVE_ACTIVITY, {"id": "7", "position": 12.5, "seconds": None}),
+    "add play time": (watch_queries.SAVE_ACTIVITY, {"id": "7", "position": None, "seconds": 10.25}),
+    "restore play time": (watch_queries.RESTORE_ACTIVITY, {"id": "7", "position": None, "seconds": 0.0}),
     "restore play time and a resume point": (
-        queries.RESTORE_ACTIVITY,
+        watch_queries.RESTORE_ACTIVITY,
         {"id": "7", "position": 12.5, "seconds": 10.25},
     ),
-    "rules of the player": (queries.PLAYER_RULES, {}),
-    "rate": (queries.RATE, {"input": {"id": "7", "rating100": 85}}),
-    "clear a rating": (queries.RATE, {"input": {"id": "7", "rating100": None}}),
+    "rules of the player": (watch_queries.PLAYER_RULES, {}),
+    "rate": (watch_queries.RATE, {"input": {"id": "7", "rating100": 85}}),
+    "clear a rating": (watch_queries.RATE, {"input": {"id": "7", "rating100": None}}),
     "walk with more of their performers": (queries.walk(tags_above=False, people=True), WALKING),
     "walk": (queries.walk(tags_above=False), WALKING),
     "walk with what is above their tags": (queries.walk(tags_above=True), WALKING),
@@ -213,9 +213,11 @@ def test_every_literal_question_is_tried_here():
     newer = {query for query, _ in NEWER.values()}
     parts = {queries.SCENE_FIELDS, queries.TAG_FIELDS, queries.TAG_FIELDS_ABOVE, queries.WALK, queries.NEWEST_FILES}
     parts |= {queries.PERFORMER_FIELDS, queries.PERFORMER_FIELDS_ALL, queries.FILE_FIELDS, queries.FILE_FIELDS_TIMED}
-    parts |= {queries.GALLERIES, queries.NO_GALLERIES, queries.SAVED, queries.RESET}
+    parts |= {queries.GALLERIES, queries.NO_GALLERIES}
     assert literal - tried - newer == parts
     assert set(queries.RECENT.values()) <= tried
+    of_watching = {value for name, value in vars(watch_queries).items() if name.isupper() and isinstance(value, str)}
+    assert of_watching - tried == {watch_queries.SAVED, watch_queries.RESET}
     of_import = {value for name, value in vars(import_queries).items() if name.isupper() and isinstance(value, str)}
     assert of_import - tried == {import_queries.IMPORT_FIELDS}
     of_collections = {

@@ -356,7 +356,7 @@ def _is_misled(verdict: Verdict | None, items: Mapping[str, Item | NeighbourErro
     matched = {entry.key: files_of(entry) for entry in verdict.entries}
     if isinstance(verdict, Matched) and verdict.bound:
         bound = ((binding, items.get(binding.key)) for binding in verdict.bound)
-        moved = [item for one, item in bound if isinstance(item, Item) and not is_where_bound(one, item.parts)]
+        moved = [item for at, item in bound if isinstance(item, Item) and not is_where_bound(at, item.parts)]
         return any(files_of(item) != matched.get(item.key) for item in moved)
     return any(
         key not in items or (isinstance(item := items[key], Item) and files_of(item) != matched.get(key))

@@ -45,14 +45,14 @@ class RememberedTime:
     wish: TimeWish = TimeWish.NONE
 
     @property
-    def ours(self) -> float:
+    def own_part(self) -> float:
         """How much of the total is PlexSync's."""
         return max(self.total - self.base, 0.0)
 
     @property
     def is_written(self) -> bool:
         """Whether a part of it is PlexSync's, or may be, or is about to be."""
-        return self.ours > CLOSE or self.owed > 0 or (self.adding is not None and not self.restores)
+        return self.own_part > CLOSE or self.owed > 0 or (self.adding is not None and not self.restores)
 
 
 @record
@@ -118,7 +118,7 @@ def _after_add(memory: RememberedTime, total: float) -> tuple[RememberedTime, bo
 def _after_restore(memory: RememberedTime, total: float) -> tuple[RememberedTime, bool]:
     """The memory after a request to take back, and whether it counts as arrived."""
     target = memory.adding or 0.0
-    done = replace(memory, total=total, base=total, withdrawn=memory.withdrawn + memory.ours)
+    done = replace(memory, total=total, base=total, withdrawn=memory.withdrawn + memory.own_part)
     done = done if memory.wish is TimeWish.REDO else replace(done, wish=TimeWish.NONE)
     if target > CLOSE and abs(total - memory.total - target) <= CLOSE:
         # Stash carries out what follows a part that failed.
@@ -137,14 +137,14 @@ def _with_others(memory: RememberedTime, total: float) -> RememberedTime:
     if step < -CLOSE:
         return replace(memory, total=total, base=total)
     base = memory.base + step if step > CLOSE else memory.base
-    return replace(memory, total=total, base=total if memory.ours <= CLOSE and base <= total else base)
+    return replace(memory, total=total, base=total if memory.own_part <= CLOSE and base <= total else base)
 
 
 def _next_write(memory: RememberedTime, owed: float) -> tuple[RememberedTime, float | None]:
     """The memory with what you asked for, and what to add: to nothing, if it is taken back; None to write nothing."""
     if memory.wish is TimeWish.UNDO:
         memory = replace(memory, withdrawn=memory.withdrawn + memory.owed, owed=0.0)
-        if memory.ours > CLOSE:
+        if memory.own_part > CLOSE:
             return memory, memory.base
     elif memory.wish is TimeWish.REDO:
         memory = replace(memory, withdrawn=0.0, owed=memory.owed + memory.withdrawn)

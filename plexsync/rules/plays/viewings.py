@@ -131,7 +131,7 @@ def asks_less(minimum: str, other: str) -> bool:
         values = [needed(rule, length, 0.0) for length in (60_000, 1_800_000, 7_200_000)]
         return [2**62 if value is None else value for value in values]
 
-    return any(one < two for one, two in zip(shares(minimum), shares(other), strict=True))
+    return any(share < limit for share, limit in zip(shares(minimum), shares(other), strict=True))
 
 
 def play_moment(viewing: Viewing, least: int | None) -> int:

@@ -19,6 +19,7 @@ KEYS = {
     "picture": "flow, subject, library, item, name",
     "library": "section",
     "rating": "scene, item",
+    "play_time": "scene",
     "resume": "scene",
     "seen": "kind, id",
     "shown": "scene",
