@@ -124,7 +124,7 @@ changelog: setup ## move the fragments of changelog.d/ into CHANGELOG.md, under 
 bench: setup $(VENV)/.bench ## what a first sync costs (SINCE=COMMIT: and then), requests, the hook, the queue against others
 	$(BIN)/python -m bench $(if $(SINCE),--since $(SINCE))
 
-torture: setup ## every fault of disk, process and crowd in full figures, as a table (an hour and a half on two idle cores)
+torture: setup ## every fault of disk, process and crowd in full figures, as a table (under an hour on two cores)
 	$(BIN)/python -m tests.torture
 
 torture-long: setup ## as torture, as long as it takes

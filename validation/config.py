@@ -169,8 +169,7 @@ class PlexSyncConfig(CollectionSettings, DatabaseSettings):
     """Sync scenes: true or false, default true. With false, events are kept and nothing is sent."""
 
     poll_interval: float = Field(default=1.0, ge=0.1, le=60)
-    """Seconds after which an idle worker checks the queue without being woken (at most 5 in effect): 0.1 to 60, default
-    1."""
+    """Seconds after which an idle worker checks the queue without being woken (at most 5 count): 0.1 to 60, default 1."""
 
     stash_poll_interval: float = Field(default=60.0, ge=5, le=3600)
     """Seconds between polls of Stash for changes: 5 to 3600, default 60."""
@@ -328,12 +327,10 @@ class PlexSyncConfig(CollectionSettings, DatabaseSettings):
     number of seconds such as 30s, or a percentage such as 10%. Default stash."""
 
     rating_direction: Literal["to_plex", "both"] = Field(default="to_plex")
-    """Direction of ratings: to_plex (from Stash to Plex) or both (what you rate in Plex is in Stash as well). Default
-    to_plex."""
+    """Direction of ratings: to_plex (from Stash to Plex) or both (from Plex to Stash as well). Default to_plex."""
 
     rating_wins: Literal["stash", "plex"] = Field(default="stash")
-    """Which side wins if a rating changed in Stash and in Plex, with rating_direction both: stash or plex, default
-    stash."""
+    """Which side wins if a rating changed on both sides, with rating_direction both: stash or plex, default stash."""
 
     breaker_failure_threshold: int = Field(default=5, ge=1, le=100)
     """Failures in a row after which a server counts as down: 1 to 100, default 5."""

@@ -302,14 +302,14 @@ def midnight(text: str) -> int:
     return round(datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC).timestamp())
 
 
-def play_rule(value: object) -> str:
+def play_rule(rule: object) -> str:
     """When something that was watched is a play: `stash`, `plex`, or a number of seconds (`30s`) or percent (`10%`)."""
-    if isinstance(value, str):
-        number, sign = value[:-1], value[-1:]
-        if value in ("stash", "plex") or (
+    if isinstance(rule, str):
+        number, sign = rule[:-1], rule[-1:]
+        if rule in ("stash", "plex") or (
             re.fullmatch(r"[1-9][0-9]{0,4}", number) and int(number) <= _MOST_OF.get(sign, 0)
         ):
-            return value
+            return rule
     raise ValueError("must be stash, plex, a number of seconds from 1s to 86400s, or a percentage from 1% to 100%")
 
 

@@ -36,6 +36,9 @@ from plexsync.rules.words.text import clean_line, cut
 # A row takes less than 1 kB.
 HISTORY_CAP = 4 * MEGABYTE
 ACCOUNTS_CAP = MEGABYTE
+# A server has some hundred settings, each of less than 1 kB.
+SETTINGS_CAP = MEGABYTE
+THRESHOLD = "LibraryVideoPlayedThreshold"
 # A session has its item in full.
 SESSIONS_CAP = 8 * MEGABYTE
 # The longest name of a player that is kept.
@@ -73,6 +76,20 @@ class AccountList(msgspec.Struct):
 
     size: Number
     Account: list[AccountAnswer] = []
+
+
+class ServerSetting(msgspec.Struct):
+    """A setting of the server."""
+
+    id: str | None = None
+    value: object = None
+
+
+class ServerSettings(msgspec.Struct):
+    """The settings of the server."""
+
+    size: Number
+    Setting: list[ServerSetting] = []
 
 
 class ViewingAnswer(msgspec.Struct):
@@ -131,6 +148,7 @@ RATED = msgspec.json.Decoder(Body[Page[RatedAnswer]])
 ACCOUNTS = msgspec.json.Decoder(Body[AccountList])
 VIEWINGS = msgspec.json.Decoder(Body[Page[ViewingAnswer]])
 SESSIONS = msgspec.json.Decoder(Body[Page[msgspec.Raw]])
+SETTINGS = msgspec.json.Decoder(Body[ServerSettings])
 SESSION = msgspec.json.Decoder(SessionAnswer)
 
 
@@ -164,6 +182,15 @@ class PlexHistory:
         accounts = self._requests.parsed(self._ask_as_owner("/accounts", ACCOUNTS_CAP), ACCOUNTS, _accounts)
         # An account may be named like the token.
         return {id: self._requests.redacted(name) for id, name in accounts.items()}
+
+    def played_threshold(self) -> int | None:
+        """The percentage of a movie from which on Plex counts a play, in one request; None if Plex does not tell.
+
+        Refused if Plex does not show its settings to this token.
+        """
+        listed = self._requests.parsed(self._ask_as_owner("/:/prefs", SETTINGS_CAP), SETTINGS, _settings)
+        percent = {setting.id: setting.value for setting in listed}.get(THRESHOLD)
+        return percent if type(percent) is int and 0 < percent <= 100 else None
 
     def sessions(self) -> list[PlexSession]:
         """The movies that are played now, in one request; Refused if Plex does not show its sessions to this token."""
@@ -299,6 +326,11 @@ class PlexHistory:
                 raise
             refusal = Refused(error.neighbour, f"{error}; only the owner of a Plex server may read its history")
         raise refusal
+
+
+def _settings(settings: ServerSettings) -> list[ServerSetting]:
+    check_size(settings.size, settings.Setting)
+    return settings.Setting
 
 
 def _accounts(accounts: AccountList) -> dict[int, str]:

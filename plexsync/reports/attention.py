@@ -134,8 +134,11 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
     if change := facts["setting_change"]:
         told.append(Need("setting-change", "person", change["text"], SETTINGS_WAIT, "/reconcile"))
     if first := facts["plays"]["first"]:
-        plays = f"{first_plays_words(first)}. Nothing is written before you have looked at it and approved it once."
-        told.append(Need("plays", "person", "The first plays for Stash need your approval", plays, "/plays"))
+        more = first["in_force"]
+        held = f'These wait for your approval; to leave them out, set watch_minimum = "{more}".'
+        plays = held if more else "Nothing is written before you have looked at it and approved it once."
+        title = f"{'More' if more else 'The first'} plays for Stash need your approval"
+        told.append(Need("plays", "person", title, f"{first_plays_words(first)}. {plays}", "/plays"))
     if lists := facts["old_lists"]:
         title = "Locked lists look as an earlier PlexSync left them"
         told.append(Need("old-lists", "person", title, f"{old_lists_text(lists)}.", "/accept"))

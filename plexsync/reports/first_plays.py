@@ -10,6 +10,7 @@ from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.shapes.plays import ScenePlaysFacts
 from plexsync.reports.shapes.status import FirstPlaysFacts
 from plexsync.reports.verdict import first_plays_words
+from plexsync.rules.plays.first_plays import rule_words
 
 COLUMNS = ("scene", "title", "played_at")
 
@@ -17,6 +18,11 @@ COLUMNS = ("scene", "title", "played_at")
 def first_plays_lines(first: FirstPlaysFacts) -> list[str]:
     """The numbers, one sentence each."""
     lines = [first_plays_words(first)]
+    by = f"what is watched in Plex is a play by {rule_words(first['minimum'], first['percent'])}"
+    if first["in_force"]:
+        by += f", if you agree; until then by {rule_words(first['in_force'])}. To keep that, set watch_minimum = "
+        by += f'"{first["in_force"]}"'
+    lines.append(by)
     if first["missing"]:
         days = _days(first["oldest"], first["newest"])
         lines.append(f"{many(first['missing'], 'play')} would be added to {many(first['scenes'], 'scene')}, {days}")

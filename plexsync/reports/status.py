@@ -236,6 +236,9 @@ def counted_facts(counted: "FirstPlays") -> "FirstPlaysFacts":
         "unread": counted.unread,
         "oldest": stamp(counted.oldest * 1000) if counted.missing else None,
         "newest": stamp(counted.newest * 1000) if counted.missing else None,
+        "minimum": counted.minimum,
+        "percent": counted.percent,
+        "in_force": counted.in_force,
     }
 
 

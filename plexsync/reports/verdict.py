@@ -7,6 +7,7 @@ Imports little, because `plexsync status` has to start fast.
 
 from plexsync.reports.format import DAY, ago, capitalize, many, parse_stamp, stamp
 from plexsync.rules.collections.collection_status import CollectionStatus
+from plexsync.rules.plays.first_plays import rule_words
 from plexsync.rules.queue.choices import hold_cause
 from plexsync.rules.queue.gate_names import REFUSES, GateName, closed_words, is_covered
 from plexsync.rules.words.status_words import (
@@ -122,6 +123,10 @@ def hold_words(server: str, held: "HoldFacts") -> str:
 
 def first_plays_words(first: "FirstPlaysFacts") -> str:
     """How many plays the first write of plays would add, and of how many; and for how many that is not known yet."""
+    if first["in_force"]:
+        by = rule_words(first["minimum"], first["percent"])
+        is_not = "is not" if first["missing"] == 1 else "are not"
+        return f"{many(first['missing'], 'play')} of {first['account']} by {by} {is_not} in Stash"
     oldest = f", oldest {first['oldest'][:10]}" if first["oldest"] else ""
     plays = f"{many(first['in_plex'], 'play')} of {first['account']} in Plex"
     unknown = first["in_plex"] - first["missing"] - first["present"] if first["unmatched"] or first["unread"] else 0
@@ -215,7 +220,8 @@ def _yours(facts: "BareFacts") -> "Iterator[Part]":
         yield NEEDS, f"{change['text']}: look, write, or set it back"
     if first := facts["plays"]["first"]:
         later = "" if first["missing"] or first["unmatched"] or first["unread"] else "later ones "
-        yield NEEDS, f"{first_plays_words(first)}: {later}wait for your yes ({FIRST_PLAYS})"
+        goes_on = f"; PlexSync goes on by {rule_words(first['in_force'])}" if first["in_force"] else ""
+        yield NEEDS, f"{first_plays_words(first)}: {later}wait for your yes ({FIRST_PLAYS}){goes_on}"
     if lists := facts["old_lists"]:
         yield NEEDS, f"{old_lists_words(lists)}: take them as its own? (plexsync accept old-lists)"
     if not facts["worker"]["enabled"]:

@@ -13,6 +13,7 @@ from plexsync.rules.plays.first_plays import read_counted
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED
 from plexsync.web.context import AWAY
 from plexsync.web.pages import PageCall, action, page
+from validation.values import midnight
 
 HERE = "/plays"
 LONGEST_KEY = 100
@@ -24,7 +25,7 @@ def plays(call: PageCall) -> Response:
         counted, is_approved = read_counted(db.notes.text(PLAYS_COUNTED)), bool(db.notes.text(PLAYS_APPROVED))
     first, after = counted_facts(counted) if counted else None, call.query.get("after", "")[:LONGEST_KEY]
     # An open page asks for its changed parts again and again, and the list is none of them.
-    page, away = _page(call, after) if first and not call.live else (None, "")
+    page, away = _page(call, counted.since, after) if counted and not call.live else (None, "")
     return call.show(
         "plays.html",
         is_off=call.parts.config.watch_back == "off",
@@ -40,12 +41,12 @@ def plays(call: PageCall) -> Response:
     )
 
 
-def _page(call: PageCall, after: str) -> tuple[PlaysPage | None, str]:
+def _page(call: PageCall, since: int, after: str) -> tuple[PlaysPage | None, str]:
     """A page of the list, and why it can't be read now."""
     try:
         with call.desk.looking() as parts:
             back = way_back_of(parts)
-            pages = back.first_run.pages(since=back.history.rules.since, after=after) if back else iter(())
+            pages = back.first_run.pages(since=since, after=after) if back else iter(())
             return next(pages, None), ""
     except (*AWAY, UnknownAccount) as error:
         return None, str(error)
@@ -58,8 +59,9 @@ def approve(call: PageCall) -> Response:
         counted = read_counted(tx.notes.text(PLAYS_COUNTED))
         is_shown = counted is not None and call.form.get("at", "") == str(counted.at)
         if counted is not None and is_shown:
-            since, minimum = counted.since, parts.config.watch_minimum
-            approve_plays(tx, counted.number, watch_since=since, since=since, minimum=minimum, now=parts.clock.now())
+            since, minimum = counted.since, counted.minimum
+            earliest = midnight(parts.config.watch_since) if counted.in_force else since
+            approve_plays(tx, counted.number, watch_since=earliest, since=since, minimum=minimum, now=parts.clock.now())
     if counted is None:
         return call.to(HERE, "No plays wait for your approval.", well=False)
     if not is_shown:

@@ -9,13 +9,18 @@ import httpx2
 import pytest
 
 from plexsync.app.database_files import DATABASE
+from plexsync.app.parts import open_parts
+from plexsync.rules.plays.plays import PlaySource
+from plexsync.rules.plays.viewings import Viewing
 from plexsync.rules.queue.gate_names import CURE
+from plexsync.rules.queue.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Fault, Request
 from plexsync.store.database import Database
 from tests.cli.conftest import Door
 from tests.cli.test_cli_doctor import check
 from tests.journey.world import World, until
 from tests.web.conftest import Dash, dashboard
+from tests.web.stage import config_of
 
 AT = 1_700_000_000
 GOES_ON = "Stash refuses writes: scenes go on, plays wait"
@@ -262,6 +267,44 @@ def test_doctor_and_status_say_whether_marks_are_plays(watching: World, door: Do
     assert (found["state"], found["told"]) == ("warning", words)
     assert "leave watch_account empty" in found["mend"]
     assert "off: marks are those of the owner's account" in " ".join(door("plays", "status").out.split())
+
+
+def test_doctor_names_the_rule_in_force_and_what_the_players_of_both_servers_do(watching: World, door: Door) -> None:
+    watching.stash.ui = {"minimumPlayPercent": 10}
+    found = check(door("doctor", "--json"), "what counts as a play")
+    known = "Plex itself counts a play from 90 % on (Settings, Library, Video played threshold)"
+    assert (found["state"], found["told"]) == ("ok", f"Stash's rule (10 %); {known}")
+    with open_parts(config_of(watching), watching.folder) as parts, parts.store.writing() as tx:
+        tx.notes.save(PLAYS_APPROVED, f"{watching.plex.machine} 1 0 0 0")
+    watching.stash.ui = {"minimumPlayPercent": 10, "trackActivity": False}
+    assert door("plays", "sync", "--dry-run").code == 0
+    assert check(door("doctor", "--json"), "what counts as a play")["told"] == (
+        f"Plex's rule; Stash's rule (10 %) waits for your yes (plexsync plays sync); {known}; "
+        "Stash tracks no activity, which concerns its own player alone"
+    )
+    watching.plex.faults.set(Fault("status", status=403, when=lambda request: request.path == "/:/prefs"))
+    told = check(door("doctor", "--json"), "what counts as a play")["told"]
+    assert "Plex does not tell when it counts a play (Settings, Library, Video played threshold)" in told
+
+
+def test_doctor_says_whether_players_are_heard(watching: World, door: Door) -> None:
+    found = check(door("doctor", "--json"), "reports of players")
+    assert (found["state"], found["told"].partition(":")[0]) == ("ok", "none was heard yet")
+
+    def heard(ended: int) -> dict[str, str]:
+        with open_parts(config_of(watching), watching.folder) as parts, parts.store.writing() as tx:
+            tx.viewings.save([Viewing(1, "7", ended - 60, "1", ended=ended)])
+            tx.plays.save_history(1, [(PlaySource("7", "1"), AT)], now=parts.clock.now())
+        return check(door("doctor", "--json"), "reports of players")
+
+    found = heard(AT - 600)
+    assert (found["state"], found["told"]) == (
+        "warning",
+        "the last one came at 2023-11-14T22:03:20Z; Plex lists a play of 2023-11-14T22:13:20Z of which none came",
+    )
+    assert "pass websockets" in found["mend"]
+    found = heard(AT - 60)
+    assert (found["state"], found["told"]) == ("ok", "the last one came at 2023-11-14T22:12:20Z")
 
 
 def test_doctor_tries_no_write_if_somebody_has_a_play_at_the_second_that_it_takes(watching: World, door: Door) -> None:

@@ -4,7 +4,9 @@ import pytest
 
 from plexsync.app.parts import open_parts
 from plexsync.app.way_back import way_back_of
+from plexsync.flows.plays.viewings import PERCENT
 from plexsync.rules.plays.first_plays import approval_text
+from plexsync.rules.plays.viewings import Viewing
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Fault
 from plexsync.store.files.lock import try_lock
@@ -103,6 +105,10 @@ def test_status_counts_what_became_of_the_plays(played: World, door: Door) -> No
         "account": 1,
         "watch_since": "2023-11-01T00:00:00Z",
         "watch_marked": False,
+        "watch_minimum": "stash",
+        "minimum_in_force": "stash",
+        "stash_percent": None,
+        "heard_at": None,
         "read_to_end": False,
         "first": None,
         "plays": {
@@ -128,6 +134,36 @@ def test_status_counts_what_became_of_the_plays(played: World, door: Door) -> No
     out = door("plays", "status").out
     for words in ("1 (the owner)", "2023-11-01", "read to its end", "nothing waits", "taken back"):
         assert words in out
+
+
+@pytest.mark.parametrize(
+    ("setting", "told", "in_force"),
+    [
+        ("stash", "Plex's rule; Stash's rule (10 %) waits for your yes (plexsync plays sync)", "plex"),
+        ("30s", "Plex's rule; the rule 30 s waits for your yes (plexsync plays sync)", "plex"),
+        ("plex", "Plex's rule", "plex"),
+    ],
+)
+def test_status_names_the_rule_in_force_and_the_one_that_waits(
+    played: World, door: Door, setting: str, told: str, in_force: str
+) -> None:
+    with open_parts(config_of(played), played.folder) as parts, parts.store.writing() as tx:
+        tx.notes.save(PLAYS_APPROVED, f"{played.plex.machine} 1 0 0 0")
+        tx.notes.save(PERCENT, "10.0")
+    played.settings["watch_minimum"] = setting
+    facts = door("plays", "status", "--json").facts
+    assert (facts["watch_minimum"], facts["minimum_in_force"], facts["stash_percent"]) == (setting, in_force, 10.0)
+    lines = " ".join(door("plays", "status").out.split())
+    assert f"what counts {told} last heard no player yet" in lines
+
+
+def test_status_says_when_a_player_was_heard_and_that_stashs_switch_is_for_its_own(played: World, door: Door) -> None:
+    with open_parts(config_of(played), played.folder) as parts, parts.store.writing() as tx:
+        tx.viewings.save([Viewing(1, "7", AT, "1", ended=AT + 60), Viewing(2, "7", AT + 900, "2", ended=AT + 960)])
+    assert door("plays", "status", "--json").facts["heard_at"] == "2023-11-14T22:14:20Z"
+    lines = " ".join(door("plays", "status").out.split())
+    assert "what counts Stash's rule, also while Stash's player tracks no activity of its own" in lines
+    assert "last heard 2023-11-1" in lines
 
 
 def test_status_knows_the_number_of_a_name_once_its_history_was_read(played: World, door: Door) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.flows.plays.viewings import PERCENT
 from plexsync.reports.shapes.plays import FirstPlaysPreview
-from plexsync.rules.plays.first_plays import approved_since
+from plexsync.rules.plays.first_plays import approved_minimum, approved_since
+from plexsync.rules.plays.viewings import Viewing
+from plexsync.rules.queue.events import SessionState
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Fault
 from plexsync.store.database import Database
@@ -123,6 +126,58 @@ def test_every_play_goes_to_a_file(played: World, door: Door, tmp_path: Path) ->
     ]
     assert door("plays", "sync", "--dry-run", "--out", str(file)).code == 2
     assert door("plays", "sync", "--dry-run", "--out", str(file), "--force").code == 0
+
+
+@pytest.fixture
+def viewed(played: World, door: Door) -> World:
+    """Approved by an earlier version; then half a minute and more was watched of the third scene, and little of a second."""
+    assert door("plays", "sync", "--yes").code == 0
+    until(lambda: door("drain").code == 0 and not door("plays", "status", "--json").facts["waiting"])
+    _, second, third = played.plex.keys(played.section)
+    with Database(played.folder / "plexsync.db").writing() as tx:
+        tx.notes.save(PLAYS_APPROVED, f"{played.plex.machine} 1 0 0 0")
+        tx.notes.save(PERCENT, "10.0")
+        for key, seconds in ((third, 40), (second, 5)):
+            pieces, state = ((AT + DAY, 1000 * seconds),), SessionState.STOPPED
+            tx.viewings.save(
+                [Viewing(1, key, AT + DAY, "1", length=60_000, ended=AT + DAY + seconds, pieces=pieces, state=state)]
+            )
+    return played
+
+
+def test_what_another_rule_would_add_is_shown_and_a_no_changes_nothing(viewed: World, door: Door) -> None:
+    before = approval(viewed)
+    refused = door("plays", "sync", answer="n\n", terminal=True)
+    text = " ".join(refused.out.split())
+    assert "3 Title 2 1 play, 2026-02-01" in text
+    assert "1 play of someone by Stash's rule (10 %) is not in Stash" in text
+    assert (
+        "what is watched in Plex is a play by Stash's rule (10 %), if you agree; until then by Plex's rule. To keep that, "
+        'set watch_minimum = "plex"'
+    ) in text
+    assert "nothing was approved: plays go on as before; to be asked no more, set watch_minimum" in refused.err
+    assert (refused.code, approval(viewed)) == (1, before)
+    done = door("plays", "sync")
+    assert (done.code, "more plays to Stash than the rule that you have approved" in done.err) == (2, True)
+    facts = door("plays", "sync", "--dry-run", "--json").facts
+    assert Conformity().problems(facts, FirstPlaysPreview, "plays") == []
+    assert [(scene["id"], scene["missing"]) for scene in facts["scenes"]] == [(3, ["2026-02-01T12:00:30Z"])]
+    assert (facts["first"]["minimum"], facts["first"]["in_force"]) == ("stash", "plex")
+
+
+def test_a_yes_approves_the_other_rule(viewed: World, door: Door) -> None:
+    assert door("plays", "sync", "--yes").code == 0
+    assert approved_minimum(approval(viewed)) == "stash"
+    assert approved_since(approval(viewed), viewed.plex.machine, 1, watch_since=0) == 0
+    again = door("plays", "sync", terminal=True)
+    assert (again.code, "approved already" in again.out) == (0, True)
+
+
+def test_the_approved_rule_as_the_setting_ends_the_question(viewed: World, door: Door) -> None:
+    viewed.settings["watch_minimum"] = "plex"
+    done = door("plays", "sync", terminal=True)
+    assert (done.code, "approved already" in done.out) == (0, True)
+    assert "what is watched in Plex is a play by Plex's rule" in done.out
 
 
 def _off(world: World) -> None:

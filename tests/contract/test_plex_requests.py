@@ -110,6 +110,7 @@ def sent():
         list(client.history.viewings(section, since=5))
         client.history.accounts()
         client.history.sessions()
+        client.history.played_threshold()
         edit = {
             "title": Change("B", True),
             "actor": Change(("Ann",), True),

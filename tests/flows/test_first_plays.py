@@ -1,13 +1,16 @@
 """The first write of plays to Stash: nothing is written before your yes, and everything that was shown after it."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from plexsync.flows.plays.first_run import PAGE, PlaysPage
 from plexsync.flows.plays.history_poll import approve_plays
+from plexsync.flows.plays.viewings import PERCENT
 from plexsync.rules.plays.first_plays import FirstPlays, read_counted
 from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.plays.viewings import Viewing
 from plexsync.rules.queue.events import SessionChanged, SessionState
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
 from plexsync.simulator.http import Fault
@@ -361,6 +364,116 @@ def test_a_database_of_an_earlier_version_goes_on_with_what_plex_counts(house):
     assert (plays(house, two), in_force(house)) == ([AT + 5], "plex")
 
 
+def view(house: House, id: int, seconds: int, *, at: int = AT, account: int = 1) -> None:
+    """An account has watched so much of a scene of a minute."""
+    key, played = house.key_of(id), 1000 * seconds
+    viewing = Viewing(account, key, at, str(at), length=60_000, ended=at + seconds, pieces=((at, played),))
+    with house.store.writing() as tx:
+        tx.viewings.save([replace(viewing, state=SessionState.STOPPED)])
+        tx.notes.save(PERCENT, "10.0")
+
+
+def poll_all(house: House) -> None:
+    """As `poll`, with what the players have told."""
+    assert house.worker.back.recorder.record() == ""
+    poll(house)
+
+
+@pytest.fixture
+def approved(house):
+    """A house of two scenes, whose plays were approved by Plex's rule; the setting is that of Stash."""
+    ids = house.in_step(2)
+    poll_all(house)
+    approve(house, minimum="plex")
+    poll_all(house)
+    assert in_force(house) == "plex"
+    return house, ids
+
+
+def test_the_other_rule_says_what_it_would_add_and_the_approved_one_goes_on(approved):
+    house, (one, two) = approved
+    view(house, one, 40)
+    view(house, one, 10, at=AT + 500)
+    view(house, two, 40, account=2)
+    play(house, two, AT)
+    house.clock.move(601)
+    poll_all(house)
+    first = counted(house)
+    assert (first.minimum, first.percent, first.in_force) == ("stash", 10, "plex")
+    assert (first.in_plex, first.missing, first.scenes, first.oldest) == (1, 1, 1, AT + 30)
+    assert (plays(house, one), plays(house, two)) == ([], [AT]), "plays by Plex's rule go on"
+    house.worker.back.first_run.begin()
+    assert counted(house) == first, "what was approved does not end the question"
+
+
+def test_a_yes_to_the_other_rule_adds_its_plays(approved):
+    house, (one, _) = approved
+    view(house, one, 40)
+    house.clock.move(601)
+    poll_all(house)
+    approve(house)
+    poll_all(house)
+    assert (plays(house, one), note(house, PLAYS_COUNTED)) == ([AT + 30], "")
+    house.clock.move(601)
+    poll_all(house)
+    assert (plays(house, one), note(house, PLAYS_COUNTED)) == ([AT + 30], "")
+
+
+def test_a_no_is_the_approved_rule_as_the_setting(approved):
+    house, (one, _) = approved
+    view(house, one, 40)
+    house.clock.move(601)
+    poll_all(house)
+    assert counted(house).missing == 1
+    house.replace_worker(watch=WatchRules(minimum="plex"))
+    poll_all(house)
+    assert (plays(house, one), note(house, PLAYS_COUNTED)) == ([], "")
+
+
+def test_a_rule_that_would_add_nothing_is_not_asked_about_and_costs_no_request_to_stash(approved):
+    house, (one, two) = approved
+    view(house, one, 10)
+    house.stash_sim.plays.add(two, [AT + 30])
+    # Its time is added to the scene.
+    poll_all(house)
+    house.forget_requests()
+    for _ in range(3):
+        house.clock.move(601)
+        poll_all(house)
+    assert note(house, PLAYS_COUNTED) == ""
+    assert [request for request in house.stash_sim.log if b"watched" in request.body.lower()] == []
+    view(house, two, 40)
+    house.clock.move(601)
+    poll_all(house)
+    assert note(house, PLAYS_COUNTED) == "", "Stash has that play already"
+
+
+def test_only_what_was_approved_by_day_is_asked_about(tmp_path):
+    with new_house(tmp_path) as house:
+        one, two = house.in_step(2)
+        poll_all(house)
+        approve(house, since=AT, minimum="plex")
+        poll_all(house)
+        view(house, one, 40, at=AT - 5000)
+        view(house, two, 40)
+        house.clock.move(601)
+        poll_all(house)
+        assert (counted(house).missing, counted(house).since) == (1, AT)
+
+
+def test_the_preview_of_a_first_run_counts_what_was_watched_by_the_rule_of_the_setting(house):
+    one, two = house.in_step(2)
+    poll_all(house)
+    view(house, one, 40)
+    view(house, two, 10)
+    play(house, two, AT)
+    house.clock.move(601)
+    poll_all(house)
+    first = counted(house)
+    assert (first.in_plex, first.missing, first.scenes, first.minimum, first.in_force) == (2, 2, 2, "stash", "")
+    assert mutations(house) == []
+
+
 def test_an_approval_for_another_account_holds_no_rule(house):
     house.in_step()
     poll(house)
@@ -386,13 +499,13 @@ def test_a_preview_names_what_would_be_written_and_what_is_left_out(house):
     film = house.plex_sim.add_movie(house.section, files=[("/media/nobody.mp4", 5, 60_000)], title="film")
     house.stash_sim.plays.add(two, [AT])
     play(house, one, AT, AT + YEAR)
-    play(house, two, AT, AT + 1)
+    play(house, two, AT, AT + YEAR)
     play(house, three, AT)
     house.plex_sim.play(film, at=AT)
     first, pages = previewed(house)
     assert (first.in_plex, first.missing, first.scenes, first.present, first.unmatched) == (6, 3, 2, 1, 2)
     scenes = {scene.id: scene for page in pages for scene in page.scenes if scene.missing}
-    assert {id: scene.missing for id, scene in scenes.items()} == {one: (AT, AT + YEAR), two: (AT + 1,)}
+    assert {id: scene.missing for id, scene in scenes.items()} == {one: (AT, AT + YEAR), two: (AT + YEAR,)}
     assert scenes[one].title == "Title 0"
     first, _ = previewed(house, since=AT + 1)
     assert (first.in_plex, first.missing, first.present) == (2, 2, 0)

@@ -2,12 +2,14 @@
 
 import json
 
+import httpx2
 import pytest
 
 from plexsync.plex.client import PlexClient
 from plexsync.rules.records import PlexSession
 from plexsync.rules.servers.errors import Refused, Unavailable
 from plexsync.rules.servers.neighbours import PlexWatch
+from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from tests.patience import HANG
 from tests.tables import table
@@ -195,3 +197,46 @@ def test_a_listing_that_contradicts_itself_is_not_taken_for_an_empty_one(contain
     body = json.dumps({"MediaContainer": container}).encode()
     with pytest.raises(Unavailable):
         PlexClient("http://nas", TOKEN, transport=saying(body)).history.sessions()
+
+
+# --- when a play counts ----------------------------------------------------------------------------------------------
+
+
+def prefs(**values):
+    rows = [{"id": name, "value": value} for name, value in values.items()]
+    return json.dumps({"MediaContainer": {"size": len(rows), "Setting": rows}}).encode()
+
+
+def test_plex_tells_from_which_percentage_on_it_counts_a_play(sim, plex):
+    watch: PlexWatch = plex.history
+    assert watch.played_threshold() == 90
+    httpx2.put(f"{sim.url}/:/prefs?LibraryVideoPlayedThreshold=50&X-Plex-Token={TOKEN}")
+    sim.clear_log()
+    assert watch.played_threshold() == 50
+    assert len(sim.log) == 1
+
+
+@table("value", [0, 101, -1, "90", True, 90.5, None, [90]])
+def test_a_percentage_that_is_none_is_not_told(value):
+    client = PlexClient("http://plex.invalid", TOKEN, transport=saying(prefs(LibraryVideoPlayedThreshold=value)))
+    assert client.history.played_threshold() is None
+    client.close()
+
+
+def test_a_plex_without_that_setting_does_not_tell():
+    client = PlexClient("http://plex.invalid", TOKEN, transport=saying(prefs(FriendlyName="x")))
+    assert client.history.played_threshold() is None
+    client.close()
+
+
+def test_settings_that_are_no_list_are_no_answer():
+    client = PlexClient("http://plex.invalid", TOKEN, transport=saying(b'{"MediaContainer": {"size": 1}}'))
+    with pytest.raises(Unavailable):
+        client.history.played_threshold()
+    client.close()
+
+
+def test_settings_that_are_hidden_are_refused(sim, plex):
+    sim.faults.set(Fault("status", status=403, when=lambda request: request.path == "/:/prefs"))
+    with pytest.raises(Refused):
+        plex.history.played_threshold()

@@ -116,7 +116,11 @@ FIRST_PLAYS = {
     "unread": 0,
     "oldest": "2021-03-04T05:06:07Z",
     "newest": NOW,
+    "minimum": "stash",
+    "percent": 10,
+    "in_force": "",
 }
+MORE = {**FIRST_PLAYS, "account": "living room", "in_force": "plex"}
 ASKS = "1,204 plays of Anna in Plex, 1,190 of them not in Stash, oldest 2021-03-04: wait for your yes (plexsync plays sync)"
 NONE_MISSING = {"missing": 0, "oldest": None}
 UNCOUNTED = [
@@ -139,6 +143,18 @@ TROUBLE = [
     ),
     ({"bulk_approved": False}, "wait", "The first write needs your approval"),
     ({"plays": {**NO_PLAYS, "first": FIRST_PLAYS}}, "wait", ASKS),
+    (
+        {"plays": {**NO_PLAYS, "first": {**MORE, "missing": 3}}},
+        "wait",
+        "3 plays of living room by Stash's rule (10 %) are not in Stash: "
+        "wait for your yes (plexsync plays sync); PlexSync goes on by Plex's rule",
+    ),
+    (
+        {"plays": {**NO_PLAYS, "first": {**MORE, "missing": 1, "minimum": "30s", "in_force": "50%"}}},
+        "wait",
+        "1 play of living room by the rule 30 s is not in Stash: "
+        "wait for your yes (plexsync plays sync); PlexSync goes on by the rule 50 %",
+    ),
     *(
         ({"plays": {**NO_PLAYS, "first": {**FIRST_PLAYS, **counts}}}, "wait", words + YES)
         for counts, words in UNCOUNTED

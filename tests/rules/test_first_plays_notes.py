@@ -11,21 +11,25 @@ from plexsync.rules.plays.first_plays import (
     approved_since,
     counted_text,
     read_counted,
+    rule_words,
 )
 
 NUMBER = st.integers(0, 2**53)
 SINCE, APPROVED = 1_700_000_000, 1_700_000_500
 
 
-@given(st.builds(FirstPlays, st.text(), *[NUMBER] * 11))
+RULE = st.sampled_from(["stash", "plex", "30s", "10%"])
+
+
+@given(st.builds(FirstPlays, st.text(), *[NUMBER] * 12, minimum=RULE, in_force=st.one_of(RULE, st.just(""))))
 def test_what_was_counted_is_read_again_as_it_was_whatever_the_account_is_called(first):
     assert read_counted(counted_text(first)) == first
 
 
-COUNTED = counted_text(FirstPlays("an owner", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11))
+COUNTED = counted_text(FirstPlays("an owner", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, minimum="stash", in_force="plex"))
 
 
-@pytest.mark.parametrize("number", range(11))
+@pytest.mark.parametrize("number", range(12))
 @pytest.mark.parametrize("damage", ["x", "-1", "1.5", "\N{ARABIC-INDIC DIGIT ONE}", "\N{SUPERSCRIPT TWO}", ""])
 def test_a_note_with_a_number_that_is_none_says_nothing(number, damage):
     words = COUNTED.split(" ")
@@ -35,9 +39,26 @@ def test_a_note_with_a_number_that_is_none_says_nothing(number, damage):
 
 def test_a_note_that_is_cut_off_says_nothing():
     assert read_counted(COUNTED) is not None
-    cut = [" ".join(COUNTED.split(" ")[:words]) for words in range(12)]
-    assert [read_counted(text) for text in cut] == [None] * 12
-    assert read_counted(" ".join(map(str, range(11))) + " ") is not None, "an account without a name"
+    cut = [" ".join(COUNTED.split(" ")[:words]) for words in range(15)]
+    assert [read_counted(text) for text in cut] == [None] * 15
+    assert read_counted(" ".join(map(str, range(12))) + " stash - ") is not None, "an account without a name"
+    assert read_counted(" ".join(map(str, range(12))) + "  - someone") is None, "no rule"
+
+
+@pytest.mark.parametrize(
+    ("minimum", "percent", "words"),
+    [
+        ("stash", None, "Stash's rule"),
+        ("stash", 0, "Stash's rule"),
+        ("stash", 10.0, "Stash's rule (10 %)"),
+        ("stash", 2.5, "Stash's rule (2.5 %)"),
+        ("plex", 10, "Plex's rule"),
+        ("30s", None, "the rule 30 s"),
+        ("10%", 5, "the rule 10 %"),
+    ],
+)
+def test_a_rule_has_words(minimum, percent, words):
+    assert rule_words(minimum, percent) == words
 
 
 def approval(machine: str = "m", account: int = 7) -> str:

@@ -52,6 +52,7 @@ ASKED = {
     ],
     "plex sessions": lambda at: PlexClient(at, "token", read_timeout=60.0).history.sessions(),
     "plex accounts": lambda at: PlexClient(at, "token", read_timeout=60.0).history.accounts(),
+    "plex settings": lambda at: PlexClient(at, "token", read_timeout=60.0).history.played_threshold(),
     "stash probe": lambda at: stash(at).probe(),
     "stash scenes": lambda at: stash(at).scenes([1]),
     "stash watched": lambda at: StashClient(at, "key", read_timeout=60.0).watching.watched_scenes([1]),

@@ -3,12 +3,17 @@
 import html
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import expect
 
 from plexsync.app.way_back import way_back_of
-from plexsync.rules.queue.note_keys import PLAYS_COUNTED
+from plexsync.flows.plays.viewings import PERCENT
+from plexsync.rules.plays.first_plays import approval_text
+from plexsync.rules.plays.viewings import Viewing
+from plexsync.rules.queue.events import SessionState
+from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED
 from plexsync.simulator.http import Fault
 from tests.journey.world import World
 from tests.web.conftest import Dash, Look, dashboard
@@ -91,6 +96,35 @@ def test_the_button_approves_what_the_page_shows(world: World) -> None:
             assert back.history.approved_since(db) == 0
         assert back.first_run.begin() == 2
         assert "No plays wait for your approval." in plain(dash.post("/plays", at="1").text)
+
+
+def test_the_button_approves_another_rule_with_what_it_adds_since_the_day_that_was_approved(world: World) -> None:
+    played(world, 2)
+    with asking(world) as dash:
+        one, two = world.plex.keys(world.section)
+        with dash.parts.store.writing() as tx:
+            limits = {"watch_since": 0, "since": AT - 3600, "minimum": "plex", "at": 1}
+            tx.notes.save(PLAYS_APPROVED, approval_text(world.plex.machine, 1, **limits))
+            for key, at in ((one, AT - 9000), (two, AT - 2000)):
+                viewing = Viewing(1, key, at, "1", length=60_000, ended=at + 40, pieces=((at, 40_000),))
+                tx.viewings.save([replace(viewing, state=SessionState.STOPPED)])
+            tx.notes.save(PERCENT, "10.0")
+        count(dash)
+        words = "1 play of someone by Stash's rule (10 %) is not in Stash"
+        assert f"{words}: wait for your yes (plexsync plays sync); PlexSync goes on by Plex's rule" in shown(dash, "/")
+        assert f'{words}. These wait for your approval; to leave them out, set watch_minimum = "plex".' in shown(
+            dash, "/fix"
+        )
+        page = shown(dash)
+        assert "More plays for Stash need your approval" in page
+        assert "until then by Plex's rule" in page
+        assert ("#2" in page, "#1" in page) == (True, False)
+        press(dash, button(dash, "/plays"))
+        assert "wait for your yes" not in shown(dash, "/")
+        back = way_back_of(dash.parts)
+        assert back is not None
+        with dash.parts.store.reading() as db:
+            assert (back.history.minimum_in_force(db), back.history.approved_since(db)) == ("stash", AT - 3600)
 
 
 def test_plays_that_were_not_counted_yet_are_not_called_approved(world: World) -> None:

@@ -4,6 +4,7 @@ Everything else goes on without plays, so what is wrong here is a warning.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from plexsync.app.parts import Parts
 from plexsync.app.way_back import WayBack, way_back_of
@@ -14,12 +15,19 @@ from plexsync.flows.plays.marked import OTHER_VIEWER
 from plexsync.flows.plays.resume import OTHER_ACCOUNT
 from plexsync.flows.plays.writes import removals_of_nothing
 from plexsync.reports.format import many, stamp
+from plexsync.reports.verdict import FIRST_PLAYS
+from plexsync.rules.plays.first_plays import rule_words
 from plexsync.rules.plays.plays import OWNER
+from plexsync.rules.plays.viewings import AFTER
 from plexsync.rules.queue.gate_names import CURE, REFUSES
+from plexsync.rules.records import PlayerRules
 from plexsync.rules.servers.errors import NeighbourError, Refused
 
 ACCOUNT, HISTORY, PLAYS, RESUME = "account of plays", "history in Plex", "plays in Stash", "resume points"
-MARKS = "marked as played"
+MARKS, RULE, HEARD = "marked as played", "what counts as a play", "reports of players"
+THRESHOLD = "Settings, Library, Video played threshold"
+UNHEARD = "none was heard yet: let plexsync serve run, play something in Plex, and run doctor again"
+WEBSOCKETS = "let plexsync serve run all the time, and a proxy before Plex pass websockets"
 NOT_OWNER = "plex_token has to be the token of the server's owner: plexsync init signs in with it"
 # Scenes on which a write is tried: the first of them that Stash has.
 TRIED = 3
@@ -54,7 +62,42 @@ def _in_plex(parts: Parts, back: WayBack) -> Iterator[Check]:
     if back.history.rules.marks:
         mend = "leave watch_account empty, or set watch_marked = false"
         yield Check(MARKS, OTHER_VIEWER if theirs else "count as plays", mend if theirs else "")
+    yield Check(RULE, _rule(parts, back))
+    yield _reports(parts, account)
     yield _history(parts, back, account)
+
+
+def _rule(parts: Parts, back: WayBack) -> str:
+    """The rule in force, that of the setting if it waits, and what the players of both servers do."""
+    player, threshold = PlayerRules(), None
+    with suppress(NeighbourError):
+        player = parts.stash.watching.player_rules()
+    with suppress(NeighbourError):
+        threshold = parts.plex.history.played_threshold()
+    with parts.store.reading() as db:
+        in_force, held = back.history.minimum_in_force(db), back.first_run.rule_meanwhile(db)
+    words = [rule_words(in_force, player.percent)]
+    if held:
+        words.append(f"{rule_words(back.history.rules.minimum, player.percent)} waits for your yes ({FIRST_PLAYS})")
+    known = (
+        f"Plex itself counts a play from {threshold} % on" if threshold else "Plex does not tell when it counts a play"
+    )
+    words.append(f"{known} ({THRESHOLD})")
+    if not player.is_tracked:
+        words.append("Stash tracks no activity, which concerns its own player alone")
+    return "; ".join(words)
+
+
+def _reports(parts: Parts, account: int) -> Check:
+    """When a player was heard last, and whether Plex lists a play since."""
+    with parts.store.reading() as db:
+        heard, newest = db.viewings.heard_at(account), db.plays.newest(account)
+    if heard is None:
+        return Check(HEARD, UNHEARD)
+    words = f"the last one came at {stamp(heard * 1000)}"
+    if newest is None or newest <= heard + AFTER:
+        return Check(HEARD, words)
+    return Check(HEARD, f"{words}; Plex lists a play of {stamp(newest * 1000)} of which none came", WEBSOCKETS)
 
 
 def _history(parts: Parts, back: WayBack, account: int) -> Check:

@@ -11,10 +11,15 @@ from plexsync.reports.format import local, many, parse_stamp
 from plexsync.reports.plays import plays_report
 from plexsync.reports.shapes.plays import PlaysReport
 from plexsync.reports.verdict import FIRST_PLAYS
+from plexsync.rules.plays.first_plays import rule_words
 from plexsync.rules.plays.plays import OWNER
+from plexsync.rules.plays.viewings import STASH
 
 OFF = "watch_back is off: nothing comes from Plex"
 APPROVE = f"wait for your yes ({FIRST_PLAYS})"
+UNHEARD = "no player yet (plexsync doctor)"
+# The switch of Stash that concerns its own player alone.
+ANYWAY = ", also while Stash's player tracks no activity of its own"
 # The figures, in the order in which they are shown, with what they count.
 FIGURES = {
     "in_plex": "in the history of Plex",
@@ -34,8 +39,8 @@ FIGURES = {
 def status(call: Call) -> int:
     """Show what became of the plays in Plex.
 
-    Shows also whose plays count, and whether Plex's history was read to its end. Asks neither server. While watch_back is
-    off, no history is kept, but what was added stays known.
+    Shows also whose plays count and by which rule, when a player was heard last, and whether Plex's history was read to
+    its end. Asks neither server. While watch_back is off, no history is kept, but what was added stays known.
 
     \b
     Examples:
@@ -67,6 +72,8 @@ def _tell(facts: PlaysReport) -> None:
     rows = [
         ("account", _account(facts)),
         ("since", since[:10] if since else "the beginning"),
+        ("what counts", _rule(facts)),
+        ("last heard", local(parse_stamp(facts["heard_at"])) if facts["heard_at"] else UNHEARD),
         ("history", end if is_on else OFF),
         *of_owner,
         *approval,
@@ -84,6 +91,15 @@ def _account(facts: PlaysReport) -> str:
     if name == str(number):
         return name
     return f"{name} ({'not looked up yet' if number is None else f'number {number}'})"
+
+
+def _rule(facts: PlaysReport) -> str:
+    """The rule by which what is watched is a play, and the one of the setting if that waits."""
+    minimum, in_force = (
+        rule_words(facts[name], facts["stash_percent"]) for name in ("watch_minimum", "minimum_in_force")
+    )
+    anyway = ANYWAY if facts["minimum_in_force"] == STASH else ""
+    return f"{in_force}{anyway}" + (f"; {minimum} waits for your yes ({FIRST_PLAYS})" if minimum != in_force else "")
 
 
 def _of_owner(facts: PlaysReport, on: str, off: str) -> str:

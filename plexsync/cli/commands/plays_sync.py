@@ -29,11 +29,11 @@ from validation.values import midnight
 # The number of scenes that are shown.
 MOST_LISTED = 20
 OFF = 'nothing is brought from Plex to Stash: set watch_back = "plays" first'
-FIRST = (
-    "this would be the first write of plays to Stash: preview it with plexsync plays sync --dry-run, then say "
-    "plexsync plays sync --yes"
-)
+PREVIEW = "preview it with plexsync plays sync --dry-run, then say plexsync plays sync --yes"
+FIRST = f"this would be the first write of plays to Stash: {PREVIEW}"
+MORE = f"this would write more plays to Stash than the rule that you have approved: {PREVIEW}"
 QUESTION = "Add these plays to Stash, and new ones from now on? It is asked only once."
+GOES_ON = "plays go on as before; to be asked no more, set watch_minimum"
 LIMITED = "you have approved the plays already, so --since is too late: set watch_since, which limits them at any time"
 TOO_EARLY = "--since is before watch_since: plays before that day don't count. Change watch_since"
 
@@ -54,8 +54,9 @@ def sync(call: Call, dry: bool, since: datetime | None, out: str, force: bool, y
     """Preview the first plays, and approve them once.
 
     Before that no play is written. After it the worker adds them, and new plays as you watch. It asks again if you choose
-    another account (watch_account), an earlier day (watch_since), or another Plex server, and if the account has another
-    name in Plex.
+    another account (watch_account), an earlier day (watch_since), a rule that makes more plays (watch_minimum), or
+    another Plex server, and if the account has another name in Plex. Until you agree to a rule, plays go on by the one
+    that you have approved; to keep that, set watch_minimum to it.
 
     With --since, plays before that day are never sent by this approval. watch_since does the same at any time.
 
@@ -96,7 +97,7 @@ def _preview_and_ask(
     """Show what would be added, and ask if nobody has approved it; returns the exit code."""
     back.first_run.freshen()
     with parts.store.reading() as db:
-        approved = back.history.approved_since(db)
+        approved, held = back.history.approved_since(db), back.first_run.rule_meanwhile(db)
     if since is not None and approved is not None:
         return call.refuse(LIMITED)
     earliest = back.history.rules.since
@@ -105,9 +106,9 @@ def _preview_and_ask(
         begins = midnight(since.date().isoformat())
     if begins < earliest:
         raise click.UsageError(TOO_EARLY)
-    asks = approved is None and not dry
+    asks = (approved is None or bool(held)) and not dry
     if asks and not yes and (call.json or not sys.stdin.isatty()):
-        raise click.ClickException(FIRST)
+        raise click.ClickException(MORE if held else FIRST)
     with stoppable() as stop, ExitStack() as stack:
         scenes = FirstScenes(stack.enter_context(output(to[0], replace=to[1])) if to[0] else None)
         bar = stack.enter_context(ProgressBar(start.console, "counting"))
@@ -117,7 +118,7 @@ def _preview_and_ask(
     if not call.json:
         _tell(counted, scenes, to[0])
     if asks and not yes and not confirm(QUESTION):
-        return call.refuse("nothing was approved: no play is written")
+        return call.refuse(f"nothing was approved: {GOES_ON if held else 'no play is written'}")
     if asks:
         with parts.store.writing() as tx:
             number, minimum, now = counted.number, parts.config.watch_minimum, parts.clock.now()

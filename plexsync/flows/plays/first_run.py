@@ -1,5 +1,8 @@
 """The first write of plays: what it would do, scene by scene, and its scenes in the queue once you have approved it.
 
+The same is asked again about a rule that makes more plays of what you watch than the one that you have approved: then only
+those are counted.
+
 Scenes are inspected by the plays flow, a page of played items at a time, so a history of any length needs little memory.
 A scene comes with the first of its items that was played.
 """
@@ -12,15 +15,17 @@ from plexsync.engine.tickets import READ_PLEX, READS
 from plexsync.engine.undo import Progress, quiet
 from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
+from plexsync.flows.plays.viewings import known_percent
 from plexsync.flows.plays.writes import PlaysFinding
 from plexsync.rules.plays.first_plays import FirstPlays, counted_text
+from plexsync.rules.plays.viewings import VIEWED, Viewing, judged
 from plexsync.rules.queue.job import PLAYS, Waiting, Why
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.servers.neighbours import Clock, PlexWatch
 from plexsync.rules.servers.redaction import one_line
-from plexsync.store.database import Database
+from plexsync.store.database import Database, Reader
 
 # The number of items, and of scenes, that are read together.
 PAGE = 100
@@ -77,12 +82,43 @@ class FirstRun:
         self._gates.enter(*READS)
         self._history.freshen(soon=False)
 
-    def _item_pages(self, since: int, after: str = "") -> Iterator[tuple[list[str], list[str]]]:
-        """Yield pages of the items that were played, each with the items that have the files of those that are gone now."""
+    def rule_meanwhile(self, db: Reader) -> str:
+        """The approved rule by which PlexSync goes on while that of the setting waits for your yes; '' if none waits."""
+        minimum = self._history.minimum_in_force(db)
+        return minimum if minimum != self._history.rules.minimum else ""
+
+    def _asks_since(self, db: Reader) -> int | None:
+        """From which moment on plays wait for your approval; None if none do."""
+        approved = self._history.approved_since(db)
+        if approved is None:
+            return self._history.rules.since
+        return approved if self.rule_meanwhile(db) else None
+
+    def _further_viewings(self, db: Reader, account: int, since: int) -> list[Viewing]:
+        """The viewings that are plays by the rule that waits for your approval alone."""
+        rule, percent = self._history.rules.minimum, known_percent(db)
+        viewings = (viewing for viewing in db.viewings.since(account, since) if not viewing.moment)
+        return [viewing for viewing in viewings if judged(viewing, rule, percent).moment >= max(since, 1)]
+
+    def _count_plays(self, db: Reader, account: int, since: int) -> int:
+        """The number of plays in Plex, or of those by the rule that waits for your approval alone."""
+        if self.rule_meanwhile(db):
+            return len(self._further_viewings(db, account, since))
+        return db.plays.count_history(account, since=since)[0]
+
+    def _item_pages(self, since: int, after: str = "", *, more: bool = False) -> Iterator[tuple[list[str], list[str]]]:
+        """Yield pages of the items that were played, each with the items that have the files of those that are gone now.
+
+        `more`: of those alone that have plays by the rule that waits for your approval alone.
+        """
         account = self._history.account()
         while True:
             with self._store.reading() as db:
-                items = db.plays.played_items(account, since=since, after=after, limit=PAGE)
+                if more:
+                    viewed = {viewing.item for viewing in self._further_viewings(db, account, since)}
+                    items = sorted(item for item in viewed if item > after)[:PAGE]
+                else:
+                    items = db.plays.played_items(account, since=since, after=after, limit=PAGE)
                 heirs = db.plays.heirs(account, items)
             if items:
                 yield items, heirs
@@ -92,18 +128,21 @@ class FirstRun:
 
     def pages(self, *, since: int, after: str = "") -> Iterator[PlaysPage]:
         """Yield the plays from the moment `since` on in pages, from the item after `after` on. Raises NeighbourError."""
-        for items, heirs in self._item_pages(since, after):
+        rule = self._history.rules.minimum
+        with self._store.reading() as db:
+            more = bool(self.rule_meanwhile(db))
+        for items, heirs in self._item_pages(since, after, more=more):
             self._gates.enter(*READS)
             scenes = sorted(self._history.scenes_of([*items, *heirs]))
             findings = [
                 finding
                 for start in range(0, len(scenes), PAGE)
-                for finding in self._flow.look(scenes[start : start + PAGE], since=since)
+                for finding in self._flow.look(scenes[start : start + PAGE], since=since, minimum=rule)
             ]
             matched = {item for finding in findings for item in finding.played}
             yield PlaysPage(
                 tuple(
-                    _plays(finding)
+                    _plays(finding, viewed_only=more)
                     for finding in findings
                     # A scene with plays of an item before was shown with that one.
                     if finding.error or finding.plan is None or min(finding.played, default="") > after
@@ -129,8 +168,13 @@ class FirstRun:
         account = self._history.account()
         name = one_line(self._gates.ask(READ_PLEX, self._plex.accounts).get(account, "")).strip()
         with self._store.reading() as db:
-            in_plex, _ = db.plays.count_history(account, since=since)
+            in_plex, held, percent = (
+                self._count_plays(db, account, since),
+                self.rule_meanwhile(db),
+                round(known_percent(db) or 0),
+            )
         first = FirstPlays(name[:LONGEST_NAME] or str(account), account, since, 0, in_plex)
+        first = replace(first, minimum=self._history.rules.minimum, percent=percent, in_force=held)
         for page in self.pages(since=since):
             if stopping():
                 return None
@@ -142,36 +186,42 @@ class FirstRun:
     def count_if_due(self) -> str:
         """Count what waits for your approval, if it is time to; returns why that is not possible now, or ''.
 
-        The history was read just now.
+        The history was read just now. Nothing is asked about a rule that would add no play.
         """
         try:
-            counted = self.count(since=self._history.rules.since) if self._is_due() else None
+            since = self._due_since()
+            counted = self.count(since=since) if since is not None else None
             if counted:
                 with self._store.writing() as tx:
                     # The approval may have been given meanwhile.
-                    if self._history.approved_since(tx) is None:
-                        tx.notes.save(PLAYS_COUNTED, counted_text(counted))
+                    if self._asks_since(tx) == counted.since and self.rule_meanwhile(tx) == counted.in_force:
+                        asks = counted.missing or not counted.in_force
+                        tx.notes.save(PLAYS_COUNTED, counted_text(counted) if asks else "")
                         self._counted = counted
         except (NeighbourError, UnknownAccount) as error:
             return str(error)
         return ""
 
-    def _is_due(self) -> bool:
-        account, counted, now = self._history.account(), self._counted, self._clock.now()
+    def _due_since(self) -> int | None:
+        """From which moment on plays are to be counted now; None if they need not be."""
+        account, counted = self._history.account(), self._counted
+        age = self._clock.now() - counted.at if counted else -1
+        if 0 <= age < PACE:
+            return None
         with self._store.reading() as db:
-            if self._history.approved_since(db) is not None:
-                return False
-            in_plex, _ = db.plays.count_history(account, since=self._history.rules.since)
-        if counted is None:
-            return True
-        is_same = counted.in_plex == in_plex and not counted.unread
-        return not 0 <= now - counted.at < (LONGEST if is_same else PACE)
+            since = self._asks_since(db)
+            if since is None:
+                return None
+            seen = self._count_plays(db, account, since), self.rule_meanwhile(db), 0
+        is_same = counted is not None and (counted.in_plex, counted.in_force, counted.unread) == seen
+        return None if is_same and 0 <= age < LONGEST else since
 
     def begin(self) -> int:
         """Queue the scenes of all saved plays once, after your approval; returns how many were queued now."""
         with self._store.reading() as db:
             since, approval = self._history.approved_since(db), db.notes.text(PLAYS_APPROVED)
-            is_begun, asks = db.notes.text(PLAYS_QUEUED) == approval, bool(db.notes.text(PLAYS_COUNTED))
+            is_begun = db.notes.text(PLAYS_QUEUED) == approval
+            asks = bool(db.notes.text(PLAYS_COUNTED)) and not self.rule_meanwhile(db)
         if since is None or (is_begun and not asks) or not self._gates.is_open(*READS):
             return 0
         try:
@@ -181,7 +231,8 @@ class FirstRun:
             return 0
         with self._store.writing() as tx:
             tx.notes.save(PLAYS_QUEUED, approval)
-            tx.notes.save(PLAYS_COUNTED, "")
+            if not self.rule_meanwhile(tx):
+                tx.notes.save(PLAYS_COUNTED, "")
         return count
 
     def _queue(self, since: int) -> int:
@@ -212,7 +263,7 @@ def _with_page(first: FirstPlays, page: PlaysPage) -> FirstPlays:
     )
 
 
-def _plays(finding: PlaysFinding) -> PreviewedPlays:
+def _plays(finding: PlaysFinding, *, viewed_only: bool) -> PreviewedPlays:
     title = finding.watched.scene.title if finding.watched else ""
     if finding.error is not None:
         return PreviewedPlays(finding.id, title, error=str(finding.error))
@@ -221,4 +272,6 @@ def _plays(finding: PlaysFinding) -> PreviewedPlays:
             finding.id, title, error=finding.outcome.error if isinstance(finding.outcome, Waiting) else ""
         )
     present = set(finding.watched.plays).intersection(finding.listed)
-    return PreviewedPlays(finding.id, title, tuple(finding.plan.add or ()), len(present))
+    added = [(moment, finding.plan.requests[moment]) for moment in finding.plan.add or ()]
+    missing = tuple(moment for moment, play in added if not viewed_only or play.source.history_key == VIEWED)
+    return PreviewedPlays(finding.id, title, missing, len(present))

@@ -42,6 +42,14 @@ class PlaysReport(QueuedPlays):
     """The setting; null if all plays count."""
     watch_marked: bool
     """The setting."""
+    watch_minimum: str
+    """The setting: the rule by which what was watched is a play."""
+    minimum_in_force: str
+    """The rule that is in force: the one that you have approved, if `watch_minimum` makes more plays."""
+    stash_percent: float | None
+    """The percentage of Stash's own player, as it was read last. Null if it was never read."""
+    heard_at: Moment | None
+    """When PlexSync last heard what a player of the account plays. Null if it never did."""
     read_to_end: bool
     """Whether the history of the account on this server was read once to its end."""
     first: FirstPlaysFacts | None

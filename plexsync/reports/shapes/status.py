@@ -212,6 +212,13 @@ class FirstPlaysFacts(TypedDict):
     oldest: Moment | None
     """The first play that would be added."""
     newest: Moment | None
+    minimum: str
+    """The rule by which what was watched is a play (`watch_minimum`)."""
+    percent: int
+    """The percentage of Stash's own player."""
+    in_force: str
+    """The approved rule by which PlexSync goes on until you approve that one, which makes more plays: those are counted
+    here. Empty if no play is written before your approval."""
 
 
 class OldListFacts(TypedDict):

@@ -4,16 +4,18 @@ An approval is for one account of one Plex server and the person who has it, for
 of what counts as a play. Moments are UTC seconds, times are UTC milliseconds. Imports little, to start fast.
 """
 
-from dataclasses import astuple
+from dataclasses import astuple, field
 
 from plexsync.rules.record_class import record
 
-NUMBERS = 11
+NUMBERS, RULES = 12, 2
 WORDS = 6
 # What stands before the name of the person in an approval.
 PERSON = " ="
 # The rule of an approval that names none, of an earlier version: what Plex counts.
 EARLIER = "plex"
+# What stands for no rule.
+NONE = "-"
 
 
 @record
@@ -23,6 +25,8 @@ class FirstPlays:
     `in_plex` plays since the moment `since` are in Plex. `missing` of them, of `scenes` scenes, would be added, and
     `present` are in Stash already. `unmatched` counts items that were played and have no scene to be synced, `unread`
     scenes that could not be read. `oldest` and `newest` are the first and the last moment to be added, 0 if there is none.
+    `minimum`: the rule by which a viewing is a play, and `percent` that of Stash's own player. If `in_force` is a rule, it
+    is the approved one by which PlexSync goes on meanwhile, and what is counted are the plays by `minimum` alone.
     """
 
     account: str
@@ -37,20 +41,32 @@ class FirstPlays:
     unread: int = 0
     oldest: int = 0
     newest: int = 0
+    percent: int = 0
+    minimum: str = field(default=EARLIER, kw_only=True)
+    in_force: str = field(default="", kw_only=True)
 
 
 def counted_text(first: FirstPlays) -> str:
     """The text of the note with what the first write would do."""
-    account, *numbers = astuple(first)
-    return " ".join(map(str, (*numbers, account)))
+    account, *words, in_force = astuple(first)
+    return " ".join(map(str, (*words, in_force or NONE, account)))
 
 
 def read_counted(text: str) -> FirstPlays | None:
     """What the first write would do, by its note; None if there is none, or if it is unreadable."""
-    *numbers, account = text.split(" ", NUMBERS) if text.count(" ") >= NUMBERS else ("",)
-    if len(numbers) != NUMBERS or not all(_is_number(number) for number in numbers):
+    *words, account = text.split(" ", NUMBERS + RULES)
+    if len(words) != NUMBERS + RULES or not all(words) or not all(_is_number(number) for number in words[:NUMBERS]):
         return None
-    return FirstPlays(account, *map(int, numbers))
+    minimum, in_force = words[NUMBERS:]
+    held = "" if in_force == NONE else in_force
+    return FirstPlays(account, *map(int, words[:NUMBERS]), minimum=minimum, in_force=held)
+
+
+def rule_words(minimum: str, percent: float | None = None) -> str:
+    """A rule by which a viewing is a play, in words. `percent`: that of Stash's own player, None if it is unknown."""
+    if minimum == "stash":
+        return f"Stash's rule ({percent:g} %)" if percent else "Stash's rule"
+    return "Plex's rule" if minimum == "plex" else f"the rule {minimum[:-1]} {minimum[-1]}"
 
 
 def approval_text(

@@ -215,6 +215,9 @@ class PlexWatch(Protocol):
         A Plex that can't list them returns none, or a part.
         """
 
+    def played_threshold(self) -> int | None:
+        """The percentage of a movie from which on Plex counts a play, in one request; None if Plex does not tell."""
+
     def sessions(self) -> list[PlexSession]:
         """What is played now by any account, movies alone, in one request."""
 

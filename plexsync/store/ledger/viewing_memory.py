@@ -30,6 +30,7 @@ select {_COLUMNS} from viewing
 """
 LAST = f"select {_COLUMNS} from viewing where account = :account and item = :item order by began desc limit 50"
 SINCE = f"select {_COLUMNS} from viewing where account = :account and ended >= :since order by began"
+HEARD = "select max(ended) from viewing where account = :account"
 OPENED = f"select {_COLUMNS} from viewing where opened > 0 and scene = :scene"
 SAVE = """
 insert into viewing (account, item, began, session, machine, player, length, ended, place, state, pieces, played, joined,
@@ -87,6 +88,11 @@ class ReadOnlyViewings(Table):
     def since(self, account: int, moment: int) -> list[Viewing]:
         """Return the account's viewings that ended at this second or later, by their beginnings."""
         return _viewings(self._db.rows(SINCE, {"account": account, "since": moment}))
+
+    def heard_at(self, account: int) -> int | None:
+        """Return the moment of the last report of a player, None if there was none."""
+        row = self._db.row(HEARD, {"account": account})
+        return row[0] if row else None
 
 
 class Viewings(ReadOnlyViewings):
