@@ -12,11 +12,11 @@ pytestmark = pytest.mark.xdist_group("sources")
 LIMITS = {
     "vague": 147,
     "shared_class_names": 0,
-    "largest_class": 303,
+    "largest_class": 301,
     "longest_function": 50,
     "untyped": 0,
     "status_tables": 1,
-    "tokens": 534_500,
+    "tokens": 535_500,
     "largest_with_bases": 523,
     "participles": 23,
     "house_nouns": 5,

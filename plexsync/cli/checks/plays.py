@@ -79,10 +79,10 @@ def _rule(parts: Parts, back: WayBack) -> str:
     words = [rule_words(in_force, player.percent)]
     if held:
         words.append(f"{rule_words(back.history.rules.minimum, player.percent)} waits for your yes ({FIRST_PLAYS})")
-    known = (
+    in_plex = (
         f"Plex itself counts a play from {threshold} % on" if threshold else "Plex does not tell when it counts a play"
     )
-    words.append(f"{known} ({THRESHOLD})")
+    words.append(f"{in_plex} ({THRESHOLD})")
     if not player.is_tracked:
         words.append("Stash tracks no activity, which concerns its own player alone")
     return "; ".join(words)

@@ -212,8 +212,8 @@ class FirstRun:
             since = self._asks_since(db)
             if since is None:
                 return None
-            seen = self._count_plays(db, account, since), self.rule_meanwhile(db), 0
-        is_same = counted is not None and (counted.in_plex, counted.in_force, counted.unread) == seen
+            present = self._count_plays(db, account, since), self.rule_meanwhile(db), 0
+        is_same = counted is not None and (counted.in_plex, counted.in_force, counted.unread) == present
         return None if is_same and 0 <= age < LONGEST else since
 
     def begin(self) -> int:
