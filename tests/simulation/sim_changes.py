@@ -452,7 +452,10 @@ class ServerPeople(People):
             if key in self.visible() and not self._is_told(key, before, pushes):
                 now = self._shown(key)
                 left = {name: value for name, value in before.items() if name in LISTS or value == now[name]}
-                self.world.truth.items[key].stranded |= left
+                shown = self.world.truth.items[key]
+                shown.stranded |= left
+                # What takes its place may be emptied later, and then it is put back.
+                shown.found_after_loss |= left | {"poster": self.world.plex.item(key).poster or ""}
         self.swapped.clear()
 
     def _is_told(self, key: str, before: dict[str, Value], pushes: Iterable[bytes] = ()) -> bool:

@@ -62,6 +62,18 @@ def test_of_what_plex_shows_again_from_a_backup_that_is_older_than_a_loss_no_mor
     assert all(one.found_after_loss["title"] == one.stranded["title"] for one in shown)
 
 
+def test_what_an_item_shows_of_which_a_swap_of_files_has_lost_the_memory_may_be_put_back_later(monkeypatch, tmp_path):
+    monkeypatch.setattr(sim_servers, "drawn_changes", lambda seed: ("files swapped",))
+    with listening(), closing(ServerWorld(2, tmp_path)) as world:
+        people = world.people = ServerPeople(world)
+        people.swap_files()
+        keys = [key for key, _ in people.swapped]
+        people.note_swapped()
+        found = {key: world.truth.items[key].found_after_loss["title"] for key in keys}
+        assert found == {key: world.plex.item(key).scalars["title"] for key in keys}
+    assert len(keys) == 2
+
+
 def test_a_life_with_changes_is_the_same_one_again():
     digests = {run_server_seed(3, 60)[2] for _ in range(2)}
     assert len(digests) == 1
