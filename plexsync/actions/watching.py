@@ -1,4 +1,4 @@
-"""Undo, redo and check of plays and resume points that were brought to Stash, and undo of ratings that go both ways."""
+"""Undo, redo and check of plays, resume points and play times in Stash, and undo of ratings that go both ways."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,7 +50,7 @@ def _is_on_its_way(play: RememberedPlay) -> bool:
 
 
 class WatchAction(Action):
-    """A wish for plays and resume points (`plexsync.rules.plays.play_wishes`).
+    """A wish for plays, resume points and play times (`plexsync.rules.plays.play_wishes`).
 
     `is_open`: whether a play is not settled yet. `sends`: it is possible only while the way back is on.
     """
@@ -59,7 +59,7 @@ class WatchAction(Action):
     kinds = (PLAYS,)
     bar = "queueing"
     in_one_table = True
-    heads = ("scene", "what", "plays and resume point", "would be", "why")
+    heads = ("scene", "what", "plays, resume point and play time", "would be", "why")
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class WatchAction(Action):
         return OFF if self._sends and parts.config.watch_back == "off" else ""
 
     def choose(self, parts: Parts, selection: Selection) -> list[int]:
-        """The scenes with such a play or resume point."""
+        """The scenes with such a play, resume point or play time."""
         return sorted(self._choose_wished(parts, selection))
 
     def _choose_wished(self, parts: Parts, selection: Selection) -> dict[int, Wished]:
@@ -100,10 +100,10 @@ class WatchAction(Action):
         return {id: Wished((), resume=True) for id, wished in chosen.items() if wished.resume}
 
     def question(self, asked: ActionRequest) -> str:
-        """How many plays and resume points it is about."""
+        """How many plays, resume points and play times it is about."""
         chosen = self._choose_wished(asked.parts, asked.selection).values()
-        named = _name_counts(sum(len(wished.plays) for wished in chosen), sum(wished.resume for wished in chosen))
-        return self._question.format(f"{named} of {many(len(asked.ids), 'scene')}")
+        counts = [(len(wished.plays), wished.resume, wished.time) for wished in chosen]
+        return self._question.format(_of_scenes(*map(sum, zip(*counts, strict=True)), scenes=len(asked.ids)))
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """The plays of each scene."""
@@ -111,12 +111,13 @@ class WatchAction(Action):
         with asked.parts.store.reading() as db:
             titles = {id: title(db, Kind.SCENE, id) for id in sorted(chosen)}
         for id, name in titles.items():
-            plays, resume = chosen[id].plays, chosen[id].resume
+            plays, resume, time = chosen[id].plays, chosen[id].resume, chosen[id].time
             more = [f"{len(plays) - MOST_LISTED:,} more"] if len(plays) > MOST_LISTED else []
             wishes = [
                 *(local(at * 1000) for at in plays[:MOST_LISTED]),
                 *more,
                 *(["its resume point"] if resume else []),
+                *(["its play time"] if time else []),
             ]
             heading = f"{id} {safe(name, 60)}".rstrip()
             facts: PlaysToChange = {
@@ -124,24 +125,28 @@ class WatchAction(Action):
                 "title": name,
                 "plays": [stamp(at * 1000) or "" for at in plays],
                 "resume_point": resume,
+                "play_time": time,
             }
-            counts = {"scenes": 1, "plays": len(plays), "resume_points": resume}
+            counts = {"scenes": 1, "plays": len(plays), "resume_points": resume, "play_times": time}
             yield SubjectPreview(heading, [PreviewRow(heading, self.verb.value, ", ".join(wishes))], facts, counts)
 
     def summary(self, counts: Counter[str]) -> str:
-        """The number of plays and resume points."""
-        counted = f"{_name_counts(counts['plays'], counts['resume_points'])} of {many(counts['scenes'], 'scene')}"
-        return f"{counted}; nothing was changed"
+        """The number of plays, resume points and play times."""
+        numbers = (counts[name] for name in ("plays", "resume_points", "play_times"))
+        return f"{_of_scenes(*numbers, scenes=counts['scenes'])}; nothing was changed"
 
     def answer_for(self, jobs: Sequence[int]) -> ActionResult:
         """The scenes that are queued."""
-        return self._answer(Marked(list(jobs)), 0, 0, [])
+        return self._answer(Marked(list(jobs)), (0, 0, 0), [])
 
-    def _answer(self, marked: Marked, plays: int, resume: int, nothing: list[int]) -> ActionResult:
-        line = f"{_name_counts(plays, resume)} of {many(len(marked.jobs), 'scene')} {self._begun}"
+    def _answer(self, marked: Marked, counts: tuple[int, int, int], nothing: list[int]) -> ActionResult:
+        line = f"{_of_scenes(*counts, scenes=len(marked.jobs))} {self._begun}"
+        plays, resume, times = counts
         facts: PlaysWished = {"plays": plays, "scenes": len(marked.jobs)}
         if resume:
             facts["resume_points"] = resume
+        if times:
+            facts["play_times"] = times
         if nothing:
             facts["nothing"] = nothing
         done = ActionResult(marked.jobs, {**facts, **failed_facts(marked.failed)}, line, count=plays)
@@ -163,25 +168,37 @@ class WatchAction(Action):
         )
         marked = wish_undone(asked.parts.store, wishes, asked.parts.clock, asked.ids, TakenBack.UNDO, asked.progress)
         nothing = [id for id in dict.fromkeys(asked.selection.ids) if id not in asked.ids or id in marked.untouched]
-        return self._answer(marked, wishes.plays, wishes.resume_points, nothing)
+        return self._answer(marked, (wishes.plays, wishes.resume_points, wishes.play_times), nothing)
 
     def outcome(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:
-        """How many plays are settled."""
-        with parts.store.reading() as db:
-            memory = db.plays.of_ids(done.jobs)
-        still_open = sum(self._is_open(play) for plays in memory.values() for play in plays.values())
+        """How many plays and play times are settled."""
+        resume, times = (cast("int", done.facts.get(name, 0)) for name in ("resume_points", "play_times"))
         # Resume points are counted by their scenes, which leave the queue when they are done.
-        rest = unsettled if self._only_resume else min(done.count, still_open)
-        resume = cast("int", done.facts.get("resume_points", 0))
+        open_plays, open_times = 0, 0
+        if not self._only_resume:
+            with parts.store.reading() as db:
+                memory, remembered = db.plays.of_ids(done.jobs), db.play_times.of_ids(done.jobs)
+            still_open = sum(self._is_open(play) for plays in memory.values() for play in plays.values())
+            open_plays = min(done.count, still_open)
+            open_times = min(times, sum(time.is_unsettled for time in remembered.values()))
+        rest = unsettled if self._only_resume else open_plays + open_times
         resume -= min(resume, rest) if self._only_resume else 0
-        counted = _name_counts(max(0, done.count - rest), resume)
+        counted = _name_counts(done.count - open_plays, resume, times - open_times)
         line = f"{counted} {self._done}{rest_words(rest, ' (plexsync plays status)')}"
         return ActionResult(done.jobs, {"unsettled": rest}, line, is_failed=bool(rest))
 
 
-def _name_counts(plays: int, resume: int) -> str:
-    named = [many(plays, "play")] if plays or not resume else []
-    return " and ".join([*named, *([many(resume, "resume point")] if resume else [])])
+def _name_counts(plays: int, resume: int, times: int, time_words: str = "") -> str:
+    named = [many(plays, "play")] if plays or not (resume or times) else []
+    named += [many(resume, "resume point")] if resume else []
+    named += [time_words or many(times, "play time")] if times else []
+    return " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
+
+
+def _of_scenes(plays: int, resume: int, times: int, *, scenes: int) -> str:
+    """What it is about: `3 plays, 1 resume point and the play time of 1 scene`."""
+    named = _name_counts(plays, resume, times, "the play time" if times == scenes else "")
+    return f"{named} of {many(scenes, 'scene')}"
 
 
 class UndoRatings(Action):

@@ -6,6 +6,7 @@ from plexsync.app.parts import open_parts
 from plexsync.app.way_back import way_back_of
 from plexsync.flows.plays.viewings import PERCENT
 from plexsync.rules.plays.first_plays import approval_text
+from plexsync.rules.plays.play_time import RememberedTime
 from plexsync.rules.plays.viewings import Viewing
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Fault
@@ -295,6 +296,30 @@ def test_a_resume_point_is_taken_back_and_written_again(watched: World, door: Do
     assert "off: resume points are those of the owner" in " ".join(door("plays", "status").out.split())
 
 
+def test_play_time_is_taken_back_and_added_again_with_the_plays(watched: World, door: Door) -> None:
+    watched.stash.plays.save_activity(3, play_duration=100.0)
+    with open_parts(config_of(watched), watched.folder) as parts, parts.store.writing() as tx:
+        tx.play_times.save(3, watched.stash.scene(3).created_at, RememberedTime(100.0, 60.0))
+    assert door("plays", "undo", "--since", "1h", "--dry-run", "--json").facts["play_times"] == 0
+    previewed = door("plays", "undo", "3", "--dry-run").out
+    assert "3 plays and the play time of 1 scene; nothing was changed" in previewed
+    assert "its play time" in previewed
+    assert "6 plays and 1 play time of 3 scenes" in door("plays", "undo", "--all", "--dry-run").out
+    done = door("plays", "undo", "3", "--json")
+    assert done.facts == {"plays": 3, "scenes": 1, "play_times": 1}
+    done = door("plays", "undo", "3", "--wait")
+    assert (done.code, done.out) == (0, "3 plays and 1 play time taken back\n")
+    assert (plays(watched)[2], watched.stash.scene(3).play_duration) == ([], 60.0)
+    done = door("plays", "redo", "3", "--wait")
+    assert (done.code, done.out) == (0, "3 plays and 1 play time sent again\n")
+    assert (plays(watched)[2], watched.stash.scene(3).play_duration) == (AFTER[2], 100.0)
+    with dashboard(watched) as dash:
+        assert "Take back 3 plays and the play time of 1 scene from Stash?" in plain(
+            dash.get("/act/plays/undo?pick=3").text
+        )
+        assert post(dash, "/api/plays/undo", {"scenes": [3]})[1]["play_times"] == 1
+
+
 def test_since_names_what_was_sent_or_taken_back_since_then(watched: World, door: Door) -> None:
     assert door("plays", "undo", "--since", "2999-12-31", "--json").facts == {"plays": 0, "scenes": 0}
     assert door("plays", "undo", "--since", "1h", "--yes", "--wait", "--json").facts["plays"] == 6
@@ -306,7 +331,8 @@ def test_since_names_what_was_sent_or_taken_back_since_then(watched: World, door
 def test_a_dry_run_lists_the_plays_and_changes_nothing(watched: World, door: Door) -> None:
     facts = door("plays", "undo", "--all", "--dry-run", "--json").facts
     assert facts["plays"] == 6
-    assert facts["scenes"][0] == {"id": 1, "title": "Title 0", "plays": ["2023-11-14T22:13:20Z"], "resume_point": False}
+    concerned = {"plays": ["2023-11-14T22:13:20Z"], "resume_point": False, "play_time": False}
+    assert facts["scenes"][0] == {"id": 1, "title": "Title 0", **concerned}
     out = door("plays", "undo", "--all", "--dry-run").out
     assert "Title 2" in out
     assert "6 plays of 3 scenes; nothing was changed" in out

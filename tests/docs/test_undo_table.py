@@ -13,7 +13,7 @@ from tests.docs.pages import pages
 from tests.sources import ROOT
 
 VERBS = (Verb.UNDO, Verb.REDO, Verb.RELEASE, Verb.KEEP, Verb.TAKE, Verb.UNKEEP)
-WORDS = {SubjectKind.RESUME: "resume points"}
+WORDS = {SubjectKind.PLAYS: "plays and play time", SubjectKind.RESUME: "resume points"}
 SELECTORS = {"since": "`--since`", "run": "`--run`", "library": "`--library`"}
 # The commands of an action; any other is `VERB --of SUBJECT`.
 COMMANDS = {

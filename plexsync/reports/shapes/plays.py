@@ -62,8 +62,10 @@ class PlaysAsked(TypedDict, total=False):
 
     resume_points: int
     """Resume points that are put back, or written again."""
+    play_times: int
+    """Scenes of which the play time is taken back, or added again."""
     nothing: list[int]
-    """Named scenes without such a play or resume point."""
+    """Named scenes without such a play, resume point or play time."""
     failed: dict[str, str]
     """Why a scene can't be read, by its number."""
 
@@ -76,13 +78,15 @@ class PlaysWished(PlaysAsked):
 
 
 class PlaysToChange(TypedDict):
-    """The plays of a scene; none if only its resume point is concerned."""
+    """The plays of a scene; none if only its resume point or its play time is concerned."""
 
     id: int
     title: str
     plays: list[Moment]
     resume_point: bool
     """Whether its resume point is concerned."""
+    play_time: bool
+    """Whether the play time that PlexSync added is concerned."""
 
 
 class PlaysPreview(TypedDict):
@@ -90,6 +94,7 @@ class PlaysPreview(TypedDict):
 
     plays: int
     resume_points: int
+    play_times: int
     scenes: list[PlaysToChange]
 
 

@@ -54,6 +54,11 @@ class RememberedTime:
         """Whether a part of it is PlexSync's, or may be, or is about to be."""
         return self.own_part > CLOSE or self.owed > 0 or (self.adding is not None and not self.restores)
 
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether what you asked for is not done yet, or a request is open."""
+        return bool(self.wish) or self.adding is not None
+
 
 @record
 class TimePlan:
