@@ -16,7 +16,9 @@ from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_
 from plexsync.simulator.http import Fault
 from tests.engine.house import House, fails
 from tests.engine.pools import Inline
+from tests.flows.living_room import LivingRoom
 from tests.flows.test_plays_flow import AT, mutations, play, plays
+from tests.flows.test_viewings_flow import activity, add
 
 YEAR = 365 * 86_400
 
@@ -417,6 +419,29 @@ def test_a_yes_to_the_other_rule_adds_its_plays(approved):
     house.clock.move(601)
     poll_all(house)
     assert (plays(house, one), note(house, PLAYS_COUNTED)) == ([AT + 30], "")
+
+
+def test_what_is_watched_counts_by_the_approved_rule_until_your_yes_and_by_the_other_one_from_then_on(tmp_path):
+    with new_house(tmp_path, WatchRules(resume=True)) as house:
+        house.clock.move(0.25)
+        room = LivingRoom(house)
+        (id, key), (other, other_key) = add(room), add(room)
+        poll_all(house)
+        approve(house, minimum="plex")
+        began = house.clock.now() // 1000
+        room.watch(key, 760)
+        assert activity(room, id) == (0, 760.0, 760.0), "the time and the place come by every rule"
+        house.clock.move(601)
+        room.settle()
+        assert (counted(house).missing, counted(house).oldest) == (1, began + 30)
+        approve(house)
+        house.worker.back.first_run.begin()
+        room.settle()
+        assert activity(room, id) == (1, 760.0, 760.0)
+        assert house.stash_sim.plays.of(id) == (began + 30,)
+        room.watch(other_key, 100)
+        assert activity(room, other) == (1, 100.0, 100.0)
+        assert note(house, PLAYS_COUNTED) == ""
 
 
 def test_a_no_is_the_approved_rule_as_the_setting(approved):
