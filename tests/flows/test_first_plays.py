@@ -368,7 +368,12 @@ def test_a_database_of_an_earlier_version_goes_on_with_what_plex_counts(house):
 
 def view(house: House, id: int, seconds: int, *, at: int = AT, account: int = 1) -> None:
     """An account has watched so much of a scene of a minute."""
-    key, played = house.key_of(id), 1000 * seconds
+    watched(house, house.key_of(id), seconds, at=at, account=account)
+
+
+def watched(house: House, key: str, seconds: int, *, at: int = AT, account: int = 1) -> None:
+    """An account has watched so much of an item of a minute."""
+    played = 1000 * seconds
     viewing = Viewing(account, key, at, str(at), length=60_000, ended=at + seconds, pieces=((at, played),))
     with house.store.writing() as tx:
         tx.viewings.save([replace(viewing, state=SessionState.STOPPED)])
@@ -471,6 +476,24 @@ def test_a_rule_that_would_add_nothing_is_not_asked_about_and_costs_no_request_t
     house.clock.move(601)
     poll_all(house)
     assert note(house, PLAYS_COUNTED) == "", "Stash has that play already"
+
+
+def test_a_scene_with_an_item_that_was_played_before_is_counted_with_the_one_that_was_watched(approved, monkeypatch):
+    monkeypatch.setattr("plexsync.flows.plays.first_run.PAGE", 1)
+    house, (one, two) = approved
+    twin = house.plex_sim.add_section("Other", locations=("/media",), agent="tv.plex.agents.movie")
+    path, size, _ = house.plex_sim.item(house.key_of(one)).files[0][:3]
+    key = house.plex_sim.add_movie(twin, files=[(path, size, 60_000)], title="twin")
+    house.worker.reconciler.reconcile()
+    house.work()
+    assert house.key_of(one) < house.key_of(two) < key
+    play(house, one, AT - YEAR)
+    poll_all(house)
+    for item in (house.key_of(two), key):
+        watched(house, item, 40)
+    house.clock.move(601)
+    poll_all(house)
+    assert (counted(house).in_plex, counted(house).missing, counted(house).scenes) == (2, 2, 2)
 
 
 def test_only_what_was_approved_by_day_is_asked_about(tmp_path):

@@ -106,19 +106,20 @@ class FirstRun:
             return len(self._further_viewings(db, account, since))
         return db.plays.count_history(account, since=since)[0]
 
-    def _item_pages(self, since: int, after: str = "", *, more: bool = False) -> Iterator[tuple[list[str], list[str]]]:
+    def _item_pages(
+        self, since: int, after: str = "", only: set[str] | None = None
+    ) -> Iterator[tuple[list[str], list[str]]]:
         """Yield pages of the items that were played, each with the items that have the files of those that are gone now.
 
-        `more`: of those alone that have plays by the rule that waits for your approval alone.
+        `only`: of these items instead.
         """
         account = self._history.account()
         while True:
             with self._store.reading() as db:
-                if more:
-                    viewed = {viewing.item for viewing in self._further_viewings(db, account, since)}
-                    items = sorted(item for item in viewed if item > after)[:PAGE]
-                else:
+                if only is None:
                     items = db.plays.played_items(account, since=since, after=after, limit=PAGE)
+                else:
+                    items = sorted(item for item in only if item > after)[:PAGE]
                 heirs = db.plays.heirs(account, items)
             if items:
                 yield items, heirs
@@ -128,10 +129,11 @@ class FirstRun:
 
     def pages(self, *, since: int, after: str = "") -> Iterator[PlaysPage]:
         """Yield the plays from the moment `since` on in pages, from the item after `after` on. Raises NeighbourError."""
-        rule = self._history.rules.minimum
+        account, rule, only = self._history.account(), self._history.rules.minimum, None
         with self._store.reading() as db:
-            more = bool(self.rule_meanwhile(db))
-        for items, heirs in self._item_pages(since, after, more=more):
+            if self.rule_meanwhile(db):
+                only = {viewing.item for viewing in self._further_viewings(db, account, since)}
+        for items, heirs in self._item_pages(since, after, only):
             self._gates.enter(*READS)
             scenes = sorted(self._history.scenes_of([*items, *heirs]))
             findings = [
@@ -142,10 +144,10 @@ class FirstRun:
             matched = {item for finding in findings for item in finding.played}
             yield PlaysPage(
                 tuple(
-                    _plays(finding, viewed_only=more)
+                    _plays(finding, viewed_only=only is not None)
                     for finding in findings
                     # A scene with plays of an item before was shown with that one.
-                    if finding.error or finding.plan is None or min(finding.played, default="") > after
+                    if finding.error or finding.plan is None or _first_of(finding, only) > after
                 ),
                 len(set(items) - matched),
                 items[-1],
@@ -261,6 +263,11 @@ def _with_page(first: FirstPlays, page: PlaysPage) -> FirstPlays:
         oldest=min(bounds, default=0),
         newest=max(bounds, default=0),
     )
+
+
+def _first_of(finding: PlaysFinding, only: set[str] | None) -> str:
+    """The first item of a scene that was played, among these; '' if there is none."""
+    return min((item for item in finding.played if only is None or item in only), default="")
 
 
 def _plays(finding: PlaysFinding, *, viewed_only: bool) -> PreviewedPlays:
