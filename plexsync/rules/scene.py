@@ -104,13 +104,14 @@ class WatchedScene:
     """A scene, its plays, its play time and its resume point in Stash at one moment.
 
     `plays`: whole seconds UTC, newest first; a second may occur twice. `position`: where it is resumed, in milliseconds.
-    `play_time`: how long it was played, in seconds exactly as Stash writes them.
+    `play_time` and `resume_seconds`: how long it was played, and where it is resumed, in seconds exactly as Stash says them.
     """
 
     scene: Scene
     plays: tuple[int, ...]
     position: int = 0
     play_time: float = 0.0
+    resume_seconds: float = 0.0
 
     @property
     def brief(self) -> ScenePlays:

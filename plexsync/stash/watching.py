@@ -116,7 +116,9 @@ class StashWatching:
             WATCHED,
             partial(watch_queries.watched_scenes, **more),
             lambda row: WatchedScene(
-                scene_of(row), plays_of(row.play_history), position_of(row.resume_time), amount_of(row.play_duration)
+                scene_of(row),
+                *(plays_of(row.play_history), position_of(row.resume_time)),
+                *(amount_of(row.play_duration), amount_of(row.resume_time)),
             ),
         )
 
@@ -137,13 +139,13 @@ class StashWatching:
         """Remove one play of each moment that has one; returns all plays of the scene after it, newest first."""
         return self._write(watch_queries.TAKE_PLAYS, id, moments)
 
-    def save_activity(self, id: int, *, position: int | None = None, seconds: float | None = None) -> None:
-        """Set where a scene is resumed, in milliseconds, and add these seconds to its play time; None changes nothing."""
-        self._save(watch_queries.SAVE_ACTIVITY, id, position, seconds, "saved")
+    def save_activity(self, id: int, *, at: float | None = None, seconds: float | None = None) -> None:
+        """Set where a scene is resumed, and add to its play time, both in seconds; None changes nothing."""
+        self._save(watch_queries.SAVE_ACTIVITY, id, at, seconds, "saved")
 
-    def restore_activity(self, id: int, *, seconds: float, position: int | None = None) -> None:
-        """Set the play time of a scene to these seconds, and where it is resumed (ms); None leaves that alone."""
-        self._save(watch_queries.RESTORE_ACTIVITY, id, position, seconds, "reset", "saved")
+    def restore_activity(self, id: int, *, seconds: float, at: float | None = None) -> None:
+        """Set the play time of a scene, and where it is resumed, both in seconds; None leaves the latter alone."""
+        self._save(watch_queries.RESTORE_ACTIVITY, id, at, seconds, "reset", "saved")
 
     def player_rules(self) -> PlayerRules:
         """How Stash's own player notes what is watched, in one request; by default where a setting can't be read."""
@@ -155,8 +157,7 @@ class StashWatching:
         variables = {"input": {"id": str(id), "rating100": rating}}
         return self._requests.ask(RATING_WRITTEN, watch_queries.RATE, variables, cap=ORDINARY_CAP).scene.rating100
 
-    def _save(self, mutation: str, id: int, position: int | None, seconds: float | None, *parts: str) -> None:
-        at = None if position is None else position / 1000
+    def _save(self, mutation: str, id: int, at: float | None, seconds: float | None, *parts: str) -> None:
         answer = self._requests.ask(CARRIED_OUT, mutation, {"id": str(id), "position": at, "seconds": seconds})
         if answer != dict.fromkeys(parts, True):
             raise self._requests.foreign("that it did not save how far the scene was watched")

@@ -352,7 +352,8 @@ create table resume (
     position_before integer not null,
     sending integer not null default -1,
     until integer not null default 0,
-    undo text not null default ''
+    undo text not null default '',
+    seconds_before text not null default '-1.0'
 );
 """
 
@@ -474,7 +475,7 @@ LAYOUT = [sql for subject in _SUBJECTS for sql in _statements(subject)]
 STEPS = {
     # How a collection was taken back is in its memory.
     11: ["alter table collection drop column undone"],
-    12: _statements(VIEWINGS),
+    12: [*_statements(VIEWINGS), "alter table resume add column seconds_before text not null default '-1.0'"],
 }
 
 

@@ -172,11 +172,14 @@ def test_of_several_items_of_a_scene_the_one_watched_last_counts(house):
     assert resume_of(house, id) == 0
 
 
-def test_no_resume_point_is_beyond_the_file(house):
+def test_what_was_left_behind_98_percent_of_the_file_begins_anew(house):
     (id,) = house.in_step()
-    leave(house, id, 90_000)
+    leave(house, id, 50_000)
     poll(house)
-    assert resume_of(house, id) == 60_000
+    assert resume_of(house, id) == 50_000
+    leave(house, id, 58_800)
+    poll(house)
+    assert resume_of(house, id) == 0
 
 
 def test_less_than_a_second_sends_nothing(house):

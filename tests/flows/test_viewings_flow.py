@@ -1,12 +1,20 @@
 """Viewings: what is watched in Plex leaves in Stash what Stash's own player would have left."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
+from plexsync.engine.undo import wish_undone
+from plexsync.flows.plays.wishes import WishForPlays, wished_plays
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.play_wishes import REDO, UNDO, PlayWish
 from plexsync.rules.plays.plays import WatchRules
 from plexsync.simulator.http import Fault
-from tests.engine.house import House
+from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
 from tests.flows.living_room import LivingRoom
+from tests.flows.test_plays_flow import Boundaries, Killed
 
 
 @pytest.fixture
@@ -233,3 +241,100 @@ def test_the_clock_leaps_in_the_middle_of_a_viewing(room):
         plays, seconds, _ = activity(room, id)
         assert plays == 1, leap
         assert seconds == pytest.approx(700, abs=10), leap
+
+
+def of_stash(room: LivingRoom, id: int) -> tuple[object, ...]:
+    scene = room.house.stash_sim.scene(id)
+    return scene.plays, repr(scene.play_duration), repr(scene.resume_time), scene.updated_at
+
+
+def wish(room: LivingRoom, wanted: PlayWish) -> None:
+    house = room.house
+    back = house.worker.back
+    wishes = WishForPlays(house.worker.stash.watching, house.worker.gates, back.flow._recovery, wanted)
+    ids = sorted(wished_plays(house.store, wanted))
+    wish_undone(house.store, wishes, house.clock, ids, TakenBack.UNDO)
+    house.work()
+    house.work_for(3600)
+
+
+def test_an_undo_leaves_a_scene_as_its_own_player_had_left_it_to_the_last_digit_and_a_redo_brings_all_back(room):
+    id, key = add(room)
+    player = room.house.stash_sim.open_player(id)
+    player.watch(61.0371, position=0.0)
+    room.house.stash_sim.plays.save_activity(id, 17.123456789012345, 0.1 + 0.2)
+    room.wait(600)
+    before = of_stash(room, id)
+    room.watch(key, 760)
+    room.wait(7200)
+    room.watch(key, 400, offset=300_000)
+    after = of_stash(room, id)
+    assert len(after[0]) == len(before[0]) + 2
+    for _ in range(2):
+        wish(room, UNDO)
+        assert of_stash(room, id) == before
+        wish(room, REDO)
+        assert of_stash(room, id)[0] == after[0]
+        assert float(of_stash(room, id)[1]) == pytest.approx(float(after[1]))
+    wish(room, UNDO)
+    assert of_stash(room, id) == before
+
+
+def test_an_undo_leaves_what_the_player_of_stash_has_added_since(room):
+    id, key = add(room)
+    room.watch(key, 760)
+    room.wait(600)
+    room.house.stash_sim.plays.save_activity(id, None, 45.5)
+    wish(room, UNDO)
+    assert activity(room, id)[:2] == (0, pytest.approx(45.5))
+
+
+class MortalRoom(LivingRoom):
+    """PlexSync is killed at its n-th boundary, and starts again at once; the players go on."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(house)
+        self.boundaries: Boundaries | None = None
+        self.was_killed = False
+
+    def survive(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except Killed:
+            self.was_killed = True
+            self.boundaries.end()
+            self.house.replace_worker(holder="next")
+            self.house.worker.engine.reclaim()
+
+    def hear(self) -> None:
+        self.survive(super().hear)
+
+
+@pytest.mark.parametrize("redo", [False, True])
+def test_a_kill_at_any_boundary_of_a_viewing_and_of_its_undo_adds_nothing_twice(tmp_path, redo):
+    number, was_killed = 0, True
+    while was_killed:
+        number += 1
+        with House(tmp_path / str(number), watch=WatchRules(resume=True), pool=Inline()) as house:
+            room = MortalRoom(house)
+            id, key = add(room)
+            house.stash_sim.plays.save_activity(id, 3.25, 11.1)
+            before = of_stash(room, id)
+            room.boundaries = Boundaries(house, number)
+            room.survive(partial(room.watch, key, 100))
+            for wanted in (UNDO, REDO) if redo else (UNDO,):
+                room.survive(partial(wish, room, wanted))
+            room.boundaries.end()
+            room.boundaries.left = 0
+            room.settle()
+            house.work_for(DAY / 12)
+            plays, seconds, _ = activity(room, id)
+            assert (plays, seconds) in [(0, 11.1), (1, pytest.approx(111.1, abs=10))], number
+            wish(room, REDO)
+            plays, seconds, _ = activity(room, id)
+            assert (plays, seconds) == (1, pytest.approx(111.1, abs=10)), number
+            wish(room, UNDO)
+            assert of_stash(room, id) == before, number
+            assert house.unsettled() == 0
+            was_killed = room.was_killed
+    assert number > 20

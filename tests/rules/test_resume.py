@@ -19,10 +19,15 @@ def watched(offset: int, moment: int = AT, *, count: int = 0, item: str = "71") 
     return Watched(item, ViewState(count, moment, offset))
 
 
+def recalled(last: Watched, position: int, before: int, **more: object) -> RememberedResume:
+    """What is remembered, with the position before as Stash said it."""
+    return RememberedResume(last, position, before, **{"seconds_before": before / 1000, **more})
+
+
 def memory(offset: int, position: int | None = None, before: int = 0, **more: object) -> RememberedResume:
     """What is remembered after a viewing left at `offset`, which Stash has got."""
     last = more.pop("last", watched(offset))
-    return RememberedResume(last, offset if position is None else position, before, **more)
+    return recalled(last, offset if position is None else position, before, **more)
 
 
 def plan(last: Watched | None, position: int, remembered: RememberedResume | None = None, **more: object) -> ResumePlan:
@@ -96,14 +101,18 @@ def test_a_scene_whose_items_were_never_watched_is_left_alone():
 
 def test_what_was_left_in_plex_is_written_and_saved_before():
     result = plan(watched(30_000), 0)
-    assert result == ResumePlan(send=RememberedResume(watched(30_000), 0, 0, sending=30_000))
+    assert result == ResumePlan(send=recalled(watched(30_000), 0, 0, sending=30_000))
 
 
 @pytest.mark.parametrize(
-    ("offset", "duration", "position"), [(700_000, LENGTH, LENGTH), (700_000, 0, 700_000), (LENGTH, LENGTH, LENGTH)]
+    ("offset", "duration", "position"),
+    [(700_000, LENGTH, 0), (700_000, 0, 700_000), (588_000, LENGTH, 0), (587_999, LENGTH, 587_999)],
 )
-def test_no_position_is_beyond_the_file(offset, duration, position):
-    assert sent(plan(watched(offset), 0, duration=duration)) == position
+def test_what_was_watched_to_98_percent_begins_anew(offset, duration, position):
+    assert (
+        sent(plan(watched(offset), 30_000, memory(20_000, 30_000, last=watched(20_000, AT - 9)), duration=duration))
+        == position
+    )
 
 
 @pytest.mark.parametrize(("position", "target"), [(29_001, None), (30_999, None), (29_000, 30_000), (31_000, 30_000)])
@@ -111,7 +120,7 @@ def test_less_than_a_second_is_no_difference(position, target):
     result = plan(watched(30_000), position, memory(20_000, position, last=watched(20_000, AT - 9)))
     assert sent(result) == target
     if target is None:
-        assert result.resolved == RememberedResume(watched(30_000), position, 0)
+        assert result.resolved == recalled(watched(30_000), position, 0)
 
 
 def test_what_was_watched_on_is_written():
@@ -120,7 +129,7 @@ def test_what_was_watched_on_is_written():
 
 def test_what_was_watched_to_its_end_is_cleared():
     result = plan(watched(0, AT + 60, count=1), 30_000, memory(30_000))
-    assert result.send == RememberedResume(watched(0, AT + 60, count=1), 30_000, 0, sending=0)
+    assert result.send == recalled(watched(0, AT + 60, count=1), 30_000, 0, sending=0)
     assert plan(watched(0, AT, count=1), 30_000, memory(30_000)).send
 
 
@@ -140,7 +149,7 @@ def test_what_you_changed_in_stash_stays(position):
 @pytest.mark.parametrize("offset", [0, 50_000])
 def test_what_you_changed_in_stash_gives_way_to_a_later_viewing(offset):
     later = watched(offset, AT + 60, count=1)
-    assert plan(later, 90_000, memory(30_000)).send == RememberedResume(later, 90_000, 90_000, sending=offset)
+    assert plan(later, 90_000, memory(30_000)).send == recalled(later, 90_000, 90_000, sending=offset)
 
 
 def test_what_was_played_in_stash_since_the_viewing_stays():
@@ -171,7 +180,7 @@ def test_at_first_a_position_in_stash_stays_unless_the_viewing_is_surely_later(p
     result = plan(watched(offset, count=1), position, played_at=played_at)
     assert sent(result) == target
     if target is None:
-        assert result.resolved == RememberedResume(watched(offset, count=1), position, position)
+        assert result.resolved == recalled(watched(offset, count=1), position, position)
 
 
 # --- requests whose result is unknown --------------------------------------------------------------------------------
@@ -193,13 +202,13 @@ def test_a_request_that_has_arrived_is_done_with():
 
 def test_after_a_request_that_has_arrived_a_later_viewing_is_written_at_once():
     later = watched(90_000, AT + 60)
-    assert plan(later, 30_000, OPEN).send == RememberedResume(later, 30_000, 5_000, sending=90_000)
+    assert plan(later, 30_000, OPEN).send == recalled(later, 30_000, 5_000, sending=90_000)
 
 
 def test_a_request_that_never_arrived_is_sent_again():
     assert plan(watched(30_000), 10_000, OVER).send == memory(30_000, 10_000, 5_000, sending=30_000)
     later = watched(90_000, AT + 60)
-    assert plan(later, 10_000, OVER).send == RememberedResume(later, 10_000, 5_000, sending=90_000)
+    assert plan(later, 10_000, OVER).send == recalled(later, 10_000, 5_000, sending=90_000)
 
 
 def test_a_request_that_never_arrived_waits_for_its_item():
@@ -268,7 +277,7 @@ def test_after_an_undo_only_a_later_viewing_is_written():
     assert plan(watched(30_000), 5_000, undone) == ResumePlan()
     later = watched(90_000, AT + 60)
     result = plan(later, 30_000, memory(30_000, before=5_000, undone=BACK))
-    assert result.send == RememberedResume(later, 30_000, 5_000, sending=90_000)
+    assert result.send == recalled(later, 30_000, 5_000, sending=90_000)
 
 
 def test_a_redo_writes_the_viewing_again_and_only_after_an_undo():

@@ -133,7 +133,7 @@ class Resume(RuleBasedStateMachine):
             return
         if self.before is None:
             self.before = self.position
-        self.expected = min(last.viewing.offset, LENGTH)
+        self.expected = last.viewing.offset if last.viewing.offset < LENGTH * 0.98 else 0
 
     @rule(end=st.sampled_from(["answered", "killed before", "killed after", "given up"]))
     def look(self, end: str) -> None:

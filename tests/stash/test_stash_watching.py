@@ -306,7 +306,7 @@ def progress(sim, stash, id):
 
 @pytest.mark.parametrize("position", [12_345, 0])
 def test_a_resume_point_is_set_and_the_play_time_stays(sim, stash, watched, position):
-    stash.watching.save_activity(watched, position=position)
+    stash.watching.save_activity(watched, at=position / 1000)
     assert len(sim.log) == 1
     assert progress(sim, stash, watched) == (position, 40.1)
 
@@ -319,7 +319,7 @@ def test_play_time_is_added_and_the_resume_point_stays(sim, stash, watched):
 
 
 def test_both_are_one_request(sim, stash, watched):
-    stash.watching.save_activity(watched, position=0, seconds=9.9)
+    stash.watching.save_activity(watched, at=0.0, seconds=9.9)
     assert len(sim.log) == 1
     assert progress(sim, stash, watched) == (0, 40.1 + 9.9)
 
@@ -327,14 +327,14 @@ def test_both_are_one_request(sim, stash, watched):
 @pytest.mark.parametrize("seconds", [0.0, 0.1 + 0.2, 40.1, 12_345.678901234567])
 @pytest.mark.parametrize("position", [None, 0, 7_001])
 def test_a_restored_play_time_is_the_number_that_was_there(sim, stash, watched, seconds, position):
-    stash.watching.restore_activity(watched, seconds=seconds, position=position)
+    stash.watching.restore_activity(watched, seconds=seconds, at=None if position is None else position / 1000)
     assert len(sim.log) == 1
     assert progress(sim, stash, watched) == (5000 if position is None else position, seconds)
 
 
 def test_what_is_restored_again_is_the_same(sim, stash, watched):
     for _ in range(2):
-        stash.watching.restore_activity(watched, seconds=31.7, position=4_000)
+        stash.watching.restore_activity(watched, seconds=31.7, at=4.0)
     assert progress(sim, stash, watched) == (4_000, 31.7)
 
 
@@ -443,7 +443,7 @@ NO_YES = [
 @table("body", [*NO_YES, {"data": {"saved": True, "reset": True}}])
 def test_what_was_watched_with_another_answer_than_yes_has_an_unknown_end(answering, body):
     with pytest.raises(Unavailable) as raised:
-        answering(body).watching.save_activity(1, position=5000, seconds=1.5)
+        answering(body).watching.save_activity(1, at=5.0, seconds=1.5)
     assert raised.value.sent
 
 
@@ -462,7 +462,7 @@ def test_what_was_watched_with_another_answer_than_yes_has_an_unknown_end(answer
 )
 def test_a_restore_without_a_yes_to_both_parts_has_an_unknown_end(answering, body):
     with pytest.raises(Unavailable) as raised:
-        answering(body).watching.restore_activity(1, seconds=1.5, position=5000)
+        answering(body).watching.restore_activity(1, seconds=1.5, at=5.0)
     assert raised.value.sent
 
 

@@ -13,6 +13,7 @@ RECORD = Path(__file__).parent / "fixtures" / "schema-11.sql"
 # What the steps have done, taken back: statements that both databases take.
 BACK = (
     "drop table viewing",
+    "alter table resume drop column seconds_before",
     "drop table play_time",
     "alter table collection add column undone text not null default ''",
 )

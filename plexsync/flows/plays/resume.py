@@ -70,6 +70,7 @@ class ResumePoints:
             watched,
             finding.watched.position,
             current,
+            seconds=finding.watched.resume_seconds,
             duration=round(files[0].duration * 1000) if (files := finding.watched.scene.files) else 0,
             played_at=_played_at(finding, finding.watched, now),
             now=now,
@@ -90,7 +91,7 @@ class ResumePoints:
             return None
         opened = replace(plan.send, until=until)
         tx.watches.save(finding.id, created_at, opened)
-        return ResumePart(remembered, opened, plan.send.sending)
+        return ResumePart(remembered, opened)
 
 
 def _played_at(finding: PlaysFinding, watched: WatchedScene, now: int) -> int:

@@ -177,11 +177,10 @@ class PlaysWrite(RememberedWrite):
 
 @record
 class ResumePart:
-    """The memory of a resume point before it is written, and while that is on its way; what is written, in ms."""
+    """The memory of a resume point before it is written, and while that is on its way."""
 
     before: RememberedResume | None
     opened: RememberedResume
-    position: int
 
 
 @record
@@ -206,12 +205,12 @@ class ActivityWrite(Write):
 
     def send(self, stash: StashWatch) -> None:
         """Write both."""
-        position = self.resume.position if self.resume else None
+        at = self.resume.opened.seconds_to_send if self.resume else None
         if self.time and self.time.opened.restores:
-            stash.restore_activity(self.job.id, seconds=self.time.opened.adding or 0.0, position=position)
+            stash.restore_activity(self.job.id, seconds=self.time.opened.adding or 0.0, at=at)
         else:
             seconds = self.time.opened.adding if self.time else None
-            stash.save_activity(self.job.id, position=position, seconds=seconds)
+            stash.save_activity(self.job.id, at=at, seconds=seconds)
 
     def read(self, *, now: int) -> None:  # noqa: ARG002 - plays look at the answer
         """An answered request takes no effect any more."""
@@ -242,7 +241,7 @@ class ActivityWrite(Write):
         id, created_at = self.job.id, self.watched.scene.created_at
         if self.resume:
             memory = replace(self.resume.opened, until=0)
-            plan = plan_resume(None, self.resume.position, memory, duration=0, played_at=0, now=now, longest=0)
+            plan = plan_resume(None, memory.sending or 0, memory, duration=0, played_at=0, now=now, longest=0)
             tx.watches.save(id, created_at, plan.resolved)
         if self.time:
             saved = tx.play_times.of({id: created_at}).get(id, self.time.opened)

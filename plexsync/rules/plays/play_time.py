@@ -89,7 +89,11 @@ def plan_time(
         settled, arrived = _after_restore(memory, total) if memory.restores else _after_add(memory, total)
         if not arrived and now < until:
             return TimePlan(wait_until=until)
-        memory, owed = replace(settled, adding=None, restores=False, until=0), owed + (0.0 if arrived else opened)
+        memory = replace(settled, adding=None, restores=False, until=0)
+        if not arrived and memory.wish is TimeWish.UNDO:
+            # What never arrived counts as taken back.
+            memory, arrived = replace(memory, withdrawn=memory.withdrawn + opened), True
+        owed += 0.0 if arrived else opened
     else:
         memory = _with_others(memory, total)
     memory, adding = _next_write(memory, owed)

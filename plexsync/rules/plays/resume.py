@@ -16,6 +16,8 @@ from plexsync.rules.record_class import record
 
 # Positions that are closer than this are the same.
 CLOSE = 1000
+# The share of a scene from which on Stash's own player resumes it at its beginning.
+PLAYED_OUT = 0.98
 # Seconds by which a moment of Plex can be ahead of the clock. One that is further ahead is from before a clock was set.
 AHEAD = 86_400
 
@@ -33,9 +35,10 @@ class RememberedResume:
     """The memory of the resume point of a scene.
 
     `last`: the newest viewing that was dealt with. `position`: the position in Stash after that. `before`: the position
-    that was there before PlexSync wrote one. `sending`: what a request is writing whose arrival is or was unknown, None
-    if there is none; until `until` it may take effect. `undone`: you asked to put back what was there before; that is done
-    when nothing of PlexSync's is there. A newer viewing is written again.
+    that was there before PlexSync wrote one; `seconds_before`: the same as Stash said it, to the last digit, -1 if that is
+    not known. `sending`: what a request is writing whose arrival is or was unknown, None if there is none; until `until`
+    it may take effect. `undone`: you asked to put back what was there before; that is done when nothing of PlexSync's is
+    there. A newer viewing is written again.
     """
 
     last: Watched
@@ -44,6 +47,14 @@ class RememberedResume:
     sending: int | None = None
     until: int = 0
     undone: TakenBack = TakenBack.NO
+    seconds_before: float = -1.0
+
+    @property
+    def seconds_to_send(self) -> float:
+        """What is sent, in seconds."""
+        position = self.sending or 0
+        is_restored = position == self.before and round(self.seconds_before * 1000) == position
+        return self.seconds_before if is_restored else position / 1000
 
 
 @record
@@ -86,6 +97,7 @@ def plan_resume(
     position: int,
     remembered: RememberedResume | None,
     *,
+    seconds: float | None = None,
     duration: int,
     played_at: int,
     now: int,
@@ -93,12 +105,14 @@ def plan_resume(
 ) -> ResumePlan:
     """Decide about the resume point of a scene.
 
-    `watched`: the newest viewing of its items. `position`: where Stash resumes it. `duration`: of its file, 0 if unknown.
-    `played_at`: the second of its newest play in Stash that is not from Plex, 0 if there is none. `longest`: how far
-    ahead the `until` of a request can be; one that is further ahead was saved before the clock was set back.
+    `watched`: the newest viewing of its items. `position`: where Stash resumes it; `seconds`: the same as Stash says it.
+    `duration`: of its file, 0 if unknown. `played_at`: the second of its newest play in Stash that is not from Plex, 0 if
+    there is none. `longest`: how far ahead the `until` of a request can be; one that is further ahead was saved before the
+    clock was set back.
     """
+    exact = position / 1000 if seconds is None else seconds
     if remembered is None:
-        return ResumePlan() if watched is None else _first_write(watched, position, duration, played_at)
+        return ResumePlan() if watched is None else _first_write(watched, position, exact, duration, played_at)
     until = min(remembered.until, now + longest)
     if remembered.sending is not None and not _is_close(position, remembered.sending) and now < until:
         waiting = replace(remembered, until=until)
@@ -107,14 +121,14 @@ def plan_resume(
     is_due = is_unsent and not memory.undone
     if watched and (is_due or is_news(watched, memory.last, now=now)):
         if played_at <= watched.viewing.moment:
-            return _write(watched, position, memory, duration)
+            return _write(watched, position, exact, memory, duration)
         # It was played in Stash since.
         memory, is_due = replace(memory, last=watched), False
     if memory.undone and _is_close(position, memory.position) and not _is_close(position, memory.before):
         return ResumePlan(send=replace(memory, position=position, sending=memory.before))
     if memory.undone and has_written(memory):
         # It is there again, or PlexSync's no longer.
-        memory = replace(memory, position=position, before=position)
+        memory = replace(memory, position=position, before=position, seconds_before=exact)
     # What was never sent stays due until the item is there again.
     return ResumePlan(resolved=memory if memory != remembered and not is_due else None)
 
@@ -132,20 +146,21 @@ def _settle_request(remembered: RememberedResume, position: int) -> tuple[Rememb
     return memory, _is_close(position, remembered.position)
 
 
-def _first_write(watched: Watched, position: int, duration: int, played_at: int) -> ResumePlan:
+def _first_write(watched: Watched, position: int, seconds: float, duration: int, played_at: int) -> ResumePlan:
     """The plan for a scene of which nothing is remembered. Only a play there tells how old a position in Stash is."""
-    memory = RememberedResume(watched, position, position)
+    memory = RememberedResume(watched, position, position, seconds_before=seconds)
     if (position >= CLOSE and not played_at) or played_at > watched.viewing.moment:
         return ResumePlan(resolved=memory)
-    return _write(watched, position, memory, duration)
+    return _write(watched, position, seconds, memory, duration)
 
 
-def _write(watched: Watched, position: int, memory: RememberedResume, duration: int) -> ResumePlan:
+def _write(watched: Watched, position: int, seconds: float, memory: RememberedResume, duration: int) -> ResumePlan:
     """The plan to write a viewing, unless the position is there already."""
     offset = watched.viewing.offset
-    target = min(offset, duration) if duration else offset
-    before = memory.before if _is_close(position, memory.position) else position
-    written = RememberedResume(watched, position, before)
+    target = 0 if duration and offset >= PLAYED_OUT * duration else offset
+    if not _is_close(position, memory.position):
+        memory = replace(memory, before=position, seconds_before=seconds)
+    written = RememberedResume(watched, position, memory.before, seconds_before=memory.seconds_before)
     if _is_close(position, target):
         return ResumePlan(resolved=written)
     return ResumePlan(send=replace(written, sending=target))

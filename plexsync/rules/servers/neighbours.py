@@ -178,11 +178,11 @@ class StashWatch(Protocol):
     def take_plays(self, id: int, moments: Moments) -> tuple[int, ...]:
         """Remove one play of each moment that has one; returns all plays of the scene after it, newest first."""
 
-    def save_activity(self, id: int, *, position: int | None = None, seconds: float | None = None) -> None:
-        """Set where a scene is resumed, in milliseconds, and add these seconds to its play time; None changes nothing."""
+    def save_activity(self, id: int, *, at: float | None = None, seconds: float | None = None) -> None:
+        """Set where a scene is resumed, and add to its play time, both in seconds; None changes nothing."""
 
-    def restore_activity(self, id: int, *, seconds: float, position: int | None = None) -> None:
-        """Set the play time of a scene to these seconds, and where it is resumed, in milliseconds; None leaves that alone.
+    def restore_activity(self, id: int, *, seconds: float, at: float | None = None) -> None:
+        """Set the play time of a scene, and where it is resumed, both in seconds; None leaves the latter alone.
 
         Stash first sets the play time to 0 and then adds to it: one of the two may arrive without the other.
         """

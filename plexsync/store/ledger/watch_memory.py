@@ -14,15 +14,18 @@ from plexsync.store.connection import Row, Table, clean, rows_of
 NOTHING = -1
 
 LIST = """
-select scene, scene_created_at, item, moment, view_count, view_offset, position, position_before, sending, until, undo
+select scene, scene_created_at, item, moment, view_count, view_offset, position, position_before, sending, until, undo,
+    seconds_before
   from resume where scene in (select value from json_each(:scenes))
 """
 SCENES = "select scene from resume where scene > :after order by scene limit :limit"
 TO_PUT_BACK = "select scene from resume where undo = 'asked' order by scene"
 SAVE = """
 insert or replace into resume
-    (scene, scene_created_at, item, moment, view_count, view_offset, position, position_before, sending, until, undo)
-values (:scene, :created_at, :item, :moment, :view_count, :view_offset, :position, :before, :sending, :until, :undo)
+    (scene, scene_created_at, item, moment, view_count, view_offset, position, position_before, sending, until, undo,
+    seconds_before)
+values (:scene, :created_at, :item, :moment, :view_count, :view_offset, :position, :before, :sending, :until, :undo,
+    :seconds_before)
 """
 PROLONG = "update resume set until = :until where scene = :scene and sending >= 0"
 FORGET = "delete from resume where scene in (select value from json_each(:scenes))"
@@ -69,6 +72,7 @@ class Watches(ReadOnlyWatches):
             "view_count": viewing.count,
             "view_offset": viewing.offset,
             "undo": ("asked" if has_written(resume) else "done") if resume.undone else "",
+            "seconds_before": repr(resume.seconds_before),
             "sending": NOTHING if resume.sending is None else resume.sending,
         }
         self._db.execute(SAVE, values)
@@ -84,10 +88,10 @@ class Watches(ReadOnlyWatches):
 
 def _by_scene(rows: Iterable[Row]) -> dict[int, RememberedResume]:
     memory = {}
-    for scene, _, item, moment, count, offset, position, before, sending, until, undo in rows:
+    for scene, _, item, moment, count, offset, position, before, sending, until, undo, seconds in rows:
         last, sent = Watched(item, ViewState(count, moment, offset)), sending if sending >= 0 else None
         undone = TakenBack.UNDO if undo else TakenBack.NO
         # For a mark that a damaged page has changed, nothing is put back.
         original = before if undo in ("", "asked") else position
-        memory[scene] = RememberedResume(last, position, original, sent, until, undone)
+        memory[scene] = RememberedResume(last, position, original, sent, until, undone, float(seconds))
     return memory
