@@ -452,6 +452,9 @@ class ServerPeople(People):
             if key in self.visible() and not self._is_told(key, before, pushes):
                 now = self._shown(key)
                 left = {name: value for name, value in before.items() if name in LISTS or value == now[name]}
+                if pushes:
+                    # One of them may have arrived after the swap.
+                    left |= {name: before[name] | now[name] for name in LISTS}
                 shown = self.world.truth.items[key]
                 shown.stranded |= left
                 # What takes its place may be emptied later, and then it is put back.

@@ -10,6 +10,8 @@ from contextlib import closing
 import pytest
 
 from plexsync.engine.server_identity import ServerIdentity
+from plexsync.rules.merge.plan_records import Pushing, Sending
+from plexsync.rules.merge.values import Held
 from tests.simulation import sim_servers
 from tests.simulation.running import listening
 from tests.simulation.sim_changes import ServerPeople
@@ -72,6 +74,25 @@ def test_what_an_item_shows_of_which_a_swap_of_files_has_lost_the_memory_may_be_
         found = {key: world.truth.items[key].found_after_loss["title"] for key in keys}
         assert found == {key: world.plex.item(key).scalars["title"] for key in keys}
     assert len(keys) == 2
+
+
+def test_what_a_saved_push_brings_after_a_swap_of_files_counts_as_a_hands_like_all_that_the_item_showed(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setattr(sim_servers, "drawn_changes", lambda seed: ("files swapped",))
+    with listening(), closing(ServerWorld(2, tmp_path)) as world:
+        people = world.people = ServerPeople(world)
+        world.at_rest = True
+        people.swap_files()
+        saved, other = (key for key, _ in people.swapped)
+        late, before = Held(("late",), locked=True), Held((), locked=False)
+        with world.process.store.writing() as tx:
+            tx.pushings.add(1, saved, Pushing({"genre": Sending(("late",), late, before, before)}, until=1))
+        for key in (saved, other):
+            world.plex.hand_edit(key, genre=["late"])
+        people.note_swapped()
+        stranded = [world.truth.items[key].stranded["genre"] for key in (saved, other)]
+    assert ["late" in names for names in stranded] == [True, False]
 
 
 def test_a_life_with_changes_is_the_same_one_again():
