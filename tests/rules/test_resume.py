@@ -72,6 +72,8 @@ LAST = watched(30_000, count=1)
         (watched(31_000, count=1), True),
         (watched(0, count=2), True),
         (watched(0, count=1), False),
+        # A play that is older than that, and that a device has reported since.
+        (watched(30_000, count=2), False),
         # The item has another key now, or another item was watched in that second.
         (watched(30_000, count=1, item="72"), False),
         (watched(0, AT + 1, count=1, item="72"), True),

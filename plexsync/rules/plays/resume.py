@@ -81,7 +81,7 @@ def is_news(watched: Watched, last: Watched, *, now: int) -> bool:
     """Whether a viewing has not been dealt with: it is later than the last one that was.
 
     Plex tells moments in whole seconds, so within one second an item can also have another offset; none only if it was
-    watched to its end.
+    watched to its end. The count alone grows by an older play that a device reports later.
     """
     if watched == last:
         return False
@@ -89,7 +89,7 @@ def is_news(watched: Watched, last: Watched, *, now: int) -> bool:
     moment = min(other.moment, now // 1000 + AHEAD)
     if viewing.moment != moment or watched.item != last.item:
         return viewing.moment > moment
-    return bool(viewing.offset) or viewing.count > other.count
+    return viewing.offset != other.offset and (bool(viewing.offset) or viewing.count > other.count)
 
 
 def plan_resume(
