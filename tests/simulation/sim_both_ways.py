@@ -187,6 +187,10 @@ class BothWorld(PlaysWorld):
         value = self.plex.item(key).scalars.get("userRating")
         return NONE if value is None else round(float(value) * 10)
 
+    def was_rated(self, key: str) -> bool:
+        """Whether the owner has ever rated an item."""
+        return self.plex._library.items[int(key)].last_rated_at is not None
+
     def rate_in_plex(self, key: str, rating: int) -> None:
         """The owner rates an item."""
         self.plex.hand_edit(key, locked=False, userRating=None if rating == NONE else rating / 10)
@@ -351,7 +355,9 @@ class BothEnding(PlaysEnding):
         super()._judge_rows()
         there = self.world.stash.scene_ids()
         for kind, id, state, cls, error in self.world.rows("select kind, id, state, cls, error from job"):
-            if kind in (RATING_KIND, RATING_BACK) and not (state == "gone" and id not in there):
+            # A scene that is back after a restore has nothing to bring from Plex until it is rated there.
+            is_gone = state == "gone" and (kind == RATING_BACK or id not in there)
+            if kind in (RATING_KIND, RATING_BACK) and not is_gone:
                 raise Violation("lost", f"{kind} {id} is left {state} ({cls}): {error}")
 
     def _judge_plays(self) -> None:

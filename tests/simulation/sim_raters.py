@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 STASH_RATINGS = (NONE, NONE, 7, 20, 43, 50, 68, 80, 100)
 PLEX_RATINGS = (NONE, NONE, 10, 25, 50, 60, 75, 90, 100)
 LENGTH = 60_000
+# Seconds by which a moment of Plex is ahead of the clock at most.
+AHEAD = 86_400
 PERFORMERS = ("Ann", "Bob", "Agent Actor")
 STUDIOS = ("Studio One", "Agent Studio")
 # What is less often done than in lives with plays alone.
@@ -171,6 +173,9 @@ class Raters(Watchers):
         rating = truth.ratings[key_of(scene)] = RatingTruth()
         rating.unsettle(sides)
         rating.agreed = {one for one in sides.values() if one != NONE} or {NONE}
+        if any(sides[key] == NONE and self.world.was_rated(key) for key in self.items_of(scene)):
+            # For all that the journal tells, the scene had its rating already when the item was cleared.
+            rating.agreed.add(NONE)
         rating.is_sure = True
         resume = truth.resume[key_of(scene)] = ResumeTruth()
         resume.note(self.left_at(scene) or 0)
@@ -349,7 +354,9 @@ class Raters(Watchers):
         if not rows:
             return not viewings
         moment, offset, item, sending, undo = rows[0]
-        is_newest = not viewings or viewings[-1][0] < moment or viewings[-1] == (moment, min(offset, LENGTH), item)
+        # One further ahead of the clock is from before it was set, and any other viewing counts as newer.
+        reliable = min(moment, self.world.clock.now() // 1000 + AHEAD)
+        is_newest = not viewings or viewings[-1][0] < reliable or viewings[-1] == (moment, min(offset, LENGTH), item)
         return is_newest and sending < 0 and undo != "asked"
 
     def leave_in_plex(self) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from plexsync.flows.imports import importer
 from plexsync.flows.plays import ratings as rating_flows
-from plexsync.rules.item import Viewing
+from plexsync.rules.item import ViewState
 from plexsync.rules.plays import ratings
 from plexsync.rules.plays.resume import RememberedResume, Watched
 from plexsync.simulator.http import Request
@@ -104,7 +104,7 @@ def test_a_play_that_is_older_than_a_viewing_of_an_item_that_is_gone_may_leave_t
         people.finish_scan(people.sections[0])
         key = people.visible()[0]
         scene, now = people.scene_of(world.truth.content_of[key]), int(world.plex.now())
-        remembered = RememberedResume(Watched("99", Viewing(moment=now, offset=3842, count=1)), 0, 0)
+        remembered = RememberedResume(Watched("99", ViewState(moment=now, offset=3842, count=1)), 0, 0)
         with world.process.store.writing() as tx:
             tx.watches.save(scene.id, scene.created_at, remembered)
         people.resume_of(scene).note(21_000)
@@ -113,6 +113,38 @@ def test_a_play_that_is_older_than_a_viewing_of_an_item_that_is_gone_may_leave_t
             world.plex.play(key, at=at)
             people._is_watched(scene, key, before)
             assert people.resume_of(scene).allowed == allowed
+
+
+def test_a_rating_that_was_cleared_before_a_scene_was_made_anew_may_count_with_its_own(tmp_path):
+    with closing(BothWorld(1, tmp_path)) as world:
+        people = world.people = Raters(world)
+        people.finish_scan(people.sections[0])
+        key = people.visible()[0]
+        id = people.scene_of(world.truth.content_of[key]).id
+        world.stash.edit_scene(id, rating100=68)
+        scene = world.stash.scene(id)
+        people._begins(scene)
+        assert people.rating_of(scene).agreed == {68}
+        for rating in (70, NONE):
+            world.rate_in_plex(key, rating)
+            people._begins(scene)
+            assert people.rating_of(scene).agreed == {68, rating}
+
+
+def test_a_viewing_from_before_the_clock_was_set_back_is_not_the_last_word_on_a_resume_point(tmp_path):
+    with closing(BothWorld(1, tmp_path)) as world:
+        world.brings_resume = True
+        people = world.people = Raters(world)
+        people.finish_scan(people.sections[0])
+        key = people.visible()[0]
+        scene, now = people.scene_of(world.truth.content_of[key]), int(world.plex.now())
+        world.plex.play(key, at=now)
+        remembered = RememberedResume(Watched("99", ViewState(moment=now + 60, offset=3842, count=1)), 0, 0)
+        with world.process.store.writing() as tx:
+            tx.watches.save(scene.id, scene.created_at, remembered)
+        assert people.is_resume_at_rest(scene)
+        world.clock.leap(-400 * 86_400)
+        assert not people.is_resume_at_rest(scene)
 
 
 def test_what_was_replaced_on_an_item_that_nobody_has_rated_is_known_after_both_sides_were_rated():

@@ -123,4 +123,4 @@ def test_a_product_that_leaves_what_came_twice_is_found(monkeypatch):
 
     after_sent = plays._after_sent
     monkeypatch.setattr(plays, "_after_sent", left)
-    assert "has 2 plays" in found_by(22, 36)
+    assert "has 2 plays" in found_by(20, 50)
