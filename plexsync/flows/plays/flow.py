@@ -148,7 +148,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             plays = {} if start is None else db.plays.history(account, items, since=start if rule == PLEX else 0)
             created = {id: watching.scene.created_at for id, watching in watched.items()}
             memory, resume, times = db.plays.of(created), db.watches.of(created), db.play_times.of(created)
-            viewings = [] if start is None else db.viewings.of(account, items)
+            viewings = [] if start is None else db.viewings.of(account, items, since=start)
             holders = db.plays.holders(items)
             remembered = {key: memory.get(id, {}).keys() for id, some in keys.items() for key in some}
             every = {item.key: item for some in items_of.values() for item in some}

@@ -4,8 +4,10 @@ See `plexsync.rules.plays.viewings` and `plexsync.rules.plays.play_time`. Neithe
 was, and a play time what an undo takes back.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+
+import msgspec
 
 from plexsync.rules.plays.play_time import RememberedTime, TimeWish
 from plexsync.rules.plays.viewings import Viewing
@@ -21,7 +23,7 @@ _OF_FILE = """(viewing.path_key = '' or exists (
    ))"""
 OF_ITEMS = f"""
 select {_COLUMNS} from viewing
- where account = :account and item in (select value from json_each(:items)) and {_OF_FILE}
+ where account = :account and ended >= :since and item in (select value from json_each(:items)) and {_OF_FILE}
  order by began
 """
 UNQUEUED = f"""
@@ -52,6 +54,9 @@ SETTLE_ALL = "update viewing set queued = played, sent = played, opened = 0"
 FORGET = "delete from viewing"
 ANY = "select 1 from viewing limit 1"
 
+_STATES = frozenset(SessionState)
+_PIECES = msgspec.json.Decoder(tuple[tuple[int, int], ...])
+
 TIMES = """
 select scene, scene_created_at, total, base, adding, restores, until, withdrawn, owed, wish
   from play_time where scene in (select value from json_each(:scenes))
@@ -69,9 +74,12 @@ FORGET_TIMES = "delete from play_time where scene in (select value from json_eac
 class ReadOnlyViewings(Table):
     """Read access to viewings."""
 
-    def of(self, account: int, items: Iterable[str]) -> list[Viewing]:
-        """Return the viewings of these items, as far as the items still have the files that were watched."""
-        return _viewings(self._db.rows(OF_ITEMS, {"account": account, "items": list(items)}))
+    def of(self, account: int, items: Iterable[str], *, since: int = 0) -> list[Viewing]:
+        """Return the viewings of these items that ended at the second `since` or later.
+
+        Those of an item that has not the file that was watched are left out.
+        """
+        return _viewings(self._db.rows(OF_ITEMS, {"account": account, "items": list(items), "since": since}))
 
     def are_there(self) -> bool:
         """Whether there are any."""
@@ -103,7 +111,7 @@ class Viewings(ReadOnlyViewings):
         rows = [
             {
                 **{name: clean(value) if isinstance(value, str) else value for name, value in vars(viewing).items()},
-                "pieces": json.dumps(viewing.pieces, separators=(",", ":")),
+                "pieces": msgspec.json.encode(viewing.pieces).decode(),
                 "played": viewing.played,
                 "joined": int(viewing.joined),
             }
@@ -181,23 +189,33 @@ def _key(viewing: Viewing) -> dict[str, object]:
 
 
 def _viewings(rows: Iterable[Row]) -> list[Viewing]:
+    """The viewings in these rows. One that a damaged page has changed is over, and nothing of it was played."""
     return [
         Viewing(
             **{
                 **dict(row),
-                "state": SessionState(row["state"]),
+                "state": SessionState(row["state"]) if row["state"] in _STATES else SessionState.STOPPED,
                 "joined": bool(row["joined"]),
-                "pieces": tuple((start, length) for start, length in json.loads(row["pieces"])),
+                "pieces": _pieces(row["pieces"]),
             }
         )
         for row in rows
     ]
 
 
+def _pieces(text: str) -> tuple[tuple[int, int], ...]:
+    try:
+        return _PIECES.decode(text)
+    except (msgspec.DecodeError, UnicodeError):
+        return ()
+
+
 def _times(rows: Iterable[Row]) -> dict[int, RememberedTime]:
+    """The memories in these rows. One that a damaged page has changed counts as unknown: nothing is taken back for it."""
     times = {}
     for scene, _, total, base, adding, restores, until, withdrawn, owed, wish in rows:
-        added = float(adding) if adding else None
-        numbers = (float(total), float(base), added, bool(restores), until, float(withdrawn), float(owed))
-        times[scene] = RememberedTime(*numbers, TimeWish(wish))
+        with suppress(ValueError):
+            added = float(adding) if adding else None
+            numbers = (float(total), float(base), added, bool(restores), until, float(withdrawn), float(owed))
+            times[scene] = RememberedTime(*numbers, TimeWish(wish))
     return times

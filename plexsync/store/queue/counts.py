@@ -22,7 +22,9 @@ select count(distinct id) from job
 """
 # What is remembered of plays, by state; and how many the account has that Plex was last asked about.
 COUNT_REMEMBERED = "select state, count(*) from play group by state"
-COUNT_LISTED = "select count(*), max(listed_at) from played group by account order by 2 desc limit 1"
+COUNT_LISTED = """
+select count(*), max(listed_at) from played where history_key <> 'viewed' group by account order by 2 desc limit 1
+"""
 COUNT_DUE = f"select count(*), min(due) from job indexed by job_due where {WAITS} and lane = :lane and due <= :now"
 # The scenes that were undone or released, by the narrow index on the mark. A scene with both counts as undone: of the two
 # words, that is the greater one. A mark of a scene that was gone in Stash ends with its return, so it is none of these.

@@ -1,0 +1,168 @@
+"""What counts of a viewing, when it is a play, and which plays are the same."""
+
+from dataclasses import replace
+
+import pytest
+
+from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.rules.plays.viewings import (
+    VIEWED,
+    Viewing,
+    after_report,
+    asks_less,
+    goes_on,
+    judged,
+    needed,
+    twins,
+)
+from plexsync.rules.queue.events import SessionChanged, SessionState
+
+AT = 1_700_000_000
+HALF_HOUR = 1_860_000
+PLAYING, PAUSED, BUFFERING, STOPPED = SessionState
+BEGUN = Viewing(1, "71", AT, "5", "abc", "living room", HALF_HOUR, AT, 0, PLAYING)
+
+
+def heard(*reports: tuple[SessionState, float, float], start: Viewing = BEGUN) -> Viewing:
+    """The viewing after these reports: a state, the seconds since the one before, and the place in seconds."""
+    viewing, at = start, AT * 1000
+    for state, step, place in reports:
+        at += round(step * 1000)
+        report = SessionChanged("71", state, round(place * 1000), "5")
+        viewing = after_report(viewing, report, at=at, step=round(step * 1000))
+    return viewing
+
+
+@pytest.mark.parametrize(
+    ("reports", "seconds"),
+    [
+        ([(PLAYING, 10, 10), (PLAYING, 10, 20)], 20),
+        ([(PLAYING, 10, 10), (PAUSED, 3, 13), (PAUSED, 50, 13), (PLAYING, 9, 13), (STOPPED, 4, 17)], 17),
+        ([(PLAYING, 10, 500), (PLAYING, 10, 510)], 20),
+        ([(PLAYING, 10, 10), (PLAYING, 10, 2), (PLAYING, 10, 12)], 20),
+        ([(BUFFERING, 10, 10), (PLAYING, 10, 20), (PLAYING, 10, 30)], 10),
+        ([(PLAYING, 61, 61), (PLAYING, 10, 71)], 10),
+        ([(PLAYING, 10, 4)], 4),
+        ([(PLAYING, -5, 10)], 0),
+    ],
+    ids=["plays", "pauses", "skips", "goes back", "buffers", "silent", "slow", "clock"],
+)
+def test_what_counts_is_the_smaller_step_of_place_and_clock_while_it_plays(reports, seconds):
+    assert heard(*reports).played == seconds * 1000
+
+
+def test_a_clock_that_is_set_in_the_middle_leaves_a_viewing_on_that_of_its_beginning():
+    viewing = heard((PLAYING, 10, 10))
+    later = after_report(viewing, SessionChanged("71", PLAYING, 20_000, "5"), at=AT * 2000, step=10_000)
+    assert later.ended == AT + 20
+    assert later.pieces == ((AT, 20_000),)
+
+
+@pytest.mark.parametrize(
+    ("minimum", "length", "percent", "least"),
+    [
+        ("stash", HALF_HOUR, 0.0, 30_000),
+        ("stash", HALF_HOUR, 10.0, 186_000),
+        ("stash", 40_000, 0.0, 20_000),
+        ("stash", HALF_HOUR, None, None),
+        ("stash", 0, 0.0, 30_000),
+        ("stash", 0, 10.0, None),
+        ("plex", HALF_HOUR, 0.0, None),
+        ("45s", HALF_HOUR, None, 45_000),
+        ("12.5%", 800_000, None, 100_000),
+        ("10%", 0, None, None),
+    ],
+)
+def test_each_rule_asks_for_so_much(minimum, length, percent, least):
+    assert needed(minimum, length, percent) == least
+
+
+def test_a_rule_that_makes_more_plays_is_known():
+    rules = ["stash", "30s", "10%", "90%", "plex"]
+    assert [rule for rule in rules if asks_less(rule, "plex")] == ["stash", "30s", "10%", "90%"]
+    assert [rule for rule in rules if asks_less("plex", rule)] == []
+    assert not asks_less("stash", "30s")
+    assert asks_less("30s", "10%")
+
+
+def test_the_moment_of_a_play_is_when_so_much_was_played():
+    viewing = heard((PLAYING, 20, 20), (PAUSED, 5, 25), (PAUSED, 40, 25), (PLAYING, 1, 25), (PLAYING, 20, 45))
+    assert judged(viewing, "stash", 0.0).moment == AT + 71
+    assert judged(viewing, "10%", 0.0).moment == 0
+    assert judged(replace(viewing, moment=7), "stash", 0.0).moment == 7, "what is a play stays one"
+
+
+@pytest.mark.parametrize(
+    ("state", "silence", "session", "is_same"),
+    [
+        (PLAYING, 40, "9", True),
+        (PAUSED, 901, "9", False),
+        (PAUSED, 20_000, "5", True),
+        (PAUSED, 90_000, "5", False),
+        (STOPPED, 1, "5", False),
+        (PLAYING, -300, "5", True),
+    ],
+)
+def test_a_player_that_did_not_say_that_it_stopped_may_go_on(state, silence, session, is_same):
+    assert goes_on(replace(BEGUN, state=state), session, at=(AT + silence) * 1000) is is_same
+
+
+# --- which plays are the same ----------------------------------------------------------------------------------------
+
+ROW, OWN = PlaySource("71", "900"), PlaySource("71", VIEWED)
+PLAY = AT + 30
+WHOLE = replace(BEGUN, ended=AT + 1_800, state=STOPPED, moment=PLAY)
+
+
+def same(listed, *viewings, stash=None, memory=None, minimum="stash", length=HALF_HOUR):
+    given = {moment: RememberedPlay(source, state) for moment, (source, state) in (memory or {}).items()}
+    return twins(stash or {}, listed, given, viewings, length=length, minimum=minimum)
+
+
+def test_the_row_of_a_viewing_is_the_same_play():
+    for row in (AT + 1, AT + 1_800, AT + 1_919):
+        assert same({PLAY: OWN, row: ROW}, WHOLE) == {row}
+    for row in (AT - 1, AT + 1_921):
+        assert same({PLAY: OWN, row: ROW}, WHOLE) == set()
+
+
+def test_a_row_that_is_in_stash_already_keeps_its_viewing_out():
+    row = AT + 1_800
+    assert same({PLAY: OWN, row: ROW}, WHOLE, memory={row: (ROW, PlayState.SENT)}) == {PLAY}
+    assert same({PLAY: OWN, row: ROW}, WHOLE, stash={row: 1}) == {PLAY}
+
+
+def test_a_viewing_explains_one_row():
+    assert same({PLAY: OWN, AT + 900: ROW, AT + 1_800: ROW}, WHOLE) == {AT + 900}
+
+
+def test_two_viewings_explain_two_rows():
+    later = replace(WHOLE, began=AT + 1_830, ended=AT + 3_700, moment=AT + 1_860)
+    listed = {PLAY: OWN, later.moment: OWN, AT + 1_800: ROW, AT + 3_690: ROW}
+    assert same(listed, WHOLE, later) == {AT + 1_800, AT + 3_690}
+
+
+def test_without_a_memory_a_play_in_stash_explains_the_row_that_follows():
+    for play in (AT - 1_860 - 900, AT, AT + 120):
+        assert same({AT: ROW}, stash={play: 1}) == (set() if play == AT else {AT})
+    for play in (AT - 1_860 - 901, AT + 121):
+        assert same({AT: ROW}, stash={play: 1}) == set()
+    assert same({AT: ROW}, stash={AT - 60: 1}, minimum="plex") == set()
+
+
+def test_a_play_in_stash_explains_as_many_rows_as_it_has():
+    assert same({AT: ROW, AT + 60: ROW}, stash={AT - 60: 1}) == {AT}
+    assert same({AT: ROW, AT + 60: ROW}, stash={AT - 60: 2}) == {AT, AT + 60}
+    assert same({AT - 60: ROW, AT: ROW}, stash={AT - 60: 1}) == set(), "it is the play of the earlier row"
+
+
+def test_a_viewing_that_broke_off_explains_what_follows_and_one_that_ended_does_not():
+    short = replace(BEGUN, ended=AT + 300, moment=PLAY)
+    assert same({PLAY: OWN, AT + 1_800: ROW}, short) == {AT + 1_800}
+    assert same({PLAY: OWN, AT + 1_800: ROW}, replace(short, state=STOPPED)) == set()
+
+
+def test_a_viewing_that_may_have_begun_unseen_is_the_play_that_stash_has():
+    joined = replace(WHOLE, joined=True)
+    assert same({PLAY: OWN}, joined, stash={AT - 600: 1}) == {PLAY}
+    assert same({PLAY: OWN}, WHOLE, stash={AT - 600: 1}) == set()

@@ -1,0 +1,131 @@
+"""What is kept of viewings, and of the play times of scenes."""
+
+from dataclasses import replace
+
+import pytest
+
+from plexsync.rules.plays.play_time import RememberedTime, TimeWish
+from plexsync.rules.plays.viewings import Viewing
+from plexsync.rules.queue.events import SessionState
+from plexsync.store.database import Database
+from tests.stores import look
+
+AT = 1_700_000_000
+CREATED = "2026-01-02T03:04:05Z"
+VIEWING = Viewing(
+    1,
+    "71",
+    AT,
+    "5",
+    "abc",
+    "living room",
+    1_860_000,
+    AT + 90,
+    95_000,
+    SessionState.PAUSED,
+    ((AT, 60_000), (AT + 70, 20_000)),
+)
+TIME = RememberedTime(71.30000000000001, 11.1, 60.2, until=9, withdrawn=0.1 + 0.2, owed=1e-05, wish=TimeWish.UNDO)
+
+
+def save(store: Database, *viewings: Viewing) -> None:
+    with store.writing() as tx:
+        tx.viewings.save(viewings)
+
+
+def read(store: Database, *items: str, since: int = 0) -> list[Viewing]:
+    with store.reading() as db:
+        return db.viewings.of(1, items, since=since)
+
+
+def test_a_viewing_that_is_saved_is_read_and_grows(store):
+    guest, other = replace(VIEWING, account=2), replace(VIEWING, item="72")
+    save(store, VIEWING, guest, other)
+    assert read(store, "71", "73") == [VIEWING]
+    longer = replace(
+        VIEWING, pieces=(*VIEWING.pieces, (AT + 95, 30_000)), ended=AT + 130, state=SessionState.STOPPED, moment=AT + 30
+    )
+    save(store, longer)
+    assert read(store, "71") == [longer]
+    assert read(store, "71", since=AT + 131) == []
+
+
+def test_what_ended_or_fell_silent_or_is_a_play_is_queued_once(store):
+    over = replace(VIEWING, item="1", state=SessionState.STOPPED)
+    silent = replace(VIEWING, item="2", ended=AT - 500)
+    running = replace(VIEWING, item="3")
+    save(store, over, silent, running)
+
+    def unqueued() -> set[str]:
+        with store.reading() as db:
+            return {viewing.item for viewing in db.viewings.unqueued(1, before=AT)}
+
+    assert unqueued() == {"1", "2"}
+    with store.writing() as tx:
+        tx.viewings.mark_queued([over, silent])
+        tx.viewings.mark_queued([running], is_queued=False)
+    assert unqueued() == {"3"}
+    save(store, replace(over, pieces=((AT, 99_000),)))
+    assert unqueued() == {"1", "3"}
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_what_a_request_adds_is_sent_or_is_not(store, arrived):
+    other = replace(VIEWING, item="72")
+    save(store, VIEWING, other)
+    with store.writing() as tx:
+        tx.viewings.begin(7, [VIEWING])
+        tx.viewings.begin(8, [other])
+    assert [(one.opened, one.sent, one.scene) for one in read(store, "71", "72")] == [(80_000, 0, 7), (80_000, 0, 8)]
+    with store.writing() as tx:
+        tx.viewings.end(7, arrived=arrived)
+    sent = {one.item: (one.opened, one.sent) for one in read(store, "71", "72")}
+    assert sent == {"71": (0, 80_000 if arrived else 0), "72": (80_000, 0)}
+
+
+def test_after_the_database_was_restored_all_counts_as_sent(store):
+    save(store, VIEWING)
+    with store.writing() as tx:
+        tx.viewings.begin(7, [VIEWING])
+        tx.viewings.settle_all()
+    (viewing,) = read(store, "71")
+    assert (viewing.sent, viewing.opened, viewing.queued) == (80_000, 0, 80_000)
+
+
+def test_a_viewing_on_a_damaged_page_is_over_and_counts_nothing(store):
+    save(store, VIEWING)
+    with look(store.folder) as db:
+        db.execute("update viewing set state = 'x', pieces = '[[1'")
+    (viewing,) = read(store, "71")
+    assert viewing.is_over
+    assert viewing.played == 0
+
+
+@pytest.mark.parametrize("time", [TIME, replace(TIME, adding=None, wish=TimeWish.NONE), replace(TIME, restores=True)])
+def test_a_play_time_is_kept_to_the_last_digit(store, time):
+    with store.writing() as tx:
+        tx.play_times.save(7, CREATED, TIME)
+        tx.play_times.save(7, CREATED, time)
+    with store.reading() as db:
+        assert db.play_times.of({7: CREATED, 8: CREATED}) == {7: time}
+        assert db.play_times.of({7: "another scene"}) == {}
+        assert db.play_times.of_ids([7]) == {7: time}
+        assert db.play_times.to_take_back() == ([7] if time.wish else [])
+        assert db.play_times.scenes(after=0, limit=9) == [7]
+
+
+def test_only_an_open_request_is_prolonged_and_a_damaged_memory_is_none(store):
+    closed = replace(TIME, adding=None)
+    with store.writing() as tx:
+        tx.play_times.save(7, CREATED, TIME)
+        tx.play_times.save(8, CREATED, closed)
+        for scene in (7, 8):
+            tx.play_times.prolong(scene, 99)
+    with store.reading() as db:
+        assert db.play_times.of_ids([7, 8]) == {7: replace(TIME, until=99), 8: closed}
+    with look(store.folder) as db:
+        db.execute("update play_time set base = 'x' where scene = 7")
+    with store.writing() as tx:
+        assert tx.play_times.of_ids([7, 8]).keys() == {8}
+        tx.play_times.save(8, CREATED, None)
+        assert tx.play_times.of_ids([8]) == {}
