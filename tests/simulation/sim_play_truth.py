@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from plexsync.rules.plays.viewings import AFTER, RETURN
 from plexsync.simulator.http import Request
 from tests.simulation.sim_truth import Truth
 
@@ -39,6 +40,7 @@ class PlayTruth(Truth):
     allowed: dict[Second, set[int]] = field(default_factory=dict)
     own: Counter[Second] = field(default_factory=Counter)  # rows that people have made, and that are surely left
     undone: set[SceneKey] = field(default_factory=set)
+    by_people: set[Second] = field(default_factory=set)  # at which a person has ever added a row
 
     def judge_write(self, asked: Request) -> None:
         """Nothing: see above."""
@@ -53,6 +55,7 @@ class PlayTruth(Truth):
 
     def note_added(self, second: Second, rows: int, state: str, *, played: bool, sure: bool) -> None:
         """A person has added a row; `rows` are there now. `state` is what is remembered, '' for nothing."""
+        self.by_people.add(second)
         if played and sure and state == "sent":
             # One beside PlexSync's may as well be of a request that was delivered twice.
             self.allowed[second] = {1}
@@ -62,6 +65,15 @@ class PlayTruth(Truth):
         else:
             # A request may be under way, and rows of one second can't be told apart.
             self.allowed[second] = {*range(0 if state == "removing" else 1, rows + 2)}
+
+    def is_explained(self, second: Second, length: float) -> bool:
+        """Whether a person's row tells of the same viewing as a row of Plex at this second, which then need not be added.
+
+        That is the rule of `plexsync.rules.plays.viewings.twins`. `length`: of the scene, in seconds.
+        """
+        key, moment = second
+        earliest, latest = moment - length - RETURN, moment + AFTER
+        return any(one == key and earliest <= at <= latest and at != moment for one, at in self.by_people)
 
     def note_deleted(self, second: Second, rows: int, state: str, *, played: bool, sure: bool) -> None:
         """A person has deleted a row; `rows` are left."""

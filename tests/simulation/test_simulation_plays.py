@@ -12,7 +12,8 @@ import pytest
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.rules.plays import plays
 from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
-from tests.simulation.sim_plays import PlaysWorld, run_play_seed, run_play_seeds
+from plexsync.rules.queue.note_keys import PLAYS_COMPARED
+from tests.simulation.sim_plays import PlaysEnding, PlaysWorld, run_play_seed, run_play_seeds
 from tests.simulation.sim_watchers import Watchers, key_of
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
@@ -93,6 +94,26 @@ def test_what_was_taken_back_and_only_the_journal_knows_may_be_sent_again_after_
         monkeypatch.setattr(people, "some_scene", lambda: scene)
         people.redo()
         assert world.truth.allowed[second] == ({0, 1} if is_put_back else {0})
+
+
+def test_a_play_in_plex_of_which_a_persons_row_tells_already_may_be_left_out(tmp_path):
+    with closing(PlaysWorld(1, tmp_path)) as world:
+        people = world.people = Watchers(world)
+        scene, other, moment, length = key_of(people.scenes()[0]), key_of(people.scenes()[1]), 1_760_001_000, 60.0
+        world.truth.note_added((scene, moment), 1, "", played=True, sure=True)
+        explained = {late for late in range(-200, 1_200) if world.truth.is_explained((scene, moment + late), length)}
+        assert explained == {*range(-120, 961)} - {0}
+        assert not world.truth.is_explained((other, moment + 1), length)
+
+
+@pytest.mark.parametrize("hours", [0, 12, 36])
+def test_at_the_end_the_daily_comparison_is_due_also_if_the_clock_was_set_back_after_the_last_one(tmp_path, hours):
+    with closing(PlaysWorld(1, tmp_path)) as world:
+        people = world.people = Watchers(world)
+        with world.process.store.writing() as tx:
+            tx.notes.save(PLAYS_COMPARED, f"{world.clock.now() + hours * 3_600_000} /")
+        PlaysEnding(world, people)._pass_days()
+        assert world.process.back.comparison.is_due()
 
 
 def found_by(*seeds: int) -> str:
