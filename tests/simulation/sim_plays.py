@@ -106,7 +106,8 @@ class PlaysWorld(World):
         nature, rng = Nature.of(self.rng), self.plays_rng
         # A moment in the first hours of which only what is later counts, in some lives.
         since = rng.choice((0, 0, 1_760_001_000 - 6 * 3600))
-        watch = WatchRules(account=rng.choice(("", "", "Guest")), since=since)
+        # These lives know the history alone; viewings are judged by the living room.
+        watch = WatchRules(account=rng.choice(("", "", "Guest")), since=since, minimum="plex")
         setting = replace(nature.setting, watch=watch, history_page=rng.choice((10, 10, 1000)), undo_gone=False)
         # A Stash whose own clock is set back looks like a restored one: see the decision in docs/decisions/0031-way-back.md.
         own_clock = nature.own_clock or nature.leaps
