@@ -69,6 +69,13 @@ def lasting(span: float) -> str:
     return f"{span / SECOND:.0f} s"
 
 
+def spent(seconds: float) -> str:
+    """How long something took or was played, in its two largest units: `12 min 40 s`, `1 h 5 min`, `31 min`."""
+    total = round(seconds)
+    numbers = ((total // 3600, "h"), (total // 60 % 60, "min"), (total % 60, "s"))
+    return " ".join([f"{number:,} {unit}" for number, unit in numbers if number][:2]) or "0 s"
+
+
 def place(milliseconds: int) -> str:
     """A place in a film: `0:31:07`."""
     minutes, seconds = divmod(milliseconds // 1000, 60)

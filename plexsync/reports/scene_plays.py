@@ -3,11 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from plexsync.flows.plays.history_poll import account_in
+from plexsync.flows.plays.history_poll import account_in, approved_plays
+from plexsync.flows.plays.viewings import known_percent
 from plexsync.reports.format import local, many, place, stamp
+from plexsync.reports.scene_viewings import watched_facts
 from plexsync.reports.shapes.scenes import PlaysOfScene
 from plexsync.rules.plays.marked_plays import is_near
 from plexsync.rules.plays.plays import OWNER, TAKEN_BACK, PlaySource, PlayState, WatchRules
+from plexsync.rules.plays.resume import RememberedResume
+from plexsync.rules.plays.viewings import PLEX, twins
 from plexsync.store.database import Reader
 
 # What became of plays that are not simply in Stash, in the order in which the sentence tells it.
@@ -16,6 +20,8 @@ FATES = (
     (TAKEN_BACK, "taken back"),
     (PlayState.REMOVING, "being taken back"),
 )
+# What follows a mark that is no play.
+UNEXPLAINED = "without a play in its history: not in Stash"
 
 
 def scene_plays(
@@ -28,12 +34,16 @@ def scene_plays(
     stored = db.scene_names.known_scenes([id]).get(id)
     created_at = created_at or (stored.origin.created_at if stored else "")
     memory = db.plays.of({id: created_at}).get(id, {})
-    if rules is None and not memory:
+    time = db.play_times.of({id: created_at}).get(id)
+    if rules is None and not (memory or time):
         return None
     account = account_in(db, rules) if rules else None
     keys = sorted(items) or sorted({key for _, key in db.memories.of([id])})
     listed = db.plays.history(account, keys, since=rules.since) if rules and account is not None else {}
-    moments = {moment for plays in listed.values() for moment in plays}
+    viewings = db.viewings.of(account, keys) if rules and account is not None else []
+    rule = approved_plays(db, rules, account)[1] if rules else PLEX
+    sources = {moment: source for plays in listed.values() for moment, source in plays.items()}
+    moments = sources.keys() - twins({}, sources, memory, viewings, length=0, minimum=rule)
     marked = _marked_at(db, keys, listed) if rules and account == OWNER else 0
     missing = {moment for moment in moments if moment not in memory or memory[moment].state is PlayState.ADDING}
     states = Counter(play.word for play in memory.values())
@@ -49,11 +59,8 @@ def scene_plays(
         words = [f"played {many(len(moments), 'time')} in Plex, last on {local(last * 1000)}"]
     words += [f"{len(missing):,} not yet in Stash"] if missing else []
     words += [f"{states[state]:,} {fate}" for state, fate in FATES if states[state]]
-    if marked:
-        words.append(f"marked as played in Plex on {local(marked * 1000)}, without a play in its history: not in Stash")
-    if resume and resume.last.viewing.offset:
-        fate = " (taken back)" if resume.undone else " (not yet in Stash)" if resume.sending is not None else ""
-        words.append(f"left at {place(resume.last.viewing.offset)} in Plex{fate}")
+    words += [f"marked as played in Plex on {local(marked * 1000)}, {UNEXPLAINED}"] if marked else []
+    words += [_place_words(resume)] if resume and resume.last.viewing.offset else []
     return {
         "text": "; ".join(words),
         "in_plex": len(moments),
@@ -65,7 +72,13 @@ def scene_plays(
         "undone": states[TAKEN_BACK] + states[PlayState.REMOVING],
         "marked_at": stamp(marked * 1000) if marked else None,
         "left_at": resume.last.viewing.offset / 1000 if resume and resume.last.viewing.offset else None,
+        **watched_facts(viewings, sources, time, rule=rule, percent=known_percent(db)),
     }
+
+
+def _place_words(resume: RememberedResume) -> str:
+    fate = " (taken back)" if resume.undone else " (not yet in Stash)" if resume.sending is not None else ""
+    return f"left at {place(resume.last.viewing.offset)} in Plex{fate}"
 
 
 def _marked_at(db: Reader, keys: Iterable[str], listed: Mapping[str, Mapping[int, PlaySource]]) -> int:

@@ -7,6 +7,7 @@ import pytest
 
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
+from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.play_wishes import REDO, UNDO, PlayWish
 from plexsync.rules.plays.plays import WatchRules
@@ -56,6 +57,25 @@ def test_twelve_minutes_of_a_scene_are_a_play_with_its_time_and_its_place(room):
     assert activity(room, id) == (1, 760.0, 760.0)
     assert room.house.stash_sim.plays.of(id) == (began + 30,)
     assert mutations(room) == 2
+
+
+def test_the_words_on_a_scene_tell_of_the_viewing_and_of_its_play_time(room):
+    id, key = add(room)
+    rules = WatchRules(resume=True)
+    room.settle()
+    room.play(key, 60)
+    room.house.work()
+    with room.house.store.reading() as db:
+        (line, time) = scene_plays(db, rules, id)["lines"]
+    assert line.startswith("watched 1 min of 31 min on ")
+    assert line.endswith(" by a-player: a play by Stash's rule (30 s)")
+    assert time == "play time in Stash: 1 min on its way"
+    room.stop(key)
+    room.settle()
+    with room.house.store.reading() as db:
+        facts = scene_plays(db, rules, id)
+    assert facts["lines"][-1] == "play time in Stash: 1 min came from Plex"
+    assert facts["text"].startswith("played 1 time in Plex")
 
 
 def test_a_minute_less_than_the_rule_asks_for_leaves_its_time_alone(room):

@@ -7,13 +7,17 @@ from dataclasses import replace
 import pytest
 
 from plexsync.flows.plays.history_poll import NUMBER_OF, READ_SINCE
+from plexsync.flows.plays.viewings import PERCENT
 from plexsync.reports.format import local
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.item import ViewState
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.marked_plays import CountedViews
+from plexsync.rules.plays.play_time import RememberedTime, TimeWish
 from plexsync.rules.plays.plays import PlaySource, RememberedPlay, WatchRules, state_of
 from plexsync.rules.plays.resume import RememberedResume, Watched
+from plexsync.rules.plays.viewings import VIEWED, Viewing
+from plexsync.rules.queue.events import SessionState
 from plexsync.store.database import Database
 
 SCENE, CREATED, AT, NOW = 7, "2026-01-02T03:04:05Z", 1_700_000_000, 1_700_100_000_000
@@ -89,6 +93,10 @@ def test_every_play_is_counted_by_what_became_of_it(store):
         "undone": 2,
         "marked_at": None,
         "left_at": None,
+        "viewings": [],
+        "viewing_count": 0,
+        "play_time": None,
+        "lines": [],
     }
 
 
@@ -138,3 +146,103 @@ def test_a_mark_that_is_no_play_is_told_unless_its_play_was_listed_since(store, 
     assert "marked" not in text(store, WatchRules("2"))
     with store.reading() as db:
         assert db.view_counts.count_unexplained() == (1 if near else 2)
+
+
+# --- viewings and play time ------------------------------------------------------------------------------------------
+
+VIEWING = Viewing(
+    1, "71", AT, "5", player="living room", length=1_860_000, ended=AT + 800, state=SessionState.STOPPED,
+    pieces=((AT, 760_000),),
+)  # fmt: skip
+WATCHED = f"watched 12 min 40 s of 31 min on {local(AT * 1000)} in Plex by living room: "
+
+
+def watched(store: Database, *viewings: Viewing, percent: float = 10.0) -> None:
+    listed(store)
+    with store.writing() as tx:
+        tx.viewings.save(viewings)
+        tx.viewings.begin(SCENE, viewings)
+        tx.viewings.end(SCENE, arrived=True)
+        tx.notes.save(PERCENT, str(percent))
+
+
+@pytest.mark.parametrize(
+    ("minimum", "percent", "changes", "words"),
+    [
+        ("stash", 10.0, {"moment": AT + 186}, "a play by Stash's rule (10 %)"),
+        ("stash", 0.0, {"moment": AT + 30}, "a play by Stash's rule (30 s)"),
+        ("stash", 50.0, {}, "no play by Stash's rule (50 %)"),
+        ("stash", 50.0, {"state": SessionState.PLAYING}, "no play yet by Stash's rule (50 %)"),
+        ("stash", 50.0, {"moment": AT + 30}, "a play by the rule of that time"),
+        ("plex", 10.0, {}, "no play by Plex's rule"),
+        ("45s", 10.0, {"moment": AT + 45}, "a play by the rule 45 s"),
+    ],
+)
+def test_what_was_watched_is_told_with_the_rule_that_judges_it(store, minimum, percent, changes, words):
+    watched(store, replace(VIEWING, **changes), percent=percent)
+    facts = told(store, WatchRules(minimum=minimum))
+    assert facts
+    assert facts["lines"] == [WATCHED + words]
+    moment = changes.get("moment")
+    (viewing,) = facts["viewings"]
+    assert (viewing["played"], viewing["length"], bool(viewing["play_at"])) == (760.0, 1860.0, bool(moment))
+
+
+def test_a_viewing_with_its_row_in_the_history_is_one_play(store):
+    watched(store, replace(VIEWING, moment=AT + 186))
+    listed(store, AT + 805)
+    remembered(store, sent=186)
+    with store.writing() as tx:
+        tx.plays.save_history(1, [(PlaySource("71", VIEWED), AT + 186)], now=NOW)
+    facts = told(store)
+    assert facts
+    assert (facts["in_plex"], facts["not_in_stash"], facts["text"]) == (
+        1,
+        0,
+        f"played 1 time in Plex, last on {local((AT + 186) * 1000)}",
+    )
+    assert "a play by Plex's rule" in told(store, WatchRules(minimum="90%"))["lines"][0], "it is in the history"
+
+
+def test_the_latest_viewings_are_told_and_how_many_more_there_are(store):
+    watched(store, *(replace(VIEWING, began=AT + 9_000 * n, player="", length=0) for n in range(7)))
+    facts = told(store)
+    assert facts
+    lines = facts["lines"]
+    assert len(lines) == 6
+    assert lines[0].startswith(f"watched 12 min 40 s on {local((AT + 54_000) * 1000)} in Plex: no play by Stash's rule")
+    assert (lines[-1], facts["viewing_count"]) == ("and 2 earlier viewings", 7)
+
+
+@pytest.mark.parametrize(
+    ("time", "words"),
+    [
+        (RememberedTime(700.0, 0.0), "700 of 0 of 0"),
+        (RememberedTime(700.0, 100.0, withdrawn=60.0), "600 of 0 of 60"),
+        (RememberedTime(700.0, 100.0, owed=9.0), "600 of 9 of 0"),
+        (RememberedTime(700.0, 100.0, owed=9.0, wish=TimeWish.UNDO), "0 of 0 of 609"),
+        (RememberedTime(700.0, 700.0, withdrawn=60.0, wish=TimeWish.REDO), "0 of 60 of 0"),
+    ],
+)
+def test_the_play_time_that_came_from_plex_is_told_also_while_the_way_back_is_off(store, time, words):
+    with store.writing() as tx:
+        tx.play_times.save(SCENE, CREATED, time)
+    facts = told(store, None)
+    assert facts
+    part = facts["play_time"]
+    assert part
+    assert f"{part['added']:g} of {part['on_its_way']:g} of {part['taken_back']:g}" == words
+    assert facts["lines"] == [part["text"]]
+
+
+def test_the_words_of_play_time_name_each_part(store):
+    with store.writing() as tx:
+        tx.play_times.save(SCENE, CREATED, RememberedTime(760.0, 0.0, withdrawn=3_900.0))
+        tx.viewings.save([VIEWING])
+    listed(store)
+    facts = told(store)
+    assert facts
+    assert (
+        facts["lines"][-1]
+        == "play time in Stash: 12 min 40 s came from Plex, 12 min 40 s on its way, 1 h 5 min taken back"
+    )

@@ -9,9 +9,12 @@ from random import Random
 import pytest
 from playwright.sync_api import Locator, expect
 
+from plexsync.flows.plays.history_poll import READ_SINCE
 from plexsync.reports.rows import SHORT
+from plexsync.rules.plays.viewings import Viewing
 from plexsync.rules.queue.note_keys import ASKED_SETTINGS, BULK
 from plexsync.rules.queue.setting_question import SettingQuestion
+from plexsync.store.database import Database
 from plexsync.store.files.lock import try_lock
 from release.check import FILE, TASK, TOKEN
 from tests.browser import CHROMIUM, NO_CHROMIUM
@@ -215,6 +218,26 @@ def test_the_tab_of_a_scene_leads_to_each_of_its_items_in_plex(page, inside, fau
         expect(link).to_have_attribute("rel", "noopener noreferrer")
         expect(link).to_have_attribute("target", "_blank")
     assert TOKEN not in page.content()
+    assert faults == []
+
+
+def test_the_tab_of_a_scene_tells_what_was_watched_of_it_in_plex(page, inside, faults):
+    inside.ask("page_sync", scene="1")
+    until(lambda: inside.title() == "One")
+    inside.stash.plugin_settings["StashPlexSync"]["watch_back"] = "plays"
+    with closing(Database(inside.folder / "plexsync.db")) as store, store.writing() as tx:
+        player, pieces = "<i>living</i> room", ((1_700_000_000, 61_000),)
+        tx.viewings.save(
+            [Viewing(1, inside.item, 1_700_000_000, "1", "", player, 60_000, 1_700_000_070, pieces=pieces)]
+        )
+        tx.notes.save(f"{READ_SINCE}1", "machine 0")
+    go(page, inside, "/scenes/1")
+    page.get_by_role("button", name="Plex", exact=True).click()
+    lines = page.locator(".plexsync-viewings li")
+    expect(lines).to_have_count(2)
+    expect(lines.first).to_contain_text("watched 1 min 1 s of 1 min on ")
+    expect(lines.first).to_contain_text("in Plex by <i>living</i> room: no play yet by Stash's rule")
+    expect(lines.last).to_have_text("play time in Stash: 1 min 1 s on its way")
     assert faults == []
 
 

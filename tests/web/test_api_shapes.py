@@ -6,17 +6,20 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from plexsync.app.parts import open_parts
+from plexsync.flows.plays.history_poll import READ_SINCE
 from plexsync.reports import comparisons, dead_letters, review, undo
 from plexsync.reports.shapes import outages, plex_servers, scenes, status, top, workers
 from plexsync.rules.collections.collections import CollectionObject, KnownCollection
 from plexsync.rules.plays.first_plays import FirstPlays, counted_text
 from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.rules.plays.viewings import Viewing
 from plexsync.rules.queue.note_keys import DASHBOARD, LAST_RECONCILE, PLAYS_COUNTED, WORKER_ENDED
 from plexsync.rules.queue.worker_ends import after_end
 from plexsync.rules.records import HoldRow
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
+from plexsync.store.database import Writer
 from plexsync.store.files import lock
 from plexsync.store.files.lock import try_lock
 from tests.conformity import Conformity, reachable
@@ -24,6 +27,8 @@ from tests.journey.world import KEY, TOKEN, World, until
 from tests.web.conftest import Dash, dashboard
 from tests.web.stage import config_of, furnish, refusing, work
 from tests.web.test_api import post
+
+AT = 1_700_000_000
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +55,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
         with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
             tx.notes.save(PLAYS_COUNTED, counted_text(FirstPlays("someone", 1, 0, at=parts.clock.now(), in_plex=0)))
             play = RememberedPlay(PlaySource("1"), PlayState.SENT)
-            tx.plays.begin(ids["in_step"], "", "", {1_700_000_000: play}, now=parts.clock.now())
+            tx.plays.begin(ids["in_step"], "", "", {AT: play}, now=parts.clock.now())
+            save_viewing(tx, ids["in_step"])
             (section,) = tx.sections.all()
             studios = [CollectionObject("studio", id) for id in range(1, 20)]
             tx.collections.ensure(
@@ -64,6 +70,13 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
             tx.notes.save(WORKER_ENDED, after_end("", parts.clock.now(), "it was killed"))
         with try_lock(world.folder, lock.DASHBOARD):
             yield world, ids
+
+
+def save_viewing(tx: Writer, id: int) -> None:
+    """A minute of an item of a scene was watched, and its history was read."""
+    (key,) = {item for _, item in tx.memories.of([id])}
+    tx.viewings.save([Viewing(1, key, AT, "1", "", "living room", ended=AT + 60, pieces=((AT, 60_000),))])
+    tx.notes.save(f"{READ_SINCE}1", "machine 0")
 
 
 # Where the first write is approved once and for all, changed settings ask nothing.
@@ -148,6 +161,8 @@ def test_explain_has_a_shape_while_a_server_is_down(world: World) -> None:
     world.add(1)
     world.settings["watch_back"] = "plays"
     assert world.run("sync", "1", "--wait").returncode == 0
+    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+        save_viewing(tx, 1)
     with dashboard(world) as dash:
         world.stash.stop()
         answers = {"API": dash.get("/api/scenes/1/explain").json(), "terminal": world.json("explain", "1")}

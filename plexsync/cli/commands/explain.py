@@ -18,7 +18,7 @@ from plexsync.flows.scenes.verbs import explain as look_at
 from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.format import safe
 from plexsync.reports.rows import on_screen, short
-from plexsync.reports.shapes.scenes import ExplainFacts, FieldFacts, UnreadFacts
+from plexsync.reports.shapes.scenes import ExplainFacts, FieldFacts, PlaysOfScene, UnreadFacts
 from plexsync.rules.collections.collection_status import named_status
 from plexsync.rules.merge.values import Value
 from plexsync.rules.queue.job import Gone, Kind, State
@@ -70,7 +70,7 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
         out = paper()
         out.print(f"Scene {id} can't be read now. What the database knows:")
         if known["plays"]:
-            say(out, f"Plays: {known['plays']['text']}.")
+            _tell_plays(known["plays"], out)
         _tell_row(row, attempts, now, out, stands)
         if remembered:
             rows = [
@@ -87,13 +87,19 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
 # --- text output -----------------------------------------------------------------------------------------------------
 
 
+def _tell_plays(plays: PlaysOfScene, out: Console) -> None:
+    say(out, f"Plays: {plays['text']}.")
+    for line in plays["lines"]:
+        say(out, f"- {line}")
+
+
 def _tell(explanation: Explanation, facts: ExplainFacts, now: int, out: Console) -> None:
     inspection = explanation.inspection
     title = f": {safe(inspection.scene.title)}" if inspection.scene and inspection.scene.title else ""
     out.print(f"Scene {inspection.id}{title}")
     out.print(safe(facts["verdict"]))
     if facts["plays"]:
-        say(out, f"Plays: {facts['plays']['text']}.")
+        _tell_plays(facts["plays"], out)
     if inspection.steps:
         steps = [(f"{number}", step.rung, step.text) for number, step in enumerate(inspection.steps, start=1)]
         out.print(table("How its item was matched", ("", "by", "what was seen"), steps))

@@ -219,7 +219,48 @@ class LatestFacts(TypedDict):
 # --- explain ---------------------------------------------------------------------------------------------------------
 
 
-class PlaysOfScene(TypedDict):
+class ViewingOfScene(TypedDict):
+    """What a player played of an item of the scene in one go."""
+
+    text: str
+    """One sentence, such as `watched 12 min 40 s of 31 min on … in Plex by living room: a play by Stash's rule (10 %)`."""
+    began_at: Moment | None
+    played: float
+    """How long it was really played, in seconds."""
+    length: float | None
+    """The length of the item in seconds; null if it is unknown."""
+    player: str
+    """The name of the player."""
+    play_at: Moment | None
+    """The moment of the play that it is; null if it is none."""
+
+
+class PlayTimeOfScene(TypedDict):
+    """How much of the play time in Stash came from Plex, in seconds."""
+
+    text: str
+    """One sentence, such as `play time in Stash: 12 min 40 s came from Plex`."""
+    added: float
+    on_its_way: float
+    """What was watched or is to be sent again, and is not there yet."""
+    taken_back: float
+    """What was taken back, or is taken back now."""
+
+
+class WatchedOfScene(TypedDict):
+    """What was watched of a scene in Plex, and the play time that came from that."""
+
+    viewings: list[ViewingOfScene]
+    """The latest, newest first."""
+    viewing_count: int
+    """How many there are in all."""
+    play_time: PlayTimeOfScene | None
+    """Null if none came from Plex."""
+    lines: list[str]
+    """Sentences on the viewings and the play time, as all screens show them."""
+
+
+class PlaysOfScene(WatchedOfScene):
     """The plays of a scene (`watch_back`): what Plex lists, and what PlexSync remembers of each, counted."""
 
     text: str

@@ -783,6 +783,7 @@
       facts && e(WrongSettings, { wrong: facts.wrong_settings || [] }),
       facts && facts.verdict && e("p", { className: "plexsync-verdict" }, e(Light, { good: goodness(facts) }, facts.verdict)),
       facts && facts.plays && e("p", { className: "plexsync-plays" }, "Plays: " + facts.plays.text + "."),
+      facts && facts.plays && e("ul", { className: "plexsync-viewings" }, facts.plays.lines.map((line, n) => e("li", { key: n }, line))),
       e(
         "div",
         { className: "plexsync-buttons" },
