@@ -102,7 +102,7 @@ class WatchAction(Action):
     def question(self, asked: ActionRequest) -> str:
         """How many plays, resume points and play times it is about."""
         chosen = self._choose_wished(asked.parts, asked.selection).values()
-        counts = [(len(wished.plays), wished.resume, wished.time) for wished in chosen]
+        counts = [(len(wished.plays), wished.resume, wished.time) for wished in chosen] or [(0, False, False)]
         return self._question.format(_of_scenes(*map(sum, zip(*counts, strict=True)), scenes=len(asked.ids)))
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
