@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from plexsync.flows.plays.first_run import PlaysPage
 from plexsync.reports.dead_letters import cell
-from plexsync.reports.format import many, safe, stamp
+from plexsync.reports.format import many, safe, spent, stamp
 from plexsync.reports.shapes.plays import ScenePlaysFacts
 from plexsync.reports.shapes.status import FirstPlaysFacts
 from plexsync.reports.verdict import first_plays_words
@@ -42,23 +42,31 @@ def scene_plays_words(scene: ScenePlaysFacts) -> str:
     """The plays of a scene in a line, without its name."""
     if scene["error"]:
         return f"can't be read now: {safe(scene['error'])}"
-    missing = scene["missing"]
-    present = f"; {scene['present']:,} there already" if scene["present"] else ""
-    return f"{many(len(missing), 'play')}, {_days(missing[0], missing[-1])}{present}" if missing else "nothing to add"
+    missing, viewed, words = scene["missing"], scene["viewed"], []
+    if missing:
+        of_them = "" if len(missing) == 1 else f"{viewed:,} of them "
+        viewings = f", {of_them}{'a viewing' if viewed == 1 else 'viewings'} of {spent(scene['viewed_time'])}"
+        words.append(f"{many(len(missing), 'play')}{viewings if viewed else ''}, {_days(missing[0], missing[-1])}")
+    words += [f"{spent(scene['play_time'])} of play time"] if scene["play_time"] else []
+    present = [f"{scene['present']:,} there already"] if scene["present"] else []
+    return "; ".join([*words, *present]) if words else "nothing to add"
 
 
 def list_scenes(page: PlaysPage) -> list[ScenePlaysFacts]:
-    """The scenes of a page that would get plays, or could not be read."""
+    """The scenes of a page that would get plays or play time, or could not be read."""
     return [
         {
             "id": scene.id,
             "title": scene.title,
             "missing": [stamp(moment * 1000) for moment in scene.missing],
+            "viewed": scene.viewed,
+            "viewed_time": scene.viewed_time,
+            "play_time": scene.play_time,
             "present": scene.present,
             "error": scene.error,
         }
         for scene in page.scenes
-        if scene.missing or scene.error
+        if scene.missing or scene.play_time or scene.error
     ]
 
 

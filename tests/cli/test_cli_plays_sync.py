@@ -3,6 +3,7 @@
 import csv
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,30 @@ def test_a_dry_run_shows_the_plays_and_writes_nothing(played: World, door: Door)
     assert mutations(played) == 0
     assert approval(played) == ""
     assert door("status", "--json").facts["plays"]["waiting"] == 0
+
+
+def view(world: World, key: str, seconds: int, at: int) -> None:
+    """So many seconds of a minute were watched at a moment."""
+    watched = Viewing(1, key, at, "1", length=60_000, ended=at + seconds, pieces=((at, 1000 * seconds),))
+    with Database(world.folder / "plexsync.db").writing() as tx:
+        tx.notes.save(PERCENT, "10.0")
+        tx.viewings.save([replace(watched, state=SessionState.STOPPED)])
+
+
+def test_what_was_watched_is_told_as_viewings_and_as_play_time(played: World, door: Door) -> None:
+    first, second, third = played.plex.keys(played.section)
+    view(played, first, 40, AT + DAY)
+    view(played, first, 50, AT + 2 * DAY)
+    view(played, second, 5, AT + DAY)
+    view(played, third, 45, AT)
+    text = " ".join(door("plays", "sync", "--dry-run").out.split())
+    days = "2026-01-30 to 2026-02-02"
+    assert f"1 Title 0 4 plays, 2 of them viewings of 1 min 30 s, {days}; 1 min 30 s of play time" in text
+    assert "2 Title 1 1 play, 2026-01-31; 5 s of play time; 1 there already" in text
+    assert "3 Title 2 1 play, a viewing of 45 s, 2026-01-31; 45 s of play time" in text
+    scene = door("plays", "sync", "--dry-run", "--json").facts["scenes"][0]
+    assert (scene["viewed"], scene["viewed_time"], scene["play_time"]) == (2, 90.0, 90.0)
+    assert mutations(played) == 0
 
 
 def test_a_yes_is_asked_for_once_and_saved(played: World, door: Door) -> None:
@@ -136,12 +161,8 @@ def viewed(played: World, door: Door) -> World:
     _, second, third = played.plex.keys(played.section)
     with Database(played.folder / "plexsync.db").writing() as tx:
         tx.notes.save(PLAYS_APPROVED, f"{played.plex.machine} 1 0 0 0")
-        tx.notes.save(PERCENT, "10.0")
-        for key, seconds in ((third, 40), (second, 5)):
-            pieces, state = ((AT + DAY, 1000 * seconds),), SessionState.STOPPED
-            tx.viewings.save(
-                [Viewing(1, key, AT + DAY, "1", length=60_000, ended=AT + DAY + seconds, pieces=pieces, state=state)]
-            )
+    view(played, third, 40, AT + DAY)
+    view(played, second, 5, AT + DAY)
     return played
 
 
@@ -149,7 +170,7 @@ def test_what_another_rule_would_add_is_shown_and_a_no_changes_nothing(viewed: W
     before = approval(viewed)
     refused = door("plays", "sync", answer="n\n", terminal=True)
     text = " ".join(refused.out.split())
-    assert "3 Title 2 1 play, 2026-02-01" in text
+    assert "3 Title 2 1 play, a viewing of 40 s, 2026-02-01" in text
     assert "1 play of someone by Stash's rule (10 %) is not in Stash" in text
     assert (
         "what is watched in Plex is a play by Stash's rule (10 %), if you agree; until then by Plex's rule. To keep that, "

@@ -38,7 +38,8 @@ PACE, LONGEST = 600_000, 86_400_000
 class PreviewedPlays:
     """The plays of one scene: the moments that would be added, and how many Stash has already.
 
-    `error` says why it could not be read.
+    `viewed` of the moments are those of viewings, which last `viewed_time`; `play_time` would be added to that of the scene
+    (both in seconds). `error` says why it could not be read.
     """
 
     id: int
@@ -46,6 +47,9 @@ class PreviewedPlays:
     missing: tuple[int, ...] = ()
     present: int = 0
     error: str = ""
+    viewed: int = 0
+    viewed_time: float = 0.0
+    play_time: float = 0.0
 
 
 @record
@@ -279,6 +283,16 @@ def _plays(finding: PlaysFinding, *, viewed_only: bool) -> PreviewedPlays:
             finding.id, title, error=finding.outcome.error if isinstance(finding.outcome, Waiting) else ""
         )
     present = set(finding.watched.plays).intersection(finding.listed)
-    added = [(moment, finding.plan.requests[moment]) for moment in finding.plan.add or ()]
-    missing = tuple(moment for moment, play in added if not viewed_only or play.source.history_key == VIEWED)
-    return PreviewedPlays(finding.id, title, missing, len(present))
+    added = finding.plan.add or ()
+    viewed = [moment for moment in added if finding.plan.requests[moment].source.history_key == VIEWED]
+    viewed_time = sum(viewing.played for viewing in finding.viewings if viewing.moment in viewed) / 1000
+    time = finding.time[1].send if finding.time and not viewed_only else None
+    return PreviewedPlays(
+        finding.id,
+        title,
+        tuple(viewed if viewed_only else added),
+        len(present),
+        viewed=len(viewed),
+        viewed_time=viewed_time,
+        play_time=(time.adding or 0.0) if time else 0.0,
+    )

@@ -370,7 +370,7 @@ def plan_scene(
     listed = {moment: source for moment, source in listed.items() if moment >= since}
     plan = plan_plays(listed, rows, with_expiry(memory, expiry), now=now, longest=expiry.longest)
     played = frozenset(source.item for item in items for source in plays.get(item.key, {}).values())
-    return PlaysFinding(id, watched, memory, plan, listed=listed.keys(), played=played)
+    return PlaysFinding(id, watched, memory, plan, listed=listed.keys(), played=played, viewings=tuple(viewings))
 
 
 def left_alone(db: Reader, scenes: Iterable[Scene], scope: Scope) -> set[int]:

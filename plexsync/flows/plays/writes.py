@@ -33,7 +33,8 @@ class PlaysFinding(Observation):
     """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
 
     `listed` are the moments in Plex that count for it, `played` the items that have plays. `resume`: what is remembered of
-    its resume point, and the plan for that; `time`: of its play time, and `owing` the viewings of which some may be sent.
+    its resume point, and the plan for that; `time`: of its play time, and `owing` those of its `viewings` of which some may
+    be sent.
     `marks`: what was decided about items that you may have marked as played.
     """
 
@@ -46,6 +47,7 @@ class PlaysFinding(Observation):
     marks: MarkDecisions = field(default_factory=dict)
     time: tuple[RememberedTime | None, TimePlan] | None = None
     owing: tuple[Viewing, ...] = ()
+    viewings: tuple[Viewing, ...] = ()
 
     @property
     def desired(self) -> str:

@@ -105,6 +105,12 @@ class ScenePlaysFacts(TypedDict):
     title: str
     missing: list[Moment | None]
     """The plays that would be added, oldest first."""
+    viewed: int
+    """How many of these are viewings."""
+    viewed_time: float
+    """How long these viewings are, in seconds."""
+    play_time: float
+    """The play time that would be added, in seconds."""
     present: int
     """How many Stash has already."""
     error: str
