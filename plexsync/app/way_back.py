@@ -122,7 +122,7 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
         flow,
         history,
         PlayListener(parts.store, history, clock),
-        ViewingRecorder(parts.store, parts.plex.history, parts.stash.watching, history, parts.gates, clock),
+        ViewingRecorder(parts.store, parts.plex.history, parts.stash.watching, history, recovery, parts.gates, clock),
         FirstRun(parts.store, parts.plex.history, viewer, history, parts.gates, clock),
         PlaysComparison(parts.store, history, recovery, restores, parts.gates, clock, longest),
         resume if rules.resume else None,

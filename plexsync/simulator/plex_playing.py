@@ -79,6 +79,10 @@ class Sessions:
         """Pause at this place."""
         self._do(PlayerReport(int(key), account, player, "paused", offset))
 
+    def buffer(self, key: str, offset: int, *, account: int = OWNER, player: str = PLAYER) -> None:
+        """Wait for data at this place."""
+        self._do(PlayerReport(int(key), account, player, "buffering", offset))
+
     def stop(self, key: str, offset: int, *, account: int = OWNER, player: str = PLAYER) -> None:
         """Stop at this place. Near the end it is a play."""
         self._do(PlayerReport(int(key), account, player, "stopped", offset))
@@ -154,6 +158,11 @@ class Sessions:
         self._numbers = count(1)
         self._sessions.clear()
         self._late.clear()
+
+    def drop(self, *, account: int = OWNER, player: str = PLAYER) -> None:
+        """Give up a player that says nothing any more. No event tells of it."""
+        with self._lock:
+            self._sessions.pop((account, player), None)
 
     # requests
 

@@ -61,9 +61,11 @@ class PlaysRecovery(JournalBeside[PlaysFile]):
 
     def _complete(self, tx: Writer, after: int, *, unknown_only: bool) -> None:
         """Remember again what the journal tells, entry by entry."""
-        now, scenes = self._clock.now(), set()
+        now, scenes, last, was_sent = self._clock.now(), set(), after, False
         known: dict[tuple[int, str], Collection[int]] = {}
         for entry in self._journal.entries(after=after):
+            was_sent |= entry.kind == "sent" or entry.number > last + 1
+            last = entry.number
             scene = (entry.scene, entry.created_at)
             if scene not in known:
                 known[scene] = tx.plays.of(dict([scene])).get(entry.scene, {}).keys() if unknown_only else ()
@@ -77,8 +79,9 @@ class PlaysRecovery(JournalBeside[PlaysFile]):
             else:
                 tx.plays.save(*scene, plays)
             scenes.add(entry.scene)
-        # Of what was played, only a part may be unsent.
-        tx.viewings.settle_all()
+        if was_sent:
+            # Of what was played, only a part may be unsent. What was only learnt is also told by a transaction that failed.
+            tx.viewings.settle_all()
         tx.jobs.want_all(PLAYS, scenes, Why.SWEEP, now, behind=True)
         tx.notes.save(PLAYS_COMPARED, "")
         text = "the database is older than the journal of plays: what was sent to %d scenes is remembered again"

@@ -14,6 +14,7 @@ from dataclasses import replace
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.flows.plays.history_poll import BATCH, CROWD, HistoryPoll, UnknownAccount
+from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.rules.plays.plays import PlaySource
 from plexsync.rules.plays.viewings import (
     GAP,
@@ -66,11 +67,18 @@ class ViewingRecorder:
     """Takes down viewings. `take` runs on the thread that listens to Plex and sets `sooner`; `record` on one that waits."""
 
     def __init__(
-        self, store: Database, plex: PlexWatch, stash: StashWatch, history: HistoryPoll, gates: Gates, clock: Clock
+        self,
+        store: Database,
+        plex: PlexWatch,
+        stash: StashWatch,
+        history: HistoryPoll,
+        recovery: PlaysRecovery,
+        gates: Gates,
+        clock: Clock,
     ) -> None:
         self.sooner = threading.Event()
         self._store, self._plex, self._stash, self._history = store, plex, stash, history
-        self._gates, self._clock = gates, clock
+        self._recovery, self._gates, self._clock = recovery, gates, clock
         self._lock = threading.Lock()
         self._reports: list[HeardReport] = []
         self._heard = -LOST
@@ -109,6 +117,8 @@ class ViewingRecorder:
 
     def _take_down(self, reports: Sequence[HeardReport]) -> list[HeardReport]:
         """Save the viewings after these reports; returns those of sessions that Plex does not list yet."""
+        # What is played from now on is new to a database that is older than the journal.
+        self._recovery.check()
         account = self._history.account()
         running, unlisted = dict(self._running), []
         sessions: dict[tuple[str, str], PlexSession] | None = None
@@ -152,7 +162,7 @@ class ViewingRecorder:
         latest = {viewing.began: viewing for viewing in (*saved, *changed) if viewing.item == event.key}
         for viewing in sorted(latest.values(), key=lambda it: it.began, reverse=True):
             is_same = viewing.machine == session.machine if session else viewing.session == event.session
-            if is_same and goes_on(viewing, event.session, at=at):
+            if is_same and goes_on(viewing, event.session, at=at, place=event.offset):
                 return viewing
         if session is None:
             return None
@@ -187,8 +197,8 @@ class ViewingRecorder:
             for key, viewing in changed.items():
                 if not viewing.moment and (moment := judged(viewing, rule, percent).moment):
                     beside = [near for near in tx.viewings.last_of(account, viewing.item) if near.covers(moment)]
-                    # Two players at once make one play.
-                    moment = next((near.moment for near in beside if near.moment), moment)
+                    # Two players at once make one play; one that shares the play of another hands it on to no third.
+                    moment = next((near.moment for near in beside if near.covers(near.moment)), moment)
                     changed[key] = replace(viewing, moment=moment)
                     played.append(changed[key])
             tx.viewings.save(changed.values())

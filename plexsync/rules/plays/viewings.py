@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from plexsync.rules.plays.marked_plays import MARKED
 from plexsync.rules.plays.play_wishes import OURS
-from plexsync.rules.plays.plays import PlaySource, RememberedPlay
+from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.queue.events import SessionChanged, SessionState
 from plexsync.rules.record_class import record
 
@@ -146,13 +146,15 @@ def play_moment(viewing: Viewing, least: int | None) -> int:
     return 0
 
 
-def goes_on(viewing: Viewing, session: str, *, at: int) -> bool:
-    """Whether a session of the same player that is first seen at `at` (UTC ms) goes on with a viewing.
+def goes_on(viewing: Viewing, session: str, *, at: int, place: int) -> bool:
+    """Whether a session of the same player that is first seen at `at` (UTC ms), at this place, goes on with a viewing.
 
-    It does after a restart of Plex or PlexSync, and after a pause without reports if Plex gives it the same name.
+    It does after a restart of Plex or PlexSync, and after a pause without reports if Plex gives it the same name and it is
+    where it was: a Plex that was restarted gives names again.
     """
     silence = at // 1000 - viewing.ended
-    return not viewing.is_over and -RETURN <= silence <= (86_400 if session == viewing.session else RETURN)
+    is_same = session == viewing.session and 0 <= place - viewing.place <= GAP
+    return not viewing.is_over and -RETURN <= silence <= (86_400 if is_same else RETURN)
 
 
 def twins(
@@ -182,7 +184,7 @@ def twins(
         row = next((row for row in unexplained if viewing.began <= row <= viewing.ended + AFTER), None)
         if row is not None:
             unexplained.remove(row)
-            same.add(play if play not in memory and (row in memory or stash.get(row)) else row)
+            same.add(_other_of(play, row, stash, memory))
         if row is not None or viewing.is_over:
             free.pop(play, None)
         else:
@@ -196,6 +198,18 @@ def twins(
             same.add(moment)
             free[min(near)] -= 1
     return same
+
+
+def _other_of(play: int, row: int, stash: Mapping[int, int], memory: Mapping[int, RememberedPlay]) -> int:
+    """Which of a viewing and its row is the same play as the other one, which is in Stash, was there, or is to be sent."""
+
+    def was_sent(moment: int) -> bool:
+        return bool(stash.get(moment)) or (moment in memory and memory[moment].state is not PlayState.PRESENT)
+
+    if was_sent(play) == was_sent(row):
+        # One that is remembered as present was found to be the same play as another one, and is not sent.
+        return play if play in memory and row not in memory else row
+    return row if was_sent(play) else play
 
 
 def judged(viewing: Viewing, minimum: str, percent: float | None) -> Viewing:
