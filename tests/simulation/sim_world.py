@@ -97,7 +97,7 @@ class World:
         self.seed = seed
         self.rng = Random(seed)
         self.nature = self._drawn()
-        self.clock = Clock()
+        self.clock = self._clock()
         self.plex = SteadyPlex(self.clock, tag_mode="replace" if self.nature.replaces_lists else "add")
         self.stash = StashSim(api_key=KEY)
         self.stash.stop()
@@ -157,6 +157,9 @@ class World:
 
     def _drawn(self) -> Nature:
         return Nature.of(self.rng)
+
+    def _clock(self) -> Clock:
+        return Clock()
 
     def _has_only_hooks(self) -> bool:
         return lives_by_hooks_alone(self.seed)
