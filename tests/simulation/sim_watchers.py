@@ -454,10 +454,14 @@ class Watchers:
             parts = world.process.parts
             wishes = WishForPlays(parts.stash.watching, parts.gates, plays_recovery(parts), wish)
             try:
-                return wish_undone(parts.store, wishes, parts.clock, [scene.id], "undo")
+                marked = wish_undone(parts.store, wishes, parts.clock, [scene.id], "undo")
             except NeighbourError as error:
                 world.tell(f"no wish for scene {scene.id}: {error}")
                 return "not made"
+            if marked.failed:
+                world.tell(f"no wish for scene {scene.id}: {marked.failed[scene.id]}")
+                return "not made"
+            return marked
 
         marked = world.at_work("wish", ask)
         return None if marked == "not made" else isinstance(marked, Marked) and process is world.process

@@ -6,13 +6,16 @@ PLEXSYNC_TORTURE=1 lives 2,000 seeds of 200 steps, PLEXSYNC_SEEDS so many more.
 
 import os
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.rules.plays import plays
+from plexsync.rules.plays.play_wishes import REDO
 from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.queue.note_keys import PLAYS_COMPARED
+from plexsync.rules.servers.errors import Neighbour
 from tests.simulation.sim_plays import PlaysEnding, PlaysWorld, run_play_seed, run_play_seeds
 from tests.simulation.sim_watchers import Watchers, key_of
 
@@ -94,6 +97,16 @@ def test_what_was_taken_back_and_only_the_journal_knows_may_be_sent_again_after_
         monkeypatch.setattr(people, "some_scene", lambda: scene)
         people.redo()
         assert world.truth.allowed[second] == ({0, 1} if is_put_back else {0})
+
+
+@pytest.mark.parametrize(("kind", "made"), [("", True), ("502", None)])
+def test_a_wish_for_a_scene_that_stash_does_not_tell_of_is_not_made(tmp_path, kind, made):
+    with closing(PlaysWorld(1, tmp_path)) as world:
+        people = world.people = Watchers(world)
+        world.weather[Neighbour.STASH].kind = kind
+        world.weather[Neighbour.STASH].until = world.clock.steady + 60
+        world.nature = replace(world.nature, blips=0.0)
+        assert people._wished(REDO, people.scenes()[0]) is made
 
 
 def test_a_play_in_plex_of_which_a_persons_row_tells_already_may_be_left_out(tmp_path):
