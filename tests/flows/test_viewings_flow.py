@@ -300,6 +300,31 @@ def test_an_undo_leaves_a_scene_as_its_own_player_had_left_it_to_the_last_digit_
     assert of_stash(room, id) == before
 
 
+def test_a_redo_brings_a_play_back_that_the_history_tells_of_too(room):
+    id, key = add(room)
+    room.watch(key, 1850)
+    after = of_stash(room, id)
+    for _ in range(2):
+        wish(room, UNDO)
+        assert activity(room, id) == (0, 0.0, 0.0)
+        wish(room, REDO)
+        assert of_stash(room, id) == after
+
+
+def test_a_redo_brings_the_play_of_a_row_back_that_was_there_before_viewings_counted(room):
+    room.house.replace_worker(watch=WatchRules(minimum="plex", resume=True))
+    id, key = add(room)
+    room.watch(key, 1850)
+    after = of_stash(room, id)
+    room.house.approve_plays(minimum="stash")
+    room.house.replace_worker(watch=WatchRules(resume=True))
+    room.settle()
+    assert of_stash(room, id) == after, "its viewing is the same play"
+    wish(room, UNDO)
+    wish(room, REDO)
+    assert of_stash(room, id) == after
+
+
 def test_an_undo_leaves_what_the_player_of_stash_has_added_since(room):
     id, key = add(room)
     room.watch(key, 760)

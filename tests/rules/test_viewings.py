@@ -93,18 +93,20 @@ def test_the_moment_of_a_play_is_when_so_much_was_played():
 
 
 @pytest.mark.parametrize(
-    ("state", "silence", "session", "is_same"),
+    ("state", "silence", "session", "place", "is_same"),
     [
-        (PLAYING, 40, "9", True),
-        (PAUSED, 901, "9", False),
-        (PAUSED, 20_000, "5", True),
-        (PAUSED, 90_000, "5", False),
-        (STOPPED, 1, "5", False),
-        (PLAYING, -300, "5", True),
+        (PLAYING, 40, "9", 40, True),
+        (PAUSED, 901, "9", 0, False),
+        (PAUSED, 20_000, "5", 0, True),
+        (PAUSED, 20_000, "5", 500, False),
+        (PAUSED, 90_000, "5", 0, False),
+        (STOPPED, 1, "5", 0, False),
+        (PLAYING, -300, "5", 0, True),
     ],
 )
-def test_a_player_that_did_not_say_that_it_stopped_may_go_on(state, silence, session, is_same):
-    assert goes_on(replace(BEGUN, state=state), session, at=(AT + silence) * 1000) is is_same
+def test_a_player_that_did_not_say_that_it_stopped_may_go_on(state, silence, session, place, is_same):
+    at = (AT + silence) * 1000
+    assert goes_on(replace(BEGUN, state=state), session, at=at, place=place * 1000) is is_same
 
 
 # --- which plays are the same ----------------------------------------------------------------------------------------
@@ -154,6 +156,14 @@ def test_a_play_in_stash_explains_as_many_rows_as_it_has():
     assert same({AT: ROW, AT + 60: ROW}, stash={AT - 60: 1}) == {AT}
     assert same({AT: ROW, AT + 60: ROW}, stash={AT - 60: 2}) == {AT, AT + 60}
     assert same({AT - 60: ROW, AT: ROW}, stash={AT - 60: 1}) == set(), "it is the play of the earlier row"
+
+
+def test_the_row_of_a_viewing_that_began_unseen_is_the_play_that_stash_had_before():
+    joined = replace(WHOLE, joined=True)
+    known = {PLAY: (OWN, PlayState.PRESENT)}
+    assert same({PLAY: OWN}, joined, stash={AT - 600: 1}) == {PLAY}
+    assert same({PLAY: OWN, AT + 1_800: ROW}, joined, stash={AT - 600: 1}, memory=known) == {AT + 1_800}
+    assert same({PLAY: OWN, AT + 1_800: ROW}, WHOLE, memory=known) == {PLAY}, "the row is sent again"
 
 
 def test_a_viewing_that_broke_off_explains_what_follows_and_one_that_ended_does_not():

@@ -184,7 +184,7 @@ def twins(
         row = next((row for row in unexplained if viewing.began <= row <= viewing.ended + AFTER), None)
         if row is not None:
             unexplained.remove(row)
-            same.add(_other_of(play, row, stash, memory))
+            same.add(_other_of(viewing, row, stash, memory))
         if row is not None or viewing.is_over:
             free.pop(play, None)
         else:
@@ -200,15 +200,17 @@ def twins(
     return same
 
 
-def _other_of(play: int, row: int, stash: Mapping[int, int], memory: Mapping[int, RememberedPlay]) -> int:
+def _other_of(viewing: Viewing, row: int, stash: Mapping[int, int], memory: Mapping[int, RememberedPlay]) -> int:
     """Which of a viewing and its row is the same play as the other one, which is in Stash, was there, or is to be sent."""
+    play = viewing.moment
 
     def was_sent(moment: int) -> bool:
         return bool(stash.get(moment)) or (moment in memory and memory[moment].state is not PlayState.PRESENT)
 
     if was_sent(play) == was_sent(row):
-        # One that is remembered as present was found to be the same play as another one, and is not sent.
-        return play if play in memory and row not in memory else row
+        # A viewing that is remembered as present was found to be the same play as its row; or, if it may have begun unseen,
+        # as one that Stash had before.
+        return play if play in memory and row not in memory and not viewing.joined else row
     return row if was_sent(play) else play
 
 
