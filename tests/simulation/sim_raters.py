@@ -335,7 +335,8 @@ class Raters(Watchers):
             return []
         items = [(key, *self.world.viewing_in_plex(key)) for key in self.items_of(scene)]
         since = max(1, self.world.setting.watch.since)
-        return sorted((moment, min(offset, LENGTH), key) for key, moment, offset in items if moment >= since)
+        counted = sorted((moment, offset, key) for key, moment, offset in items if moment >= since)
+        return [(moment, resumed_at(offset), key) for moment, offset, key in counted]
 
     def _places(self, scene: SceneSnapshot) -> list[int]:
         return [offset for _, offset, _ in self._viewings(scene)]
@@ -356,7 +357,7 @@ class Raters(Watchers):
         moment, offset, item, sending, undo = rows[0]
         # One further ahead of the clock is from before it was set, and any other viewing counts as newer.
         reliable = min(moment, self.world.clock.now() // 1000 + AHEAD)
-        is_newest = not viewings or viewings[-1][0] < reliable or viewings[-1] == (moment, min(offset, LENGTH), item)
+        is_newest = not viewings or viewings[-1][0] < reliable or viewings[-1] == (moment, resumed_at(offset), item)
         return is_newest and sending < 0 and undo != "asked"
 
     def leave_in_plex(self) -> None:
@@ -612,6 +613,11 @@ class Raters(Watchers):
             (scene, self.sides(scene), self.is_rating_at_rest(scene), self.is_resume_at_rest(scene))
             for scene in self.scenes()
         ]
+
+
+def resumed_at(offset: int) -> int:
+    """Where a scene begins that was left there: anew if it was as good as watched to its end."""
+    return 0 if offset >= 0.98 * LENGTH else offset
 
 
 def stash_value(rating: int) -> int | None:
