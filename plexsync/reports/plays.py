@@ -38,11 +38,16 @@ def plays_report(parts: Stored) -> PlaysReport:
 
 
 def _counts(db: Reader, account: int | None, since: int) -> PlayCounts:
-    in_plex, unsent = (None, None) if account is None else db.plays.count_history(account, since=since)
+    in_plex, unsent, viewings, viewed = None, None, None, None
+    if account is not None:
+        in_plex, unsent = db.plays.count_history(account, since=since, is_listed=True)
+        viewings, viewed = db.viewings.count(account, since=since)
     counts = db.plays.count_states()
     return {
         "in_plex": in_plex,
         "unsent": unsent,
+        "viewings": viewings,
+        "viewed": viewed,
         "adding": counts[PlayState.ADDING, False],
         # A row too many, or one that is kept after all, is being removed: the play itself is PlexSync's.
         "sent": counts[PlayState.SENT, False] + counts[PlayState.REMOVING, False],
@@ -51,4 +56,5 @@ def _counts(db: Reader, account: int | None, since: int) -> PlayCounts:
         "undoing": sum(counts[state, True] for state in OURS),
         "undone": counts[PlayState.DELETED, True],
         "marked": db.view_counts.count_unexplained(),
+        "play_time": round(db.play_times.added(), 3),
     }

@@ -1,13 +1,17 @@
 """plays status, undo, redo and again: what they ask, tell, queue and see through."""
 
+from dataclasses import replace
+
 import pytest
 
 from plexsync.app.parts import open_parts
 from plexsync.app.way_back import way_back_of
 from plexsync.flows.plays.viewings import PERCENT
+from plexsync.reports.shapes.plays import PlayCounts
 from plexsync.rules.plays.first_plays import approval_text
 from plexsync.rules.plays.play_time import RememberedTime
-from plexsync.rules.plays.viewings import Viewing
+from plexsync.rules.plays.plays import PlaySource
+from plexsync.rules.plays.viewings import VIEWED, Viewing
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Fault
 from plexsync.store.files.lock import try_lock
@@ -95,6 +99,26 @@ def test_the_history_of_a_scene_tells_its_plays_and_what_became_of_them(watched:
 # --- status ------------------------------------------------------------------------------------------------------------
 
 
+def test_status_counts_viewings_and_the_play_time_that_was_added(played: World, door: Door) -> None:
+    key = played.plex.keys(played.section)[2]
+    with open_parts(config_of(played), played.folder) as parts, parts.store.writing() as tx:
+        viewing = Viewing(1, key, AT + 9000, "1", ended=AT + 9060, pieces=((AT + 9000, 60_000),))
+        tx.viewings.save([viewing, replace(viewing, began=AT + 18_000, ended=AT + 18_060, moment=AT + 18_030)])
+        tx.plays.save_history(1, [(PlaySource(key, VIEWED), AT + 18_030)], now=0)
+        for id, time in (
+            (1, RememberedTime(7_300.5, 0.0)),
+            (2, RememberedTime(99.0, 39.0)),
+            (3, RememberedTime(1.0, 9.0)),
+        ):
+            tx.play_times.save(id, "", time)
+    told = counts(door)
+    assert (told["viewings"], told["viewed"], told["play_time"]) == (2, 1, 7_360.5)
+    assert "in_plex" not in told, "what was viewed is in no history yet"
+    words = " ".join(door("plays", "status").out.split())
+    assert "viewings noted 2 of them plays 1" in words
+    assert "play time added to Stash 2 h 2 min" in words
+
+
 def test_status_counts_what_became_of_the_plays(played: World, door: Door) -> None:
     played.settings |= {"watch_since": "2023-11-01"}
     assert door("plays", "status", "--json").facts == {
@@ -112,11 +136,7 @@ def test_status_counts_what_became_of_the_plays(played: World, door: Door) -> No
         "heard_at": None,
         "read_to_end": False,
         "first": None,
-        "plays": {
-            **dict.fromkeys(
-                ("in_plex", "unsent", "adding", "sent", "present", "deleted", "undoing", "undone", "marked"), 0
-            ),
-        },
+        "plays": dict.fromkeys(PlayCounts.__annotations__, 0),
     }
     played.plex.play(played.plex.keys(played.section)[0], at=AT - 100 * 86_400)
     movie = played.plex.add_movie(played.section, files=[("/media/nobody.mp4", 5, 60_000)], title="no scene")

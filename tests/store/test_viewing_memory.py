@@ -114,6 +114,18 @@ def test_a_play_time_is_kept_to_the_last_digit(store, time):
         assert db.play_times.scenes(after=0, limit=9) == [7]
 
 
+def test_viewings_and_what_they_added_are_counted(store):
+    save(store, VIEWING, replace(VIEWING, began=VIEWING.began + 9, ended=VIEWING.ended + 9, moment=VIEWING.ended))
+    with store.writing() as tx:
+        for scene, base in ((7, 2.5), (8, 9.25), (9, 11.0)):
+            tx.play_times.save(scene, CREATED, replace(TIME, total=10.0, base=base))
+    with store.reading() as db:
+        assert db.viewings.count(VIEWING.account, since=0)[0] == 2
+        assert db.viewings.count(VIEWING.account, since=VIEWING.ended + 1) == (1, 1)
+        assert db.viewings.count(77, since=0) == (0, 0)
+        assert db.play_times.added() == 8.25
+
+
 def test_only_an_open_request_is_prolonged_and_a_damaged_memory_is_none(store):
     closed = replace(TIME, adding=None)
     with store.writing() as tx:

@@ -7,7 +7,7 @@ from plexsync.cli.start import open_call_store
 from plexsync.cli.terminal.screen import paper, table
 from plexsync.flows.plays.marked import OTHER_VIEWER
 from plexsync.flows.plays.resume import OTHER_ACCOUNT
-from plexsync.reports.format import local, many, parse_stamp
+from plexsync.reports.format import local, many, parse_stamp, spent
 from plexsync.reports.plays import plays_report
 from plexsync.reports.shapes.plays import PlaysReport
 from plexsync.reports.verdict import FIRST_PLAYS
@@ -24,6 +24,8 @@ ANYWAY = ", also while Stash's player tracks no activity of its own"
 FIGURES = {
     "in_plex": "in the history of Plex",
     "unsent": "of them not in Stash, or without a scene",
+    "viewings": "viewings noted",
+    "viewed": "of them plays",
     "adding": "on their way to Stash",
     "sent": "added to Stash",
     "present": "in Stash already",
@@ -80,6 +82,7 @@ def _tell(facts: PlaysReport) -> None:
         ("queue", queue),
         *error,
         *((words, f"{count:,}") for words, count in counts if count is not None),
+        ("play time added to Stash", spent(facts["plays"]["play_time"])),
     ]
     paper().print(table("Plays", ("", ""), rows))
 

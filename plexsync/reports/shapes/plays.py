@@ -13,6 +13,10 @@ class PlayCounts(TypedDict):
     """In the saved history of the account, from `watch_since` on. Null while the number of the account is unknown."""
     unsent: int | None
     """Those of `in_plex` that are neither sent nor found in Stash: they wait, or their item has no scene."""
+    viewings: int | None
+    """Viewings of the account that ended since `watch_since`. Null while the number of the account is unknown."""
+    viewed: int | None
+    """Those of `viewings` that are plays."""
     adding: int
     """On their way to Stash."""
     sent: int
@@ -27,6 +31,8 @@ class PlayCounts(TypedDict):
     """Taken back."""
     marked: int
     """Items marked as played without a play in Plex's history, as far as inspections have noticed: not in Stash."""
+    play_time: float
+    """How much PlexSync has added to the play times of scenes, in seconds."""
 
 
 class PlaysReport(QueuedPlays):

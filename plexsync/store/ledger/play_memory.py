@@ -107,6 +107,7 @@ select count(*), coalesce(sum(case when exists (
        ) then 0 else 1 end), 0)
   from played where account = :account and moment >= :since
 """
+COUNT_UNVIEWED = f"{COUNT_HISTORY} and history_key <> 'viewed'"
 SCENES = "select distinct scene from play where scene > :after order by scene limit :limit"
 ITEMS_WITH_NEWS = """
 select distinct item from played
@@ -242,9 +243,13 @@ class ReadOnlyPlays(Table):
             counts[state, bool(undone)] += count
         return counts
 
-    def count_history(self, account: int, *, since: int = 0) -> tuple[int, int]:
-        """Count the account's saved plays from the second `since` on, and those of them of which nothing is remembered."""
-        (total, unremembered) = self._db.rows(COUNT_HISTORY, {"account": account, "since": since})[0]
+    def count_history(self, account: int, *, since: int = 0, is_listed: bool = False) -> tuple[int, int]:
+        """Count the account's saved plays from the second `since` on, and those of them of which nothing is remembered.
+
+        `is_listed`: without those that are known by a viewing alone.
+        """
+        count = COUNT_UNVIEWED if is_listed else COUNT_HISTORY
+        (total, unremembered) = self._db.rows(count, {"account": account, "since": since})[0]
         return total, unremembered
 
     def scenes(self, *, after: int = 0, limit: int) -> list[int]:

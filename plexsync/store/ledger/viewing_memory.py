@@ -33,6 +33,10 @@ select {_COLUMNS} from viewing
 LAST = f"select {_COLUMNS} from viewing where account = :account and item = :item order by began desc limit 50"
 SINCE = f"select {_COLUMNS} from viewing where account = :account and ended >= :since order by began"
 HEARD = "select max(ended) from viewing where account = :account"
+COUNT = """
+select count(*), coalesce(sum(case when moment > 0 then 1 else 0 end), 0)
+  from viewing where account = :account and ended >= :since
+"""
 OPENED = f"select {_COLUMNS} from viewing where opened > 0 and scene = :scene"
 SAVE = """
 insert into viewing (account, item, began, session, machine, player, length, ended, place, state, pieces, played, joined,
@@ -57,10 +61,10 @@ ANY = "select 1 from viewing limit 1"
 _STATES = frozenset(SessionState)
 _PIECES = msgspec.json.Decoder(tuple[tuple[int, int], ...])
 
-TIMES = """
-select scene, scene_created_at, total, base, adding, restores, until, withdrawn, owed, wish
-  from play_time where scene in (select value from json_each(:scenes))
+EVERY_TIME = """
+select scene, scene_created_at, total, base, adding, restores, until, withdrawn, owed, wish from play_time
 """
+TIMES = f"{EVERY_TIME} where scene in (select value from json_each(:scenes))"
 TIME_SCENES = "select scene from play_time where scene > :after order by scene limit :limit"
 TO_TAKE_BACK = "select scene from play_time where wish = 'undo' order by scene"
 SAVE_TIME = """
@@ -96,6 +100,11 @@ class ReadOnlyViewings(Table):
     def since(self, account: int, moment: int) -> list[Viewing]:
         """Return the account's viewings that ended at this second or later, by their beginnings."""
         return _viewings(self._db.rows(SINCE, {"account": account, "since": moment}))
+
+    def count(self, account: int, *, since: int) -> tuple[int, int]:
+        """Count the account's viewings that ended at this second or later, and those of them that are plays."""
+        ((total, plays),) = self._db.rows(COUNT, {"account": account, "since": since})
+        return total, plays
 
     def heard_at(self, account: int) -> int | None:
         """Return the moment of the last report of a player, None if there was none."""
@@ -156,6 +165,10 @@ class ReadOnlyPlayTimes(Table):
     def scenes(self, *, after: int, limit: int) -> list[int]:
         """Return up to `limit` scenes above `after` whose play time is remembered, by number."""
         return [scene for (scene,) in self._db.rows(TIME_SCENES, {"after": after, "limit": limit})]
+
+    def added(self) -> float:
+        """Return how many seconds of all play times are PlexSync's."""
+        return sum(time.own_part for time in _times(self._db.rows(EVERY_TIME)).values())
 
     def to_take_back(self) -> list[int]:
         """Return the scenes whose play time you asked to take back."""
