@@ -499,6 +499,8 @@ class Watchers:
         world.plex.restore(shelf.backup)
         truth.content_of, self.hidden = dict(shelf.content_of), list(shelf.hidden)
         truth.gone.clear()
+        # A page from before lists plays of keys that are dealt anew, and nothing could tell.
+        world.pages.clear()
         world.tell(f"Plex: restored: {self._items()}")
         for section in self.sections:
             self.finish_scan(section)

@@ -99,6 +99,18 @@ def test_what_was_taken_back_and_only_the_journal_knows_may_be_sent_again_after_
         assert world.truth.allowed[second] == ({0, 1} if is_put_back else {0})
 
 
+def test_a_page_from_before_a_restore_of_plex_does_not_come_again(tmp_path):
+    with closing(PlaysWorld(1, tmp_path)) as world:
+        people = world.people = Watchers(world)
+        world.restores = ("plex restored",)
+        world.replays = 0.0
+        world.poll_history()
+        assert world.pages
+        people.make_copies()
+        people.restore_plex()
+        assert not world.pages
+
+
 @pytest.mark.parametrize(("kind", "made"), [("", True), ("502", None)])
 def test_a_wish_for_a_scene_that_stash_does_not_tell_of_is_not_made(tmp_path, kind, made):
     with closing(PlaysWorld(1, tmp_path)) as world:
