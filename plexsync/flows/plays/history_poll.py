@@ -322,7 +322,8 @@ class HistoryPoll:
                 files = {entry.key: files_of(entry) for entry in db.index.entries(some)}
             items = [item for item in answers if isinstance(item, Item) and uuids.get(item.section) == item.library]
             moved = [entry_of(item) for item in items if files.get(item.key, files_of(item)) != files_of(item)]
-            self._indexer.correct(moved, gone=[])
+            if moved:
+                self._indexer.correct(moved, gone=[])
             is_known |= bool(items)
         return is_known
 
