@@ -94,7 +94,7 @@ class WayBack:
                 tx.jobs.want(PLAYS, id, Why.SWEEP, now)
             return
         plays = {} if account is None or since is None else tx.plays.history(account, keys, since=since)
-        viewed = tx.viewings.of(account, keys) if account is not None and since is not None else []
+        viewed = tx.viewings.of(account, keys, since=since) if account is not None and since is not None else []
         unsent = {
             viewing.item for viewing in viewed if viewing.played > viewing.sent and viewing.queued >= viewing.played
         }
