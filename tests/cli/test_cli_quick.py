@@ -69,7 +69,7 @@ START = {"plexsync", "plexsync.cli", "plexsync.cli.main"}
 # What a command loads that asks both servers, and a worker without its dashboard.
 PACKAGES = {"annotated_types", "click", "h11", "msgspec", "pydantic", "pydantic_core", "rich"}
 PACKAGES |= {"typing_extensions", "typing_inspection", "websockets"}
-MOST_OF_DOCTOR, MOST_OF_WORKER = 274, 294
+MOST_OF_DOCTOR, MOST_OF_WORKER = 279, 298
 OUTLINE = {*START, "plexsync.cli.program", "plexsync.cli.call", "plexsync.cli.outline", "click"}
 
 
