@@ -370,6 +370,8 @@ class Curators:
         if not rows:
             return
         row = self.rng.choice(rows)
+        # The undo ends as soon as Stash, or a setting, says something else.
+        self._open_emptied({row.item})
         try:
             marked = wish_undone(
                 process.store,
@@ -389,12 +391,13 @@ class Curators:
     def _redo(self) -> None:
         rows = self._rows()
         done = want_collections(self.world.process.store, self.world.clock, [row.id for row in rows], redone)
-        again = {row.item for row in rows if row.id in done}
-        # What a hand has emptied is then as if nothing had ever been there.
-        self.open_parts |= {
-            pair for pair, hand in self.world.truth.hands.items() if pair[0] in again and not hand.value
-        }
+        self._open_emptied({row.item for row in rows if row.id in done})
         self.world.tell(f"redone: {done}")
+
+    def _open_emptied(self, items: set[str]) -> None:
+        """Once an undo ends, what a hand has emptied is as if nothing had ever been there."""
+        hands = self.world.truth.hands.items()
+        self.open_parts |= {pair for pair, hand in hands if pair[0] in items and not hand.value}
 
     # --- the truth ---------------------------------------------------------------------------------------------------
 

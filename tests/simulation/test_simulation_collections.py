@@ -85,6 +85,15 @@ def test_what_a_hand_sets_between_a_write_and_its_read_back_counts_as_read_back_
     assert summary in truth.noticed
 
 
+def test_what_a_hand_has_emptied_may_be_written_again_once_an_undo_of_its_collection_ends(tmp_path):
+    with listening(), closing(CollectionsWorld(2, tmp_path)) as world:
+        people = world.people = Curators(world)
+        CollectionsEnding(world, people).judge()
+        hands = world.truth.hands = {(key, "home"): Hand((), 1, ("home",)) for _, key in people.ours()}
+        people.undo()
+        assert len(hands.keys() & people.open_parts) == 1
+
+
 def test_a_life_is_at_rest_only_once_all_was_compared_however_long_a_server_asked_to_wait(tmp_path):
     # No hook is heard in this one, so nothing waits before the first comparison.
     with listening(), closing(CollectionsWorld(60446, tmp_path)) as world:
