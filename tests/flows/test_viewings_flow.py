@@ -76,6 +76,13 @@ def test_the_words_on_a_scene_tell_of_the_viewing_and_of_its_play_time(room):
         facts = scene_plays(db, rules, id)
     assert facts["lines"][-1] == "play time in Stash: 1 min came from Plex"
     assert facts["text"].startswith("played 1 time in Plex")
+    room.wait(3 * 3600)
+    room.watch(key, 1850)
+    with room.house.store.reading() as db:
+        facts = scene_plays(db, rules, id)
+    assert facts["text"].startswith("played 2 times in Plex"), "the row of the history is the same play"
+    assert facts["lines"][0].endswith("a play by Stash's rule (30 s)")
+    assert facts["lines"][-1] == "play time in Stash: 31 min 50 s came from Plex"
 
 
 def test_a_minute_less_than_the_rule_asks_for_leaves_its_time_alone(room):

@@ -9,13 +9,13 @@ from plexsync.cli.commands.plays_sync import sync
 undo = action_command(
     Verb.UNDO,
     SubjectKind.PLAYS,
-    """Take the plays back from Stash that PlexSync added.
+    """Take the plays and the play time back from Stash that PlexSync added.
 
-    Nothing else is removed: a play that Stash had before stays, also one of the same second. The resume points that it
-    wrote are put back as they were before, except with --since. What you play in Plex after that is added as before (unless
-    watch_back is off).
+    Nothing else is removed: a play that Stash had before stays, also one of the same second, and so does the play time of
+    Stash's own player. The resume points that it wrote are put back as they were before. With --since, play time and resume
+    points are left alone. What you play in Plex after that is added as before (unless watch_back is off).
     The scenes are put in the queue for the worker; with --wait they are worked before the command returns. It works while
-    watch_back is off, too. Asks once for more than one scene. Exits with 1 if a named scene has neither.
+    watch_back is off, too. Asks once for more than one scene. Exits with 1 if a named scene has none of these.
 
     \b
     Examples:
@@ -29,7 +29,7 @@ undo = action_command(
 redo = action_command(
     Verb.REDO,
     SubjectKind.PLAYS,
-    """Send the plays and resume points again that undo took back.
+    """Send the plays, the play time and the resume points again that undo took back.
 
     A play that Stash has by then is not added. Plays that Plex no longer lists don't come again. Needs watch_back. Asks
     once for more than one scene. Exits with 1 if a named scene has no such play.

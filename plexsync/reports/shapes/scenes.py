@@ -266,10 +266,10 @@ class PlaysOfScene(WatchedOfScene):
     text: str
     """One sentence, such as `played 3 times in Plex, last on …; 1 not yet in Stash`."""
     in_plex: int
-    """Plays of the account that Plex lists for its items."""
+    """Plays of the account of its items: those that Plex lists, and viewings that are plays; each once."""
     last_played_at: Moment | None
     not_in_stash: int
-    """Plays that Plex lists and that are still to be added."""
+    """Those of `in_plex` that are still to be added."""
     added: int
     """Plays that PlexSync added."""
     present: int
