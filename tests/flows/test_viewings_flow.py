@@ -59,6 +59,36 @@ def test_twelve_minutes_of_a_scene_are_a_play_with_its_time_and_its_place(room):
     assert mutations(room) == 2
 
 
+def test_while_a_scene_is_watched_only_its_play_is_written(room):
+    id, key = add(room)
+    for _ in range(30):
+        room.play(key, 20)
+        assert room.house.worker.back.poll() == ""
+        assert room.house.worker.back.resume.poll() == ""
+        room.house.work()
+    assert mutations(room) == 1
+    assert activity(room, id) == (1, 0.0, 0.0)
+    room.pause(key)
+    room.wait(5)
+    assert room.house.worker.back.poll() == ""
+    room.house.work()
+    assert activity(room, id) == (1, 0.0, 600.0)
+    room.stop(key)
+    room.settle()
+    assert activity(room, id) == (1, 600.0, 600.0)
+    assert mutations(room) == 3
+
+
+def test_where_a_player_fell_silent_is_where_the_scene_goes_on(room):
+    id, key = add(room)
+    room.play(key, 40)
+    room.house.work()
+    assert activity(room, id) == (1, 0.0, 0.0)
+    room.wait(120)
+    room.settle()
+    assert activity(room, id) == (1, 40.0, 40.0)
+
+
 def test_the_words_on_a_scene_tell_of_the_viewing_and_of_its_play_time(room):
     id, key = add(room)
     rules = WatchRules(resume=True)

@@ -62,11 +62,16 @@ def test_what_ended_or_fell_silent_or_is_a_play_is_queued_once(store):
 
     assert unqueued() == {"1", "2"}
     with store.writing() as tx:
-        tx.viewings.mark_queued([over, silent])
-        tx.viewings.mark_queued([running], is_queued=False)
+        tx.viewings.mark_queued([over, silent], now=(AT + 100) * 1000)
+        tx.viewings.mark_unqueued([running])
     assert unqueued() == {"3"}
     save(store, replace(over, pieces=((AT, 99_000),)))
     assert unqueued() == {"1", "3"}
+    with store.writing() as tx:
+        tx.viewings.mark_queued([replace(over, pieces=((AT, 99_000),)), running], now=(AT + 100) * 1000)
+    assert unqueued() == set()
+    save(store, replace(running, state=SessionState.STOPPED))
+    assert unqueued() == {"3"}, "its end comes as well"
 
 
 @pytest.mark.parametrize("arrived", [True, False])

@@ -166,7 +166,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             finding = plan_it(watching, found[id], plays, memory.get(id, {}), of_others, watches)
             if (plan := finding.plan) is not None:
                 finding = replace(finding, marks={key: marks[key] for key in keys[id] if key in marks})
-                finding = self.resume.join(finding, items_of[id], resume.get(id), since=start)
+                finding = self.resume.join(finding, items_of[id], watches, resume.get(id), since=start)
                 finding = self.times.join(finding, watches, times.get(id))
                 rests = Done() if keys[id] or finding.memory else UNPAIRED
                 finding = settled(finding, plan, self._clock.now(), rests)

@@ -23,6 +23,7 @@ from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.item import Item, ViewState
 from plexsync.rules.plays.plays import OWNER
 from plexsync.rules.plays.resume import AHEAD, RememberedResume, Watched, is_news, newest, plan_resume
+from plexsync.rules.plays.viewings import Viewing
 from plexsync.rules.queue.job import PLAYS, Why
 from plexsync.rules.record_class import record
 from plexsync.rules.scene import WatchedScene
@@ -50,13 +51,21 @@ class ResumePoints:
     _expiry: Expiry
 
     def join(
-        self, finding: PlaysFinding, items: Sequence[Item], remembered: RememberedResume | None, *, since: int | None
+        self,
+        finding: PlaysFinding,
+        items: Sequence[Item],
+        watches: Sequence[Viewing],
+        remembered: RememberedResume | None,
+        *,
+        since: int | None,
     ) -> PlaysFinding:
-        """The finding with the plan for the resume point of its scene, which has these items.
+        """The finding with the plan for the resume point of its scene, which has these items and viewings.
 
+        While it is watched, its place changes with each report, and is left alone.
         `since`: the moment from which on you have approved that something is written; None before that.
         """
-        is_told = self._history.rules.resume and self._history.tells_views
+        is_moving = any(viewing.is_running(self._clock.now()) for viewing in watches)
+        is_told = self._history.rules.resume and self._history.tells_views and not is_moving
         viewings = {item.key: item.viewing for item in items} if is_told else {}
         return self.plan(finding, None if since is None else newest(viewings, since=since), remembered)
 

@@ -147,7 +147,11 @@ class ViewingRecorder:
                 running[key] = (viewing, report.clock)
         if changed:
             self._save(account, changed)
-        self._running = running
+        # Those that are plays by now are not judged again.
+        self._running = {
+            key: (viewing and changed.get((viewing.item, viewing.began), viewing), clock)
+            for key, (viewing, clock) in running.items()
+        }
         return unlisted
 
     def _find(
@@ -205,11 +209,12 @@ class ViewingRecorder:
             if played:
                 plays = [(PlaySource(viewing.item, VIEWED), viewing.moment) for viewing in played]
                 tx.plays.save_history(account, plays, now=self._clock.now())
-                tx.viewings.mark_queued(played, is_queued=False)
+                tx.viewings.mark_unqueued(played)
 
     def _queue(self) -> None:
         """Judge all viewings anew if the rule has changed, and queue the scenes of those that are plays or have ended."""
-        before = (self._clock.now() - GAP) // 1000
+        now = self._clock.now()
+        before = (now - GAP) // 1000
         with self._store.reading() as db:
             account = self._history.known_account(db)
             if account is None:
@@ -232,5 +237,5 @@ class ViewingRecorder:
         if unqueued:
             scenes = self._history.scenes_of(sorted({viewing.item for viewing in unqueued}))
             with self._store.writing() as tx:
-                tx.jobs.want_all(PLAYS, scenes, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
-                tx.viewings.mark_queued(unqueued)
+                tx.jobs.want_all(PLAYS, scenes, Why.EDIT, now, behind=len(scenes) > CROWD)
+                tx.viewings.mark_queued(unqueued, now=now)

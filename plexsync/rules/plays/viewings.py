@@ -81,6 +81,10 @@ class Viewing:
         """Whether its player has stopped, or is silent for so long that it counts as stopped. `now`: UTC milliseconds."""
         return self.is_over or not 0 <= now - self.ended * 1000 <= GAP
 
+    def is_running(self, now: int) -> bool:
+        """Whether its place moves: its player does not pause, and has not ended. `now`: UTC milliseconds."""
+        return self.state is not SessionState.PAUSED and not self.has_ended(now)
+
 
 def after_report(viewing: Viewing, report: SessionChanged, *, at: int, step: int) -> Viewing:
     """The viewing after another report of its player.

@@ -128,10 +128,14 @@ class Viewings(ReadOnlyViewings):
         ]
         self._db.execute_many(SAVE, rows)
 
-    def mark_queued(self, viewings: Iterable[Viewing], *, is_queued: bool = True) -> None:
-        """Save that the scenes of these were queued for as much as they have, or have to be queued now."""
-        rows = [{**_key(viewing), "queued": viewing.played if is_queued else -1} for viewing in viewings]
+    def mark_queued(self, viewings: Iterable[Viewing], *, now: int) -> None:
+        """Save that the scenes of these were queued for as much as they have; one that goes on ends later."""
+        rows = [{**_key(viewing), "queued": viewing.played - (not viewing.has_ended(now))} for viewing in viewings]
         self._db.execute_many(MARK_QUEUED, rows)
+
+    def mark_unqueued(self, viewings: Iterable[Viewing]) -> None:
+        """Save that the scenes of these have to be queued now."""
+        self._db.execute_many(MARK_QUEUED, [{**_key(viewing), "queued": -1} for viewing in viewings])
 
     def begin(self, scene: int, viewings: Iterable[Viewing]) -> None:
         """Save that a request to a scene adds what these have."""
