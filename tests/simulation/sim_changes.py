@@ -228,6 +228,15 @@ class ServerPeople(People):
         # The memory stays with the item when its scene gets another id.
         return sure, first and not self.world.rows("select 1 from memory where item = ?", key), wanted
 
+    def _hand_on_scalar(self, key: str, name: str) -> None:
+        super()._hand_on_scalar(key, name)
+        item = self.world.truth.items[key]
+        owners = self.world.rows("select subject from memory where item = ?", key) if item.once else []
+        is_unseen = bool(owners) and (self.world.truth.owner.get(item.content, 0),) not in owners
+        if is_unseen and not self._is_told(key, shown := self._shown(key)):
+            # The texts that told whose its memory is are gone before anybody looked at its other files.
+            self.swapped.append((key, shown))
+
     def _hand_on_list(self, key: str, kind: str) -> None:
         super()._hand_on_list(key, kind)
         shown = self.world.truth.items[key]

@@ -15,7 +15,14 @@ from plexsync.rules.merge.values import Held
 from tests.simulation import sim_servers
 from tests.simulation.running import listening
 from tests.simulation.sim_changes import ServerPeople
-from tests.simulation.sim_servers import CHANGES, ServerWorld, drawn_changes, run_server_seed, run_server_seeds
+from tests.simulation.sim_servers import (
+    CHANGES,
+    ServerEnding,
+    ServerWorld,
+    drawn_changes,
+    run_server_seed,
+    run_server_seeds,
+)
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 # How many of these lives the sample lives.
@@ -93,6 +100,22 @@ def test_what_a_saved_push_brings_after_a_swap_of_files_counts_as_a_hands_like_a
         people.note_swapped()
         stranded = [world.truth.items[key].stranded["genre"] for key in (saved, other)]
     assert ["late" in names for names in stranded] == [True, False]
+
+
+def test_a_hand_on_the_texts_of_an_item_with_other_files_that_nobody_has_looked_at_loses_its_memory(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setattr(sim_servers, "drawn_changes", lambda seed: ("files swapped",))
+    with listening(), closing(ServerWorld(2, tmp_path)) as world:
+        people = world.people = ServerPeople(world)
+        ServerEnding(world, people).judge()
+        while not any(shown.once for shown in world.truth.items.values()):
+            people.swap_files()
+        assert not people.swapped
+        for _ in range(300):
+            people.hand()
+        swapped = {key for key, shown in world.truth.items.items() if shown.once}
+        assert {key for key, _ in people.swapped} == swapped
 
 
 def test_a_life_with_changes_is_the_same_one_again():
