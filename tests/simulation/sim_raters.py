@@ -382,6 +382,8 @@ class Raters(Watchers):
     def _is_watched(self, scene: SceneSnapshot, key: str, before: list[tuple[int, int, str]]) -> None:
         """An item of a scene whose items were watched so before was watched: of what follows the newest viewing decides."""
         after = self._viewings(scene)
+        # Where its other items are not known yet, this one alone counts for a while.
+        self.resume_of(scene).ever |= {offset for _, offset, item in after if item == key}
         if before == after or after[-1][2] != key:
             return
         truth, (moment, offset, _) = self.resume_of(scene), after[-1]

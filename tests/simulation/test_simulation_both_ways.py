@@ -147,6 +147,22 @@ def test_a_viewing_from_before_the_clock_was_set_back_is_not_the_last_word_on_a_
         assert not people.is_resume_at_rest(scene)
 
 
+def test_an_item_that_was_left_in_the_second_of_another_one_may_be_the_only_one_that_is_known(tmp_path):
+    with closing(BothWorld(1, tmp_path)) as world:
+        world.brings_resume = True
+        people = world.people = Raters(world)
+        content = world.truth.contents[people.scenes()[0].files[0][0]]
+        for section in people.sections:
+            people.show(section, content)
+        scene = people.scene_of(content)
+        for key, offset in zip(people.items_of(scene)[-2:], (30_000, 4012), strict=True):
+            before = people._viewings(scene)
+            world.plex.pause(key, offset)
+            people._is_watched(scene, key, before)
+        assert people.resume_of(scene).allowed == {30_000}
+        assert 4012 in people.resume_of(scene).ever
+
+
 def test_what_was_replaced_on_an_item_that_nobody_has_rated_is_known_after_both_sides_were_rated():
     truth = RatingTruth()
     truth.written("7", NONE, 80, raced=False)
