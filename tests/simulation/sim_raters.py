@@ -575,6 +575,9 @@ class Raters(Watchers):
                 rating.moved, rating.agreed = {STASH: now[STASH]}, {now[STASH]}
             rating.is_sure = False
             truth.resume[key].note(self.position(scene), *(() if is_dealt_with else self._places(scene)))
+            if self.is_taken_back(scene):
+                # What is put back is what was there before, if the copy has what PlexSync had written.
+                truth.resume[key].also(*truth.resume[key].ever)
         truth.resume[key].is_sure = False
         for name, value in self.world.fields(scene).items():
             if value not in truth.may_be(key, name):

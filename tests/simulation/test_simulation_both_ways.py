@@ -8,12 +8,14 @@ so many more.
 import json
 import os
 from contextlib import closing, nullcontext
+from dataclasses import replace
 
 import pytest
 
 from plexsync.flows.imports import importer
 from plexsync.flows.plays import ratings as rating_flows
 from plexsync.rules.item import ViewState
+from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays import ratings
 from plexsync.rules.plays.resume import RememberedResume, Watched
 from plexsync.simulator.http import Request
@@ -161,6 +163,20 @@ def test_an_item_that_was_left_in_the_second_of_another_one_may_be_the_only_one_
             people._is_watched(scene, key, before)
         assert people.resume_of(scene).allowed == {30_000}
         assert 4012 in people.resume_of(scene).ever
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_a_resume_point_that_is_to_be_put_back_when_stash_is_restored_may_be_that_of_before(tmp_path, is_asked):
+    with closing(BothWorld(1, tmp_path)) as world:
+        people = world.people = Raters(world)
+        scene = people.scenes()[0]
+        remembered = RememberedResume(Watched("99", ViewState(moment=1, count=1)), 0, 40_500)
+        with world.process.store.writing() as tx:
+            undone = TakenBack.UNDO if is_asked else TakenBack.NO
+            tx.watches.save(scene.id, scene.created_at, replace(remembered, undone=undone))
+        people.resume_of(scene).note(40_500)
+        people._is_restored(scene, (people.sides(scene), True, True))
+        assert people.resume_of(scene).allowed == ({0, 40_500} if is_asked else {0})
 
 
 def test_what_was_replaced_on_an_item_that_nobody_has_rated_is_known_after_both_sides_were_rated():
