@@ -20,6 +20,7 @@ from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
 from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.plays.viewings import whole
 from plexsync.rules.queue.job import PLAYS, Why
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED
 from plexsync.rules.record_class import record
@@ -96,7 +97,9 @@ class WayBack:
         plays = {} if account is None or since is None else tx.plays.history(account, keys, since=since)
         viewed = tx.viewings.of(account, keys, since=since) if account is not None and since is not None else []
         unsent = {
-            viewing.item for viewing in viewed if viewing.played > viewing.sent and viewing.queued >= viewing.played
+            viewing.item
+            for viewing in viewed
+            if whole(viewing.played) > whole(viewing.sent) and viewing.queued >= viewing.played
         }
         if not plays and not unsent:
             return

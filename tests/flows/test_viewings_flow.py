@@ -177,6 +177,21 @@ def test_what_is_watched_to_the_end_is_one_play_with_the_row_of_the_history(room
     assert room.house.stash_sim.plays.of(id) == (began + 30,)
 
 
+def test_play_time_is_in_whole_seconds_as_that_of_the_player_of_stash(room):
+    id, key = add(room)
+    room.play(key, 44.978)
+    room.pause(key)
+    room.wait(10)
+    room.watch(key, 10.004, offset=80_000)
+    assert activity(room, id) == (1, 55.0, 90.004)
+    room.watch(key, 0.4)
+    assert activity(room, id)[:2] == (1, 55.0)
+    room.house.forget_requests()
+    room.wait(DAY)
+    room.settle()
+    assert mutations(room) == 0
+
+
 def test_two_viewings_with_hours_between_are_two_plays(room):
     id, key = add(room)
     room.watch(key, 1850)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from plexsync.engine.expiry import Expiry
 from plexsync.flows.plays.writes import ActivityWrite, PlaysFinding, ResumePart, TimePart
 from plexsync.rules.plays.play_time import RememberedTime, plan_time
-from plexsync.rules.plays.viewings import Viewing
+from plexsync.rules.plays.viewings import Viewing, whole
 from plexsync.rules.queue.job import Job
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.neighbours import Clock
@@ -33,9 +33,9 @@ class PlayTimePlans:
         now = self._clock.now()
         current = replace(remembered, until=self._expiry.until(remembered.until)) if remembered else None
         ended = [viewing for viewing in viewings if viewing.has_ended(now)]
-        owing = [viewing for viewing in ended if viewing.played > max(viewing.sent, viewing.opened)]
-        owed = sum(viewing.played - max(viewing.sent, viewing.opened) for viewing in owing) / 1000
-        opened = sum(max(viewing.opened - viewing.sent, 0) for viewing in viewings) / 1000
+        owing = [viewing for viewing in ended if viewing.owed > 0]
+        owed = float(sum(viewing.owed for viewing in owing))
+        opened = float(sum(max(whole(viewing.opened) - whole(viewing.sent), 0) for viewing in viewings))
         plan = plan_time(finding.watched.play_time, current, owed, opened=opened, now=now, longest=self._expiry.longest)
         return replace(
             finding,

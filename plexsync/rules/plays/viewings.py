@@ -69,6 +69,11 @@ class Viewing:
         return sum(length for _, length in self.pieces)
 
     @property
+    def owed(self) -> int:
+        """The seconds of it that are not in Stash, and may not be on their way there."""
+        return whole(self.played) - whole(max(self.sent, self.opened))
+
+    @property
     def is_over(self) -> bool:
         """Whether its player said that it stopped."""
         return self.state is SessionState.STOPPED
@@ -84,6 +89,11 @@ class Viewing:
     def is_running(self, now: int) -> bool:
         """Whether its place moves: its player does not pause, and has not ended. `now`: UTC milliseconds."""
         return self.state is not SessionState.PAUSED and not self.has_ended(now)
+
+
+def whole(milliseconds: int) -> int:
+    """What was played in whole seconds, as Stash's own player counts it."""
+    return (milliseconds + 500) // 1000
 
 
 def after_report(viewing: Viewing, report: SessionChanged, *, at: int, step: int) -> Viewing:
