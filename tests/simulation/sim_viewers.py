@@ -40,6 +40,7 @@ AGES = 60.0
 # Plex counts a play from this share of the length on.
 TO_THE_END = 0.9
 MOST_AT_ONCE = 4
+OPEN_TIME = "select 1 from play_time where scene = ? and adding <> ''"
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Viewers:
         if rng.random() < 0.5:
             # Stash's own player was here before, or another tool.
             truth.own_time, place = rng.choice((12.0, 0.1 + 0.2, 1234.5678)), rng.choice((0.0, 7.25))
-            truth.first_time, truth.own_resume = truth.own_time, {place}
+            truth.first_time, truth.own_resume, truth.own_ever = truth.own_time, {place}, {place}
             world.stash.plays.save_activity(id, place, truth.own_time)
         truth.is_left_alone = number > 1 and rng.random() < 0.3
         if truth.is_left_alone:
@@ -367,19 +368,21 @@ class Viewers:
         world, rng = self.world, self.rng
         scene = rng.choice(self.scenes())
         seconds, position = rng.choice((4, 12, 35, 95)), rng.choice((0.0, 5.0, scene.files[0][2] * 0.97))
-        before, place = world.stash.plays.of(scene.id), scene.resume_time
+        before = world.stash.plays.of(scene.id)
         world.stash.open_player(scene.id).watch(seconds, position=position)
         truth, after = world.scenes[scene.id], world.stash.scene(scene.id)
         added = sorted((Counter(after.plays) - Counter(before)).elements())
         truth.own += added
         truth.own_time += seconds
-        if world.depth or any(
-            b"sceneResetActivity" in asked.body for weather in world.weather.values() for _, asked in weather.late
-        ):
-            # What resets the play time may be on its way, and knows nothing of this.
+        # Of what is on its way nobody can tell whether this came before: what adds counts as Stash's own from then on, and
+        # what resets takes it away.
+        truth.is_blurred |= world.depth > 0 or bool(world.rows(OPEN_TIME, scene.id))
+        if world.depth or world.is_being_reset(scene.id):
             truth.raced += seconds
         # Where PlexSync has left it, it counts as PlexSync's.
-        truth.own_resume = {after.resume_time} | (truth.own_resume if abs(place - after.resume_time) < 1 else set())
+        is_as_ours = abs(world.put_at.get(scene.id, -1.0) - after.resume_time) < 1
+        truth.own_resume = {after.resume_time} | (truth.own_ever if is_as_ours else set())
+        truth.own_ever |= truth.own_resume
         world.tally["own plays"] += len(added)
         world.tell(f"Stash: scene {scene.id} watched for {seconds} s there: play {added}")
 

@@ -105,7 +105,7 @@ class Watching:
     def _steps(self, *, surely: bool) -> Iterable[tuple[float, int]]:
         for before, after in itertools.pairwise(self.heard(surely=surely)):
             step = round(1000 * (after.at - before.at))
-            if before.state == PLAYING and after.state != BUFFERING and step <= GAP:
+            if before.state == PLAYING and after.state != BUFFERING and step <= GAP + ROUNDED * (-1 if surely else 1):
                 yield after.at, max(0, min(after.offset - before.offset, step))
 
     def holds(self, moment: int) -> bool:
@@ -114,6 +114,11 @@ class Watching:
             if self.began - 3 <= moment - ahead <= max(self.ended, self.row) + 3:
                 return True
         return False
+
+    def breaks_off(self) -> int:
+        """How often PlexSync has begun to hear it, or to hear it again."""
+        pairs = itertools.pairwise(self.reports)
+        return 1 + self.restarts + sum(not before.heard and after.heard > 0 for before, after in pairs)
 
     def breaks(self, seconds: float) -> bool:
         """Whether PlexSync has heard nothing for so long in its midst."""
@@ -147,10 +152,12 @@ class Claim:
 @dataclass
 class SceneTruth:
     """What was watched of a scene. `own`: the plays of Stash's own player; `own_time`: its play time, of
-    which `first_time` was there before anything was watched in Plex; `own_resume`: where it may have left the scene.
+    which `first_time` was there before anything was watched in Plex; `own_resume`: where it may have left the scene, and
+    `own_ever` where it ever has.
 
     `part`: what PlexSync's part of the play time was when its memory was last lost, at least and at most, and `lost_at` when
-    that was, by the steady clock. `raced`: how much Stash's own player has added while a reset may have been on its way.
+    that was, by the steady clock. `raced`: how much Stash's own player has added while a
+    reset may have been on its way, and `is_blurred`: whether it has while anything was.
     `withdrawn`: what undos have taken back of it since. `is_left_alone`: it is ignored.
     """
 
@@ -159,7 +166,9 @@ class SceneTruth:
     own_time: float = 0.0
     first_time: float = 0.0
     own_resume: set[float] = field(default_factory=lambda: {0.0})
+    own_ever: set[float] = field(default_factory=lambda: {0.0})
     raced: float = 0.0
+    is_blurred: bool = False
     is_left_alone: bool = False
     watched: list[Watching] = field(default_factory=list)
     part: tuple[float, float] = (0.0, 0.0)
@@ -180,7 +189,8 @@ class SceneTruth:
             elif must and self._may_be_joined(watching) and self._is_explained(watching, mine):
                 must = False
             if must and before is not None and any(one.must and one.watching is before for one in claims):
-                must = has_row and any(one.watching is before and rows(before) for one in claims)
+                is_free = least is None or not self._is_explained(watching, mine)
+                must = has_row and rows(before) and is_free
             if must and any(one.must and one.watching.row == watching.row for one in claims if watching.row):
                 # Of one second there is one play.
                 must = False
@@ -191,7 +201,13 @@ class SceneTruth:
                 count += not watching.is_on_one_clock
             if least is not None and self._is_at_once(watching, [one.watching for one in others], least):
                 must = False
-                count = 0 if self._is_clear(watching, others, least) else count
+                count = 0 if before is None and self._is_clear(watching, others, least) else count
+            if (
+                must
+                and least is not None
+                and self._met_with(watching, [one.watching for one in claims if one.must], least)
+            ):
+                must = False
             claims.append(Claim(watching, count, must))
         return [self._decided(claim) for claim in claims]
 
@@ -249,6 +265,17 @@ class SceneTruth:
             and (not other.is_surely_over or (other.began <= watching.ended and watching.began <= other.ended))
         )
 
+    @staticmethod
+    def _met_with(watching: Watching, others: Sequence[Watching], least: int) -> bool:
+        """Whether another one has met the rule in the same second, perhaps: it is one play then."""
+        met = [watching.met(least, surely=surely) for surely in (False, True)]
+        return any(
+            at is not None and moment is not None and abs(at - moment) < 3
+            for other in others
+            for at in met
+            for moment in (other.met(least, surely=surely) for surely in (False, True))
+        )
+
     def _is_clear(self, watching: Watching, others: Sequence[Claim], least: int) -> bool:
         """Whether another player has surely met the rule when this one does, and was still at it."""
         met = watching.met(least - ROUNDED, surely=False)
@@ -280,7 +307,7 @@ class SceneTruth:
         for watching in mine:
             since = [watching.played(surely=surely, since=self.lost_at) / 1000 for surely in (False, True)]
             slack = max(SECONDS, SHARE * max(since)) if any(one.at >= self.lost_at for one in watching.reports) else 0.0
-            slack += slack and watching.restarts * (1.0 if watching.is_on_one_clock else GAP / 1000)
+            slack += slack and (watching.restarts if watching.is_on_one_clock else GAP / 1000 * watching.breaks_off())
             least += max(0.0, min(since) - slack)
             most += max(since) + (slack if watching.heard(surely=False) else 0.0)
         return max(0.0, least - self.withdrawn[1]) - self.raced, max(0.0, most - self.withdrawn[0])

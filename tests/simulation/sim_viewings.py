@@ -65,6 +65,8 @@ class RoomWorld(PlaysWorld):
         self.losses = tuple(name for name in LOSSES if self.room_rng.random() < 0.2)
         self.scenes: dict[int, SceneTruth] = {}
         self.scene_of: dict[str, int] = {}
+        # Where PlexSync has last set the resume point of a scene.
+        self.put_at: dict[int, float] = {}
         self.in_doubt: list[tuple[Watching, Report]] = []
         # Whether memory was ever lost, and with it the journal of plays.
         self.has_forgotten = self.journal_is_lost = False
@@ -173,6 +175,9 @@ class RoomWorld(PlaysWorld):
         """Raise Violation if what Stash's own player has added is no longer there."""
         super().carried_out(who, asked, answer)
         if who is Neighbour.STASH and self.is_back(asked) and self.people is not None:
+            variables = json.loads(asked.body)["variables"]
+            if variables.get("position") is not None:
+                self.put_at[int(variables["id"])] = variables["position"]
             self.tell(f"Stash: {asked.body.decode()[-120:]}")
             for id, truth in self.scenes.items():
                 if self.part_of(id) < -truth.raced - CLOSE:
@@ -180,13 +185,18 @@ class RoomWorld(PlaysWorld):
                 if lost := Counter(truth.own) - Counter(self.stash.plays.of(id)):
                     raise Violation("lost", f"scene {id} has lost the plays {lost} of Stash's own player")
 
+    def is_being_reset(self, id: int) -> bool:
+        """Whether a request is on its way that resets the play time of a scene."""
+        late = [asked for _, asked in self.weather[Neighbour.STASH].late if b"sceneResetActivity" in asked.body]
+        return any(int(json.loads(asked.body)["variables"]["id"]) == id for asked in late)
+
     def judge_taken_back(self, id: int) -> None:
         """Raise Violation if anything is left of what PlexSync remembers to have added to a scene."""
         if self.has_forgotten:
             return
         if plays := self.added_plays(id):
             raise Violation("lost", f"the plays {plays} of scene {id} are left after an undo")
-        if not -self.scenes[id].raced - CLOSE <= self.part_of(id) <= CLOSE:
+        if not self.scenes[id].is_blurred and abs(self.part_of(id)) > CLOSE:
             raise Violation("lost", f"{self.part_of(id)} s of play time of scene {id} are left after an undo")
 
 
@@ -276,7 +286,7 @@ class RoomEnding(PlaysEnding):
         self._judge_all()
 
     def _judge_literally(self, seconds: float, position: float, truth: SceneTruth) -> None:
-        if truth.raced:
+        if truth.is_blurred:
             return
         was_alone = truth.first_time == truth.own_time
         if seconds != truth.own_time and (was_alone or abs(seconds - truth.own_time) > CLOSE):

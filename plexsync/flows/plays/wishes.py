@@ -59,9 +59,10 @@ class WishForPlays:
         created_at = recalled.scene.created_at
         plays = {} if self.only_resume else tx.plays.of({id: created_at}, since=self.since).get(id, {})
         chosen = self._wish.choose(plays)
-        tx.plays.save(id, created_at, chosen)
         if chosen:
-            self._recovery.has_learnt(tx, [(recalled.scene, chosen)])
+            remembered = {**chosen, **self._wish.twins(plays, recalled.plays)}
+            tx.plays.save(id, created_at, remembered)
+            self._recovery.has_learnt(tx, [(recalled.scene, remembered)])
         self.plays += len(chosen)
         resume = tx.watches.of({id: created_at}).get(id)
         changed = self._wish.resume(resume) if resume and not self.since else None

@@ -4,7 +4,7 @@ A wish changes what is remembered of a play, and sends nothing. The next look at
 (`plexsync.rules.plays.plays`), whatever else happens meanwhile.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from plexsync.rules.item import ViewState
@@ -22,6 +22,7 @@ OURS = frozenset({PlayState.ADDING, PlayState.SENT, PlayState.REMOVING})
 class PlayWish:
     """A wish: for which plays it can be made, and what is remembered of them then, None for nothing.
 
+    `finds_anew`: whether what was the same play as one of these is found anew then, since it may be sent in its stead.
     `resume` and `time`: what is remembered of a scene's resume point and play time then, None if the wish does not concern
     it.
     """
@@ -30,10 +31,16 @@ class PlayWish:
     change: Callable[[RememberedPlay], RememberedPlay | None]
     resume: Callable[[RememberedResume], RememberedResume | None]
     time: Callable[[RememberedTime], RememberedTime | None]
+    finds_anew: bool = False
 
     def choose(self, memory: Mapping[int, RememberedPlay]) -> dict[int, RememberedPlay | None]:
         """The plays of a scene that it can be made for, as they are remembered then."""
         return {moment: self.change(play) for moment, play in memory.items() if self.applies(play)}
+
+    def twins(self, memory: Mapping[int, RememberedPlay], stash: Collection[int]) -> dict[int, None]:
+        """The plays of a scene that were found to be the same as others, so that they are not in Stash."""
+        present = [moment for moment, play in memory.items() if play.state is PlayState.PRESENT]
+        return dict.fromkeys(moment for moment in present if self.finds_anew and moment not in stash)
 
 
 def is_wanted_back(play: RememberedPlay) -> bool:
@@ -54,6 +61,7 @@ REDO = PlayWish(
     # The newest viewing counts as never dealt with.
     lambda resume: replace(resume, last=Watched("", ViewState()), undone=TakenBack.NO) if resume.undone else None,
     lambda time: replace(time, wish=TimeWish.REDO) if time.withdrawn or time.wish else None,
+    finds_anew=True,
 )
 """Send again what was taken back, and keep what is about to be."""
 AGAIN = PlayWish(

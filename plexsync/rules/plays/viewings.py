@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.rules.plays.marked_plays import MARKED
-from plexsync.rules.plays.play_wishes import OURS
 from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.queue.events import SessionChanged, SessionState
 from plexsync.rules.record_class import record
@@ -182,20 +181,24 @@ def twins(
 ) -> set[int]:
     """The moments, of rows of Plex's history and of viewings, that are the same play as another one.
 
-    A viewing explains one row, from its beginning until shortly after its end. Else a play in Stash explains a row, or a
-    viewing that may have begun unseen, from one length of the scene and 15 minutes before it until two minutes after it;
-    but not by Plex's rule, by which only rows are plays. `stash`: the number of plays of each moment. `length`: of the
-    scene, in milliseconds.
+    A viewing explains one row, from its beginning until shortly after its end: if there are several, the first after its
+    play. Else a play in Stash explains a row, or a viewing that may have begun unseen, from one length of the scene and 15
+    minutes before it until two minutes after it; but not by Plex's rule, by which only rows are plays. So does a play of a
+    viewing that is remembered alone, also if you have deleted or undone it. `stash`: the number of plays of each moment.
+    `length`: of the scene, in milliseconds.
     """
     sources = {moment: play.source for moment, play in memory.items()} | dict(listed)
     rows = [moment for moment, source in sorted(sources.items()) if source.history_key not in (VIEWED, MARKED)]
     free = {at: count for at, count in stash.items() if at not in sources} if minimum != PLEX else {}
-    free |= {at: 1 for at, play in memory.items() if play.source.history_key == VIEWED and play.state in OURS}
+    free |= {
+        at: 1 for at, play in memory.items() if play.source.history_key == VIEWED and play.state != PlayState.PRESENT
+    }
     plays = sorted((viewing for viewing in viewings if viewing.moment), key=lambda it: (it.moment, it.began))
     unexplained, same = list(rows), set()
     for viewing in plays:
         play = viewing.moment
-        row = next((row for row in unexplained if viewing.began <= row <= viewing.ended + AFTER), None)
+        near = [row for row in unexplained if viewing.began <= row <= viewing.ended + AFTER]
+        row = min(near, key=lambda row: (row < play, row), default=None)
         if row is not None:
             unexplained.remove(row)
             same.add(_other_of(viewing, row, stash, memory))
@@ -204,13 +207,14 @@ def twins(
         else:
             # It broke off, and may have gone on unseen.
             free.setdefault(play, 1)
-    joined = [viewing.moment for viewing in plays if viewing.joined]
-    for moment in sorted({*unexplained, *joined} - memory.keys() - stash.keys() - same):
+    joined = {viewing.moment for viewing in plays if viewing.joined}
+    joined -= {viewing.moment for viewing in plays if not viewing.joined}
+    for moment in sorted(joined.union(unexplained) - memory.keys() - stash.keys() - same):
         earliest = moment - length // 1000 - RETURN
-        near = [at for at, count in free.items() if count and earliest <= at <= moment + AFTER and at != moment]
-        if near:
+        others = [at for at, count in free.items() if count and earliest <= at <= moment + AFTER and at != moment]
+        if others:
             same.add(moment)
-            free[min(near)] -= 1
+            free[min(others)] -= 1
     return same
 
 
