@@ -407,8 +407,8 @@ class Viewers:
 
     # --- PlexSync ----------------------------------------------------------------------------------------------------
 
-    def rest(self, *, watchers: bool = False) -> None:
-        """Nothing goes wrong for a while, and what there is to do is done."""
+    def rest(self, *, watchers: bool = False) -> bool:
+        """Nothing goes wrong for a while, and what there is to do is done; returns whether all of it was."""
         world = self.world
         quiet, world.at_rest = world.at_rest, True
         world.back_at = world.paused_until = 0.0
@@ -417,10 +417,14 @@ class Viewers:
         for _ in range(40):
             world.work()
             if world.idle_until is not None:
-                if not world.rows("select 1 from job where state in ('ready', 'running')"):
+                if not self._is_at_work():
                     break
                 world.pass_time(20)
         world.at_rest = quiet
+        return not self._is_at_work()
+
+    def _is_at_work(self) -> bool:
+        return bool(self.world.rows("select 1 from job where state in ('ready', 'running')"))
 
     def undo(self) -> None:
         """A person takes back what PlexSync has added to a scene."""
@@ -438,22 +442,29 @@ class Viewers:
             self._end_viewings(id)
             self._wish_at_rest(wish, id)
         else:
-            truth = world.scenes[id]
-            pending = truth.time_bounds(self.chosen)[1]
+            self._note_wish_in_doubt(wish, id)
             self.make_wish(wish, [id])
-            truth.withdrawn = (0.0 if wish is REDO else truth.withdrawn[0], truth.withdrawn[1] + pending)
-            for watching in truth.watched:
-                watching.undone = None if wish is UNDO or watching.undone else watching.undone
         world.tell(f"{'undo' if wish is UNDO else 'redo'} of scene {id}{'' if is_sure else ', perhaps'}")
+
+    def _note_wish_in_doubt(self, wish: PlayWish, id: int) -> None:
+        """A wish is made, or not, and what it concerns is under way, or not."""
+        truth = self.world.scenes[id]
+        pending = truth.time_bounds(self.chosen)[1]
+        truth.withdrawn = (0.0 if wish is REDO else truth.withdrawn[0], truth.withdrawn[1] + pending)
+        for watching in truth.watched:
+            watching.undone = None if wish is UNDO or watching.undone else watching.undone
 
     def _wish_at_rest(self, wish: PlayWish, id: int) -> None:
         world, truth = self.world, self.world.scenes[id]
         quiet, world.at_rest = world.at_rest, True
         before = world.part_of(id)
-        is_made = self.make_wish(wish, [id])
-        self.rest()
+        is_made = self.rest() and self.make_wish(wish, [id])
+        is_done = self.rest()
         world.at_rest = quiet
         if not is_made:
+            return
+        if not is_done:
+            self._note_wish_in_doubt(wish, id)
             return
         world.tally["undone" if wish is UNDO else "redone"] += 1
         if wish is UNDO:

@@ -88,7 +88,9 @@ def plan_time(
         until = min(memory.until, now + longest)
         settled, arrived = _after_restore(memory, total) if memory.restores else _after_add(memory, total)
         if not arrived and now < until:
-            return TimePlan(wait_until=until)
+            # One that is further ahead was saved before the clock was set back.
+            waiting = replace(memory, until=until) if until < memory.until else None
+            return TimePlan(resolved=waiting, wait_until=until)
         memory = replace(settled, adding=None, restores=False, until=0)
         if not arrived and memory.wish is TimeWish.UNDO:
             # What never arrived counts as taken back.
