@@ -555,6 +555,7 @@ class Viewers:
     def _note_loss(self, watching: Watching, *, is_playing: bool) -> None:
         """What is remembered of a viewing is what the journal of plays has; of what it is, nothing."""
         watching.extra += is_playing
+        watching.is_forgotten = True
         if is_playing or not watching.row or self.world.journal_is_lost:
             # What was to be sent may be lost, and what goes on may be taken for another viewing.
             watching.kept = False if watching.kept is False and not self.world.journal_is_lost else None

@@ -43,7 +43,8 @@ class Watching:
 
     `kept`: whether nobody has deleted its play in Stash, and `undone`: whether it was taken back; None where that can't be
     known. `extra`: how many plays more than one it can be, since memory was lost in its midst, or it was silent for long.
-    `restarts`: of PlexSync in its midst. `is_known`: whether Plex was asked whose it is.
+    `restarts`: of PlexSync in its midst. `is_known`: whether Plex was asked whose it is. `is_forgotten`: whether the memory
+    of it was lost, so that its row alone tells of it when its play is wanted again.
     """
 
     scene: int
@@ -58,6 +59,7 @@ class Watching:
     extra: int = 0
     restarts: int = 0
     is_known: bool = False
+    is_forgotten: bool = False
 
     def __repr__(self) -> str:
         words = [f"{one.moment}:{one.offset}:{one.state[:2]}{one.heard}" for one in self.reports]
@@ -184,6 +186,7 @@ class SceneTruth:
             has_row = rows(watching)
             before = self._goes_on_from(watching, mine)
             may, must = self._by_rule(watching, before, least)
+            must = must and not watching.is_forgotten
             if has_row and not must and (least is None or not self._is_explained(watching, mine)):
                 must = True
             elif must and self._may_be_joined(watching) and self._is_explained(watching, mine):
@@ -251,6 +254,10 @@ class SceneTruth:
         """Whether there is another play in Stash that its row, or what was seen of it, may be the same as."""
         end = max(watching.ended, watching.row)
         first, last = watching.began - self.length / 1000 - BEFORE, end + AFTER
+        seen = [one for one in others if one is not watching and one.heard(surely=False)]
+        if any(one.began - 3 <= watching.row <= one.ended + AFTER for one in seen):
+            # A row does not say whose it is.
+            return True
         broken = [one for one in others if one is not watching and not one.is_surely_over]
         return any(first - 5 <= own <= last + 5 for own in self.own) or any(
             one.ended >= first and one.began <= last for one in broken

@@ -202,10 +202,8 @@ class ViewingRecorder:
                 if not viewing.moment and (moment := judged(viewing, rule, percent).moment):
                     beside = [near for near in tx.viewings.last_of(account, viewing.item) if near.covers(moment)]
                     # Two players at once make one play; one that shares the play of another hands it on to no third.
-                    own = (judged(replace(near, moment=0), rule, percent).moment for near in beside)
-                    moment = next(
-                        (at for at, near in zip(own, beside, strict=True) if at and at == near.moment), moment
-                    )
+                    own = [near for near in beside if near == judged(replace(near, moment=0), rule, percent)]
+                    moment = next((near.moment for near in own if near.moment), moment)
                     changed[key] = replace(viewing, moment=moment)
                     played.append(changed[key])
             tx.viewings.save(changed.values())

@@ -12,6 +12,7 @@ from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.play_time import RememberedTime, TimeWish
 from plexsync.rules.plays.plays import PlayState, RememberedPlay
 from plexsync.rules.plays.resume import RememberedResume, Watched, has_written
+from plexsync.rules.plays.viewings import VIEWED
 from plexsync.rules.record_class import record
 
 # A row of such a play in Stash is PlexSync's, or may be.
@@ -38,9 +39,10 @@ class PlayWish:
         return {moment: self.change(play) for moment, play in memory.items() if self.applies(play)}
 
     def twins(self, memory: Mapping[int, RememberedPlay], stash: Collection[int]) -> dict[int, None]:
-        """The plays of a scene that were found to be the same as others, so that they are not in Stash."""
-        present = [moment for moment, play in memory.items() if play.state is PlayState.PRESENT]
-        return dict.fromkeys(moment for moment in present if self.finds_anew and moment not in stash)
+        """The rows of Plex's history that were found to be the same plays as others, so that they are not in Stash."""
+        present = {at for at, play in memory.items() if play.state is PlayState.PRESENT}
+        rows = {at for at in present if memory[at].source.history_key != VIEWED} if self.finds_anew else set()
+        return dict.fromkeys(rows.difference(stash))
 
 
 def is_wanted_back(play: RememberedPlay) -> bool:
