@@ -11,6 +11,7 @@ import msgspec
 
 from plexsync.http.connections import Timeouts
 from plexsync.http.websocket import EventSocket
+from plexsync.plex.answers import whole_number
 from plexsync.plex.requests import PLEX, plex_headers
 from plexsync.rules.queue.events import Event, Left, Scanned, SessionChanged, SessionState, Touched
 
@@ -175,4 +176,5 @@ def _scan(notification: ActivityNotification) -> Event | None:
 def _session(report: PlaySessionStateNotification) -> Event:
     """The change of a session."""
     session = "" if report.sessionKey is None else str(report.sessionKey)
-    return SessionChanged(str(int(report.ratingKey)), report.state, int(report.viewOffset or 0), session)
+    offset = whole_number(report.viewOffset or 0)
+    return SessionChanged(str(int(report.ratingKey)), report.state, offset, session)

@@ -130,6 +130,14 @@ class Connection(ABC):
         return row[0]
 
 
+def decimal(text: str, otherwise: float) -> float:
+    """The number in a text; `otherwise` if a damaged page has changed it."""
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return otherwise
+
+
 def clean(text: str) -> str:
     """Return the text as SQLite can store it: lone surrogates, which have no encoding, become question marks."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -384,6 +384,7 @@ create table viewing (
     size integer not null default 0,
     primary key (account, item, began)
 ) without rowid;
+create index viewing_open on viewing (scene) where opened > 0;
 create index viewing_unqueued on viewing (ended) where played > queued;
 create table play_time (
     scene integer primary key,

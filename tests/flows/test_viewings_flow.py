@@ -11,7 +11,8 @@ from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.play_wishes import REDO, UNDO, PlayWish
 from plexsync.rules.plays.plays import WatchRules
-from plexsync.simulator.http import Fault
+from plexsync.rules.queue.events import SessionChanged, SessionState
+from plexsync.simulator.http import Fault, Request
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
 from tests.flows.living_room import LivingRoom
@@ -435,3 +436,75 @@ def test_a_kill_at_any_boundary_of_a_viewing_and_of_its_undo_adds_nothing_twice(
             assert house.unsettled() == 0
             was_killed = room.was_killed
     assert number > 20
+
+
+def writes_activity(request: Request) -> bool:
+    return b"SaveActivity" in request.body
+
+
+def test_two_players_at_once_make_one_play_also_if_the_rule_is_chosen_afterwards(room):
+    room.house.replace_worker(watch=WatchRules(minimum="plex"))
+    id, key = add(room)
+    for _ in range(3):
+        for player in ("a-player", "kitchen"):
+            room.play(key, 30, player=player)
+    for player in ("a-player", "kitchen"):
+        room.stop(key, player=player)
+    room.settle()
+    assert activity(room, id)[0] == 0
+    room.house.replace_worker(watch=WatchRules(minimum="stash"))
+    room.settle()
+    assert activity(room, id)[:2] == (1, 180.0)
+
+
+def test_a_viewing_that_goes_on_while_its_time_is_on_its_way_is_added_whole(room):
+    id, key = add(room)
+    house = room.house
+    room.play(key, 300)
+    house.stash_sim.faults.set(Fault("reset", when=writes_activity))
+    room.wait(90)
+    house.work()
+    house.stash_sim.faults.clear()
+    room.play(key, 130)
+    house.work_for(600)
+    room.play(key, 50)
+    room.stop(key)
+    room.settle()
+    house.work_for(3600)
+    room.settle()
+    assert activity(room, id)[:2] == (1, pytest.approx(480, abs=10))
+
+
+def test_a_redo_that_could_not_be_sent_is_sent_later(room):
+    id, key = add(room)
+    room.watch(key, 760)
+    wish(room, UNDO)
+    room.house.stash_sim.faults.set(Fault("status", status=503, when=writes_activity))
+    wish(room, REDO)
+    room.house.stash_sim.faults.clear()
+    room.house.work_for(7200)
+    assert activity(room, id)[:2] == (1, 760.0)
+
+
+def test_what_is_no_film_costs_no_request_for_ever(room):
+    _, key = add(room)
+    back = room.house.worker.back
+    room.house.plex_sim.clear_log()
+    for _ in range(30):
+        back.recorder.take([SessionChanged("4711", SessionState.PLAYING, 10_000, "99")])
+        back.recorder.record()
+        room.wait(10)
+    assert room.house.plex_sim.count("GET", "/status/sessions") <= 8
+    room.watch(key, 100)
+    assert room.house.plex_sim.count("GET", "/status/sessions") <= 12
+
+
+def test_a_report_that_makes_no_sense_stops_nothing(room):
+    id, key = add(room)
+    frame = {
+        "type": "playing",
+        "PlaySessionStateNotification": [{"sessionKey": "1", "ratingKey": key, "state": "playing", "viewOffset": 1e30}],
+    }
+    room.house.plex_sim.tell(frame)
+    room.watch(key, 100)
+    assert activity(room, id)[:2] == (1, pytest.approx(100, abs=10))

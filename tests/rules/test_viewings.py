@@ -11,7 +11,7 @@ from plexsync.rules.plays.viewings import (
     after_report,
     asks_less,
     goes_on,
-    judged,
+    judge_viewing,
     needed,
     twins,
 )
@@ -81,15 +81,15 @@ def test_a_rule_that_makes_more_plays_is_known():
     rules = ["stash", "30s", "10%", "90%", "plex"]
     assert [rule for rule in rules if asks_less(rule, "plex")] == ["stash", "30s", "10%", "90%"]
     assert [rule for rule in rules if asks_less("plex", rule)] == []
-    assert not asks_less("stash", "30s")
+    assert asks_less("stash", "30s"), "for a scene of less than a minute"
     assert asks_less("30s", "10%")
 
 
 def test_the_moment_of_a_play_is_when_so_much_was_played():
     viewing = heard((PLAYING, 20, 20), (PAUSED, 5, 25), (PAUSED, 40, 25), (PLAYING, 1, 25), (PLAYING, 20, 45))
-    assert judged(viewing, "stash", 0.0).moment == AT + 71
-    assert judged(viewing, "10%", 0.0).moment == 0
-    assert judged(replace(viewing, moment=7), "stash", 0.0).moment == 7, "what is a play stays one"
+    assert judge_viewing(viewing, "stash", 0.0).moment == AT + 71
+    assert judge_viewing(viewing, "10%", 0.0).moment == 0
+    assert judge_viewing(replace(viewing, moment=7), "stash", 0.0).moment == 7, "what is a play stays one"
 
 
 @pytest.mark.parametrize(
@@ -176,3 +176,13 @@ def test_a_viewing_that_may_have_begun_unseen_is_the_play_that_stash_has():
     joined = replace(WHOLE, joined=True)
     assert same({PLAY: OWN}, joined, stash={AT - 600: 1}) == {PLAY}
     assert same({PLAY: OWN}, WHOLE, stash={AT - 600: 1}) == set()
+
+
+def test_a_row_of_the_second_of_its_viewing_is_no_other_play():
+    assert same({PLAY: ROW}, WHOLE) == set()
+
+
+def test_a_play_explains_one_row_also_if_the_rows_come_one_after_the_other():
+    earlier = {AT: (ROW, PlayState.PRESENT)}
+    assert same({AT: ROW, AT + 600: ROW}, stash={AT - 60: 1}, length=600_000) == {AT}
+    assert AT + 600 not in same({AT: ROW, AT + 600: ROW}, stash={AT - 60: 1}, memory=earlier, length=600_000)

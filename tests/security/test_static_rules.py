@@ -173,6 +173,8 @@ BY_HAND = {
         "f'select program, version from \"{schema_name}\".schema_version'",
         "';\\n'.join(statements).encode()",
     },
+    # Statements of our own layout, and of the steps to it.
+    "plexsync/store/schema.py": {"statement"},
     # Tables and columns of our own layout.
     "plexsync/store/files/moving.py": {"f'pragma table_info({name})'", "f'delete from {table.name}'", "table.read"},
     "plexsync/store/db.py": {"f'pragma wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}'"},

@@ -79,8 +79,8 @@ def test_what_a_request_adds_is_sent_or_is_not(store, arrived):
     other = replace(VIEWING, item="72")
     save(store, VIEWING, other)
     with store.writing() as tx:
-        tx.viewings.begin(7, [VIEWING])
-        tx.viewings.begin(8, [other])
+        tx.viewings.begin(7, [(VIEWING, VIEWING.played)])
+        tx.viewings.begin(8, [(other, other.played)])
     assert [(one.opened, one.sent, one.scene) for one in read(store, "71", "72")] == [(80_000, 0, 7), (80_000, 0, 8)]
     with store.writing() as tx:
         tx.viewings.end(7, arrived=arrived)
@@ -91,7 +91,7 @@ def test_what_a_request_adds_is_sent_or_is_not(store, arrived):
 def test_after_the_database_was_restored_all_counts_as_sent(store):
     save(store, VIEWING)
     with store.writing() as tx:
-        tx.viewings.begin(7, [VIEWING])
+        tx.viewings.begin(7, [(VIEWING, VIEWING.played)])
         tx.viewings.settle_all()
     (viewing,) = read(store, "71")
     assert (viewing.sent, viewing.opened, viewing.queued) == (80_000, 0, 80_000)

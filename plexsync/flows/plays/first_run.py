@@ -18,7 +18,7 @@ from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
 from plexsync.flows.plays.viewings import known_percent
 from plexsync.flows.plays.writes import PlaysFinding
 from plexsync.rules.plays.first_plays import FirstPlays, counted_text
-from plexsync.rules.plays.viewings import VIEWED, Viewing, judged
+from plexsync.rules.plays.viewings import VIEWED, Viewing, judge_viewing
 from plexsync.rules.queue.job import PLAYS, Waiting, Why
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
 from plexsync.rules.record_class import record
@@ -102,7 +102,7 @@ class FirstRun:
         """The viewings that are plays by the rule that waits for your approval alone."""
         rule, percent = self._history.rules.minimum, known_percent(db)
         viewings = (viewing for viewing in db.viewings.since(account, since) if not viewing.moment)
-        return [viewing for viewing in viewings if judged(viewing, rule, percent).moment >= max(since, 1)]
+        return [viewing for viewing in viewings if judge_viewing(viewing, rule, percent).moment >= max(since, 1)]
 
     def _count_plays(self, db: Reader, account: int, since: int) -> int:
         """The number of plays in Plex, or of those by the rule that waits for your approval alone."""

@@ -42,7 +42,7 @@ from plexsync.rules.plays.play_time import TimeWish
 from plexsync.rules.plays.play_wishes import UNDO, is_wanted_back
 from plexsync.rules.plays.plays import PlayPlan, PlaySource, plan_plays
 from plexsync.rules.plays.resume import has_written
-from plexsync.rules.plays.viewings import PLEX, Viewing, judged, twins, viewed_plays
+from plexsync.rules.plays.viewings import PLEX, Viewing, judge_viewing, twins, viewed_plays
 from plexsync.rules.queue.job import PLAYS, Done, Gone, Job, Kind, State, Waiting
 from plexsync.rules.scene import Scene, WatchedScene
 from plexsync.rules.servers.errors import Neighbour, NeighbourError, Refused
@@ -149,12 +149,13 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             created = {id: watching.scene.created_at for id, watching in watched.items()}
             memory, resume, times = db.plays.of(created), db.watches.of(created), db.play_times.of(created)
             viewings = [] if start is None else db.viewings.of(account, items, since=start)
+            opened = db.viewings.opened(created)
             holders = db.plays.holders(items)
             remembered = {key: memory.get(id, {}).keys() for id, some in keys.items() for key in some}
             every = {item.key: item for some in items_of.values() for item in some}
             marks = self.marked.decide(db, list(every.values()), remembered, since=start)
         if minimum is not None:
-            viewings = [judged(viewing, minimum, percent) for viewing in viewings]
+            viewings = [judge_viewing(viewing, minimum, percent) for viewing in viewings]
         previewed = viewed_plays(viewings, since=start or 0) if minimum is not None else {}
         for more in (marked_plays(marks), previewed):
             plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in more.items()}}
@@ -167,7 +168,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             if (plan := finding.plan) is not None:
                 finding = replace(finding, marks={key: marks[key] for key in keys[id] if key in marks})
                 finding = self.resume.join(finding, items_of[id], watches, resume.get(id), since=start)
-                finding = self.times.join(finding, watches, times.get(id))
+                finding = self.times.join(finding, with_open(watches, opened, id), times.get(id))
                 rests = Done() if keys[id] or finding.memory else UNPAIRED
                 finding = settled(finding, plan, self._clock.now(), rests)
             findings[id] = finding
@@ -200,6 +201,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             return {}
         with self._store.reading() as db:
             memory, resume, times = db.plays.of(created), db.watches.of(created), db.play_times.of(created)
+            opened = db.viewings.opened(created)
         plays = {
             id: {moment: play for moment, play in memory.get(id, {}).items() if is_wanted_back(play)} for id in watched
         }
@@ -214,7 +216,8 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             plan = plan_plays({}, Counter(watching.plays), known, now=now, longest=self._expiry.longest)
             rests = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
             back = replace(finding, memory=plays[id], plan=plan, error=None)
-            back = self.times.join(self.resume.plan(back, None, resume.get(id)), (), times.get(id))
+            back = self.resume.plan(back, None, resume.get(id))
+            back = self.times.join(back, with_open((), opened, id), times.get(id))
             backs[id] = settled(back, plan, now, rests)
         return backs
 
@@ -323,6 +326,11 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
     def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
         """Mark every play that PlexSync added, or may have added, to be taken back, and the resume point likewise."""
         return self._undo.undo(tx, id, recalled, mark, now=now)
+
+
+def with_open(viewings: Sequence[Viewing], opened: Sequence[Viewing], id: int) -> list[Viewing]:
+    """These viewings, and those that an open request to this scene adds."""
+    return [*viewings, *(viewing for viewing in opened if viewing.scene == id and viewing not in viewings)]
 
 
 def matched_items(

@@ -40,7 +40,10 @@ class PlayTimePlans:
         return replace(
             finding,
             time=(remembered, plan),
-            owing=tuple({*owing, *(viewing for viewing in viewings if viewing.opened)}),
+            owing=(
+                *((viewing, viewing.played) for viewing in owing),
+                *((viewing, viewing.opened) for viewing in viewings if viewing.opened and viewing not in owing),
+            ),
         )
 
     @staticmethod

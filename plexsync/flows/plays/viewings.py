@@ -24,14 +24,15 @@ from plexsync.rules.plays.viewings import (
     Viewing,
     after_report,
     goes_on,
-    judged,
+    judge_viewing,
 )
 from plexsync.rules.queue.events import Event, SessionChanged, SessionState
 from plexsync.rules.queue.job import PLAYS, Why
 from plexsync.rules.record_class import record
 from plexsync.rules.records import PlexSession
-from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.servers.errors import LocalFault, NeighbourError
 from plexsync.rules.servers.neighbours import Clock, PlexWatch, StashWatch
+from plexsync.store.connection import decimal
 from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.plays")
@@ -59,8 +60,8 @@ class HeardReport:
 
 def known_percent(db: Reader) -> float | None:
     """The percentage of Stash's own player, as it was last read; None if it never was."""
-    text = db.notes.text(PERCENT)
-    return float(text) if text else None
+    percent = decimal(db.notes.text(PERCENT), -1.0)
+    return percent if percent >= 0 else None
 
 
 class ViewingRecorder:
@@ -81,6 +82,8 @@ class ViewingRecorder:
         self._recovery, self._gates, self._clock = recovery, gates, clock
         self._lock = threading.Lock()
         self._reports: list[HeardReport] = []
+        # Of sessions that Plex did not list yet: asked about again with the next report.
+        self._unlisted: list[HeardReport] = []
         self._heard = -LOST
         self._lost_at = 0.0
         # By session and item: the viewing, or None for one of another account, and when it was last heard of.
@@ -105,15 +108,21 @@ class ViewingRecorder:
         with self._lock:
             reports, self._reports = self._reports, []
         try:
-            unlisted = self._take_down(reports) if reports else []
-            reports = unlisted
+            if reports:
+                self._unlisted = self._take_down([*self._unlisted, *reports])
+            reports = []
             self._queue()
         except (NeighbourError, UnknownAccount) as error:
+            self._put_back(reports)
             return str(error)
-        finally:
-            with self._lock:
-                self._reports = [*reports, *self._reports]
+        except LocalFault:
+            self._put_back(reports)
+            raise
         return ""
+
+    def _put_back(self, reports: Sequence[HeardReport]) -> None:
+        with self._lock:
+            self._reports = [*reports, *self._reports]
 
     def _take_down(self, reports: Sequence[HeardReport]) -> list[HeardReport]:
         """Save the viewings after these reports; returns those of sessions that Plex does not list yet."""
@@ -134,8 +143,12 @@ class ViewingRecorder:
                 session = sessions.get(key)
                 viewing = self._find(account, report, session, changed.values())
                 if viewing is None and session is None:
-                    if event.state is not SessionState.STOPPED and report.clock > self._clock.monotonic() - GAP / 1000:
-                        unlisted.append(report)
+                    if event.state is not SessionState.STOPPED:
+                        if report.clock > self._clock.monotonic() - GAP / 1000:
+                            unlisted.append(report)
+                        else:
+                            # Plex lists it not as a film: it is not asked about again.
+                            running[key] = (None, self._clock.monotonic())
                     continue
                 # Without a clock of this process, the step is that of the clock on the wall.
                 clock = report.clock - (report.at / 1000 - viewing.ended if viewing else 0.0)
@@ -198,11 +211,14 @@ class ViewingRecorder:
         with self._store.writing() as tx:
             rule, percent = self._history.minimum_in_force(tx), known_percent(tx)
             played = []
-            for key, viewing in changed.items():
-                if not viewing.moment and (moment := judged(viewing, rule, percent).moment):
-                    beside = [near for near in tx.viewings.last_of(account, viewing.item) if near.covers(moment)]
+            judged_first = sorted(changed.items(), key=lambda it: judge_viewing(it[1], rule, percent).moment)
+            for key, viewing in judged_first:
+                if not viewing.moment and (moment := judge_viewing(viewing, rule, percent).moment):
+                    of_item = {near.began: near for near in tx.viewings.last_of(account, viewing.item)}
+                    of_item |= {near.began: near for near in changed.values() if near.item == viewing.item}
+                    beside = [near for near in of_item.values() if near.covers(moment)]
                     # Two players at once make one play; one that shares the play of another hands it on to no third.
-                    own = [near for near in beside if near == judged(replace(near, moment=0), rule, percent)]
+                    own = [near for near in beside if near == judge_viewing(replace(near, moment=0), rule, percent)]
                     moment = next((near.moment for near in own if near.moment), moment)
                     changed[key] = replace(viewing, moment=moment)
                     played.append(changed[key])

@@ -34,8 +34,7 @@ class PlaysFinding(Observation):
 
     `listed` are the moments in Plex that count for it, `played` the items that have plays. `resume`: what is remembered of
     its resume point, and the plan for that; `time`: of its play time, and `owing` those of its `viewings` of which some may
-    be sent.
-    `marks`: what was decided about items that you may have marked as played.
+    be sent, each up to how much. `marks`: what was decided about items that you may have marked as played.
     """
 
     watched: WatchedScene | None = None
@@ -46,7 +45,7 @@ class PlaysFinding(Observation):
     resume: tuple[RememberedResume | None, ResumePlan] | None = None
     marks: MarkDecisions = field(default_factory=dict)
     time: tuple[RememberedTime | None, TimePlan] | None = None
-    owing: tuple[Viewing, ...] = ()
+    owing: tuple[tuple[Viewing, int], ...] = ()
     viewings: tuple[Viewing, ...] = ()
 
     @property
@@ -235,7 +234,9 @@ class ActivityWrite(Write):
             )
         if self.time:
             wished, memory = tx.play_times.of({id: created_at}).get(id), self.time.before
-            tx.play_times.save(id, created_at, replace(memory, wish=wished.wish) if memory and wished else memory)
+            tx.play_times.save(
+                id, created_at, replace(memory, wish=wished.wish or memory.wish) if memory and wished else memory
+            )
             tx.viewings.end(id, arrived=False)
 
     def close(self, tx: Writer, *, now: int, until: int) -> None:  # noqa: ARG002 - others queue what has to follow

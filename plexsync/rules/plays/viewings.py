@@ -141,7 +141,7 @@ def asks_less(minimum: str, other: str) -> bool:
 
     def shares(rule: str) -> list[float]:
         # For Stash the least that its percentage can be, 0; Plex asks for more than anything else.
-        values = [needed(rule, length, 0.0) for length in (60_000, 1_800_000, 7_200_000)]
+        values = [needed(rule, length, 0.0) for length in (20_000, 60_000, 1_800_000, 7_200_000)]
         return [2**62 if value is None else value for value in values]
 
     return any(share < limit for share, limit in zip(shares(minimum), shares(other), strict=True))
@@ -201,7 +201,7 @@ def twins(
         row = min(near, key=lambda row: (row < play, row), default=None)
         if row is not None:
             unexplained.remove(row)
-            same.add(_other_of(viewing, row, stash, memory))
+            same |= {_other_of(viewing, row, stash, memory)} if row != play else set()
         if row is not None or viewing.is_over:
             free.pop(play, None)
         else:
@@ -209,11 +209,13 @@ def twins(
             free.setdefault(play, 1)
     joined = {viewing.moment for viewing in plays if viewing.joined}
     joined -= {viewing.moment for viewing in plays if not viewing.joined}
-    for moment in sorted(joined.union(unexplained) - memory.keys() - stash.keys() - same):
+    # One that was found to be the same as a play before uses that play up.
+    decided = {moment for moment, play in memory.items() if play.state is not PlayState.PRESENT}
+    for moment in sorted(joined.union(unexplained) - decided - stash.keys() - same):
         earliest = moment - length // 1000 - RETURN
         others = [at for at, count in free.items() if count and earliest <= at <= moment + AFTER and at != moment]
         if others:
-            same.add(moment)
+            same |= {moment} - memory.keys()
             free[min(others)] -= 1
     return same
 
@@ -232,7 +234,7 @@ def _other_of(viewing: Viewing, row: int, stash: Mapping[int, int], memory: Mapp
     return row if was_sent(play) else play
 
 
-def judged(viewing: Viewing, minimum: str, percent: float | None) -> Viewing:
+def judge_viewing(viewing: Viewing, minimum: str, percent: float | None) -> Viewing:
     """The viewing with the moment of the play that it is by a rule, unless it is one already."""
     return replace(viewing, moment=viewing.moment or play_moment(viewing, needed(minimum, viewing.length, percent)))
 

@@ -37,7 +37,7 @@ COUNT = """
 select count(*), coalesce(sum(case when moment > 0 then 1 else 0 end), 0)
   from viewing where account = :account and ended >= :since
 """
-OPENED = f"select {_COLUMNS} from viewing where opened > 0 and scene = :scene"
+OPENED = f"select {_COLUMNS} from viewing where opened > 0 and scene in (select value from json_each(:scenes))"
 SAVE = """
 insert into viewing (account, item, began, session, machine, player, length, ended, place, state, pieces, played, joined,
     moment, path_key, size)
@@ -89,6 +89,10 @@ class ReadOnlyViewings(Table):
         """Whether there are any."""
         return bool(self._db.row(ANY))
 
+    def opened(self, scenes: Iterable[int]) -> list[Viewing]:
+        """Return the viewings that an open request to one of these scenes adds."""
+        return _viewings(self._db.rows(OPENED, {"scenes": list(scenes)}))
+
     def unqueued(self, account: int, *, before: int) -> list[Viewing]:
         """Return the viewings that have ended, or are silent since then, or are a play, and were not queued."""
         return _viewings(self._db.rows(UNQUEUED, {"account": account, "before": before}))
@@ -137,9 +141,9 @@ class Viewings(ReadOnlyViewings):
         """Save that the scenes of these have to be queued now."""
         self._db.execute_many(MARK_QUEUED, [{**_key(viewing), "queued": -1} for viewing in viewings])
 
-    def begin(self, scene: int, viewings: Iterable[Viewing]) -> None:
-        """Save that a request to a scene adds what these have."""
-        rows = [{**_key(viewing), "opened": viewing.played, "scene": scene} for viewing in viewings]
+    def begin(self, scene: int, viewings: Iterable[tuple[Viewing, int]]) -> None:
+        """Save that a request to a scene adds these viewings, each up to so much."""
+        rows = [{**_key(viewing), "opened": opened, "scene": scene} for viewing, opened in viewings]
         self._db.execute_many(OPEN, rows)
 
     def end(self, scene: int, *, arrived: bool) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from plexsync.rules.item import ViewState
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.resume import RememberedResume, Watched, has_written
-from plexsync.store.connection import Row, Table, clean, rows_of
+from plexsync.store.connection import Row, Table, clean, decimal, rows_of
 
 NOTHING = -1
 
@@ -93,5 +93,5 @@ def _by_scene(rows: Iterable[Row]) -> dict[int, RememberedResume]:
         undone = TakenBack.UNDO if undo else TakenBack.NO
         # For a mark that a damaged page has changed, nothing is put back.
         original = before if undo in ("", "asked") else position
-        memory[scene] = RememberedResume(last, position, original, sent, until, undone, float(seconds))
+        memory[scene] = RememberedResume(last, position, original, sent, until, undone, decimal(seconds, -1.0))
     return memory
