@@ -16,7 +16,7 @@ LIMITS = {
     "longest_function": 50,
     "untyped": 0,
     "status_tables": 1,
-    "tokens": 538_000,
+    "tokens": 538_500,
     "largest_with_bases": 523,
     "participles": 23,
     "house_nouns": 5,
