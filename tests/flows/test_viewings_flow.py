@@ -378,6 +378,20 @@ def test_a_redo_brings_the_play_of_a_row_back_that_was_there_before_viewings_cou
     assert of_stash(room, id) == after
 
 
+def test_an_undo_leaves_a_place_to_the_last_digit_that_is_less_than_a_second_from_that_in_plex(room):
+    id, key = add(room)
+    room.house.stash_sim.plays.save_activity(id, 10.0123)
+    room.house.stash_sim.plays.add(id, (room.house.clock.now() // 1000 - 50,))
+    room.wait(600)
+    before = of_stash(room, id)
+    room.watch(key, 13)
+    assert activity(room, id)[1:] == (13.0, 13.0)
+    room.watch(key, 0.1, offset=10_500)
+    assert activity(room, id)[2] == 10.0123
+    wish(room, UNDO)
+    assert of_stash(room, id) == before
+
+
 def test_an_undo_leaves_what_the_player_of_stash_has_added_since(room):
     id, key = add(room)
     room.watch(key, 760)

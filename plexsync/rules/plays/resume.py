@@ -160,6 +160,9 @@ def _write(watched: Watched, position: int, seconds: float, memory: RememberedRe
     target = 0 if duration and offset >= PLAYED_OUT * duration else offset
     if not _is_close(position, memory.position):
         memory = replace(memory, before=position, seconds_before=seconds)
+    if _is_close(target, memory.before):
+        # So that an undo has nothing to put back.
+        target = memory.before
     written = RememberedResume(watched, position, memory.before, seconds_before=memory.seconds_before)
     if _is_close(position, target):
         return ResumePlan(resolved=written)
