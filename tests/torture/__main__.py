@@ -77,6 +77,7 @@ SUITES = {
     "F48-servers": suites.server_lives,
     "F48-plays": suites.play_lives,
     "F48-both": suites.both_lives,
+    "F48-viewings": suites.room_lives,
     **{name: partial(suites.run, name) for name in suites.SUITES},
 }
 # Those that are about what a process, or its line to the server, does; a disk is the server's own affair.
@@ -84,7 +85,21 @@ ON_SERVER = {
     name: run
     for name, run in {**RUNS, **SUITES}.items()
     if name
-    in ("F4", "F4-calls", "F15", "F16", "F19", "F20", "F34-kill", "F46", "F48", "F48-servers", "F48-plays", "F48-both")
+    in (
+        "F4",
+        "F4-calls",
+        "F15",
+        "F16",
+        "F19",
+        "F20",
+        "F34-kill",
+        "F46",
+        "F48",
+        "F48-servers",
+        "F48-plays",
+        "F48-both",
+        "F48-viewings",
+    )
 }
 ON_SERVER |= {
     "P1": lost_connections.cut,
@@ -99,7 +114,19 @@ AT_ONCE = 3
 FULL = {
     **{
         name: SUITES[name]
-        for name in ("F48", "F48-servers", "F48-plays", "F48-both", "F44", "models", "F36", "S1-S4", "F30", "F39")
+        for name in (
+            "F48",
+            "F48-servers",
+            "F48-plays",
+            "F48-both",
+            "F48-viewings",
+            "F44",
+            "models",
+            "F36",
+            "S1-S4",
+            "F30",
+            "F39",
+        )
     },
     **RUNS,
     **SUITES,

@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.simulation import sim_both_ways, sim_plays, sim_servers
+from tests.simulation import sim_both_ways, sim_plays, sim_servers, sim_viewings
 from tests.simulation.running import Report
 from tests.simulation.sim_run import FOUND, FOUND_STEPS, run_seed, run_seeds
 from tests.torture.picked import VARIABLE
@@ -496,6 +496,7 @@ def told(trouble: ET.Element) -> str:
 LIVES = {"sample": (40, 200), "full": (2_000, 200), "long": (10_000, 500)}
 SERVER_LIVES = {"sample": (20, 200), "full": (2_000, 200), "long": (10_000, 200)}
 PLAY_LIVES = {"sample": (10, 200), "full": (2_000, 200), "long": (10_000, 200)}
+ROOM_LIVES = {"sample": (10, 100), "full": (1_000, 100), "long": (10_000, 100)}
 BOTH_LIVES = {"sample": (20, 200), "full": (2_000, 200), "long": (10_000, 200)}
 
 
@@ -557,6 +558,23 @@ def judge_both_lives(score: Score, report: Report) -> None:
     """What was lost, doubled or wrong; and whether all was sent and taken back, and every database restored."""
     tell_failures(score, report, "sim_both_ways")
     for name in ("kills", *sim_both_ways.HAPPENINGS, *sim_plays.RESTORES):
+        if not report.tally[name]:
+            score.spoil(f"no {name} in {report.count} lives: they prove nothing")
+
+
+def room_lives(size: str, seed: int) -> list[Score]:
+    """Lives of a living room, in which viewings come back from Plex; one seed each."""
+    count, steps = ROOM_LIVES[size]
+    report = sim_viewings.run_room_seeds(seed, count, steps)
+    score = Score("F48", f"lives of {steps} steps in a living room", seed, report.count)
+    judge_room_lives(score, report)
+    return [score]
+
+
+def judge_room_lives(score: Score, report: Report) -> None:
+    """What was lost, doubled or wrong; and whether all was watched, lost and taken back."""
+    tell_failures(score, report, "sim_viewings")
+    for name in (*sim_viewings.HAPPENINGS, *sim_viewings.LOSSES):
         if not report.tally[name]:
             score.spoil(f"no {name} in {report.count} lives: they prove nothing")
 

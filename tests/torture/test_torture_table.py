@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation import sim_viewings
 from tests.simulation.running import Failure, Report
 from tests.simulation.sim_both_ways import HAPPENINGS
 from tests.simulation.sim_plays import RESTORES
@@ -214,6 +215,16 @@ def test_lives_in_which_something_is_never_sent_or_taken_back_prove_nothing():
         score = Score("F48", "lives", 1, 40)
         tally = Counter({name: 1 for name in needed if name != left_out})
         suites.judge_both_lives(score, Report(1, 40, 200, tally=tally))
+        assert score.clean is (not left_out)
+        assert not left_out or f"no {left_out}" in score.notes[0]
+
+
+def test_lives_of_a_living_room_in_which_something_never_happens_prove_nothing():
+    needed = (*sim_viewings.HAPPENINGS, *sim_viewings.LOSSES)
+    for left_out in ("", *needed):
+        score = Score("F48", "lives", 1, 40)
+        tally = Counter({name: 1 for name in needed if name != left_out})
+        suites.judge_room_lives(score, Report(1, 40, 100, tally=tally))
         assert score.clean is (not left_out)
         assert not left_out or f"no {left_out}" in score.notes[0]
 

@@ -133,7 +133,10 @@ def _after_restore(memory: RememberedTime, total: float) -> tuple[RememberedTime
     done = done if memory.wish is TimeWish.REDO else replace(done, wish=TimeWish.NONE)
     if target > CLOSE and abs(total - memory.total - target) <= CLOSE:
         # Stash carries out what follows a part that failed.
-        return replace(memory, total=total), False
+        return replace(memory, total=total, withdrawn=memory.withdrawn - target), False
+    if total > memory.total + CLOSE and memory.total > target + CLOSE:
+        # Others have added to it, before or after it arrived: what is theirs is not reset, and nothing is sent twice.
+        return replace(done, withdrawn=memory.withdrawn), True
     if total >= memory.total - CLOSE and memory.total > target + CLOSE:
         return _with_others(memory, total), False
     if total < target - CLOSE:
