@@ -8,7 +8,7 @@ from plexsync.rules.plays.first_plays import rule_words
 from plexsync.rules.plays.marked_plays import MARKED
 from plexsync.rules.plays.play_time import RememberedTime, TimeWish
 from plexsync.rules.plays.plays import PlaySource
-from plexsync.rules.plays.viewings import AFTER, STASH, VIEWED, Viewing, needed, whole
+from plexsync.rules.plays.viewings import AFTER, STASH, VIEWED, Viewing, least_played, whole
 
 # The most viewings that are told one by one.
 MOST_TOLD = 5
@@ -58,8 +58,8 @@ def _facts(viewing: Viewing, rows: Collection[int], rule: str, percent: float | 
 
 def _judgement(viewing: Viewing, in_history: bool, rule: str, percent: float | None) -> str:
     """Whether it is a play, and by which rule."""
-    least, by = needed(rule, viewing.length, percent), rule_words(rule, percent)
-    if rule == STASH and least is not None and least == needed(rule, viewing.length, 0.0):
+    least, by = least_played(rule, viewing.length, percent), rule_words(rule, percent)
+    if rule == STASH and least is not None and least == least_played(rule, viewing.length, 0.0):
         by = rule_words(rule, None) + f" ({spent(least / 1000)})"
     if viewing.moment and least is not None and viewing.played >= least:
         return f"a play by {by}"

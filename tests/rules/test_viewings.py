@@ -12,7 +12,7 @@ from plexsync.rules.plays.viewings import (
     asks_less,
     goes_on,
     judge_viewing,
-    needed,
+    least_played,
     twins,
 )
 from plexsync.rules.queue.events import SessionChanged, SessionState
@@ -74,7 +74,7 @@ def test_a_clock_that_is_set_in_the_middle_leaves_a_viewing_on_that_of_its_begin
     ],
 )
 def test_each_rule_asks_for_so_much(minimum, length, percent, least):
-    assert needed(minimum, length, percent) == least
+    assert least_played(minimum, length, percent) == least
 
 
 def test_a_rule_that_makes_more_plays_is_known():

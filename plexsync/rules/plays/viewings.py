@@ -120,7 +120,7 @@ def _with_piece(pieces: tuple[tuple[int, int], ...], start: int, length: int) ->
     return (*pieces, (start // 1000, length))
 
 
-def needed(minimum: str, length: int, percent: float | None) -> int | None:
+def least_played(minimum: str, length: int, percent: float | None) -> int | None:
     """How much of an item of this length has to be played for a play; None if that is unknown, or for Plex to say.
 
     `minimum`: the rule, as in the setting `watch_minimum`. `percent`: that of Stash's own player, None if it is unknown.
@@ -141,7 +141,7 @@ def asks_less(minimum: str, other: str) -> bool:
 
     def shares(rule: str) -> list[float]:
         # For Stash the least that its percentage can be, 0; Plex asks for more than anything else.
-        values = [needed(rule, length, 0.0) for length in (20_000, 60_000, 1_800_000, 7_200_000)]
+        values = [least_played(rule, length, 0.0) for length in (20_000, 60_000, 1_800_000, 7_200_000)]
         return [2**62 if value is None else value for value in values]
 
     return any(share < limit for share, limit in zip(shares(minimum), shares(other), strict=True))
@@ -236,7 +236,9 @@ def _other_of(viewing: Viewing, row: int, stash: Mapping[int, int], memory: Mapp
 
 def judge_viewing(viewing: Viewing, minimum: str, percent: float | None) -> Viewing:
     """The viewing with the moment of the play that it is by a rule, unless it is one already."""
-    return replace(viewing, moment=viewing.moment or play_moment(viewing, needed(minimum, viewing.length, percent)))
+    return replace(
+        viewing, moment=viewing.moment or play_moment(viewing, least_played(minimum, viewing.length, percent))
+    )
 
 
 def viewed_plays(viewings: Sequence[Viewing], *, since: int) -> dict[str, dict[int, PlaySource]]:
