@@ -18,6 +18,7 @@ from plexsync.store.ledger.plays_file import PlaysFile
 from tests.flows.living_room import EVERY
 from tests.simulation.sim_changes import KEPT
 from tests.simulation.sim_viewing_truth import (
+    AFTER,
     BUFFERING,
     IN_DOUBT,
     PAUSED,
@@ -400,7 +401,10 @@ class Viewers:
         self.rest(watchers=True)
         of = [watching for watching in world.scenes[id].watched if watching.holds(moment) or watching.extra]
         for watching in of:
-            is_plain = watching.is_surely_over and watching.is_on_one_clock and not watching.extra
+            # A row of another one may have been taken for its row.
+            others = [one for one in world.scenes[id].watched if one is not watching and one.row]
+            is_alone = not any(watching.began <= one.row <= watching.ended + AFTER for one in others)
+            is_plain = watching.is_surely_over and watching.is_on_one_clock and not watching.extra and is_alone
             watching.kept = False if len(of) == 1 and is_plain else None
         world.tally["deleted for good"] += len(of) == 1 and of[0].kept is False
         world.tell(f"Stash: scene {id} without {moment}, of {len(of)} viewings")
