@@ -461,8 +461,8 @@ class Viewers:
     def _wish_at_rest(self, wish: PlayWish, id: int) -> None:
         world, truth = self.world, self.world.scenes[id]
         quiet, world.at_rest = world.at_rest, True
-        before = world.part_of(id)
-        is_made = self.rest() and self.make_wish(wish, [id])
+        was_at_rest, before = self.rest(), world.part_of(id)
+        is_made = was_at_rest and self.make_wish(wish, [id])
         is_done = self.rest()
         world.at_rest = quiet
         if not is_made:

@@ -194,7 +194,8 @@ def twins(
         at: 1 for at, play in memory.items() if play.source.history_key == VIEWED and play.state != PlayState.PRESENT
     }
     plays = sorted((viewing for viewing in viewings if viewing.moment), key=lambda it: (it.moment, it.began))
-    unexplained, same = list(rows), set()
+    began = {viewing.moment: viewing.began for viewing in reversed(plays)}
+    unexplained, same = rows, set()
     for viewing in plays:
         play = viewing.moment
         near = [row for row in unexplained if viewing.began <= row <= viewing.ended + AFTER]
@@ -214,7 +215,8 @@ def twins(
     for moment in sorted(joined.union(unexplained) - decided - stash.keys() - same):
         earliest = moment - length // 1000 - RETURN
         others = [at for at, count in free.items() if count and earliest <= at <= moment + AFTER and at != moment]
-        if others:
+        # What a viewing made that began later is another play.
+        if others := [at for at in others if began.get(at, 0) <= moment]:
             same |= {moment} - memory.keys()
             free[min(others)] -= 1
     return same
