@@ -9,7 +9,7 @@ from plexsync.cli.commands.plays_sync import sync
 undo = action_command(
     Verb.UNDO,
     SubjectKind.PLAYS,
-    """Take the plays and the play time back from Stash that PlexSync added.
+    """Take back the plays and play time that PlexSync added.
 
     Nothing else is removed: a play that Stash had before stays, also one of the same second, and so does the play time of
     Stash's own player. The resume points that it wrote are put back as they were before. With --since, play time and resume
@@ -29,10 +29,11 @@ undo = action_command(
 redo = action_command(
     Verb.REDO,
     SubjectKind.PLAYS,
-    """Send the plays, the play time and the resume points again that undo took back.
+    """Send again the plays and play time that undo took back.
 
-    A play that Stash has by then is not added. Plays that Plex no longer lists don't come again. Needs watch_back. Asks
-    once for more than one scene. Exits with 1 if a named scene has no such play.
+    The resume points that it took back are written again as well. A play that Stash has by then is not added. Plays that
+    Plex no longer lists don't come again. Needs watch_back. Asks once for more than one scene. Exits with 1 if a named
+    scene has no such play.
 
     \b
     Examples:
