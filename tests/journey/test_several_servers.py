@@ -213,7 +213,8 @@ def test_entries_that_change_are_taken_over_and_those_that_can_not_are_told(town
 
 def test_another_first_entry_is_refused_because_the_first_database_is_not_its_own(town: Town) -> None:
     with town.serving():
-        until(lambda: alive(town.attic))
+        # It has the lock before it has its database.
+        until(lambda: alive(town.attic) and (town.attic.folder / "plexsync.db").is_file())
         assert town.rows("select value from note where name = 'plex:first'") == [("living",)]
     text = ATTIC.format(url=town.attic.plex.url, token=OTHER_TOKEN)
     town.file.write_text(text + LIVING.format(url=town.plex.url))
