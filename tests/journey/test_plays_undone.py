@@ -22,6 +22,8 @@ def world(tmp_path):
     with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
         made.section = plex.add_section("Movies", locations=("/media/scenes",))
         made.settings["watch_back"] = "plays"
+        # So each play of a second is one of its own.
+        made.settings["watch_minimum"] = "plex"
         yield made
 
 
