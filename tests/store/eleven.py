@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from plexsync.store import intake
+from plexsync.store.schema import STEPS
 from tests.torture.score import dump
 
 # As SQL, with rows in every table.
@@ -20,12 +21,15 @@ BACK = (
 
 
 def old_database(path: Path, schema: int = intake.OLDEST) -> None:
-    """A database as schema 11 left it, closed in good order; or one that looks as an earlier one did."""
+    """A database as schema 11 left it, closed in good order; one after a later step, or one that looks as an earlier one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with closing(sqlite3.connect(path)) as db:
         db.executescript(RECORD.read_text(encoding="utf-8"))
         if schema < intake.OLDEST:
             db.executescript(f"drop table collection; pragma user_version = {schema}")
+        for number in range(intake.OLDEST, schema):
+            for statement in (*STEPS[number], f"pragma user_version = {number + 1}"):
+                db.execute(statement)
         db.execute("pragma journal_mode = wal")
     path.chmod(0o600)
 
