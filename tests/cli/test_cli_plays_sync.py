@@ -3,6 +3,7 @@
 import csv
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_a_dry_run_shows_the_plays_and_writes_nothing(played: World, door: Door)
 def view(world: World, key: str, seconds: int, at: int) -> None:
     """So many seconds of a minute were watched at a moment."""
     watched = Viewing(1, key, at, "1", length=60_000, ended=at + seconds, pieces=((at, 1000 * seconds),))
-    with Database(world.folder / "plexsync.db").writing() as tx:
+    with closing(Database(world.folder / "plexsync.db")) as store, store.writing() as tx:
         tx.notes.save(PERCENT, "10.0")
         tx.viewings.save([replace(watched, state=SessionState.STOPPED)])
 
@@ -159,7 +160,7 @@ def viewed(played: World, door: Door) -> World:
     assert door("plays", "sync", "--yes").code == 0
     until(lambda: door("drain").code == 0 and not door("plays", "status", "--json").facts["waiting"])
     _, second, third = played.plex.keys(played.section)
-    with Database(played.folder / "plexsync.db").writing() as tx:
+    with closing(Database(played.folder / "plexsync.db")) as store, store.writing() as tx:
         tx.notes.save(PLAYS_APPROVED, f"{played.plex.machine} 1 0 0 0")
     view(played, third, 40, AT + DAY)
     view(played, second, 5, AT + DAY)
