@@ -4,6 +4,7 @@ from plexsync.cli.call import FAILED, FINE
 from plexsync.rules.record_class import record
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
+NOT_OWNER = "plex_token has to be the token of the server's owner: plexsync init signs in with it"
 
 
 @record

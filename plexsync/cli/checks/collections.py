@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from plexsync.app.parts import Parts
 from plexsync.app.rules import is_dressing_on, profiles_of
-from plexsync.cli.checks.check import Check
-from plexsync.cli.checks.plays import NOT_OWNER
+from plexsync.cli.checks.check import NOT_OWNER, Check
 from plexsync.reports.collections import collection_counts
 from plexsync.reports.format import many
 from plexsync.rules.collections.collection_status import CollectionStatus

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from plexsync.app.parts import Parts
-from plexsync.app.way_back import WayBack, way_back_of
-from plexsync.cli.checks.check import Check
+from plexsync.app.way_back import WayBack, way_back
+from plexsync.cli.checks.check import NOT_OWNER, Check
 from plexsync.engine.tickets import WRITE_STASH
 from plexsync.flows.plays.history_poll import UnknownAccount, was_read_to_its_end
 from plexsync.flows.plays.marked import OTHER_VIEWER
@@ -17,7 +17,7 @@ from plexsync.flows.plays.writes import removals_of_nothing
 from plexsync.reports.format import many, stamp
 from plexsync.reports.verdict import FIRST_PLAYS
 from plexsync.rules.plays.first_plays import rule_words
-from plexsync.rules.plays.plays import OWNER
+from plexsync.rules.plays.plays import OWNER, WatchRules
 from plexsync.rules.plays.viewings import AFTER
 from plexsync.rules.queue.gate_names import CURE, REFUSES
 from plexsync.rules.records import PlayerRules
@@ -28,16 +28,14 @@ MARKS, RULE, HEARD = "marked as played", "what counts as a play", "reports of pl
 THRESHOLD = "Settings, Library, Video played threshold"
 UNHEARD = "none was heard yet: let plexsync serve run, play something in Plex, and run doctor again"
 WEBSOCKETS = "let plexsync serve run all the time, and a proxy before Plex pass websockets"
-NOT_OWNER = "plex_token has to be the token of the server's owner: plexsync init signs in with it"
 # Scenes on which a write is tried: the first of them that Stash has.
 TRIED = 3
 
 
-def plays(parts: Parts) -> Iterator[Check]:
-    """The account and its history, and whether Stash accepts writes; nothing while the way back is off."""
-    if (back := way_back_of(parts)) is not None:
-        yield from _in_plex(parts, back)
-        yield _in_stash(parts)
+def plays(parts: Parts, rules: WatchRules) -> Iterator[Check]:
+    """The account and its history, and whether Stash accepts writes."""
+    yield from _in_plex(parts, way_back(parts, rules))
+    yield _in_stash(parts)
 
 
 def _in_plex(parts: Parts, back: WayBack) -> Iterator[Check]:

@@ -7,10 +7,11 @@ from dataclasses import replace
 import click
 from rich.console import Console
 
-from plexsync.app.parts import open_parts
+from plexsync.app.parts import Parts, open_parts
+from plexsync.app.rules import watch_rules
 from plexsync.app.settings import NotSetUp, SettingsNeed
 from plexsync.cli.call import FINE, NEWER, WRONG, Call, command
-from plexsync.cli.checks import collections, database, machine, paths, plays, servers
+from plexsync.cli.checks import collections, database, machine, paths, servers
 from plexsync.cli.checks.check import OK, PROBLEM, WARNING, Check, problem
 from plexsync.cli.checks.postgres import COMMITS
 from plexsync.cli.settings import calls_of_all, toml_of
@@ -157,13 +158,21 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
             yield from database.queue(parts)
             if well:
                 yield from paths.mapping(parts)
-                yield from plays.plays(parts)
+                yield from _plays(parts)
                 yield from collections.collections(parts)
     except NewerDatabase as error:
         yield problem("database", str(error), "install the newer PlexSync again", NEWER)
     except (LocalFault, Unusable) as error:
         mend = "mend that (docs/postgresql.md)" if start.address.is_postgres else MEND_FILE
         yield problem("database", str(error), mend, WRONG)
+
+
+def _plays(parts: Parts) -> Iterator[Check]:
+    """The checks of the way back; nothing is imported for them while it is off."""
+    if (rules := watch_rules(parts.config)) is not None:
+        from plexsync.cli.checks.plays import plays
+
+        yield from plays(parts, rules)
 
 
 def _settings(loaded: Loaded) -> list[dict[str, str]]:
