@@ -63,13 +63,12 @@ def demo(call: Call, scenes: int, store: str, keep: bool) -> int:
     if missing := [part for part in parts if not is_installed(part)]:
         raise Unusable(f"the demo needs packages that are not installed: {advice(*missing)}")
     # Imported once their packages are there.
-    from plexsync.cli.commands.demo_play import Play
-    from plexsync.cli.commands.demo_stage import Stage
+    from plexsync.cli.commands import demo_play, demo_stage
 
     screen = Margin(draws=True) if call.json else paper()
     try:
-        with ending_orderly(), database(store) as url, Stage.set(scenes, url) as stage:
-            summary = Play(stage, screen).perform()
+        with ending_orderly(), database(store) as url, demo_stage.Stage.set(scenes, url) as stage:
+            summary = demo_play.Play(stage, screen).perform()
             call.answer(summary)
             if keep:
                 stay(stage, screen)
