@@ -13,7 +13,7 @@ from itertools import chain
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lets_in, stash_lines
-from plexsync.app.flow_parts import COMPARE_LOOK, FlowParts, RegularLook, look_at_changes
+from plexsync.app.flow_parts import COMPARE_LOOK, LONGEST_LOOK, FlowParts, RegularLook, look_at_changes
 from plexsync.app.further_flows import clean_up, further_flows
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import HOUR, MINUTE
@@ -204,6 +204,7 @@ def looks_beside(parts: Parts, stopping: Callable[[], bool], further: Sequence[F
         RegularLook("poll", parts.config.stash_poll_interval, parts.poller.poll, poll_now),
         RegularLook("lines", LISTEN_LOOK, partial(edits, stopping)),
         RegularLook("listen", LISTEN_LOOK, partial(parts.listener, stopping, hearing)),
+        RegularLook("events", LONGEST_LOOK, partial(parts.listener.look, stopping), parts.listener.sooner),
         RegularLook("sample", SECONDS, parts.sampler.sample),
         # A comparison can take long, and edits must not wait for it.
         look_at_changes("compare", lambda: (parts.curer.recheck(stopping=stopping), schedule())),

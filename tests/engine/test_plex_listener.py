@@ -8,7 +8,7 @@ from plexsync.flows.scenes.plex_events import GATHERED, ITEMS, MANY, Gathered, L
 from plexsync.flows.scenes.plex_index import CHANGE_PACE
 from plexsync.flows.scenes.verbs import explain
 from plexsync.plex.events import PlexEvents
-from plexsync.rules.queue.events import Left, Scanned, Touched
+from plexsync.rules.queue.events import Left, Scanned, SessionChanged, SessionState, Touched
 from plexsync.rules.queue.job import State
 from plexsync.rules.servers.errors import Unavailable
 from plexsync.simulator.http import Fault
@@ -322,8 +322,31 @@ def test_once_it_goes_well_again_what_was_missed_is_looked_for(synced, caplog):
     synced.clock.move(10)
     synced.forget_requests()
     listener()
+    listener.look()
     assert synced.plex_sim.count("GET", "/library/sections") == 1
     assert "listening to Plex again" in [record.message for record in caplog.records]
+
+
+def test_what_is_looked_into_keeps_nothing_from_being_heard(synced):
+    key, told = synced.key_of(4), []
+    synced.plex_sim.hand_edit(key, locked=False, title="By the agent")
+    synced.forget_requests()
+
+    def goes_on():
+        yield [Touched(key, synced.section)]
+        for _ in range(10):
+            synced.clock.move(10)
+            yield [SessionChanged(key, SessionState.PLAYING)]
+        raise Unavailable("plex", "away")
+
+    _, listener = listening(synced, goes_on())
+    listener(others=[lambda events: told.append((synced.clock.monotonic(), synced.plex_sim.count(), len(events)))])
+    began = told[0][0]
+    assert told == [(began + 10 * number, 0, 1) for number in range(11)], "nothing is asked meanwhile"
+    assert listener.sooner.is_set()
+    assert wanted(synced) == set()
+    listener.look()
+    assert wanted(synced) == {4}
 
 
 def test_nothing_is_asked_of_a_plex_that_is_away(synced):

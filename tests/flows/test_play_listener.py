@@ -321,6 +321,7 @@ def test_events_go_to_others_in_every_batch_and_are_no_news_of_the_library(house
             yield ()
             house.clock.move(60)
             yield ()
+            listener.look()
             house.forget_requests()
             yield [changed("1", SessionState.PLAYING)]
             house.clock.move(60)
@@ -332,6 +333,7 @@ def test_events_go_to_others_in_every_batch_and_are_no_news_of_the_library(house
         worker.store, worker.stash, worker.plex, Script(), worker.indexer, worker.gates, house.clock, house.rng
     )
     listener(others=[batches.append])
+    listener.look()
 
     assert batches == [(), (), [changed("1", SessionState.PLAYING)], ()]
     assert house.plex_sim.log == []

@@ -7,6 +7,7 @@ while too many events arrive).
 """
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -86,7 +87,10 @@ class Gathered:
 
 @dataclass(eq=False)
 class Listener:
-    """Listens to one Plex, on one thread."""
+    """Listens to one Plex, on one thread, which waits for nothing else: so all events are heard when they come.
+
+    `look` runs on another thread, which waits for `sooner`.
+    """
 
     _store: Database
     _stash: Stash
@@ -100,6 +104,9 @@ class Listener:
     def __post_init__(self) -> None:
         self._backoff = ReconnectBackoff(self._clock, self._rng, FIRST_DELAY)
         self._silent = False
+        self.sooner = threading.Event()
+        self._lock = threading.Lock()
+        self._gathered = Gathered()
 
     def __call__(
         self, stopping: Callable[[], bool] = lambda: False, others: Sequence[Callable[[Sequence[Event]], object]] = ()
@@ -122,26 +129,31 @@ class Listener:
             self._backoff.note_end(began)
 
     def _listen(self, stopping: Callable[[], bool], others: Sequence[Callable[[Sequence[Event]], object]]) -> None:
-        gathered = Gathered()
         heard = False
         for events in self._events.listen(stopping):
-            if not heard:
-                heard = True
-                if self._silent:
-                    log.info("listening to Plex again")
-                self._silent = False
-                # Changes that happened while nothing was listening.
-                gathered.take([Scanned()], self._clock.monotonic())
-            now = self._clock.monotonic()
-            gathered.take(events, now)
             for other in others:
                 other(events)
-            while gathered.since is not None and now - gathered.since >= GATHERED:
-                if not self._gates.is_open(READ_PLEX):
-                    break
-                self.look_into(gathered.next())
-                if stopping():
-                    return
+            # Changes that happened while nothing was listening.
+            missed = [] if heard else [Scanned()]
+            if not heard and self._silent:
+                log.info("listening to Plex again")
+            heard, self._silent = True, False
+            with self._lock:
+                self._gathered.take([*events, *missed], self._clock.monotonic())
+            if self._is_due():
+                self.sooner.set()
+
+    def look(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Look into the events that have waited long enough, some at a time; later if Plex is down."""
+        while not stopping() and self._is_due() and self._gates.is_open(READ_PLEX):
+            with self._lock:
+                some = self._gathered.next()
+            self.look_into(some)
+
+    def _is_due(self) -> bool:
+        """Whether events have waited long enough."""
+        with self._lock:
+            return self._gathered.since is not None and self._clock.monotonic() - self._gathered.since >= GATHERED
 
     def look_into(self, events: Gathered) -> None:
         """Queue what the events concern. If a server is down, the poller does it later."""
