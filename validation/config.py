@@ -372,6 +372,18 @@ class PlexSyncConfig(CollectionSettings, DatabaseSettings):
     stash_web_url: Annotated[str, AfterValidator(values.address_if_any)] = Field(default="")
     """Address at which browsers reach Stash, for links on the dashboard: http:// or https://. Default empty: stash_url."""
 
+    provider_listen: Annotated[str, AfterValidator(values.place)] = Field(default="none")
+    """Address and port of this machine at which Plex asks for the values of its items (docs/provider.md), such as
+    0.0.0.0:9798, or none. Default none."""
+
+    provider_url: Annotated[str, AfterValidator(values.address_if_any)] = Field(default="")
+    """Address by which Plex reaches provider_listen, if it is another one, as from a container: http:// or https://.
+    Default empty: http:// and provider_listen."""
+
+    provider_patience: int = Field(default=20, ge=1, le=600)
+    """Seconds that Plex may take to show an edit that it was told to ask for, before PlexSync writes it: 1 to 600,
+    default 20."""
+
     data_dir: Annotated[str, AfterValidator(values.folder)] = Field(default="")
     """Full path of the folder for PlexSync's database, plexsync.db. Default empty: beside Stash's settings or in the
     user's folder (see docs/settings.md)."""
@@ -455,7 +467,7 @@ class Setting:
 
 
 _SHAPES = {
-    **dict.fromkeys(("plex_url", "stash_url", "stash_web_url"), "an http:// or https:// address"),
+    **dict.fromkeys(("plex_url", "stash_url", "stash_web_url", "provider_url"), "an http:// or https:// address"),
     "plex_token": "a Plex token",
     "plex_libraries": "library names with commas between them, or a list of names",
     "stash_api_key": "an API key of Stash",
@@ -465,6 +477,7 @@ _SHAPES = {
     "notify_urls": "addresses such as json://host/path",
     "notify_command": "a list of words: a program and its arguments",
     "web_bind": "an address and a port such as 127.0.0.1:9797, or none",
+    "provider_listen": "an address and a port such as 0.0.0.0:9798, or none",
     "web_password": "a password of at least 15 characters",
     "web_allowed_hosts": "host names with commas between them, or a list of them",
     **dict.fromkeys(

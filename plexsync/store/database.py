@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from plexsync.store.ledger.memories import Memories, ReadOnlyMemories
     from plexsync.store.ledger.pictures import Pictures, ReadOnlyPictures
     from plexsync.store.ledger.play_memory import Plays, ReadOnlyPlays
+    from plexsync.store.ledger.provider_memory import Answers, Providers, ReadOnlyAnswers, ReadOnlyProviders
     from plexsync.store.ledger.pushes import Pushes, Pushings, ReadOnlyPushes, ReadOnlyPushings
     from plexsync.store.ledger.rating_memory import Ratings, ReadOnlyRatings
     from plexsync.store.ledger.view_counts import ReadOnlyViewCounts, ViewCounts
@@ -75,6 +76,7 @@ SETTLED, COMPARED_EVERY = 2.0, 10.0
 Backend: TypeAlias = "SqliteFile | PostgresSchema"
 # The module of each table, below `plexsync.store`.
 MODULES = {
+    "answers": "ledger.provider_memory",
     "attempts": "queue.attempts",
     "bindings": "ledger.bindings",
     "books": "queue.books",
@@ -92,6 +94,7 @@ MODULES = {
     "plays": "ledger.play_memory",
     "poll_marks": "index.poll_marks",
     "probes": "index.probes",
+    "providers": "ledger.provider_memory",
     "pushes": "ledger.pushes",
     "pushings": "ledger.pushes",
     "ratings": "ledger.rating_memory",
@@ -122,6 +125,7 @@ def _module_of(table: str) -> ModuleType:
 class Reader:
     """One consistent snapshot, with read access to every table. A table is imported when it is first used."""
 
+    answers: "ReadOnlyAnswers"
     attempts: "ReadOnlyAttempts"
     bindings: "ReadOnlyBindings"
     books: "ReadOnlyBooks"
@@ -138,6 +142,7 @@ class Reader:
     play_times: "ReadOnlyPlayTimes"
     plays: "ReadOnlyPlays"
     poll_marks: "ReadOnlyPollMarks"
+    providers: "ReadOnlyProviders"
     pushes: "ReadOnlyPushes"
     pushings: "ReadOnlyPushings"
     ratings: "ReadOnlyRatings"
@@ -181,6 +186,7 @@ class Reader:
 class Writer(Reader):
     """One write transaction, with read and write access to every table."""
 
+    answers: "Answers"
     attempts: "Attempts"
     bindings: "Bindings"
     books: "Books"
@@ -197,6 +203,7 @@ class Writer(Reader):
     play_times: "PlayTimes"
     plays: "Plays"
     poll_marks: "PollMarks"
+    providers: "Providers"
     pushes: "Pushes"
     pushings: "Pushings"
     ratings: "Ratings"

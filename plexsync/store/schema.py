@@ -444,6 +444,47 @@ create index import_change_run on import_change (run, number);
 create index import_change_open on import_change (number) where state = 'planned' or state = 'undoing';
 """
 
+# The libraries that ask PlexSync for the values of their items (`plexsync.provider`), `steps` being how far adding and
+# removing got; their items as they were found before; and what Plex is told of each scene, and for which files.
+PROVIDERS = """
+create table provider (
+    library text primary key,
+    section text not null,
+    title text not null,
+    identifier text not null,
+    state text not null,
+    steps text not null,
+    added_at integer not null,
+    called_at integer not null default 0,
+    calls text not null default ''
+) without rowid;
+create table provider_item (
+    library text not null,
+    item text not null,
+    document text not null,
+    state text not null default '',
+    primary key (library, item)
+) without rowid;
+create table answer (
+    library text not null,
+    scene integer not null,
+    key text not null,
+    matched integer not null,
+    document text not null,
+    said_at integer not null,
+    primary key (library, scene)
+) without rowid;
+create unique index answer_key on answer (library, key);
+create table answer_file (
+    library text not null,
+    name_key text not null,
+    scene integer not null,
+    path text not null,
+    primary key (library, name_key, scene, path)
+) without rowid;
+create index answer_file_scene on answer_file (scene);
+"""
+
 # Samples of the work: counts of scenes, and the work done in a minute or, for older samples, an hour (`span`, ms).
 SAMPLES = """
 create table sample (
@@ -463,7 +504,21 @@ create table sample (
 ) without rowid;
 """
 
-_SUBJECTS = (QUEUE, GATES, MEMORY, COLLECTIONS, PLEX, STASH, PLAYS, RESUME, VIEWINGS, RATINGS, IMPORTS, SAMPLES)
+_SUBJECTS = (
+    QUEUE,
+    GATES,
+    MEMORY,
+    COLLECTIONS,
+    PLEX,
+    STASH,
+    PLAYS,
+    RESUME,
+    VIEWINGS,
+    RATINGS,
+    IMPORTS,
+    PROVIDERS,
+    SAMPLES,
+)
 
 
 def _statements(subject: str) -> list[str]:
@@ -477,6 +532,7 @@ STEPS = {
     # How a collection was taken back is in its memory.
     11: ["alter table collection drop column undone"],
     12: [*_statements(VIEWINGS), "alter table resume add column seconds_before text not null default '-1.0'"],
+    13: _statements(PROVIDERS),
 }
 
 

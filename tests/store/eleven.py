@@ -13,6 +13,10 @@ from tests.torture.score import dump
 RECORD = Path(__file__).parent / "fixtures" / "schema-11.sql"
 # What the steps have done, taken back: statements that both databases take.
 BACK = (
+    "drop table answer_file",
+    "drop table answer",
+    "drop table provider_item",
+    "drop table provider",
     "drop table viewing",
     "alter table resume drop column seconds_before",
     "drop table play_time",
