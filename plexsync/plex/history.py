@@ -123,7 +123,7 @@ class PlayerAnswer(msgspec.Struct):
 
 
 class SessionAnswer(msgspec.Struct):
-    """A session with its item; the length of the item may be unknown, and the place in it."""
+    """A session with its item, of which the length may be unknown."""
 
     sessionKey: Number
     ratingKey: Number
@@ -131,7 +131,6 @@ class SessionAnswer(msgspec.Struct):
     User: UserAnswer
     Player: PlayerAnswer | None = None
     duration: Number | None = None
-    viewOffset: Number | None = None
 
 
 @record
@@ -252,8 +251,7 @@ class PlexHistory:
             cut(clean_line(self._requests.redacted(text or "")), LONGEST_NAME)
             for text in (player.title, player.machineIdentifier)
         )
-        length, offset = (short_number(number, LONGEST_DURATION) for number in (read.duration, read.viewOffset))
-        return PlexSession(session, item, account, name, machine, length, offset)
+        return PlexSession(session, item, account, name, machine, short_number(read.duration, LONGEST_DURATION))
 
     def _walk(self, account: int, since: int, page: int) -> Iterator[tuple[list[HistoryRow], bool]]:
         """The rows from `since` on, in pages without repeats, and whether all rows so far came in the order of time.

@@ -304,8 +304,8 @@ class PlexPlay:
 class PlexSession:
     """That an account of Plex plays a movie now: what Plex calls this playback, its item and its player.
 
-    `player`: the player's name in one line, '' if it has none; `machine`: its identifier. `length` of the item (0 if it
-    is not known) and `offset` in it are in milliseconds.
+    `player`: the player's name in one line, '' if it has none; `machine`: its identifier. `length`: of the item in
+    milliseconds, 0 if it is not known.
     """
 
     session: str
@@ -314,7 +314,6 @@ class PlexSession:
     player: str
     machine: str
     length: int
-    offset: int
 
 
 @record

@@ -265,7 +265,7 @@ def test_the_example_of_a_session_in_the_document_is_read_once_its_item_is_told(
     client = PlexClient("http://plex.invalid", TOKEN, transport=saying(json.dumps(example).encode()))
 
     assert client.history.sessions() == [
-        PlexSession("2", "7", 123_456_789, "name.localdomain", "abcdefghijklmnopqrstuvwx", 9_000, 0)
+        PlexSession("2", "7", 123_456_789, "name.localdomain", "abcdefghijklmnopqrstuvwx", 9_000)
     ]
     client.close()
 

@@ -46,8 +46,8 @@ def test_a_session_says_who_plays_what_where_and_how_far(sim, plex):
     sim.clear_log()
 
     assert watch.sessions() == [
-        PlexSession("1", one, OWNER, "Living room", "Living room", 60_000, 5_000),
-        PlexSession("2", two, guest, "Tablet", "Tablet", 0, 31_000),
+        PlexSession("1", one, OWNER, "Living room", "Living room", 60_000),
+        PlexSession("2", two, guest, "Tablet", "Tablet", 0),
     ]
     assert len(sim.log) == 1
 
@@ -57,9 +57,9 @@ def test_one_item_on_two_players_is_two_sessions(sim, plex):
     sim.sessions.start(key, 5_000, player="Living room")
     sim.sessions.start(key, 9_000, player="Tablet")
 
-    assert [(one.session, one.item, one.machine, one.offset) for one in plex.history.sessions()] == [
-        ("1", key, "Living room", 5_000),
-        ("2", key, "Tablet", 9_000),
+    assert [(one.session, one.item, one.machine) for one in plex.history.sessions()] == [
+        ("1", key, "Living room"),
+        ("2", key, "Tablet"),
     ]
 
 
@@ -126,7 +126,7 @@ def test_only_movies_are_played():
 def test_numbers_come_as_numbers_or_texts():
     texts = row(1, duration="60000", viewOffset="1000")
     numbers = row(1, sessionKey=1, ratingKey=701, User={"id": 1})
-    assert sessions(texts, numbers) == [PlexSession("1", "701", 1, "Living room", "abc", 60_000, 1_000)] * 2
+    assert sessions(texts, numbers) == [PlexSession("1", "701", 1, "Living room", "abc", 60_000)] * 2
 
 
 @table(
@@ -158,11 +158,11 @@ def test_a_row_that_can_not_be_read_costs_only_itself(odd):
 
 
 @table("length", [None, "", 0, -5, "long", 10**13])
-def test_a_length_or_place_that_can_not_be_is_none(length):
+def test_a_length_that_can_not_be_is_none(length):
     (session,) = sessions(row(1, duration=length, viewOffset=length))
-    assert (session.length, session.offset) == (0, 0)
+    assert session.length == 0
     (session,) = sessions(without(row(1), "duration", "viewOffset"))
-    assert (session.length, session.offset) == (0, 0)
+    assert session.length == 0
 
 
 @table(

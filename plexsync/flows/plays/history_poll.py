@@ -10,7 +10,7 @@ other ones.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -114,6 +114,11 @@ def approve_plays(tx: Writer, account: int, *, watch_since: int, since: int, min
     text = approval_of(minimum=minimum, person=tx.notes.text(f"{PERSON_OF}{account}"))
     tx.notes.save(PLAYS_APPROVED, text)
     tx.notes.save(PLAYS_COUNTED, "")
+
+
+def want_many(tx: Writer, kind: str, scenes: Collection[int], now: int) -> None:
+    """Queue scenes of which a server told something at once; a crowd of them goes behind edits."""
+    tx.jobs.want_all(kind, scenes, Why.EDIT, now, behind=len(scenes) > CROWD)
 
 
 @dataclass(eq=False)
@@ -305,7 +310,7 @@ class HistoryPoll:
             if fresh and not is_approved:
                 # They are queued with all others, after your approval.
                 tx.notes.save(PLAYS_QUEUED, "")
-            tx.jobs.want_all(PLAYS, scenes, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
+            want_many(tx, PLAYS, scenes, self._clock.now())
         return len(fresh)
 
     def _correct_files(self, keys: Sequence[str]) -> bool:

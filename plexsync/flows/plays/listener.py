@@ -10,9 +10,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from plexsync.flows.plays.history_poll import CROWD, HistoryPoll
+from plexsync.flows.plays.history_poll import HistoryPoll, want_many
 from plexsync.rules.queue.events import Event, SessionChanged, SessionState
-from plexsync.rules.queue.job import PLAYS, State, Why
+from plexsync.rules.queue.job import PLAYS, State
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database
@@ -98,7 +98,7 @@ class PlayListener:
                 rows = tx.jobs.of(PLAYS, sorted(scenes))
                 # One that is due already is looked at anyway.
                 waiting = {id for id, row in rows.items() if row.state is State.READY and row.due <= now}
-                tx.jobs.want_all(PLAYS, scenes - waiting, Why.EDIT, now, behind=len(scenes) > CROWD)
+                want_many(tx, PLAYS, scenes - waiting, now)
         with self._lock:
             self._items = {key: number for key, number in self._items.items() if items.get(key) != number}
         return ""

@@ -20,7 +20,7 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED, left_alone, matched_items
-from plexsync.flows.plays.history_poll import CROWD
+from plexsync.flows.plays.history_poll import want_many
 from plexsync.flows.plays.writes import RememberedWrite, wait_until, write_canaries
 from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.canaries import LockCanaries
@@ -451,8 +451,7 @@ class RatingPoll:
                 with parts.store.writing() as tx:
                     last_ratings = tx.ratings.in_plex(list(ratings))
                     moved = [item for item, rating in ratings.items() if last_ratings.get(item) != rating]
-                    scenes = tx.index.scenes_of(moved)
-                    tx.jobs.want_all(RATING, scenes, Why.EDIT, parts.clock.now(), behind=len(scenes) > CROWD)
+                    want_many(tx, RATING, tx.index.scenes_of(moved), parts.clock.now())
                     tx.notes.save(notes[key], str(rated[-1].at))
         except NeighbourError as error:
             log.debug("ratings can't be read: %s", error)

@@ -17,7 +17,7 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
-from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
+from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount, want_many
 from plexsync.flows.plays.writes import PlaysFinding, ResumePart
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.item import Item, ViewState
@@ -179,7 +179,7 @@ class ResumePoll:
         until = max((until, *(viewing.moment for viewing in viewings.values())))
         scenes = self._history.scenes_of(sorted(fresh))
         with self._store.writing() as tx:
-            tx.jobs.want_all(PLAYS, scenes, Why.EDIT, now, behind=len(scenes) > CROWD)
+            want_many(tx, PLAYS, scenes, now)
             if text != (text_of_end := f"{machine} {since} {until}"):
                 tx.notes.save(note, text_of_end)
         self._listed[section] = viewings

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
-from plexsync.flows.plays.history_poll import BATCH, CROWD, HistoryPoll, UnknownAccount
+from plexsync.flows.plays.history_poll import BATCH, HistoryPoll, UnknownAccount, want_many
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.rules.plays.plays import PlaySource
 from plexsync.rules.plays.viewings import (
@@ -27,7 +27,7 @@ from plexsync.rules.plays.viewings import (
     judge_viewing,
 )
 from plexsync.rules.queue.events import Event, SessionChanged, SessionState
-from plexsync.rules.queue.job import PLAYS, Why
+from plexsync.rules.queue.job import PLAYS
 from plexsync.rules.record_class import record
 from plexsync.rules.records import PlexSession
 from plexsync.rules.servers.errors import LocalFault, NeighbourError
@@ -254,5 +254,5 @@ class ViewingRecorder:
         if unqueued:
             scenes = self._history.scenes_of(sorted({viewing.item for viewing in unqueued}))
             with self._store.writing() as tx:
-                tx.jobs.want_all(PLAYS, scenes, Why.EDIT, now, behind=len(scenes) > CROWD)
+                want_many(tx, PLAYS, scenes, now)
                 tx.viewings.mark_queued(unqueued, now=now)
