@@ -11,7 +11,7 @@ from plexsync.reports.shapes.scenes import PlaysOfScene
 from plexsync.rules.plays.marked_plays import is_near
 from plexsync.rules.plays.plays import OWNER, TAKEN_BACK, PlaySource, PlayState, WatchRules
 from plexsync.rules.plays.resume import RememberedResume
-from plexsync.rules.plays.viewings import PLEX, twins
+from plexsync.rules.plays.viewings import PLEX, plays_in_plex
 from plexsync.store.database import Reader
 
 # What became of plays that are not simply in Stash, in the order in which the sentence tells it.
@@ -43,7 +43,7 @@ def scene_plays(
     viewings = db.viewings.of(account, keys) if rules and account is not None else []
     rule = approved_plays(db, rules, account)[1] if rules else PLEX
     sources = {moment: source for plays in listed.values() for moment, source in plays.items()}
-    moments = sources.keys() - twins({}, sources, memory, viewings, length=0, minimum=rule)
+    moments = plays_in_plex(sources, memory, viewings, minimum=rule)
     marked = _marked_at(db, keys, listed) if rules and account == OWNER else 0
     missing = {moment for moment in moments if moment not in memory or memory[moment].state is PlayState.ADDING}
     states = Counter(play.word for play in memory.values())

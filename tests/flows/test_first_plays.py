@@ -522,6 +522,19 @@ def test_the_preview_of_a_first_run_counts_what_was_watched_by_the_rule_of_the_s
     assert mutations(house) == []
 
 
+def test_a_viewing_and_its_row_of_the_history_are_counted_as_one_play(house):
+    room = LivingRoom(house)
+    _, key = add(room)
+    poll_all(house)
+    for _ in range(2):
+        room.watch(key, 1850)
+        room.wait(7200)
+    poll_all(house)
+    assert house.rows("select count(*) from played") == [(4,)]
+    first = counted(house)
+    assert (first.in_plex, first.missing, first.present) == (2, 2, 0)
+
+
 def test_an_approval_for_another_account_holds_no_rule(house):
     house.in_step()
     poll(house)

@@ -18,7 +18,7 @@ from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
 from plexsync.flows.plays.viewings import known_percent
 from plexsync.flows.plays.writes import PlaysFinding
 from plexsync.rules.plays.first_plays import FirstPlays, counted_text
-from plexsync.rules.plays.viewings import VIEWED, Viewing, judge_viewing
+from plexsync.rules.plays.viewings import VIEWED, Viewing, judge_viewing, plays_in_plex
 from plexsync.rules.queue.job import PLAYS, Waiting, Why
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
 from plexsync.rules.record_class import record
@@ -108,7 +108,15 @@ class FirstRun:
         """The number of plays in Plex, or of those by the rule that waits for your approval alone."""
         if self.rule_meanwhile(db):
             return len(self._further_viewings(db, account, since))
-        return db.plays.count_history(account, since=since)[0]
+        total, _ = db.plays.count_history(account, since=since)
+        viewings: dict[str, list[Viewing]] = {}
+        for viewing in db.viewings.since(account, since):
+            if viewing.moment >= max(since, 1):
+                viewings.setdefault(viewing.item, []).append(viewing)
+        plays = db.plays.history(account, list(viewings), since=since)
+        for item, listed in plays.items():
+            total -= len(listed) - len(plays_in_plex(listed, {}, viewings[item], minimum=self._history.rules.minimum))
+        return total
 
     def _item_pages(
         self, since: int, after: str = "", only: set[str] | None = None

@@ -222,6 +222,17 @@ def twins(
     return same
 
 
+def plays_in_plex(
+    listed: Mapping[int, PlaySource],
+    memory: Mapping[int, RememberedPlay],
+    viewings: Sequence[Viewing],
+    *,
+    minimum: str,
+) -> set[int]:
+    """The moments of the plays in Plex: a viewing and its row of the history are one. See `twins`."""
+    return listed.keys() - twins({}, listed, memory, viewings, length=0, minimum=minimum)
+
+
 def _other_of(viewing: Viewing, row: int, stash: Mapping[int, int], memory: Mapping[int, RememberedPlay]) -> int:
     """Which of a viewing and its row is the same play as the other one, which is in Stash, was there, or is to be sent."""
     play = viewing.moment
