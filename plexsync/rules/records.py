@@ -348,6 +348,15 @@ class Section:
 
 
 @record
+class AnswerFile:
+    """A file of a scene that has an answer in a library. `is_matched`: a question may find the scene."""
+
+    scene: int
+    path: str
+    is_matched: bool = True
+
+
+@record
 class WorkerRow:
     """The process that holds the worker's lock of a database on PostgreSQL, or held it last. Times are the database's.
 

@@ -1,5 +1,6 @@
 """What is remembered of libraries that ask PlexSync, and what Plex is told."""
 
+from plexsync.rules.records import AnswerFile
 from plexsync.store.database import Database
 from plexsync.store.ledger.provider_memory import FoundItem, ProviderRow, StoredAnswer
 
@@ -46,9 +47,12 @@ def test_an_answer_is_found_by_its_key_and_by_its_files_while_a_match_may_find_i
     with store.writing() as tx:
         tx.answers.say([answer(1, title="One", genre=["A", "B"]), answer(2), answer(1, library=OTHER)], now=9)
         tx.answers.save_files({(LIBRARY, 1): ["/a/One.mp4", "/b/two.mp4"], (LIBRARY, 2): ["C:\\x\\one.MP4"]})
-        assert tx.answers.with_file(LIBRARY, "ONE.mp4") == [(1, "/a/One.mp4"), (2, "C:\\x\\one.MP4")]
+        assert tx.answers.with_file(LIBRARY, "ONE.mp4") == [
+            AnswerFile(1, "/a/One.mp4"),
+            AnswerFile(2, "C:\\x\\one.MP4"),
+        ]
         tx.answers.withhold([2])
-        assert tx.answers.with_file(LIBRARY, "one.mp4") == [(1, "/a/One.mp4")]
+        assert tx.answers.with_file(LIBRARY, "one.mp4")[1] == AnswerFile(2, "C:\\x\\one.MP4", is_matched=False)
         found = tx.answers.by_key(LIBRARY, "key-1")
         assert found and (found.values, found.said_at) == ({"title": "One", "genre": ["A", "B"]}, 9)
         assert tx.answers.by_key(LIBRARY, "key-3") is None

@@ -57,7 +57,7 @@ def folder_name(path: str) -> str:
     """The part before the last separator, as written; a root keeps its separator. '' if there is no separator."""
     name = base_name(path)
     head = path[: path.rindex(name)] if name else path
-    bare = head.rstrip("\\/" if _is_windows(path) else "/")
+    bare = head.rstrip("\\/" if is_windows(path) else "/")
     return head if bare.endswith(":") or not bare else bare
 
 
@@ -98,7 +98,7 @@ def map_path(path: str, rules: PathRules) -> tuple[str, ...]:
     if not fits:
         return (path,)
     longest = max(length for length, _, _ in fits)
-    targets = (_join_prefix(plex_folder, names[length:]) for length, _, plex_folder in fits if length == longest)
+    targets = (join_path(plex_folder, names[length:]) for length, _, plex_folder in fits if length == longest)
     return tuple(dict.fromkeys(target for target in targets if target))
 
 
@@ -115,9 +115,7 @@ def is_target(path: str, rules: PathRules) -> bool:
 def unmap_path(path: str, rules: PathRules) -> tuple[str, ...]:
     """Every Stash path that the rules lead to this Plex path; several if rules overlap."""
     _, names = _split(path)
-    backward = [
-        _join_prefix(folder, names[len(_split(target)[1]) :]) for folder, target in rules if _covers(target, path)
-    ]
+    backward = [join_path(folder, names[len(_split(target)[1]) :]) for folder, target in rules if _covers(target, path)]
     key = path_key(path)
     reached = [source for source in backward if source and key in map(path_key, map_path(source, rules))]
     return tuple(dict.fromkeys(reached))
@@ -130,9 +128,9 @@ def _covers(prefix: str, path: str) -> bool:
     return bool(root) and root == path_root and names == path_names[: len(names)]
 
 
-def _join_prefix(prefix: str, names: tuple[str, ...]) -> str:
-    """`names` below a Plex prefix, in the style of that side; '' if a name can't exist there."""
-    windows = _is_windows(prefix)
+def join_path(prefix: str, names: tuple[str, ...]) -> str:
+    """`names` below a folder of Plex, in the style of that side; '' if a name can't exist there."""
+    windows = is_windows(prefix)
     if windows and any("\\" in name for name in names):
         return ""
     separator = "\\" if windows and "/" not in prefix else "/"
@@ -140,7 +138,8 @@ def _join_prefix(prefix: str, names: tuple[str, ...]) -> str:
     return separator.join((head, *names))
 
 
-def _is_windows(path: str) -> bool:
+def is_windows(path: str) -> bool:
+    """Whether a path is Windows-looking."""
     return path.startswith("\\\\") or _DRIVE.match(path) is not None or _SHARE.match(path) is not None
 
 
@@ -150,7 +149,7 @@ def _split(path: str, *, folded: bool = False) -> tuple[str, tuple[str, ...]]:
 
     `folded` gives both in the form for comparison: NFC, and without case where case is irrelevant.
     """
-    windows = _is_windows(path)
+    windows = is_windows(path)
     if windows:
         path = _without_verbatim(path.replace("\\", "/"))
     drive = path[:2] if windows and _DRIVE.match(path) else ""

@@ -9,6 +9,7 @@ from dataclasses import field
 
 from plexsync.rules.match.paths import name_key
 from plexsync.rules.record_class import record
+from plexsync.rules.records import AnswerFile
 from plexsync.store.connection import Row, Table, clean
 
 _PROVIDER = "library, section, title, identifier, state, steps, added_at, called_at, calls"
@@ -38,9 +39,9 @@ _ANSWER = "library, scene, key, matched, document, said_at"
 BY_KEY = f"select {_ANSWER} from answer where library = :library and key = :key"
 OF_SCENES = f"select {_ANSWER} from answer where scene in (select value from json_each(:scenes))"
 WITH_FILE = """
-select answer_file.scene, answer_file.path from answer_file
+select answer_file.scene, answer_file.path, answer.matched from answer_file
   join answer on answer.library = answer_file.library and answer.scene = answer_file.scene
- where answer_file.library = :library and answer_file.name_key = :name and answer.matched = 1
+ where answer_file.library = :library and answer_file.name_key = :name
  order by answer_file.scene, answer_file.path
 """
 FILES_OF = """
@@ -174,10 +175,10 @@ class ReadOnlyAnswers(Table):
         rows = self._db.rows(OF_SCENES, {"scenes": list(scenes)})
         return {(row["library"], row["scene"]): _answer(row) for row in rows}
 
-    def with_file(self, library: str, name: str) -> list[tuple[int, str]]:
-        """Return (scene, path in Stash) of the files of this base name whose scene a match may find."""
+    def with_file(self, library: str, name: str) -> list[AnswerFile]:
+        """Return the files of this base name, as Stash has them."""
         rows = self._db.rows(WITH_FILE, {"library": library, "name": name_key(name)})
-        return [(row["scene"], row["path"]) for row in rows]
+        return [AnswerFile(row["scene"], row["path"], bool(row["matched"])) for row in rows]
 
     def files_of(self, scenes: Iterable[int]) -> dict[tuple[str, int], list[str]]:
         """Return the paths in Stash for which these scenes are found, by (library, scene)."""

@@ -1,0 +1,177 @@
+"""Which scene Plex asks for: decided by the file alone, and never by a guess.
+
+A question has the file as a path relative to a folder of the library, which may stand before it. A scene fits if a path
+rule leads its file to just that place. Else one fits whose path ends in all of what was asked for, if it is the only one,
+and if no rule leads its file elsewhere in the library. A base name alone is enough only if a single scene has it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from itertools import takewhile
+
+from plexsync.rules.match.paths import (
+    PathRules,
+    base_name,
+    is_windows,
+    join_path,
+    lies_in,
+    map_path,
+    path_key,
+    split_path,
+)
+from plexsync.rules.provider.documents import BEST, LEAST, MOVIE_TYPE
+from plexsync.rules.record_class import record
+from plexsync.rules.records import AnswerFile
+from plexsync.rules.words.text import caseless, compose
+
+Names = tuple[str, ...]
+# No system has longer paths.
+LONGEST = 4_096
+
+
+class NoMatch(StrEnum):
+    """Why a question for a match has no answer, as it is counted."""
+
+    ADULT = "adult"
+    """Plex did not ask for adult scenes: the library does not allow matching to explicit content."""
+    UNKNOWN = "unknown"
+    """No scene has this file, as far as PlexSync knows."""
+    SEVERAL = "several"
+    """More than one scene may be meant."""
+    WITHHELD = "withheld"
+    """The scene is out of scope, ignored, undone or gone."""
+    OTHER = "other"
+    """The question is not for a movie, or names no file."""
+
+
+@record
+class MatchQuestion:
+    """What Plex asks. `filename` is '' if the question can have no answer; `is_manual`: a person chooses among several."""
+
+    filename: str = ""
+    is_manual: bool = False
+    is_adult: bool = False
+
+
+@record
+class KnownLibrary:
+    """What decides about places: the folders of Plex's library, and the path rules."""
+
+    folders: tuple[str, ...] = ()
+    rules: PathRules = ()
+
+
+def question_of(document: object) -> MatchQuestion:
+    """The question in a request. Raises ValueError if it has not the form of one; the message is one line."""
+    if not isinstance(document, Mapping):
+        raise ValueError("a question is an object")
+    kind, filename = document.get("type"), document.get("filename", "")
+    if isinstance(kind, bool) or not isinstance(kind, int | str):
+        raise ValueError("the type has to be a number")
+    if not isinstance(filename, str | None) or len(filename or "") > LONGEST:
+        raise ValueError(f"the filename has to be a text of at most {LONGEST} characters")
+    is_movie = str(kind) == str(MOVIE_TYPE)
+    return MatchQuestion(
+        filename or "" if is_movie else "", _is_on(document, "manual"), _is_on(document, "includeAdult")
+    )
+
+
+def base_names(filename: str, library: KnownLibrary) -> frozenset[str]:
+    """The base names that the file may have, to look up its scenes by."""
+    return frozenset(names[-1] for names in _readings(filename, library).values() if names)
+
+
+def scene_of(filename: str, files: Sequence[AnswerFile], library: KnownLibrary) -> int | NoMatch:
+    """The scene of a file, or why there is none. `files` are all that have one of its base names."""
+    if not (scenes := _at_place(filename, files, library)):
+        scenes = _by_ending(filename, files, library)
+    if not scenes:
+        return NoMatch.UNKNOWN
+    if len(scenes) > 1:
+        return NoMatch.SEVERAL
+    (scene,) = scenes
+    return scene if any(file.is_matched for file in files if file.scene == scene) else NoMatch.WITHHELD
+
+
+def candidates_of(filename: str, files: Sequence[AnswerFile], library: KnownLibrary) -> list[tuple[int, int]]:
+    """The (scene, score) among which a person may choose, the likeliest first: all with the base name.
+
+    The one that is meant is first, then those that have more of the folders in common.
+    """
+    meant = scene_of(filename, files, library)
+    readings = _readings(filename, library).values()
+    shared: dict[int, int] = {}
+    for file in files:
+        if file.is_matched:
+            common = max((_common(names, file.path) for names in readings), default=0)
+            shared[file.scene] = max(common, shared.get(file.scene, 0))
+    ranked = sorted(shared, key=lambda scene: (scene != meant, -shared[scene], scene))
+    first = 0 if meant in shared else 1
+    return [(scene, BEST - rank) for rank, scene in enumerate(ranked, start=first) if BEST - rank >= LEAST]
+
+
+def _is_on(document: Mapping[object, object], name: str) -> bool:
+    return document.get(name) in (1, "1")
+
+
+def _readings(filename: str, library: KnownLibrary) -> dict[bool, Names]:
+    """The names in the path by whether Plex runs on Windows, where a backslash separates them; none for one with `..`."""
+    styles = {is_windows(folder) for folder in library.folders} or {False, True}
+    texts = {windows: filename.replace("\\", "/") if windows else filename for windows in styles}
+    readings = {windows: tuple(name for name in text.split("/") if name) for windows, text in texts.items()}
+    return {windows: names for windows, names in readings.items() if ".." not in names}
+
+
+def _tails(names: Names, folders: Iterable[str], *, windows: bool) -> Iterator[Names]:
+    """What the path is below a folder of the library: all of it, and without the name of the folder before it."""
+    form = caseless if windows else compose
+    yield names
+    if len(names) > 1 and form(names[0]) in {form(base_name(folder)) for folder in folders}:
+        yield names[1:]
+
+
+def _at_place(filename: str, files: Iterable[AnswerFile], library: KnownLibrary) -> set[int]:
+    """The scenes that have a file at just that place."""
+    readings, wanted = _readings(filename, library), {path_key(filename)}
+    for folder in library.folders:
+        windows = is_windows(folder)
+        for names in _tails(readings.get(windows, ()), [folder], windows=windows):
+            wanted.add(path_key(join_path(folder, names)))
+    return {
+        file.scene for file in files if any(path_key(target) in wanted for target in map_path(file.path, library.rules))
+    }
+
+
+def _by_ending(filename: str, files: Sequence[AnswerFile], library: KnownLibrary) -> set[int]:
+    """The scenes whose path ends in the whole path; the one that is spelled exactly, if there is one."""
+    are_alone = len({file.scene for file in files}) == 1
+    ends = [
+        (windows, tail)
+        for windows, names in _readings(filename, library).items()
+        for tail in _tails(names, library.folders, windows=windows)
+        if len(tail) > 1 or (tail and are_alone)
+    ]
+    unplaced = [file for file in files if not _has_place(file, library)]
+    fits = {
+        file.scene: file.path for file in unplaced if any(_ends_in(file.path, tail, windows) for windows, tail in ends)
+    }
+    exact = {file.scene for file in unplaced if any(_ends_in(file.path, tail, windows=False) for _, tail in ends)}
+    return exact if len(fits) > 1 and len(exact) == 1 else set(fits)
+
+
+def _has_place(file: AnswerFile, library: KnownLibrary) -> bool:
+    """Whether it is known where in the library the file is, or that this can't be known."""
+    targets = map_path(file.path, library.rules)
+    return not targets or any(lies_in(target, folder) for target in targets for folder in library.folders)
+
+
+def _ends_in(path: str, tail: Names, windows: bool) -> bool:
+    form = caseless if windows or is_windows(path) else compose
+    _, names = split_path(path)
+    return tuple(map(form, names[-len(tail) :])) == tuple(map(form, tail))
+
+
+def _common(names: Names, path: str) -> int:
+    """How many names two paths have in common at their ends."""
+    pairs = zip(reversed(names), reversed(split_path(path)[1]), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: caseless(pair[0]) == caseless(pair[1]), pairs))
