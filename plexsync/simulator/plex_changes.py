@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
+from plexsync.simulator.plex_agents import MOVIE_AGENT
 from plexsync.simulator.plex_history import Play
 from plexsync.simulator.plex_model import Item, Library, Section
 
@@ -82,9 +83,12 @@ def _movies(sections: Iterable[Section]) -> list[tuple[Item, bool]]:
 
 
 def _like(library: Library, section: Section, *, number: int | None = None) -> Section:
-    """A new section of the same title and folders; its files that are away stay away."""
-    fresh = library.add_section(section.title, section.locations, section.agent, section.type, number=number)
+    """A new section of the same title, folders and agent, if that is known here; its files that are away stay away."""
+    agent = section.agent if library.agents.knows(section.agent) else MOVIE_AGENT
+    fresh = library.add_section(section.title, section.locations, agent, section.type, number=number)
     fresh.away = section.away
+    if agent == section.agent and section.group in library.agents.groups:
+        fresh.group = section.group
     return fresh
 
 

@@ -91,6 +91,8 @@ def apply_edit(library: Library, item: Item, edit: Edit) -> None:
     for name, value in sorted(edit.values.items(), key=lambda pair: pair[0] != "title"):
         if name in fields and not ignored.get(name):
             library.set_scalar(item, name, value)
+            if traits.values_lock:
+                item.locks.add(name)
     for kind, wanted in edit.tags.items():
         if kind in kinds and not (kind == "actor" and item.section.is_other and not traits.cast_on_other):
             _apply_tags(library, item, kind, wanted)

@@ -17,7 +17,8 @@ from itertools import groupby
 from typing import Literal
 from urllib.parse import urlsplit
 
-from plexsync.simulator.plex_traits import Traits
+from plexsync.simulator.plex_agents import CUSTOM_AGENT, AgentTable
+from plexsync.simulator.plex_traits import MatchFilename, Traits
 
 Scalar = str | int | float
 SectionType = Literal["movie", "show", "artist", "photo"]
@@ -51,6 +52,7 @@ BY_RELEASE, CUSTOM = "0", "2"
 # The attributes of a `Library` that its database holds.
 STORED = (
     "era",
+    "agents",
     "sections",
     "items",
     "_arriving",
@@ -112,8 +114,9 @@ class Item:
     `agent_*` are the values that a metadata refresh restores to unlocked fields, `framed` says whether Plex has made
     pictures from a frame, `matched` whether an agent has found the movie, `arrivals` has the time of uploads that are not
     listed yet, by kind and key, `listed` is the item as it was last written for a listing. `account_rating` hides the
-    item's own. Of a collection: `tag_id` is the tag that makes movies its members, `smart` the query that does so
-    instead, `order` the members that were moved, `prefs` its settings.
+    item's own. `guid` is that of a match, `matched_by` the metadata provider that named it, `extras` the titles of what it
+    has beside the item, `is_asked` whether it is still to be asked. Of a collection: `tag_id` is the tag that makes movies
+    its members, `smart` the query that does so instead, `order` the members that were moved, `prefs` its settings.
     """
 
     key: int
@@ -143,6 +146,10 @@ class Item:
     account_rating: float | None = None
     arrivals: dict[tuple[str, str], float] = field(default_factory=dict)
     listed: dict[object, str] = field(default_factory=dict)
+    guid: str = ""
+    matched_by: str = ""
+    extras: list[str] = field(default_factory=list)
+    is_asked: bool = False
 
     @property
     def user_rating(self) -> Scalar | None:
@@ -165,7 +172,7 @@ class Item:
 
 @dataclass
 class Section:
-    """One library. `away`: movies whose files are on a drive that is not there."""
+    """One library. `away`: movies whose files are on a drive that is not there. `group`: the number of its agent."""
 
     id: int
     title: str
@@ -191,6 +198,7 @@ class Section:
     orders: dict[tuple[str, str], tuple[int, list[Item]]] = field(default_factory=dict)
     prefs: dict[str, str] = field(default_factory=dict)
     hubs: dict[int, dict[str, bool]] = field(default_factory=dict)
+    group: int | None = None
 
     @property
     def is_other(self) -> bool:
@@ -201,6 +209,21 @@ class Section:
 def base_name(path: str) -> str:
     """The last component of a path with slashes of either kind."""
     return posixpath.basename(path.replace("\\", "/"))
+
+
+def file_title(item: "Item") -> str:
+    """The title that the name of its file gives an item."""
+    return _stem(item.files[0].name) if item.files else ""
+
+
+def relative_name(section: "Section", path: str, form: "MatchFilename") -> str:
+    """A path below the library's folder, as it stands in a question to a provider."""
+    folder = max((one for one in section.locations if _below(path, one)), key=len, default=folder_name(path))
+    inner = path[len(folder.rstrip("/\\")) :].lstrip("/\\")
+    if form == "relative":
+        return inner
+    named = f"{base_name(folder.rstrip('/' + chr(92)))}/{inner}"
+    return f"/{named}" if form == "rooted" else named
 
 
 def folder_name(path: str) -> str:
@@ -230,6 +253,11 @@ class Library:
         self.items: dict[int, Item] = {}
         # Called for every event that listeners receive: ("item", item, state) or ("scan", section, event).
         self.told: Callable[[str, Item | Section, int | str], None] = lambda *_: None
+        # Called for an item of a library with a metadata provider, once it is shown.
+        self.arrived: Callable[[Item], None] = lambda _: None
+        # Called after each scan.
+        self.scanned: Callable[[Section], None] = lambda _: None
+        self.agents = AgentTable()
         # What no two servers or libraries of one name share, although they may share all their numbers.
         self.era = ""
         self._arriving: list[Item] = []
@@ -249,8 +277,14 @@ class Library:
         """Put a copy of such a copy in the place of everything. No scan runs afterwards."""
         for name, value in deepcopy(rows, {id(self.traits): self.traits}).items():
             setattr(self, name, value)
+        self.restart()
+
+    def restart(self) -> None:
+        """End what was under way: scans, and questions about items."""
         for section in self.sections.values():
             section.scan_ends, section.scan_paths = None, []
+        for item in self.items.values():
+            item.is_asked = False
 
     def clear(self) -> None:
         """Forget everything; sections, keys and tags are numbered from the beginning again."""
@@ -279,9 +313,19 @@ class Library:
             updated_at=now,
             scanned_at=now,
             traits=self.traits,
+            group=self.agents.group_of(agent),
         )
         self.sections[number] = section
         return section
+
+    def set_agent(self, section: Section, agent: str, group: int | None) -> None:
+        """Give a section another agent. Its items keep everything, their guids too."""
+        section.agent, section.group = agent, group
+        section.updated_at = self.now()
+
+    def has_provider(self, section: Section) -> bool:
+        """Whether a metadata provider is the section's agent, also one that does not answer."""
+        return section.agent.startswith(CUSTOM_AGENT)
 
     # items
 
@@ -310,7 +354,8 @@ class Library:
         """Show the movie, with its agent's values."""
         section = item.section
         self.items[item.key] = section.items[item.key] = item
-        item.scalars = dict(item.agent_scalars)
+        asks = self.has_provider(section)
+        item.scalars = self._unmatched(item) if asks else dict(item.agent_scalars)
         # Where no agent brings a background, the frame is that too.
         for shelf in ("posters", "arts") if section.is_other else ("posters",):
             if item.framed:
@@ -318,11 +363,43 @@ class Library:
                 item.pictures[shelf][frame] = b""
                 item.selected[shelf] = frame
                 item.stamps[shelf] = self.now()
-        for kind, names in item.agent_lists.items():
+        for kind, names in () if asks else item.agent_lists.items():
             self.set_list(item, kind, [self.tagging(section, kind, name, text) for name, text in names])
         self._note_places(item)
         self.told("item", item, CREATED)
+        if asks:
+            self.arrived(item)
         self.touch(item)
+
+    def _unmatched(self, item: Item) -> dict[str, Scalar]:
+        """The values of a movie that nobody knows."""
+        return {
+            "title": file_title(item),
+            **{name: item.agent_scalars[name] for name in NOT_THE_AGENTS if name in item.agent_scalars},
+        }
+
+    def note_match(self, item: Item, guid: str, by: str, title: str) -> None:
+        """Make the movie the one with this guid, whose title a match gives; `by` is the provider, if one named it."""
+        item.guid, item.matched_by, item.matched = guid, by, item.matched or not by
+        if by and self.traits.match_clears:
+            self._empty(item)
+        if title and "title" not in item.locks:
+            self._put(item, "title", self._text("title", title))
+        self.touch(item)
+
+    def unmatch(self, item: Item) -> None:
+        """Forget who knew the movie, and what was said of it, except where it is locked."""
+        item.guid, item.matched_by, item.matched, item.extras = "", "", False, []
+        self._empty(item)
+        self.touch(item)
+
+    def _empty(self, item: Item) -> None:
+        for name in SCALARS:
+            if name not in item.locks and name not in NOT_THE_AGENTS:
+                self._put(item, name, file_title(item) if name == "title" else None)
+        for kind in TAG_ELEMENTS:
+            if kind not in item.locks and kind != "label":
+                self.set_list(item, kind, [])
 
     def remove(self, item: Item) -> None:
         """Remove the movie; its key answers 404 from now on."""
@@ -375,7 +452,9 @@ class Library:
         return fresh
 
     def refresh(self, item: Item) -> None:
-        """Restore the agent's values in all unlocked fields."""
+        """Restore the agent's values in all unlocked fields. An item that a provider knew is again the agent's."""
+        if item.matched_by:
+            item.guid, item.matched_by, item.extras = "", "", []
         for name in SCALARS:
             if name not in item.locks and name not in NOT_THE_AGENTS:
                 self._put(item, name, item.agent_scalars.get(name))
@@ -392,7 +471,7 @@ class Library:
         item.updated_at = self.now()
         item.listed.clear()
         item.section.content_changed_at += 1
-        self.told("item", item, PROGRESS if item.section.is_other else DONE)
+        self.told("item", item, PROGRESS if item.section.is_other or item.is_asked else DONE)
 
     # fields
 
@@ -619,6 +698,7 @@ class Library:
                 self.reveal(item)
         section.scanned_at = max(section.scanned_at + 1, self.now())
         self.told("scan", section, "ended")
+        self.scanned(section)
 
     # numbers
 

@@ -50,6 +50,8 @@ SECTION = (
     Pref("respectTags", "Prefer local metadata", "bool", default=False),
     Pref("collectionMode", "Collections", "int", 2, choices="0:Disabled|1:Hide items|2:Show items"),
 )
+# The setting by which a library's questions to a metadata provider say `includeAdult`. How its id is spelt is not known.
+ADULT = Pref("includeAdultContent", "Allow matching to explicit content", "bool", default=False)
 MODES = "-1:Library default|0:Hide collection|1:Hide items in this collection|2:Show this collection and its items"
 ORDERS = "0:Release date|1:Alphabetical|2:Custom"
 COLLECTION = (

@@ -189,6 +189,9 @@ def section_node(section: Section, *, owner: bool = True) -> Node:
         "agent": section.agent,
         "scanner": section.scanner,
         "language": "xn" if section.agent.endswith(".none") else "en-US",
+        "metadataAgentProviderGroupId": section.group
+        if section.traits.agent_ids == "numbers"
+        else _text(section.group),
         "uuid": section.uuid,
         "updatedAt": section.updated_at,
         "createdAt": section.created_at,
@@ -203,6 +206,10 @@ def section_node(section: Section, *, owner: bool = True) -> Node:
         for number, path in enumerate(section.locations)
     ]
     return Node("Directory", attributes, places)
+
+
+def _text(number: int | None) -> str | None:
+    return None if number is None else str(number)
 
 
 def listing_attributes(section: Section) -> dict[str, Value]:
@@ -257,7 +264,7 @@ def _attributes(item: Item) -> dict[str, Value]:
     return {
         "ratingKey": key,
         "key": f"/library/metadata/{key}",
-        "guid": _guid(item),
+        "guid": movie_guid(item),
         "studio": scalars.get("studio"),
         "type": "movie",
         "title": scalars.get("title", ""),
@@ -288,8 +295,10 @@ def _attributes(item: Item) -> dict[str, Value]:
     }
 
 
-def _guid(item: Item) -> str:
+def movie_guid(item: Item) -> str:
     """A movie that an agent has matched or none has; the file of one of Other Videos."""
+    if item.guid:
+        return item.guid
     if item.matched:
         return f"plex://movie/{item.key:024x}"
     if not item.section.is_other:

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 from plexsync.simulator.feed import Feed
 from plexsync.simulator.http import Answer, HttpServer, Request, html_page
 from plexsync.simulator.plex_asked import TYPE_JSON, Asked
+from plexsync.simulator.plex_asks import Ask
 from plexsync.simulator.plex_changes import Dealt, PlexBackup, empty, next_machine, refill, reinstall, remake
 from plexsync.simulator.plex_composite import composite
 from plexsync.simulator.plex_edits import apply_edit, is_edit, read_edit
@@ -40,6 +41,7 @@ from plexsync.simulator.plex_model import (
 )
 from plexsync.simulator.plex_playing import Sessions, count_play, keep_place
 from plexsync.simulator.plex_prefs import (
+    ADULT,
     COLLECTION,
     PROMOTIONS,
     SECTION,
@@ -51,6 +53,7 @@ from plexsync.simulator.plex_prefs import (
     prefs_answer,
     write_prefs,
 )
+from plexsync.simulator.plex_providers import Late, Providers
 from plexsync.simulator.plex_query import parse_query, select
 from plexsync.simulator.plex_render import (
     Left,
@@ -62,6 +65,7 @@ from plexsync.simulator.plex_render import (
     details_attributes,
     listed,
     listing_attributes,
+    movie_guid,
     picture_nodes,
     picture_path,
     picture_stamp,
@@ -89,7 +93,8 @@ class ItemSnapshot:
     """An item at one moment.
 
     `lists` holds names by kind (`actor` for the cast), `roles` the part each actor plays, `faces` the address of each
-    one's picture, `poster` and `art` the keys of the selected pictures. `library` is the uuid of its section.
+    one's picture, `poster` and `art` the keys of the selected pictures. `library` is the uuid of its section, `extras` are
+    the titles of those that a metadata provider has named.
     """
 
     key: str
@@ -108,6 +113,8 @@ class ItemSnapshot:
     art: str | None
     updated_at: int
     view_count: int
+    guid: str = ""
+    extras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,8 @@ class PlexSim(HttpServer):
     strict_ids       answer 404 to a list of items if one of them is missing; False: leave that one out
     max_target       answer `too_long` (414 or 400) to a longer request target
     scan_seconds     duration of a scan that `finish_scan` does not end; None: unlimited
+    ask_threads      how many questions to metadata providers are asked at once
+    ask_seconds      after how long one is given up
     owner            whether the token is that of the server's owner
     started_at       the server's time at its creation; it advances with `clock`, and jumps by `advance`
     clock            seconds of a clock that never steps back; by default the machine's own
@@ -159,6 +168,8 @@ class PlexSim(HttpServer):
         max_target: int = 60_000,
         too_long: int = 414,
         scan_seconds: float | None = 0.2,
+        ask_threads: int = 4,
+        ask_seconds: float = 90.0,
         owner: bool = True,
         started_at: int = EPOCH,
         clock: Callable[[], float] = time.monotonic,
@@ -189,6 +200,16 @@ class PlexSim(HttpServer):
         self._history = History(self.traits)
         self.sessions = Sessions(self._library, self._history, self._lock, self.tell)
         """What people play now, and what their players report."""
+        self._providers = Providers(
+            self._library,
+            self._lock,
+            version=lambda: self.version,
+            machine=lambda: self.machine,
+            threads=ask_threads,
+            seconds=ask_seconds,
+        )
+        self._library.arrived = self._providers.arrived
+        self._library.scanned = self._providers.scanned
         self._prefs: dict[str, str] = {}
         self._feeds: list[Feed] = []
         # What was told last, also while nobody listened.
@@ -309,9 +330,9 @@ class PlexSim(HttpServer):
             self._library.finish_scan(self._library.sections[int(section)])
 
     def refresh_item(self, key: str) -> None:
-        """Refresh the metadata: unlocked fields return to the agent's values."""
+        """Refresh the metadata: unlocked fields return to the agent's values. A metadata provider is asked afterwards."""
         with self._lock:
-            self._library.refresh(self._movie(key))
+            self._providers.refresh(self._movie(key))
 
     def readd(self, key: str) -> str:
         """Remove and re-add the files: a new rating key, edits and locks lost, the old key answers 404."""
@@ -343,6 +364,7 @@ class PlexSim(HttpServer):
             self.machine = backup.machine
             self._library.replace_rows(backup.rows)
             self._history.plays = list(backup.plays)
+            self._providers.restart()
 
     def reinstall(self, rng: Random) -> Dealt:
         """Replace the server by a new installation that has scanned the same files: another identifier, other libraries'
@@ -355,7 +377,48 @@ class PlexSim(HttpServer):
             self.machine = next_machine(self.machine, self._machines)
             self._machines.add(self.machine)
             self._history.plays = []
+            self._providers.restart()
             return reinstall(self._library, self.machine, rng)
+
+    def restart(self) -> None:
+        """Stop the server and start it again: listeners and sessions are gone, and what metadata providers were not yet
+        asked is forgotten. It greets each of them.
+        """
+        self.hang_up()
+        with self._lock:
+            self.sessions.restart()
+            self._library.restart()
+            self._providers.restart()
+
+    # metadata providers
+
+    @property
+    def asks(self) -> list[Ask]:
+        """What metadata providers were asked: the last 10,000 questions, oldest first."""
+        return list(self._providers.asks.log)
+
+    def wait_for_asks(self, seconds: float = 120.0) -> None:
+        """Return when no question to a metadata provider is left; raises TimeoutError if one still is after that long."""
+        with self._lock:
+            self._settle()
+        self._providers.pool.wait(seconds)
+
+    def use_provider(self, section: str, uri: str) -> str:
+        """Register the metadata provider at this address and give it this library, as a person does in Plex's settings;
+        returns its identifier. Raises ValueError if no provider answers there.
+        """
+        return self._providers.use(self._library.sections[int(section)], uri).identifier
+
+    def agent_of(self, section: str) -> tuple[str, str | None]:
+        """The agent of a library and the id of its group."""
+        with self._lock:
+            place = self._library.sections[int(section)]
+            return place.agent, None if place.group is None else str(place.group)
+
+    def set_section_pref(self, section: str, name: str, value: str) -> None:
+        """Change a setting of a library, as a person does."""
+        with self._lock:
+            self._library.sections[int(section)].prefs[name] = value
 
     def remake_section(self, section: str, *, same_id: bool = False) -> Dealt:
         """Delete a library and make it anew: another uuid, new keys, agents' values, no locks. `same_id`: under its id."""
@@ -402,7 +465,7 @@ class PlexSim(HttpServer):
         """An agent finds the movie, and brings these posters beside the one that is shown."""
         with self._lock:
             item = self._movie(key)
-            item.matched = True
+            item.matched, item.guid, item.matched_by = True, "", ""
             for number, poster in enumerate(posters):
                 item.pictures["posters"][f"metadata://posters/agent_{number}"] = poster
             self._library.touch(item)
@@ -521,8 +584,9 @@ class PlexSim(HttpServer):
         return feed
 
     def stop(self) -> None:
-        """Close everything, including the connections of listeners."""
+        """Close everything, including the connections of listeners and those to metadata providers."""
         self.hang_up()
+        self._providers.stop()
         super().stop()
 
     def _tick(self) -> None:
@@ -618,6 +682,8 @@ class PlexSim(HttpServer):
                 art=item.selected["arts"],
                 updated_at=item.updated_at,
                 view_count=item.view_count,
+                guid=movie_guid(item) if item.type == "movie" else "",
+                extras=tuple(item.extras),
             )
 
     def _item(self, key: str) -> Item:
@@ -632,21 +698,22 @@ class PlexSim(HttpServer):
     # requests
 
     def answer(self, request: Request) -> Answer:
-        """Authorise the request, find its handler, and answer it; one at a time."""
+        """Authorise the request, find its handler, and answer it; one at a time, except while a provider is asked."""
         answer = self._answered(request)
         return replace(answer, headers={**self.marks, **answer.headers})
 
     def _answered(self, request: Request) -> Answer:
         if len(request.target) > self.max_target:
             return _page(self.too_long)
-        with self._lock:
-            self._settle()
-            try:
-                return self._routed(request)
-            except Unacceptable as refused:
-                return _page(refused.status)
+        try:
+            with self._lock:
+                self._settle()
+                answer = self._routed(request)
+            return answer if isinstance(answer, Answer) else answer()
+        except Unacceptable as refused:
+            return _page(refused.status)
 
-    def _routed(self, request: Request) -> Answer:
+    def _routed(self, request: Request) -> Answer | Late:
         parts = urlsplit(request.target)
         pairs = parse_query(parts.query)
         params = dict(pairs)
@@ -836,7 +903,7 @@ class PlexSim(HttpServer):
         self._start_scan(section, asked.params.get("path"))
         if asked.params.get("force") == "1":
             for item in section.items.values():
-                self._library.refresh(item)
+                self._providers.refresh(item)
         return Answer(headers={"X-Plex-Activity": section.uuid})
 
     def _scan_all(self, asked: Asked) -> Answer:
@@ -908,8 +975,33 @@ class PlexSim(HttpServer):
     def _refresh_items(self, asked: Asked) -> Answer:
         for item in self._wanted_items(asked):
             if item.type == "movie":
-                self._library.refresh(item)
+                self._providers.refresh(item)
         return Answer()
+
+    def _match_item(self, asked: Asked) -> Answer:
+        for item in self._movies(asked):
+            self._providers.match(item, asked.params.get("guid", ""), asked.params.get("name", ""))
+        return Answer()
+
+    def _unmatch_item(self, asked: Asked) -> Answer:
+        for item in self._movies(asked):
+            self._library.unmatch(item)
+        return Answer()
+
+    def _matches(self, asked: Asked) -> Answer | Late:
+        return self._providers.matches(asked, self._movies(asked)[0])
+
+    def _movies(self, asked: Asked) -> list[Item]:
+        movies = [item for item in self._wanted_items(asked) if item.type == "movie"]
+        if not movies:
+            raise Unacceptable(404)
+        return movies
+
+    def _section_prefs(self, asked: Asked) -> Answer:
+        section = self._section(asked)
+        known = (*SECTION, ADULT) if self._library.has_provider(section) else SECTION
+        write = asked.request.method == "PUT"
+        return write_prefs(asked, known, section.prefs) if write else prefs_answer(asked, known, section.prefs)
 
     def _analyze(self, asked: Asked) -> Answer:
         self._wanted_items(asked)
@@ -1056,7 +1148,7 @@ _METADATA = rf"/library/metadata/{_KEYS}"
 _SECTION = r"/library/sections/(\d+)"
 _HUBS = r"/hubs/sections/(\d+)/manage"
 
-ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], Answer]]] = [
+ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], Answer | Late]]] = [
     (methods, re.compile(pattern), handle)
     for methods, pattern, handle in (
         (("GET",), r"/", PlexSim._root),
@@ -1066,6 +1158,7 @@ ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], 
         (("GET",), r"/library/sections(?:/all)?", PlexSim._sections),
         (("GET", "POST"), r"/library/sections(?:/all)?/refresh", PlexSim._scan_all),
         (("GET",), _SECTION, PlexSim._section_detail),
+        (("PUT",), _SECTION, lambda sim, asked: sim._providers.edit_section(asked, sim._section(asked))),
         (("GET",), rf"{_SECTION}/all", PlexSim._listing),
         (("PUT",), rf"{_SECTION}/all", PlexSim._edit_section),
         (("GET",), rf"{_SECTION}/collections", PlexSim._collections),
@@ -1077,6 +1170,9 @@ ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], 
         (("GET",), rf"{_METADATA}/children", PlexSim._members),
         (("PUT",), rf"{_METADATA}/prefs", PlexSim._write_item_prefs),
         (("PUT",), rf"{_METADATA}/refresh", PlexSim._refresh_items),
+        (("PUT",), rf"{_METADATA}/match", PlexSim._match_item),
+        (("PUT",), rf"{_METADATA}/unmatch", PlexSim._unmatch_item),
+        (("GET", "PUT"), rf"{_METADATA}/matches", PlexSim._matches),
         (("PUT",), rf"{_METADATA}/analyze", PlexSim._analyze),
         (("GET",), rf"{_METADATA}/file", PlexSim._picture_file),
         (("GET",), rf"{_METADATA}/(posters|arts)", PlexSim._pictures),
@@ -1090,11 +1186,15 @@ ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], 
         (("GET",), rf"/library/collections/{_KEYS}/composite/\d+", PlexSim._composite),
         (("PUT",), rf"/library/collections/{_KEYS}/prefs", PlexSim._write_item_prefs),
         (("PUT",), rf"/library/collections/{_KEYS}/items/(\d+)/move", PlexSim._move_member),
-        (("GET",), rf"{_SECTION}/prefs", lambda sim, asked: prefs_answer(asked, SECTION, sim._section(asked).prefs)),
-        (("PUT",), rf"{_SECTION}/prefs", lambda sim, asked: write_prefs(asked, SECTION, sim._section(asked).prefs)),
+        (("GET", "PUT"), rf"{_SECTION}/prefs", PlexSim._section_prefs),
         (("GET",), _HUBS, lambda sim, asked: hubs_answer(asked, sim._section(asked))),
         (("POST",), _HUBS, lambda sim, asked: make_hub(asked, sim._library, sim._section(asked))),
         (("PUT", "DELETE"), rf"{_HUBS}/([\w.]+)", lambda sim, asked: change_hub(asked, sim._section(asked))),
+        (
+            ("GET", "POST", "PUT", "DELETE"),
+            r"/media/providers/metadata(|/.*)",
+            lambda sim, asked: sim._providers.answer(asked),
+        ),
         (("GET",), r"/:/prefs", lambda sim, asked: prefs_answer(asked, SERVER, sim._prefs)),
         (("PUT",), r"/:/prefs", lambda sim, asked: write_prefs(asked, SERVER, sim._prefs)),
         (("GET",), r"/accounts", lambda sim, asked: sim._history.account_list(asked)),

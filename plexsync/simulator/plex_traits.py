@@ -13,6 +13,7 @@ RatingByEdit = Literal["account", "item", "none"]
 CollectionEdits = Literal["both", "section", "item"]
 FileFilter = Literal["exact", "any case", "folder"]
 Viewings = Literal["filtered", "sorted", "neither"]
+MatchFilename = Literal["relative", "folder", "rooted"]
 
 
 @dataclass
@@ -48,6 +49,20 @@ class Traits:
                       owner's
     history_lag       seconds after which the history has the row of a play whose player has stopped
     stops_anew        whether a player's last report, that it has stopped, comes under the number of a new session
+    registers_by      whether requests about metadata providers may have the token in their header, or must in their query
+    agent_ids         how the answers to these write ids: as numbers, or as texts
+    other_takes_provider  whether a library of Other Videos can have a metadata provider as its agent
+    match_filename    the name of the file in a question to a provider: below the library's folder, with the name of that
+                      folder before it, or with a slash before that
+    asks_by           whether language and page of a question to a provider are in its query or in its headers
+    asks_images       whether a refresh also asks a provider for the list of pictures
+    absent_fields     what becomes of a field that a provider does not send, or sends empty
+    omitted_tags      what becomes of tags that a provider does not send (any more)
+    match_clears      whether a provider's match empties the unlocked fields and lists that another agent has filled
+    unknown_key       what becomes of an item whose key the provider answers with 404
+    scan_asks_again   whether a scan asks again for items that the provider did not know
+    provider_pictures  which addresses of pictures are loaded for a provider
+    values_lock       whether an edit of a field locks it by itself
     starting          whether the server still starts: reads are answered, and every write is 400
     claimed           False: the server belongs to no account, and answers 401 to a host name that it does not know
     """
@@ -77,5 +92,18 @@ class Traits:
     history_status: Literal[200, 401, 403] = 200
     history_lag: float = 0.0
     stops_anew: bool = False
+    registers_by: Literal["header", "query"] = "header"
+    agent_ids: Literal["numbers", "texts"] = "numbers"
+    other_takes_provider: bool = True
+    match_filename: MatchFilename = "relative"
+    asks_by: Literal["query", "headers"] = "query"
+    asks_images: bool = False
+    absent_fields: Literal["kept", "cleared"] = "kept"
+    omitted_tags: Literal["kept", "removed"] = "kept"
+    match_clears: bool = False
+    unknown_key: Literal["kept", "unmatched"] = "kept"
+    scan_asks_again: bool = False
+    provider_pictures: Literal["public", "any"] = "public"
+    values_lock: bool = False
     starting: bool = False
     claimed: bool = True
