@@ -53,7 +53,7 @@ class WayBack:
             polls = [RegularLook("resume", poll_seconds, self.resume.poll)] if self.resume is not None else []
             return [
                 RegularLook("plays", poll_seconds, partial(self.poll, stopping), self.listener.sooner),
-                RegularLook("viewings", poll_seconds, self.recorder.record, self.recorder.sooner, least=REPORTS),
+                RegularLook("viewings", poll_seconds, self.recorder.record, self.listener.reported, least=REPORTS),
                 look_at_changes("first plays", self.first_run.begin),
                 look_at_changes("compare plays", partial(self.comparison.run_if_due, stopping)),
                 *polls,
@@ -62,7 +62,7 @@ class WayBack:
         return FlowParts(
             [self.flow],
             [self.observe],
-            [self.listener.take, self.recorder.take],
+            [self.listener.take],
             looks,
             begin=lambda _stopping: self.first_run.begin(),
         )
@@ -114,6 +114,7 @@ class WayBack:
 def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     """Put the way back together on these parts. Full comparisons tell it what is marked as played."""
     history, clock = _history(parts, rules), parts.clock
+    listener = PlayListener(parts.store, history, clock)
     recovery = plays_recovery(parts)
     restores = StashRestores(parts.store, parts.stash.watching, recovery, parts.gates, clock)
     flow = _plays_flow(parts, history, recovery, restores)
@@ -124,8 +125,10 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     return WayBack(
         flow,
         history,
-        PlayListener(parts.store, history, clock),
-        ViewingRecorder(parts.store, parts.plex.history, parts.stash.watching, history, recovery, parts.gates, clock),
+        listener,
+        ViewingRecorder(
+            parts.store, parts.plex.history, parts.stash.watching, history, listener, recovery, parts.gates, clock
+        ),
         FirstRun(parts.store, parts.plex.history, viewer, history, parts.gates, clock),
         PlaysComparison(parts.store, history, recovery, restores, parts.gates, clock, longest),
         resume if rules.resume else None,

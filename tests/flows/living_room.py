@@ -31,8 +31,7 @@ class LivingRoom:
             return
         events: list[Event] = [event for frame in frames for event in events_of(json.dumps(frame).encode())]
         back = self.house.worker.back
-        for take in (back.listener.take, back.recorder.take):
-            take([event for event in events if isinstance(event, SessionChanged)])
+        back.listener.take([event for event in events if isinstance(event, SessionChanged)])
         back.recorder.record()
 
     def wait(self, seconds: float) -> None:

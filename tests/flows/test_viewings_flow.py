@@ -505,7 +505,7 @@ def test_what_is_no_film_costs_no_request_for_ever(room):
     back = room.house.worker.back
     room.house.plex_sim.clear_log()
     for _ in range(30):
-        back.recorder.take([SessionChanged("4711", SessionState.PLAYING, 10_000, "99")])
+        back.listener.take([SessionChanged("4711", SessionState.PLAYING, 10_000, "99")])
         back.recorder.record()
         room.wait(10)
     assert room.house.plex_sim.count("GET", "/status/sessions") <= 8

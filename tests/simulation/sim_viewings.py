@@ -134,8 +134,7 @@ class RoomWorld(PlaysWorld):
             return False
         events = [event for frame in frames for event in events_of(json.dumps(frame).encode())]
         reports = [event for event in events if isinstance(event, SessionChanged)]
-        for listener in (self.process.back.listener, self.process.back.recorder):
-            listener.take(reports)
+        self.process.back.listener.take(reports)
         return True
 
     def take_down(self) -> None:

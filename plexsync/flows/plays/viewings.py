@@ -7,13 +7,13 @@ is a play by the rule in force is saved beside the history: from then on it is a
 """
 
 import logging
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.flows.plays.history_poll import BATCH, HistoryPoll, UnknownAccount, want_many
+from plexsync.flows.plays.listener import HeardReport, PlayListener
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.rules.plays.plays import PlaySource
 from plexsync.rules.plays.viewings import (
@@ -26,9 +26,8 @@ from plexsync.rules.plays.viewings import (
     goes_on,
     judge_viewing,
 )
-from plexsync.rules.queue.events import Event, SessionChanged, SessionState
+from plexsync.rules.queue.events import SessionState
 from plexsync.rules.queue.job import PLAYS
-from plexsync.rules.record_class import record
 from plexsync.rules.records import PlexSession
 from plexsync.rules.servers.errors import LocalFault, NeighbourError
 from plexsync.rules.servers.neighbours import Clock, PlexWatch, StashWatch
@@ -39,23 +38,6 @@ log = logging.getLogger("PlexSync.plays")
 
 # The notes of the percentage of Stash's own player, and of the rule by which all viewings were judged.
 PERCENT, JUDGED = "plays:percent", "plays:judged"
-# Seconds without a word of Plex after which its line counts as lost: it says something every second.
-LOST = 5.0
-# The most reports that wait to be taken down. The oldest are dropped.
-MANY = 10_000
-
-
-@record
-class HeardReport:
-    """What a player has said, when (UTC ms), and at which second of a clock that nobody sets.
-
-    `joins`: Plex was not heard for some time before, so what it is about may have begun unseen.
-    """
-
-    event: SessionChanged
-    at: int
-    clock: float
-    joins: bool
 
 
 def known_percent(db: Reader) -> float | None:
@@ -65,7 +47,7 @@ def known_percent(db: Reader) -> float | None:
 
 
 class ViewingRecorder:
-    """Takes down viewings. `take` runs on the thread that listens to Plex and sets `sooner`; `record` on one that waits."""
+    """Takes down viewings, on one thread, from what the listener hears."""
 
     def __init__(
         self,
@@ -73,56 +55,33 @@ class ViewingRecorder:
         plex: PlexWatch,
         stash: StashWatch,
         history: HistoryPoll,
+        listener: PlayListener,
         recovery: PlaysRecovery,
         gates: Gates,
         clock: Clock,
     ) -> None:
-        self.sooner = threading.Event()
         self._store, self._plex, self._stash, self._history = store, plex, stash, history
-        self._recovery, self._gates, self._clock = recovery, gates, clock
-        self._lock = threading.Lock()
-        self._reports: list[HeardReport] = []
+        self._listener, self._recovery, self._gates, self._clock = listener, recovery, gates, clock
         # Of sessions that Plex did not list yet: asked about again with the next report.
         self._unlisted: list[HeardReport] = []
-        self._heard = -LOST
-        self._lost_at = 0.0
         # By session and item: the viewing, or None for one of another account, and when it was last heard of.
         self._running: dict[tuple[str, str], tuple[Viewing | None, float]] = {}
 
-    def take(self, events: Sequence[Event]) -> None:
-        """Take in events; also without any, it notices that the line to Plex was lost."""
-        clock, at = self._clock.monotonic(), self._clock.now()
-        reports = [event for event in events if isinstance(event, SessionChanged)]
-        with self._lock:
-            if clock - self._heard > LOST:
-                self._lost_at = clock
-            self._heard = clock
-            joins = clock - self._lost_at < GAP / 1000
-            self._reports += [HeardReport(event, at, clock, joins) for event in reports]
-            del self._reports[:-MANY]
-        if reports:
-            self.sooner.set()
-
     def record(self) -> str:
         """Take down what was reported, and queue scenes; returns why that is not possible now, '' if it was done."""
-        with self._lock:
-            reports, self._reports = self._reports, []
+        reports = self._listener.reports()
         try:
             if reports:
                 self._unlisted = self._take_down([*self._unlisted, *reports])
             reports = []
             self._queue()
         except (NeighbourError, UnknownAccount) as error:
-            self._put_back(reports)
+            self._listener.put_back(reports)
             return str(error)
         except LocalFault:
-            self._put_back(reports)
+            self._listener.put_back(reports)
             raise
         return ""
-
-    def _put_back(self, reports: Sequence[HeardReport]) -> None:
-        with self._lock:
-            self._reports = [*reports, *self._reports]
 
     def _take_down(self, reports: Sequence[HeardReport]) -> list[HeardReport]:
         """Save the viewings after these reports; returns those of sessions that Plex does not list yet."""
@@ -136,7 +95,7 @@ class ViewingRecorder:
             event = report.event
             key = (event.session, event.key)
             viewing, clock = running.get(key, (None, -1.0))
-            if clock < self._lost_at:
+            if clock < self._listener.lost_at:
                 if sessions is None:
                     listed = self._gates.ask(READ_PLEX, self._plex.sessions)
                     sessions = {(session.session, session.item): session for session in listed}
