@@ -88,7 +88,7 @@ def forget_way_back(parts: Assembled, *, forgets_gate: bool = True) -> None:
     `forgets_gate`: nothing else is written to Stash, so what is stored about the gate for such writes goes as well.
     """
     with parts.store.writing() as tx:
-        asked = [*tx.plays.to_take_back(), *tx.watches.to_put_back(), *tx.play_times.to_take_back()]
+        asked = [*tx.plays.to_take_back(), *tx.watches.to_take_back(), *tx.play_times.to_take_back()]
         if tx.jobs.discard([PLAYS], but=asked) or tx.plays.has_history():
             tx.plays.forget_history()
         tx.view_counts.forget()

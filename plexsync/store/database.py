@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from plexsync.store.ledger.pushes import Pushes, Pushings, ReadOnlyPushes, ReadOnlyPushings
     from plexsync.store.ledger.rating_memory import Ratings, ReadOnlyRatings
     from plexsync.store.ledger.view_counts import ReadOnlyViewCounts, ViewCounts
-    from plexsync.store.ledger.viewing_memory import PlayTimes, ReadOnlyPlayTimes, ReadOnlyViewings, Viewings
-    from plexsync.store.ledger.watch_memory import ReadOnlyWatches, Watches
+    from plexsync.store.ledger.viewing_memory import ReadOnlyViewings, Viewings
+    from plexsync.store.ledger.watch_memory import PlayTimes, ReadOnlyPlayTimes, ReadOnlyWatches, Watches
     from plexsync.store.postgres.backend import PostgresSchema
     from plexsync.store.queue.attempts import Attempts, ReadOnlyAttempts
     from plexsync.store.queue.books import Books, ReadOnlyBooks, ReadOnlyTallies, Tallies
@@ -90,7 +90,7 @@ MODULES = {
     "notes": "queue.notes",
     "paces": "queue.breakers",
     "pictures": "ledger.pictures",
-    "play_times": "ledger.viewing_memory",
+    "play_times": "ledger.watch_memory",
     "plays": "ledger.play_memory",
     "poll_marks": "index.poll_marks",
     "probes": "index.probes",

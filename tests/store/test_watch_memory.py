@@ -59,7 +59,7 @@ def test_scenes_are_listed_page_by_page_whichever_scene_has_the_id_now(store):
     with store.reading() as db:
         assert (db.watches.scenes(after=0, limit=2), db.watches.scenes(after=8, limit=2)) == ([7, 8], [9])
         assert db.watches.of_ids([7, 8, 10]) == {7: OPEN, 8: KEPT}
-        assert db.watches.to_put_back() == [7]
+        assert db.watches.to_take_back() == [7]
 
 
 def test_only_an_open_request_is_prolonged(store):

@@ -294,7 +294,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             return []
         with self._store.reading() as db:
             if not self.is_on and not (
-                db.plays.to_take_back() or db.watches.to_put_back() or db.play_times.to_take_back()
+                db.plays.to_take_back() or db.watches.to_take_back() or db.play_times.to_take_back()
             ):
                 # While the way back is off, nothing is written that you did not ask for.
                 return []

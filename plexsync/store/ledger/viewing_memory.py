@@ -1,18 +1,15 @@
-"""Viewings: what an account has watched in Plex, as its players have told; and what is remembered of play times in Stash.
+"""Viewings: what an account has watched in Plex, as its players have told. See `plexsync.rules.plays.viewings`.
 
-See `plexsync.rules.plays.viewings` and `plexsync.rules.plays.play_time`. Neither is pruned: a viewing tells what a play
-was, and a play time what an undo takes back.
+None is pruned: a viewing tells what a play was.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 
 import msgspec
 
-from plexsync.rules.plays.play_time import RememberedTime, TimeWish
 from plexsync.rules.plays.viewings import Viewing
 from plexsync.rules.queue.events import SessionState
-from plexsync.store.connection import Row, Table, clean, rows_of
+from plexsync.store.connection import Row, Table, clean
 
 _COLUMNS = """account, item, began, session, machine, player, length, ended, place, state, pieces, joined, moment, queued,
     sent, opened, scene"""
@@ -60,19 +57,6 @@ ANY = "select 1 from viewing limit 1"
 
 _STATES = frozenset(SessionState)
 _PIECES = msgspec.json.Decoder(tuple[tuple[int, int], ...])
-
-EVERY_TIME = """
-select scene, scene_created_at, total, base, adding, restores, until, withdrawn, owed, wish from play_time
-"""
-TIMES = f"{EVERY_TIME} where scene in (select value from json_each(:scenes))"
-TIME_SCENES = "select scene from play_time where scene > :after order by scene limit :limit"
-TO_TAKE_BACK = "select scene from play_time where wish = 'undo' order by scene"
-SAVE_TIME = """
-insert or replace into play_time (scene, scene_created_at, total, base, adding, restores, until, withdrawn, owed, wish)
-values (:scene, :created_at, :total, :base, :adding, :restores, :until, :withdrawn, :owed, :wish)
-"""
-PROLONG = "update play_time set until = :until where scene = :scene and adding <> ''"
-FORGET_TIMES = "delete from play_time where scene in (select value from json_each(:scenes))"
 
 
 class ReadOnlyViewings(Table):
@@ -159,52 +143,6 @@ class Viewings(ReadOnlyViewings):
         self._db.execute(FORGET)
 
 
-class ReadOnlyPlayTimes(Table):
-    """Read access to the memory of play times."""
-
-    def of(self, scenes: Mapping[int, str]) -> dict[int, RememberedTime]:
-        """Return what is remembered of these scenes, given as id and time of creation."""
-        return _times(rows_of(self._db.rows(TIMES, {"scenes": list(scenes)}), scenes))
-
-    def of_ids(self, scenes: Sequence[int]) -> dict[int, RememberedTime]:
-        """Return what is remembered under these ids, whichever scene has them now."""
-        return _times(self._db.rows(TIMES, {"scenes": list(scenes)}))
-
-    def scenes(self, *, after: int, limit: int) -> list[int]:
-        """Return up to `limit` scenes above `after` whose play time is remembered, by number."""
-        return [scene for (scene,) in self._db.rows(TIME_SCENES, {"after": after, "limit": limit})]
-
-    def added(self) -> float:
-        """Return how many seconds of all play times are PlexSync's."""
-        return sum(time.own_part for time in _times(self._db.rows(EVERY_TIME)).values())
-
-    def to_take_back(self) -> list[int]:
-        """Return the scenes whose play time you asked to take back."""
-        return [scene for (scene,) in self._db.rows(TO_TAKE_BACK)]
-
-
-class PlayTimes(ReadOnlyPlayTimes):
-    """Read and write access to the memory of play times."""
-
-    def save(self, scene: int, created_at: str, time: RememberedTime | None) -> None:
-        """Save what is remembered of a scene; None forgets it. `created_at`: when Stash created the scene."""
-        if time is None:
-            self.forget([scene])
-            return
-        texts = {name: repr(getattr(time, name)) for name in ("total", "base", "withdrawn", "owed")}
-        adding = "" if time.adding is None else repr(time.adding)
-        values = {**vars(time), **texts, "adding": adding, "restores": int(time.restores), "wish": str(time.wish)}
-        self._db.execute(SAVE_TIME, {**values, "scene": scene, "created_at": clean(created_at)})
-
-    def prolong(self, scene: int, until: int) -> None:
-        """Extend the time until which the open request for this scene may take effect."""
-        self._db.execute(PROLONG, {"scene": scene, "until": until})
-
-    def forget(self, scenes: Sequence[int]) -> None:
-        """Forget what is remembered of these scenes."""
-        self._db.execute(FORGET_TIMES, {"scenes": list(scenes)})
-
-
 def _key(viewing: Viewing) -> dict[str, object]:
     return {"account": viewing.account, "item": viewing.item, "began": viewing.began}
 
@@ -229,14 +167,3 @@ def _pieces(text: str) -> tuple[tuple[int, int], ...]:
         return _PIECES.decode(text)
     except (msgspec.DecodeError, UnicodeError):
         return ()
-
-
-def _times(rows: Iterable[Row]) -> dict[int, RememberedTime]:
-    """The memories in these rows. One that a damaged page has changed counts as unknown: nothing is taken back for it."""
-    times = {}
-    for scene, _, total, base, adding, restores, until, withdrawn, owed, wish in rows:
-        with suppress(ValueError):
-            added = float(adding) if adding else None
-            numbers = (float(total), float(base), added, bool(restores), until, float(withdrawn), float(owed))
-            times[scene] = RememberedTime(*numbers, TimeWish(wish))
-    return times

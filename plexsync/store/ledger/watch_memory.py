@@ -1,97 +1,186 @@
-"""Resume points: what is remembered of where each scene is resumed. See `plexsync.rules.plays.resume`.
+"""How far scenes were watched, as it is remembered: where each is resumed, and how long it was played.
 
-The memory belongs to the scene that was created at its time, like that of plays, and is never pruned by age: it keeps
-what you changed in Stash from being written over.
+See `plexsync.rules.plays.resume` and `plexsync.rules.plays.play_time`. A memory belongs to the scene that was created at
+its time, like that of plays, and is never pruned by age: it keeps what you changed in Stash from being written over, and
+tells what an undo takes back.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Generic, TypeVar
 
 from plexsync.rules.item import ViewState
 from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.play_time import RememberedTime, TimeWish
 from plexsync.rules.plays.resume import RememberedResume, Watched, has_written
 from plexsync.store.connection import Row, Table, clean, decimal, rows_of
 
 NOTHING = -1
 
-LIST = """
+LIST_RESUME = """
 select scene, scene_created_at, item, moment, view_count, view_offset, position, position_before, sending, until, undo,
     seconds_before
   from resume where scene in (select value from json_each(:scenes))
 """
-SCENES = "select scene from resume where scene > :after order by scene limit :limit"
-TO_PUT_BACK = "select scene from resume where undo = 'asked' order by scene"
-SAVE = """
+RESUME_SCENES = "select scene from resume where scene > :after order by scene limit :limit"
+RESUME_TO_TAKE_BACK = "select scene from resume where undo = 'asked' order by scene"
+SAVE_RESUME = """
 insert or replace into resume
     (scene, scene_created_at, item, moment, view_count, view_offset, position, position_before, sending, until, undo,
     seconds_before)
 values (:scene, :created_at, :item, :moment, :view_count, :view_offset, :position, :before, :sending, :until, :undo,
     :seconds_before)
 """
-PROLONG = "update resume set until = :until where scene = :scene and sending >= 0"
-FORGET = "delete from resume where scene in (select value from json_each(:scenes))"
+PROLONG_RESUME = "update resume set until = :until where scene = :scene and sending >= 0"
+FORGET_RESUME = "delete from resume where scene in (select value from json_each(:scenes))"
+
+EVERY_TIME = """
+select scene, scene_created_at, total, base, adding, restores, until, withdrawn, owed, wish from play_time
+"""
+LIST_TIME = f"{EVERY_TIME} where scene in (select value from json_each(:scenes))"
+TIME_SCENES = "select scene from play_time where scene > :after order by scene limit :limit"
+TIME_TO_TAKE_BACK = "select scene from play_time where wish = 'undo' order by scene"
+SAVE_TIME = """
+insert or replace into play_time (scene, scene_created_at, total, base, adding, restores, until, withdrawn, owed, wish)
+values (:scene, :created_at, :total, :base, :adding, :restores, :until, :withdrawn, :owed, :wish)
+"""
+PROLONG_TIME = "update play_time set until = :until where scene = :scene and adding <> ''"
+FORGET_TIME = "delete from play_time where scene in (select value from json_each(:scenes))"
+
+M = TypeVar("M")
 
 
-class ReadOnlyWatches(Table):
-    """Read access to the memory of resume points."""
+class ReadOnlyMemory(Table, ABC, Generic[M]):
+    """Read access to one memory of each scene."""
 
-    def of(self, scenes: Mapping[int, str]) -> dict[int, RememberedResume]:
+    _list: str
+    _scenes: str
+    _to_take_back: str
+
+    def of(self, scenes: Mapping[int, str]) -> dict[int, M]:
         """Return what is remembered of these scenes, given as id and time of creation.
 
         What is remembered of another scene that had the id is left out.
         """
-        return _by_scene(rows_of(self._db.rows(LIST, {"scenes": list(scenes)}), scenes))
+        return self._by_scene(rows_of(self._db.rows(self._list, {"scenes": list(scenes)}), scenes))
 
-    def of_ids(self, scenes: Sequence[int]) -> dict[int, RememberedResume]:
+    def of_ids(self, scenes: Sequence[int]) -> dict[int, M]:
         """Return what is remembered under these ids, whichever scene has them now."""
-        return _by_scene(self._db.rows(LIST, {"scenes": list(scenes)}))
-
-    def to_put_back(self) -> list[int]:
-        """Return the scenes whose resume point you asked to put back, and that have not got it yet."""
-        return [scene for (scene,) in self._db.rows(TO_PUT_BACK)]
+        return self._by_scene(self._db.rows(self._list, {"scenes": list(scenes)}))
 
     def scenes(self, *, after: int, limit: int) -> list[int]:
-        """Return up to `limit` scenes above `after` whose resume point is remembered, by number."""
-        return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
+        """Return up to `limit` scenes above `after` of which something is remembered, by number."""
+        return [scene for (scene,) in self._db.rows(self._scenes, {"after": after, "limit": limit})]
+
+    def to_take_back(self) -> list[int]:
+        """Return the scenes of which you asked to take it back, and that is not done yet."""
+        return [scene for (scene,) in self._db.rows(self._to_take_back)]
+
+    def _by_scene(self, rows: Iterable[Row]) -> dict[int, M]:
+        """The memories in these rows. One that a damaged page has changed counts as unknown, if no rule says more."""
+        memories = {}
+        for row in rows:
+            with suppress(ValueError):
+                memories[row["scene"]] = self._memory(row)
+        return memories
+
+    @staticmethod
+    @abstractmethod
+    def _memory(row: Row) -> M:
+        """The memory in a row."""
 
 
-class Watches(ReadOnlyWatches):
-    """Read and write access to the memory of resume points."""
+class ScenesMemory(ReadOnlyMemory[M]):
+    """Read and write access to one memory of each scene."""
 
-    def save(self, scene: int, created_at: str, resume: RememberedResume | None) -> None:
+    _save: str
+    _prolong: str
+    _forget: str
+
+    def save(self, scene: int, created_at: str, memory: M | None) -> None:
         """Save what is remembered of a scene; None forgets it. `created_at`: when Stash created the scene."""
-        if resume is None:
+        if memory is None:
             self.forget([scene])
-            return
-        viewing = resume.last.viewing
-        values = {
-            **vars(resume),
-            "scene": scene,
-            "created_at": clean(created_at),
-            "item": clean(resume.last.item),
-            "moment": viewing.moment,
-            "view_count": viewing.count,
-            "view_offset": viewing.offset,
-            "undo": ("asked" if has_written(resume) else "done") if resume.undone else "",
-            "seconds_before": repr(resume.seconds_before),
-            "sending": NOTHING if resume.sending is None else resume.sending,
-        }
-        self._db.execute(SAVE, values)
+        else:
+            values = {**vars(memory), **self._values(memory)}
+            self._db.execute(self._save, {**values, "scene": scene, "created_at": clean(created_at)})
 
     def prolong(self, scene: int, until: int) -> None:
         """Extend the time until which the open request for this scene may take effect."""
-        self._db.execute(PROLONG, {"scene": scene, "until": until})
+        self._db.execute(self._prolong, {"scene": scene, "until": until})
 
     def forget(self, scenes: Sequence[int]) -> None:
         """Forget what is remembered of these scenes."""
-        self._db.execute(FORGET, {"scenes": list(scenes)})
+        self._db.execute(self._forget, {"scenes": list(scenes)})
+
+    @staticmethod
+    @abstractmethod
+    def _values(memory: M) -> dict[str, object]:
+        """Those of its values that are not stored as they are."""
 
 
-def _by_scene(rows: Iterable[Row]) -> dict[int, RememberedResume]:
-    memory = {}
-    for scene, _, item, moment, count, offset, position, before, sending, until, undo, seconds in rows:
+class ReadOnlyWatches(ReadOnlyMemory[RememberedResume]):
+    """Read access to the memory of resume points."""
+
+    _list, _scenes, _to_take_back = LIST_RESUME, RESUME_SCENES, RESUME_TO_TAKE_BACK
+
+    @staticmethod
+    def _memory(row: Row) -> RememberedResume:
+        _, _, item, moment, count, offset, position, before, sending, until, undo, seconds = row
         last, sent = Watched(item, ViewState(count, moment, offset)), sending if sending >= 0 else None
         undone = TakenBack.UNDO if undo else TakenBack.NO
         # For a mark that a damaged page has changed, nothing is put back.
         original = before if undo in ("", "asked") else position
-        memory[scene] = RememberedResume(last, position, original, sent, until, undone, decimal(seconds, -1.0))
-    return memory
+        return RememberedResume(last, position, original, sent, until, undone, decimal(seconds, -1.0))
+
+
+class Watches(ScenesMemory[RememberedResume], ReadOnlyWatches):
+    """Read and write access to the memory of resume points."""
+
+    _save, _prolong, _forget = SAVE_RESUME, PROLONG_RESUME, FORGET_RESUME
+
+    @staticmethod
+    def _values(memory: RememberedResume) -> dict[str, object]:
+        viewing = memory.last.viewing
+        return {
+            "item": clean(memory.last.item),
+            "moment": viewing.moment,
+            "view_count": viewing.count,
+            "view_offset": viewing.offset,
+            "undo": ("asked" if has_written(memory) else "done") if memory.undone else "",
+            "seconds_before": repr(memory.seconds_before),
+            "sending": NOTHING if memory.sending is None else memory.sending,
+        }
+
+
+class ReadOnlyPlayTimes(ReadOnlyMemory[RememberedTime]):
+    """Read access to the memory of play times."""
+
+    _list, _scenes, _to_take_back = LIST_TIME, TIME_SCENES, TIME_TO_TAKE_BACK
+
+    def added(self) -> float:
+        """Return how many seconds of all play times are PlexSync's."""
+        return sum(time.own_part for time in self._by_scene(self._db.rows(EVERY_TIME)).values())
+
+    @staticmethod
+    def _memory(row: Row) -> RememberedTime:
+        _, _, total, base, adding, restores, until, withdrawn, owed, wish = row
+        added = float(adding) if adding else None
+        numbers = (float(total), float(base), added, bool(restores), until, float(withdrawn), float(owed))
+        return RememberedTime(*numbers, TimeWish(wish))
+
+
+class PlayTimes(ScenesMemory[RememberedTime], ReadOnlyPlayTimes):
+    """Read and write access to the memory of play times."""
+
+    _save, _prolong, _forget = SAVE_TIME, PROLONG_TIME, FORGET_TIME
+
+    @staticmethod
+    def _values(memory: RememberedTime) -> dict[str, object]:
+        return {
+            **{name: repr(getattr(memory, name)) for name in ("total", "base", "withdrawn", "owed")},
+            "adding": "" if memory.adding is None else repr(memory.adding),
+            "restores": int(memory.restores),
+            "wish": str(memory.wish),
+        }
