@@ -6,6 +6,7 @@ from dataclasses import field
 
 from plexsync.engine.flow import AnyFlow
 from plexsync.flows.scenes.inspection_records import Observe
+from plexsync.flows.scenes.push import Asks
 from plexsync.rules.queue.events import Event
 from plexsync.rules.record_class import record
 
@@ -48,7 +49,7 @@ class FlowParts:
 
     `observing` is told the scenes that the worker has inspected, `hearing` the events of Plex. `looks` says what is done
     beside the queue, `begin` what is done once before a queue is worked that nobody looks after; both get what says
-    whether to stop.
+    whether to stop. `asks` tells Plex to ask for the values of scenes.
     """
 
     flows: Sequence[AnyFlow]
@@ -56,3 +57,4 @@ class FlowParts:
     hearing: Sequence[Callable[[Sequence[Event]], object]] = ()
     looks: Callable[[Stopping], Sequence[RegularLook]] = lambda _stopping: ()
     begin: Callable[[Stopping], object] = lambda _stopping: None
+    asks: Asks | None = None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from plexsync.app.flow_parts import FlowParts
 from plexsync.app.parts import Assembled, Parts
-from plexsync.app.rules import is_dressing_on, rating_rules, watch_rules
+from plexsync.app.rules import is_dressing_on, is_provider_on, rating_rules, watch_rules
 from plexsync.engine import gate_rows
 from plexsync.engine.tickets import WRITE_STASH
 from plexsync.rules.queue.job import COLLECTION, PLAYS, RATING, RATING_BACK
@@ -142,8 +142,22 @@ def forget_dressing(parts: Assembled) -> None:
             tx.notes.save(COLLECTIONS_COMPARED, "")
 
 
+# --- libraries that ask PlexSync ---------------------------------------------------------------------------------------
+
+
+def provider(parts: Parts) -> FlowParts | None:
+    """What Plex is told of scenes, and what tells it to ask."""
+    if not is_provider_on(parts.config):
+        return None
+    from plexsync.app.provider import provider_parts
+
+    return provider_parts(parts, parts.folder, parts.config.provider_patience)
+
+
 REGISTERED = (
     Registration(plays, clean_up_plays),
     Registration(ratings, lambda parts: None if rating_rules(parts.config) else forget_ratings(parts)),
     Registration(collections, lambda parts: None if is_dressing_on(parts.settings.looks) else forget_dressing(parts)),
+    # What Plex was told stays, for its questions while the settings are changed.
+    Registration(provider, lambda _parts: None),
 )

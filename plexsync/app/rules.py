@@ -58,7 +58,13 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
         scope=Scope(terms, config.scope_match),
         by_duration=config.match_by_duration,
         gallery_choices=config.gallery_choices,
+        provider=is_provider_on(config),
     )
+
+
+def is_provider_on(config: PlexSyncConfig) -> bool:
+    """Whether libraries can ask PlexSync for the values of their items."""
+    return config.provider_listen != "none"
 
 
 def profile(config: PlexSyncConfig) -> Profile:

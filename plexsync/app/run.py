@@ -62,6 +62,7 @@ def scene_flow(parts: Assembled, further: Sequence[FlowParts] = ()) -> SceneFlow
         max_retries=parts.settings.work.max_retries,
         scans=parts.scans,
         observing=list(chain.from_iterable(added.observing for added in further)),
+        asks=next((added.asks for added in further if added.asks is not None), None),
     )
 
 

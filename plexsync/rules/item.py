@@ -30,6 +30,14 @@ PICTURES = ("thumb", "art")
 COLLECTION_SETTINGS = ("collectionMode", "home", "order")
 ALPHABETICAL = "alphabetical"
 
+# What Plex asks PlexSync for in a library that does so (`plexsync.provider`). All else is written to its items.
+PROVIDED = frozenset(
+    {
+        *("title", "titleSort", "originalTitle", "tagline", "studio", "summary", "originallyAvailableAt"),
+        *("contentRating", "actor", "director", "genre", "collection"),
+    }
+)
+
 # Plex has no lock for these. Any rating counts as locked, and so does every setting of a collection.
 LOCKLESS = frozenset({"userRating", *COLLECTION_SETTINGS})
 # Plex always shows them, so an edit never empties them.
@@ -68,6 +76,12 @@ def is_of_person(name: str) -> bool:
     """Whether the field is a cast member's picture, which Plex shows on every item with that member."""
     about = beside_whom(name)
     return about is not None and about[0] == FACE
+
+
+def is_provided(name: str) -> bool:
+    """Whether Plex asks PlexSync for the field, in a library that asks."""
+    about = beside_whom(name)
+    return name in PROVIDED if about is None else about[0] == ROLE
 
 
 @lru_cache(maxsize=RECENT_FIELDS)

@@ -16,6 +16,7 @@ from plexsync.flows.scenes.inspection_records import Inspection, Observe
 from plexsync.flows.scenes.push import (
     PATIENCE,
     PICTURE_REQUESTS,
+    Asks,
     SceneJournal,
     ScenePushFlow,
     SceneWrite,
@@ -40,6 +41,7 @@ class SceneFlow(SceneUndo, ScenePushFlow):
     """Keeps scenes in sync. `scans` requests scans for files that are not in Plex, if that is enabled.
 
     `observing` are told the inspected scenes, in the transaction that saves them, for what else depends on their items.
+    `asks` tells Plex to ask for values, in libraries that do so.
     """
 
     reads_ahead = True
@@ -51,8 +53,10 @@ class SceneFlow(SceneUndo, ScenePushFlow):
         max_retries: int,
         scans: Scans | None = None,
         observing: Sequence[Observe] = (),
+        asks: Asks | None = None,
     ) -> None:
         super().__init__(inspector)
+        self._asks = asks
         self._store, self._stash, self._gates = inspector.store, inspector.stash, inspector.gates
         self._pictures, self._patience = inspector.pictures, min(PATIENCE, max_retries)
         self._locks = LockCanaries(inspector.store, inspector.plex, inspector.gates)

@@ -274,7 +274,8 @@ class Inspector:
             past = replace(past_of(db, ids), owners=owners, profiles=own, sections=sections)
             bare = verdicts.keys() - {id for id, _ in past.memories} if self.pictures else ()
             pushed = db.pushes.last_at(sorted(bare)) if bare else ()
-            return replace(past, take_overs=marks, approvals=approvals, pushed=frozenset(pushed))
+            past = replace(past, take_overs=marks, approvals=approvals, pushed=frozenset(pushed))
+            return past.as_asked(db, keys) if self._rules.provider else past
 
     def _inspection(
         self,
@@ -340,7 +341,7 @@ class Inspector:
             )
             item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
             pushing = (*shown_strays(item, looked.past), *pushing)
-        policy = replace(self._rules.policy, take_over=True) if take_over else self._rules.policy
+        policy = past.policy(item, self._rules.policy, take_over=bool(take_over))
         names = plain_names(scene.people, profile.performer_name) if scene.people else {}
         steps = plan(wanted.values, item, memory, pushing, policy, past.provenances.get(item.key), names)
         target = past.target(scene.id, item, steps, wanted, profile, frozenset(absent), renews_files=True)

@@ -14,7 +14,7 @@ from plexsync.rules.merge.desired import Profile, Wanted, digest
 from plexsync.rules.merge.drift import DriftField, drift_of, is_drift, kept_fields
 from plexsync.rules.merge.memory import undo_mode, with_addresses
 from plexsync.rules.merge.pictures import PicturePast
-from plexsync.rules.merge.plan_records import Memory, Plan, Pushing, Remembered, Sending
+from plexsync.rules.merge.plan_records import Memory, Plan, Policy, Pushing, Remembered, Sending
 from plexsync.rules.merge.provenance import Provenance
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
@@ -53,7 +53,7 @@ class PlannedObject:
     """An object of Plex with the plan that brings it in step.
 
     `wanted` holds the desired values, and `profile` the pictures that it has to show. `absent` are the pictures whose
-    desired one it does not have. `traits` are those of the server.
+    desired one it does not have. `traits` are those of the server. `asked`: Plex asks PlexSync for its values.
     """
 
     item: Item
@@ -62,6 +62,7 @@ class PlannedObject:
     profile: Profile
     absent: frozenset[str] = frozenset()
     traits: ServerTraits = UNKNOWN
+    asked: bool = False
 
     @property
     def drift(self) -> tuple[DriftField, ...]:
@@ -188,7 +189,8 @@ class Past:
     the journal knows about items that are older than their memory, or whose memory is. `doubted` has the pictures that
     were left on items or sent to them, of which neither memories nor pushes are believed, since they have other files now.
     `carrying` has the profiles of libraries, by key, with the names of collections that scenes carry there, where these are
-    not simply those of the templates. `pushed` are the scenes without a memory of which the history has a push.
+    not simply those of the templates. `pushed` are the scenes without a memory of which the history has a push. `asking`
+    are the keys of the libraries that ask PlexSync, and `older` the items there that are older than that.
     """
 
     memories: Mapping[tuple[int, str], Memory]
@@ -204,6 +206,21 @@ class Past:
     approvals: Mapping[int, Approval | None] = field(default_factory=dict)
     carrying: Mapping[str, Profile] = field(default_factory=dict)
     pushed: Collection[int] = ()
+    asking: Collection[str] = ()
+    older: Collection[str] = ()
+
+    def as_asked(self, db: Reader, keys: Collection[str]) -> "Past":
+        """With the libraries that ask PlexSync, and those of these items that are older than that."""
+        asking = {row.section: row.library for row in db.providers.all() if row.state == "on"}
+        return replace(self, asking=asking, older=db.providers.saved_among(keys)) if asking else self
+
+    def policy(self, item: Item, policy: Policy, *, take_over: bool) -> Policy:
+        """The policy for an item, by the settings and by whether its library asks PlexSync."""
+        if take_over:
+            policy = replace(policy, take_over=True)
+        if item.section in self.asking:
+            policy = replace(policy, asked=True, born=item.key not in self.older)
+        return policy
 
     def was_lost(self, key: str) -> bool:
         """Whether the database does not know all pushes to an item."""
@@ -336,7 +353,7 @@ class Past:
         if (remembered := with_addresses(plan.memory, item)) is not plan.memory:
             plan = replace(plan, memory=remembered)
         lost = bool(self.provenances) and self.was_lost(item.key)
-        facts = (item, plan, shown, profile, absent, self.traits)
+        facts = (item, plan, shown, profile, absent, self.traits, item.section in self.asking)
         return Target(*facts, memory=memory, has_other_files=has_other_files, was_lost=lost)
 
     def keys(self, id: int) -> list[str]:

@@ -5,10 +5,10 @@ next look can tell whose value is in Plex (`plexsync.rules.merge.plan`).
 """
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from plexsync.engine.flow import Flow, Journal, Observation, Write
 from plexsync.engine.gates import Gates
@@ -20,14 +20,15 @@ from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, 
 from plexsync.flows.scenes.plex_pictures import LAGS
 from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.rules.collections.renamed_members import cast_to_send
-from plexsync.rules.item import PICTURES, Cast, Item
+from plexsync.rules.item import PICTURES, Cast, Item, beside_whom, is_provided
 from plexsync.rules.match.origin import Origin
-from plexsync.rules.merge.memory import learn, with_addresses
+from plexsync.rules.merge.memory import learn, was_ignored, with_addresses
 from plexsync.rules.merge.pictures import left_out_text
 from plexsync.rules.merge.plan_records import Edit, Memory, Pushing, Sending
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.trait_effects import edits_of, rating_in
 from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
+from plexsync.rules.merge.values import Value, held_field
 from plexsync.rules.queue.job import Done, Kind, State, Waiting, Why
 from plexsync.rules.records import Moved
 from plexsync.rules.scene import CHOICE, Scene
@@ -42,6 +43,23 @@ PATIENCE = 3
 # The maximum number of requests for both pictures and the edit, each of which may take the full deadline: per picture its
 # bytes, the list before and after the upload, the upload and the selection. One more stands for all pauses.
 PICTURE_REQUESTS = 2 * (5 + len(LAGS)) + 2
+ASKED = "Plex was told to ask for the new values, and does not show them yet"
+
+
+class Asks(Protocol):
+    """Tells Plex to ask PlexSync for values (`plexsync.flows.provider.asks`)."""
+
+    def tell(self, key: str, values: Mapping[str, Value]) -> bool:
+        """Tell Plex to ask for these values of an item; False if they are to be written."""
+        ...
+
+    def wait(self, key: str) -> float:
+        """Seconds before the item is looked at again."""
+        ...
+
+    def end(self, key: str) -> None:
+        """The item shows its values, or they were written."""
+        ...
 
 
 @dataclass(eq=False, kw_only=True)
@@ -122,7 +140,7 @@ class SceneWrite(ObjectWrite):
     """One edit of one item of a scene.
 
     `number` is its saved entry, `entry_number` its number in the journal of writes. `sent_choices` is the result of giving
-    it pictures to choose from.
+    it pictures to choose from. `asked` are the fields that Plex was told to ask for, instead of writing them.
     """
 
     inspection: Inspection
@@ -130,6 +148,28 @@ class SceneWrite(ObjectWrite):
     number: int = 0
     entry_number: int = 0
     sent_choices: SentChoices | None = None
+    asked: Collection[str] = ()
+
+    def may_be_asked(self) -> list[str]:
+        """The fields of which Plex can be told to ask for the value: it would keep a removed one, and a locked field."""
+        if not self.target.asked or self.undone:
+            return []
+        plan, item = self.target.plan, self.target.item
+        return [
+            name
+            for name, change in plan.edit.items()
+            if is_provided(name) and change.value and not change.removes and owner(name) not in item.locks
+        ]
+
+    def lacks_asked(self, item: Item) -> bool:
+        """Whether the item, as it was read back, does not show what Plex was told to ask for."""
+        sending = self.target.plan.sending
+        return any(was_ignored(sending[name], held_field(item, name)) for name in self.asked)
+
+
+def owner(name: str) -> str:
+    """The field under whose lock a field is."""
+    return "actor" if beside_whom(name) else name
 
 
 def record_left_out(tx: Writer, id: int, name: str, reason: str, *, now: int) -> None:
@@ -264,6 +304,7 @@ class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
 
     _inspector: Inspector
     _gates: Gates
+    _asks: Asks | None
 
     def lacks_picture(self, write: SceneWrite) -> bool:
         """Whether one of its pictures must be read from Stash again before it is sent."""
@@ -281,6 +322,11 @@ class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
             write.begun = True
             write.sent_choices = choices.send(item, due, patient=write.job.failures < self._patience)
             edit = {**edit, **write.sent_choices.edit}
+        if self._asks is not None and (names := write.may_be_asked()):
+            write.begun = True
+            if self._asks.tell(item.key, {name: write.target.plan.sending[name].sent.value for name in names}):
+                write.asked = names
+                edit = {name: change for name, change in edit.items() if name not in names}
         if edit:
             renamed = write.target.plan.renamed
             cast = cast_to_send(item, renamed) if renamed else item.cast
@@ -343,10 +389,14 @@ class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
                 self._mend(write, item)
             elif write.sent_choices and write.sent_choices.is_late:
                 write.outcome = Waiting(LATE, "unavailable")
+            elif self._asks is not None and write.lacks_asked(item):
+                write.outcome = Waiting(ASKED, "released", after=self._asks.wait(write.key), backoff=False)
             elif (again := self._learn(write, item)) and not last:
                 unresolved.append((write, again))
             elif write.outcome is None:
                 write.outcome = Done()
+                if self._asks is not None:
+                    self._asks.end(write.key)
         return unresolved
 
     def _mend(self, write: SceneWrite, item: Item) -> None:

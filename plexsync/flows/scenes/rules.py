@@ -17,7 +17,7 @@ class LookRules:
     `paths` holds (Stash prefix, Plex prefix) pairs. `libraries` holds the profiles of libraries that have their own, by
     folded title. `undo_gone`: undo the pushes of a scene when Stash no longer has it. `by_duration`: a file of the same name
     and duration is enough for a match. `gallery_choices`: the number of pictures of galleries
-    that an item is given to choose from.
+    that an item is given to choose from. `provider`: libraries may ask PlexSync for the values of their items.
     """
 
     profile: Profile
@@ -29,6 +29,7 @@ class LookRules:
     scope: Scope = field(default_factory=Scope)
     by_duration: bool = False
     gallery_choices: int = 0
+    provider: bool = False
 
     @property
     def pictured(self) -> bool:

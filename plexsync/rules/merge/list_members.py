@@ -68,6 +68,13 @@ def adopted_list(names: tuple[str, ...], now: Held, remembered: Remembered | Non
     return owned_list(members) if members else remembered
 
 
+def born_list(names: tuple[str, ...], now: Held) -> Remembered:
+    """The memory of a list of an item that Plex has made by asking PlexSync: the members that Stash has are PlexSync's."""
+    wanted = name_keys(names)
+    members = tuple(name for name in now.value if fold(name) in wanted)
+    return Remembered((), now, Held((), locked=False), owned_names(members, names))
+
+
 def left_members(names: tuple[str, ...], now: Held) -> dict[str, str]:
     """The members of a list that looks as PlexSync leaves one, by their names in Stash: locked, and Stash has them all."""
     members = tuple(now.value)

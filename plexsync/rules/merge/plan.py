@@ -15,11 +15,21 @@ from plexsync.rules.collections.renamed_members import (
     memory_after_renames,
     renamed_members,
 )
-from plexsync.rules.item import LISTS, PICTURES, Item, beside_whom, is_lockless, is_of_person
+from plexsync.rules.item import (
+    LISTS,
+    NEVER_EMPTY,
+    PICTURES,
+    Item,
+    beside_whom,
+    is_lockless,
+    is_of_person,
+    is_provided,
+)
 from plexsync.rules.merge.drift import all_still_kept, is_bare, kept_fields, still_kept
 from plexsync.rules.merge.list_members import (
     adopted_list,
     beside_cast,
+    born_list,
     cast_after,
     is_outside_cast,
     list_decision,
@@ -124,6 +134,11 @@ def _plan(
         for name, value in beside_cast(values, resolved).items():
             if not is_outside_cast(name, cast) and name not in decided:
                 steps[name] = _field_decision(name, value, held_field(item, name), resolved.get(name), policy)
+    if policy.asked:
+        steps = {
+            name: _without_lock(name, step, held_field(item, name), resolved.get(name)) if is_provided(name) else step
+            for name, step in steps.items()
+        }
     return _as_plan(values, item, memory, resolved, steps, renamed)
 
 
@@ -195,6 +210,8 @@ def _field_decision(name: str, value: Value, now: Held, remembered: Remembered |
     if isinstance(value, tuple):
         if policy.adopt_lists:
             remembered = adopted_list(value, now, remembered)
+        if policy.born and value and remembered is None and is_provided(name):
+            remembered = born_list(value, now)
         return list_decision(name, value, now, remembered, take_over=policy.take_over)
     if not value:
         return _emptied_field(name, now, remembered)
@@ -233,6 +250,8 @@ def _emptied_field(name: str, now: Held, remembered: Remembered | None) -> Decis
 
 
 def _new_field(name: str, value: str, now: Held, policy: Policy) -> Decision:
+    if policy.born and is_provided(name) and same_value(name, now.value, value) and not now.locked:
+        return Decision(Remembered(value, now, now if name in NEVER_EMPTY else Held("", locked=False)))
     stash_wins = policy.take_over or policy.first_push == "stash"
     if same_value(name, now.value, value) or not now.value or not now.locked or stash_wins:
         return _write(name, value, now, now, None)
@@ -268,6 +287,28 @@ def _write(name: str, value: str, now: Held, original: Held, remembered: Remembe
     change = Change(None if value_is_there else value, None if is_lockless(name) else True)
     sent = Held(now.value if value_is_there else value, True)
     return Decision(remembered, change, Sending(value, sent, original, now))
+
+
+def _without_lock(name: str, step: Decision, now: Held, remembered: Remembered | None) -> Decision:
+    """The decision for a field that Plex asks for. PlexSync's lock is taken off, and yours stays."""
+    change, sending, memory = step.change, step.sending, step.memory
+    has_our_lock = now.locked and remembered is not None and remembered.left.locked and not remembered.found.locked
+    if now.locked and not has_our_lock:
+        return replace(step, sending=replace(sending, found=replace(sending.found, locked=True))) if sending else step
+    if change is None or sending is None:
+        if not now.locked or memory is None or not same_value(name, now.value, memory.left.value):
+            return step
+        unlocked = Sending(memory.said, Held(now.value, locked=False), memory.found, now)
+        return replace(step, change=Change(None, lock=False), sending=unlocked)
+    if not change.lock:
+        return step
+    sending = replace(sending, sent=replace(sending.sent, locked=False))
+    if change.value is None and not change.removes and not now.locked:
+        is_list = name in LISTS
+        return Decision(
+            learnt_list(remembered, sending, now) if is_list else learnt_scalar(sending, now), note=step.note
+        )
+    return replace(step, change=replace(change, lock=False), sending=sending)
 
 
 # --- the result of a push whose end is unknown ------------------------------------------------------------------------

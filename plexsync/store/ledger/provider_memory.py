@@ -29,6 +29,7 @@ on conflict (library, item) do nothing
 ITEMS = """
 select item, document, state from provider_item where library = :library and item > :after order by item limit :limit
 """
+SAVED_AMONG = "select item from provider_item where item in (select value from json_each(:keys))"
 COUNT_ITEMS = "select count(*) from provider_item where library = :library"
 MARK_BACK = "update provider_item set state = 'back' where library = :library and item = :item"
 FORGET = tuple(
@@ -39,7 +40,11 @@ _ANSWER = "library, scene, key, matched, document, said_at"
 BY_KEY = f"select {_ANSWER} from answer where library = :library and key = :key"
 OF_SCENES = f"select {_ANSWER} from answer where scene in (select value from json_each(:scenes))"
 WITH_FILE = """
-select answer_file.scene, answer_file.path, answer.matched from answer_file
+select answer_file.scene, answer_file.path,
+       case when answer.matched = 1 and not exists (
+           select 1 from job where kind = 'scene' and id = answer_file.scene and state = 'ignored'
+       ) then 1 else 0 end as matched
+  from answer_file
   join answer on answer.library = answer_file.library and answer.scene = answer_file.scene
  where answer_file.library = :library and answer_file.name_key = :name
  order by answer_file.scene, answer_file.path
@@ -126,6 +131,10 @@ class ReadOnlyProviders(Table):
         """Return the saved items of a library with a key above `after`, by their keys (as texts)."""
         rows = self._db.rows(ITEMS, {"library": library, "after": after, "limit": limit})
         return [FoundItem(row["item"], _mapping(row["document"]), row["state"] == "back") for row in rows]
+
+    def saved_among(self, keys: Iterable[str]) -> frozenset[str]:
+        """Return those of these items that were saved as they were found."""
+        return frozenset(row["item"] for row in self._db.rows(SAVED_AMONG, {"keys": list(keys)}))
 
     def count_items(self, library: str) -> int:
         """Count the saved items of a library."""

@@ -1,0 +1,1 @@
+"""Libraries that ask PlexSync for the values of their items."""

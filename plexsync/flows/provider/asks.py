@@ -1,0 +1,60 @@
+"""Tells Plex to ask PlexSync for the values of an item, and knows how long it has had for them.
+
+What is told is not saved: after a restart Plex is told once more.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from plexsync.rules.merge.values import Value
+from plexsync.rules.record_class import record
+from plexsync.rules.servers.errors import Refused
+from plexsync.rules.servers.neighbours import Clock
+
+# Seconds before an item is looked at again that has not shown its new values, and at most.
+SOON, LATE = 0.3, 5.0
+MOST = 10_000
+
+
+@record
+class ToldItem:
+    """The values that Plex was told to ask for, and when (monotonic s)."""
+
+    values: Mapping[str, Value]
+    since: float
+
+
+class Asks:
+    """What Plex was told to ask for, by item. `refresh` tells it; it has `patience` seconds to show the values."""
+
+    def __init__(self, refresh: Callable[[Sequence[str]], None], clock: Clock, patience: float) -> None:
+        self._refresh, self._clock, self._patience = refresh, clock, patience
+        self._told: dict[str, ToldItem] = {}
+        self._lock = threading.Lock()
+
+    def tell(self, key: str, values: Mapping[str, Value]) -> bool:
+        """Tell Plex to ask for these values of an item, once. False if they are to be written: it did not show them."""
+        now = self._clock.monotonic()
+        with self._lock:
+            told = self._told.get(key)
+            if told is not None and told.values == values:
+                return now - told.since < self._patience
+            if len(self._told) >= MOST:
+                self._told.clear()
+        try:
+            self._refresh([key])
+        except Refused:
+            return False
+        with self._lock:
+            self._told[key] = ToldItem(values, now)
+        return True
+
+    def wait(self, key: str) -> float:
+        """Seconds before the item is looked at again."""
+        told = self._told.get(key)
+        return min(max(SOON, self._clock.monotonic() - told.since), LATE) if told else SOON
+
+    def end(self, key: str) -> None:
+        """The item shows its values, or they were written."""
+        with self._lock:
+            self._told.pop(key, None)
