@@ -97,6 +97,14 @@ MAY = {
         "validation",
         "worker",
     },
+    "plexsync.provider": {
+        "plexsync.engine.clock",
+        "plexsync.rules",
+        "plexsync.store",
+        "plexsync.web.child_process",
+        "plexsync.web.server",
+        "validation.redact",
+    },
 }
 OURS = {*PRODUCT, "bench", "release", "tests"}
 # Files with a narrower rule than their package: the hook's side must start with nothing but the standard library.

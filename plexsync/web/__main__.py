@@ -1,23 +1,13 @@
-"""The dashboard's process. The parent process holds its standard input and writes two lines there: the listening socket, and
-the configuration.
+"""The dashboard's process, see `plexsync.web.child_process`."""
 
-The dashboard ends when its standard input closes, and so ends with its parent, however that ended. Its log goes to
-standard error for the parent to pass on, one level and one message per line. The first line of its output is its
-address.
-"""
-
-import asyncio
-import base64
 import ipaddress
 import json
 import logging
-import os
-import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypedDict
@@ -31,13 +21,14 @@ from plexsync.store.files import lock
 from plexsync.store.files.installation import browser_key
 from plexsync.web.addresses import LOOPBACK, prefix_of
 from plexsync.web.app import DashboardRules, build
+from plexsync.web.child_process import behave, end_process, log_to_stderr, serve_for_parent, socket_address, take_socket
 from plexsync.web.context import Desk, Origins
 from plexsync.web.entry_desks import EntryDesk, EntryDesks
 from plexsync.web.guard import Doors
-from plexsync.web.server import Quiet, server
+from plexsync.web.server import server
 from validation import values
 from validation.config import PlexSyncConfig
-from validation.redact import RedactingFilter, Redactor
+from validation.redact import Redactor
 
 log = logging.getLogger("PlexSync.web")
 
@@ -45,7 +36,6 @@ log = logging.getLogger("PlexSync.web")
 NO_DATABASE = 4
 NICE = 5
 AGAIN = 1.0  # seconds until the next try to note where it listens: an older dashboard ends, or the database can't be written
-FILES = 8_192
 
 
 class EntryRequest(TypedDict):
@@ -120,33 +110,27 @@ def main() -> int:
     configs = [PlexSyncConfig.model_validate(entry["config"]) for entry in request["entries"]]
     # The settings of the dashboard itself are the same for all servers.
     config, key = configs[0], bytes.fromhex(request["key"])
-    _log_to_stderr(Redactor((*(secret for each in configs for secret in each.secrets), request["key"])))
-    _behave()
+    log_to_stderr(log, Redactor((*(secret for each in configs for secret in each.secrets), request["key"])))
+    # The worker runs first.
+    behave(NICE)
     try:
         switch = Path(request["switch"]) if request["switch"] else None
         names = doors(config)
-        with _take_socket(handed) as at, closing(EntryDesks(list(_entries(request, at, names.names)))) as entries:
+        with take_socket(handed) as at, closing(EntryDesks(list(_entries(request, at, names.names)))) as entries:
             entries.open()
             lasting_key = browser_key(Path(request["entries"][0]["folder"])) if config.web_password else key
             app = build(entries, DashboardRules(names, config.web_password, key, lasting_key, switch))
-            _serve(server(app), at, app.end)
+            serve_for_parent(server(app), at, app.end)
     except (LocalFault, NewerDatabase, Unusable) as error:
         log.warning("the dashboard can't use the database: %s", error)
         return NO_DATABASE
     return 0
 
 
-def _take_socket(handed: str) -> socket.socket:
-    """The listening socket that the parent process has bound (`plexsync.cli.daemon.dashboard_process`)."""
-    if sys.platform == "win32":
-        return socket.fromshare(base64.b64decode(handed))
-    return socket.socket(fileno=int(handed))
-
-
 def _entries(request: DashboardRequest, at: socket.socket, names: frozenset[str]) -> Iterator[EntryDesk]:
     """The desks of the Plex servers, from their settings and folders, as the parent process tells them."""
     for place, entry in enumerate(request["entries"]):
-        url = f"{_address(at)}{prefix_of(entry['plex']) if place else ''}"
+        url = f"{socket_address(at)}{prefix_of(entry['plex']) if place else ''}"
         presence = partial(Presence, url=url, host=at.getsockname()[0], names=names)
         yield EntryDesk(entry["plex"], partial(_desk, entry, Path(request["file"]), presence))
 
@@ -171,66 +155,5 @@ def doors(config: PlexSyncConfig) -> Doors:
     return Doors(names, any_address=host not in LOOPBACK)
 
 
-def _serve(serving: Quiet, at: socket.socket, end: Callable[[], None]) -> None:
-    sys.stdout.write(f"{_address(at)}\n")
-    sys.stdout.flush()
-
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
-
-        def stop() -> None:
-            serving.end()
-            end()
-
-        def watch() -> None:
-            with suppress(OSError, ValueError):
-                sys.stdin.read()
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(stop)
-
-        threading.Thread(target=watch, name="parent", daemon=True).start()
-        await serving.serve(sockets=[at])
-
-    asyncio.run(run())
-
-
-def _address(at: socket.socket) -> str:
-    host, port = at.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def _log_to_stderr(redactor: Redactor) -> None:
-    handler = logging.StreamHandler()
-    handler.addFilter(RedactingFilter(redactor))
-    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.WARNING)
-    # Its own good news, such as the end of an outage.
-    log.setLevel(logging.INFO)
-    # Malformed requests are not logged.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
-
-
-def _behave() -> None:
-    """Set priority, signals and limits: the worker runs first, the parent ends this process, many pages may be open."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "nice"):
-        with suppress(OSError):
-            os.nice(NICE)
-    if sys.platform == "win32":
-        return
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
 if __name__ == "__main__":
-    code = main()
-    # A thread of this process may still wait for input.
-    sys.stderr.flush()
-    os._exit(code)
+    end_process(main())

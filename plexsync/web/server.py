@@ -1,4 +1,4 @@
-"""The HTTP server of the dashboard: time limits for requests and answers, limits for connections.
+"""The HTTP server of the dashboard, and of what Plex asks: time limits for requests and answers, limits for connections.
 
 A connection is closed if it does not finish its request line and headers within ten seconds, or if it never stops
 sending a body. It is aborted if its client does not take in what is left of an answer. An address that opens more than
@@ -9,15 +9,14 @@ place of one of an address that has more of them; if there is none, it is reject
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from typing import Literal
 
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
-
-from plexsync.web.guard import Guard
 
 log = logging.getLogger("PlexSync.web")
 
@@ -197,14 +196,14 @@ class Quiet(Server):
         yield
 
 
-def server(app: Guard) -> Quiet:
-    """A server for the dashboard, to run on a socket."""
+def server(app: Callable[..., Awaitable[None]], *, lifespan: Literal["on", "off"] = "on") -> Quiet:
+    """A server for an application, to run on a socket; `lifespan`: whether that is told of its start and end."""
     return Quiet(
         Config(
             app,
             http=partial(Patient, Places()),  # type: ignore[arg-type]
             ws="none",
-            lifespan="on",
+            lifespan=lifespan,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -1,0 +1,1 @@
+"""What Plex asks PlexSync: a server of its own that answers from the database, and asks neither Stash nor Plex."""

@@ -1,0 +1,109 @@
+"""What a question of a library is answered with, from its database."""
+
+import json
+from collections.abc import Sequence
+
+from plexsync.provider.libraries import AskingLibrary
+from plexsync.rules.provider.documents import (
+    Document,
+    container,
+    match_document,
+    metadata_document,
+    root_document,
+)
+from plexsync.rules.provider.questions import (
+    KnownLibrary,
+    MatchQuestion,
+    NoMatch,
+    base_names,
+    candidates_of,
+    question_of,
+    scene_of,
+)
+from plexsync.rules.record_class import record
+from plexsync.rules.records import AnswerFile
+from plexsync.store.database import Reader
+from plexsync.store.ledger.provider_memory import ProviderRow
+
+MATCHED, VALUES, ROOT, PLAIN = "matched", "values", "root", "plain"
+NO_KEY, NO_LIBRARY, NO_QUESTION = "key", "library", "question"
+Page = tuple[int, int] | None
+
+
+@record
+class ProviderAnswer:
+    """A status, a document or a text of one line, and the word by which it is counted."""
+
+    status: int
+    result: str
+    document: Document | None = None
+    text: str = ""
+
+
+def answer_root(asking: AskingLibrary, version: str) -> ProviderAnswer:
+    """What the provider says of itself."""
+    with asking.answers.reading() as db:
+        row = db.providers.of(asking.library)
+    if row is None:
+        return ProviderAnswer(404, NO_LIBRARY)
+    return ProviderAnswer(200, ROOT, root_document(row.identifier, f"PlexSync: {row.title}", version))
+
+
+def answer_values(asking: AskingLibrary, key: str) -> ProviderAnswer:
+    """The values of a scene, by the key that Plex was given."""
+    with asking.answers.reading() as db:
+        row, stored = db.providers.of(asking.library), db.answers.by_key(asking.library, key)
+    if row is None or stored is None:
+        return ProviderAnswer(404, NO_KEY)
+    document = metadata_document(row.identifier, key, stored.values)
+    return ProviderAnswer(200, VALUES, container(row.identifier, [document]))
+
+
+def answer_list(asking: AskingLibrary, of: str, page: Page) -> ProviderAnswer:
+    """An empty list: PlexSync offers Plex no picture and no extra."""
+    with asking.answers.reading() as db:
+        row = db.providers.of(asking.library)
+    return (
+        ProviderAnswer(404, NO_LIBRARY)
+        if row is None
+        else ProviderAnswer(200, PLAIN, container(row.identifier, [], of=of, page=page))
+    )
+
+
+def answer_match(asking: AskingLibrary, body: bytes, page: Page) -> ProviderAnswer:
+    """The scene that has the file; for a person who chooses, those that may have it."""
+    try:
+        question = question_of(json.loads(body))
+    except (ValueError, RecursionError) as error:
+        return ProviderAnswer(400, NO_QUESTION, text=f"this is no question: {' '.join(str(error).split())}")
+    with asking.answers.reading() as db:
+        row = db.providers.of(asking.library)
+        if row is None:
+            return ProviderAnswer(404, NO_LIBRARY)
+        matches = _matches(db, row, question, asking)
+        if isinstance(matches, NoMatch):
+            return ProviderAnswer(200, matches, container(row.identifier, []))
+        stored = db.answers.of([scene for scene, _ in matches])
+    items = [
+        match_document(row.identifier, answer.key, answer.values, score=score)
+        for scene, score in matches
+        if (answer := stored.get((asking.library, scene)))
+    ]
+    return ProviderAnswer(200, MATCHED, container(row.identifier, items, page=page if question.is_manual else None))
+
+
+def _matches(
+    db: Reader, row: ProviderRow, question: MatchQuestion, asking: AskingLibrary
+) -> Sequence[tuple[int, int]] | NoMatch:
+    """The scenes and their scores."""
+    if not question.is_adult:
+        return NoMatch.ADULT
+    library = KnownLibrary((), asking.answers.rules)
+    names = base_names(question.filename, library)
+    if not names:
+        return NoMatch.OTHER
+    files: list[AnswerFile] = [file for name in sorted(names) for file in db.answers.with_file(row.library, name)]
+    if question.is_manual:
+        return candidates_of(question.filename, files, library) or NoMatch.UNKNOWN
+    scene = scene_of(question.filename, files, library)
+    return scene if isinstance(scene, NoMatch) else [(scene, 100)]

@@ -1,0 +1,133 @@
+"""The provider on a real port, with the answers of a library in a real database."""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from plexsync.cli.daemon.dashboard_process import listening
+from plexsync.provider.app import Provider
+from plexsync.provider.libraries import AnswerStore, AskingLibraries
+from plexsync.provider.notes import FigureNotes
+from plexsync.rules.match.paths import PathRules
+from plexsync.rules.provider.documents import Document, rating_key
+from plexsync.store.database import Database
+from plexsync.store.files.address import StoreAddress
+from plexsync.store.files.provider_secrets import LibrarySecrets, renew_path
+from plexsync.store.ledger.provider_memory import ProviderRow, StoredAnswer
+from plexsync.web.server import Patient, Quiet, server
+from tests.journey.world import until
+from tests.patience import HANG
+
+LIBRARY, OTHER = "uuid-1", "uuid-2"
+IDENTIFIER = "tv.plex.agents.custom.plexsync.a1"
+
+
+def library_row(library: str = LIBRARY, **values: object) -> ProviderRow:
+    """A library that asks."""
+    row = {"section": "1", "title": "Movies", "identifier": IDENTIFIER, "state": "on"}
+    return ProviderRow(library, **{**row, **values})  # type: ignore[arg-type]
+
+
+@dataclass
+class Shelf:
+    """A data folder with libraries that ask, and what they are told."""
+
+    folder: Path
+    store: Database
+    secrets: dict[str, LibrarySecrets]
+
+    def add_library(self, library: str = LIBRARY, **values: object) -> LibrarySecrets:
+        """A library that asks."""
+        own = self.secrets[library] = renew_path(self.folder, library)
+        with self.store.writing() as tx:
+            tx.providers.save(library_row(library, **values))
+        return own
+
+    def say(
+        self, scene: int, *paths: str, library: str = LIBRARY, matched: bool = True, values: Mapping[str, object] = {}
+    ) -> str:
+        """Save what is answered for a scene; returns its key."""
+        key = rating_key(bytes.fromhex(self.secrets[library].key), scene)
+        document = {"title": f"Scene {scene}", "originallyAvailableAt": "2024-05-17", **values}
+        with self.store.writing() as tx:
+            tx.answers.say([StoredAnswer(library, scene, key, matched, document)], now=1)  # type: ignore[arg-type]
+            tx.answers.save_files({(library, scene): paths})
+        return key
+
+
+@dataclass
+class Asked:
+    """A provider that answers, and a client that asks as Plex does."""
+
+    url: str
+    client: httpx2.Client
+    serving: Quiet
+    loop: asyncio.AbstractEventLoop
+    notes: FigureNotes
+    path: str
+
+    @property
+    def connections(self) -> list[Patient]:
+        """The connections that the server holds."""
+        return [one for one in tuple(self.serving.server_state.connections) if isinstance(one, Patient)]
+
+    def get(self, path: str = "", **headers: str) -> httpx2.Response:
+        """Ask for a path below the secret."""
+        return self.client.get(f"/{self.path}{path}", headers=headers)
+
+    def match(self, filename: str | None, path: str = "/library/metadata/matches", **more: object) -> list[Document]:
+        """Ask which scene has this file, as Plex does in a library that allows explicit content."""
+        asked = {"type": 1, "title": "?", "filename": filename, "includeAdult": 1, **more}
+        answer = self.client.post(f"/{self.path}{path}", json=asked)
+        assert answer.status_code == 200
+        return answer.json()["MediaContainer"]["Metadata"]  # type: ignore[no-any-return]
+
+
+@contextmanager
+def shelf_in(folder: Path) -> Iterator[Shelf]:
+    """An empty data folder."""
+    folder.mkdir(mode=0o700, parents=True)
+    store = Database(folder / "plexsync.db")
+    try:
+        yield Shelf(folder, store, {})
+    finally:
+        store.close()
+
+
+@contextmanager
+def answering(*stores: AnswerStore, path: str) -> Iterator[Asked]:
+    """The provider on these databases, in a thread of this process."""
+    notes = FigureNotes()
+    app = Provider(AskingLibraries(stores), notes, "1.2.3")
+    serving = server(app, lifespan="off")
+    at = listening("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{at.getsockname()[1]}"
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def run() -> None:
+        loops.append(asyncio.get_running_loop())
+        await serving.serve(sockets=[at])
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), name="provider")
+    thread.start()
+    try:
+        until(lambda: serving.started)
+        with httpx2.Client(base_url=url, trust_env=False, timeout=HANG) as client:
+            yield Asked(url, client, serving, loops[0], notes, path)
+    finally:
+        loops[0].call_soon_threadsafe(serving.end)
+        thread.join(HANG)
+        app.close()
+        notes.close()
+        for store in stores:
+            store.close()
+
+
+def answer_store(folder: Path, rules: PathRules = ()) -> AnswerStore:
+    """The answers in a data folder."""
+    return AnswerStore(StoreAddress(folder), rules)
