@@ -43,15 +43,15 @@ class SceneAnswers:
     def observe(self, tx: Writer, inspections: Sequence[Inspection], now: int) -> None:
         """Save it in the transaction that saves the inspections. Raises LocalFault if the secrets can't be read."""
         asking = [row for row in tx.providers.all() if row.state != REMOVING]
-        found = [inspection for inspection in inspections if inspection.error is None]
-        if not asking or not found:
+        readable = [inspection for inspection in inspections if inspection.error is None]
+        if not asking or not readable:
             return
-        ids = [inspection.id for inspection in found]
+        ids = [inspection.id for inspection in readable]
         before, files_before = tx.answers.of(ids), tx.answers.files_of(ids)
         secrets = read_secrets(self._folder)
         for library in asking:
             key = bytes.fromhex(secrets[library.library].key) if library.library in secrets else b""
-            self._say(tx, library, key, found, before, files_before, now)
+            self._say(tx, library, key, readable, before, files_before, now)
 
     def _say(
         self,
@@ -66,13 +66,13 @@ class SceneAnswers:
         answers, files = [], {}
         for inspection in inspections:
             pair = library.library, inspection.id
-            known = before.get(pair)
-            matched, values = self._answer(library, inspection, known)
-            if (known is None and not matched) or (known and known.said_at > now):
+            saved = before.get(pair)
+            matched, values = self._answer(library, inspection, saved)
+            if (saved is None and not matched) or (saved and saved.said_at > now):
                 continue
-            key = rating_key(secret, inspection.id) if secret else known.key if known else ""
+            key = rating_key(secret, inspection.id) if secret else saved.key if saved else ""
             answer = StoredAnswer(library.library, inspection.id, key, matched, values)
-            if key and not (known and same_answer(known, answer)):
+            if key and not (saved and same_answer(saved, answer)):
                 answers.append(answer)
             paths = sorted({file.path for file in inspection.scene.files}) if inspection.scene else []
             if matched and paths != list(files_before.get(pair, ())):
@@ -82,11 +82,11 @@ class SceneAnswers:
             tx.answers.save_files(files)
 
     def _answer(
-        self, library: ProviderRow, inspection: Inspection, known: StoredAnswer | None
+        self, library: ProviderRow, inspection: Inspection, saved: StoredAnswer | None
     ) -> tuple[bool, Mapping[str, Value]]:
         """(whether a match finds the scene, the values for its key), as the table above says."""
-        last: Mapping[str, Value] = {name: as_value(value) for name, value in known.values.items()} if known else {}
-        was_matched = known is not None and known.matched
+        last: Mapping[str, Value] = {name: as_value(value) for name, value in saved.values.items()} if saved else {}
+        was_matched = saved is not None and saved.matched
         end, scene = inspection.outcome or inspection.ends, inspection.scene
         targets = [target for target in inspection.targets if is_in(target, library)]
         if inspection.undone == TakenBack.RELEASE:
@@ -134,7 +134,7 @@ def provided(values: Mapping[str, Value], scene: Scene) -> Values:
 
 
 def before_plexsync(targets: Iterable[Target], last: Mapping[str, Value]) -> Values:
-    """The values that an item had before PlexSync; what it had is not known of fields that PlexSync never wrote."""
+    """The values that an item had before PlexSync; of fields that PlexSync never wrote, it is not known."""
     values = dict(last)
     for target in targets:
         memory = {name: past for name, past in target.memory.items() if is_provided(name)}
@@ -148,7 +148,7 @@ def as_value(value: object) -> Value:
     return tuple(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def same_answer(known: StoredAnswer, answer: StoredAnswer) -> bool:
+def same_answer(saved: StoredAnswer, answer: StoredAnswer) -> bool:
     """Whether an answer is what Plex is told already."""
-    stored = {name: as_value(value) for name, value in known.values.items()}
-    return (known.key, known.matched, stored) == (answer.key, answer.matched, dict(answer.values))
+    stored = {name: as_value(value) for name, value in saved.values.items()}
+    return (saved.key, saved.matched, stored) == (answer.key, answer.matched, dict(answer.values))

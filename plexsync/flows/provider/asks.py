@@ -17,7 +17,7 @@ MOST = 10_000
 
 
 @record
-class ToldItem:
+class AskRequest:
     """The values that Plex was told to ask for, and when (monotonic s)."""
 
     values: Mapping[str, Value]
@@ -29,32 +29,32 @@ class Asks:
 
     def __init__(self, refresh: Callable[[Sequence[str]], None], clock: Clock, patience: float) -> None:
         self._refresh, self._clock, self._patience = refresh, clock, patience
-        self._told: dict[str, ToldItem] = {}
+        self._requests: dict[str, AskRequest] = {}
         self._lock = threading.Lock()
 
     def tell(self, key: str, values: Mapping[str, Value]) -> bool:
         """Tell Plex to ask for these values of an item, once. False if they are to be written: it did not show them."""
         now = self._clock.monotonic()
         with self._lock:
-            told = self._told.get(key)
-            if told is not None and told.values == values:
-                return now - told.since < self._patience
-            if len(self._told) >= MOST:
-                self._told.clear()
+            request = self._requests.get(key)
+            if request is not None and request.values == values:
+                return now - request.since < self._patience
+            if len(self._requests) >= MOST:
+                self._requests.clear()
         try:
             self._refresh([key])
         except Refused:
             return False
         with self._lock:
-            self._told[key] = ToldItem(values, now)
+            self._requests[key] = AskRequest(values, now)
         return True
 
     def wait(self, key: str) -> float:
         """Seconds before the item is looked at again."""
-        told = self._told.get(key)
-        return min(max(SOON, self._clock.monotonic() - told.since), LATE) if told else SOON
+        request = self._requests.get(key)
+        return min(max(SOON, self._clock.monotonic() - request.since), LATE) if request else SOON
 
     def end(self, key: str) -> None:
         """The item shows its values, or they were written."""
         with self._lock:
-            self._told.pop(key, None)
+            self._requests.pop(key, None)

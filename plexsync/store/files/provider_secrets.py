@@ -56,15 +56,15 @@ def read_secrets(folder: Path) -> dict[str, LibrarySecrets]:
 
 def renew_path(folder: Path, library: str) -> LibrarySecrets:
     """Give a library a new path, and a key if it has none. Raises LocalFault."""
-    known = read_secrets(folder)
-    key = known[library].key if library in known else secrets.token_hex(KEY_BYTES)
+    saved = read_secrets(folder)
+    key = saved[library].key if library in saved else secrets.token_hex(KEY_BYTES)
     renewed = LibrarySecrets(secrets.token_urlsafe(PATH_BYTES), key)
-    _save(folder / FILE, {**known, library: renewed})
+    _save(folder / FILE, {**saved, library: renewed})
     return renewed
 
 
-def _save(path: Path, known: Mapping[str, LibrarySecrets]) -> None:
-    document = {library: {"path": own.path, "key": own.key} for library, own in sorted(known.items())}
+def _save(path: Path, saved: Mapping[str, LibrarySecrets]) -> None:
+    document = {library: {"path": own.path, "key": own.key} for library, own in sorted(saved.items())}
     try:
         replace(path, json.dumps(document, indent=2).encode() + b"\n")
         sync_to_disk(path)
@@ -78,10 +78,10 @@ def _parsed(content: bytes) -> dict[str, LibrarySecrets]:
     document = json.loads(content)
     if not isinstance(document, dict):
         raise ValueError("no secrets")
-    known = {}
+    saved = {}
     for library, own in document.items():
         path, key = (own.get("path"), own.get("key")) if isinstance(own, dict) else (None, None)
         if not (isinstance(path, str) and PATH.fullmatch(path) and isinstance(key, str) and KEY.fullmatch(key)):
             raise ValueError("no secrets of a library")
-        known[library] = LibrarySecrets(path, key)
-    return known
+        saved[library] = LibrarySecrets(path, key)
+    return saved
