@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from plexsync.app.flow_parts import FlowParts
-from plexsync.app.parts import Assembled, Parts
+from plexsync.app.parts import Assembled
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.provider.answers import SceneAnswers
-from plexsync.flows.provider.asks import Asks
+from plexsync.flows.provider.asks import PlexAsks
 from plexsync.flows.scenes.inspection import BATCH
 from plexsync.plex.providers import ProviderClient
 
@@ -18,16 +18,16 @@ Progress = Callable[[int], None]
 def provider_parts(parts: Assembled, folder: Path, patience: float) -> FlowParts:
     """What says what Plex is told, and what tells it to ask. `folder` is the data folder, `patience` in seconds."""
     answers = SceneAnswers(parts.settings.looks, folder)
-    asks = Asks(ProviderClient(parts.plex.requests).refresh, parts.clock, patience)
+    asks = PlexAsks(ProviderClient(parts.plex.requests).refresh, parts.clock, patience)
     return FlowParts((), [answers.observe], asks=asks)
 
 
-def fill_answers(parts: Parts, progress: Progress = lambda _done: None) -> int:
+def fill_answers(parts: Assembled, folder: Path, progress: Progress = lambda _done: None) -> int:
     """Save what Plex is told of every scene, for the libraries that ask or begin to; returns the number of scenes.
 
-    Raises NeighbourError and LocalFault. What the worker says meanwhile is newer, and stays.
+    `folder` is the data folder. Raises NeighbourError and LocalFault. What the worker says meanwhile is newer, and stays.
     """
-    answers, done = SceneAnswers(parts.settings.looks, parts.folder), 0
+    answers, done = SceneAnswers(parts.settings.looks, folder), 0
     for page in asked_pages(parts.gates, READ_STASH, parts.stash.walk(), of_all=True):
         ids = [scene.id for scene in page]
         for start in range(0, len(ids), BATCH):

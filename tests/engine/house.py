@@ -12,6 +12,7 @@ from typing import Self
 from plexsync.app.dressing import collection_dressing
 from plexsync.app.flow_parts import FlowParts
 from plexsync.app.parts import Assembled
+from plexsync.app.provider import provider_parts
 from plexsync.app.rating_back import rating_back
 from plexsync.app.rules import PartSettings
 from plexsync.app.run import engine_on, scene_flow
@@ -69,9 +70,9 @@ class Worker:
         looks = {name: rules.pop(name) for name in names if name in rules}
         looks["libraries"] = rules.pop("profiles", {})
         libraries = rules.pop("libraries", ())
-        asked = {name: bool(rules.pop(name, False)) for name in ("people", "tags_above", "file_times", "galleries")}
-        asked["choices"] = looks.get("gallery_choices", 0)
-        asked["extra"] = looks["scope"].on_request if "scope" in looks else ()
+        extras = {name: bool(rules.pop(name, False)) for name in ("people", "tags_above", "file_times", "galleries")}
+        extras["choices"] = looks.get("gallery_choices", 0)
+        extras["extra"] = looks["scope"].on_request if "scope" in looks else ()
         watchdog, flows = rules.pop("watchdog", None), rules.pop("flows", lambda _worker: ())
         # The server that hangs in a test is given up soon; the other one never is, however busy the machine.
         read, impatient = rules.pop("read_timeout", UNHURRIED), rules.pop("impatient", None)
@@ -81,9 +82,12 @@ class Worker:
             for server in (Neighbour.STASH, Neighbour.PLEX)
         )
         pool, watch, ratings = (rules.pop(name, None) for name in ("pool", "watch", "ratings"))
+        # Seconds that Plex may take to show what it was told to ask for; None: no library asks.
+        patience = rules.pop("provider", None)
+        looks["provider"] = patience is not None
         # The first write of plays was approved long ago, unless a test is about that.
         asks_first = rules.pop("asks_first", False)
-        stash = StashClient(house.stash_sim.url, KEY, **asked, **to_stash)
+        stash = StashClient(house.stash_sim.url, KEY, **extras, **to_stash)
         self._stack.callback(stash.close)
         plex = PlexClient(house.plex_sim.url, token, libraries=libraries, **to_plex)
         self._stack.callback(plex.close)
@@ -109,7 +113,8 @@ class Worker:
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
         self.inspector, self.glances = parts.work_inspector, parts.inspector
         self.listener, self.scans = parts.listener, parts.scans
-        self.scenes = scene_flow(parts)
+        asked = [provider_parts(parts, house.folder, patience)] if patience is not None else []
+        self.scenes = scene_flow(parts, asked)
         self.back = way_back(parts, watch) if watch is not None else None
         if watch is not None and not asks_first and (watch.account or "1").isdecimal():
             house.approve_plays(int(watch.account or 1), watch.minimum)
@@ -119,6 +124,7 @@ class Worker:
             self.back.parts_to_add(POLLS) if self.back else FlowParts([plays_to_take_back(parts)]),
             *([self.ratings.parts_to_add(POLLS)] if self.ratings else []),
             self.dressing.parts_to_add(),
+            *asked,
         ]
         self.engine = engine_on(parts, holder=holder, watchdog=watchdog, pool=pool, further=further, flows=flows(self))
         self._stack.callback(self.engine.close)

@@ -24,7 +24,7 @@ class AskRequest:
     since: float
 
 
-class Asks:
+class PlexAsks:
     """What Plex was told to ask for, by item. `refresh` tells it; it has `patience` seconds to show the values."""
 
     def __init__(self, refresh: Callable[[Sequence[str]], None], clock: Clock, patience: float) -> None:

@@ -1,0 +1,146 @@
+"""A library that asks PlexSync, over real HTTP in both directions: right at the first scan, and nothing is locked."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from plexsync.rules.item import PROVIDED
+from plexsync.rules.queue.job import State
+from plexsync.store.files.provider_secrets import renew_path
+from tests.engine.house import path_of
+from tests.flows.asking_library import PATIENCE, AskingHouse, asking_house
+from tests.flows.test_undo import undo
+
+LABELLED = {"tags": ["Tag 1", "Other"], "details": "What happens.", "date": "2024-05-17"}
+
+
+@pytest.fixture
+def house(tmp_path) -> Iterator[AskingHouse]:
+    with asking_house(tmp_path / "data") as house:
+        house.begin()
+        yield house
+
+
+def locks_of(house: AskingHouse, id: int) -> set[str]:
+    """The locks on what Plex asks for."""
+    return set(house.plex_sim.item(house.key_of(id)).locks & PROVIDED)
+
+
+def test_a_new_file_is_right_after_its_scan_without_a_lock_and_without_an_edit(house) -> None:
+    id = house.drop_in(1, **LABELLED)
+    item = house.plex_sim.item(house.key_of(id))
+    assert (item.scalars["title"], item.scalars["studio"]) == ("Title 1", "Studio 1")
+    assert (item.scalars["summary"], item.scalars["originallyAvailableAt"]) == ("What happens.", "2024-05-17")
+    assert set(item.lists["genre"]) == {"Tag 1", "Other"}
+    house.plex_sim.clear_log()
+    house.sync(id)
+    assert (house.row(id).state, locks_of(house, id), house.edits()) == (State.IDLE, set(), [])
+
+
+def test_an_edit_in_stash_is_one_refresh_and_no_edit(house) -> None:
+    id = house.drop_in(1)
+    house.sync(id)
+    house.plex_sim.clear_log()
+    house.edit_and_settle(id, title="Better", tags=["Tag 1", "More"])
+    item = house.plex_sim.item(house.key_of(id))
+    assert (item.scalars["title"], set(item.lists["genre"]), locks_of(house, id)) == (
+        "Better",
+        {"Tag 1", "More"},
+        set(),
+    )
+    refreshes = [one.path for one in house.plex_sim.log if one.path.endswith("/refresh")]
+    assert (len(refreshes), house.edits()) == (1, [])
+
+
+def test_a_tag_that_goes_in_stash_goes_in_plex_although_plex_keeps_what_is_not_sent(house) -> None:
+    id = house.drop_in(1, tags=["A", "B"])
+    house.sync(id)
+    house.edit_and_settle(id, tags=["B"])
+    item = house.plex_sim.item(house.key_of(id))
+    assert (item.lists["genre"], locks_of(house, id)) == (["B"], set())
+
+
+def test_a_field_that_you_locked_is_yours(house) -> None:
+    id = house.drop_in(1)
+    house.sync(id)
+    house.plex_sim.hand_edit(house.key_of(id), studio="Mine")
+    house.sync(id)
+    house.edit_and_settle(id, title="New")
+    item = house.plex_sim.item(house.key_of(id))
+    assert (item.scalars["studio"], item.scalars["title"]) == ("Mine", "New")
+    assert locks_of(house, id) == {"studio"}
+
+
+def test_what_plex_does_not_show_in_time_is_written_without_a_lock(house) -> None:
+    id = house.drop_in(1)
+    house.sync(id)
+    # Plex has an address that is no longer answered.
+    renew_path(house.folder, house.library)
+    began = house.clock.now()
+    house.edit_and_settle(id, title="Late")
+    assert (house.title_in_plex(id), locks_of(house, id)) == ("Late", set())
+    assert house.clock.now() - began >= PATIENCE * 1000
+
+
+def test_a_library_of_before_loses_plexsyncs_locks_and_keeps_yours(tmp_path) -> None:
+    with asking_house(tmp_path / "data") as house:
+        one, two = house.in_step(2)
+        house.plex_sim.hand_edit(house.key_of(two), studio="Mine")
+        assert locks_of(house, one) >= {"title", "studio", "genre"}
+        house.begin()
+        house.settle()
+        assert (locks_of(house, one), locks_of(house, two)) == (set(), {"studio"})
+        assert house.out_of_step([one]) == []
+
+
+def test_undone_items_show_what_was_there_before_and_plex_is_told_so(tmp_path) -> None:
+    with asking_house(tmp_path / "data") as house:
+        (id,) = house.in_step(1)
+        house.begin()
+        house.settle()
+        undo(house, id)
+        house.settle()
+        assert house.title_in_plex(id) == "file 0"
+        house.plex_sim.refresh_item(house.key_of(id))
+        house.plex_sim.wait_for_asks(60)
+        assert house.title_in_plex(id) == "file 0"
+        assert locks_of(house, id) == set()
+
+
+def test_out_of_scope_ignored_and_gone_scenes_are_found_by_no_match_and_keep_their_values(house) -> None:
+    ignored, gone = house.drop_in(1), house.drop_in(2)
+    house.sync(ignored, gone)
+    with house.store.writing() as tx:
+        tx.jobs.ignore("scene", ignored, now=house.clock.now())
+    house.stash_sim.destroy_scene(gone)
+    house.sync(gone)
+    for n, id in ((1, ignored), (2, gone)):
+        assert house.asked.match(f"scene {n:05}.mp4") == []
+        with house.store.reading() as db:
+            answer = db.answers.of([id])[house.library, id]
+        (document,) = house.asked.get(f"/library/metadata/{answer.key}").json()["MediaContainer"]["Metadata"]
+        assert document["title"] == f"Title {n}"
+
+
+def test_a_file_that_stash_does_not_know_yet_is_pushed_without_a_lock_once_it_does(house) -> None:
+    house.scan(7)
+    (key,) = house.plex_sim.keys(house.section)
+    assert house.plex_sim.item(key).scalars["title"] == "scene 00007"
+    id = house.add_scene(7)
+    house.sync(id)
+    assert (house.title_in_plex(id), locks_of(house, id)) == ("Title 7", set())
+
+
+def test_three_hundred_files_at_once_are_right_and_cost_no_write(house) -> None:
+    ids = [house.add_scene(n) for n in range(300)]
+    house.want(*ids)
+    house.work()
+    house.scan(*range(300))
+    assert house.out_of_step(ids) == []
+    house.plex_sim.clear_log()
+    house.sync(*ids)
+    assert house.edits() == []
+    assert not any(locks_of(house, id) for id in ids[::37])
+    assert {path for path in map(path_of, range(300))} == {
+        path for key in house.plex_sim.keys(house.section) for path, *_ in house.plex_sim.item(key).files
+    }
