@@ -141,6 +141,6 @@ def test_three_hundred_files_at_once_are_right_and_cost_no_write(house) -> None:
     house.sync(*ids)
     assert house.edits() == []
     assert not any(locks_of(house, id) for id in ids[::37])
-    assert {path for path in map(path_of, range(300))} == {
+    assert set(map(path_of, range(300))) == {
         path for key in house.plex_sim.keys(house.section) for path, *_ in house.plex_sim.item(key).files
     }
