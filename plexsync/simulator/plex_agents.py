@@ -12,6 +12,7 @@ CUSTOM_AGENT = "tv.plex.agents.custom."
 IDENTIFIER = re.compile(r"tv\.plex\.agents\.custom\.[A-Za-z0-9.]+")
 MOVIE_AGENT = "tv.plex.agents.movie"
 NO_AGENT = "tv.plex.agents.none"
+LOCAL_MEDIA = "tv.plex.agents.localmedia"
 CLOUD = "provider://tv.plex.provider.metadata"
 EVERYTHING = (1, 2, 3, 4, 8, 9, 10, 13, 14, 20, 21, 22)
 STEP = 1000.0
@@ -25,7 +26,6 @@ class AgentProvider:
     identifier: str
     title: str
     uri: str = ""
-    version: str = ""
     types: tuple[int, ...] = ()
     features: dict[str, str] = field(default_factory=dict)
     adds_only: bool = False
@@ -34,7 +34,7 @@ class AgentProvider:
     @property
     def is_custom(self) -> bool:
         """Whether somebody has registered it; a built-in one is never asked."""
-        return self.identifier.startswith(CUSTOM_AGENT)
+        return AgentTable.is_custom(self.identifier)
 
 
 @dataclass
@@ -68,7 +68,7 @@ def _built_in() -> list[AgentProvider]:
         AgentProvider(3, "tv.plex.agents.music", "Plex Music", CLOUD, types=(8, 9, 10)),
         AgentProvider(4, "org.musicbrainz.agents.music", "MusicBrainz", CLOUD, types=(8, 9, 10), adds_only=True),
         AgentProvider(5, NO_AGENT, "Plex Personal Media", types=EVERYTHING),
-        AgentProvider(6, "tv.plex.agents.localmedia", "Plex Local Media", types=EVERYTHING, adds_only=True),
+        AgentProvider(6, LOCAL_MEDIA, "Plex Local Media", types=EVERYTHING, adds_only=True),
     ]
 
 
@@ -130,9 +130,14 @@ class AgentTable:
         """The agents in which it is."""
         return (group for group in self.groups.values() if group.member(provider.id))
 
+    @staticmethod
+    def is_custom(agent: str) -> bool:
+        """Whether this names a provider that somebody has registered, or had."""
+        return agent.startswith(CUSTOM_AGENT)
+
     def knows(self, agent: str) -> bool:
         """Whether a library can have this agent: a built-in one, a legacy one, or one that is registered."""
-        return not agent.startswith(CUSTOM_AGENT) or self.find(agent) is not None
+        return not self.is_custom(agent) or self.find(agent) is not None
 
     def group_of(self, agent: str) -> int | None:
         """The oldest agent whose primary provider this is; None for a legacy one."""

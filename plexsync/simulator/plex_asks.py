@@ -1,7 +1,7 @@
 """The simulated Plex as a client: its calls to a metadata provider, and the threads that make them.
 
-Each call has a connection of its own, and is given up after `seconds`. What was asked is kept in `log`, the last 10,000
-of it. `Pool` works on jobs in the background, each kind of job for one item never twice at once.
+Each call has a connection of its own, and is given up after `seconds`; the last 10,000 are remembered. `Pool` works on
+jobs in the background, on no job twice at once.
 """
 
 import json
@@ -23,7 +23,7 @@ Job = tuple[str, int]
 
 @dataclass
 class Ask:
-    """One call. `status` is None if no answer came; `wrong` says why an answer of status 200 was not used."""
+    """One question. `status` is None if no answer came; `wrong` says why an answer of status 200 was not used."""
 
     method: str
     path: str
@@ -39,10 +39,15 @@ class Asks:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.log: deque[Ask] = deque(maxlen=KEPT)
+        self._log: deque[Ask] = deque(maxlen=KEPT)
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._stopped = False
+
+    def so_far(self) -> list[Ask]:
+        """What was asked, oldest first."""
+        with self._lock:
+            return list(self._log)
 
     def call(
         self,
@@ -54,16 +59,15 @@ class Asks:
         body: Mapping[str, object] | None = None,
     ) -> tuple[Ask, object]:
         """The call as it was made, and the JSON document that answers it with 200; None if there is none."""
-        parts = urlsplit(uri)
         sent = {"Accept": "application/json", **headers}
         if body is not None:
             sent["Content-Type"] = "application/json"
-        ask = Ask(method, parts.path, dict(params), sent, body)
-        self.log.append(ask)
+        ask = Ask(method, uri, dict(params), sent, body)
+        with self._lock:
+            self._log.append(ask)
         try:
-            kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-            connection = kind(parts.hostname or "", parts.port, timeout=self.seconds)
-            ask.status, content = self._answer(connection, ask)
+            ask.path = urlsplit(uri).path or "/"
+            ask.status, content = self._answer(uri, ask)
         except (OSError, HTTPException, ValueError):
             return ask, None
         if ask.status != 200:
@@ -74,8 +78,13 @@ class Asks:
             ask.wrong = "no JSON"
             return ask, None
 
-    def _answer(self, connection: HTTPConnection, ask: Ask) -> tuple[int, bytes]:
+    def _answer(self, uri: str, ask: Ask) -> tuple[int, bytes]:
+        if self._stopped:
+            raise ConnectionAbortedError
         end = time.monotonic() + self.seconds
+        parts = urlsplit(uri)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=self.seconds)
         connection.connect()
         sock = connection.sock
         try:
@@ -85,7 +94,7 @@ class Asks:
                 self._open.add(sock)
             query = f"?{urlencode(ask.params)}" if ask.params else ""
             body = None if ask.body is None else json.dumps(ask.body).encode()
-            connection.request(ask.method, f"{ask.path or '/'}{query}", body=body, headers=ask.headers)
+            connection.request(ask.method, f"{ask.path}{query}", body=body, headers=ask.headers)
             answer = connection.getresponse()
             return answer.status, _content(answer, sock, end)
         finally:
@@ -111,17 +120,18 @@ class Asks:
 def _content(answer: HTTPResponse, sock: socket.socket, end: float) -> bytes:
     """The body; raises TimeoutError if it is not there by `end`, and ConnectionAbortedError if it is too large."""
     found = bytearray()
-    while True:
+    while not answer.isclosed():
         left = end - time.monotonic()
         if left <= 0:
             raise TimeoutError
         sock.settimeout(left)
         piece = answer.read1(CHUNK)
         if not piece:
-            return bytes(found)
+            break
         found += piece
         if len(found) > MOST_BYTES:
             raise ConnectionAbortedError
+    return bytes(found)
 
 
 class Pool:

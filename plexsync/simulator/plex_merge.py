@@ -115,13 +115,16 @@ def _merge_tags(library: Library, item: Item, kind: str, tags: list[Entry]) -> N
 
 def _offer(library: Library, item: Item, shelf: str, urls: list[object], identifier: str) -> None:
     taken = [url for url in urls if isinstance(url, str) and url and _is_taken(library, url)]
-    for url in reversed(taken):
-        digest = hashlib.sha1(url.encode(), usedforsecurity=False).hexdigest()
-        key = f"metadata://{shelf}/{identifier}_{digest}"
+    keys = [f"metadata://{shelf}/{identifier}_{_digest(url)}" for url in taken]
+    for key, url in zip(keys, taken, strict=True):
         item.pictures[shelf][key] = f"picture of {url}".encode()
-        if PICTURE_LOCKS[shelf] not in item.locks and item.selected[shelf] != key:
-            item.selected[shelf] = key
-            item.stamps[shelf] = max(item.stamps[shelf] + 1, library.now())
+    if keys and PICTURE_LOCKS[shelf] not in item.locks and item.selected[shelf] != keys[0]:
+        item.selected[shelf] = keys[0]
+        item.stamps[shelf] = max(item.stamps[shelf] + 1, library.now())
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _images(entry: Entry, kind: str) -> list[object]:

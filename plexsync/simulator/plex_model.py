@@ -17,7 +17,7 @@ from itertools import groupby
 from typing import Literal
 from urllib.parse import urlsplit
 
-from plexsync.simulator.plex_agents import CUSTOM_AGENT, AgentTable
+from plexsync.simulator.plex_agents import AgentTable
 from plexsync.simulator.plex_traits import MatchFilename, Traits
 
 Scalar = str | int | float
@@ -46,6 +46,7 @@ PICTURE_LOCKS = {"posters": "thumb", "arts": "art"}
 KEPT = {"posters": "upload://posters/", "arts": "upload://art/"}
 LOCKABLE = frozenset((*SCALARS, *TAG_ELEMENTS, *PICTURE_LOCKS.values()))
 MAX_PICTURE_BYTES = 10 * 1024 * 1024
+SLASHES = "/\\"
 ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 # The orders of a collection by its setting; any other one is by title.
 BY_RELEASE, CUSTOM = "0", "2"
@@ -218,12 +219,11 @@ def file_title(item: "Item") -> str:
 
 def relative_name(section: "Section", path: str, form: "MatchFilename") -> str:
     """A path below the library's folder, as it stands in a question to a provider."""
-    folder = max((one for one in section.locations if _below(path, one)), key=len, default=folder_name(path))
-    inner = path[len(folder.rstrip("/\\")) :].lstrip("/\\")
-    if form == "relative":
-        return inner
-    named = f"{base_name(folder.rstrip('/' + chr(92)))}/{inner}"
-    return f"/{named}" if form == "rooted" else named
+    holders = (one for one in section.locations if _below(path, one))
+    folder = max(holders, key=len, default=folder_name(path)).rstrip(SLASHES)
+    inner = path[len(folder) :].lstrip(SLASHES)
+    named = f"{base_name(folder)}/{inner}"
+    return {"relative": inner, "folder": named, "rooted": f"/{named}"}[form]
 
 
 def folder_name(path: str) -> str:
@@ -319,13 +319,13 @@ class Library:
         return section
 
     def set_agent(self, section: Section, agent: str, group: int | None) -> None:
-        """Give a section another agent. Its items keep everything, their guids too."""
+        """Give a section another agent. Its items change when they are refreshed."""
         section.agent, section.group = agent, group
         section.updated_at = self.now()
 
     def has_provider(self, section: Section) -> bool:
         """Whether a metadata provider is the section's agent, also one that does not answer."""
-        return section.agent.startswith(CUSTOM_AGENT)
+        return self.agents.is_custom(section.agent)
 
     # items
 
@@ -453,8 +453,9 @@ class Library:
 
     def refresh(self, item: Item) -> None:
         """Restore the agent's values in all unlocked fields. An item that a provider knew is again the agent's."""
-        if item.matched_by:
-            item.guid, item.matched_by, item.extras = "", "", []
+        item.matched_by, item.extras = "", []
+        if not item.guid.startswith("plex://"):
+            item.guid = ""
         for name in SCALARS:
             if name not in item.locks and name not in NOT_THE_AGENTS:
                 self._put(item, name, item.agent_scalars.get(name))

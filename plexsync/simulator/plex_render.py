@@ -14,6 +14,7 @@ from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from plexsync.simulator.plex_model import PICTURE_LOCKS, TAG_ELEMENTS, File, Item, Section, Tagging, base_name
+from plexsync.simulator.plex_traits import Traits
 
 XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 # The tags of a listing, in order, and how many of each kind.
@@ -189,9 +190,7 @@ def section_node(section: Section, *, owner: bool = True) -> Node:
         "agent": section.agent,
         "scanner": section.scanner,
         "language": "xn" if section.agent.endswith(".none") else "en-US",
-        "metadataAgentProviderGroupId": section.group
-        if section.traits.agent_ids == "numbers"
-        else _text(section.group),
+        "metadataAgentProviderGroupId": None if section.group is None else id_value(section.group, section.traits),
         "uuid": section.uuid,
         "updatedAt": section.updated_at,
         "createdAt": section.created_at,
@@ -208,8 +207,9 @@ def section_node(section: Section, *, owner: bool = True) -> Node:
     return Node("Directory", attributes, places)
 
 
-def _text(number: int | None) -> str | None:
-    return None if number is None else str(number)
+def id_value(number: int, traits: Traits) -> Value:
+    """The id of a metadata provider or agent: the schema says that it is an integer, the examples show texts."""
+    return number if traits.agent_ids == "numbers" else str(number)
 
 
 def listing_attributes(section: Section) -> dict[str, Value]:

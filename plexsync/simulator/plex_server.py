@@ -53,8 +53,9 @@ from plexsync.simulator.plex_prefs import (
     prefs_answer,
     write_prefs,
 )
-from plexsync.simulator.plex_providers import Late, Providers
+from plexsync.simulator.plex_providers import Providers
 from plexsync.simulator.plex_query import parse_query, select
+from plexsync.simulator.plex_registry import Late
 from plexsync.simulator.plex_render import (
     Left,
     Node,
@@ -377,8 +378,9 @@ class PlexSim(HttpServer):
             self.machine = next_machine(self.machine, self._machines)
             self._machines.add(self.machine)
             self._history.plays = []
+            dealt = reinstall(self._library, self.machine, rng)
             self._providers.restart()
-            return reinstall(self._library, self.machine, rng)
+            return dealt
 
     def restart(self) -> None:
         """Stop the server and start it again: listeners and sessions are gone, and what metadata providers were not yet
@@ -395,7 +397,16 @@ class PlexSim(HttpServer):
     @property
     def asks(self) -> list[Ask]:
         """What metadata providers were asked: the last 10,000 questions, oldest first."""
-        return list(self._providers.asks.log)
+        return self._providers.asks.so_far()
+
+    @property
+    def ask_seconds(self) -> float:
+        """After how long a question is given up."""
+        return self._providers.asks.seconds
+
+    @ask_seconds.setter
+    def ask_seconds(self, seconds: float) -> None:
+        self._providers.asks.seconds = seconds
 
     def wait_for_asks(self, seconds: float = 120.0) -> None:
         """Return when no question to a metadata provider is left; raises TimeoutError if one still is after that long."""
@@ -407,7 +418,7 @@ class PlexSim(HttpServer):
         """Register the metadata provider at this address and give it this library, as a person does in Plex's settings;
         returns its identifier. Raises ValueError if no provider answers there.
         """
-        return self._providers.use(self._library.sections[int(section)], uri).identifier
+        return self._providers.registry.use(self._library.sections[int(section)], uri).identifier
 
     def agent_of(self, section: str) -> tuple[str, str | None]:
         """The agent of a library and the id of its group."""
@@ -1158,7 +1169,7 @@ ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], 
         (("GET",), r"/library/sections(?:/all)?", PlexSim._sections),
         (("GET", "POST"), r"/library/sections(?:/all)?/refresh", PlexSim._scan_all),
         (("GET",), _SECTION, PlexSim._section_detail),
-        (("PUT",), _SECTION, lambda sim, asked: sim._providers.edit_section(asked, sim._section(asked))),
+        (("PUT",), _SECTION, lambda sim, asked: sim._providers.registry.edit_section(asked, sim._section(asked))),
         (("GET",), rf"{_SECTION}/all", PlexSim._listing),
         (("PUT",), rf"{_SECTION}/all", PlexSim._edit_section),
         (("GET",), rf"{_SECTION}/collections", PlexSim._collections),
@@ -1193,7 +1204,7 @@ ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], 
         (
             ("GET", "POST", "PUT", "DELETE"),
             r"/media/providers/metadata(|/.*)",
-            lambda sim, asked: sim._providers.answer(asked),
+            lambda sim, asked: sim._providers.registry.answer(asked),
         ),
         (("GET",), r"/:/prefs", lambda sim, asked: prefs_answer(asked, SERVER, sim._prefs)),
         (("PUT",), r"/:/prefs", lambda sim, asked: write_prefs(asked, SERVER, sim._prefs)),

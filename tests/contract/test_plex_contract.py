@@ -198,6 +198,10 @@ READS = [
     ("/library/sections/1/prefs", "/library/sections/{sectionId}/prefs"),
     ("/hubs/sections/1/manage", "/hubs/sections/{sectionId}/manage"),
     ("/library/metadata/1,3?skipRefresh=1&checkFiles=1", "/library/metadata/{ids}"),
+    ("/media/providers/metadata", "/media/providers/metadata"),
+    ("/media/providers/metadata?metadataTypes=1,2", "/media/providers/metadata"),
+    ("/media/providers/metadata/group", "/media/providers/metadata/group"),
+    ("/media/providers/metadata/group/1", "/media/providers/metadata/group/{groupId}"),
 ]
 
 
@@ -280,7 +284,7 @@ def test_a_session_has_every_field_that_is_read_under_a_documented_name(sim: Ple
     client = PlexClient(sim.url, TOKEN)
     session, *_ = client.history.sessions()
     client.close()
-    assert (session.account, session.length, session.offset) == (1, 60_000, 5_000)
+    assert (session.account, session.length) == (1, 60_000)
     assert all((session.session, session.item, session.player, session.machine))
 
 
@@ -310,6 +314,9 @@ WRITES = [
     ("POST", "/library/sections/1/refresh?" + urlencode({"path": "/media"}), None),
     ("GET", "/library/sections/1/refresh", None),
     ("DELETE", "/library/sections/1/refresh", None),
+    ("PUT", "/library/sections/1?agent=tv.plex.agents.movie&metadataAgentProviderGroupId=1&name=Movies", None),
+    ("PUT", "/library/metadata/1/match?" + urlencode({"guid": "plex://movie/5d77", "name": "A"}), None),
+    ("PUT", "/library/metadata/1/unmatch", None),
 ]
 
 

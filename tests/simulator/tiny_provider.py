@@ -11,7 +11,9 @@ METADATA, MATCH = "/library/metadata", "/library/metadata/matches"
 
 
 class TinyProvider(HttpServer):
-    """`scenes` are the values of each file by its name; its rating key is the name without its ending."""
+    """`scenes` are the values of each file by its name; its rating key is the name without its ending. It is registered
+    with what its public attributes say.
+    """
 
     def __init__(self, scenes: Mapping[str, Mapping[str, object]] | None = None) -> None:
         super().__init__()
@@ -40,10 +42,10 @@ class TinyProvider(HttpServer):
         match kind_of(request):
             case "root":
                 return said({"MediaProvider": self._root()})
-            case "matches":
+            case "matches" if below == MATCH:
                 return self._matches(json.loads(request.body))
-            case "metadata":
-                return self._metadata(below.rpartition("/")[2])
+            case "metadata" if below.startswith(f"{METADATA}/"):
+                return self._metadata(below.removeprefix(f"{METADATA}/"))
             case "extras" if self.extras is not None:
                 return container(*({"title": title, "type": "clip"} for title in self.extras))
         return Answer(404)
