@@ -1,4 +1,4 @@
-"""A process that serves HTTP for its parent, which holds its standard input (`plexsync.cli.daemon.listening_process`).
+"""A process that serves HTTP for its parent, which holds its standard input (`plexsync.cli.daemon.child`).
 
 The parent writes two lines there, the listening socket and the settings. The process ends when its standard input closes,
 and so ends with its parent, however that ended. Its log goes to standard error for the parent to pass on, one level and

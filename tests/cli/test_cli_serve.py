@@ -26,7 +26,7 @@ from plexsync.cli.commands.serve import Reporter
 from plexsync.cli.daemon import idle_exit
 from plexsync.cli.daemon.dashboard_process import STOP, greeting
 from plexsync.cli.daemon.plex_children import PlexChildren
-from plexsync.cli.daemon.shift import Shift, put_together
+from plexsync.cli.daemon.shift import PlexAnswers, Shift, put_together
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.logs import LOG_FILE
 from plexsync.cli.settings import settings
@@ -229,6 +229,7 @@ def test_a_worker_begins_nothing_while_the_manifest_of_its_plugin_is_away(
     shift = Shift(
         *(call, stop, steps),
         pages=None,
+        provider=PlexAnswers(),
         children=PlexChildren(call),
         as_needed=False,
         sign=None,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx2
 
-from plexsync.cli.daemon.dashboard_process import listening
+from plexsync.cli.daemon.child import listening
 from plexsync.provider.app import Provider
 from plexsync.provider.libraries import AnswerStore, AskingLibraries
 from plexsync.provider.notes import FigureNotes

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from plexsync.app.parts import Parts, open_parts
-from plexsync.cli.daemon.dashboard_process import listening
+from plexsync.cli.daemon.child import listening
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.store.files.installation import browser_key

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from plexsync.cli.daemon import dashboard_process
+from plexsync.cli.daemon import child
 from plexsync.rules.queue.job import Kind, Why
 from plexsync.rules.servers.errors import NewerDatabase, Unusable
 from plexsync.web import context, live, server
@@ -205,7 +205,7 @@ def test_many_that_never_read_keep_nobody_from_the_dashboard(dash: Dash, monkeyp
 @pytest.fixture
 def tight(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dash]:
     """A dashboard whose system keeps as little as it can of what is not read."""
-    monkeypatch.setattr(dashboard_process, "SEND_BUFFER", 1)
+    monkeypatch.setattr(child, "SEND_BUFFER", 1)
     with dashboard(world) as made:
         yield made
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from plexsync.cli.daemon import child, dashboard_process
+from plexsync.cli.daemon import child
 from plexsync.cli.daemon.dashboard_process import Dashboard, DashboardEntry
 from plexsync.extras import advice
 from plexsync.simulator.http import Fault
@@ -300,8 +300,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[Process], object]]:
         acts.pop(0)(process)
         return process  # type: ignore[no-any-return]
 
-    monkeypatch.setattr(dashboard_process, "start", start)
-    monkeypatch.setattr(dashboard_process, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(child, "start", start)
     monkeypatch.setattr(child, "FIRST_WAIT", 0.01)
     return acts
 

@@ -21,7 +21,7 @@ from plexsync.cli.call import FAILED, Call, command
 from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard, show_greeting, shown_servers
 from plexsync.cli.daemon.idle_exit import life_sign, patient_lock, waits_no_longer
 from plexsync.cli.daemon.plex_children import WITH_FIRST, end_with_first, plex_children
-from plexsync.cli.daemon.shift import Shift, record_end
+from plexsync.cli.daemon.shift import PlexAnswers, Shift, record_end
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.standby import Standby
 from plexsync.cli.faults import tell
@@ -112,6 +112,7 @@ def _serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, switch: P
         if early is not None and not held.enter_context(patient_lock(address_of(here.config, early.path), stop.event)):
             return call.refuse(BUSY)
         pages = held.enter_context(dashboard(toml_of(call).absolute(), off=no_web or as_needed, switch=switch))
+        provider = held.enter_context(PlexAnswers(off=as_needed or with_first))
         locks = held.enter_context(ExitStack())
         sign = life_sign() if early is not None else None
         if early is not None and sign is not None:
@@ -139,7 +140,7 @@ def _serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, switch: P
                 plex_children(call, stop) as children,
             ):
                 report = Reporter(line, outcomes)
-                shift = Shift(call, stop, report, pages, children, as_needed=as_needed, sign=sign)
+                shift = Shift(call, stop, report, pages, provider, children, as_needed=as_needed, sign=sign)
                 _work(shift, initial, takes_over=take_over)
         log.info("stopped in good order")
         call.answer({"outcomes": dict(outcomes)})

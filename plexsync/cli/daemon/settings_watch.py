@@ -2,8 +2,10 @@
 
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
+from typing import Protocol
 
 from plexsync.app.asking import ASK_READ
 from plexsync.app.clients import try_out
@@ -11,8 +13,7 @@ from plexsync.app.database_files import DATABASE, file_number
 from plexsync.app.parts import Parts
 from plexsync.app.settings import PLACES, Settings, ask_stash, in_stash, keep_answer
 from plexsync.cli.call import Call
-from plexsync.cli.daemon.dashboard_process import Dashboard, shown_servers
-from plexsync.cli.daemon.status_file import StatusFile
+from plexsync.cli.daemon.dashboard_process import DashboardEntry, shown_servers
 from plexsync.cli.settings import here_of, hide, sources, toml_of
 from plexsync.engine.stash_return import CALLS, proved_up
 from plexsync.engine.tickets import READ_STASH
@@ -31,6 +32,13 @@ SOON = 5.0  # seconds after which Stash is asked again, if it has told of an edi
 LAST_LOOK = 2 * ASK_READ + 1  # seconds that a check may take at the end
 
 
+class ServerUser(Protocol):
+    """What goes on with changed settings of Plex servers: the dashboard, the page in Stash, what Plex asks."""
+
+    def use(self, *entries: DashboardEntry) -> None:
+        """Go on with these Plex servers, the first one first."""
+
+
 class SettingsWatch(LastingThread):
     """Checks plexsync.toml every second, and asks Stash at the pace of `stash_poll_interval`.
 
@@ -38,8 +46,8 @@ class SettingsWatch(LastingThread):
     unknown settings are asked for every second. After an edit, a task or an opened page in Stash it asks within seconds.
     On changed settings, or if another database has taken the place of the one in use, it stores settings in `fresh` and
     sets `ended`; it also sets `ended` when `stop` is set, without fresh settings. Invalid settings are logged once, and
-    the current ones stay in use. `pages` (the dashboard, or the page in Stash) show the changed settings of further Plex
-    servers, whose own workers take them over.
+    the current ones stay in use. `shows` (the dashboard or the page in Stash, and what Plex asks) go on with the changed
+    settings of further Plex servers, whose own workers take them over.
     """
 
     def __init__(
@@ -48,7 +56,7 @@ class SettingsWatch(LastingThread):
         current: Settings,
         parts: Parts,
         stop: threading.Event,
-        pages: Dashboard | StatusFile | None = None,
+        shows: Sequence[ServerUser | None] = (),
     ) -> None:
         self.ended = threading.Event()
         super().__init__("settings", self.ended)
@@ -57,7 +65,7 @@ class SettingsWatch(LastingThread):
         self._found = current
         self._parts = parts
         self._stop_event = stop
-        self._pages = pages
+        self._shows = [each for each in shows if each is not None]
         self._said = current.stash_settings
         self._tried_at = self._asked_at = monotonic()
         self._calls = self._newest = self._calls_now()
@@ -170,8 +178,10 @@ class SettingsWatch(LastingThread):
         if names:
             log.info("settings changed: %s; going on with them", ", ".join(names))
             return fresh
-        if self._pages is not None:
-            self._pages.use(*shown_servers(self._call, fresh))
+        if self._shows:
+            servers = shown_servers(self._call, fresh)
+            for each in self._shows:
+                each.use(*servers)
         return None
 
     def _content(self) -> bytes | None:

@@ -15,7 +15,7 @@ from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import Settings, keep
 from plexsync.app.switches import off_inside
 from plexsync.cli.call import Call
-from plexsync.cli.daemon.dashboard_process import Dashboard, shown_servers
+from plexsync.cli.daemon.dashboard_process import Dashboard, DashboardEntry, shown_servers
 from plexsync.cli.daemon.idle_exit import Leaving, await_plugin, served_folder
 from plexsync.cli.daemon.plex_children import PlexChildren
 from plexsync.cli.daemon.settings_watch import SettingsWatch, keep_first
@@ -33,6 +33,7 @@ from plexsync.store.files.life_signs import LifeSign
 from validation.config import PlexSyncConfig
 
 if TYPE_CHECKING:
+    from plexsync.cli.daemon.provider_process import ProviderProcess
     from plexsync.store.postgres.worker_lock import WorkerLock
 
 log = logging.getLogger("PlexSync.serve")
@@ -65,6 +66,30 @@ class Report(Protocol):
         """Log what was not logged yet."""
 
 
+class PlexAnswers:
+    """The process that Plex asks, for the time of the block; imported and started where `provider_listen` is set."""
+
+    def __init__(self, *, off: bool = False) -> None:
+        self._off = off
+        self._process: ProviderProcess | None = None
+
+    def __enter__(self) -> "PlexAnswers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.end()
+
+    def use(self, *entries: DashboardEntry) -> None:
+        """Answer for these Plex servers, with the settings of the first one; without any, for none."""
+        if self._process is None and not self._off and entries and entries[0].loaded.config.provider_listen != "none":
+            from plexsync.cli.daemon.provider_process import ProviderProcess
+
+            self._process = ProviderProcess()
+        if self._process is not None:
+            self._process.use(*entries)
+
+
 @record
 class Shift:
     """How this process works, however often it gets the worker's lock. `sign`: of a worker that Stash started."""
@@ -73,6 +98,7 @@ class Shift:
     stop: Stop
     report: Report
     pages: Dashboard | None
+    provider: PlexAnswers
     children: PlexChildren
     as_needed: bool
     sign: LifeSign | None
@@ -94,10 +120,15 @@ class Shift:
                 return None
             current = fresh
 
-    def show(self, current: Settings) -> None:
-        """Let the dashboard and the workers of further Plex servers go on with these settings."""
+    def show(self, current: Settings, *, works: bool) -> None:
+        """Let the dashboard and the workers of further Plex servers go on with these settings.
+
+        Plex is answered while this process `works`.
+        """
+        servers = shown_servers(self.call, current)
         if self.pages is not None:
-            self.pages.use(*shown_servers(self.call, current))
+            self.pages.use(*servers)
+        self.provider.use(*(servers if works else ()))
         self.children.use(current.loaded, current.place.path)
 
     def leave_when_unneeded(self, parts: Parts, ended: threading.Event) -> None:
@@ -125,7 +156,7 @@ class Shift:
             config.log_config()
             if first:
                 log.info("serving")
-            self.show(current)
+            self.show(current, works=True)
             return self._serve(held, current, parts, lock)
 
     def _serve(self, held: ExitStack, current: Settings, parts: Parts, lock: "WorkerLock | None") -> Settings | None:
@@ -136,7 +167,7 @@ class Shift:
             page.use(*shown_servers(self.call, current))
             held.callback(page.end)
             page.start()
-        watch = SettingsWatch(self.call, current, parts, self.stop.event, page or self.pages)
+        watch = SettingsWatch(self.call, current, parts, self.stop.event, [page or self.pages, self.provider])
         # A signal ends the work at once, also during a request to Stash; so does the loss of the lock.
         self.stop.spread(watch.ended)
         if lock is not None:

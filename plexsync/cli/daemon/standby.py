@@ -94,8 +94,8 @@ class Standby:
         """Stand by until the lock is ours, or the settings have changed, which are returned; neither if stopped."""
         with ExitStack() as held:
             parts = held.enter_context(open_parts(current.loaded.config, current.place.path))
-            self._shift.show(current)
-            watch = SettingsWatch(self._shift.call, current, parts, self._stop.event, self._shift.pages)
+            self._shift.show(current, works=False)
+            watch = SettingsWatch(self._shift.call, current, parts, self._stop.event, [self._shift.pages])
             self._stop.spread(watch.ended)
             watch.start()
             self._shift.leave_when_unneeded(parts, watch.ended)
