@@ -31,7 +31,7 @@ Page = tuple[int, int] | None
 
 
 @record
-class ProviderAnswer:
+class CallAnswer:
     """A status, a document or a text of one line, and the word by which it is counted."""
 
     status: int
@@ -40,56 +40,56 @@ class ProviderAnswer:
     text: str = ""
 
 
-def answer_root(asking: AskingLibrary, version: str) -> ProviderAnswer:
+def answer_root(asking: AskingLibrary, version: str) -> CallAnswer:
     """What the provider says of itself."""
     with asking.answers.reading() as db:
         row = db.providers.of(asking.library)
     if row is None:
-        return ProviderAnswer(404, NO_LIBRARY)
-    return ProviderAnswer(200, ROOT, root_document(row.identifier, f"PlexSync: {row.title}", version))
+        return CallAnswer(404, NO_LIBRARY)
+    return CallAnswer(200, ROOT, root_document(row.identifier, f"PlexSync: {row.title}", version))
 
 
-def answer_values(asking: AskingLibrary, key: str) -> ProviderAnswer:
+def answer_values(asking: AskingLibrary, key: str) -> CallAnswer:
     """The values of a scene, by the key that Plex was given."""
     with asking.answers.reading() as db:
         row, stored = db.providers.of(asking.library), db.answers.by_key(asking.library, key)
     if row is None or stored is None:
-        return ProviderAnswer(404, NO_KEY)
+        return CallAnswer(404, NO_KEY)
     document = metadata_document(row.identifier, key, stored.values)
-    return ProviderAnswer(200, VALUES, container(row.identifier, [document]))
+    return CallAnswer(200, VALUES, container(row.identifier, [document]))
 
 
-def answer_list(asking: AskingLibrary, of: str, page: Page) -> ProviderAnswer:
+def answer_list(asking: AskingLibrary, of: str, page: Page) -> CallAnswer:
     """An empty list: PlexSync offers Plex no picture and no extra."""
     with asking.answers.reading() as db:
         row = db.providers.of(asking.library)
     return (
-        ProviderAnswer(404, NO_LIBRARY)
+        CallAnswer(404, NO_LIBRARY)
         if row is None
-        else ProviderAnswer(200, PLAIN, container(row.identifier, [], of=of, page=page))
+        else CallAnswer(200, PLAIN, container(row.identifier, [], of=of, page=page))
     )
 
 
-def answer_match(asking: AskingLibrary, body: bytes, page: Page) -> ProviderAnswer:
+def answer_match(asking: AskingLibrary, body: bytes, page: Page) -> CallAnswer:
     """The scene that has the file; for a person who chooses, those that may have it."""
     try:
         question = question_of(json.loads(body))
     except (ValueError, RecursionError) as error:
-        return ProviderAnswer(400, NO_QUESTION, text=f"this is no question: {' '.join(str(error).split())}")
+        return CallAnswer(400, NO_QUESTION, text=f"this is no question: {' '.join(str(error).split())}")
     with asking.answers.reading() as db:
         row = db.providers.of(asking.library)
         if row is None:
-            return ProviderAnswer(404, NO_LIBRARY)
+            return CallAnswer(404, NO_LIBRARY)
         matches = _matches(db, row, question, asking)
         if isinstance(matches, NoMatch):
-            return ProviderAnswer(200, matches, container(row.identifier, []))
+            return CallAnswer(200, matches, container(row.identifier, []))
         stored = db.answers.of([scene for scene, _ in matches])
     items = [
         match_document(row.identifier, answer.key, answer.values, score=score)
         for scene, score in matches
         if (answer := stored.get((asking.library, scene)))
     ]
-    return ProviderAnswer(200, MATCHED, container(row.identifier, items, page=page if question.is_manual else None))
+    return CallAnswer(200, MATCHED, container(row.identifier, items, page=page if question.is_manual else None))
 
 
 def _matches(
@@ -98,7 +98,8 @@ def _matches(
     """The scenes and their scores."""
     if not question.is_adult:
         return NoMatch.ADULT
-    library = KnownLibrary((), asking.answers.rules)
+    folders = row.steps.get("folders")
+    library = KnownLibrary(tuple(map(str, folders)) if isinstance(folders, list) else (), asking.answers.rules)
     names = base_names(question.filename, library)
     if not names:
         return NoMatch.OTHER

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs
 
-from plexsync.provider.answers import Page, ProviderAnswer, answer_list, answer_match, answer_root, answer_values
+from plexsync.provider.answers import CallAnswer, Page, answer_list, answer_match, answer_root, answer_values
 from plexsync.provider.libraries import AskingLibraries, AskingLibrary
 from plexsync.provider.notes import FigureNotes
 from plexsync.rules.provider.documents import KEY, MATCHES, METADATA
@@ -21,7 +21,7 @@ log = logging.getLogger("PlexSync.provider")
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Work = Callable[[], ProviderAnswer]
+Work = Callable[[], CallAnswer]
 
 LARGEST_BODY = 64 * 1024
 PATIENCE = 20.0  # seconds until a database that does not answer is given up; Plex waits for 90
@@ -30,7 +30,7 @@ MOST_ITEMS = 1_000
 # Words by which refused calls are counted.
 ADDRESS, METHOD, SIZE, ENDED, FAULT = "address", "method", "size", "ended", "fault"
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
-NOTHING = ProviderAnswer(404, ADDRESS)
+NOTHING = CallAnswer(404, ADDRESS)
 
 
 class CallRefused(Exception):
@@ -38,7 +38,7 @@ class CallRefused(Exception):
 
     def __init__(self, status: int, result: str, *, allow: bytes = b"") -> None:
         super().__init__(result)
-        self.answer = ProviderAnswer(status, result)
+        self.answer = CallAnswer(status, result)
         self.allow = allow
 
 
@@ -53,7 +53,7 @@ class Provider:
         self._trouble = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ProviderAnswer a request."""
+        """CallAnswer a request."""
         began, asking, allow = monotonic(), None, b""
         try:
             asking, rest = self._asking(scope["path"])
@@ -94,19 +94,19 @@ class Provider:
             return partial(answer_list, asking, PARTS[part], _page(scope))
         return partial(answer_values, asking, key)
 
-    async def _run(self, work: Work) -> ProviderAnswer:
+    async def _run(self, work: Work) -> CallAnswer:
         """Run the work in a thread, so that a database that waits holds nobody else up."""
         async with asyncio.timeout(PATIENCE):
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def _fail(self, trouble: str) -> ProviderAnswer:
+    def _fail(self, trouble: str) -> CallAnswer:
         """Log a trouble once, as long as it lasts. Plex keeps what it has, and asks again later."""
         if trouble != self._trouble:
             self._trouble = trouble
             log.warning("Plex is told to ask again later: %s", trouble)
-        return ProviderAnswer(500, FAULT)
+        return CallAnswer(500, FAULT)
 
-    def _succeed(self, answer: ProviderAnswer) -> None:
+    def _succeed(self, answer: CallAnswer) -> None:
         if self._trouble and answer.status == 200:
             self._trouble = ""
             log.info("Plex is answered again")
@@ -154,7 +154,7 @@ def _page(scope: Scope) -> Page:
     return (0 if start in (None, 1) else start or 0), MOST_ITEMS if size is None else min(size, MOST_ITEMS)
 
 
-async def _send(send: Send, answer: ProviderAnswer, allow: bytes) -> None:
+async def _send(send: Send, answer: CallAnswer, allow: bytes) -> None:
     content, kind = answer.text.encode(), b"text/plain; charset=utf-8"
     if answer.document is not None:
         content, kind = json.dumps(answer.document, ensure_ascii=False).encode("utf-8", "replace"), b"application/json"

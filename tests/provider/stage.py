@@ -41,9 +41,9 @@ class Shelf:
     store: Database
     secrets: dict[str, LibrarySecrets]
 
-    def add_library(self, library: str = LIBRARY, **values: object) -> LibrarySecrets:
-        """A library that asks."""
-        own = self.secrets[library] = renew_path(self.folder, library)
+    def add_library(self, library: str = LIBRARY, *, renews: bool = True, **values: object) -> LibrarySecrets:
+        """A library that asks; `renews`: by another address than before."""
+        own = self.secrets[library] = renew_path(self.folder, library) if renews else self.secrets[library]
         with self.store.writing() as tx:
             tx.providers.save(library_row(library, **values))
         return own

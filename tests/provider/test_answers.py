@@ -30,6 +30,16 @@ def test_a_file_is_matched_and_its_values_are_answered(asked: Asked, shelf: Shel
     assert (item["title"], item["summary"], item["Genre"]) == ("Scene 7", "Söme text", [{"tag": "One"}])
 
 
+def test_the_folders_of_the_library_tell_the_place(asked: Asked, shelf: Shelf) -> None:
+    key = shelf.say(7, "/data/a/x.mp4")
+    assert [item["ratingKey"] for item in asked.match("a/x.mp4")] == [key]
+    shelf.add_library(steps={"folders": ["/media/movies"]}, renews=False)
+    assert [item["ratingKey"] for item in asked.match("movies/a/x.mp4")] == [key]
+    # Another file, that Stash does not have: a rule says where this one is.
+    shelf.say(7, "/data/b/a/x.mp4")
+    assert asked.match("a/x.mp4") == []
+
+
 def test_no_match_is_an_empty_list(asked: Asked, shelf: Shelf) -> None:
     shelf.say(7, "/data/a/x.mp4", matched=False)
     assert asked.match("a/x.mp4") == asked.match("b/x.mp4") == asked.match("") == asked.match(None) == []
