@@ -194,6 +194,7 @@ class Section:
     members: dict[int, set[int]] = field(default_factory=dict)
     by_name: dict[str, set[int]] = field(default_factory=dict)
     by_folder: dict[str, set[int]] = field(default_factory=dict)
+    by_guid: dict[str, int] = field(default_factory=dict)
     staged: list[Item] = field(default_factory=list)
     away: list[Item] = field(default_factory=list)
     orders: dict[tuple[str, str], tuple[int, list[Item]]] = field(default_factory=dict)
@@ -379,8 +380,15 @@ class Library:
         }
 
     def note_match(self, item: Item, guid: str, by: str, title: str) -> None:
-        """Make the movie the one with this guid, whose title a match gives; `by` is the provider, if one named it."""
-        item.guid, item.matched_by, item.matched = guid, by, item.matched or not by
+        """Make the movie the one with this guid, whose title a match gives; `by` is the provider, if one named it. Another
+        movie of the section that has the guid gets the files instead, and this one is gone, if the server does that.
+        """
+        other = self.items.get(item.section.by_guid.get(guid, item.key))
+        if other and other is not item and self.traits.same_guid == "merged":
+            self._merge(item, other)
+            return
+        self._set_guid(item, guid)
+        item.matched_by, item.matched = by, item.matched or not by
         if by and self.traits.match_clears:
             self._empty(item)
         if title and "title" not in item.locks:
@@ -389,9 +397,26 @@ class Library:
 
     def unmatch(self, item: Item) -> None:
         """Forget who knew the movie, and what was said of it, except where it is locked."""
-        item.guid, item.matched_by, item.matched, item.extras = "", "", False, []
+        self._set_guid(item, "")
+        item.matched_by, item.matched, item.extras = "", False, []
         self._empty(item)
         self.touch(item)
+
+    def _merge(self, item: Item, other: Item) -> None:
+        """Give the files of a movie to another one, which is then seen as often as the one that was seen more."""
+        self.remove(item)
+        other.files += item.files
+        other.view_count = max(other.view_count, item.view_count)
+        self._note_places(other)
+        self.touch(other)
+
+    def _set_guid(self, item: Item, guid: str) -> None:
+        known = item.section.by_guid
+        if known.get(item.guid) == item.key:
+            del known[item.guid]
+        item.guid = guid
+        if guid:
+            known.setdefault(guid, item.key)
 
     def _empty(self, item: Item) -> None:
         for name in SCALARS:
@@ -409,6 +434,7 @@ class Library:
             keys.discard(item.key)
         del self.items[item.key], section.items[item.key]
         self._forget_places(item)
+        self._set_guid(item, "")
         section.content_changed_at += 1
         self.told("item", item, DELETED)
 
@@ -451,11 +477,17 @@ class Library:
         self.reveal(fresh)
         return fresh
 
+    def find(self, item: Item) -> None:
+        """An agent of the server's own has found the movie."""
+        self._set_guid(item, "")
+        item.matched, item.matched_by = True, ""
+        self.touch(item)
+
     def refresh(self, item: Item) -> None:
         """Restore the agent's values in all unlocked fields. An item that a provider knew is again the agent's."""
         item.matched_by, item.extras = "", []
         if not item.guid.startswith("plex://"):
-            item.guid = ""
+            self._set_guid(item, "")
         for name in SCALARS:
             if name not in item.locks and name not in NOT_THE_AGENTS:
                 self._put(item, name, item.agent_scalars.get(name))

@@ -6,6 +6,7 @@ servers were seen to do beyond that text:
 * the base address may be http and private, and the keys of the features are appended to it
 * a scan shows an item at once, and asks for it afterwards, several in parallel; a refresh is answered before it asks
 * a match comes before the values, and its guid names the type of the item: without that nobody asks for the values
+* a match sets the title, which the values then replace; of two items with one guid, one gets the files of the other
 * the extras are asked for at every refresh, at a path that nobody describes; without an answer those that are there go
 * a question is given up after 90 seconds; what fails or is not understood leaves the item as it was
 

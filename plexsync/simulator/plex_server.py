@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from plexsync.simulator.feed import Feed
 from plexsync.simulator.http import Answer, HttpServer, Request, html_page
+from plexsync.simulator.plex_agents import MODERN_AGENTS
 from plexsync.simulator.plex_asked import TYPE_JSON, Asked
 from plexsync.simulator.plex_asks import Ask
 from plexsync.simulator.plex_changes import Dealt, PlexBackup, empty, next_machine, refill, reinstall, remake
@@ -476,10 +477,9 @@ class PlexSim(HttpServer):
         """An agent finds the movie, and brings these posters beside the one that is shown."""
         with self._lock:
             item = self._movie(key)
-            item.matched, item.guid, item.matched_by = True, "", ""
             for number, poster in enumerate(posters):
                 item.pictures["posters"][f"metadata://posters/agent_{number}"] = poster
-            self._library.touch(item)
+            self._library.find(item)
 
     def hand_edit(self, key: str, locked: bool = True, **fields: object) -> None:
         """Edit as a user does in Plex: scalars by name (None clears), whole lists by kind, `thumb` and `art` as bytes."""
@@ -1010,7 +1010,7 @@ class PlexSim(HttpServer):
 
     def _section_prefs(self, asked: Asked) -> Answer:
         section = self._section(asked)
-        known = (*SECTION, ADULT) if self._library.has_provider(section) else SECTION
+        known = (*SECTION, ADULT) if section.agent.startswith(MODERN_AGENTS) else SECTION
         write = asked.request.method == "PUT"
         return write_prefs(asked, known, section.prefs) if write else prefs_answer(asked, known, section.prefs)
 

@@ -54,11 +54,12 @@ class Traits:
     other_takes_provider  whether a library of Other Videos can have a metadata provider as its agent
     match_filename    the name of the file in a question to a provider: below the library's folder, with the name of that
                       folder before it, or with a slash before that
-    asks_by           whether language and page of a question to a provider are in its query or in its headers
+    asks_by           whether language and page of a question to a provider are in its headers or in its query
     asks_images       whether a refresh also asks a provider for the list of pictures
     absent_fields     what becomes of a field that a provider does not send, or sends empty
     omitted_tags      what becomes of tags that a provider does not send (any more)
     match_clears      whether a provider's match empties the unlocked fields and lists that another agent has filled
+    same_guid         whether two movies of a library whose matches name the same guid become one, with all files, or not
     unknown_key       what becomes of an item whose key the provider answers with 404
     scan_asks_again   whether a scan asks again for items that the provider did not know
     provider_pictures  which addresses of pictures are loaded for a provider
@@ -96,11 +97,12 @@ class Traits:
     agent_ids: Literal["numbers", "texts"] = "numbers"
     other_takes_provider: bool = True
     match_filename: MatchFilename = "relative"
-    asks_by: Literal["query", "headers"] = "query"
+    asks_by: Literal["headers", "query"] = "headers"
     asks_images: bool = False
     absent_fields: Literal["kept", "cleared"] = "kept"
     omitted_tags: Literal["kept", "removed"] = "kept"
     match_clears: bool = False
+    same_guid: Literal["merged", "apart"] = "merged"
     unknown_key: Literal["kept", "unmatched"] = "kept"
     scan_asks_again: bool = False
     provider_pictures: Literal["public", "any"] = "public"

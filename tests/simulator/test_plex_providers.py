@@ -135,7 +135,7 @@ def test_explicit_matches_are_asked_for_only_if_the_library_allows_them(sim, cli
     assert [one.get("includeAdult") for one in bodies(tiny)] == [None, 1]
 
 
-@pytest.mark.parametrize("by", ["query", "headers"])
+@pytest.mark.parametrize("by", ["headers", "query"])
 def test_language_and_page_are_in_the_query_or_in_the_headers(sim, tiny, by: str) -> None:
     sim.traits.asks_by = by
 
@@ -218,6 +218,41 @@ def test_a_guid_of_plexs_cloud_is_taken_and_the_provider_is_not_asked_again(sim,
 
     assert sim.item(key).guid == "plex://movie/a"
     assert [kind_of(one) for one in tiny.log] == ["matches"]
+
+
+@pytest.mark.parametrize("same", ["merged", "apart"])
+def test_two_files_with_one_guid_become_one_item_or_stay_two(sim, client, tiny, same: str) -> None:
+    sim.traits.same_guid = same
+    tiny.answers["/library/metadata/matches"] = container(tiny.entry("a.mp4"))
+    (first,) = scanned(sim, "a.mp4")
+    second = sim.stage_movie("1", [("/media/Movies/sub/a.mp4", 2, 60_000)])
+    sim.play(first)
+    sim.scan("1")
+    sim.finish_scan("1")
+    sim.wait_for_asks(HANG)
+
+    assert sim.keys("1") == ([first] if same == "merged" else [first, second])
+    assert [path for key in sim.keys("1") for path, _, _ in sim.item(key).files] == [
+        "/media/Movies/a.mp4",
+        "/media/Movies/sub/a.mp4",
+    ]
+    assert {sim.item(key).guid for key in sim.keys("1")} == {f"{IDENTIFIER}://movie/a"}
+    assert sim.item(first).view_count == 1
+    found = client.get("/library/sections/1/all?type=1&file=/media/Movies/sub/a.mp4")["Metadata"]
+    assert [one["ratingKey"] for one in found] == [first if same == "merged" else second]
+
+
+def test_a_guid_is_free_again_once_its_item_is_unmatched_or_gone(sim, client, tiny) -> None:
+    tiny.answers["/library/metadata/matches"] = container(tiny.entry("a.mp4"))
+    first, *_ = scanned(sim, "a.mp4")
+    assert client.put(f"/library/metadata/{first}/unmatch") == 200
+
+    (second,) = scanned(sim, "b.mp4")
+    sim.remove(second)
+    (third,) = scanned(sim, "c.mp4")
+
+    assert sim.keys("1") == [first, third]
+    assert sim.item(third).guid == f"{IDENTIFIER}://movie/a"
 
 
 def test_a_guid_of_somebody_else_is_no_match(sim, tiny) -> None:
