@@ -1,15 +1,22 @@
 """A library that asks PlexSync, over real HTTP in both directions: right at the first scan, and nothing is locked."""
 
 from collections.abc import Iterator
+from itertools import count
+from random import Random
 
 import pytest
 
-from plexsync.rules.item import PROVIDED
+from plexsync.flows.scenes.undo import redo_scenes
+from plexsync.rules.item import LISTS, PROVIDED
 from plexsync.rules.queue.job import State
 from plexsync.store.files.provider_secrets import renew_path
-from tests.engine.house import path_of
+from tests.engine.house import House, path_of
+from tests.engine.pools import Inline
+from tests.engine.test_engine_crashes import kill_at
 from tests.flows.asking_library import PATIENCE, AskingHouse, asking_house
+from tests.flows.test_drift_decisions import KEEP, answer
 from tests.flows.test_undo import undo
+from tests.patience import HANG
 
 LABELLED = {"tags": ["Tag 1", "Other"], "details": "What happens.", "date": "2024-05-17"}
 
@@ -102,7 +109,7 @@ def test_undone_items_show_what_was_there_before_and_plex_is_told_so(tmp_path) -
         house.settle()
         assert house.title_in_plex(id) == "file 0"
         house.plex_sim.refresh_item(house.key_of(id))
-        house.plex_sim.wait_for_asks(60)
+        house.plex_sim.wait_for_asks(HANG)
         assert house.title_in_plex(id) == "file 0"
         assert locks_of(house, id) == set()
 
@@ -144,3 +151,129 @@ def test_three_hundred_files_at_once_are_right_and_cost_no_write(house) -> None:
     assert set(map(path_of, range(300))) == {
         path for key in house.plex_sim.keys(house.section) for path, *_ in house.plex_sim.item(key).files
     }
+
+
+def test_an_undo_and_its_redo_change_what_plex_is_told(house) -> None:
+    id = house.drop_in(1, details="Told.")
+    house.sync(id)
+    undo(house, id)
+    house.settle()
+    item = house.plex_sim.item(house.key_of(id))
+    assert (item.scalars.get("summary", ""), item.lists["genre"], locks_of(house, id)) == ("", [], set())
+    assert_lasts(house, id)
+    with house.store.writing() as tx:
+        tx.memories.begin_anew([id])
+    house.sync(id)
+    item = house.plex_sim.item(house.key_of(id))
+    assert (item.scalars["summary"], item.lists["genre"], locks_of(house, id)) == ("Told.", ["Tag 1"], set())
+    assert_lasts(house, id)
+
+
+def test_a_worker_that_dies_after_it_told_plex_leaves_nothing_to_write(house) -> None:
+    id = house.drop_in(1)
+    house.sync(id)
+    house.plex_sim.clear_log()
+    house.edit(id, title="New")
+    reads = count(1)
+    kill_at(house, lambda method, _args: method == "items" and next(reads) == 2)
+    house.settle()
+    assert (house.title_in_plex(id), locks_of(house, id), house.edits()) == ("New", set(), [])
+
+
+def test_a_value_of_plex_that_you_keep_is_what_plex_is_told(house) -> None:
+    id = house.drop_in(1)
+    house.sync(id)
+    house.plex_sim.hand_edit(house.key_of(id), studio="Mine")
+    house.sync(id)
+    assert answer(house, KEEP, id).fields == 1
+    house.sync(id)
+    with house.store.reading() as db:
+        assert db.answers.of([id])[house.library, id].values["studio"] == "Mine"
+
+
+def test_two_hundred_scenes_of_chance_have_the_same_values_by_asking_and_by_writing(house, tmp_path) -> None:
+    rng = Random(200)
+    drawn = [drawn_scene(rng) for _ in range(200)]
+    ids = [house.add_scene(n, **scene) for n, scene in enumerate(drawn)]
+    house.want(*ids)
+    house.work()
+    house.scan(*range(200))
+    with House(tmp_path / "writing", pool=Inline()) as other:
+        written = [other.add_scene(n, **scene) for n, scene in enumerate(drawn)]
+        for n in range(200):
+            other.plex_sim.add_movie(other.section, [(path_of(n), 1000 + n, 60_000)])
+        other.want(*written)
+        other.work_until_settled()
+        for here, there in zip(ids, written, strict=True):
+            assert shown(house, here) == shown(other, there)
+
+
+def test_lives_of_chance_end_with_stashs_values_your_locks_and_no_others(tmp_path) -> None:
+    for seed in range(8):
+        with asking_house(tmp_path / f"life {seed}") as house:
+            live(house, Random(seed))
+
+
+# --- the parts of these tests -----------------------------------------------------------------------------------------
+
+
+def assert_lasts(house: AskingHouse, id: int) -> None:
+    """What the item shows is what Plex is told when it asks again."""
+    before = shown(house, id)
+    house.plex_sim.refresh_item(house.key_of(id))
+    house.plex_sim.wait_for_asks(HANG)
+    assert shown(house, id) == before
+
+
+def shown(house: House, id: int) -> dict[str, object]:
+    """What the item shows in the fields that Plex asks for; lists in any order."""
+    item = house.plex_sim.item(house.key_of(id))
+    texts = {name: item.scalars.get(name, "") for name in sorted(PROVIDED) if name not in LISTS}
+    return {**texts, **{name: sorted(item.lists[name]) for name in LISTS if name in PROVIDED}}
+
+
+def drawn_scene(rng: Random) -> dict[str, object]:
+    """A scene with texts of all kinds."""
+    words = ("Über", "a, b", "<b>", "日本", "  wide ", "e\u0301", "long " * 30, "O'Neil", "100 %", "#&?", "")
+    return {
+        "title": f"{rng.choice(words)} {rng.randint(1, 99)}",
+        "details": rng.choice((*words, "two\n\nparts")),
+        "date": rng.choice(("2024-02-29", "2023", "2021-01-01")),
+        "studio": rng.choice(("Studio", "Stúdio, Ltd.", "")),
+        "director": rng.choice(("", "Ann Lee", "Ann Lee, Bo")),
+        "tags": rng.sample(("One", "Two, three", "Ünı", "x/y", "Four"), rng.randint(0, 3)),
+        "performers": rng.sample(("Ann", "Bo, Jr.", "Çé", "Dee"), rng.randint(0, 3)),
+    }
+
+
+def live(house: AskingHouse, rng: Random) -> None:
+    """A library that begins to ask at some moment; then edits on both sides, questions of Plex, and restarts."""
+    ids = house.in_step(3)
+    house.begin()
+    mine: dict[int, str] = {}
+    for n in range(3, 20):
+        id = rng.choice(ids)
+        match rng.randrange(7):
+            case 0:
+                ids.append(house.drop_in(n))
+            case 1 | 2:
+                house.edit(id, **{**drawn_scene(rng), "studio": f"Studio {rng.randint(1, 5)}"})
+                house.work()
+            case 3:
+                mine[id] = f"Mine {n}"
+                house.plex_sim.hand_edit(house.key_of(id), originalTitle=mine[id])
+            case 4:
+                house.plex_sim.refresh_item(house.key_of(id))
+                house.plex_sim.wait_for_asks(HANG)
+            case 5:
+                house.replace_worker()
+            case 6:
+                house.plex_sim.hand_edit(house.key_of(id), locked=False, summary="by a hand without a lock")
+    house.sync(*ids)
+    for id in ids:
+        scene, item = house.stash_sim.scene(id), house.plex_sim.item(house.key_of(id))
+        assert item.scalars["title"] == " ".join(scene.title.split())
+        assert (item.scalars["studio"], set(item.lists["genre"])) == (scene.studio, set(scene.tags))
+        assert item.scalars.get("originalTitle", "") == mine.get(id, "")
+        assert locks_of(house, id) == ({"originalTitle"} if id in mine else set())
+        assert_lasts(house, id)

@@ -62,13 +62,15 @@ def test_what_is_there_without_a_lock_needs_no_edit() -> None:
     assert steps.memory["studio"] == Remembered("S", Held("S", False), Held("S", False))
 
 
-def test_of_an_item_that_was_born_so_the_members_that_stash_has_are_plexsyncs() -> None:
-    steps = decide("genre", ("a", "b"), item(genre=("a", "b", "mine")), policy=BORN)
-    assert steps.edit == {}
-    after = decide("genre", ("a",), item(genre=("a", "b", "mine")), steps.memory["genre"])
-    assert after.edit["genre"].removes == ("b",)
-    older = decide("genre", ("a", "b"), item(genre=("a", "b", "mine")))
-    assert decide("genre", ("a",), item(genre=("a", "b", "mine")), older.memory["genre"]).edit == {}
+def test_of_an_item_that_was_born_so_all_members_are_plexsyncs_but_those_of_a_list_that_you_locked() -> None:
+    steps = decide("genre", ("a", "b"), item(genre=("a", "b", "earlier")), policy=BORN)
+    assert steps.edit["genre"].removes == ("earlier",)
+    after = learn(steps.memory, steps.sending, item(genre=("a", "b"))).memory["genre"]
+    assert decide("genre", ("a",), item(genre=("a", "b")), after).edit["genre"].removes == ("b",)
+    yours = decide("genre", ("a", "b"), item("genre", genre=("a", "b", "mine")), policy=BORN)
+    assert yours.edit == {}
+    older = decide("genre", ("a", "b"), item(genre=("a", "b", "earlier")))
+    assert decide("genre", ("a",), item(genre=("a", "b", "earlier")), older.memory["genre"]).edit == {}
 
 
 def test_of_an_item_that_was_born_so_a_text_that_goes_in_stash_goes_in_plex() -> None:

@@ -69,9 +69,12 @@ def adopted_list(names: tuple[str, ...], now: Held, remembered: Remembered | Non
 
 
 def born_list(names: tuple[str, ...], now: Held) -> Remembered:
-    """The memory of a list of an item that Plex has made by asking PlexSync: the members that Stash has are PlexSync's."""
+    """The memory of a list of an item that has asked PlexSync since it is there: its members are PlexSync's.
+
+    In a list that you have locked since, only those that Stash has.
+    """
     wanted = name_keys(names)
-    members = tuple(name for name in now.value if fold(name) in wanted)
+    members = tuple(name for name in now.value if not now.locked or fold(name) in wanted)
     return Remembered((), now, Held((), locked=False), owned_names(members, names))
 
 

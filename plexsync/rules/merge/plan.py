@@ -210,7 +210,7 @@ def _field_decision(name: str, value: Value, now: Held, remembered: Remembered |
     if isinstance(value, tuple):
         if policy.adopt_lists:
             remembered = adopted_list(value, now, remembered)
-        if policy.born and value and remembered is None and is_provided(name):
+        if policy.born and now.value and remembered is None and is_provided(name):
             remembered = born_list(value, now)
         return list_decision(name, value, now, remembered, take_over=policy.take_over)
     if not value:
