@@ -161,9 +161,8 @@ def test_an_undo_and_its_redo_change_what_plex_is_told(house) -> None:
     item = house.plex_sim.item(house.key_of(id))
     assert (item.scalars.get("summary", ""), item.lists["genre"], locks_of(house, id)) == ("", [], set())
     assert_lasts(house, id)
-    with house.store.writing() as tx:
-        tx.memories.begin_anew([id])
-    house.sync(id)
+    redo_scenes(house.store, house.clock, [id])
+    house.settle()
     item = house.plex_sim.item(house.key_of(id))
     assert (item.scalars["summary"], item.lists["genre"], locks_of(house, id)) == ("Told.", ["Tag 1"], set())
     assert_lasts(house, id)
