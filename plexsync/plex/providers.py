@@ -205,11 +205,11 @@ class ProviderClient:
             raise self._requests.foreign("without the group that was made")
         return of_primary[0]
 
-    def join(self, group: str, provider: str, *, after: str) -> None:
-        """Put a provider into a group behind another one."""
-        for number in (group, provider, after):
+    def join(self, group: str, provider: str) -> None:
+        """Put a provider into a group, behind those that are in it."""
+        for number in (group, provider):
             check_number(number)
-        self._requests.write("PUT", f"{GROUPS}/{group}/items/{provider}?{query({'after': after})}")
+        self._requests.write("PUT", f"{GROUPS}/{group}/items/{provider}")
 
     def remove_group(self, number: str) -> None:
         """Remove a group; one that is not there is removed already."""

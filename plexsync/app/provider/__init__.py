@@ -1,0 +1,1 @@
+"""What makes a library of Plex ask PlexSync first, and what takes that back."""

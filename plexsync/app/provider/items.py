@@ -1,0 +1,183 @@
+"""Saves the items of a library as they are found, and puts them back. Safe to repeat, and after a kill at any moment."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from plexsync.app.parts import Assembled
+from plexsync.plex.answers import UNMATCHED
+from plexsync.plex.providers import MatchedItem, ProviderClient
+from plexsync.rules.provider.found_items import (
+    FoundState,
+    WayBack,
+    document_of,
+    found_in,
+    is_other,
+    moved_pictures,
+    way_back,
+)
+from plexsync.rules.record_class import record
+from plexsync.rules.servers.errors import Missing, Refused
+from plexsync.store.database import Reader
+from plexsync.store.ledger.provider_memory import FoundItem, ProviderRow
+
+# The items of one request and one transaction, and the saved ones that are read together.
+PAGE, SAVED_PAGE = 50, 1_000
+# The items that a report names.
+MOST_NAMED = 100
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class PutBack:
+    """What came of putting a library back, as rating keys.
+
+    `kept`: with fields that somebody has edited since. `other`: gone, or another item by now. `left`: that Plex did not
+    put back whole. `added`: not in the library when it was saved.
+    """
+
+    kept: list[str] = field(default_factory=list)
+    other: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+
+
+@record
+class _Saved:
+    """A page of saved items, and of what Plex has of them now."""
+
+    found: dict[str, FoundState]
+    now: dict[str, MatchedItem]
+
+
+class LibraryItems:
+    """The items of one library that asks PlexSync."""
+
+    def __init__(self, parts: Assembled, row: ProviderRow, progress: Progress) -> None:
+        self._store, self._plex = parts.store, parts.plex
+        self._client = ProviderClient(parts.plex.requests)
+        self._row = row
+        self._progress = progress
+
+    def keys(self) -> list[str]:
+        """The keys of all items of the library."""
+        return [entry.key for page in self._plex.entries(self._row.section) for entry in page]
+
+    # --- as they were found ------------------------------------------------------------------------------------------
+
+    def save(self) -> int:
+        """Save the items that are not saved yet; returns how many the library has."""
+        keys, known = self.keys(), self._saved_keys()
+        missing = [key for key in keys if key not in known]
+        for start in range(0, len(missing), PAGE):
+            found = self._client.items(missing[start : start + PAGE])
+            documents = [(key, document_of(self._state(matched))) for key, matched in found.items()]
+            with self._store.writing() as tx:
+                tx.providers.save_items(self._row.library, documents)
+            self._progress(len(keys) - len(missing) + start + len(found), len(keys))
+        return len(keys)
+
+    def _state(self, matched: MatchedItem) -> FoundState:
+        item = matched.item
+        shown = {name: (address, self._selected(item.key, name)) for name, address in item.pictures.items()}
+        return FoundState(item, matched.guid, shown)
+
+    def _selected(self, key: str, name: str) -> str:
+        try:
+            offered = self._plex.pictures(key, name)
+        except Missing:
+            # It has gone since it was read.
+            return ""
+        return next((picture for picture, is_shown in offered.items() if is_shown), "")
+
+    def _saved_keys(self) -> set[str]:
+        return {item.item for page in self._pages(SAVED_PAGE) for item in page}
+
+    # --- back to that ------------------------------------------------------------------------------------------------
+
+    def match_back(self) -> None:
+        """Give every item the guid that it had, where that is one that an agent gives. Plex then asks that agent."""
+        for page in self._pages_now():
+            for key, matched in page.now.items():
+                guid = page.found[key].guid
+                if guid and guid != matched.guid and not guid.startswith(UNMATCHED):
+                    try:
+                        self._client.match(key, guid, page.found[key].item.value("title"))
+                    except (Missing, Refused):
+                        # It was said before that an agent may not take its guids back.
+                        continue
+
+    def put_back(self) -> PutBack:
+        """Put every item back that is not yet, then look what Plex has made of it."""
+        result = PutBack()
+        for page in self._pages_now():
+            for key, way in self._ways(page).items():
+                self._send(key, way)
+            with self._store.writing() as tx:
+                tx.providers.mark_back(self._row.library, page.found)
+        for page in self._pages_now():
+            ways = self._ways(page)
+            result.other += [key for key in page.found if key not in ways]
+            result.kept += [key for key, way in ways.items() if way.kept]
+            unlike = [key for key, way in ways.items() if not way.is_there]
+            for key in unlike:
+                # Plex may have read it from its agent again meanwhile.
+                self._send(key, ways[key])
+            again = _Saved({key: page.found[key] for key in unlike}, self._client.items(unlike) if unlike else {})
+            result.left += [key for key, way in self._ways(again).items() if not way.is_there]
+        saved = self._saved_keys()
+        result.added = [key for key in self.keys() if key not in saved]
+        return result
+
+    def _send(self, key: str, way: WayBack) -> None:
+        for name, picture in way.pictures.items():
+            try:
+                self._plex.show(key, name, picture) if picture else self._plex.hide(key, name)
+            except (Missing, Refused):
+                # An agent's picture that Plex no longer has.
+                continue
+        if way.edit:
+            try:
+                self._plex.edit(self._row.section, key, way.edit, cast=way.cast)
+            except Missing:
+                return
+
+    def _ways(self, page: _Saved) -> dict[str, WayBack]:
+        """The way back of each item that is still there."""
+        with self._store.reading() as db:
+            remembered = remembered_fields(db, list(page.now))
+        ways = {}
+        for key, matched in page.now.items():
+            found, fields = page.found[key], remembered[key]
+            if not is_other(found, matched.item):
+                shown = {name: self._selected(key, name) for name in moved_pictures(found, matched.item, fields)}
+                ways[key] = way_back(found, matched.item, fields, shown)
+        return ways
+
+    def _pages_now(self) -> Iterator[_Saved]:
+        total, done = 0, 0
+        with self._store.reading() as db:
+            total = db.providers.count_items(self._row.library)
+        for page in self._pages(PAGE):
+            found = {item.item: found_in(item.item, self._row.section, item.document) for item in page}
+            yield _Saved(found, self._client.items(list(found)))
+            done += len(page)
+            self._progress(done, total)
+
+    def _pages(self, size: int) -> Iterator[Sequence[FoundItem]]:
+        after = ""
+        while True:
+            with self._store.reading() as db:
+                page = db.providers.items(self._row.library, after=after, limit=size)
+            if not page:
+                return
+            yield page
+            after = page[-1].item
+
+
+def remembered_fields(db: Reader, keys: Sequence[str]) -> dict[str, frozenset[str]]:
+    """The fields of each item of which PlexSync remembers what it wrote."""
+    owners = db.memories.owners(keys)
+    memories = db.memories.of(sorted({scene for scenes in owners.values() for scene in scenes}))
+    return {
+        key: frozenset(name for scene in owners.get(key, ()) for name in memories.get((scene, key), ())) for key in keys
+    }

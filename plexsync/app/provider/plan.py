@@ -1,0 +1,131 @@
+"""What adding a provider to a library would do, and why it can't be done, before anything is done."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from plexsync.app.parts import Parts
+from plexsync.app.provider.steps import AGENT, REMOVING, NotNow, public_url
+from plexsync.plex.providers import LibraryAgent, ProviderClient
+from plexsync.rules.record_class import record
+from plexsync.rules.servers.dashboard_place import EVERYWHERE
+from plexsync.rules.words.text import fold
+from plexsync.store.files.provider_secrets import masked_address
+
+LEAST_PLEX = (1, 43, 0)
+PREFIX = "tv.plex.agents.custom.plexsync."
+SWITCH = "Allow matching to explicit content"
+NO_SWITCH = f"{SWITCH} is off, so Plex asks for no scene: switch it on in Plex, Manage Library, Edit, Advanced"
+OFF = "nothing answers Plex: set provider_listen, such as 0.0.0.0:9798, and start plexsync serve again"
+NO_URL = "provider_listen names every address of this machine: set provider_url to the one by which Plex reaches it"
+LOOPBACK = "{} is this machine alone, and Plex runs on {}: set provider_url to an address that it reaches"
+# How the agents begin whose guids Plex does not take back, with what that means.
+UNMATCHED_AGENT = ".none"
+LEGACY_AGENT = "com.plexapp."
+NEW_GUIDS = "the guids of items, which no agent has matched: Plex makes new ones"
+LEGACY = "the guids and matches of items, if Plex no longer takes those of a legacy agent"
+MATCHES = "the match of an item that Plex Movie does not take back by its guid"
+ADDED_SINCE = "items that are added until then: they keep their values, and the old agent may match them"
+
+
+@record
+class AddPlan:
+    """What would be done. `address` has no secret in it; `renews`: the library asks already, and gets a new address.
+
+    `lost` is what removing can't put back, `warnings` what may keep Plex from asking.
+    """
+
+    library: LibraryAgent
+    identifier: str
+    address: str
+    items: int
+    renews: bool
+    lost: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def plan_adding(parts: Parts, name: str) -> AddPlan:
+    """What it takes to let the library of this name ask PlexSync. Raises NotNow, and NeighbourError."""
+    url = _checked_url(parts)
+    check_version(parts.plex.server().version)
+    parts.identity.check()
+    client = ProviderClient(parts.plex.requests)
+    # Only the owner's token may ask for this.
+    client.providers()
+    library = find_library(parts, client, name)
+    with parts.store.reading() as db:
+        known = db.providers.of(library.uuid)
+    if known is not None and known.state == REMOVING:
+        raise NotNow(f"{library.title} is being taken back: plexsync provider remove goes on with that")
+    agent = str(known.steps[AGENT]) if known else library.agent
+    if agent.startswith(PREFIX):
+        raise NotNow(f"{library.title} asks another PlexSync ({agent}): give it another agent in Plex first")
+    return AddPlan(
+        library=library,
+        identifier=identifier_of(library.uuid),
+        address=masked_address(url),
+        items=parts.plex.count(library.section),
+        renews=known is not None,
+        lost=tuple(_lost(agent)),
+        warnings=tuple(_warnings(parts, client, library, url)),
+    )
+
+
+def identifier_of(uuid: str) -> str:
+    """The identifier of a library's provider."""
+    return PREFIX + re.sub(r"[^A-Za-z0-9]", "", uuid)
+
+
+def find_library(parts: Parts, client: ProviderClient, name: str) -> LibraryAgent:
+    """The library of this name that PlexSync syncs. Raises NotNow."""
+    synced = {section.key for section in parts.plex.sections()}
+    libraries = [each for each in client.libraries() if each.section in synced]
+    found = [each for each in libraries if fold(each.title) == fold(name)]
+    if len(found) != 1:
+        titles = ", ".join(each.title for each in libraries)
+        raise NotNow(f"{len(found) or 'none'} of the movie libraries that are synced is named {name}; they are: {titles}")
+    if not found[0].uuid:
+        raise NotNow(f"Plex does not tell the uuid of {found[0].title}")
+    if not found[0].owned:
+        raise NotNow("plex_token has to be the token of the server's owner: plexsync init signs in with it")
+    return found[0]
+
+
+def check_version(version: str) -> None:
+    """Raise NotNow for a Plex that has no providers."""
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[: len(LEAST_PLEX)])
+    if numbers < LEAST_PLEX:
+        raise NotNow(f"Plex {version} asks no provider: that needs {'.'.join(map(str, LEAST_PLEX))} or newer")
+
+
+def _checked_url(parts: Parts) -> str:
+    if parts.config.provider_listen == "none":
+        raise NotNow(OFF)
+    url = public_url(parts)
+    if (urlsplit(url).hostname or "") in EVERYWHERE:
+        raise NotNow(NO_URL)
+    return url
+
+
+def _warnings(parts: Parts, client: ProviderClient, library: LibraryAgent, url: str) -> Iterator[str]:
+    plex, own = parts.plex.requests.place[0], urlsplit(url).hostname or ""
+    if _is_loopback(own) and not _is_loopback(plex):
+        yield LOOPBACK.format(own, plex)
+    if client.asks_explicit(library.section) is False:
+        yield NO_SWITCH
+
+
+def _is_loopback(host: str) -> bool:
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def _lost(agent: str) -> Iterator[str]:
+    if agent.endswith(UNMATCHED_AGENT):
+        yield NEW_GUIDS
+    else:
+        yield LEGACY if agent.startswith(LEGACY_AGENT) else MATCHES
+    yield ADDED_SINCE

@@ -1,0 +1,252 @@
+"""The steps by which a library comes to ask PlexSync first, and those by which it stops.
+
+Each step is noted in the database before and after it is done, and can be done again: a process that is killed at any
+moment leaves what the next one goes on with. That is the next call of the command, or a worker that starts. What was
+added in part can be removed.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import cast
+
+from plexsync.app.parts import Parts
+from plexsync.app.provider.items import LibraryItems, Progress, PutBack
+from plexsync.engine.undo import quiet
+from plexsync.plex.providers import LibraryAgent, ProviderClient
+from plexsync.rules.record_class import record
+from plexsync.rules.servers.errors import Neighbour, Refused, SyncError, Unavailable
+from plexsync.store.files.lock import try_lock
+from plexsync.store.files.provider_secrets import masked_address, read_secrets, renew_path
+from plexsync.store.ledger.provider_memory import ProviderRow
+
+log = logging.getLogger("PlexSync.provider")
+
+ADDING, ON, REMOVING = "adding", "on", "removing"
+# Held by the process that does the steps.
+LOCK = "provider.lock"
+LOCAL_MEDIA = "Plex Local Media"
+# Seconds for which Plex is given the address until somebody answers there, and between two times.
+UNANSWERED, AGAIN = 20.0, 1.0
+# What is noted of a library: its agent and group before, the step that is being done, and each step that is done.
+AGENT, GROUP, DOING = "agent", "group", "doing"
+RENEWED = ("secret", "provider")
+
+
+class NotNow(SyncError):
+    """The steps can't be done now; the message is one line that says why."""
+
+
+@record
+class StepRun:
+    """What the steps work with."""
+
+    parts: Parts
+    client: ProviderClient
+    progress: Progress
+
+
+Step = Callable[[StepRun, ProviderRow], object]
+
+
+def public_url(parts: Parts) -> str:
+    """The address at which Plex asks, without the secret."""
+    return parts.config.provider_url or f"http://{parts.config.provider_listen}"
+
+
+# --- adding ----------------------------------------------------------------------------------------------------------
+
+
+def _renew_secret(run: StepRun, row: ProviderRow) -> object:
+    renew_path(run.parts.folder, row.library)
+    return True
+
+
+def _fill_answers(run: StepRun, row: ProviderRow) -> object:
+    fill_answers(run.parts, row.library)
+    return True
+
+
+def _save_items(run: StepRun, row: ProviderRow) -> object:
+    return LibraryItems(run.parts, row, run.progress).save()
+
+
+def _register(run: StepRun, row: ProviderRow) -> object:
+    """Plex asks the address before it accepts it, and the process that answers there may have to start."""
+    secrets, url, clock = read_secrets(run.parts.folder)[row.library], public_url(run.parts), run.parts.clock
+    until = clock.monotonic() + UNANSWERED
+    while True:
+        try:
+            return run.client.register(row.identifier, secrets.address(url))
+        except Refused:
+            if clock.monotonic() >= until:
+                break
+        clock.sleep(AGAIN)
+    raise NotNow(f"Plex can't reach {masked_address(url)}: {_why_unreached(run.parts)}")
+
+
+def _why_unreached(parts: Parts) -> str:
+    if not parts.someone_works():
+        return "start plexsync serve, which answers there"
+    return (
+        "is plexsync serve running with provider_listen, and does a firewall let Plex in? provider_url is its address"
+    )
+
+
+def _make_group(run: StepRun, row: ProviderRow) -> object:
+    group = run.client.make_group(f"PlexSync: {row.title}", row.identifier)
+    local = next((each.number for each in run.client.providers() if each.title == LOCAL_MEDIA), "")
+    if local and local not in group.providers:
+        run.client.join(group.number, local)
+    return group.number
+
+
+def _switch(run: StepRun, row: ProviderRow) -> object:
+    _use_agent(run, row, row.identifier, str(row.steps["own_group"]))
+    return run.parts.clock.now()
+
+
+def _refresh(run: StepRun, row: ProviderRow) -> object:
+    run.client.refresh_library(row.section)
+    return True
+
+
+ADD_STEPS: Mapping[str, Step] = {
+    "secret": _renew_secret,
+    "answers": _fill_answers,
+    "items": _save_items,
+    "provider": _register,
+    "own_group": _make_group,
+    "switched": _switch,
+    "refreshed": _refresh,
+}
+
+
+# --- removing --------------------------------------------------------------------------------------------------------
+
+
+def _agent_back(run: StepRun, row: ProviderRow) -> object:
+    """A library that has another agent by now, or is gone, is left as it is."""
+    library = _library(run, row)
+    if library is not None and library.agent == row.identifier:
+        _use_agent(run, row, str(row.steps[AGENT]), str(row.steps[GROUP]))
+    return library is not None
+
+
+def _match_back(run: StepRun, row: ProviderRow) -> object:
+    if row.steps["agent_back"]:
+        LibraryItems(run.parts, row, run.progress).match_back()
+    return True
+
+
+def _put_back(run: StepRun, row: ProviderRow) -> object:
+    return vars(LibraryItems(run.parts, row, run.progress).put_back() if row.steps["agent_back"] else PutBack())
+
+
+def _unregister(run: StepRun, row: ProviderRow) -> object:
+    for group in run.client.groups():
+        if group.primary == row.identifier:
+            run.client.remove_group(group.number)
+    for provider in run.client.providers():
+        if provider.identifier == row.identifier:
+            run.client.remove(provider.number)
+    return True
+
+
+REMOVE_STEPS: Mapping[str, Step] = {
+    "agent_back": _agent_back,
+    "matched_back": _match_back,
+    "put_back": _put_back,
+    "unregistered": _unregister,
+}
+
+
+# --- both ------------------------------------------------------------------------------------------------------------
+
+
+def _library(run: StepRun, row: ProviderRow) -> LibraryAgent | None:
+    return next((each for each in run.client.libraries() if each.uuid == row.library), None)
+
+
+def _use_agent(run: StepRun, row: ProviderRow, agent: str, group: str) -> None:
+    run.client.use_agent(row.section, agent, group)
+    library = _library(run, row)
+    if library is None or library.agent != agent:
+        # Plex ignores what it does not understand.
+        raise Unavailable(Neighbour.PLEX, f"Plex has not given {row.title} the agent {agent}")
+
+
+def begin_adding(parts: Parts, library: LibraryAgent, identifier: str) -> None:
+    """Note that a library is to ask PlexSync. One that does already gets a new address. Raises NotNow."""
+    with _only_one(parts), parts.store.writing() as tx:
+        row = tx.providers.of(library.uuid)
+        if row is None:
+            steps = {AGENT: library.agent, GROUP: library.group}
+            row = ProviderRow(
+                library.uuid, library.section, library.title, identifier, ADDING, steps, parts.clock.now()
+            )
+        else:
+            row = replace(row, steps={name: value for name, value in row.steps.items() if name not in RENEWED})
+        tx.providers.save(row)
+
+
+def begin_removing(parts: Parts, library: str) -> None:
+    """Note that a library is to stop asking PlexSync. Raises NotNow."""
+    with _only_one(parts), parts.store.writing() as tx:
+        row = tx.providers.of(library)
+        if row is not None and row.state != REMOVING:
+            tx.providers.save(replace(row, state=REMOVING))
+
+
+def is_pending(row: ProviderRow) -> bool:
+    """Whether steps of adding or removing are left to do."""
+    return row.state != ON or any(name not in row.steps for name in ADD_STEPS)
+
+
+def go_on(parts: Parts, library: str, progress: Progress = quiet) -> ProviderRow | None:
+    """Do what is left of the steps of a library; returns its row after that, the last one if it is removed.
+
+    Raises NotNow, and any `SyncError`: what is done by then is noted.
+    """
+    with _only_one(parts):
+        with parts.store.reading() as db:
+            row = db.providers.of(library)
+        if row is None:
+            return None
+        # Nothing is written to another server than the one that was asked.
+        parts.identity.check()
+        run = StepRun(parts, ProviderClient(parts.plex.requests), progress)
+        removes = row.state == REMOVING
+        for name, step in (REMOVE_STEPS if removes else ADD_STEPS).items():
+            if name not in row.steps:
+                row = _note(parts, row, {DOING: name})
+                row = _note(parts, row, {name: step(run, row)})
+        return _removed(parts, row) if removes else _note(parts, replace(row, state=ON), {DOING: ""})
+
+
+def _note(parts: Parts, row: ProviderRow, steps: Mapping[str, object]) -> ProviderRow:
+    noted = replace(row, steps={**row.steps, **steps})
+    with parts.store.writing() as tx:
+        tx.providers.save(noted)
+    return noted
+
+
+def _removed(parts: Parts, row: ProviderRow) -> ProviderRow:
+    with parts.store.writing() as tx:
+        tx.providers.forget(row.library)
+    return row
+
+
+@contextmanager
+def _only_one(parts: Parts) -> Iterator[None]:
+    lock = try_lock(parts.folder, LOCK)
+    if lock is None:
+        raise NotNow("another process is doing that: plexsync provider status shows when it is done")
+    with lock:
+        yield
+
+
+def put_back_of(row: ProviderRow) -> PutBack:
+    """What came of putting back the items of a library that was removed."""
+    return PutBack(**cast("dict[str, list[str]]", row.steps.get("put_back") or {}))

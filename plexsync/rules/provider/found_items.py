@@ -1,0 +1,135 @@
+"""An item as it was found before its library asked PlexSync, and the way back to that.
+
+Only what agents write is put back: a rating, a label or a date added since then is somebody's. So is a field that was
+locked since with another value. Fields that PlexSync remembers are put back by its pushes.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import field
+from typing import cast
+
+from plexsync.rules.item import FIELDS, LISTS, PICTURES, Cast, Item, Part
+from plexsync.rules.merge.plan_records import Change, Edit
+from plexsync.rules.record_class import record
+
+NOT_OF_AGENTS = frozenset({"addedAt", "userRating", "label"})
+# The address and the key of a picture that is not there.
+NONE = ("", "")
+OF_AGENTS = tuple(name for name in FIELDS if name not in NOT_OF_AGENTS)
+
+
+@record
+class FoundState:
+    """An item as it was found, with the guid of its agent, and for each picture its address and its key."""
+
+    item: Item
+    guid: str
+    pictures: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+@record
+class WayBack:
+    """What puts an item back: an edit, the keys of pictures to select ('': none), and the fields that are somebody's."""
+
+    edit: Edit
+    cast: Cast
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether nothing has to be put back."""
+        return not (self.edit or self.pictures)
+
+
+def document_of(found: FoundState) -> dict[str, object]:
+    """The state for the database."""
+    item = found.item
+    return {
+        "guid": found.guid,
+        "files": [part.path for part in item.parts],
+        "fields": {name: item.scalars.get(name, "") for name in OF_AGENTS if name not in LISTS},
+        "lists": {name: list(item.lists.get(name, ())) for name in OF_AGENTS if name in LISTS},
+        "roles": dict(item.roles),
+        "locks": sorted(item.locks - NOT_OF_AGENTS),
+        "pictures": {name: list(places) for name, places in found.pictures.items()},
+    }
+
+
+def found_in(key: str, section: str, document: Mapping[str, object]) -> FoundState:
+    """The state in such a document. Raises ValueError for any other."""
+    try:
+        # A document of another form fails somewhere in here.
+        fields, lists = cast("dict[str, str]", document["fields"]), cast("dict[str, list[str]]", document["lists"])
+        roles, locks = cast("dict[str, str]", document["roles"]), cast("list[str]", document["locks"])
+        files = cast("list[str]", document["files"])
+        pictures = cast("dict[str, list[str]]", document["pictures"])
+        item = Item(
+            key=key,
+            section=section,
+            scalars=dict(fields),
+            lists={name: tuple(names) for name, names in lists.items()},
+            roles=dict(roles),
+            locks=frozenset(locks),
+            parts=tuple(Part(path) for path in files),
+        )
+        shown = {name: (address, picture) for name, (address, picture) in pictures.items()}
+        return FoundState(item, str(document["guid"]), shown)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("no state of an item") from error
+
+
+def is_other(found: FoundState, now: Item) -> bool:
+    """Whether the item has none of its files any more: its key is that of another one by now."""
+    return {part.path for part in found.item.parts}.isdisjoint(part.path for part in now.parts)
+
+
+def moved_pictures(found: FoundState, now: Item, remembered: Collection[str]) -> list[str]:
+    """The pictures whose address has changed, which does not tell whether they are others."""
+    names = (name for name in PICTURES if name not in remembered)
+    return [name for name in names if found.pictures.get(name, NONE)[0] != now.pictures.get(name, "")]
+
+
+def way_back(found: FoundState, now: Item, remembered: Collection[str], shown: Mapping[str, str]) -> WayBack:
+    """What puts an item back to what was found, without the fields that PlexSync remembers.
+
+    `shown`: the keys of the pictures that it shows now, of those that have moved.
+    """
+    edit: dict[str, Change] = {}
+    kept, pictures = list[str](), dict[str, str]()
+    for name in (name for name in (*OF_AGENTS, *PICTURES) if name not in remembered):
+        was_locked, is_locked = name in found.item.locks, name in now.locks
+        is_same = found.pictures.get(name, NONE)[1] == shown.get(name) if name in shown else _is_same(name, found, now)
+        if not is_same and is_locked and not was_locked:
+            kept.append(name)
+            continue
+        if not is_same and name in PICTURES:
+            pictures[name] = found.pictures.get(name, NONE)[1]
+        if not is_same or is_locked != was_locked:
+            edit[name] = _change(name, found.item, now, is_same=is_same, lock=was_locked)
+    cast_before = Cast(found.item.lists.get("actor", ()), found.item.roles, "actor" in found.item.locks)
+    return WayBack(edit, cast_before, pictures, tuple(kept))
+
+
+def _is_same(name: str, found: FoundState, now: Item) -> bool:
+    if name in PICTURES:
+        return True
+    if name not in LISTS:
+        return found.item.scalars.get(name, "") == now.scalars.get(name, "")
+    before, after = found.item.lists.get(name, ()), now.lists.get(name, ())
+    if name == "actor":
+        # The order of a cast says who comes first, and each has a role.
+        return before == after and all(found.item.roles.get(one) == now.roles.get(one) for one in before)
+    return sorted(before) == sorted(after)
+
+
+def _change(name: str, found: Item, now: Item, *, is_same: bool, lock: bool) -> Change:
+    if is_same or name in PICTURES:
+        return Change(None, lock)
+    if name not in LISTS:
+        return Change(found.scalars.get(name, ""), lock)
+    before, after = found.lists.get(name, ()), now.lists.get(name, ())
+    added, removed = (
+        tuple(one for one in some if one not in others) for some, others in ((before, after), (after, before))
+    )
+    return Change(before, lock, adds=added, removes=removed)
