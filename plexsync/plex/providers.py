@@ -6,8 +6,9 @@ the server's owner.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 import msgspec
 
@@ -28,8 +29,9 @@ from plexsync.plex.answers import (
 from plexsync.plex.requests import ITEMS, PlexRequests, check_number, query
 from plexsync.rules.item import Item
 from plexsync.rules.record_class import record
-from plexsync.rules.servers.errors import Conflict, Missing
+from plexsync.rules.servers.errors import Barred, Conflict, Missing
 
+T = TypeVar("T")
 PROVIDERS, GROUPS = "/media/providers/metadata", "/media/providers/metadata/group"
 # The name of the setting of a library that lets Plex ask about explicit content is not documented.
 EXPLICIT = re.compile("adult|explicit", re.IGNORECASE)
@@ -168,7 +170,7 @@ class ProviderClient:
 
     def providers(self) -> list[RegisteredProvider]:
         """The registered providers. Raises Missing if Plex is too old to have any."""
-        return self._requests.read(PROVIDERS, _PROVIDERS, _providers_of)
+        return self._asked(PROVIDERS, lambda target: self._requests.read(target, _PROVIDERS, _providers_of))
 
     def register(self, identifier: str, address: str) -> str:
         """Register a provider, or give a registered one this address; returns its number.
@@ -179,11 +181,11 @@ class ProviderClient:
         number = self._number_of(identifier)
         if not number:
             try:
-                self._requests.write("POST", f"{PROVIDERS}?{at}")
+                self._write("POST", f"{PROVIDERS}?{at}")
                 return self._known_number(identifier)
             except Conflict:
                 number = self._known_number(identifier)
-        self._requests.write("PUT", f"{PROVIDERS}/{number}?{at}")
+        self._write("PUT", f"{PROVIDERS}/{number}?{at}")
         return number
 
     def remove(self, number: str) -> None:
@@ -193,13 +195,13 @@ class ProviderClient:
 
     def groups(self) -> list[ProviderGroup]:
         """The groups of providers."""
-        return self._requests.read(GROUPS, _GROUPS, _groups_of)
+        return self._asked(GROUPS, lambda target: self._requests.read(target, _GROUPS, _groups_of))
 
     def make_group(self, title: str, primary: str) -> ProviderGroup:
         """The group with this primary provider; it is made if there is none."""
         of_primary = self._groups_with(primary)
         if not of_primary:
-            self._requests.write("POST", f"{GROUPS}?{query({'title': title, 'primaryIdentifier': primary})}")
+            self._write("POST", f"{GROUPS}?{query({'title': title, 'primaryIdentifier': primary})}")
             of_primary = self._groups_with(primary)
         if not of_primary:
             raise self._requests.foreign("without the group that was made")
@@ -209,7 +211,7 @@ class ProviderClient:
         """Put a provider into a group, behind those that are in it."""
         for number in (group, provider):
             check_number(number)
-        self._requests.write("PUT", f"{GROUPS}/{group}/items/{provider}")
+        self._write("PUT", f"{GROUPS}/{group}/items/{provider}")
 
     def remove_group(self, number: str) -> None:
         """Remove a group; one that is not there is removed already."""
@@ -265,7 +267,17 @@ class ProviderClient:
 
     def _delete(self, target: str) -> None:
         with suppress(Missing):
-            self._requests.write("DELETE", target)
+            self._write("DELETE", target)
+
+    def _write(self, method: str, target: str) -> None:
+        self._asked(target, lambda target: self._requests.write(method, target))
+
+    def _asked(self, target: str, ask: Callable[[str], T]) -> T:
+        """The answer to a request about providers; some servers take the token of these as a parameter alone."""
+        try:
+            return ask(target)
+        except Barred:
+            return ask(self._requests.with_token(target))
 
 
 def _providers_of(container: ProviderList) -> list[RegisteredProvider]:

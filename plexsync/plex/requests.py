@@ -161,6 +161,10 @@ class PlexRequests:
         """A text of the server without the token."""
         return text.replace(self._token, "***") if self._token else text
 
+    def with_token(self, target: str) -> str:
+        """The target with the token as a parameter, for routes that take it there alone."""
+        return f"{target}{'&' if '?' in target else '?'}{query({'X-Plex-Token': self._token})}"
+
     def sections(self) -> list[Section]:
         """The movie libraries to use, at least one.
 

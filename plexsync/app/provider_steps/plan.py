@@ -7,7 +7,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from plexsync.app.parts import Parts
-from plexsync.app.provider.steps import AGENT, REMOVING, NotNow, public_url
+from plexsync.app.provider_steps.steps import AGENT, REMOVING, NotNow, public_url
 from plexsync.plex.providers import LibraryAgent, ProviderClient
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.dashboard_place import EVERYWHERE

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import cast
 
 from plexsync.app.parts import Parts
-from plexsync.app.provider.items import LibraryItems, Progress, PutBack
+from plexsync.app.provider_steps.items import LibraryItems, Progress, PutBack
 from plexsync.engine.undo import quiet
 from plexsync.plex.providers import LibraryAgent, ProviderClient
 from plexsync.rules.record_class import record
@@ -64,8 +64,7 @@ def _renew_secret(run: StepRun, row: ProviderRow) -> object:
 
 
 def _fill_answers(run: StepRun, row: ProviderRow) -> object:
-    fill_answers(run.parts, row.library)
-    return True
+    return [run.parts.clock.now(), row.library]
 
 
 def _save_items(run: StepRun, row: ProviderRow) -> object:
