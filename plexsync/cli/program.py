@@ -66,6 +66,9 @@ PARTS = {
     "Collections": {
         "collections": "Show the collections of Plex, dress them, and take that back.",
     },
+    "First scan": {
+        "provider": "Let a library of Plex ask PlexSync first, and take that back.",
+    },
     "Way back": {
         "plays": "Bring what you watch in Plex to Stash, and take it back.",
         "ratings": "Put back ratings that go both ways.",

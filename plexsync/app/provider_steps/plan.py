@@ -2,17 +2,21 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 from plexsync.app.parts import Parts
+from plexsync.app.provider_steps.items import Progress
 from plexsync.app.provider_steps.steps import AGENT, REMOVING, NotNow, public_url
+from plexsync.engine.undo import quiet
+from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.plex.providers import LibraryAgent, ProviderClient
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.dashboard_place import EVERYWHERE
 from plexsync.rules.words.text import fold
 from plexsync.store.files.provider_secrets import masked_address
+from plexsync.store.ledger.provider_memory import ProviderRow
 
 LEAST_PLEX = (1, 43, 0)
 PREFIX = "tv.plex.agents.custom.plexsync."
@@ -73,6 +77,38 @@ def plan_adding(parts: Parts, name: str) -> AddPlan:
     )
 
 
+@record
+class ValueCounts:
+    """What a dry run of the values has found in one library: its scenes, and the items with another value."""
+
+    scenes: int
+    differ: int
+
+
+def compare_values(
+    parts: Parts, section: str, progress: Progress = quiet, stopping: Callable[[], bool] = lambda: False
+) -> ValueCounts:
+    """Compare what Plex would be told with what it has. Writes nothing. Raises NeighbourError."""
+    differ = 0
+    for preview in preview_scenes(parts.inspector, progress=progress, stopping=stopping):
+        differ += sum(item.section == section for item in preview.items)
+    with parts.store.reading() as db:
+        # No walk has this number, so all keys are listed.
+        keys = db.index.unmet(section, walk=-1, limit=-1)
+        return ValueCounts(len(db.index.scenes_of(keys)), differ)
+
+
+def find_row(parts: Parts, name: str) -> ProviderRow:
+    """The library of this name that asks PlexSync. Raises NotNow."""
+    with parts.store.reading() as db:
+        rows = db.providers.all()
+    found = [row for row in rows if fold(row.title) == fold(name) or row.library == name]
+    if len(found) != 1:
+        titles = ", ".join(row.title for row in rows) or "none"
+        raise NotNow(f"{len(found) or 'none'} of the libraries that ask PlexSync is named {name}; they are: {titles}")
+    return found[0]
+
+
 def identifier_of(uuid: str) -> str:
     """The identifier of a library's provider."""
     return PREFIX + re.sub(r"[^A-Za-z0-9]", "", uuid)
@@ -85,7 +121,9 @@ def find_library(parts: Parts, client: ProviderClient, name: str) -> LibraryAgen
     found = [each for each in libraries if fold(each.title) == fold(name)]
     if len(found) != 1:
         titles = ", ".join(each.title for each in libraries)
-        raise NotNow(f"{len(found) or 'none'} of the movie libraries that are synced is named {name}; they are: {titles}")
+        raise NotNow(
+            f"{len(found) or 'none'} of the movie libraries that are synced is named {name}; they are: {titles}"
+        )
     if not found[0].uuid:
         raise NotNow(f"Plex does not tell the uuid of {found[0].title}")
     if not found[0].owned:
@@ -103,7 +141,7 @@ def check_version(version: str) -> None:
 def _checked_url(parts: Parts) -> str:
     if parts.config.provider_listen == "none":
         raise NotNow(OFF)
-    url = public_url(parts)
+    url = public_url(parts.config)
     if (urlsplit(url).hostname or "") in EVERYWHERE:
         raise NotNow(NO_URL)
     return url

@@ -13,6 +13,7 @@ from typing import cast
 
 from plexsync.app.parts import Parts
 from plexsync.app.provider_steps.items import LibraryItems, Progress, PutBack
+from plexsync.app.switches import approve_bulk, bulk_approved
 from plexsync.engine.undo import quiet
 from plexsync.plex.providers import LibraryAgent, ProviderClient
 from plexsync.rules.record_class import record
@@ -20,6 +21,7 @@ from plexsync.rules.servers.errors import Neighbour, Refused, SyncError, Unavail
 from plexsync.store.files.lock import try_lock
 from plexsync.store.files.provider_secrets import masked_address, read_secrets, renew_path
 from plexsync.store.ledger.provider_memory import ProviderRow
+from validation.config import PlexSyncConfig
 
 log = logging.getLogger("PlexSync.provider")
 
@@ -29,8 +31,10 @@ LOCK = "provider.lock"
 LOCAL_MEDIA = "Plex Local Media"
 # Seconds for which Plex is given the address until somebody answers there, and between two times.
 UNANSWERED, AGAIN = 20.0, 1.0
-# What is noted of a library: its agent and group before, the step that is being done, and each step that is done.
-AGENT, GROUP, DOING = "agent", "group", "doing"
+# Seconds between two looks whether Plex has asked.
+LOOK = 0.25
+# What is noted of a library: its agent and group before, its folders, the step that is being done, and each that is done.
+AGENT, GROUP, FOLDERS, DOING = "agent", "group", "folders", "doing"
 RENEWED = ("secret", "provider")
 
 
@@ -50,9 +54,9 @@ class StepRun:
 Step = Callable[[StepRun, ProviderRow], object]
 
 
-def public_url(parts: Parts) -> str:
+def public_url(config: PlexSyncConfig) -> str:
     """The address at which Plex asks, without the secret."""
-    return parts.config.provider_url or f"http://{parts.config.provider_listen}"
+    return config.provider_url or f"http://{config.provider_listen}"
 
 
 # --- adding ----------------------------------------------------------------------------------------------------------
@@ -73,7 +77,7 @@ def _save_items(run: StepRun, row: ProviderRow) -> object:
 
 def _register(run: StepRun, row: ProviderRow) -> object:
     """Plex asks the address before it accepts it, and the process that answers there may have to start."""
-    secrets, url, clock = read_secrets(run.parts.folder)[row.library], public_url(run.parts), run.parts.clock
+    secrets, url, clock = read_secrets(run.parts.folder)[row.library], public_url(run.parts.config), run.parts.clock
     until = clock.monotonic() + UNANSWERED
     while True:
         try:
@@ -181,12 +185,14 @@ def begin_adding(parts: Parts, library: LibraryAgent, identifier: str) -> None:
     with _only_one(parts), parts.store.writing() as tx:
         row = tx.providers.of(library.uuid)
         if row is None:
-            steps = {AGENT: library.agent, GROUP: library.group}
+            steps: dict[str, object] = {AGENT: library.agent, GROUP: library.group, FOLDERS: list(library.locations)}
             row = ProviderRow(
                 library.uuid, library.section, library.title, identifier, ADDING, steps, parts.clock.now()
             )
         else:
-            row = replace(row, steps={name: value for name, value in row.steps.items() if name not in RENEWED})
+            kept = {name: value for name, value in row.steps.items() if name not in RENEWED}
+            steps = {**kept, FOLDERS: list(library.locations)}
+            row = replace(row, section=library.section, title=library.title, steps=steps)
         tx.providers.save(row)
 
 
@@ -203,7 +209,13 @@ def is_pending(row: ProviderRow) -> bool:
     return row.state != ON or any(name not in row.steps for name in ADD_STEPS)
 
 
-def go_on(parts: Parts, library: str, progress: Progress = quiet) -> ProviderRow | None:
+def approve_library(parts: Parts) -> None:
+    """Approve the first write, if it is to this library alone: that to others waits for a yes of its own."""
+    if not bulk_approved(parts) and len(parts.plex.sections()) == 1:
+        approve_bulk(parts)
+
+
+def go_on(parts: Parts, library: str, progress: Progress = quiet) -> ProviderRow:
     """Do what is left of the steps of a library; returns its row after that, the last one if it is removed.
 
     Raises NotNow, and any `SyncError`: what is done by then is noted.
@@ -212,7 +224,7 @@ def go_on(parts: Parts, library: str, progress: Progress = quiet) -> ProviderRow
         with parts.store.reading() as db:
             row = db.providers.of(library)
         if row is None:
-            return None
+            raise NotNow("the library does not ask PlexSync any more")
         # Nothing is written to another server than the one that was asked.
         parts.identity.check()
         run = StepRun(parts, ProviderClient(parts.plex.requests), progress)
@@ -244,6 +256,19 @@ def _only_one(parts: Parts) -> Iterator[None]:
         raise NotNow("another process is doing that: plexsync provider status shows when it is done")
     with lock:
         yield
+
+
+def wait_for_call(parts: Parts, row: ProviderRow, seconds: float, stopping: Callable[[], bool]) -> bool:
+    """Whether Plex has asked since the library has its agent; looks for so many seconds."""
+    until = parts.clock.monotonic() + seconds
+    while True:
+        with parts.store.reading() as db:
+            known = db.providers.of(row.library)
+        if known is not None and known.called_at >= int(str(row.steps["switched"])):
+            return True
+        if known is None or stopping() or parts.clock.monotonic() >= until:
+            return False
+        parts.clock.sleep(LOOK)
 
 
 def put_back_of(row: ProviderRow) -> PutBack:

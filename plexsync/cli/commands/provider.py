@@ -1,0 +1,270 @@
+"""`plexsync provider`: lets a library of Plex ask PlexSync first, and takes that back."""
+
+import sys
+
+import click
+
+from plexsync.app.parts import Parts, open_parts
+from plexsync.app.provider_steps.plan import AddPlan, compare_values, find_row, plan_adding
+from plexsync.app.provider_steps.steps import (
+    AGENT,
+    NotNow,
+    approve_library,
+    begin_adding,
+    begin_removing,
+    go_on,
+    put_back_of,
+    wait_for_call,
+)
+from plexsync.app.settings import SettingsNeed
+from plexsync.cli.call import FINE, Call, Sharing, family
+from plexsync.cli.daemon.signals import Stop, stoppable
+from plexsync.cli.start import Begun, begin_call
+from plexsync.cli.terminal.prompts import confirm
+from plexsync.cli.terminal.screen import LiveLine, ProgressBar, paper, say, table
+from plexsync.reports.format import local, many, parse_stamp, safe
+from plexsync.reports.provider import (
+    WELL,
+    PlanFacts,
+    ProviderFacts,
+    RemovedFacts,
+    look_in_plex,
+    plan_facts,
+    provider_report,
+    removed_facts,
+)
+from plexsync.store.ledger.provider_memory import ProviderRow
+
+# Seconds for which Plex may take to ask for the first item.
+FIRST_CALL = 45.0
+ANSWER = "nobody is there to agree: look with --dry-run, then give --yes"
+DRY = "--dry-run writes nothing: it goes without --yes"
+SILENT = "Plex can't reach {}, or asks for no item yet: plexsync provider status tells when it does"
+STOPPED = "stopped: the same call goes on"
+NONE = "no library asks PlexSync: plexsync provider add LIBRARY lets one"
+PLAN = {
+    "agent": "agent now",
+    "identifier": "agent then",
+    "address": "Plex must reach",
+    "items": "items",
+    "scenes": "scenes with an answer",
+    "differ": "items that would change",
+}
+MOST_NAMED = 20
+
+
+@family("provider")
+def provider() -> None:
+    """Let a library of Plex ask PlexSync for the values of its items (docs/provider.md).
+
+    Plex asks while it scans, so an item is right before anybody sees it, and no field is locked. It needs Plex 1.43.0 or
+    newer, and provider_listen. Pictures, labels and ratings are still written by PlexSync.
+
+    \b
+    Examples:
+      plexsync provider add Movies --dry-run
+      plexsync provider add Movies
+      plexsync provider status
+      plexsync provider remove Movies
+    """
+
+
+# --- add -------------------------------------------------------------------------------------------------------------
+
+
+@provider.command("add", cls=Sharing)
+@click.argument("library")
+@click.option("--dry-run", "dry", is_flag=True, help="Write nothing: show what would be done.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def add(call: Call, library: str, dry: bool, yes: bool) -> int:
+    """Let the movie library of this name ask PlexSync first.
+
+    Shows what would be done, and asks once. Your yes is also the approval of the first write to this library. Before
+    anything changes, the fields, tags, locks, pictures and guids of all its items are saved for plexsync provider remove.
+    Then PlexSync is registered in Plex, and the library gets it as its agent, with Plex Local Media behind it. A call that
+    was interrupted goes on when it is repeated, or when a worker starts. plexsync serve must be running: it answers Plex.
+
+    For a library that asks already, it renews the secret part of the address.
+
+    \b
+    Examples:
+      plexsync provider add Movies --dry-run
+      plexsync provider add Movies --yes
+    """
+    if dry and yes:
+        raise click.UsageError(DRY)
+    with begin_call(call, need=SettingsNeed.WORK) as start, open_parts(start.config, start.folder) as parts:
+        with stoppable() as stop:
+            try:
+                start.require(parts)
+                return _plan_and_add(call, start, parts, plan_adding(parts, library), stop, dry=dry, yes=yes)
+            except NotNow as error:
+                return stop.code or call.refuse(str(error))
+
+
+def _plan_and_add(call: Call, start: Begun, parts: Parts, plan: AddPlan, stop: Stop, *, dry: bool, yes: bool) -> int:
+    """Show the plan, and do it if you agree; returns the exit code."""
+    counts = None
+    if not plan.renews:
+        with ProgressBar(start.console, "comparing") as bar:
+            counts = compare_values(parts, plan.library.section, bar.at, lambda: bool(stop))
+        if stop:
+            return stop.code
+    facts = plan_facts(plan, counts)
+    if not call.json:
+        _tell_plan(facts)
+    if dry:
+        call.answer({"dry_run": True, **facts}, lambda: say(paper(), "nothing was written"))
+        return FINE
+    if not _agrees(call, f"Let Plex ask PlexSync in {safe(plan.library.title)}?", yes=yes):
+        return call.refuse("nothing was changed", **facts)
+    approve_library(parts)
+    begin_adding(parts, plan.library, plan.identifier)
+    row = _go_on(start, parts, plan.library.uuid, stop)
+    with LiveLine(start.console) as line:
+        line.show("waiting for Plex to ask")
+        asks = not plan.items or wait_for_call(parts, row, FIRST_CALL, lambda: bool(stop))
+    if not asks:
+        return stop.code or call.refuse(SILENT.format(plan.address), **facts, added=True)
+    call.answer({**facts, "added": True}, lambda: say(paper(), f"{safe(row.title)}: {WELL}"))
+    return FINE
+
+
+def _agrees(call: Call, question: str, *, yes: bool) -> bool:
+    """Whether you agree. Ends the call if the question can't be answered."""
+    if yes:
+        return True
+    if call.json or not sys.stdin.isatty():
+        raise click.ClickException(ANSWER)
+    return confirm(question)
+
+
+def _go_on(start: Begun, parts: Parts, library: str, stop: Stop) -> ProviderRow:
+    """Do the steps. Raises NotNow, also once you have stopped them between two items."""
+    with ProgressBar(start.console, "items") as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.at(done, total)
+            if stop:
+                raise NotNow(STOPPED)
+
+        return go_on(parts, library, progress)
+
+
+def _tell_plan(facts: PlanFacts) -> None:
+    given: dict[str, object] = {**facts}
+    rows = [(words, str(given[name])) for name, words in PLAN.items() if name in given]
+    rows += [("can't be put back", line) for line in facts["not_put_back"]]
+    rows += [("warning", line) for line in facts["warnings"]]
+    paper().print(table(f"Library {safe(facts['library'])}", ("", ""), [(head, safe(text)) for head, text in rows]))
+
+
+# --- remove ----------------------------------------------------------------------------------------------------------
+
+
+@provider.command("remove", cls=Sharing)
+@click.argument("library")
+@click.option("--dry-run", "dry", is_flag=True, help="Write nothing: show what would be done.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def remove(call: Call, library: str, dry: bool, yes: bool) -> int:
+    """Take back that a library asks PlexSync.
+
+    The library gets the agent back that it had, what was registered in Plex is removed, and fields, tags, locks and pictures
+    are put back as they were found. What somebody has edited and locked since stays. Fields that PlexSync keeps in step are
+    written again with their locks, by the worker. Items that were added since are listed. A call that was interrupted goes
+    on when it is repeated, or when a worker starts. plexsync undo takes back what PlexSync has written.
+
+    \b
+    Examples:
+      plexsync provider remove Movies --dry-run
+      plexsync provider remove Movies --yes
+    """
+    if dry and yes:
+        raise click.UsageError(DRY)
+    with begin_call(call, need=SettingsNeed.WORK) as start, open_parts(start.config, start.folder) as parts:
+        with stoppable() as stop:
+            try:
+                start.require(parts)
+                return _ask_and_remove(call, start, parts, find_row(parts, library), stop, dry=dry, yes=yes)
+            except NotNow as error:
+                return stop.code or call.refuse(str(error))
+
+
+def _ask_and_remove(
+    call: Call, start: Begun, parts: Parts, row: ProviderRow, stop: Stop, *, dry: bool, yes: bool
+) -> int:
+    with parts.store.reading() as db:
+        items = db.providers.count_items(row.library)
+    if not call.json:
+        say(paper(), f"{safe(row.title)}: back to the agent {safe(str(row.steps[AGENT]))}; {many(items, 'item')} saved")
+    facts = removed_facts(row, items, put_back_of(row), removed=False)
+    if dry:
+        call.answer({"dry_run": True, **facts}, lambda: say(paper(), "nothing was written"))
+        return FINE
+    if not _agrees(call, f"Take {safe(row.title)} back from PlexSync?", yes=yes):
+        return call.refuse("nothing was changed", **facts)
+    begin_removing(parts, row.library)
+    facts = removed_facts(row, items, put_back_of(_go_on(start, parts, row.library, stop)), removed=True)
+    call.answer({**facts}, lambda: _tell_removed(facts))
+    return FINE
+
+
+def _tell_removed(facts: RemovedFacts) -> None:
+    out = paper()
+    say(out, f"{safe(facts['library'])}: Plex asks PlexSync no longer")
+    for keys, words in (
+        (facts["edited_since"], "edited since, and left so"),
+        (facts["gone"], "gone from Plex, or other items now"),
+        (facts["not_put_back"], "not put back whole"),
+        (facts["added_since"], "added since, which keep their values"),
+    ):
+        if keys:
+            more = f" and {len(keys) - MOST_NAMED:,} more" if len(keys) > MOST_NAMED else ""
+            say(out, f"{many(len(keys), 'item')} {words}: {', '.join(keys[:MOST_NAMED])}{more}")
+
+
+# --- status ----------------------------------------------------------------------------------------------------------
+
+
+@provider.command("status", cls=Sharing)
+@click.pass_obj
+def status(call: Call) -> int:
+    """Show which libraries ask PlexSync, and whether they do.
+
+    Asks Plex what is registered, and which agent each library has. Exits with 1 if one of them does not ask.
+
+    \b
+    Examples:
+      plexsync provider status
+      plexsync provider status --json
+    """
+    with begin_call(call, need=SettingsNeed.LOOK) as start, open_parts(start.config, start.folder) as parts:
+        report = provider_report(parts, look_in_plex(parts))
+    call.answer({**report}, lambda: _tell(report["libraries"]))
+    return FINE if all(each["well"] for each in report["libraries"]) else 1
+
+
+def _tell(libraries: list[ProviderFacts]) -> None:
+    out = paper()
+    if not libraries:
+        say(out, NONE)
+    for facts in libraries:
+        called = local(parse_stamp(facts["called_at"])) if facts["called_at"] else "never"
+        rows = [
+            ("registered in Plex", _yes(facts["registered"])),
+            ("group with Plex Local Media", _yes(facts["group"])),
+            ("agent of the library", safe(facts["agent"] or "unknown")),
+            ("asks about explicit content", _yes(facts["explicit"])),
+            ("address", facts["address"]),
+            ("last asked", called),
+            *((name.replace("_", " "), str(value)) for name, value in facts["calls"].items()),
+            ("scenes with an answer", f"{facts['answers']:,}, {facts['matched']:,} of them found by a match"),
+        ]
+        say(out, f"{safe(facts['library'])}: {safe(facts['told'])}", style="" if facts["well"] else "bold")
+        out.print(table("", ("", ""), rows))
+
+
+def _yes(fact: bool | None) -> str:
+    return "unknown" if fact is None else "yes" if fact else "no"

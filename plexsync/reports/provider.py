@@ -1,0 +1,210 @@
+"""The libraries that ask PlexSync first, as facts: what adding one would do, and how each stands."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TypedDict
+
+from plexsync.app.parts import Parts
+from plexsync.app.provider_steps.items import PutBack
+from plexsync.app.provider_steps.plan import NO_SWITCH, OFF, AddPlan, ValueCounts
+from plexsync.app.provider_steps.steps import DOING, REMOVING, is_pending, public_url
+from plexsync.app.stored import Stored
+from plexsync.plex.providers import LibraryAgent, ProviderClient, ProviderGroup, RegisteredProvider
+from plexsync.reports.format import stamp
+from plexsync.reports.shapes.values import Moment
+from plexsync.rules.record_class import record
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.store.files.provider_secrets import masked_address
+from plexsync.store.ledger.provider_memory import ProviderRow
+
+WELL = "Plex asks PlexSync"
+GOES_ON = {
+    False: "not added whole yet ({}): plexsync provider add {} goes on",
+    True: "not removed whole yet ({}): plexsync provider remove {} goes on",
+}
+NEVER = "Plex has not asked yet: is plexsync serve running, and does Plex reach {}?"
+GONE = "the library is gone from Plex: plexsync provider remove {} forgets it"
+OTHER_AGENT = "the library has the agent {} now, so Plex does not ask: plexsync provider add {} gives it back"
+UNREGISTERED = "Plex does not know PlexSync any more: plexsync provider add {} registers it again"
+
+
+class CountFacts(TypedDict, total=False):
+    """The dry run of the values."""
+
+    scenes: int
+    """The scenes of the library; missing if it asks already."""
+    differ: int
+    """The items with another value than PlexSync says; missing if it asks already."""
+
+
+class PlanFacts(CountFacts):
+    """What adding would do: `plexsync provider add --dry-run`."""
+
+    library: str
+    agent: str
+    """The agent that the library has now."""
+    identifier: str
+    """The agent that it gets."""
+    address: str
+    """The address that Plex must reach, without its secret."""
+    items: int
+    renews: bool
+    """The library asks already, and only gets a new address."""
+    not_put_back: list[str]
+    """What `plexsync provider remove` can't put back."""
+    warnings: list[str]
+
+
+class ProviderFacts(TypedDict):
+    """A library that asks PlexSync: `plexsync provider status --json`."""
+
+    library: str
+    state: str
+    """`adding`, `on` or `removing`."""
+    doing: str
+    """The step that is left to do, or empty."""
+    told: str
+    """How it stands, in one line."""
+    well: bool
+    identifier: str
+    address: str
+    """The address that Plex asks, without its secret."""
+    registered: bool | None
+    """Null in these if Plex was not asked, or did not answer."""
+    group: bool | None
+    agent: str | None
+    """The agent of the library in Plex."""
+    explicit: bool | None
+    """Whether Plex asks about explicit content; null if it does not say."""
+    answers: int
+    """The scenes of which Plex is told something."""
+    matched: int
+    """Those of them that a match finds."""
+    added_at: Moment | None
+    called_at: Moment | None
+    """When Plex last asked."""
+    calls: Mapping[str, object]
+    """The figures of the last hour."""
+
+
+class ProviderReport(TypedDict):
+    """All libraries that ask PlexSync."""
+
+    libraries: list[ProviderFacts]
+
+
+@record
+class InPlex:
+    """What Plex has of the libraries that ask PlexSync."""
+
+    providers: tuple[RegisteredProvider, ...]
+    groups: tuple[ProviderGroup, ...]
+    libraries: Mapping[str, LibraryAgent]
+    explicit: Mapping[str, bool | None]
+
+
+class RemovedFacts(TypedDict):
+    """What became of a library that stopped asking: `plexsync provider remove`."""
+
+    library: str
+    removed: bool
+    items: int
+    """The items that were saved before."""
+    edited_since: list[str]
+    """The rating keys of items with fields that somebody has edited since; these stay."""
+    gone: list[str]
+    """Those that are gone, or are other items now."""
+    not_put_back: list[str]
+    """Those that Plex did not put back whole."""
+    added_since: list[str]
+
+
+def removed_facts(row: ProviderRow, items: int, result: PutBack, *, removed: bool) -> RemovedFacts:
+    """The result for JSON."""
+    return {
+        "library": row.title,
+        "removed": removed,
+        "items": items,
+        "edited_since": result.kept,
+        "gone": result.other,
+        "not_put_back": result.left,
+        "added_since": result.added,
+    }
+
+
+def plan_facts(plan: AddPlan, counts: ValueCounts | None) -> PlanFacts:
+    """The plan for JSON."""
+    counted: CountFacts = {"scenes": counts.scenes, "differ": counts.differ} if counts else {}
+    return {
+        "library": plan.library.title,
+        "agent": plan.library.agent,
+        "identifier": plan.identifier,
+        "address": plan.address,
+        "items": plan.items,
+        "renews": plan.renews,
+        "not_put_back": list(plan.lost),
+        "warnings": list(plan.warnings),
+        **counted,
+    }
+
+
+def look_in_plex(parts: Parts) -> InPlex | None:
+    """What Plex has of them; None if it does not answer, or is too old."""
+    with parts.store.reading() as db:
+        rows = db.providers.all()
+    with suppress(NeighbourError):
+        client = ProviderClient(parts.plex.requests)
+        libraries = {each.uuid: each for each in client.libraries()}
+        explicit = {row.library: client.asks_explicit(row.section) for row in rows if row.library in libraries}
+        return InPlex(tuple(client.providers()), tuple(client.groups()), libraries, explicit)
+    return None
+
+
+def provider_report(stored: Stored, in_plex: InPlex | None = None) -> ProviderReport:
+    """How each library stands, by what the database and Plex say."""
+    with stored.store.reading() as db:
+        rows = [(row, *db.answers.count(row.library)) for row in db.providers.all()]
+    return {"libraries": [_facts(stored, row, answers, matched, in_plex) for row, answers, matched in rows]}
+
+
+def _facts(stored: Stored, row: ProviderRow, answers: int, matched: int, in_plex: InPlex | None) -> ProviderFacts:
+    address = masked_address(public_url(stored.config))
+    problem = _problem(stored, row, address, in_plex)
+    library = in_plex.libraries.get(row.library) if in_plex else None
+    return {
+        "library": row.title,
+        "state": row.state,
+        "doing": str(row.steps.get(DOING, "")) if is_pending(row) else "",
+        "told": problem or WELL,
+        "well": not problem,
+        "identifier": row.identifier,
+        "address": address,
+        "registered": any(each.identifier == row.identifier for each in in_plex.providers) if in_plex else None,
+        "group": any(each.primary == row.identifier for each in in_plex.groups) if in_plex else None,
+        "agent": library.agent if library else None,
+        "explicit": in_plex.explicit.get(row.library) if in_plex else None,
+        "answers": answers,
+        "matched": matched,
+        "added_at": stamp(row.added_at),
+        "called_at": stamp(row.called_at) if row.called_at else None,
+        "calls": dict(row.calls),
+    }
+
+
+def _problem(stored: Stored, row: ProviderRow, address: str, in_plex: InPlex | None) -> str:
+    """Why Plex does not ask, or may not; '' if it does."""
+    if is_pending(row):
+        return GOES_ON[row.state == REMOVING].format(row.steps.get(DOING) or "not begun", row.title)
+    if stored.config.provider_listen == "none":
+        return OFF
+    if in_plex is not None:
+        library = in_plex.libraries.get(row.library)
+        if library is None:
+            return GONE.format(row.title)
+        if not any(each.identifier == row.identifier for each in in_plex.providers):
+            return UNREGISTERED.format(row.title)
+        if library.agent != row.identifier:
+            return OTHER_AGENT.format(library.agent, row.title)
+        if in_plex.explicit.get(row.library) is False:
+            return NO_SWITCH
+    return "" if row.called_at else NEVER.format(address)
