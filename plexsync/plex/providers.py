@@ -94,7 +94,7 @@ class GroupItemAnswer(msgspec.Struct):
     order: float = 0.0
 
 
-class GroupAnswer(msgspec.Struct):
+class ProviderGroupAnswer(msgspec.Struct):
     """A group, with its members under the name that Plex shows, or that of the contract."""
 
     id: Number
@@ -113,7 +113,7 @@ class ProviderList(msgspec.Struct):
 class GroupList(msgspec.Struct):
     """The groups."""
 
-    MetadataAgentProviderGroup: list[GroupAnswer] = []
+    MetadataAgentProviderGroup: list[ProviderGroupAnswer] = []
 
 
 class PlaceAnswer(msgspec.Struct):
@@ -170,7 +170,7 @@ class ProviderClient:
 
     def providers(self) -> list[RegisteredProvider]:
         """The registered providers. Raises Missing if Plex is too old to have any."""
-        return self._asked(PROVIDERS, lambda target: self._requests.read(target, _PROVIDERS, _providers_of))
+        return self._with_any_token(PROVIDERS, lambda target: self._requests.read(target, _PROVIDERS, _providers_of))
 
     def register(self, identifier: str, address: str) -> str:
         """Register a provider, or give a registered one this address; returns its number.
@@ -195,7 +195,7 @@ class ProviderClient:
 
     def groups(self) -> list[ProviderGroup]:
         """The groups of providers."""
-        return self._asked(GROUPS, lambda target: self._requests.read(target, _GROUPS, _groups_of))
+        return self._with_any_token(GROUPS, lambda target: self._requests.read(target, _GROUPS, _groups_of))
 
     def make_group(self, title: str, primary: str) -> ProviderGroup:
         """The group with this primary provider; it is made if there is none."""
@@ -254,7 +254,7 @@ class ProviderClient:
         return self._requests.existing(keys, ITEMS, _matched_of)
 
     def _number_of(self, identifier: str) -> str:
-        return next((known.number for known in self.providers() if known.identifier == identifier), "")
+        return next((each.number for each in self.providers() if each.identifier == identifier), "")
 
     def _known_number(self, identifier: str) -> str:
         number = self._number_of(identifier)
@@ -270,9 +270,9 @@ class ProviderClient:
             self._write("DELETE", target)
 
     def _write(self, method: str, target: str) -> None:
-        self._asked(target, lambda target: self._requests.write(method, target))
+        self._with_any_token(target, lambda target: self._requests.write(method, target))
 
-    def _asked(self, target: str, ask: Callable[[str], T]) -> T:
+    def _with_any_token(self, target: str, ask: Callable[[str], T]) -> T:
         """The answer to a request about providers; some servers take the token of these as a parameter alone."""
         try:
             return ask(target)
@@ -296,7 +296,7 @@ def _groups_of(container: GroupList) -> list[ProviderGroup]:
     ]
 
 
-def _members_of(group: GroupAnswer) -> tuple[str, ...]:
+def _members_of(group: ProviderGroupAnswer) -> tuple[str, ...]:
     members = group.MetadataAgentProviderGroupItem or group.MetadataAgentGroupItem
     return tuple(key_of(each.metadataAgentProviderId) for each in sorted(members, key=lambda each: each.order))
 

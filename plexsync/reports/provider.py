@@ -1,21 +1,17 @@
 """The libraries that ask PlexSync first, as facts: what adding one would do, and how each stands."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TypedDict
 
-from plexsync.app.parts import Parts
 from plexsync.app.provider_steps.items import PutBack
-from plexsync.app.provider_steps.plan import NO_SWITCH, OFF, AddPlan, ValueCounts
+from plexsync.app.provider_steps.plan import NO_SWITCH, OFF, AddPlan, LibraryInPlex, ValueCounts
 from plexsync.app.provider_steps.steps import DOING, REMOVING, is_pending, public_url
 from plexsync.app.stored import Stored
-from plexsync.plex.providers import LibraryAgent, ProviderClient, ProviderGroup, RegisteredProvider
 from plexsync.reports.format import stamp
 from plexsync.reports.shapes.values import Moment
-from plexsync.rules.record_class import record
-from plexsync.rules.servers.errors import NeighbourError
 from plexsync.store.files.provider_secrets import masked_address
 from plexsync.store.ledger.provider_memory import ProviderRow
+from validation.config import PlexSyncConfig
 
 WELL = "Plex asks PlexSync"
 GOES_ON = {
@@ -93,16 +89,6 @@ class ProviderReport(TypedDict):
     libraries: list[ProviderFacts]
 
 
-@record
-class InPlex:
-    """What Plex has of the libraries that ask PlexSync."""
-
-    providers: tuple[RegisteredProvider, ...]
-    groups: tuple[ProviderGroup, ...]
-    libraries: Mapping[str, LibraryAgent]
-    explicit: Mapping[str, bool | None]
-
-
 class RemovedFacts(TypedDict):
     """What became of a library that stopped asking: `plexsync provider remove`."""
 
@@ -127,7 +113,7 @@ def removed_facts(row: ProviderRow, items: int, result: PutBack, *, removed: boo
         "items": items,
         "edited_since": result.kept,
         "gone": result.other,
-        "not_put_back": result.left,
+        "not_put_back": result.not_whole,
         "added_since": result.added,
     }
 
@@ -148,29 +134,23 @@ def plan_facts(plan: AddPlan, counts: ValueCounts | None) -> PlanFacts:
     }
 
 
-def look_in_plex(parts: Parts) -> InPlex | None:
-    """What Plex has of them; None if it does not answer, or is too old."""
-    with parts.store.reading() as db:
-        rows = db.providers.all()
-    with suppress(NeighbourError):
-        client = ProviderClient(parts.plex.requests)
-        libraries = {each.uuid: each for each in client.libraries()}
-        explicit = {row.library: client.asks_explicit(row.section) for row in rows if row.library in libraries}
-        return InPlex(tuple(client.providers()), tuple(client.groups()), libraries, explicit)
-    return None
-
-
-def provider_report(stored: Stored, in_plex: InPlex | None = None) -> ProviderReport:
-    """How each library stands, by what the database and Plex say."""
+def provider_report(stored: Stored, in_plex: Mapping[str, LibraryInPlex] | None = None) -> ProviderReport:
+    """How each library stands, by what the database says, and Plex if it was asked."""
     with stored.store.reading() as db:
         rows = [(row, *db.answers.count(row.library)) for row in db.providers.all()]
-    return {"libraries": [_facts(stored, row, answers, matched, in_plex) for row, answers, matched in rows]}
+    return {
+        "libraries": [
+            _facts(stored.config, row, (answers, matched), in_plex.get(row.library) if in_plex else None)
+            for row, answers, matched in rows
+        ]
+    }
 
 
-def _facts(stored: Stored, row: ProviderRow, answers: int, matched: int, in_plex: InPlex | None) -> ProviderFacts:
-    address = masked_address(public_url(stored.config))
-    problem = _problem(stored, row, address, in_plex)
-    library = in_plex.libraries.get(row.library) if in_plex else None
+def _facts(
+    config: PlexSyncConfig, row: ProviderRow, counts: tuple[int, int], in_plex: LibraryInPlex | None
+) -> ProviderFacts:
+    address = masked_address(public_url(config))
+    problem = _problem(config, row, address, in_plex)
     return {
         "library": row.title,
         "state": row.state,
@@ -179,32 +159,31 @@ def _facts(stored: Stored, row: ProviderRow, answers: int, matched: int, in_plex
         "well": not problem,
         "identifier": row.identifier,
         "address": address,
-        "registered": any(each.identifier == row.identifier for each in in_plex.providers) if in_plex else None,
-        "group": any(each.primary == row.identifier for each in in_plex.groups) if in_plex else None,
-        "agent": library.agent if library else None,
-        "explicit": in_plex.explicit.get(row.library) if in_plex else None,
-        "answers": answers,
-        "matched": matched,
+        "registered": in_plex.is_registered if in_plex else None,
+        "group": in_plex.has_group if in_plex else None,
+        "agent": in_plex.agent or None if in_plex else None,
+        "explicit": in_plex.asks_explicit if in_plex else None,
+        "answers": counts[0],
+        "matched": counts[1],
         "added_at": stamp(row.added_at),
         "called_at": stamp(row.called_at) if row.called_at else None,
         "calls": dict(row.calls),
     }
 
 
-def _problem(stored: Stored, row: ProviderRow, address: str, in_plex: InPlex | None) -> str:
+def _problem(config: PlexSyncConfig, row: ProviderRow, address: str, in_plex: LibraryInPlex | None) -> str:
     """Why Plex does not ask, or may not; '' if it does."""
     if is_pending(row):
         return GOES_ON[row.state == REMOVING].format(row.steps.get(DOING) or "not begun", row.title)
-    if stored.config.provider_listen == "none":
+    if config.provider_listen == "none":
         return OFF
     if in_plex is not None:
-        library = in_plex.libraries.get(row.library)
-        if library is None:
+        if not in_plex.agent:
             return GONE.format(row.title)
-        if not any(each.identifier == row.identifier for each in in_plex.providers):
+        if not in_plex.is_registered:
             return UNREGISTERED.format(row.title)
-        if library.agent != row.identifier:
-            return OTHER_AGENT.format(library.agent, row.title)
-        if in_plex.explicit.get(row.library) is False:
+        if in_plex.agent != row.identifier:
+            return OTHER_AGENT.format(in_plex.agent, row.title)
+        if in_plex.asks_explicit is False:
             return NO_SWITCH
     return "" if row.called_at else NEVER.format(address)

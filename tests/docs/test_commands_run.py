@@ -29,6 +29,7 @@ NOT_RUN = {
     "top": "it draws until it is stopped; its own tests read the screen",
     "verify": "what it finds depends on the examples that ran before; its own tests count",
     "move": "it needs a PostgreSQL; its own tests have one",
+    "provider": "it changes the Plex that the other examples share, which asks it; its own tests have a Plex each",
     "completion": "it speaks to a shell; its own tests try it with one",
 }
 # What ends with 1 in this world, and why that is right.

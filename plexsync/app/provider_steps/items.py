@@ -8,7 +8,7 @@ from plexsync.plex.answers import UNMATCHED
 from plexsync.plex.providers import MatchedItem, ProviderClient
 from plexsync.rules.provider.found_items import (
     FoundState,
-    WayBack,
+    ItemWayBack,
     document_of,
     found_in,
     is_other,
@@ -31,21 +31,21 @@ Progress = Callable[[int, int], None]
 class PutBack:
     """What came of putting a library back, as rating keys.
 
-    `kept`: with fields that somebody has edited since. `other`: gone, or another item by now. `left`: that Plex did not
+    `kept`: with fields that somebody has edited since. `other`: gone, or another item by now. `not_whole`: that Plex did not
     put back whole. `added`: not in the library when it was saved.
     """
 
     kept: list[str] = field(default_factory=list)
     other: list[str] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
+    not_whole: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
 
 
 @record
-class _Saved:
+class SavedPage:
     """A page of saved items, and of what Plex has of them now."""
 
-    found: dict[str, FoundState]
+    states: dict[str, FoundState]
     now: dict[str, MatchedItem]
 
 
@@ -66,22 +66,22 @@ class LibraryItems:
 
     def save(self) -> int:
         """Save the items that are not saved yet; returns how many the library has."""
-        keys, known = self.keys(), self._saved_keys()
-        missing = [key for key in keys if key not in known]
+        keys, saved = self.keys(), self._saved_keys()
+        missing = [key for key in keys if key not in saved]
         for start in range(0, len(missing), PAGE):
-            found = self._client.items(missing[start : start + PAGE])
-            documents = [(key, document_of(self._state(matched))) for key, matched in found.items()]
+            matches = self._client.items(missing[start : start + PAGE])
+            documents = [(key, document_of(self._state(matched))) for key, matched in matches.items()]
             with self._store.writing() as tx:
                 tx.providers.save_items(self._row.library, documents)
-            self._progress(len(keys) - len(missing) + start + len(found), len(keys))
+            self._progress(len(keys) - len(missing) + start + len(matches), len(keys))
         return len(keys)
 
     def _state(self, matched: MatchedItem) -> FoundState:
         item = matched.item
-        shown = {name: (address, self._selected(item.key, name)) for name, address in item.pictures.items()}
+        shown = {name: (address, self._shown_picture(item.key, name)) for name, address in item.pictures.items()}
         return FoundState(item, matched.guid, shown)
 
-    def _selected(self, key: str, name: str) -> str:
+    def _shown_picture(self, key: str, name: str) -> str:
         try:
             offered = self._plex.pictures(key, name)
         except Missing:
@@ -98,10 +98,10 @@ class LibraryItems:
         """Give every item the guid that it had, where that is one that an agent gives. Plex then asks that agent."""
         for page in self._pages_now():
             for key, matched in page.now.items():
-                guid = page.found[key].guid
+                guid = page.states[key].guid
                 if guid and guid != matched.guid and not guid.startswith(UNMATCHED):
                     try:
-                        self._client.match(key, guid, page.found[key].item.value("title"))
+                        self._client.match(key, guid, page.states[key].item.value("title"))
                     except (Missing, Refused):
                         # It was said before that an agent may not take its guids back.
                         continue
@@ -113,22 +113,22 @@ class LibraryItems:
             for key, way in self._ways(page).items():
                 self._send(key, way)
             with self._store.writing() as tx:
-                tx.providers.mark_back(self._row.library, page.found)
+                tx.providers.mark_back(self._row.library, page.states)
         for page in self._pages_now():
             ways = self._ways(page)
-            result.other += [key for key in page.found if key not in ways]
+            result.other += [key for key in page.states if key not in ways]
             result.kept += [key for key, way in ways.items() if way.kept]
             unlike = [key for key, way in ways.items() if not way.is_there]
             for key in unlike:
                 # Plex may have read it from its agent again meanwhile.
                 self._send(key, ways[key])
-            again = _Saved({key: page.found[key] for key in unlike}, self._client.items(unlike) if unlike else {})
-            result.left += [key for key, way in self._ways(again).items() if not way.is_there]
+            again = SavedPage({key: page.states[key] for key in unlike}, self._client.items(unlike) if unlike else {})
+            result.not_whole += [key for key, way in self._ways(again).items() if not way.is_there]
         saved = self._saved_keys()
         result.added = [key for key in self.keys() if key not in saved]
         return result
 
-    def _send(self, key: str, way: WayBack) -> None:
+    def _send(self, key: str, way: ItemWayBack) -> None:
         for name, picture in way.pictures.items():
             try:
                 self._plex.show(key, name, picture) if picture else self._plex.hide(key, name)
@@ -141,25 +141,25 @@ class LibraryItems:
             except Missing:
                 return
 
-    def _ways(self, page: _Saved) -> dict[str, WayBack]:
+    def _ways(self, page: SavedPage) -> dict[str, ItemWayBack]:
         """The way back of each item that is still there."""
         with self._store.reading() as db:
             remembered = remembered_fields(db, list(page.now))
         ways = {}
         for key, matched in page.now.items():
-            found, fields = page.found[key], remembered[key]
-            if not is_other(found, matched.item):
-                shown = {name: self._selected(key, name) for name in moved_pictures(found, matched.item, fields)}
-                ways[key] = way_back(found, matched.item, fields, shown)
+            state, fields = page.states[key], remembered[key]
+            if not is_other(state, matched.item):
+                shown = {name: self._shown_picture(key, name) for name in moved_pictures(state, matched.item, fields)}
+                ways[key] = way_back(state, matched.item, fields, shown)
         return ways
 
-    def _pages_now(self) -> Iterator[_Saved]:
+    def _pages_now(self) -> Iterator[SavedPage]:
         total, done = 0, 0
         with self._store.reading() as db:
             total = db.providers.count_items(self._row.library)
         for page in self._pages(PAGE):
-            found = {item.item: found_in(item.item, self._row.section, item.document) for item in page}
-            yield _Saved(found, self._client.items(list(found)))
+            states = {item.item: found_in(item.item, self._row.section, item.document) for item in page}
+            yield SavedPage(states, self._client.items(list(states)))
             done += len(page)
             self._progress(done, total)
 

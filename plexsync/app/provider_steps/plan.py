@@ -14,6 +14,7 @@ from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.plex.providers import LibraryAgent, ProviderClient
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.dashboard_place import EVERYWHERE
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.words.text import fold
 from plexsync.store.files.provider_secrets import masked_address
 from plexsync.store.ledger.provider_memory import ProviderRow
@@ -50,6 +51,40 @@ class AddPlan:
     warnings: tuple[str, ...]
 
 
+@record
+class LibraryInPlex:
+    """What Plex has of a library that asks PlexSync: its agent ('': it is gone), and what is registered for it.
+
+    `asks_explicit`: whether Plex asks about explicit content; None if it does not say.
+    """
+
+    agent: str
+    is_registered: bool
+    has_group: bool
+    asks_explicit: bool | None
+
+
+def look_in_plex(parts: Parts) -> dict[str, LibraryInPlex] | None:
+    """What Plex has of these libraries, by uuid; None if there are none, or if it does not answer."""
+    with parts.store.reading() as db:
+        rows = db.providers.all()
+    with suppress(NeighbourError):
+        client = ProviderClient(parts.plex.requests)
+        agents = {each.uuid: each.agent for each in client.libraries()} if rows else {}
+        registered = {each.identifier for each in client.providers()} if rows else set()
+        primaries = {each.primary for each in client.groups()} if rows else set()
+        return {
+            row.library: LibraryInPlex(
+                agents.get(row.library, ""),
+                row.identifier in registered,
+                row.identifier in primaries,
+                client.asks_explicit(row.section) if row.library in agents else None,
+            )
+            for row in rows
+        }
+    return None
+
+
 def plan_adding(parts: Parts, name: str) -> AddPlan:
     """What it takes to let the library of this name ask PlexSync. Raises NotNow, and NeighbourError."""
     url = _checked_url(parts)
@@ -60,10 +95,10 @@ def plan_adding(parts: Parts, name: str) -> AddPlan:
     client.providers()
     library = find_library(parts, client, name)
     with parts.store.reading() as db:
-        known = db.providers.of(library.uuid)
-    if known is not None and known.state == REMOVING:
+        row = db.providers.of(library.uuid)
+    if row is not None and row.state == REMOVING:
         raise NotNow(f"{library.title} is being taken back: plexsync provider remove goes on with that")
-    agent = str(known.steps[AGENT]) if known else library.agent
+    agent = str(row.steps[AGENT]) if row else library.agent
     if agent.startswith(PREFIX):
         raise NotNow(f"{library.title} asks another PlexSync ({agent}): give it another agent in Plex first")
     return AddPlan(
@@ -71,7 +106,7 @@ def plan_adding(parts: Parts, name: str) -> AddPlan:
         identifier=identifier_of(library.uuid),
         address=masked_address(url),
         items=parts.plex.count(library.section),
-        renews=known is not None,
+        renews=row is not None,
         lost=tuple(_lost(agent)),
         warnings=tuple(_warnings(parts, client, library, url)),
     )
@@ -102,11 +137,11 @@ def find_row(parts: Parts, name: str) -> ProviderRow:
     """The library of this name that asks PlexSync. Raises NotNow."""
     with parts.store.reading() as db:
         rows = db.providers.all()
-    found = [row for row in rows if fold(row.title) == fold(name) or row.library == name]
-    if len(found) != 1:
+    named = [row for row in rows if fold(row.title) == fold(name) or row.library == name]
+    if len(named) != 1:
         titles = ", ".join(row.title for row in rows) or "none"
-        raise NotNow(f"{len(found) or 'none'} of the libraries that ask PlexSync is named {name}; they are: {titles}")
-    return found[0]
+        raise NotNow(f"{len(named) or 'none'} of the libraries that ask PlexSync is named {name}; they are: {titles}")
+    return named[0]
 
 
 def identifier_of(uuid: str) -> str:
@@ -118,17 +153,17 @@ def find_library(parts: Parts, client: ProviderClient, name: str) -> LibraryAgen
     """The library of this name that PlexSync syncs. Raises NotNow."""
     synced = {section.key for section in parts.plex.sections()}
     libraries = [each for each in client.libraries() if each.section in synced]
-    found = [each for each in libraries if fold(each.title) == fold(name)]
-    if len(found) != 1:
+    named = [each for each in libraries if fold(each.title) == fold(name)]
+    if len(named) != 1:
         titles = ", ".join(each.title for each in libraries)
         raise NotNow(
-            f"{len(found) or 'none'} of the movie libraries that are synced is named {name}; they are: {titles}"
+            f"{len(named) or 'none'} of the movie libraries that are synced is named {name}; they are: {titles}"
         )
-    if not found[0].uuid:
-        raise NotNow(f"Plex does not tell the uuid of {found[0].title}")
-    if not found[0].owned:
+    if not named[0].uuid:
+        raise NotNow(f"Plex does not tell the uuid of {named[0].title}")
+    if not named[0].owned:
         raise NotNow("plex_token has to be the token of the server's owner: plexsync init signs in with it")
-    return found[0]
+    return named[0]
 
 
 def check_version(version: str) -> None:

@@ -233,7 +233,7 @@ def go_on(parts: Parts, library: str, progress: Progress = quiet) -> ProviderRow
             if name not in row.steps:
                 row = _note(parts, row, {DOING: name})
                 row = _note(parts, row, {name: step(run, row)})
-        return _removed(parts, row) if removes else _note(parts, replace(row, state=ON), {DOING: ""})
+        return _forget(parts, row) if removes else _note(parts, replace(row, state=ON), {DOING: ""})
 
 
 def _note(parts: Parts, row: ProviderRow, steps: Mapping[str, object]) -> ProviderRow:
@@ -243,7 +243,7 @@ def _note(parts: Parts, row: ProviderRow, steps: Mapping[str, object]) -> Provid
     return noted
 
 
-def _removed(parts: Parts, row: ProviderRow) -> ProviderRow:
+def _forget(parts: Parts, row: ProviderRow) -> ProviderRow:
     with parts.store.writing() as tx:
         tx.providers.forget(row.library)
     return row
@@ -263,10 +263,10 @@ def wait_for_call(parts: Parts, row: ProviderRow, seconds: float, stopping: Call
     until = parts.clock.monotonic() + seconds
     while True:
         with parts.store.reading() as db:
-            known = db.providers.of(row.library)
-        if known is not None and known.called_at >= int(str(row.steps["switched"])):
+            now = db.providers.of(row.library)
+        if now is not None and now.called_at >= int(str(row.steps["switched"])):
             return True
-        if known is None or stopping() or parts.clock.monotonic() >= until:
+        if now is None or stopping() or parts.clock.monotonic() >= until:
             return False
         parts.clock.sleep(LOOK)
 

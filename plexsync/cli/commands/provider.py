@@ -5,7 +5,7 @@ import sys
 import click
 
 from plexsync.app.parts import Parts, open_parts
-from plexsync.app.provider_steps.plan import AddPlan, compare_values, find_row, plan_adding
+from plexsync.app.provider_steps.plan import AddPlan, compare_values, find_row, look_in_plex, plan_adding
 from plexsync.app.provider_steps.steps import (
     AGENT,
     NotNow,
@@ -28,7 +28,6 @@ from plexsync.reports.provider import (
     PlanFacts,
     ProviderFacts,
     RemovedFacts,
-    look_in_plex,
     plan_facts,
     provider_report,
     removed_facts,
@@ -153,8 +152,8 @@ def _go_on(start: Begun, parts: Parts, library: str, stop: Stop) -> ProviderRow:
 
 
 def _tell_plan(facts: PlanFacts) -> None:
-    given: dict[str, object] = {**facts}
-    rows = [(words, str(given[name])) for name, words in PLAN.items() if name in given]
+    values: dict[str, object] = {**facts}
+    rows = [(words, str(values[name])) for name, words in PLAN.items() if name in values]
     rows += [("can't be put back", line) for line in facts["not_put_back"]]
     rows += [("warning", line) for line in facts["warnings"]]
     paper().print(table(f"Library {safe(facts['library'])}", ("", ""), [(head, safe(text)) for head, text in rows]))
@@ -251,14 +250,14 @@ def _tell(libraries: list[ProviderFacts]) -> None:
     if not libraries:
         say(out, NONE)
     for facts in libraries:
-        called = local(parse_stamp(facts["called_at"])) if facts["called_at"] else "never"
+        last = local(parse_stamp(facts["called_at"])) if facts["called_at"] else "never"
         rows = [
             ("registered in Plex", _yes(facts["registered"])),
             ("group with Plex Local Media", _yes(facts["group"])),
             ("agent of the library", safe(facts["agent"] or "unknown")),
             ("asks about explicit content", _yes(facts["explicit"])),
             ("address", facts["address"]),
-            ("last asked", called),
+            ("last asked", last),
             *((name.replace("_", " "), str(value)) for name, value in facts["calls"].items()),
             ("scenes with an answer", f"{facts['answers']:,}, {facts['matched']:,} of them found by a match"),
         ]

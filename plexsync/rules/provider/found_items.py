@@ -28,7 +28,7 @@ class FoundState:
 
 
 @record
-class WayBack:
+class ItemWayBack:
     """What puts an item back: an edit, the keys of pictures to select ('': none), and the fields that are somebody's."""
 
     edit: Edit
@@ -42,17 +42,17 @@ class WayBack:
         return not (self.edit or self.pictures)
 
 
-def document_of(found: FoundState) -> dict[str, object]:
+def document_of(state: FoundState) -> dict[str, object]:
     """The state for the database."""
-    item = found.item
+    item = state.item
     return {
-        "guid": found.guid,
+        "guid": state.guid,
         "files": [part.path for part in item.parts],
-        "fields": {name: item.scalars.get(name, "") for name in OF_AGENTS if name not in LISTS},
+        "fields": {name: item.value(name) for name in OF_AGENTS if name not in LISTS},
         "lists": {name: list(item.lists.get(name, ())) for name in OF_AGENTS if name in LISTS},
         "roles": dict(item.roles),
         "locks": sorted(item.locks - NOT_OF_AGENTS),
-        "pictures": {name: list(places) for name, places in found.pictures.items()},
+        "pictures": {name: list(places) for name, places in state.pictures.items()},
     }
 
 
@@ -79,18 +79,18 @@ def found_in(key: str, section: str, document: Mapping[str, object]) -> FoundSta
         raise ValueError("no state of an item") from error
 
 
-def is_other(found: FoundState, now: Item) -> bool:
+def is_other(state: FoundState, now: Item) -> bool:
     """Whether the item has none of its files any more: its key is that of another one by now."""
-    return {part.path for part in found.item.parts}.isdisjoint(part.path for part in now.parts)
+    return {part.path for part in state.item.parts}.isdisjoint(part.path for part in now.parts)
 
 
-def moved_pictures(found: FoundState, now: Item, remembered: Collection[str]) -> list[str]:
+def moved_pictures(state: FoundState, now: Item, remembered: Collection[str]) -> list[str]:
     """The pictures whose address has changed, which does not tell whether they are others."""
     names = (name for name in PICTURES if name not in remembered)
-    return [name for name in names if found.pictures.get(name, NONE)[0] != now.pictures.get(name, "")]
+    return [name for name in names if state.pictures.get(name, NONE)[0] != now.pictures.get(name, "")]
 
 
-def way_back(found: FoundState, now: Item, remembered: Collection[str], shown: Mapping[str, str]) -> WayBack:
+def way_back(state: FoundState, now: Item, remembered: Collection[str], shown: Mapping[str, str]) -> ItemWayBack:
     """What puts an item back to what was found, without the fields that PlexSync remembers.
 
     `shown`: the keys of the pictures that it shows now, of those that have moved.
@@ -98,38 +98,36 @@ def way_back(found: FoundState, now: Item, remembered: Collection[str], shown: M
     edit: dict[str, Change] = {}
     kept, pictures = list[str](), dict[str, str]()
     for name in (name for name in (*OF_AGENTS, *PICTURES) if name not in remembered):
-        was_locked, is_locked = name in found.item.locks, name in now.locks
-        is_same = found.pictures.get(name, NONE)[1] == shown.get(name) if name in shown else _is_same(name, found, now)
+        was_locked, is_locked = name in state.item.locks, name in now.locks
+        is_same = state.pictures.get(name, NONE)[1] == shown.get(name) if name in shown else _is_same(name, state, now)
         if not is_same and is_locked and not was_locked:
             kept.append(name)
             continue
         if not is_same and name in PICTURES:
-            pictures[name] = found.pictures.get(name, NONE)[1]
+            pictures[name] = state.pictures.get(name, NONE)[1]
         if not is_same or is_locked != was_locked:
-            edit[name] = _change(name, found.item, now, is_same=is_same, lock=was_locked)
-    cast_before = Cast(found.item.lists.get("actor", ()), found.item.roles, "actor" in found.item.locks)
-    return WayBack(edit, cast_before, pictures, tuple(kept))
+            edit[name] = _change(name, state.item, now, is_same=is_same, lock=was_locked)
+    cast_before = Cast(state.item.lists.get("actor", ()), state.item.roles, "actor" in state.item.locks)
+    return ItemWayBack(edit, cast_before, pictures, tuple(kept))
 
 
-def _is_same(name: str, found: FoundState, now: Item) -> bool:
+def _is_same(name: str, state: FoundState, now: Item) -> bool:
     if name in PICTURES:
         return True
     if name not in LISTS:
-        return found.item.scalars.get(name, "") == now.scalars.get(name, "")
-    before, after = found.item.lists.get(name, ()), now.lists.get(name, ())
+        return state.item.value(name) == now.value(name)
+    names, names_now = (item.lists.get(name, ()) for item in (state.item, now))
     if name == "actor":
         # The order of a cast says who comes first, and each has a role.
-        return before == after and all(found.item.roles.get(one) == now.roles.get(one) for one in before)
-    return sorted(before) == sorted(after)
+        return names == names_now and all(state.item.roles.get(each) == now.roles.get(each) for each in names)
+    return sorted(names) == sorted(names_now)
 
 
-def _change(name: str, found: Item, now: Item, *, is_same: bool, lock: bool) -> Change:
+def _change(name: str, before: Item, now: Item, *, is_same: bool, lock: bool) -> Change:
     if is_same or name in PICTURES:
         return Change(None, lock)
     if name not in LISTS:
-        return Change(found.scalars.get(name, ""), lock)
-    before, after = found.lists.get(name, ()), now.lists.get(name, ())
-    added, removed = (
-        tuple(one for one in some if one not in others) for some, others in ((before, after), (after, before))
-    )
-    return Change(before, lock, adds=added, removes=removed)
+        return Change(before.value(name), lock)
+    names, names_now = before.lists.get(name, ()), now.lists.get(name, ())
+    adds = tuple(each for each in names if each not in names_now)
+    return Change(names, lock, adds=adds, removes=tuple(each for each in names_now if each not in names))
