@@ -12,10 +12,13 @@ from dataclasses import replace
 from typing import cast
 
 from plexsync.app.parts import Parts
+from plexsync.app.provider import fill_answers
 from plexsync.app.provider_steps.items import LibraryItems, Progress, PutBack
 from plexsync.app.switches import approve_bulk, bulk_approved
+from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.undo import quiet
 from plexsync.plex.providers import LibraryAgent, ProviderClient
+from plexsync.rules.queue.job import Kind
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Neighbour, Refused, SyncError, Unavailable
 from plexsync.store.files.lock import try_lock
@@ -67,8 +70,9 @@ def _renew_secret(run: StepRun, row: ProviderRow) -> object:
     return True
 
 
-def _fill_answers(run: StepRun, row: ProviderRow) -> object:
-    return [run.parts.clock.now(), row.library]
+def _fill_answers(run: StepRun, _row: ProviderRow) -> object:
+    total = run.parts.gates.ask(READ_STASH, run.parts.stash.newest, of_all=True)[Kind.SCENE].count
+    return fill_answers(run.parts, run.parts.folder, lambda done: run.progress(done, max(done, total)))
 
 
 def _save_items(run: StepRun, row: ProviderRow) -> object:
