@@ -384,6 +384,10 @@ class PlexSyncConfig(CollectionSettings, DatabaseSettings):
     """Seconds that Plex may take to show an edit that it was told to ask for, before PlexSync writes it: 1 to 600,
     default 20."""
 
+    provider_match: bool = Field(default=False)
+    """Whether PlexSync matches an item of a library that asks, if Stash knew the file only after Plex had found it. Plex
+    sends title and path of such an item to its cloud: true or false, default false."""
+
     data_dir: Annotated[str, AfterValidator(values.folder)] = Field(default="")
     """Full path of the folder for PlexSync's database, plexsync.db. Default empty: beside Stash's settings or in the
     user's folder (see docs/settings.md)."""

@@ -151,7 +151,8 @@ def provider(parts: Parts) -> FlowParts | None:
         return None
     from plexsync.app.provider import provider_parts
 
-    return provider_parts(parts, parts.folder, parts.config.provider_patience)
+    config = parts.config
+    return provider_parts(parts, parts.folder, config.provider_patience, matches=config.provider_match)
 
 
 REGISTERED = (

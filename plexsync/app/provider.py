@@ -11,14 +11,28 @@ from plexsync.flows.provider.answers import SceneAnswers
 from plexsync.flows.provider.asks import PlexAsks
 from plexsync.flows.scenes.inspection import BATCH
 from plexsync.plex.providers import ProviderClient
+from plexsync.rules.item import Item
+from plexsync.rules.provider.documents import guid_of
 
 Progress = Callable[[int], None]
 
 
-def provider_parts(parts: Assembled, folder: Path, patience: float) -> FlowParts:
-    """What says what Plex is told, and what tells it to ask. `folder` is the data folder, `patience` in seconds."""
-    answers = SceneAnswers(parts.settings.looks, folder)
-    asks = PlexAsks(ProviderClient(parts.plex.requests).refresh, parts.clock, patience)
+def provider_parts(parts: Assembled, folder: Path, patience: float, *, matches: bool = False) -> FlowParts:
+    """What says what Plex is told, and what tells it to ask. `folder` is the data folder, `patience` in seconds.
+
+    `matches`: items that Plex has not matched are matched with their scenes.
+    """
+    answers, plex = SceneAnswers(parts.settings.looks, folder), ProviderClient(parts.plex.requests)
+
+    def match(scene: int, item: Item) -> bool:
+        with parts.store.reading() as db:
+            library, answer = db.providers.of(item.library), db.answers.of([scene]).get((item.library, scene))
+        if library is None or answer is None or not answer.matched:
+            return False
+        plex.match(item.key, guid_of(library.identifier, answer.key), str(answer.values.get("title", "")))
+        return True
+
+    asks = PlexAsks(plex.refresh, match if matches else None, parts.clock, patience)
     return FlowParts((), [answers.observe], asks=asks)
 
 

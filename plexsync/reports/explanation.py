@@ -20,7 +20,7 @@ from plexsync.reports.shapes.scenes import (
     PlaysOfScene,
     RememberedFacts,
 )
-from plexsync.rules.item import PICTURES
+from plexsync.rules.item import PICTURES, is_provided
 from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.merge.pictures import left_out_text
 from plexsync.rules.merge.plan_records import Note
@@ -116,10 +116,18 @@ def _field_facts(target: Target, name: str) -> FieldFacts:
         "stash": wants.get(name),
         "plex": now.value,
         "locked": now.locked,
-        "action": action(name, change, wants),
+        "action": _asked_action(target, name) or action(name, change, wants),
         "reason": why if change else "",
         "why": note_facts(note for note in target.plan.notes if note.field == name),
     }
+
+
+def _asked_action(target: Target, name: str) -> str:
+    """What is done about a field of which Plex is told to ask for the value, or asks by itself; '' for all others."""
+    if name in target.asked_fields:
+        return "tell Plex to ask for it"
+    is_told = target.asked and is_provided(name) and name not in target.plan.edit and target.wanted.values.get(name)
+    return "nothing (Plex asks for it)" if is_told else ""
 
 
 def _rest(inspection: Inspection, row: JobRow | None) -> str:

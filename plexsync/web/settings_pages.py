@@ -62,7 +62,7 @@ PARTS = {
     ),
     "Telling a person": "notify_urls notify_command notify_after_minutes",
     "The dashboard": "web_bind web_password web_allowed_hosts stash_web_url",
-    "Plex asks PlexSync": "provider_listen provider_url provider_patience",
+    "Plex asks PlexSync": "provider_listen provider_url provider_patience provider_match",
     "Where things are kept": " ".join(("data_dir", *database_settings.NAMES)),
 }
 

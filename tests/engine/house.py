@@ -84,7 +84,7 @@ class Worker:
         pool, watch, ratings = (rules.pop(name, None) for name in ("pool", "watch", "ratings"))
         # Seconds that Plex may take to show what it was told to ask for; None: no library asks.
         patience = rules.pop("provider", None)
-        looks["provider"] = patience is not None
+        looks["provider"], matches = patience is not None, bool(rules.pop("provider_match", False))
         # The first write of plays was approved long ago, unless a test is about that.
         asks_first = rules.pop("asks_first", False)
         stash = StashClient(house.stash_sim.url, KEY, **extras, **to_stash)
@@ -113,7 +113,7 @@ class Worker:
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
         self.inspector, self.glances = parts.work_inspector, parts.inspector
         self.listener, self.scans = parts.listener, parts.scans
-        asked = [provider_parts(parts, house.folder, patience)] if patience is not None else []
+        asked = [provider_parts(parts, house.folder, patience, matches=matches)] if patience is not None else []
         self.scenes = scene_flow(parts, asked)
         self.back = way_back(parts, watch) if watch is not None else None
         if watch is not None and not asks_first and (watch.account or "1").isdecimal():

@@ -7,13 +7,15 @@ from random import Random
 import pytest
 
 from plexsync.flows.scenes.undo import redo_scenes
+from plexsync.reports.explanation import inspection_facts
+from plexsync.reports.item_places import ItemPlaces
 from plexsync.rules.item import LISTS, PROVIDED
 from plexsync.rules.queue.job import State
 from plexsync.store.files.provider_secrets import renew_path
 from tests.engine.house import House, path_of
 from tests.engine.pools import Inline
 from tests.engine.test_engine_crashes import kill_at
-from tests.flows.asking_library import PATIENCE, AskingHouse, asking_house
+from tests.flows.asking_library import IDENTIFIER, PATIENCE, AskingHouse, asking_house
 from tests.flows.test_drift_decisions import KEEP, answer
 from tests.flows.test_undo import undo
 from tests.patience import HANG
@@ -134,8 +136,22 @@ def test_a_file_that_stash_does_not_know_yet_is_pushed_without_a_lock_once_it_do
     (key,) = house.plex_sim.keys(house.section)
     assert house.plex_sim.item(key).scalars["title"] == "scene 00007"
     id = house.add_scene(7)
+    began = house.clock.now()
     house.sync(id)
     assert (house.title_in_plex(id), locks_of(house, id)) == ("Title 7", set())
+    assert house.clock.now() - began < PATIENCE * 1000
+    assert not house.plex_sim.item(key).guid.startswith(IDENTIFIER)
+
+
+def test_such_a_file_is_matched_instead_if_you_want_that(tmp_path) -> None:
+    with asking_house(tmp_path / "data", provider_match=True) as house:
+        house.begin()
+        house.scan(7)
+        id = house.add_scene(7)
+        house.sync(id)
+        item = house.plex_sim.item(house.key_of(id))
+        assert (item.scalars["title"], locks_of(house, id), house.edits()) == ("Title 7", set(), [])
+        assert item.guid.startswith(f"{IDENTIFIER}://movie/")
 
 
 def test_three_hundred_files_at_once_are_right_and_cost_no_write(house) -> None:
@@ -190,6 +206,15 @@ def test_a_value_of_plex_that_you_keep_is_what_plex_is_told(house) -> None:
         assert db.answers.of([id])[house.library, id].values["studio"] == "Mine"
 
 
+def test_an_explanation_says_which_fields_plex_asks_for(house) -> None:
+    id = house.drop_in(1)
+    house.sync(id)
+    assert actions(house, id)["title"] == "nothing (Plex asks for it)"
+    house.stash_sim.edit_scene(id, title="New", tags=[])
+    told = actions(house, id)
+    assert (told["title"], told["genre"]) == ("tell Plex to ask for it", "remove Tag 1")
+
+
 def test_two_hundred_scenes_of_chance_have_the_same_values_by_asking_and_by_writing(house, tmp_path) -> None:
     rng = Random(200)
     drawn = [drawn_scene(rng) for _ in range(200)]
@@ -222,6 +247,13 @@ def assert_lasts(house: AskingHouse, id: int) -> None:
     house.plex_sim.refresh_item(house.key_of(id))
     house.plex_sim.wait_for_asks(HANG)
     assert shown(house, id) == before
+
+
+def actions(house: AskingHouse, id: int) -> dict[str, str]:
+    """What would be done about each field of the item."""
+    (inspection,) = house.worker.glances.look([id])
+    (target,) = inspection_facts(inspection, None, ItemPlaces())["targets"]
+    return {field["field"]: field["action"] for field in target["fields"]}
 
 
 def shown(house: House, id: int) -> dict[str, object]:

@@ -118,6 +118,7 @@ DEFAULTS = {
     "provider_listen": "none",
     "provider_url": "",
     "provider_patience": 20,
+    "provider_match": False,
     "data_dir": "",
     "database_url": "",
     "database_url_file": "",

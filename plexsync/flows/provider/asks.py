@@ -1,11 +1,13 @@
 """Tells Plex to ask PlexSync for the values of an item, and knows how long it has had for them.
 
-What is told is not saved: after a restart Plex is told once more.
+Plex asks again for an item that it has matched. One that was found before Stash knew its file is matched first, if the
+settings allow that. What is told is not saved: after a restart Plex is told once more.
 """
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
+from plexsync.rules.item import Item
 from plexsync.rules.merge.values import Value
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Refused
@@ -25,28 +27,47 @@ class AskRequest:
 
 
 class PlexAsks:
-    """What Plex was told to ask for, by item. `refresh` tells it; it has `patience` seconds to show the values."""
+    """What Plex was told to ask for, by item; it has `patience` seconds to show the values.
 
-    def __init__(self, refresh: Callable[[Sequence[str]], None], clock: Clock, patience: float) -> None:
-        self._refresh, self._clock, self._patience = refresh, clock, patience
+    `refresh` makes it ask for matched items, `match` matches an item with a scene first (None: no item is matched so).
+    """
+
+    def __init__(
+        self,
+        refresh: Callable[[Sequence[str]], None],
+        match: Callable[[int, Item], bool] | None,
+        clock: Clock,
+        patience: float,
+    ) -> None:
+        self._refresh, self._match, self._clock, self._patience = refresh, match, clock, patience
         self._requests: dict[str, AskRequest] = {}
         self._lock = threading.Lock()
 
-    def tell(self, key: str, values: Mapping[str, Value]) -> bool:
-        """Tell Plex to ask for these values of an item, once. False if they are to be written: it did not show them."""
+    def tell(self, scene: int, item: Item, values: Mapping[str, Value]) -> bool:
+        """Tell Plex to ask for these values of a scene's item, once. False if they are to be written.
+
+        Plex did not show them in time, or asks for nothing since it has not matched the item.
+        """
         now = self._clock.monotonic()
         with self._lock:
-            request = self._requests.get(key)
+            request = self._requests.get(item.key)
             if request is not None and request.values == values:
                 return now - request.since < self._patience
             if len(self._requests) >= MOST:
                 self._requests.clear()
         try:
-            self._refresh([key])
+            if not self._make_ask(scene, item):
+                return False
         except Refused:
             return False
         with self._lock:
-            self._requests[key] = AskRequest(values, now)
+            self._requests[item.key] = AskRequest(values, now)
+        return True
+
+    def _make_ask(self, scene: int, item: Item) -> bool:
+        if item.unmatched:
+            return self._match is not None and self._match(scene, item)
+        self._refresh([item.key])
         return True
 
     def wait(self, key: str) -> float:

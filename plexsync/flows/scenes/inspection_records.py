@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Protocol
 
 from plexsync.engine.flow import Observation
-from plexsync.rules.item import LISTS, PICTURES, Item
+from plexsync.rules.item import LISTS, PICTURES, Item, beside_whom, is_provided
 from plexsync.rules.match.match_records import Binding, Candidate, Step
 from plexsync.rules.match.origin import Origin, is_of
 from plexsync.rules.merge.approval import Approval
@@ -68,6 +68,18 @@ class PlannedObject:
     def drift(self) -> tuple[DriftField, ...]:
         """The fields that you edited in Plex: those that you keep, and those to decide about."""
         return drift_of(self.wanted.values, self.item, self.plan)
+
+    @property
+    def asked_fields(self) -> list[str]:
+        """The fields of which Plex is told to ask for the value: it keeps what a list loses, and what is locked."""
+        return [
+            name
+            for name, change in self.plan.edit.items()
+            if self.asked and is_provided(name) and change.value and not change.removes and not self._is_locked(name)
+        ]
+
+    def _is_locked(self, name: str) -> bool:
+        return ("actor" if beside_whom(name) else name) in self.item.locks
 
     @property
     def kept_fields(self) -> int:

@@ -20,7 +20,7 @@ from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, 
 from plexsync.flows.scenes.plex_pictures import LAGS
 from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.rules.collections.renamed_members import cast_to_send
-from plexsync.rules.item import PICTURES, Cast, Item, beside_whom, is_provided
+from plexsync.rules.item import PICTURES, Cast, Item
 from plexsync.rules.match.origin import Origin
 from plexsync.rules.merge.memory import learn, was_ignored, with_addresses
 from plexsync.rules.merge.pictures import left_out_text
@@ -49,8 +49,8 @@ ASKED = "Plex was told to ask for the new values, and does not show them yet"
 class Asks(Protocol):
     """Tells Plex to ask PlexSync for values (`plexsync.flows.provider.asks`)."""
 
-    def tell(self, key: str, values: Mapping[str, Value]) -> bool:
-        """Tell Plex to ask for these values of an item; False if they are to be written."""
+    def tell(self, scene: int, item: Item, values: Mapping[str, Value]) -> bool:
+        """Tell Plex to ask for these values of a scene's item; False if they are to be written."""
         ...
 
     def wait(self, key: str) -> float:
@@ -150,26 +150,10 @@ class SceneWrite(ObjectWrite):
     sent_choices: SentChoices | None = None
     asked: Collection[str] = ()
 
-    def may_be_asked(self) -> list[str]:
-        """The fields of which Plex can be told to ask for the value: it would keep a removed one, and a locked field."""
-        if not self.target.asked or self.undone:
-            return []
-        plan, item = self.target.plan, self.target.item
-        return [
-            name
-            for name, change in plan.edit.items()
-            if is_provided(name) and change.value and not change.removes and owner(name) not in item.locks
-        ]
-
     def lacks_asked(self, item: Item) -> bool:
         """Whether the item, as it was read back, does not show what Plex was told to ask for."""
         sending = self.target.plan.sending
         return any(was_ignored(sending[name], held_field(item, name)) for name in self.asked)
-
-
-def owner(name: str) -> str:
-    """The field under whose lock a field is."""
-    return "actor" if beside_whom(name) else name
 
 
 def record_left_out(tx: Writer, id: int, name: str, reason: str, *, now: int) -> None:
@@ -322,9 +306,10 @@ class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
             write.begun = True
             write.sent_choices = choices.send(item, due, patient=write.job.failures < self._patience)
             edit = {**edit, **write.sent_choices.edit}
-        if self._asks is not None and (names := write.may_be_asked()):
+        if self._asks is not None and not write.undone and (names := write.target.asked_fields):
             write.begun = True
-            if self._asks.tell(item.key, {name: write.target.plan.sending[name].sent.value for name in names}):
+            values = {name: write.target.plan.sending[name].sent.value for name in names}
+            if self._asks.tell(write.inspection.id, item, values):
                 write.asked = names
                 edit = {name: change for name, change in edit.items() if name not in names}
         if edit:

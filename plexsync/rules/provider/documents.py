@@ -33,6 +33,11 @@ def rating_key(secret: bytes, scene: int) -> str:
     return base64.b32encode(digest).decode("ascii").lower()[:KEY_LENGTH]
 
 
+def guid_of(identifier: str, key: str) -> str:
+    """The guid of an item. Without its type Plex would match the item, and never ask for its values."""
+    return f"{identifier}://{MOVIE}/{key}"
+
+
 def root_document(identifier: str, title: str, version: str) -> Document:
     """What a provider says of itself; the keys are appended by Plex to the address that it was given."""
     features = [{"type": "metadata", "key": METADATA}, {"type": "match", "key": MATCHES}]
@@ -75,7 +80,7 @@ def _head(identifier: str, key: str, values: Values) -> Document:
     return {
         "ratingKey": key,
         "key": f"{METADATA}/{key}",
-        "guid": f"{identifier}://{MOVIE}/{key}",
+        "guid": guid_of(identifier, key),
         "type": MOVIE,
         "title": values.get("title", ""),
         "originallyAvailableAt": day,
