@@ -106,9 +106,13 @@ class Providers:
 
     def matches(self, asked: Asked, item: Item) -> Answer | Late:
         """What "Fix Match" offers: the ranked list with `manual`, else the best."""
-        question = self._question(item, manual=asked.params.get("manual") == "1", title=asked.params.get("title"))
-        if question is None:
+        found = self._question(item)
+        if found is None:
             return _results(asked, [])
+        wanted = {"title": asked.params.get("title"), "year": asked.number("year")}
+        given = {name: value for name, value in wanted.items() if value}
+        manual = {"manual": 1} if asked.params.get("manual") == "1" else {}
+        question = replace(found, body={**found.body, **given, **manual})
         return lambda: _results(asked, self._found_for(question))
 
     def restart(self) -> None:
@@ -124,19 +128,17 @@ class Providers:
         self.asks.stop()
         self.pool.stop()
 
-    def _question(self, item: Item, *, manual: bool = False, title: str | None = None) -> Question | None:
+    def _question(self, item: Item) -> Question | None:
         """What is to be asked about an item; None if nobody answers for its library."""
         provider = self.registry.provider_of(item.section)
         if provider is None:
             return None
-        guess, year = _guess(item)
-        body: dict[str, object] = {"type": MOVIE, "title": title or guess}
+        title, year = _guess(item)
+        body: dict[str, object] = {"type": MOVIE, "title": title}
         if year:
             body["year"] = year
         if item.files:
             body["filename"] = relative_name(item.section, item.files[0].path, self._library.traits.match_filename)
-        if manual:
-            body["manual"] = 1
         if ADULT.value(item.section.prefs.get(ADULT.id, "0")):
             body["includeAdult"] = 1
         return Question(item, provider, body)

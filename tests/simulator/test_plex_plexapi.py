@@ -1,6 +1,7 @@
 """A client that was written for the real server works against the simulated one."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,8 @@ from plexapi.exceptions import NotFound, Unauthorized
 from plexapi.server import PlexServer
 
 from plexsync.simulator.plex_server import PlexSim
+from tests.patience import HANG
+from tests.simulator.tiny_provider import TinyProvider
 
 TOKEN = "a-token"
 FILES = [("/media/a.mp4", 123_456, 60_000), ("/media/a hd.mkv", 223_456, 60_000)]
@@ -199,3 +202,33 @@ def test_it_gives_people_a_role_and_a_picture(sim: PlexSim, server: PlexServer) 
         ("Ann", "Queen", "https://example.org/1.jpg")
     ]
     assert [(role.tag, role.role, role.thumb) for role in second.roles] == [("Ann", None, "https://example.org/1.jpg")]
+
+
+def test_it_gives_a_library_a_metadata_provider_and_fixes_a_match(sim: PlexSim, server: PlexServer) -> None:
+    scenes = {"a.mp4": {"title": "Alpha"}, "b.mp4": {"title": "Beta", "year": 2001}}
+    with TinyProvider(scenes) as tiny:
+        identifier = sim.use_provider("1", tiny.base)
+        key = sim.add_movie("1", [("/media/c.mp4", 1, 60_000)])
+        sim.wait_for_asks(HANG)
+        library, movie = server.library.sectionByID(1), server.fetchItem(int(key))
+        assert (library.agent, movie.title, movie.guid) == (identifier, "c", f"local://{key}")
+
+        found = movie.matches(title="any", year=1999)
+        movie.fixMatch(found[1])
+        sim.wait_for_asks(HANG)
+
+        assert [(one.name, one.score) for one in found] == [("Alpha", 100), ("Beta", 99)]
+        assert json.loads(tiny.asked("matches")[-1].body) == {
+            "type": 1,
+            "title": "any",
+            "year": 1999,
+            "filename": "c.mp4",
+            "manual": 1,
+        }
+        movie.reload()
+        assert (movie.title, movie.year, movie.guid) == ("Beta", 2001, f"{identifier}://movie/b")
+
+        movie.unmatch()
+        library.edit(agent="tv.plex.agents.movie")
+        assert server.fetchItem(int(key)).guid == f"local://{key}"
+        assert sim.agent_of("1") == ("tv.plex.agents.movie", "1")
