@@ -117,8 +117,8 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     listener = PlayListener(parts.store, history, clock)
     recovery = plays_recovery(parts)
     restores = StashRestores(parts.store, parts.stash.watching, recovery, parts.gates, clock)
-    flow = _plays_flow(parts, history, recovery, restores)
-    viewer = _plays_flow(parts, history, recovery, looks_only=True)
+    flow = _plays_flow(parts, history, recovery, restores, listener=listener)
+    viewer = _plays_flow(parts, history, recovery, listener=listener, looks_only=True)
     resume = ResumePoll(parts.store, parts.plex.history, parts.gates, clock, parts.identity, history)
     longest = longest_request(parts.settings.work)
     parts.reconciler.observing.append(flow.marked.observe)
@@ -172,6 +172,7 @@ def _plays_flow(
     recovery: PlaysRecovery,
     restores: StashRestores | None = None,
     *,
+    listener: PlayListener | None = None,
     is_on: bool = True,
     looks_only: bool = False,
 ) -> PlaysFlow:
@@ -190,6 +191,7 @@ def _plays_flow(
         parts.expiry,
         looks.scope,
         recovery,
+        listener or PlayListener(parts.store, history, parts.clock),
         restores,
         is_on=is_on,
     )

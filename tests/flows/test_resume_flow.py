@@ -625,6 +625,6 @@ def test_a_scene_is_looked_at_again_after_the_wait_that_is_over_first(house, unt
     open_request = RememberedResume(last, 0, 0, sending=30_000, until=house.clock.now() + until)
     watched = WatchedScene(Scene(1), (), position=0)
     plan = PlayPlan(Moments([1]) if sends else None, None, {}, {})
-    finding = house.worker.back.flow.resume.plan(PlaysFinding(1, watched, plan=plan), None, open_request)
+    finding = house.worker.back.flow.activity.plan_resume(PlaysFinding(1, watched, plan=plan), None, open_request)
     found = settled_finding(finding, plan, house.clock.now(), ends)
     assert (found.ends, found.outcome) == (waits, None if sends else waits)

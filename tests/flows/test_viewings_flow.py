@@ -316,6 +316,22 @@ def test_the_clock_leaps_in_the_middle_of_a_viewing(room):
         assert seconds == pytest.approx(700, abs=10), leap
 
 
+@pytest.mark.parametrize("leap", [120_000, 10 * 365 * 86_400_000, -86_400_000])
+def test_a_clock_that_is_set_in_the_middle_sends_no_more_often(room, leap):
+    id, key = add(room)
+    room.play(key, 300)
+    room.house.clock.wall += leap
+    for _ in range(7):
+        room.play(key, 60)
+        room.house.work()
+    assert mutations(room) == 1
+    room.house.clock.wall -= leap
+    room.stop(key)
+    room.settle()
+    assert activity(room, id) == (1, 720.0, 720.0)
+    assert mutations(room) == 2
+
+
 def of_stash(room: LivingRoom, id: int) -> tuple[object, ...]:
     scene = room.house.stash_sim.scene(id)
     return scene.plays, repr(scene.play_duration), repr(scene.resume_time), scene.updated_at

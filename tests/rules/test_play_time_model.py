@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from plexsync.rules.plays.play_time import RememberedTime, TimePlan, TimeWish, answered, plan_time
+from plexsync.rules.plays.play_time import RememberedTime, TimePlan, TimeWish, plan_time
 from plexsync.rules.plays.play_wishes import REDO, UNDO
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
@@ -134,7 +134,7 @@ class PlayTime(RuleBasedStateMachine):
         elif fate != "lost":
             self._arrives(request)
         if fate == "answered":
-            self.memory = answered(self.memory)
+            self.memory = self.memory.answered()
             self._end(arrived=True)
 
     def _end(self, *, arrived: bool) -> None:

@@ -100,7 +100,7 @@ def test_a_product_that_sends_play_time_again_whose_end_is_unknown_is_found(monk
         return play_time._with_others(memory, total), False
 
     monkeypatch.setattr(play_time, "_after_add", sent_again)
-    assert "of the play time of scene" in found_by(0, 1, 2, 3)
+    assert "play time of scene" in found_by(0, 1, 2, 3)
 
 
 def test_a_product_that_forgets_what_was_heard_before_a_kill_is_found(monkeypatch):

@@ -50,28 +50,26 @@ def test_a_viewing_that_is_saved_is_read_and_grows(store):
     assert read(store, "71", since=AT + 131) == []
 
 
-def test_what_ended_or_fell_silent_or_is_a_play_is_queued_once(store):
-    over = replace(VIEWING, item="1", state=SessionState.STOPPED)
-    silent = replace(VIEWING, item="2", ended=AT - 500)
-    running = replace(VIEWING, item="3")
-    save(store, over, silent, running)
+def test_what_is_queued_is_queued_again_when_more_was_played_and_anew_as_a_play(store):
+    over, running = replace(VIEWING, item="1", state=SessionState.STOPPED), replace(VIEWING, item="3")
+    longer, play = replace(over, pieces=((AT, 99_000),)), replace(running, moment=AT + 30)
+    save(store, over, running)
 
-    def unqueued() -> set[str]:
+    def unqueued() -> dict[str, int]:
         with store.reading() as db:
-            return {viewing.item for viewing in db.viewings.unqueued(1, before=AT)}
+            return {viewing.item: viewing.queued for viewing in db.viewings.unqueued(1)}
 
-    assert unqueued() == {"1", "2"}
+    assert unqueued() == {"1": 0, "3": 0}
     with store.writing() as tx:
-        tx.viewings.mark_queued([over, silent], now=(AT + 100) * 1000)
-        tx.viewings.mark_unqueued([running])
-    assert unqueued() == {"3"}
-    save(store, replace(over, pieces=((AT, 99_000),)))
-    assert unqueued() == {"1", "3"}
+        tx.viewings.mark_queued([over, running])
+    assert unqueued() == {}
+    save(store, longer, play)
+    assert unqueued() == {"1": over.played, "3": 0}
     with store.writing() as tx:
-        tx.viewings.mark_queued([replace(over, pieces=((AT, 99_000),)), running], now=(AT + 100) * 1000)
-    assert unqueued() == set()
-    save(store, replace(running, state=SessionState.STOPPED))
-    assert unqueued() == {"3"}, "its end comes as well"
+        tx.viewings.mark_queued([longer], running=[play])
+    assert unqueued() == {"3": play.played - 1}, "its end comes as well"
+    save(store, replace(play, state=SessionState.STOPPED))
+    assert unqueued() == {"3": play.played - 1}
 
 
 @pytest.mark.parametrize("arrived", [True, False])

@@ -14,11 +14,11 @@ from plexsync.engine.flow import Canary, Flow, Journal
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
+from plexsync.flows.plays.activity import ActivityPlans, Known, read_known
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
+from plexsync.flows.plays.listener import PlayListener
 from plexsync.flows.plays.marked import MarkedPlays
-from plexsync.flows.plays.play_time import PlayTimePlans
 from plexsync.flows.plays.recovery import PlaysRecovery, StashRestores
-from plexsync.flows.plays.resume import ResumePoints
 from plexsync.flows.plays.viewings import known_percent
 from plexsync.flows.plays.wishes import WishForPlays
 from plexsync.flows.plays.writes import (
@@ -37,13 +37,12 @@ from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Ver
 from plexsync.rules.item import Item
 from plexsync.rules.match.match_records import Matched
 from plexsync.rules.match.scope import Scope, outside
-from plexsync.rules.plays.marked_plays import marked_plays
-from plexsync.rules.plays.play_time import TimeWish
+from plexsync.rules.plays.marked_plays import MarkDecisions, marked_plays
 from plexsync.rules.plays.play_wishes import UNDO, is_wanted_back
 from plexsync.rules.plays.plays import PlayPlan, PlaySource, plan_plays
-from plexsync.rules.plays.resume import has_written
 from plexsync.rules.plays.viewings import PLEX, Viewing, judge_viewing, twins, viewed_plays
 from plexsync.rules.queue.job import PLAYS, Done, Gone, Job, Kind, State, Waiting
+from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene, WatchedScene
 from plexsync.rules.servers.errors import Neighbour, NeighbourError, Refused
 from plexsync.rules.servers.neighbours import Clock, StashWatch
@@ -55,6 +54,23 @@ UNPAIRED, LEFT_ALONE = Done(rests="unpaired"), Done(rests="left alone")
 READ_ANEW = Waiting("the history of Plex has changed and is read anew", "released", after=60.0, backoff=False)
 # Seconds until a history that Plex does not show is asked for again.
 REFUSED_REST = 600.0
+
+
+@record
+class PlaysRead:
+    """What is known of scenes: from which second on plays are approved, the rule of viewings, and what is remembered.
+
+    `plays`: what Plex lists of their items, with earlier plays that may explain one in Stash; `holders`: the scenes that
+    a play was sent to or found in.
+    """
+
+    since: int | None
+    rule: str
+    known: Mapping[int, Known]
+    plays: Mapping[str, Mapping[int, PlaySource]]
+    viewings: Sequence[Viewing]
+    holders: Mapping[tuple[str, int], Set[tuple[int, str]]]
+    marks: MarkDecisions
 
 
 @dataclass(eq=False)
@@ -80,14 +96,14 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
     _expiry: Expiry
     _scope: Scope
     _recovery: PlaysRecovery
+    _listener: PlayListener
     _restores: StashRestores | None = None
     is_on: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
         gates = (READ_STASH, WRITE_STASH)
         self.gates: Collection[Gate] = (READ_PLEX, *gates) if self.is_on else gates
-        self.resume = ResumePoints(self._history, self._clock, self._expiry)
-        self.times = PlayTimePlans(self._clock, self._expiry)
+        self.activity = ActivityPlans(self._history, self._clock, self._expiry, self._listener)
         self.marked = MarkedPlays(self._history, self._clock)
         self.journal = Journal()
         self._undo = WishForPlays(self._stash, self._gates, self._recovery, UNDO)
@@ -138,41 +154,53 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             self._identity.check_again(self._gates)
             return {id: PlaysFinding(id, watching, outcome=BEING_LISTED) for id, watching in watched.items()}
         found = {id: matched_items(paired.verdicts[id], paired.items) for id in watched}
-        items_of = {id: some if isinstance(some, list) else [] for id, some in found.items()}
-        keys = {id: [item.key for item in some] for id, some in items_of.items()}
+        items = {id: some if isinstance(some, list) else [] for id, some in found.items()}
         with self._store.reading() as db:
-            items = sorted({key for some in keys.values() for key in some})
-            start = self._history.approved_since(db) if since is None else since
-            rule, percent = minimum or self._history.minimum_in_force(db), known_percent(db)
-            # By Plex's rule, no earlier row is looked for that explains a play in Stash.
-            plays = {} if start is None else db.plays.history(account, items, since=start if rule == PLEX else 0)
-            created = {id: watching.scene.created_at for id, watching in watched.items()}
-            memory, resume, times = db.plays.of(created), db.watches.of(created), db.play_times.of(created)
-            viewings = [] if start is None else db.viewings.of(account, items, since=start)
-            opened = db.viewings.opened(created)
-            holders = db.plays.holders(items)
-            remembered = {key: memory.get(id, {}).keys() for id, some in keys.items() for key in some}
-            every = {item.key: item for some in items_of.values() for item in some}
-            marks = self.marked.decide(db, list(every.values()), remembered, since=start)
-        if minimum is not None:
-            viewings = [judge_viewing(viewing, minimum, percent) for viewing in viewings]
-        previewed = viewed_plays(viewings, since=start or 0) if minimum is not None else {}
-        for more in (marked_plays(marks), previewed):
-            plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in more.items()}}
-        of_others = self._held_by_others(holders, watched)
-        plan_it = partial(plan_scene, rule=rule, since=start or 0, now=self._clock.now(), expiry=self._expiry)
+            read = self._read(db, account, watched, items, since, minimum)
+        held = self._held_by_others(read.holders, watched)
+        plan_it = partial(plan_scene, rule=read.rule, since=read.since or 0, now=self._clock.now(), expiry=self._expiry)
         findings = {}
         for id, watching in watched.items():
-            watches = [viewing for viewing in viewings if viewing.item in keys[id]]
-            finding = plan_it(watching, found[id], plays, memory.get(id, {}), of_others, watches)
+            keys, known = [item.key for item in items[id]], read.known[id]
+            viewings = [viewing for viewing in read.viewings if viewing.item in keys]
+            finding = plan_it(watching, found[id], read.plays, known.plays, held, viewings)
             if (plan := finding.plan) is not None:
-                finding = replace(finding, marks={key: marks[key] for key in keys[id] if key in marks})
-                finding = self.resume.join(finding, items_of[id], watches, resume.get(id), since=start)
-                finding = self.times.join(finding, with_open(watches, opened, id), times.get(id))
-                rests = Done() if keys[id] or finding.memory else UNPAIRED
+                finding = replace(finding, marks={key: read.marks[key] for key in keys if key in read.marks})
+                finding = self.activity.join(finding, items[id], known, since=read.since)
+                rests = Done() if keys or finding.memory else UNPAIRED
                 finding = settled(finding, plan, self._clock.now(), rests)
             findings[id] = finding
         return findings
+
+    def _read(
+        self,
+        db: Reader,
+        account: int,
+        watched: Mapping[int, WatchedScene],
+        items: Mapping[int, Sequence[Item]],
+        since: int | None,
+        minimum: str | None,
+    ) -> PlaysRead:
+        """Read what is known of these scenes and their items; see `look`."""
+        every = {item.key: item for some in items.values() for item in some}
+        keys = sorted(every)
+        start = self._history.approved_since(db) if since is None else since
+        rule = minimum or self._history.minimum_in_force(db)
+        known = read_known(db, {id: watching.scene.created_at for id, watching in watched.items()})
+        remembered = {item.key: known[id].plays.keys() for id, some in items.items() for item in some}
+        marks = self.marked.decide(db, list(every.values()), remembered, since=start)
+        viewings, more = [], [marked_plays(marks)]
+        # By Plex's rule, no earlier row is looked for that explains a play in Stash.
+        plays = {} if start is None else db.plays.history(account, keys, since=start if rule == PLEX else 0)
+        if start is not None:
+            viewings = db.viewings.of(account, keys, since=start)
+        if minimum is not None:
+            percent = known_percent(db)
+            viewings = [judge_viewing(viewing, minimum, percent) for viewing in viewings]
+            more.append(viewed_plays(viewings, since=start or 0))
+        for others in more:
+            plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in others.items()}}
+        return PlaysRead(start, rule, known, plays, viewings, db.plays.holders(keys), marks)
 
     def _read_account(self) -> int | Waiting:
         """The number of the account, of which the history is new enough; or what its scenes wait for."""
@@ -200,24 +228,18 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
         if not created:
             return {}
         with self._store.reading() as db:
-            memory, resume, times = db.plays.of(created), db.watches.of(created), db.play_times.of(created)
-            opened = db.viewings.opened(created)
-        plays = {
-            id: {moment: play for moment, play in memory.get(id, {}).items() if is_wanted_back(play)} for id in watched
-        }
-        positions = {id for id, remembered in resume.items() if remembered.undone and has_written(remembered)}
-        positions |= {id for id, remembered in times.items() if remembered.wish is TimeWish.UNDO}
-        asked = sorted(positions.union(id for id, some in plays.items() if some))
+            known = read_known(db, created)
+        now, backs = self._clock.now(), {}
+        plays = {id: {at: play for at, play in known[id].plays.items() if is_wanted_back(play)} for id in created}
+        asked = sorted(id for id in created if plays[id] or known[id].is_wanted_back)
         if asked:
             self._stash_identity.ensure(self._gates, [watched[id][1].scene for id in asked])
-        now, backs = self._clock.now(), {}
         for id in asked:
-            (finding, watching), known = watched[id], with_expiry(plays[id], self._expiry)
-            plan = plan_plays({}, Counter(watching.plays), known, now=now, longest=self._expiry.longest)
+            (finding, watching), memory = watched[id], with_expiry(plays[id], self._expiry)
+            plan = plan_plays({}, Counter(watching.plays), memory, now=now, longest=self._expiry.longest)
             rests = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
             back = replace(finding, memory=plays[id], plan=plan, error=None)
-            back = self.resume.plan(back, None, resume.get(id))
-            back = self.times.join(back, with_open((), opened, id), times.get(id))
+            back = self.activity.plan_time(self.activity.plan_resume(back, None, known[id].resume), known[id])
             backs[id] = settled(back, plan, now, rests)
         return backs
 
@@ -236,8 +258,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
                 continue
             tx.plays.save(finding.id, watched.scene.created_at, plan.resolved)
             self.marked.save(tx, finding, now=now)
-            resume = self.resume.save(tx, finding, until=until)
-            activity = self.times.save(tx, job, finding, resume, until=until)
+            activity = self.activity.save(tx, job, finding, until=until)
             if finding.outcome is None:
                 plays_writes = self._writes(tx, job, finding, watched, plan, now=now, until=until)
                 writes[job.token] = [*plays_writes, *activity]
@@ -326,11 +347,6 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
     def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
         """Mark every play that PlexSync added, or may have added, to be taken back, and the resume point likewise."""
         return self._undo.undo(tx, id, recalled, mark, now=now)
-
-
-def with_open(viewings: Sequence[Viewing], opened: Sequence[Viewing], id: int) -> list[Viewing]:
-    """These viewings, and those that an open request to this scene adds."""
-    return [*viewings, *(viewing for viewing in opened if viewing.scene == id and viewing not in viewings)]
 
 
 def matched_items(

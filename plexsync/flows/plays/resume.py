@@ -1,32 +1,24 @@
-"""Resume points in the plays flow: where a scene is resumed in Stash follows where it was left in Plex.
+"""Polls where scenes were left in Plex, and queues those whose resume point in Stash may have to follow.
 
-Each job of the flow plans them with the plays, and writes them in a request of their own. The memory is saved before
-that request, so one whose result is unknown is resolved by reading Stash again (`plexsync.rules.plays.resume`).
-
-A poll asks Plex for the items of each library that were watched since the newest viewing of the last poll: one request for
+It asks Plex for the items of each library that were watched since the newest viewing of the last poll: one request for
 a library while nobody watches. The end of a poll is saved in the transaction that queues its scenes. A Plex that
 neither filters nor sorts by that moment lists the whole library, so it is asked once a day.
 """
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from plexsync.engine.expiry import Expiry
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount, want_many
-from plexsync.flows.plays.writes import PlaysFinding, ResumePart
 from plexsync.flows.scenes.inspection_records import Inspection
-from plexsync.rules.item import Item, ViewState
+from plexsync.rules.item import ViewState
 from plexsync.rules.plays.plays import OWNER
-from plexsync.rules.plays.resume import AHEAD, RememberedResume, Watched, is_news, newest, plan_resume
-from plexsync.rules.plays.viewings import Viewing
+from plexsync.rules.plays.resume import is_news, newest
 from plexsync.rules.queue.job import PLAYS, Why
-from plexsync.rules.record_class import record
-from plexsync.rules.scene import WatchedScene
 from plexsync.rules.servers.errors import Missing, NeighbourError
 from plexsync.rules.servers.neighbours import Clock, PlexWatch
 from plexsync.rules.words.status_words import DOWN
@@ -40,78 +32,6 @@ READ_UNTIL = "resume:until:"
 DAY = 86_400.0
 UNAPPROVED = "the first write of plays is not approved yet"
 OTHER_ACCOUNT = "resume points are those of the owner's account, and watch_account is another one"
-
-
-@record
-class ResumePoints:
-    """Plans and saves the resume points of scenes, for the plays flow."""
-
-    _history: HistoryPoll
-    _clock: Clock
-    _expiry: Expiry
-
-    def join(
-        self,
-        finding: PlaysFinding,
-        items: Sequence[Item],
-        watches: Sequence[Viewing],
-        remembered: RememberedResume | None,
-        *,
-        since: int | None,
-    ) -> PlaysFinding:
-        """The finding with the plan for the resume point of its scene, which has these items and viewings.
-
-        While it is watched, its place changes with each report, and is left alone.
-        `since`: the moment from which on you have approved that something is written; None before that.
-        """
-        is_moving = any(viewing.is_running(self._clock.now()) for viewing in watches)
-        is_told = self._history.rules.resume and self._history.tells_views and not is_moving
-        viewings = {item.key: item.viewing for item in items} if is_told else {}
-        return self.plan(finding, None if since is None else newest(viewings, since=since), remembered)
-
-    def plan(self, finding: PlaysFinding, watched: Watched | None, remembered: RememberedResume | None) -> PlaysFinding:
-        """The finding with the plan for this viewing; None: to put back the resume point, if that was asked for."""
-        if finding.watched is None:
-            return finding
-        now = self._clock.now()
-        current = replace(remembered, until=self._expiry.until(remembered.until)) if remembered else None
-        plan = plan_resume(
-            watched,
-            finding.watched.position,
-            current,
-            seconds=finding.watched.resume_seconds,
-            duration=round(files[0].duration * 1000) if (files := finding.watched.scene.files) else 0,
-            played_at=_played_at(finding, finding.watched, now),
-            now=now,
-            longest=self._expiry.longest,
-        )
-        return replace(finding, resume=(remembered, plan))
-
-    @staticmethod
-    def save(tx: Writer, finding: PlaysFinding, *, until: int) -> ResumePart | None:
-        """Save what was found, and what is sent before it is: by the write of what is returned, until then."""
-        watched = finding.watched
-        if finding.resume is None or watched is None:
-            return None
-        created_at, (remembered, plan) = watched.scene.created_at, finding.resume
-        if plan.resolved:
-            tx.watches.save(finding.id, created_at, plan.resolved)
-        if plan.send is None or plan.send.sending is None:
-            return None
-        opened = replace(plan.send, until=until)
-        tx.watches.save(finding.id, created_at, opened)
-        return ResumePart(remembered, opened)
-
-
-def _played_at(finding: PlaysFinding, watched: WatchedScene, now: int) -> int:
-    """The second of the newest play in Stash that is not from Plex; 0 if there is none.
-
-    One that is far in the future says nothing: it would keep every viewing in Plex away.
-    """
-    plan = finding.plan
-    from_plex = {*finding.memory, *(plan.resolved if plan else ()), *(plan.requests if plan else ())}
-    own = (moment for moment in watched.plays if moment not in from_plex and moment <= now // 1000 + AHEAD)
-    return max(own, default=0)
 
 
 @dataclass(eq=False)

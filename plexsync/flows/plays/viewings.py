@@ -185,12 +185,9 @@ class ViewingRecorder:
             if played:
                 plays = [(PlaySource(viewing.item, VIEWED), viewing.moment) for viewing in played]
                 tx.plays.save_history(account, plays, now=self._clock.now())
-                tx.viewings.mark_unqueued(played)
 
     def _queue(self) -> None:
         """Judge all viewings anew if the rule has changed, and queue the scenes of those that are plays or have ended."""
-        now = self._clock.now()
-        before = (now - GAP) // 1000
         with self._store.reading() as db:
             account = self._history.known_account(db)
             if account is None:
@@ -209,9 +206,11 @@ class ViewingRecorder:
             with self._store.writing() as tx:
                 tx.notes.save(JUDGED, rule)
         with self._store.reading() as db:
-            unqueued = db.viewings.unqueued(account, before=before) if is_approved else []
-        if unqueued:
-            scenes = self._history.scenes_of(sorted({viewing.item for viewing in unqueued}))
+            unqueued = db.viewings.unqueued(account) if is_approved else []
+        ended = [viewing for viewing in unqueued if self._listener.has_ended(viewing)]
+        fresh = [viewing for viewing in unqueued if viewing.moment and not viewing.queued and viewing not in ended]
+        if ended or fresh:
+            scenes = self._history.scenes_of(sorted({viewing.item for viewing in (*ended, *fresh)}))
             with self._store.writing() as tx:
-                want_many(tx, PLAYS, scenes, now)
-                tx.viewings.mark_queued(unqueued, now=now)
+                want_many(tx, PLAYS, scenes, self._clock.now())
+                tx.viewings.mark_queued(ended, running=fresh)

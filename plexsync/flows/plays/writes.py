@@ -4,22 +4,23 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, Observation, Write
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ, Ticket
 from plexsync.rules.plays.marked_plays import MarkDecisions
-from plexsync.rules.plays.play_time import RememberedTime, TimePlan, answered
-from plexsync.rules.plays.plays import Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
-from plexsync.rules.plays.resume import RememberedResume, ResumePlan, plan_resume
+from plexsync.rules.plays.play_time import RememberedTime
+from plexsync.rules.plays.plays import ActivityPlan, M, Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
+from plexsync.rules.plays.resume import RememberedResume
 from plexsync.rules.plays.viewings import Viewing
 from plexsync.rules.queue.job import Done, Outcome, Waiting
 from plexsync.rules.record_class import record
 from plexsync.rules.scene import WatchedScene
 from plexsync.rules.servers.neighbours import StashWatch
 from plexsync.store.database import Writer
+from plexsync.store.ledger.watch_memory import ScenesMemory
 
 Memory = Mapping[int, RememberedPlay]
 # What a scene waits for.
@@ -29,12 +30,27 @@ NO_PLAY = 1
 
 
 @record
+class Part(Generic[M]):
+    """What is remembered of the resume point or the play time of a scene, and the plan for it."""
+
+    before: M | None = None
+    plan: ActivityPlan[M] = field(default_factory=ActivityPlan)
+
+
+@record
+class OpenPart(Generic[M]):
+    """The memory of one of them before it is written, and while that is on its way."""
+
+    before: M | None
+    opened: M
+
+
+@record
 class PlaysFinding(Observation):
     """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
 
-    `listed` are the moments in Plex that count for it, `played` the items that have plays. `resume`: what is remembered of
-    its resume point, and the plan for that; `time`: of its play time, and `owing` those of its `viewings` of which some may
-    be sent, each up to how much. `marks`: what was decided about items that you may have marked as played.
+    `listed` are the moments in Plex that count for it, `played` the items that have plays. `owing`: those of its `viewings`
+    of which some may be sent, each up to how much. `marks`: what was decided about items that you may have marked as played.
     """
 
     watched: WatchedScene | None = None
@@ -42,9 +58,9 @@ class PlaysFinding(Observation):
     plan: PlayPlan | None = None
     listed: Collection[int] = ()
     played: Collection[str] = ()
-    resume: tuple[RememberedResume | None, ResumePlan] | None = None
+    resume: Part[RememberedResume] = field(default_factory=Part)
     marks: MarkDecisions = field(default_factory=dict)
-    time: tuple[RememberedTime | None, TimePlan] | None = None
+    time: Part[RememberedTime] = field(default_factory=Part)
     owing: tuple[tuple[Viewing, int], ...] = ()
     viewings: tuple[Viewing, ...] = ()
 
@@ -53,9 +69,8 @@ class PlaysFinding(Observation):
         """What to add and to remove, so that a new request can be told from a dead one."""
         if self.plan is None:
             return ""
-        send = self.resume[1].send if self.resume else None
+        send, adds = self.resume.plan.send, self.time.plan.send
         position = f" @{send.sending}" if send else ""
-        adds = self.time[1].send if self.time else None
         time = f" {'=' if adds.restores else '+'}{adds.adding}s" if adds else ""
         return f"+{list(self.plan.add or ())} -{list(self.plan.remove or ())}{position}{time}"
 
@@ -77,8 +92,7 @@ def settled(finding: PlaysFinding, plan: PlayPlan, now: int, rests: Outcome) -> 
 
     `rests`: its outcome if it waits for nothing.
     """
-    resume = finding.resume[1] if finding.resume else ResumePlan()
-    time = finding.time[1] if finding.time else TimePlan()
+    resume, time = finding.resume.plan, finding.time.plan
     waits = [rests] if isinstance(rests, Waiting) and not plan.wait_until else []
     marks = [decision.wait_until for _, decision in finding.marks.values()]
     for until, reason in (
@@ -176,29 +190,13 @@ class PlaysWrite(RememberedWrite):
         return withdrawn
 
 
-@record
-class ResumePart:
-    """The memory of a resume point before it is written, and while that is on its way."""
-
-    before: RememberedResume | None
-    opened: RememberedResume
-
-
-@record
-class TimePart:
-    """The memory of a play time before it is written, and while that is on its way."""
-
-    before: RememberedTime | None
-    opened: RememberedTime
-
-
 @dataclass(eq=False, kw_only=True)
 class ActivityWrite(Write):
     """How far a scene was watched: its resume point, its play time, or both in one request."""
 
     watched: WatchedScene
-    resume: ResumePart | None
-    time: TimePart | None
+    resume: OpenPart[RememberedResume] | None
+    time: OpenPart[RememberedTime] | None
     # Its entry in the journal of plays has none; it only tells that the database is older.
     opened: Memory = field(default_factory=dict)
     after: Memory = field(default_factory=dict)
@@ -219,37 +217,31 @@ class ActivityWrite(Write):
 
     def prolong(self, tx: Writer, until: int) -> None:
         """Set until when it may take effect, where it is open."""
-        if self.resume:
-            tx.watches.prolong(self.job.id, until)
-        if self.time:
-            tx.play_times.prolong(self.job.id, until)
+        for table, _ in self._parts(tx):
+            table.prolong(self.job.id, until)
 
     def withdraw(self, tx: Writer) -> None:
         """Go back to what was remembered before: it was never sent. What you asked for since then stays."""
         id, created_at = self.job.id, self.watched.scene.created_at
-        if self.resume:
-            saved, before = tx.watches.of({id: created_at}).get(id), self.resume.before
-            tx.watches.save(
-                id, created_at, replace(before, undone=saved.undone) if before and saved and saved.undone else before
-            )
+        for table, part in self._parts(tx):
+            saved = table.of({id: created_at}).get(id)
+            table.save(id, created_at, part.before.wishing(saved) if part.before and saved else part.before)
         if self.time:
-            wished, memory = tx.play_times.of({id: created_at}).get(id), self.time.before
-            tx.play_times.save(
-                id, created_at, replace(memory, wish=wished.wish or memory.wish) if memory and wished else memory
-            )
             tx.viewings.end(id, arrived=False)
 
     def close(self, tx: Writer, *, now: int, until: int) -> None:  # noqa: ARG002 - others queue what has to follow
         """Save what follows from its answer."""
         id, created_at = self.job.id, self.watched.scene.created_at
-        if self.resume:
-            memory = replace(self.resume.opened, until=0)
-            plan = plan_resume(None, memory.sending or 0, memory, duration=0, played_at=0, now=now, longest=0)
-            tx.watches.save(id, created_at, plan.resolved)
+        for table, part in self._parts(tx):
+            saved = table.of({id: created_at}).get(id, part.opened)
+            table.save(id, created_at, part.opened.wishing(saved).answered())
         if self.time:
-            saved = tx.play_times.of({id: created_at}).get(id, self.time.opened)
-            tx.play_times.save(id, created_at, answered(replace(self.time.opened, wish=saved.wish)))
             tx.viewings.end(id, arrived=True)
+
+    def _parts(self, tx: Writer) -> list[tuple[ScenesMemory[Any], OpenPart[Any]]]:
+        """What it writes, each with the table of its memory."""
+        parts = ((tx.watches, self.resume), (tx.play_times, self.time))
+        return [(table, part) for table, part in parts if part]
 
 
 WatchWrite = PlaysWrite | ActivityWrite

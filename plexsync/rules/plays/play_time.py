@@ -11,6 +11,7 @@ the last digit; other times are UTC milliseconds.
 from dataclasses import replace
 from enum import StrEnum
 
+from plexsync.rules.plays.plays import ActivityPlan
 from plexsync.rules.record_class import record
 
 # Totals that are closer than this are the same.
@@ -59,20 +60,18 @@ class RememberedTime:
         """Whether what you asked for is not done yet, or a request is open."""
         return bool(self.wish) or self.adding is not None
 
+    def wishing(self, saved: "RememberedTime") -> "RememberedTime":
+        """The memory with what you asked for since, which the saved one has."""
+        return replace(self, wish=saved.wish or self.wish)
 
-@record
-class TimePlan:
-    """What to do about the play time of one scene.
+    def answered(self) -> "RememberedTime":
+        """The memory after the answer to the request that was open."""
+        adding = self.adding or 0.0
+        settled, _ = _after_restore(self, adding) if self.restores else _after_add(self, self.total + adding)
+        return replace(settled, adding=None, restores=False, until=0)
 
-    `send`: the memory to save before its `adding` is sent. `resolved`: a memory that changed without a request, None if
-    none did. `wait_until`: when an earlier request can no longer take effect; 0 if nothing waits. `arrived`: whether what
-    was sent of viewings is in Stash; None if no request was open.
-    """
 
-    send: RememberedTime | None = None
-    resolved: RememberedTime | None = None
-    wait_until: int = 0
-    arrived: bool | None = None
+TimePlan = ActivityPlan[RememberedTime]
 
 
 def plan_time(
@@ -103,13 +102,6 @@ def plan_time(
         return TimePlan(replace(memory, adding=adding, restores=memory.wish is TimeWish.UNDO), arrived=arrived)
     changed = memory != remembered and (remembered is not None or owed > 0)
     return TimePlan(resolved=memory if changed else None, arrived=arrived)
-
-
-def answered(opened: RememberedTime) -> RememberedTime:
-    """The memory after the answer to the request that was open."""
-    total = opened.adding or 0.0 if opened.restores else opened.total + (opened.adding or 0.0)
-    settled, _ = _after_restore(opened, total) if opened.restores else _after_add(opened, total)
-    return replace(settled, adding=None, restores=False, until=0)
 
 
 def _after_add(memory: RememberedTime, total: float) -> tuple[RememberedTime, bool]:

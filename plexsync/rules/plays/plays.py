@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any, Generic, TypeVar
 
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.record_class import record
@@ -168,6 +169,24 @@ class PlayPlan:
         `until` 0 resolves it.
         """
         return {moment: replace(play, until=until) for moment, play in self.requests.items()}
+
+
+M = TypeVar("M", bound=Any)
+
+
+@record
+class ActivityPlan(Generic[M]):
+    """What to do about the resume point, or the play time, of one scene: both are written and remembered alike.
+
+    `send`: the memory to save before what it tells is sent, None to send nothing. `resolved`: a memory that changed
+    without a request, None if none did. `wait_until`: when an earlier request can no longer take effect; 0 if nothing
+    waits. `arrived`: whether what was sent of viewings is in Stash; None if no request was open.
+    """
+
+    send: M | None = None
+    resolved: M | None = None
+    wait_until: int = 0
+    arrived: bool | None = None
 
 
 @record

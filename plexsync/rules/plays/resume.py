@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from plexsync.rules.item import ViewState
 from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.plays import ActivityPlan
 from plexsync.rules.record_class import record
 
 # Positions that are closer than this are the same.
@@ -56,19 +57,16 @@ class RememberedResume:
         is_restored = position == self.before and round(self.seconds_before * 1000) == position
         return self.seconds_before if is_restored else position / 1000
 
+    def wishing(self, saved: "RememberedResume") -> "RememberedResume":
+        """The memory with what you asked for since, which the saved one has."""
+        return replace(self, undone=saved.undone or self.undone)
 
-@record
-class ResumePlan:
-    """What to do about the resume point of one scene.
+    def answered(self) -> "RememberedResume":
+        """The memory after the answer to the request that was open."""
+        return replace(self, position=self.sending or 0, sending=None, until=0)
 
-    `send`: the memory to save before its `sending` is sent, None to send nothing. `resolved`: a memory that changed
-    without a request, None if none did. `wait_until`: when an earlier request can no longer take effect; 0 if nothing
-    waits.
-    """
 
-    send: RememberedResume | None = None
-    resolved: RememberedResume | None = None
-    wait_until: int = 0
+ResumePlan = ActivityPlan[RememberedResume]
 
 
 def newest(viewings: Mapping[str, ViewState], *, since: int = 0) -> Watched | None:

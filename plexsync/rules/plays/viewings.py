@@ -40,8 +40,9 @@ class Viewing:
     `pieces`: when each piece of playing began, and how long it is. `began` and `ended` are the moments of the first and
     the last report; `place` and `state` are those of the last. It was `joined` if it may have begun unseen. `length`: of
     the item, 0 if unknown. `machine` and `player`: the identifier and the name of the player. `moment`: of the play that
-    it is, 0 if it is none. `queued`: how much of it the scene was queued for, -1 for anew; `sent`: how much is in Stash or
-    may be; `opened`: what `sent` is if an open request to `scene` arrives, 0 if there is none.
+    it is, 0 if it is none. `queued`: how much of it the scene was queued for, 0 once it is a play;
+    `sent`: how much is in Stash or may be; `opened`: what `sent` is if an open request to `scene` arrives, 0 if there is
+    none.
     """
 
     account: int
@@ -84,10 +85,6 @@ class Viewing:
     def has_ended(self, now: int) -> bool:
         """Whether its player has stopped, or is silent for so long that it counts as stopped. `now`: UTC milliseconds."""
         return self.is_over or not 0 <= now - self.ended * 1000 <= GAP
-
-    def is_running(self, now: int) -> bool:
-        """Whether its place moves: its player does not pause, and has not ended. `now`: UTC milliseconds."""
-        return self.state is not SessionState.PAUSED and not self.has_ended(now)
 
 
 def whole(milliseconds: int) -> int:

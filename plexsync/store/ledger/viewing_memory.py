@@ -23,10 +23,7 @@ select {_COLUMNS} from viewing
  where account = :account and ended >= :since and item in (select value from json_each(:items)) and {_OF_FILE}
  order by began
 """
-UNQUEUED = f"""
-select {_COLUMNS} from viewing
- where played > queued and account = :account and (state = 'stopped' or ended < :before or queued < 0) order by ended
-"""
+UNQUEUED = f"select {_COLUMNS} from viewing where played > queued and account = :account order by ended"
 LAST = f"select {_COLUMNS} from viewing where account = :account and item = :item order by began desc limit 50"
 SINCE = f"select {_COLUMNS} from viewing where account = :account and ended >= :since order by began"
 HEARD = "select max(ended) from viewing where account = :account"
@@ -43,7 +40,8 @@ values (:account, :item, :began, :session, :machine, :player, :length, :ended, :
     coalesce((select size from part where item = :item and position = 0), 0))
 on conflict (account, item, began) do update
    set session = excluded.session, length = excluded.length, ended = excluded.ended, place = excluded.place,
-       state = excluded.state, pieces = excluded.pieces, played = excluded.played, moment = excluded.moment
+       state = excluded.state, pieces = excluded.pieces, played = excluded.played, moment = excluded.moment,
+       queued = case when viewing.moment = excluded.moment then viewing.queued else 0 end
 """
 MARK_QUEUED = "update viewing set queued = :queued where account = :account and item = :item and began = :began"
 OPEN = """
@@ -77,9 +75,9 @@ class ReadOnlyViewings(Table):
         """Return the viewings that an open request to one of these scenes adds."""
         return _viewings(self._db.rows(OPENED, {"scenes": list(scenes)}))
 
-    def unqueued(self, account: int, *, before: int) -> list[Viewing]:
-        """Return the viewings that have ended, or are silent since then, or are a play, and were not queued."""
-        return _viewings(self._db.rows(UNQUEUED, {"account": account, "before": before}))
+    def unqueued(self, account: int) -> list[Viewing]:
+        """Return the viewings of which more was played than the scene was queued for."""
+        return _viewings(self._db.rows(UNQUEUED, {"account": account}))
 
     def last_of(self, account: int, item: str) -> list[Viewing]:
         """Return the last viewings of an item, the latest first."""
@@ -116,14 +114,11 @@ class Viewings(ReadOnlyViewings):
         ]
         self._db.execute_many(SAVE, rows)
 
-    def mark_queued(self, viewings: Iterable[Viewing], *, now: int) -> None:
-        """Save that the scenes of these were queued for as much as they have; one that goes on ends later."""
-        rows = [{**_key(viewing), "queued": viewing.played - (not viewing.has_ended(now))} for viewing in viewings]
+    def mark_queued(self, ended: Iterable[Viewing], *, running: Iterable[Viewing] = ()) -> None:
+        """Save that the scenes of these were queued for as much as they have; the end of those that go on comes later."""
+        rows = [{**_key(viewing), "queued": viewing.played} for viewing in ended]
+        rows += [{**_key(viewing), "queued": max(viewing.played - 1, 1)} for viewing in running]
         self._db.execute_many(MARK_QUEUED, rows)
-
-    def mark_unqueued(self, viewings: Iterable[Viewing]) -> None:
-        """Save that the scenes of these have to be queued now."""
-        self._db.execute_many(MARK_QUEUED, [{**_key(viewing), "queued": -1} for viewing in viewings])
 
     def begin(self, scene: int, viewings: Iterable[tuple[Viewing, int]]) -> None:
         """Save that a request to a scene adds these viewings, each up to so much."""
