@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterable
 
-from bench import bulk, edit, first, hook, idle, pages, queues, quick, requests, scale, stores
+from bench import bulk, edit, first, hook, idle, pages, provider, queues, quick, requests, scale, stores
 
 
 def main() -> None:
@@ -17,6 +17,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.large:
         _print(scale.report([10_000, 100_000]))
+        print()
+        _print(provider.report([10_000, 100_000]))
         return
     _print(first.report(options.since))
     print()
@@ -44,6 +46,8 @@ def main() -> None:
     _print(scale.report([options.scenes]))
     print()
     _print(pages.report(2 * options.scenes))
+    print()
+    _print(provider.report([10 * options.scenes]))
     print()
     _print(queues.report())
     print()
