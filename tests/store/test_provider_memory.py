@@ -1,8 +1,24 @@
 """What is remembered of libraries that ask PlexSync, and what Plex is told."""
 
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
 from plexsync.rules.records import AnswerFile
 from plexsync.store.database import Database
-from plexsync.store.ledger.provider_memory import FoundItem, ProviderRow, StoredAnswer
+from plexsync.store.ledger.provider_memory import (
+    BY_KEY,
+    DROP_FILES,
+    FILES_OF,
+    OF_SCENES,
+    WITH_FILE,
+    WITHHOLD,
+    FoundItem,
+    ProviderRow,
+    StoredAnswer,
+)
 
 LIBRARY, OTHER = "uuid-1", "uuid-2"
 ROW = ProviderRow(
@@ -45,6 +61,8 @@ def test_an_item_is_kept_as_it_was_found_first(store: Database) -> None:
 
 def test_an_answer_is_found_by_its_key_and_by_its_files_while_a_match_may_find_it(store: Database) -> None:
     with store.writing() as tx:
+        for library in (LIBRARY, OTHER):
+            tx.providers.save(replace(ROW, library=library))
         tx.answers.say([answer(1, title="One", genre=["A", "B"]), answer(2), answer(1, library=OTHER)], now=9)
         tx.answers.save_files({(LIBRARY, 1): ["/a/One.mp4", "/b/two.mp4"], (LIBRARY, 2): ["C:\\x\\one.MP4"]})
         assert tx.answers.with_file(LIBRARY, "ONE.mp4") == [
@@ -72,9 +90,23 @@ def test_files_are_those_that_were_saved_last(store: Database) -> None:
 def test_a_library_is_forgotten_whole_and_no_other_one(store: Database) -> None:
     with store.writing() as tx:
         tx.providers.save(ROW)
+        tx.providers.save(replace(ROW, library=OTHER))
         tx.providers.save_items(LIBRARY, [("1", {})])
         tx.answers.say([answer(1), answer(1, library=OTHER)], now=1)
         tx.answers.save_files({(LIBRARY, 1): ["/a"], (OTHER, 1): ["/a"]})
         tx.providers.forget(LIBRARY)
-        assert (tx.providers.all(), tx.providers.count_items(LIBRARY)) == ([], 0)
+        assert ([row.library for row in tx.providers.all()], tx.providers.count_items(LIBRARY)) == ([OTHER], 0)
         assert set(tx.answers.of([1])) == set(tx.answers.files_of([1])) == {(OTHER, 1)}
+
+
+@pytest.mark.sqlite_only
+def test_no_statement_for_some_scenes_reads_the_answers_of_all(store: Database) -> None:
+    with store.writing() as tx:
+        tx.providers.save(ROW)
+        tx.answers.say([answer(number) for number in range(1, 1_001)], now=1)
+    path = store.address.path
+    for sql in (BY_KEY, OF_SCENES, WITH_FILE, FILES_OF, WITHHOLD, DROP_FILES):
+        values = {"library": LIBRARY, "key": "key-1", "scenes": "[1]", "scene": 1, "name": "x"}
+        with closing(sqlite3.connect(path)) as db:
+            plan = [str(row[3]) for row in db.execute(f"explain query plan {sql}", values)]
+        assert not [step for step in plan if step.startswith("SCAN answer")], (sql, plan)

@@ -38,7 +38,9 @@ FORGET = tuple(
 
 _ANSWER = "library, scene, key, matched, document, said_at"
 BY_KEY = f"select {_ANSWER} from answer where library = :library and key = :key"
-OF_SCENES = f"select {_ANSWER} from answer where scene in (select value from json_each(:scenes))"
+# The table is by library, then by scene.
+_IN_ANY = "library in (select library from provider)"
+OF_SCENES = f"select {_ANSWER} from answer where {_IN_ANY} and scene in (select value from json_each(:scenes))"
 WITH_FILE = """
 select answer_file.scene, answer_file.path,
        case when answer.matched = 1 and not exists (
@@ -62,7 +64,7 @@ values (:library, :scene, :key, :matched, :document, :now)
 on conflict (library, scene) do update
    set key = excluded.key, matched = excluded.matched, document = excluded.document, said_at = excluded.said_at
 """
-WITHHOLD = "update answer set matched = 0 where scene = :scene and matched = 1"
+WITHHOLD = f"update answer set matched = 0 where {_IN_ANY} and scene = :scene and matched = 1"
 DROP_FILES = "delete from answer_file where scene = :scene and library = :library"
 ADD_FILE = """
 insert into answer_file (library, name_key, scene, path) values (:library, :name, :scene, :path)
