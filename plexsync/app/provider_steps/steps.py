@@ -17,6 +17,7 @@ from plexsync.app.provider_steps.items import LibraryItems, Progress, PutBack
 from plexsync.app.switches import approve_bulk, bulk_approved
 from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.undo import quiet
+from plexsync.flows.provider.libraries import start_asking, stop_asking
 from plexsync.plex.providers import LibraryAgent, ProviderClient
 from plexsync.rules.queue.job import Kind
 from plexsync.rules.record_class import record
@@ -237,7 +238,7 @@ def go_on(parts: Parts, library: str, progress: Progress = quiet) -> ProviderRow
             if name not in row.steps:
                 row = _note(parts, row, {DOING: name})
                 row = _note(parts, row, {name: step(run, row)})
-        return _forget(parts, row) if removes else _note(parts, replace(row, state=ON), {DOING: ""})
+        return _end(parts, replace(row, steps={**row.steps, DOING: ""}), asks=not removes)
 
 
 def _note(parts: Parts, row: ProviderRow, steps: Mapping[str, object]) -> ProviderRow:
@@ -247,9 +248,17 @@ def _note(parts: Parts, row: ProviderRow, steps: Mapping[str, object]) -> Provid
     return noted
 
 
-def _forget(parts: Parts, row: ProviderRow) -> ProviderRow:
+def _end(parts: Parts, row: ProviderRow, *, asks: bool) -> ProviderRow:
+    """Note that all is done. The scenes of the library are inspected again, since their locks change."""
+    was_on = row.state == ON
+    row = replace(row, state=ON) if asks else row
     with parts.store.writing() as tx:
-        tx.providers.forget(row.library)
+        if asks and was_on:
+            tx.providers.save(row)
+        elif asks:
+            start_asking(tx, row, now=parts.clock.now())
+        else:
+            stop_asking(tx, row, now=parts.clock.now())
     return row
 
 

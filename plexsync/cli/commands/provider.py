@@ -171,7 +171,7 @@ def remove(call: Call, library: str, dry: bool, yes: bool) -> int:
     """Take back that a library asks PlexSync.
 
     The library gets the agent back that it had, what was registered in Plex is removed, and fields, tags, locks and pictures
-    are put back as they were found. What somebody has edited and locked since stays. Fields that PlexSync keeps in step are
+    are put back as they were found. What somebody has edited and locked since stays. Fields that PlexSync keeps in sync are
     written again with their locks, by the worker. Items that were added since are listed. A call that was interrupted goes
     on when it is repeated, or when a worker starts. plexsync undo takes back what PlexSync has written.
 
