@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+LEGACY_AGENTS = "com.plexapp.agents."
 MODERN_AGENTS = "tv.plex.agents."
 CUSTOM_AGENT = "tv.plex.agents.custom."
 IDENTIFIER = re.compile(r"tv\.plex\.agents\.custom\.[A-Za-z0-9.]+")

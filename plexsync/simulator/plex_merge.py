@@ -20,6 +20,7 @@ from plexsync.simulator.plex_model import (
 
 RATING_KEY = re.compile(r"[A-Za-z0-9_-]+")
 GUID = re.compile(r"([a-z][a-z0-9.]*)://(?:([a-z]+)/)?([^/]+)", re.IGNORECASE)
+CLOUD_SCHEME = "plex"
 FIELDS = (
     "title",
     "titleSort",
@@ -46,17 +47,23 @@ def entries(document: object, name: str = "Metadata") -> list[Entry]:
 def rating_key(guid: str, identifier: str) -> str | None:
     """The key under which a provider is asked for the item of a guid; None if it never is.
 
-    A guid without the type of the item is taken as a match, and then nobody asks for its values.
+    A guid without the type of the item is taken as a match, and then nobody asks for its values. One of Plex's cloud is
+    asked for under the key that it has there.
     """
     found = GUID.fullmatch(guid)
-    if not found or found[1] != identifier or found[2] != "movie" or not RATING_KEY.fullmatch(found[3]):
+    if (
+        not found
+        or found[1] not in (identifier, CLOUD_SCHEME)
+        or found[2] != "movie"
+        or not RATING_KEY.fullmatch(found[3])
+    ):
         return None
     return found[3]
 
 
 def fault_of(entry: Entry, key: str, guid: str) -> str:
     """What an answer for this key lacks or has wrong; '' for nothing."""
-    if entry.get("ratingKey") != key:
+    if entry.get("ratingKey") != key and not guid.startswith(f"{CLOUD_SCHEME}://"):
         return "ratingKey is not the one that was asked for"
     if entry.get("guid") != guid:
         return "guid is not that of the match"

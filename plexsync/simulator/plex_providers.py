@@ -5,6 +5,8 @@ servers were seen to do beyond that text:
 
 * the base address may be http and private, and the keys of the features are appended to it
 * a scan shows an item at once, and asks for it afterwards, several in parallel; a refresh is answered before it asks
+* each question about an item has language and page in its query, a match and a greeting do not
+* what stands beside an item is asked for below the key that its answer names
 * a match comes before the values, and its guid names the type of the item: without that nobody asks for the values
 * a match sets the title, which the values then replace; of two items with one guid, one gets the files of the other
 * the extras are asked for at every refresh, at a path that nobody describes; without an answer those that are there go
@@ -24,7 +26,7 @@ from plexsync.simulator.http import Answer
 from plexsync.simulator.plex_agents import IDENTIFIER, AgentProvider
 from plexsync.simulator.plex_asked import Asked
 from plexsync.simulator.plex_asks import Ask, Asks, Job, Pool
-from plexsync.simulator.plex_merge import Entry, entries, fault_of, merge, rating_key
+from plexsync.simulator.plex_merge import CLOUD_SCHEME, Entry, entries, fault_of, merge, rating_key
 from plexsync.simulator.plex_model import DONE, Item, Library, Section, file_title, relative_name
 from plexsync.simulator.plex_prefs import ADULT
 from plexsync.simulator.plex_registry import Late, Registry
@@ -100,7 +102,7 @@ class Providers:
     def match(self, item: Item, guid: str, name: str) -> None:
         """What "Fix Match" does: the item is the one with this guid. A built-in agent knows only guids of its own."""
         provider = self.registry.provider_of(item.section)
-        if guid and (provider or guid.startswith("plex://")):
+        if guid and (provider or guid.startswith(f"{CLOUD_SCHEME}://")):
             self._library.note_match(item, guid, provider.identifier if provider else "", name)
             self.refresh(item)
 
@@ -173,7 +175,7 @@ class Providers:
         if item is None:
             return
         if question:
-            if item.matched_by != question.provider.identifier:
+            if self._library.traits.refresh_matches or not self._is_matched(item, question.provider):
                 self._match_first(question)
             if item.matched_by == question.provider.identifier:
                 self._take_over(question)
@@ -182,10 +184,15 @@ class Providers:
             if self._is_there(item):
                 self._library.told("item", item, DONE)
 
+    @staticmethod
+    def _is_matched(item: Item, provider: AgentProvider) -> bool:
+        """Whether a refresh needs no match. For a guid of Plex's cloud, it was seen to ask for one each time."""
+        return item.matched_by == provider.identifier and not item.guid.startswith(f"{CLOUD_SCHEME}://")
+
     def _match_first(self, question: Question) -> None:
         for best in self._found_for(question)[:1]:
             with self._lock:
-                if self._is_there(question.item):
+                if self._is_there(question.item) and question.item.guid != best["guid"]:
                     guid, title = str(best["guid"]), str(best.get("title") or "")
                     self._library.note_match(question.item, guid, question.provider.identifier, title)
 
@@ -211,6 +218,8 @@ class Providers:
         entry = self._values(item, provider, path, key)
         if entry is None:
             return
+        # What stands beside an item is asked for below the key that its answer names.
+        path = str(entry["key"])
         if self._library.traits.asks_images and (
             images := entries(self._call("GET", provider, f"{path}/images")[1], "Image")
         ):
@@ -255,7 +264,10 @@ class Providers:
         body: Mapping[str, object] | None = None,
         params: Mapping[str, str] = NOTHING,
     ) -> tuple[Ask, object]:
-        in_query = self._library.traits.asks_by == "query"
+        by = self._library.traits.asks_by
+        in_query = by == "query" or (
+            by == "as seen" and path.startswith(f"{provider.features.get('metadata')}/") and body is None
+        )
         headers = {
             "X-Plex-Client-Identifier": self._machine(),
             "X-Plex-Product": "Plex Media Server",
@@ -295,7 +307,7 @@ def _guess(item: Item) -> tuple[str, int | None]:
 
 def _can_be(guid: str, identifier: str) -> bool:
     """Whether a provider may say that this is its item. A guid of Plex's cloud is accepted, too."""
-    return guid.startswith((f"{identifier}://", "plex://"))
+    return guid.startswith((f"{identifier}://", f"{CLOUD_SCHEME}://"))
 
 
 def _results(asked: Asked, found: list[Entry]) -> Answer:

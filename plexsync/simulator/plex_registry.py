@@ -11,7 +11,14 @@ from threading import RLock
 from urllib.parse import urlsplit
 
 from plexsync.simulator.http import Answer
-from plexsync.simulator.plex_agents import LOCAL_MEDIA, AgentGroup, AgentProvider, AgentTable, GroupMember
+from plexsync.simulator.plex_agents import (
+    LEGACY_AGENTS,
+    LOCAL_MEDIA,
+    AgentGroup,
+    AgentProvider,
+    AgentTable,
+    GroupMember,
+)
 from plexsync.simulator.plex_asked import Asked
 from plexsync.simulator.plex_model import Library, Section, Unacceptable
 from plexsync.simulator.plex_render import Node, Ready, Value, id_value, movie_guid
@@ -73,6 +80,8 @@ class Registry:
                 raise Unacceptable(400)
             agent = self.table.groups[number].primary
         if section.is_other and self.table.is_custom(agent) and not self._library.traits.other_takes_provider:
+            raise Unacceptable(400)
+        if agent.startswith(LEGACY_AGENTS) and not self._library.traits.legacy_agents:
             raise Unacceptable(400)
         self._set_agent(section, agent, number)
         section.title = asked.params.get("name") or section.title

@@ -52,9 +52,12 @@ class Traits:
     registers_by      whether requests about metadata providers may have the token in their header, or must in their query
     agent_ids         how the answers to these write ids: as numbers, or as texts
     other_takes_provider  whether a library of Other Videos can have a metadata provider as its agent
+    legacy_agents     whether a library can be given one of the old agents (again)
     match_filename    the name of the file in a question to a provider: below the library's folder, with the name of that
                       folder before it, or with a slash before that
-    asks_by           whether language and page of a question to a provider are in its headers or in its query
+    asks_by           whether language and page of a question to a provider are in its headers, in its query, or, as was
+                      seen, in the query where an item is asked for and else in the headers
+    refresh_matches   whether a refresh asks for the match anew before it asks for the values
     asks_images       whether a refresh also asks a provider for the list of pictures
     absent_fields     what becomes of a field that a provider does not send, or sends empty
     omitted_tags      what becomes of tags that a provider does not send (any more)
@@ -96,8 +99,10 @@ class Traits:
     registers_by: Literal["header", "query"] = "header"
     agent_ids: Literal["numbers", "texts"] = "numbers"
     other_takes_provider: bool = True
+    legacy_agents: bool = True
     match_filename: MatchFilename = "relative"
-    asks_by: Literal["headers", "query"] = "headers"
+    asks_by: Literal["as seen", "headers", "query"] = "as seen"
+    refresh_matches: bool = False
     asks_images: bool = False
     absent_fields: Literal["kept", "cleared"] = "kept"
     omitted_tags: Literal["kept", "removed"] = "kept"

@@ -135,16 +135,18 @@ def test_explicit_matches_are_asked_for_only_if_the_library_allows_them(sim, cli
     assert [one.get("includeAdult") for one in bodies(tiny)] == [None, 1]
 
 
-@pytest.mark.parametrize("by", ["headers", "query"])
-def test_language_and_page_are_in_the_query_or_in_the_headers(sim, tiny, by: str) -> None:
+@pytest.mark.parametrize(
+    ("by", "in_query"), [("as seen", [False, True, True]), ("headers", [False] * 3), ("query", [True] * 3)]
+)
+def test_language_and_page_are_in_the_query_or_in_the_headers(sim, tiny, by: str, in_query: list[bool]) -> None:
     sim.traits.asks_by = by
 
     scanned(sim, "a.mp4")
 
     names = ("X-Plex-Language", "X-Plex-Country", "X-Plex-Container-Start", "X-Plex-Container-Size")
-    for asked in tiny.log:
-        assert [name in asked.params for name in names] == [by == "query"] * 4
-        assert [name.lower() in asked.headers for name in names] == [by == "headers"] * 4
+    for asked, is_there in zip(tiny.log, in_query, strict=True):
+        assert [name in asked.params for name in names] == [is_there] * 4
+        assert [name.lower() in asked.headers for name in names] == [not is_there] * 4
         assert (asked.headers["x-plex-client-identifier"], "x-plex-token" in asked.headers) == (sim.machine, False)
     assert [one.params.get("updating") for one in tiny.log] == [None, None, "1"]
 
@@ -219,14 +221,36 @@ def test_a_guid_without_the_type_is_taken_and_nobody_asks_for_the_values(sim, cl
     assert [kind_of(one) for one in tiny.log] == ["matches"]
 
 
-def test_a_guid_of_plexs_cloud_is_taken_and_the_provider_is_not_asked_again(sim, tiny) -> None:
+def test_a_guid_of_plexs_cloud_is_taken_and_asked_for_by_its_own_key_after_each_match(sim, tiny) -> None:
     tiny.guid = "plex://movie/{key}"
 
     (key,) = scanned(sim, "a.mp4")
     refreshed(sim, key)
 
-    assert sim.item(key).guid == "plex://movie/a"
-    assert [kind_of(one) for one in tiny.log] == ["matches"]
+    assert (sim.item(key).guid, sim.item(key).lists["genre"]) == ("plex://movie/a", ["g"])
+    assert [kind_of(one) for one in tiny.log] == ["matches", "metadata", "extras"] * 2
+
+
+def test_what_stands_beside_an_item_is_asked_for_below_the_key_of_its_answer(sim, tiny) -> None:
+    tiny.scenes["a.mp4"]["key"] = f"{BASE}/library/metadata/a"
+
+    scanned(sim, "a.mp4")
+
+    assert tiny.log[-1].path == f"{BASE}{BASE}/library/metadata/a/extras"
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_refresh_may_ask_for_the_match_anew(sim, tiny, again: bool) -> None:
+    sim.traits.refresh_matches = again
+    first, second = scanned(sim, "a.mp4", "b.mp4")
+    tiny.scenes["c.mp4"] = {"title": "Gamma"}
+    tiny.answers["/library/metadata/matches"] = container(tiny.entry("c.mp4"))
+    refreshed(sim, first)
+    tiny.answers["/library/metadata/matches"] = container()
+    refreshed(sim, second)
+
+    assert sim.item(first).scalars["title"] == ("Gamma" if again else "Alpha")
+    assert (sim.item(second).scalars["title"], sim.item(second).guid) == ("Beta", f"{IDENTIFIER}://movie/b")
 
 
 @pytest.mark.parametrize("same", ["merged", "apart"])

@@ -384,6 +384,14 @@ def test_other_videos_may_take_no_provider(sim, client, tiny) -> None:
     assert given(client, "1", agent=IDENTIFIER, metadataAgentProviderGroupId=group) == 200
 
 
+def test_an_old_agent_may_not_be_there_any_more(sim, client) -> None:
+    sim.traits.legacy_agents = False
+
+    assert given(client, "2", agent="tv.plex.agents.none") == 200
+    assert given(client, "2", agent=OTHER) == 400
+    assert sim.agent_of("2") == ("tv.plex.agents.none", "4")
+
+
 def test_the_old_agent_back_brings_its_values_and_its_guid_at_the_next_refresh(sim, client, tiny) -> None:
     tiny.scenes = {"a.mp4": {"title": "Alpha"}}
     keys = [
