@@ -11,6 +11,7 @@ from plexsync.reports.explanation import inspection_facts
 from plexsync.reports.item_places import ItemPlaces
 from plexsync.rules.item import LISTS, PROVIDED
 from plexsync.rules.queue.job import State
+from plexsync.simulator.http import Fault
 from plexsync.store.files.provider_secrets import renew_path
 from tests.engine.house import House, path_of
 from tests.engine.pools import Inline
@@ -204,6 +205,43 @@ def test_a_value_of_plex_that_you_keep_is_what_plex_is_told(house) -> None:
     house.sync(id)
     with house.store.reading() as db:
         assert db.answers.of([id])[house.library, id].values["studio"] == "Mine"
+
+
+def test_files_that_were_scanned_while_nobody_answered_are_written_without_a_lock(house) -> None:
+    ids = [house.add_scene(n) for n in range(5)]
+    # Plex has an address that is no longer answered.
+    renew_path(house.folder, house.library)
+    house.scan(*range(5))
+    assert not any(str(house.title_in_plex(id)).startswith("Title") for id in ids)
+    house.sync(*ids)
+    assert (house.out_of_step(ids), [locks_of(house, id) for id in ids]) == ([], [set()] * 5)
+
+
+def test_plex_restarts_while_it_asks_and_stash_is_down_and_all_is_right_afterwards(house) -> None:
+    ids = [house.add_scene(n) for n in range(30)]
+    house.want(*ids)
+    house.work()
+    for n in range(30):
+        house.plex_sim.stage_movie(house.section, [(path_of(n), 1000 + n, 60_000)])
+    house.plex_sim.scan(house.section)
+    house.stash_sim.faults.set(Fault("status", status=503, times=5))
+    house.plex_sim.finish_scan(house.section)
+    house.plex_sim.restart()
+    house.replace_worker()
+    house.scan()
+    house.sync(*ids)
+    assert (house.out_of_step(ids), [locks_of(house, id) for id in ids]) == ([], [set()] * 30)
+
+
+def test_a_library_beside_it_that_does_not_ask_is_written_and_locked(house) -> None:
+    other = house.plex_sim.add_section("Other", locations=("/other",))
+    key = house.plex_sim.add_movie(other, [("/other/a.mp4", 5, 60_000)])
+    id = house.stash_sim.add_scene(title="Beside", studio="S", files=[("/other/a.mp4", 5, 60.0)])
+    house.sync(id)
+    item = house.plex_sim.item(key)
+    assert (item.scalars["title"], {"title", "studio"} <= item.locks) == ("Beside", True)
+    with house.store.reading() as db:
+        assert not any(answer.matched for answer in db.answers.of([id]).values())
 
 
 def test_an_explanation_says_which_fields_plex_asks_for(house) -> None:
