@@ -172,6 +172,12 @@ def test_a_viewing_that_broke_off_explains_what_follows_and_one_that_ended_does_
     assert same({PLAY: OWN, AT + 1_800: ROW}, replace(short, state=STOPPED)) == set()
 
 
+def test_of_two_viewings_that_are_one_play_the_one_that_broke_off_explains_what_follows():
+    short = replace(BEGUN, ended=AT + 50, moment=PLAY)
+    beside = replace(BEGUN, machine="def", began=AT + 345, ended=AT + 685, moment=PLAY, state=STOPPED)
+    assert same({PLAY: OWN, AT + 200: ROW, AT + 685: ROW}, short, beside) == {AT + 200, AT + 685}
+
+
 def test_a_viewing_that_may_have_begun_unseen_is_the_play_that_stash_has():
     joined = replace(WHOLE, joined=True)
     assert same({PLAY: OWN}, joined, stash={AT - 600: 1}) == {PLAY}

@@ -192,7 +192,9 @@ def twins(
     }
     plays = sorted((viewing for viewing in viewings if viewing.moment), key=lambda it: (it.moment, it.began))
     began = {viewing.moment: viewing.began for viewing in reversed(plays)}
-    unexplained, same = rows, set()
+    same: set[int] = set()
+    broken: set[int] = set()
+    unexplained = rows
     for viewing in plays:
         play = viewing.moment
         near = [row for row in unexplained if viewing.began <= row <= viewing.ended + AFTER]
@@ -200,11 +202,10 @@ def twins(
         if row is not None:
             unexplained.remove(row)
             same |= {_other_of(viewing, row, stash, memory)} if row != play else set()
-        if row is not None or viewing.is_over:
-            free.pop(play, None)
-        else:
+        if row is None and not viewing.is_over:
             # It broke off, and may have gone on unseen.
-            free.setdefault(play, 1)
+            broken.add(play)
+    free = {at: count for at, count in free.items() if at not in began} | {at: free.get(at, 1) for at in broken}
     joined = {viewing.moment for viewing in plays if viewing.joined}
     joined -= {viewing.moment for viewing in plays if not viewing.joined}
     # One that was found to be the same as a play before uses that play up.
