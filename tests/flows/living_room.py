@@ -25,14 +25,18 @@ class LivingRoom:
 
     def hear(self) -> None:
         """Hand on what Plex has told, and let PlexSync take it down; nothing while the line is down."""
+        self.tell()
+        if self.is_heard:
+            self.house.worker.back.recorder.record()
+
+    def tell(self) -> None:
+        """Hand on what Plex has told; nothing while the line is down."""
         frames = list(self.house.plex_sim.told)
         self.house.plex_sim.told.clear()
         if not self.is_heard:
             return
         events: list[Event] = [event for frame in frames for event in events_of(json.dumps(frame).encode())]
-        back = self.house.worker.back
-        back.listener.take([event for event in events if isinstance(event, SessionChanged)])
-        back.recorder.record()
+        self.house.worker.back.listener.take([event for event in events if isinstance(event, SessionChanged)])
 
     def wait(self, seconds: float) -> None:
         """Let time pass, during which Plex says something now and then."""

@@ -15,6 +15,7 @@ from plexsync.rules.queue.events import SessionChanged, SessionState
 from plexsync.simulator.http import Fault, Request
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
+from tests.flows.data_folder import restored, saved
 from tests.flows.living_room import LivingRoom
 from tests.flows.test_plays_flow import Boundaries, Killed
 
@@ -261,6 +262,39 @@ def test_a_restart_of_plexsync_in_the_middle_loses_nothing(room):
     assert seconds == pytest.approx(700, abs=10)
 
 
+def test_a_session_that_was_over_at_once_hides_none_that_gets_its_number_from_a_plex_that_restarted(room):
+    id, key = add(room)
+    _, other = add(room)
+    sessions, guest = room.house.plex_sim.sessions, room.house.plex_sim.add_account("Guest")
+    sessions.start(other, 0)
+    sessions.start(key, 0, account=guest, player="phone")
+    sessions.stop(key, 0, account=guest, player="phone")
+    room.hear()
+    sessions.restart()
+    with room.line_down():
+        room.wait(90)
+        room.house.plex_sim.told.clear()
+        room.house.clock.move(10)
+    room.play(other, 20)
+    room.play(key, 100, player="kitchen")
+    room.stop(key, player="kitchen")
+    room.settle()
+    assert activity(room, id) == (1, 100.0, 100.0)
+
+
+def test_the_play_of_a_viewing_that_was_on_its_way_comes_also_if_the_viewing_is_lost_with_the_database(room):
+    id, key = add(room, length=60.0)
+    house, copy = room.house, saved(room.house)
+    house.stash_sim.faults.set(Fault("reset", when=lambda request: b"sceneAddPlay" in request.body))
+    room.watch(key, 60)
+    assert activity(room, id)[0] == 0
+    house.stash_sim.faults.clear()
+    restored(house, copy)
+    room.settle()
+    house.work_for(3600)
+    assert activity(room, id)[0] == 1
+
+
 def test_a_player_that_falls_silent_has_stopped_at_its_last_report(room):
     id, key = add(room)
     room.play(key, 300)
@@ -299,6 +333,36 @@ def test_stash_is_down_during_a_viewing_and_gets_it_afterwards(room):
     house.work_for(3600)
     room.settle()
     assert activity(room, id)[:2] == (1, 700.0)
+
+
+@pytest.mark.parametrize("leap", [-86_400_000, 0, 86_400_000])
+def test_after_a_leap_of_the_clock_a_line_that_is_lost_for_seconds_makes_no_second_viewing(room, leap):
+    id, key = add(room)
+    room.play(key, 100)
+    room.house.clock.wall += leap
+    room.play(key, 100)
+    with room.line_down():
+        room.play(key, 20)
+    room.play(key, 100)
+    room.stop(key)
+    room.house.clock.wall -= leap
+    room.settle()
+    room.house.work_for(3600)
+    assert activity(room, id)[:2] == (1, pytest.approx(320, abs=1))
+
+
+def test_what_was_heard_before_the_line_was_lost_and_is_taken_down_afterwards_counts(room):
+    id, key = add(room)
+    room.house.clock.wall += 90_000
+    room.play(key, 50)
+    room.house.clock.wall -= 90_000
+    room.play(key, 50)
+    room.house.clock.move(4)
+    room.house.plex_sim.sessions.stop(key, 104_000)
+    room.tell()
+    room.house.clock.move(100)
+    room.settle()
+    assert activity(room, id)[:2] == (1, pytest.approx(104, abs=1))
 
 
 def test_the_clock_leaps_in_the_middle_of_a_viewing(room):
@@ -392,6 +456,22 @@ def test_a_redo_brings_the_play_of_a_row_back_that_was_there_before_viewings_cou
     wish(room, UNDO)
     wish(room, REDO)
     assert of_stash(room, id) == after
+
+
+def test_a_redo_brings_no_play_that_stash_had_and_that_you_deleted(room):
+    id, key = add(room)
+    house = room.house
+    before = house.clock.now() // 1000 - 600
+    house.stash_sim.plays.add(id, [before])
+    house.plex_sim.play(key, at=before)
+    room.settle()
+    house.stash_sim.plays.delete(id, [before])
+    room.watch(key, 100)
+    (play,) = house.stash_sim.plays.of(id)
+    wish(room, UNDO)
+    assert house.stash_sim.plays.of(id) == ()
+    wish(room, REDO)
+    assert house.stash_sim.plays.of(id) == (play,)
 
 
 def test_an_undo_leaves_a_place_to_the_last_digit_that_is_less_than_a_second_from_that_in_plex(room):

@@ -9,6 +9,7 @@ from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.play_wishes import AGAIN, REDO, UNDO, is_wanted_back
 from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.plays.resume import RememberedResume, Watched
+from plexsync.rules.plays.viewings import VIEWED
 
 SOURCE = PlaySource("71", "/history/1")
 ADDING, SENT, PRESENT, DELETED, REMOVING = PlayState
@@ -36,6 +37,16 @@ def test_an_undo_and_a_redo_mark_the_plays_that_are_ours(wish, undone, expected)
     assert all(
         after is None or replace(after, undone=undone) == play(state, undone=undone) for state, after in chosen.items()
     )
+
+
+def test_a_redo_looks_anew_at_rows_that_were_the_same_plays_as_what_it_brings_back():
+    at, row = 1_700_000_000, RememberedPlay(SOURCE, PRESENT)
+    near = {at - 120: row, at + 600 + 900: row}
+    others = {at - 121: row, at + 600 + 901: row, at + 1: replace(row, rows_before=1), at + 2: row}
+    viewed = {at + 3: replace(row, source=PlaySource("71", VIEWED))}
+    memory = {at: play(DELETED, undone=BACK), **near, **others, **viewed}
+    assert REDO.twins(memory, [at + 2], seconds=600) == dict.fromkeys(near)
+    assert UNDO.twins(memory, [], seconds=600) == {}
 
 
 @pytest.mark.parametrize("undone", [NO, BACK])

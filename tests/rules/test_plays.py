@@ -82,7 +82,7 @@ def test_a_play_that_stash_does_not_have_is_added():
 def test_a_play_that_stash_has_already_is_not_ours(rows):
     made = plan(None, rows)
     assert sends(made) == ""
-    assert made.resolved == {AT: play(PRESENT)}
+    assert made.resolved == {AT: play(PRESENT, rows_before=rows)}
 
 
 @pytest.mark.parametrize("rows", [0, 1])
@@ -96,7 +96,7 @@ def test_all_missing_moments_go_in_one_request_and_nothing_else():
     made = plan_plays(plex, {3: 1, 8: 1}, {9: play(DELETED)}, now=NOW, longest=LONGEST)
     assert made.add == Moments([5, 7])
     assert made.begin(SOON).keys() == {5, 7}
-    assert made.resolved == {3: RememberedPlay(plex[3], PRESENT)}
+    assert made.resolved == {3: RememberedPlay(plex[3], PRESENT, rows_before=1)}
 
 
 # --- a request of unknown end ----------------------------------------------------------------------------------------

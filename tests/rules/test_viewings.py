@@ -105,8 +105,7 @@ def test_the_moment_of_a_play_is_when_so_much_was_played():
     ],
 )
 def test_a_player_that_did_not_say_that_it_stopped_may_go_on(state, silence, session, place, is_same):
-    at = (AT + silence) * 1000
-    assert goes_on(replace(BEGUN, state=state), session, at=at, place=place * 1000) is is_same
+    assert goes_on(replace(BEGUN, state=state), session, silence=silence, place=place * 1000) is is_same
 
 
 # --- which plays are the same ----------------------------------------------------------------------------------------

@@ -387,12 +387,12 @@ def plan_scene(
         for moment, source in plays.get(item.key, {}).items():
             if not held_by_others.get((source.item, moment), set()) - {id}:
                 listed.setdefault(moment, source)
-    rows = Counter(watched.plays)
+    rows, same = Counter(watched.plays), set[int]()
     if viewings or rule != PLEX:
         length = round(max((file.duration for file in watched.scene.files), default=0.0) * 1000)
-        rows.update(twins(rows, listed, memory, viewings, length=length, minimum=rule) - memory.keys())
+        same = twins(rows, listed, memory, viewings, length=length, minimum=rule)
     listed = {moment: source for moment, source in listed.items() if moment >= since}
-    plan = plan_plays(listed, rows, with_expiry(memory, expiry), now=now, longest=expiry.longest)
+    plan = plan_plays(listed, rows, with_expiry(memory, expiry), same=same, now=now, longest=expiry.longest)
     played = frozenset(source.item for item in items for source in plays.get(item.key, {}).values())
     return PlaysFinding(id, watched, memory, plan, listed=listed.keys(), played=played, viewings=tuple(viewings))
 

@@ -37,13 +37,18 @@ LOST = 5.0
 class HeardReport:
     """What a player has said, when (UTC ms), and at which second of a clock that nobody sets.
 
-    `joins`: Plex was not heard for some time before, so what it is about may have begun unseen.
+    `lost_at`: the second of that clock at which Plex was heard again, after it was not for some time.
     """
 
     event: SessionChanged
     at: int
     clock: float
-    joins: bool
+    lost_at: float
+
+    @property
+    def joins(self) -> bool:
+        """Whether what it is about may have begun unseen."""
+        return self.clock - self.lost_at < GAP / 1000
 
 
 class PlayListener:
@@ -75,8 +80,8 @@ class PlayListener:
             if now - self._heard > LOST:
                 self.lost_at = now
             self._heard = now
-            joins = now - self.lost_at < GAP / 1000
-            reports = [HeardReport(event, at, now, joins) for event in events if isinstance(event, SessionChanged)]
+            heard = [event for event in events if isinstance(event, SessionChanged)]
+            reports = [HeardReport(event, at, now, self.lost_at) for event in heard]
             for report in reports:
                 self._take(report)
             self._reports += reports

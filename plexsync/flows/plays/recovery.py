@@ -26,6 +26,7 @@ from plexsync.rules.match.restored_stash import (
     with_missing,
 )
 from plexsync.rules.plays.plays import PlayState, RememberedPlay, SentPlay
+from plexsync.rules.plays.viewings import VIEWED
 from plexsync.rules.queue.job import PLAYS, Kind, Why
 from plexsync.rules.queue.note_keys import PLAYS_COMPARED, PLAYS_JOURNALLED, PLAYS_MISSING, STASH_BACK
 from plexsync.rules.scene import Scene, ScenePlays, WatchedScene
@@ -70,7 +71,7 @@ class PlaysRecovery(JournalBeside[PlaysFile]):
             if scene not in known:
                 known[scene] = tx.plays.of(dict([scene])).get(entry.scene, {}).keys() if unknown_only else ()
             plays = {
-                moment: replace(play, until=now + self._longest) if play and play.state in OPEN else play
+                moment: _open_anew(play, now + self._longest) if play and play.state in OPEN else play
                 for moment, play in entry.plays.items()
                 if moment not in known[scene]
             }
@@ -130,6 +131,12 @@ class PlaysRecovery(JournalBeside[PlaysFile]):
                 for number, scene, plays in entries
             ]
             self._journal.append(lines, sync=sync)
+
+
+def _open_anew(play: RememberedPlay, until: int) -> RememberedPlay:
+    """A play whose request may take effect until then. One of a viewing is wanted although the viewing may be lost."""
+    is_viewed = play.state is PlayState.ADDING and play.source.history_key == VIEWED
+    return replace(play, until=until, tries=0 if is_viewed else play.tries)
 
 
 class StashRestores:

@@ -7,7 +7,7 @@ is a play by the rule in force is saved beside the history: from then on it is a
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.engine.gates import Gates
@@ -38,6 +38,16 @@ log = logging.getLogger("PlexSync.plays")
 
 # The notes of the percentage of Stash's own player, and of the rule by which all viewings were judged.
 PERCENT, JUDGED = "plays:percent", "plays:judged"
+
+
+def _silence(viewing: Viewing, report: HeardReport, heard: Mapping[tuple[str, int], float]) -> float:
+    """The seconds between the last report of a viewing and this one.
+
+    `heard`: when this process heard it last, by item and beginning. Of one that it did not hear, they are those of the clock
+    on the wall.
+    """
+    clock = heard.get((viewing.item, viewing.began))
+    return report.at / 1000 - viewing.ended if clock is None else report.clock - clock
 
 
 def known_percent(db: Reader) -> float | None:
@@ -72,7 +82,9 @@ class ViewingRecorder:
         reports = self._listener.reports()
         try:
             if reports:
-                self._unlisted = self._take_down([*self._unlisted, *reports])
+                # What was not listed before the line was lost may be another session's by now.
+                before = [report for report in self._unlisted if report.lost_at == self._listener.lost_at]
+                self._unlisted = self._take_down([*before, *reports])
             reports = []
             self._queue()
         except (NeighbourError, UnknownAccount) as error:
@@ -95,12 +107,13 @@ class ViewingRecorder:
             event = report.event
             key = (event.session, event.key)
             viewing, clock = running.get(key, (None, -1.0))
-            if clock < self._listener.lost_at:
+            if clock < report.lost_at:
                 if sessions is None:
                     listed = self._gates.ask(READ_PLEX, self._plex.sessions)
                     sessions = {(session.session, session.item): session for session in listed}
                 session = sessions.get(key)
-                viewing = self._find(account, report, session, changed.values())
+                heard = {(other.item, other.began): last for other, last in running.values() if other}
+                viewing = self._find(account, report, session, changed.values(), heard)
                 if viewing is None and session is None:
                     if event.state is not SessionState.STOPPED:
                         if report.clock > self._clock.monotonic() - GAP / 1000:
@@ -109,8 +122,7 @@ class ViewingRecorder:
                             # Plex lists it not as a film: it is not asked about again.
                             running[key] = (None, self._clock.monotonic())
                     continue
-                # Without a clock of this process, the step is that of the clock on the wall.
-                clock = report.clock - (report.at / 1000 - viewing.ended if viewing else 0.0)
+                clock = report.clock - (_silence(viewing, report, heard) if viewing else 0.0)
             if viewing is not None:
                 viewing = after_report(viewing, event, at=report.at, step=round(1000 * (report.clock - clock)))
                 changed[viewing.item, viewing.began] = viewing
@@ -127,7 +139,12 @@ class ViewingRecorder:
         return unlisted
 
     def _find(
-        self, account: int, report: HeardReport, session: PlexSession | None, changed: Iterable[Viewing]
+        self,
+        account: int,
+        report: HeardReport,
+        session: PlexSession | None,
+        changed: Iterable[Viewing],
+        heard: Mapping[tuple[str, int], float],
     ) -> Viewing | None:
         """The viewing that a session begins or goes on with; None for one of another account, and if Plex lists none."""
         if session is not None and session.account != account:
@@ -138,7 +155,8 @@ class ViewingRecorder:
         latest = {viewing.began: viewing for viewing in (*saved, *changed) if viewing.item == event.key}
         for viewing in sorted(latest.values(), key=lambda it: it.began, reverse=True):
             is_same = viewing.machine == session.machine if session else viewing.session == event.session
-            if is_same and goes_on(viewing, event.session, at=at, place=event.offset):
+            silence = _silence(viewing, report, heard)
+            if is_same and goes_on(viewing, event.session, silence=silence, place=event.offset):
                 return viewing
         if session is None:
             return None

@@ -60,7 +60,8 @@ class WishForPlays:
         plays = {} if self.only_resume else tx.plays.of({id: created_at}, since=self.since).get(id, {})
         chosen = self._wish.choose(plays)
         if chosen:
-            remembered = {**chosen, **self._wish.twins(plays, recalled.plays)}
+            seconds = max((file.duration for file in recalled.scene.files), default=0.0)
+            remembered = {**chosen, **self._wish.twins(plays, recalled.plays, seconds=seconds)}
             tx.plays.save(id, created_at, remembered)
             self._recovery.has_learnt(tx, [(recalled.scene, remembered)])
         self.plays += len(chosen)

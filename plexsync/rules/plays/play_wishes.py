@@ -12,7 +12,7 @@ from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.play_time import RememberedTime, TimeWish
 from plexsync.rules.plays.plays import PlayState, RememberedPlay
 from plexsync.rules.plays.resume import RememberedResume, Watched, has_written
-from plexsync.rules.plays.viewings import VIEWED
+from plexsync.rules.plays.viewings import AFTER, RETURN, VIEWED
 from plexsync.rules.record_class import record
 
 # A row of such a play in Stash is PlexSync's, or may be.
@@ -38,11 +38,15 @@ class PlayWish:
         """The plays of a scene that it can be made for, as they are remembered then."""
         return {moment: self.change(play) for moment, play in memory.items() if self.applies(play)}
 
-    def twins(self, memory: Mapping[int, RememberedPlay], stash: Collection[int]) -> dict[int, None]:
-        """The rows of Plex's history that were found to be the same plays as others, so that they are not in Stash."""
-        present = {at for at, play in memory.items() if play.state is PlayState.PRESENT}
-        rows = {at for at in present if memory[at].source.history_key != VIEWED} if self.finds_anew else set()
-        return dict.fromkeys(rows.difference(stash))
+    def twins(self, memory: Mapping[int, RememberedPlay], stash: Collection[int], *, seconds: float) -> dict[int, None]:
+        """The rows of Plex's history that may be the same plays as those that it is for, so that they are not in Stash.
+
+        `seconds`: the length of the scene. One that was in Stash and is missing was deleted there.
+        """
+        chosen = self.choose(memory) if self.finds_anew else {}
+        missing = {at: play for at, play in memory.items() if play.state is PlayState.PRESENT and at not in stash}
+        rows = [at for at, play in missing.items() if not play.rows_before and play.source.history_key != VIEWED]
+        return {row: None for row in rows if any(row - seconds - RETURN <= at <= row + AFTER for at in chosen)}
 
 
 def is_wanted_back(play: RememberedPlay) -> bool:

@@ -8,7 +8,7 @@ its own: an undo removes them all, and otherwise one stays, since a network can 
 moments are UTC milliseconds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -101,9 +101,9 @@ class RememberedPlay:
     """The memory of one moment of a scene.
 
     `tries`: the requests to add it whose arrival is or was unknown; 0 if it was there, and is added again if it is missing,
-    whether Plex still lists it or not. `rows_before`: the rows of that second in Stash
-    before a request to remove one. `until`: until then a request may still take effect. `undone`: you asked to take it
-    back, or it was taken back if it is DELETED.
+    whether Plex still lists it or not. `rows_before`: the rows of that second in Stash before a request to remove one, or
+    when it was PRESENT first: 0 if it is the same play as another one. `until`: until then a request may still take effect.
+    `undone`: you asked to take it back, or it was taken back if it is DELETED.
     """
 
     source: PlaySource
@@ -203,12 +203,14 @@ def plan_plays(
     stash: Mapping[int, int],
     memory: Mapping[int, RememberedPlay],
     *,
+    same: Collection[int] = (),
     now: int,
     longest: int,
 ) -> PlayPlan:
     """Decide about every moment of a scene that Plex lists or PlexSync remembers.
 
-    `stash`: the number of rows of each moment, also as the answer to a request lists them. `longest`: how far ahead the
+    `stash`: the number of rows of each moment, also as the answer to a request lists them. `same`: the moments that are the
+    same play as another one. `longest`: how far ahead the
     `until` of a request can be; one that is further ahead was saved before the clock was set back.
     """
     add: list[int] = []
@@ -220,7 +222,7 @@ def plan_plays(
         remembered, rows = memory.get(moment), stash.get(moment, 0)
         if remembered and remembered.until > now + longest:
             remembered = replace(remembered, until=now + longest)
-        step = _next_step(remembered, plex.get(moment), rows, now=now)
+        step = _next_step(remembered, plex.get(moment), rows, is_same=moment in same, now=now)
         if step.sends and step.memory:
             requests[moment] = step.memory
             (add if step.memory.state is PlayState.ADDING else remove).append(moment)
@@ -231,9 +233,11 @@ def plan_plays(
     return PlayPlan(Moments(add) if add else None, Moments(remove) if remove else None, resolved, requests, wait_until)
 
 
-def _next_step(remembered: RememberedPlay | None, source: PlaySource | None, rows: int, *, now: int) -> _Step:
+def _next_step(
+    remembered: RememberedPlay | None, source: PlaySource | None, rows: int, *, is_same: bool, now: int
+) -> _Step:
     if remembered is None:
-        return _new(source, rows)
+        return _new(source, rows, is_same=is_same)
     if remembered.is_redone:
         return _after_redo(remembered, source, rows, now)
     match remembered.state:
@@ -246,10 +250,12 @@ def _next_step(remembered: RememberedPlay | None, source: PlaySource | None, row
     return _Step(remembered)
 
 
-def _new(source: PlaySource | None, rows: int) -> _Step:
+def _new(source: PlaySource | None, rows: int, *, is_same: bool = False) -> _Step:
     if source is None:
         return _Step(None)
-    return _Step(RememberedPlay(source, PlayState.PRESENT)) if rows else _add(source)
+    if rows or is_same:
+        return _Step(RememberedPlay(source, PlayState.PRESENT, rows_before=rows))
+    return _add(source)
 
 
 def _add(source: PlaySource, tries: int = 0) -> _Step:

@@ -156,13 +156,12 @@ def play_moment(viewing: Viewing, least: int | None) -> int:
     return 0
 
 
-def goes_on(viewing: Viewing, session: str, *, at: int, place: int) -> bool:
-    """Whether a session of the same player that is first seen at `at` (UTC ms), at this place, goes on with a viewing.
+def goes_on(viewing: Viewing, session: str, *, silence: float, place: int) -> bool:
+    """Whether a session of the same player, so many seconds after a viewing and at this place, goes on with it.
 
     It does after a restart of Plex or PlexSync, and after a pause without reports if Plex gives it the same name and it is
     where it was: a Plex that was restarted gives names again.
     """
-    silence = at // 1000 - viewing.ended
     is_same = session == viewing.session and 0 <= place - viewing.place <= GAP
     return not viewing.is_over and -RETURN <= silence <= (86_400 if is_same else RETURN)
 
@@ -192,9 +191,7 @@ def twins(
     }
     plays = sorted((viewing for viewing in viewings if viewing.moment), key=lambda it: (it.moment, it.began))
     began = {viewing.moment: viewing.began for viewing in reversed(plays)}
-    same: set[int] = set()
-    broken: set[int] = set()
-    unexplained = rows
+    unexplained, same, broken = rows, set(), {}
     for viewing in plays:
         play = viewing.moment
         near = [row for row in unexplained if viewing.began <= row <= viewing.ended + AFTER]
@@ -204,8 +201,8 @@ def twins(
             same |= {_other_of(viewing, row, stash, memory)} if row != play else set()
         if row is None and not viewing.is_over:
             # It broke off, and may have gone on unseen.
-            broken.add(play)
-    free = {at: count for at, count in free.items() if at not in began} | {at: free.get(at, 1) for at in broken}
+            broken[play] = free.get(play, 1)
+    free = {at: count for at, count in free.items() if at not in began} | broken
     joined = {viewing.moment for viewing in plays if viewing.joined}
     joined -= {viewing.moment for viewing in plays if not viewing.joined}
     # One that was found to be the same as a play before uses that play up.
