@@ -368,6 +368,7 @@ class Viewers:
         """Somebody watches a scene in Stash's own player."""
         world, rng = self.world, self.rng
         scene = rng.choice(self.scenes())
+        ours = {*world.added_plays(scene.id), *world.plays_under_way(scene.id)}
         seconds, position = rng.choice((4, 12, 35, 95)), rng.choice((0.0, 5.0, scene.files[0][2] * 0.97))
         before = world.stash.plays.of(scene.id)
         world.stash.open_player(scene.id).watch(seconds, position=position)
@@ -375,6 +376,7 @@ class Viewers:
         added = sorted((Counter(after.plays) - Counter(before)).elements())
         truth.own += added
         truth.own_time += seconds
+        truth.shared |= {moment for moment in added if world.depth or moment in ours}
         # Of what is on its way nobody can tell whether this came before: what adds counts as Stash's own from then on, and
         # what resets takes it away.
         truth.is_blurred |= world.depth > 0 or bool(world.rows(OPEN_TIME, scene.id))
@@ -416,8 +418,7 @@ class Viewers:
         world = self.world
         quiet, world.at_rest = world.at_rest, True
         world.back_at = world.paused_until = 0.0
-        if watchers:
-            world.poll_history()
+        is_read = not watchers or self._is_read()
         for _ in range(40):
             world.work()
             if world.idle_until is not None:
@@ -425,7 +426,18 @@ class Viewers:
                     break
                 world.pass_time(20)
         world.at_rest = quiet
-        return not self._is_at_work()
+        return is_read and not self._is_at_work()
+
+    def _is_read(self) -> bool:
+        """Whether all that players have said was taken down, and the history was read, now that nothing goes wrong."""
+        world = self.world
+        for _ in range(5):
+            if world.take_down() and world.poll_history():
+                return True
+            # What was down is tried again.
+            world.work()
+            world.pass_time(20)
+        return False
 
     def _is_at_work(self) -> bool:
         return bool(self.world.rows("select 1 from job where state in ('ready', 'running')"))
@@ -443,8 +455,7 @@ class Viewers:
         id = self.rng.choice(list(world.scenes))
         is_sure = self.rng.random() < 0.6
         if is_sure:
-            self._end_viewings(id)
-            self._wish_at_rest(wish, id)
+            self._wish_at_rest(wish, id, is_ended=self._end_viewings(id))
         else:
             self._note_wish_in_doubt(wish, id)
             self.make_wish(wish, [id])
@@ -458,7 +469,7 @@ class Viewers:
         for watching in truth.watched:
             watching.undone = None if wish is UNDO or watching.undone else watching.undone
 
-    def _wish_at_rest(self, wish: PlayWish, id: int) -> None:
+    def _wish_at_rest(self, wish: PlayWish, id: int, *, is_ended: bool) -> None:
         world, truth = self.world, self.world.scenes[id]
         quiet, world.at_rest = world.at_rest, True
         was_at_rest, before = self.rest(), world.part_of(id)
@@ -467,7 +478,7 @@ class Viewers:
         world.at_rest = quiet
         if not is_made:
             return
-        if not is_done:
+        if not (is_ended and is_done):
             self._note_wish_in_doubt(wish, id)
             return
         world.tally["undone" if wish is UNDO else "redone"] += 1
@@ -480,8 +491,8 @@ class Viewers:
         for watching in truth.watched:
             watching.undone = None if world.has_forgotten else wish is UNDO
 
-    def _end_viewings(self, id: int) -> None:
-        """What is played of a scene is stopped, and dealt with."""
+    def _end_viewings(self, id: int) -> bool:
+        """What is played of a scene is stopped, and dealt with; returns whether all of it was."""
         world = self.world
         for player in list(self.players.values()):
             if player.watching.scene == id:
@@ -491,9 +502,9 @@ class Viewers:
         quiet, world.at_rest = world.at_rest, True
         world.work()
         world.pass_time(70)
-        world.take_down()
-        self.rest(watchers=True)
+        is_ended = self.rest(watchers=True)
         world.at_rest = quiet
+        return is_ended
 
     def make_wish(self, wish: PlayWish, ids: list[int]) -> bool:
         """Make a wish for the plays of these scenes; returns whether it was made."""

@@ -7,7 +7,7 @@ clock, `at` is a second of the steady clock; places, lengths and what was played
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 # A report that nobody has heard, one that was heard and may be lost by a kill, and one that was taken down.
 UNHEARD, IN_DOUBT, TAKEN_DOWN = range(3)
@@ -144,11 +144,22 @@ def asked_for(minimum: str, percent: float, length: int) -> int | None:
 
 @dataclass
 class Claim:
-    """What is said of the play of a viewing: whether there may be one (how many), and whether there has to be one."""
+    """What is said of the play of a viewing: whether there may be one (how many), and whether there has to be one.
+
+    `rows`: those of viewings of other players at the same time, which are one play with this one: a row does not say whose
+    it is, so its play may be at the second of another one's row. `before`: the viewing with which it may be one, so that the
+    play of that one is its play.
+    """
 
     watching: Watching
     may: int
     must: bool
+    rows: tuple[int, ...] = ()
+    before: Watching | None = None
+
+    def holds(self, moment: int) -> bool:
+        """Whether a play at that moment can be of this."""
+        return self.watching.holds(moment) or moment in self.rows
 
 
 @dataclass
@@ -160,7 +171,8 @@ class SceneTruth:
     `part`: what PlexSync's part of the play time was when its memory was last lost, at least and at most, and `lost_at` when
     that was, by the steady clock. `raced`: how much Stash's own player has added while a
     reset may have been on its way, and `is_blurred`: whether it has while anything was.
-    `withdrawn`: what undos have taken back of it since. `is_left_alone`: it is ignored.
+    `withdrawn`: what undos have taken back of it since. `is_left_alone`: it is ignored. `shared`: the seconds of its own
+    plays at which PlexSync may have added one as well: a play in Stash has no name, so of such a second one stays.
     """
 
     length: int
@@ -172,6 +184,7 @@ class SceneTruth:
     raced: float = 0.0
     is_blurred: bool = False
     is_left_alone: bool = False
+    shared: set[int] = field(default_factory=set)
     watched: list[Watching] = field(default_factory=list)
     part: tuple[float, float] = (0.0, 0.0)
     lost_at: float = 0.0
@@ -184,12 +197,18 @@ class SceneTruth:
         claims: list[Claim] = []
         for watching in sorted(mine, key=lambda one: one.began):
             has_row = rows(watching)
-            before = self._goes_on_from(watching, mine)
+            before = self.goes_on_from(watching, mine)
             may, must = self._by_rule(watching, before, least)
             must = must and not watching.is_forgotten
             if has_row and not must and (least is None or not self._is_explained(watching, mine)):
                 must = True
             elif must and self._may_be_joined(watching) and self._is_explained(watching, mine):
+                must = False
+            linked = [
+                one for one in (before, *(one for one in mine if self.goes_on_from(one, mine) is watching)) if one
+            ]
+            if any(one.undone is not False or not one.kept for one in linked):
+                # The play that a person has deleted or taken back may be of both.
                 must = False
             if must and before is not None and any(one.must and one.watching is before for one in claims):
                 is_free = least is None or not self._is_explained(watching, mine)
@@ -211,14 +230,15 @@ class SceneTruth:
                 and self._met_with(watching, [one.watching for one in claims if one.must], least)
             ):
                 must = False
-            claims.append(Claim(watching, count, must))
+            beside = [one for one in mine if least is not None and self._is_at_once(watching, [one], least)]
+            claims.append(Claim(watching, count, must, tuple(one.row for one in beside if one.row), before))
         return [self._decided(claim) for claim in claims]
 
     @staticmethod
     def _decided(claim: Claim) -> Claim:
         watching = claim.watching
         is_gone, is_sure = watching.kept is False or watching.undone, watching.kept and watching.undone is False
-        return Claim(watching, 0 if is_gone else claim.may, bool(is_sure) and claim.must)
+        return replace(claim, may=0 if is_gone else claim.may, must=bool(is_sure) and claim.must)
 
     @staticmethod
     def _by_rule(watching: Watching, before: Watching | None, least: int | None) -> tuple[bool, bool]:
@@ -235,7 +255,7 @@ class SceneTruth:
         return least is not None and watching.met(least + ROUNDED, surely=True) is not None
 
     @staticmethod
-    def _goes_on_from(watching: Watching, others: Sequence[Watching]) -> Watching | None:
+    def goes_on_from(watching: Watching, others: Sequence[Watching]) -> Watching | None:
         """The viewing before, of which PlexSync may not know that it was over when this one began."""
         earlier = [
             other
@@ -247,18 +267,22 @@ class SceneTruth:
 
     @staticmethod
     def _may_be_joined(watching: Watching) -> bool:
-        heard = watching.heard(surely=False)
-        return bool(heard) and heard[0].offset > LEAST
+        heard = [watching.heard(surely=surely) for surely in (False, True)]
+        return any(reports and reports[0].offset > LEAST for reports in heard)
 
     def _is_explained(self, watching: Watching, others: Sequence[Watching]) -> bool:
-        """Whether there is another play in Stash that its row, or what was seen of it, may be the same as."""
+        """Whether there is another play in Stash that its row, or what was seen of it, may be the same as.
+
+        It is one from a length and 15 minutes before it until two minutes after it: of Stash's own player, of a viewing
+        that broke off, or of one whose memory is lost, so that nothing tells that it is of another viewing.
+        """
         end = max(watching.ended, watching.row)
         first, last = watching.began - self.length / 1000 - BEFORE, end + AFTER
         seen = [one for one in others if one is not watching and one.heard(surely=False)]
         if any(one.began - 3 <= watching.row <= one.ended + AFTER for one in seen):
             # A row does not say whose it is.
             return True
-        broken = [one for one in others if one is not watching and not one.is_surely_over]
+        broken = [one for one in others if one is not watching and (one.is_forgotten or not one.is_surely_over)]
         return any(first - 5 <= own <= last + 5 for own in self.own) or any(
             one.ended >= first and one.began <= last for one in broken
         )
@@ -325,14 +349,19 @@ def unmatched(plays: Sequence[int], own: Sequence[int], claims: Sequence[Claim])
 
     `own`: those of Stash's own player, one of which may have come at the very second at which one of PlexSync's would.
     """
-    slots = [claim.watching for claim in claims for _ in range(claim.may)]
+    slots = [claim for claim in claims for _ in range(claim.may)]
     taken = match(len(plays), len(slots), lambda play, slot: slots[slot].holds(plays[play]))
-    musts = [claim.watching for claim in claims if claim.must]
+    musts = [claim for claim in claims if claim.must]
     there = [*plays, *own]
-    found = match(len(musts), len(there), lambda must, play: musts[must].holds(there[play]))
+
+    def is_there(must: int, play: int) -> bool:
+        claim, moment = musts[must], there[play]
+        return claim.holds(moment) or (claim.before is not None and claim.before.holds(moment))
+
+    found = match(len(musts), len(there), is_there)
     return (
         [moment for number, moment in enumerate(plays) if number not in taken],
-        [watching for number, watching in enumerate(musts) if number not in found],
+        [claim.watching for number, claim in enumerate(musts) if number not in found],
     )
 
 

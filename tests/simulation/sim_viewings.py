@@ -26,6 +26,7 @@ from plexsync.rules.plays.plays import WatchRules
 from plexsync.rules.queue.events import SessionChanged
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Request
+from plexsync.simulator.stash_plays import moments_of
 from tests.engine.clocks import Clock
 from tests.simulation.running import Lives
 from tests.simulation.sim_plays import PlaysEnding, PlaysWorld
@@ -37,6 +38,8 @@ from tests.simulation.sim_world import Nature
 LOSSES = ("database lost", "journal lost", "database restored")
 # What writes to a scene what was watched.
 TO_STASH = (b"sceneAddPlay", b"sceneDeletePlay", b"sceneSaveActivity", b"sceneResetActivity")
+DONE = "done"
+OPEN_PLAYS = "select moment from play where scene = ? and state = 'adding'"
 # The steady seconds between two words of Plex, which says something all the time.
 WORDS = 4.0
 # Play times that are closer than this are the same, where more than PlexSync has added to them.
@@ -137,16 +140,26 @@ class RoomWorld(PlaysWorld):
         self.process.back.listener.take(reports)
         return True
 
-    def take_down(self) -> None:
-        """What was heard of players is taken down."""
-        self.at_work("viewings", self._take_down)
+    def take_down(self) -> bool:
+        """What was heard of players is taken down; returns whether it was."""
+        return self.at_work("viewings", self._take_down) == DONE
 
-    def _take_down(self) -> None:
+    def _take_down(self) -> str:
         heard = list(self.in_doubt)
         problem = self.process.back.recorder.record()
         self.tell(f"taken down: {problem or len(heard)}")
         if not problem:
             self.people.was_taken_down(heard)
+        return problem or DONE
+
+    def poll_history(self) -> bool:
+        """The history of Plex is polled; returns whether it was read."""
+        return self.at_work("history", self._poll_history) == DONE
+
+    def _poll_history(self) -> str:
+        problem = self.process.back.poll()
+        self.tell(f"history: {problem}")
+        return problem or DONE
 
     def poll_resume(self) -> None:
         """What was watched in Plex is polled."""
@@ -181,8 +194,16 @@ class RoomWorld(PlaysWorld):
             for id, truth in self.scenes.items():
                 if self.part_of(id) < -truth.raced - CLOSE:
                     raise Violation("lost", f"scene {id} has lost {-self.part_of(id)} s of Stash's own player")
-                if lost := Counter(truth.own) - Counter(self.stash.plays.of(id)):
+                lost = Counter(truth.own) - Counter(self.stash.plays.of(id))
+                if lost.keys() - truth.shared:
                     raise Violation("lost", f"scene {id} has lost the plays {lost} of Stash's own player")
+
+    def plays_under_way(self, id: int) -> set[int]:
+        """The plays of a scene that PlexSync is about to add, or may have added."""
+        late = [asked for _, asked in self.weather[Neighbour.STASH].late if b"sceneAddPlay" in asked.body]
+        variables = [json.loads(asked.body)["variables"] for asked in late]
+        sent = {moment for one in variables if int(one["id"]) == id for moment in moments_of(one["times"])}
+        return sent | {moment for (moment,) in self.rows(OPEN_PLAYS, id)}
 
     def is_being_reset(self, id: int) -> bool:
         """Whether a request is on its way that resets the play time of a scene."""
