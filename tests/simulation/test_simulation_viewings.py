@@ -28,7 +28,7 @@ def lived(first, count):
     """Live so many seeds, and judge them."""
     report = run_room_seeds(first, count, STEPS)
     assert not report.failures, "\n\n".join(map(str, report.failures[:2]))
-    assert report.tally["judged once"] > count
+    assert report.tally["judged once"] >= count
     assert report.tally["plays added"] > count
     assert report.tally["kills"]
     return report
