@@ -249,6 +249,11 @@ class ProviderClient:
         check_number(key)
         self._requests.write("PUT", f"/library/metadata/{key}/match?{query({'guid': guid, 'name': name})}")
 
+    def unmatch(self, key: str) -> None:
+        """Take an item's match away; Plex gives it a guid of its own."""
+        check_number(key)
+        self._requests.write("PUT", f"/library/metadata/{key}/unmatch")
+
     def items(self, keys: Sequence[str]) -> dict[str, MatchedItem]:
         """Full items with their guids by rating key, see `PlexClient.items`."""
         return self._requests.existing(keys, ITEMS, _matched_of)

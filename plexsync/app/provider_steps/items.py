@@ -1,6 +1,7 @@
 """Saves the items of a library as they are found, and puts them back. Safe to repeat, and after a kill at any moment."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from plexsync.app.parts import Assembled
@@ -95,16 +96,20 @@ class LibraryItems:
     # --- back to that ------------------------------------------------------------------------------------------------
 
     def match_back(self) -> None:
-        """Give every item the guid that it had, where that is one that an agent gives. Plex then asks that agent."""
+        """Give every item the guid back that it had. Plex then asks the agent that has given it."""
         for page in self._pages_now():
             for key, matched in page.now.items():
-                guid = page.states[key].guid
-                if guid and guid != matched.guid and not guid.startswith(UNMATCHED):
-                    try:
-                        self._client.match(key, guid, page.states[key].item.value("title"))
-                    except (Missing, Refused):
+                state = page.states[key]
+                if state.guid != matched.guid and not is_other(state, matched.item):
+                    with suppress(Missing, Refused):
                         # It was said before that an agent may not take its guids back.
-                        continue
+                        self._match(key, state)
+
+    def _match(self, key: str, state: FoundState) -> None:
+        if state.guid.startswith(UNMATCHED):
+            self._client.unmatch(key)
+        elif state.guid:
+            self._client.match(key, state.guid, state.item.value("title"))
 
     def put_back(self) -> PutBack:
         """Put every item back that is not yet, then look what Plex has made of it."""
@@ -130,16 +135,12 @@ class LibraryItems:
 
     def _send(self, key: str, way: ItemWayBack) -> None:
         for name, picture in way.pictures.items():
-            try:
+            # A picture of an agent may be gone.
+            with suppress(Missing, Refused):
                 self._plex.show(key, name, picture) if picture else self._plex.hide(key, name)
-            except (Missing, Refused):
-                # An agent's picture that Plex no longer has.
-                continue
         if way.edit:
-            try:
+            with suppress(Missing):
                 self._plex.edit(self._row.section, key, way.edit, cast=way.cast)
-            except Missing:
-                return
 
     def _ways(self, page: SavedPage) -> dict[str, ItemWayBack]:
         """The way back of each item that is still there."""

@@ -29,7 +29,7 @@ LOOPBACK = "{} is this machine alone, and Plex runs on {}: set provider_url to a
 # How the agents begin whose guids Plex does not take back, with what that means.
 UNMATCHED_AGENT = ".none"
 LEGACY_AGENT = "com.plexapp."
-NEW_GUIDS = "the guids of items, which no agent has matched: Plex makes new ones"
+NEW_GUIDS = "the guids of items that no agent has matched, if Plex makes other ones for them"
 LEGACY = "the guids and matches of items, if Plex no longer takes those of a legacy agent"
 MATCHES = "the match of an item that Plex Movie does not take back by its guid"
 ADDED_SINCE = "items that are added until then: they keep their values, and the old agent may match them"

@@ -67,8 +67,10 @@ def public_url(config: PlexSyncConfig) -> str:
 
 
 def _renew_secret(run: StepRun, row: ProviderRow) -> object:
+    """From then on, whoever asks at the new address is Plex."""
+    began = run.parts.clock.now()
     renew_path(run.parts.folder, row.library)
-    return True
+    return began
 
 
 def _fill_answers(run: StepRun, _row: ProviderRow) -> object:
@@ -112,7 +114,7 @@ def _make_group(run: StepRun, row: ProviderRow) -> object:
 
 def _switch(run: StepRun, row: ProviderRow) -> object:
     _use_agent(run, row, row.identifier, str(row.steps["own_group"]))
-    return run.parts.clock.now()
+    return True
 
 
 def _refresh(run: StepRun, row: ProviderRow) -> object:
@@ -272,12 +274,12 @@ def _only_one(parts: Parts) -> Iterator[None]:
 
 
 def wait_for_call(parts: Parts, row: ProviderRow, seconds: float, stopping: Callable[[], bool]) -> bool:
-    """Whether Plex has asked since the library has its agent; looks for so many seconds."""
+    """Whether Plex has asked at the address that it was given; looks for so many seconds."""
     until = parts.clock.monotonic() + seconds
     while True:
         with parts.store.reading() as db:
             now = db.providers.of(row.library)
-        if now is not None and now.called_at >= int(str(row.steps["switched"])):
+        if now is not None and now.called_at >= int(str(row.steps["secret"])):
             return True
         if now is None or stopping() or parts.clock.monotonic() >= until:
             return False
