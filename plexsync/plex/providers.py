@@ -238,6 +238,11 @@ class ProviderClient:
         check_number(section)
         self._requests.write("POST", f"/library/sections/{section}/refresh?force=1")
 
+    def stop_refreshing(self, section: str) -> None:
+        """Ask Plex to end such a refresh."""
+        check_number(section)
+        self._requests.write("DELETE", f"/library/sections/{section}/refresh")
+
     def refresh(self, keys: Sequence[str]) -> None:
         """Ask Plex to read these items anew from their agent. It goes on after the answer."""
         for key in keys:

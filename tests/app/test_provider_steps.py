@@ -9,6 +9,7 @@ from plexsync.app.parts import Parts
 from plexsync.app.provider_steps import steps
 from tests.app.provider_stage import GROUP, PREFIX, Killed, add, asking_world, kill_at, parts_of, remove, whole
 from tests.journey.world import World
+from tests.patience import HANG
 from tests.web.stage import work
 
 
@@ -78,6 +79,7 @@ def test_what_was_added_in_part_can_be_removed(world: World, monkeypatch: pytest
     before, number = whole(world), 1
     with parts_of(world) as parts:
         while killed(parts, monkeypatch, number, lambda: add(parts)):
+            world.plex.wait_for_asks(HANG)
             if asking(parts):
                 remove(parts)
             assert whole(world) == before, number

@@ -98,12 +98,15 @@ class LibraryItems:
     def match_back(self) -> None:
         """Give every item the guid back that it had. Plex then asks the agent that has given it."""
         for page in self._pages_now():
-            for key, matched in page.now.items():
-                state = page.states[key]
-                if state.guid != matched.guid and not is_other(state, matched.item):
-                    with suppress(Missing, Refused):
-                        # It was said before that an agent may not take its guids back.
-                        self._match(key, state)
+            self._match_page(page)
+
+    def _match_page(self, page: SavedPage) -> None:
+        for key, matched in page.now.items():
+            state = page.states[key]
+            if state.guid != matched.guid and not is_other(state, matched.item):
+                with suppress(Missing, Refused):
+                    # It was said before that an agent may not take its guids back.
+                    self._match(key, state)
 
     def _match(self, key: str, state: FoundState) -> None:
         if state.guid.startswith(UNMATCHED):
@@ -120,12 +123,13 @@ class LibraryItems:
             with self._store.writing() as tx:
                 tx.providers.mark_back(self._row.library, page.states)
         for page in self._pages_now():
+            # What Plex had asked for may have come meanwhile.
+            self._match_page(page)
             ways = self._ways(page)
             result.other += [key for key in page.states if key not in ways]
             result.kept += [key for key, way in ways.items() if way.kept]
             unlike = [key for key, way in ways.items() if not way.is_there]
             for key in unlike:
-                # Plex may have read it from its agent again meanwhile.
                 self._send(key, ways[key])
             again = SavedPage({key: page.states[key] for key in unlike}, self._client.items(unlike) if unlike else {})
             result.not_whole += [key for key, way in self._ways(again).items() if not way.is_there]

@@ -39,7 +39,7 @@ UNANSWERED, AGAIN = 20.0, 1.0
 LOOK = 0.25
 # What is noted of a library: its agent and group before, its folders, the step that is being done, and each that is done.
 AGENT, GROUP, FOLDERS, DOING = "agent", "group", "folders", "doing"
-RENEWED = ("secret", "provider")
+RENEWED = ("secret", "provider", "own_group", "switched", "refreshed")
 
 
 class NotNow(SyncError):
@@ -140,6 +140,8 @@ def _agent_back(run: StepRun, row: ProviderRow) -> object:
     """A library that has another agent by now, or is gone, is left as it is."""
     library = _library(run, row)
     if library is not None and library.agent == row.identifier:
+        # What Plex still asks would come after what is put back.
+        run.client.stop_refreshing(row.section)
         _use_agent(run, row, str(row.steps[AGENT]), str(row.steps[GROUP]))
     return library is not None
 
@@ -188,7 +190,7 @@ def _use_agent(run: StepRun, row: ProviderRow, agent: str, group: str) -> None:
 
 
 def begin_adding(parts: Parts, library: LibraryAgent, identifier: str) -> None:
-    """Note that a library is to ask PlexSync. One that does already gets a new address. Raises NotNow."""
+    """Note that a library is to ask PlexSync. One that does already is registered anew, at a new address. Raises NotNow."""
     with _only_one(parts), parts.store.writing() as tx:
         row = tx.providers.of(library.uuid)
         if row is None:
@@ -196,7 +198,7 @@ def begin_adding(parts: Parts, library: LibraryAgent, identifier: str) -> None:
             row = ProviderRow(
                 library.uuid, library.section, library.title, identifier, ADDING, steps, parts.clock.now()
             )
-        else:
+        elif row.state == ON:
             kept = {name: value for name, value in row.steps.items() if name not in RENEWED}
             steps = {**kept, FOLDERS: list(library.locations)}
             row = replace(row, section=library.section, title=library.title, steps=steps)
