@@ -25,8 +25,9 @@ from plexsync.rules.records import AnswerFile
 from plexsync.store.database import Reader
 from plexsync.store.ledger.provider_memory import ProviderRow
 
-MATCHED, VALUES, ROOT, PLAIN = "matched", "values", "root", "plain"
-NO_KEY, NO_LIBRARY, NO_QUESTION = "key", "library", "question"
+# The words by which answers are counted.
+MATCHED, VALUES, OTHER = "matches", "values", "other_answers"
+NO_MATCH, NO_KEY, NO_LIBRARY, NO_QUESTION = "no_match_{}", "refused_key", "refused_library", "refused_question"
 Page = tuple[int, int] | None
 
 
@@ -46,7 +47,7 @@ def answer_root(asking: AskingLibrary, version: str) -> CallAnswer:
         row = db.providers.of(asking.library)
     if row is None:
         return CallAnswer(404, NO_LIBRARY)
-    return CallAnswer(200, ROOT, root_document(row.identifier, f"PlexSync: {row.title}", version))
+    return CallAnswer(200, OTHER, root_document(row.identifier, f"PlexSync: {row.title}", version))
 
 
 def answer_values(asking: AskingLibrary, key: str) -> CallAnswer:
@@ -66,7 +67,7 @@ def answer_list(asking: AskingLibrary, of: str, page: Page) -> CallAnswer:
     return (
         CallAnswer(404, NO_LIBRARY)
         if row is None
-        else CallAnswer(200, PLAIN, container(row.identifier, [], of=of, page=page))
+        else CallAnswer(200, OTHER, container(row.identifier, [], of=of, page=page))
     )
 
 
@@ -82,7 +83,7 @@ def answer_match(asking: AskingLibrary, body: bytes, page: Page) -> CallAnswer:
             return CallAnswer(404, NO_LIBRARY)
         matches = _matches(db, row, question, asking)
         if isinstance(matches, NoMatch):
-            return CallAnswer(200, matches, container(row.identifier, []))
+            return CallAnswer(200, NO_MATCH.format(matches), container(row.identifier, []))
         stored = db.answers.of([scene for scene, _ in matches])
     items = [
         match_document(row.identifier, answer.key, answer.values, score=score)

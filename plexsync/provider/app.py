@@ -3,9 +3,11 @@
 import asyncio
 import json
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs
@@ -27,10 +29,11 @@ LARGEST_BODY = 64 * 1024
 PATIENCE = 20.0  # seconds until a database that does not answer is given up; Plex waits for 90
 THREADS = 2
 MOST_ITEMS = 1_000
-# Words by which refused calls are counted.
-ADDRESS, METHOD, SIZE, ENDED, FAULT = "address", "method", "size", "ended", "fault"
+# Words by which calls without an answer are counted.
+ADDRESS, METHOD, SIZE, ENDED, FAULT = "refused_address", "refused_method", "refused_size", "broken_off", "failed"
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
-NOTHING = CallAnswer(404, ADDRESS)
+NOTHING = CallAnswer(404, "wrong_address")
+QUIET = 10.0  # seconds without a failure until a trouble counts as over
 
 
 class CallRefused(Exception):
@@ -51,6 +54,7 @@ class Provider:
         self._version = version
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
         self._trouble = ""
+        self._failed_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """CallAnswer a request."""
@@ -63,7 +67,10 @@ class Provider:
         except (LocalFault, NewerDatabase, Unusable, TimeoutError) as fault:
             answer = self._fail(str(fault) or "the database does not answer")
         except Exception as error:  # noqa: BLE001 - the edge of an answer: Plex is never told of a fault of PlexSync
-            answer = self._fail(f"an answer failed by a fault of PlexSync: {error!r}")
+            # Its words may be what Plex asked, with a path.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            name = f"{type(error).__name__} in line {place.lineno} of {Path(place.filename).name}"
+            answer = self._fail(f"an answer failed by a fault of PlexSync: {name}")
         else:
             self._succeed(answer)
         self._notes.count(asking, answer.result, monotonic() - began)
@@ -101,13 +108,14 @@ class Provider:
 
     def _fail(self, trouble: str) -> CallAnswer:
         """Log a trouble once, as long as it lasts. Plex keeps what it has, and asks again later."""
+        self._failed_at = monotonic()
         if trouble != self._trouble:
             self._trouble = trouble
             log.warning("Plex is told to ask again later: %s", trouble)
         return CallAnswer(500, FAULT)
 
     def _succeed(self, answer: CallAnswer) -> None:
-        if self._trouble and answer.status == 200:
+        if self._trouble and answer.status == 200 and monotonic() - self._failed_at >= QUIET:
             self._trouble = ""
             log.info("Plex is answered again")
 

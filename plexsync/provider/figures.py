@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 HOUR = 60  # minutes
 # Steps of answer times per power of ten: a figure is exact to a quarter.
 STEPS = 10
+P99 = "p99_ms"
 
 
 @dataclass
@@ -34,15 +35,15 @@ class Calls:
         minute.results[result] += 1
         minute.times[math.ceil(STEPS * math.log10(max(1000 * seconds, 0.01)))] += 1
 
-    def figures(self, now: float) -> Mapping[str, object]:
+    def figures(self, now: float) -> dict[str, float]:
         """The figures of the hour before this monotonic time, as they are saved.
 
-        `calls` has their number by result, `p99` the milliseconds within which 99 of 100 were answered.
+        They are the number of calls by result, and `p99_ms`, the milliseconds within which 99 of 100 were answered.
         """
         minutes = [minute for minute in self._minutes if minute.number > now // 60 - HOUR]
         results: Counter[str] = sum((minute.results for minute in minutes), Counter())
         times: Counter[int] = sum((minute.times for minute in minutes), Counter())
-        return {"calls": dict(sorted(results.items())), "p99": percentile(times)}
+        return {**dict(sorted(results.items())), P99: percentile(times)}
 
 
 def percentile(times: Mapping[int, int], share: float = 0.99) -> float:

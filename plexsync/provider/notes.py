@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 from plexsync.engine.clock import SystemClock
-from plexsync.provider.figures import Calls
+from plexsync.provider.figures import P99, Calls
 from plexsync.provider.libraries import AskingLibrary
 from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 
@@ -47,8 +47,8 @@ class FigureNotes:
         now = monotonic()
         with self._lock:
             asked, self._asked = self._asked, {}
-            others = self._others.figures(now)["calls"]
-            figures = {asking: {**self._calls[asking].figures(now), "others": others} for asking in asked}
+            strangers = {name: count for name, count in self._others.figures(now).items() if name != P99}
+            figures = {asking: {**strangers, **self._calls[asking].figures(now)} for asking in asked}
         for asking, at in asked.items():
             try:
                 with asking.answers.database().writing() as tx:

@@ -119,6 +119,8 @@ def test_no_candidate_scores_so_low_that_plex_drops_it():
         ({"type": 1, "title": "A title"}, MatchQuestion()),
         ({"type": 1, "filename": None}, MatchQuestion()),
         ({"type": 2, "filename": "x"}, MatchQuestion()),
+        ({"type": 1, "filename": "x\0.mp4"}, MatchQuestion()),
+        ({"type": 1, "filename": "x\ud800.mp4"}, MatchQuestion()),
     ],
 )
 def test_a_question_is_read(document, question):

@@ -5,6 +5,7 @@ rule leads its file to just that place. Else one fits whose path ends in all of 
 and if no rule leads its file elsewhere in the library. A base name alone is enough only if a single scene has it.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import takewhile
@@ -27,6 +28,7 @@ from plexsync.rules.words.text import caseless, compose
 Names = tuple[str, ...]
 # No system has longer paths.
 LONGEST = 4_096
+_IN_NO_PATH = re.compile("[\0\ud800-\udfff]")
 
 
 class NoMatch(StrEnum):
@@ -70,10 +72,10 @@ def question_of(document: object) -> MatchQuestion:
         raise ValueError("the type has to be a number")
     if not isinstance(filename, str | None) or len(filename or "") > LONGEST:
         raise ValueError(f"the filename has to be a text of at most {LONGEST} characters")
-    is_movie = str(kind) == str(MOVIE_TYPE)
-    return MatchQuestion(
-        filename or "" if is_movie else "", _is_on(document, "manual"), _is_on(document, "includeAdult")
-    )
+    # No path has such characters, and no database takes them.
+    is_file = str(kind) == str(MOVIE_TYPE) and filename and not _IN_NO_PATH.search(filename)
+    is_manual, is_adult = _is_on(document, "manual"), _is_on(document, "includeAdult")
+    return MatchQuestion((filename or "") if is_file else "", is_manual, is_adult)
 
 
 def base_names(filename: str, library: KnownLibrary) -> frozenset[str]:
