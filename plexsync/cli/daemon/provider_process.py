@@ -30,7 +30,7 @@ class ProviderProcess(ListeningProcess):
         wanted = None
         if values.host_and_port(bind) is not None:
             if is_installed("web"):
-                request = {"version": version(), "entries": [_described(entry) for entry in entries]}
+                request = {"version": version(), "entries": [_description(entry) for entry in entries]}
                 wanted = ListeningOrder(json.dumps(request), bind)
             else:
                 log.warning("Plex is not answered: packages are not installed: %s", advice("web"))
@@ -43,7 +43,7 @@ class ProviderProcess(ListeningProcess):
         return f"{address}/{MASK}"
 
 
-def _described(entry: DashboardEntry) -> dict[str, object]:
+def _description(entry: DashboardEntry) -> dict[str, object]:
     """A Plex server, as the process gets it."""
     config = entry.loaded.config
     address = address_of(config, entry.folder)
