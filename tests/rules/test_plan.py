@@ -6,6 +6,7 @@ from plexsync.rules.item import Item
 from plexsync.rules.merge.memory import learn
 from plexsync.rules.merge.plan import plan
 from plexsync.rules.merge.plan_records import Change, Note, Policy, Pushing, Remembered, Sending
+from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.undo import undo
 from plexsync.rules.merge.values import LEAST_CUT, Held
 
@@ -532,3 +533,14 @@ def test_what_stash_had_said_and_nobody_had_written_when_it_was_undone_is_writte
     assert set(again.edit) == {"title"}, "what stands there is what Stash says"
     by_hand = replace(item, scalars={"studio": "By hand", "title": "T"})
     assert set(plan({"studio": "New", "title": "Another"}, by_hand, marked, ()).edit) == {"title"}
+
+
+def test_a_released_value_that_stash_empties_stays_while_an_older_push_of_it_may_arrive():
+    sent = Sending("old", Held("old", True), Held("theirs", False), Held("theirs", False))
+    released = replace(remembered("old", locked=False, found="old"), undone=TakenBack.RELEASE)
+    first = decide("studio", "", item(studio="old"), released, [Pushing({"studio": sent}, until=9)])
+    assert first.edit == {}
+    second = decide("studio", "", item(studio="old"), first.memory["studio"], [Pushing({"studio": sent}, until=9)])
+    assert second.edit == {}
+    last = decide("studio", "", item(studio="old"), second.memory["studio"])
+    assert (last.edit, last.memory) == ({}, {})

@@ -39,6 +39,7 @@ from plexsync.rules.merge.memory import (
     arrived_members,
     give_up,
     is_as_left,
+    is_released,
     is_untouched,
     learnt_list,
     learnt_scalar,
@@ -51,6 +52,7 @@ from plexsync.rules.merge.memory import (
 )
 from plexsync.rules.merge.plan_records import Change, Decision, Memory, Note, Plan, Policy, Pushing, Remembered, Sending
 from plexsync.rules.merge.provenance import Provenance, recover
+from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.undo import begun_anew, is_undone, take_back_plan
 from plexsync.rules.merge.values import (
     Held,
@@ -139,7 +141,19 @@ def _plan(
             name: _without_lock(name, step, held_field(item, name), resolved.get(name)) if is_provided(name) else step
             for name, step in steps.items()
         }
+    if pushing:
+        emptied = {name: step for name, step in steps.items() if not values.get(name) and name in memory}
+        steps |= {name: _while_pushing(name, step, memory[name], pushing) for name, step in emptied.items()}
     return _as_plan(values, item, memory, resolved, steps, renamed)
+
+
+def _while_pushing(name: str, step: Decision, before: Remembered, pushing: Sequence[Pushing]) -> Decision:
+    """The decision for an emptied field, by which a value that was given up is known while an older push may arrive."""
+    if name in LISTS or step.memory or step.change or not is_released(name, before):
+        return step
+    if not any(name in push.fields for push in pushing):
+        return step
+    return replace(step, memory=replace(before, undone=TakenBack.NO, before=None))
 
 
 def _as_plan(
