@@ -12,6 +12,7 @@ from plexsync.rules.provider.documents import (
     root_document,
 )
 from plexsync.rules.provider.questions import (
+    MATCHES,
     KnownLibrary,
     MatchQuestion,
     NoMatch,
@@ -26,8 +27,8 @@ from plexsync.store.database import Reader
 from plexsync.store.ledger.provider_memory import ProviderRow
 
 # The words by which answers are counted.
-MATCHED, VALUES, OTHER = "matches", "values", "other_answers"
-NO_MATCH, NO_KEY, NO_LIBRARY, NO_QUESTION = "no_match_{}", "refused_key", "refused_library", "refused_question"
+VALUES, OTHER = "values", "other_answers"
+NO_KEY, NO_LIBRARY, NO_QUESTION = "refused_key", "refused_library", "refused_question"
 Page = tuple[int, int] | None
 
 
@@ -83,14 +84,14 @@ def answer_match(asking: AskingLibrary, body: bytes, page: Page) -> CallAnswer:
             return CallAnswer(404, NO_LIBRARY)
         matches = _matches(db, row, question, asking)
         if isinstance(matches, NoMatch):
-            return CallAnswer(200, NO_MATCH.format(matches), container(row.identifier, []))
+            return CallAnswer(200, matches.figure, container(row.identifier, []))
         stored = db.answers.of([scene for scene, _ in matches])
     items = [
         match_document(row.identifier, answer.key, answer.values, score=score)
         for scene, score in matches
         if (answer := stored.get((asking.library, scene)))
     ]
-    return CallAnswer(200, MATCHED, container(row.identifier, items, page=page if question.is_manual else None))
+    return CallAnswer(200, MATCHES, container(row.identifier, items, page=page if question.is_manual else None))
 
 
 def _matches(

@@ -9,6 +9,7 @@ from plexsync.app.provider_steps.steps import DOING, REMOVING, is_pending, publi
 from plexsync.app.stored import Stored
 from plexsync.reports.format import stamp
 from plexsync.reports.shapes.values import Moment
+from plexsync.rules.provider.questions import MATCHES, NoMatch
 from plexsync.store.files.provider_secrets import masked_address
 from plexsync.store.ledger.provider_memory import ProviderRow
 from validation.config import PlexSyncConfig
@@ -184,6 +185,10 @@ def _problem(config: PlexSyncConfig, row: ProviderRow, address: str, in_plex: Li
             return UNREGISTERED.format(row.title)
         if in_plex.agent != row.identifier:
             return OTHER_AGENT.format(in_plex.agent, row.title)
-        if in_plex.asks_explicit is False:
-            return NO_SWITCH
+    is_allowed = in_plex.asks_explicit if in_plex is not None else None
+    if is_allowed is None:
+        # What Plex has asked tells it as well.
+        is_allowed = NoMatch.ADULT.figure not in row.calls or MATCHES in row.calls
+    if not is_allowed:
+        return NO_SWITCH
     return "" if row.called_at else NEVER.format(address)

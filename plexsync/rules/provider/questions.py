@@ -26,6 +26,8 @@ from plexsync.rules.records import AnswerFile
 from plexsync.rules.words.text import caseless, compose
 
 Names = tuple[str, ...]
+# The name of the number of matches among the figures of a library.
+MATCHES = "matches"
 # No system has longer paths.
 LONGEST = 4_096
 _IN_NO_PATH = re.compile("[\0\ud800-\udfff]")
@@ -44,6 +46,11 @@ class NoMatch(StrEnum):
     """The scene is out of scope, ignored, undone or gone."""
     OTHER = "other"
     """The question is not for a movie, or names no file."""
+
+    @property
+    def figure(self) -> str:
+        """The name of its number among the figures of a library (`plexsync.store.ledger.provider_memory`)."""
+        return f"no_match_{self}"
 
 
 @record

@@ -1,0 +1,41 @@
+"""How the libraries stand that ask PlexSync, by the figures of what they asked."""
+
+from pathlib import Path
+
+import pytest
+
+from plexsync.app.provider_steps.plan import NO_SWITCH, LibraryInPlex
+from plexsync.app.stored import open_store
+from plexsync.reports.provider import WELL, provider_report
+from plexsync.store.ledger.provider_memory import ProviderRow
+from validation.config import PlexSyncConfig
+
+ROW = ProviderRow("uuid-1", "1", "Movies", "tv.plex.agents.custom.plexsync.a1", "on")
+
+
+@pytest.mark.parametrize(
+    ("calls", "allowed", "told"),
+    [
+        ({"no_match_adult": 3}, None, NO_SWITCH),
+        ({"no_match_adult": 3}, False, NO_SWITCH),
+        # Switched on since.
+        ({"no_match_adult": 3}, True, WELL),
+        ({"no_match_adult": 3, "matches": 1}, None, WELL),
+        ({"matches": 1}, False, NO_SWITCH),
+        ({}, None, WELL),
+    ],
+)
+def test_the_switch_for_explicit_content_is_named_by_what_plex_says_or_asks(
+    tmp_path: Path, calls: dict[str, object], allowed: bool | None, told: str
+) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x", provider_listen="127.0.0.1:9798")
+    in_plex = {ROW.library: LibraryInPlex(ROW.identifier, is_registered=True, has_group=True, asks_explicit=allowed)}
+    with open_store(config, tmp_path / "data") as stored:
+        with stored.store.writing() as tx:
+            tx.providers.save(ROW)
+            tx.providers.note_calls(ROW.library, 7, calls)
+        reports = [provider_report(stored, in_plex)]
+        if allowed is None:
+            reports.append(provider_report(stored))
+    assert {report["libraries"][0]["told"] for report in reports} == {told}
