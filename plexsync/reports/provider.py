@@ -25,6 +25,11 @@ OTHER_AGENT = "the library has the agent {} now, so Plex does not ask: plexsync 
 UNREGISTERED = "Plex does not know PlexSync any more: plexsync provider add {} registers it again"
 
 
+# How the names of figures begin (`plexsync.rules.provider.questions`, `plexsync.provider`).
+NO_MATCH, REFUSED, P99 = "no_match_", "refused_", "p99_ms"
+FAILED = ("failed", "broken_off")
+
+
 class CountFacts(TypedDict, total=False):
     """The dry run of the values."""
 
@@ -52,6 +57,23 @@ class PlanFacts(CountFacts):
     warnings: list[str]
 
 
+class CallFacts(TypedDict):
+    """The calls of the last hour."""
+
+    answered: int
+    """Answers with a scene, or with what stands beside it."""
+    unmatched: int
+    """Questions for a match that found no scene."""
+    refused: int
+    """Unknown keys, wrong addresses and methods, bodies that are too long."""
+    failed: int
+    """Those that were broken off, or failed on PlexSync's side."""
+    p99_ms: float | None
+    """The milliseconds within which 99 of 100 were answered; null if there was none."""
+    by_result: dict[str, int]
+    """Their number by result."""
+
+
 class ProviderFacts(TypedDict):
     """A library that asks PlexSync: `plexsync provider status --json`."""
 
@@ -60,7 +82,7 @@ class ProviderFacts(TypedDict):
     """`adding`, `on` or `removing`."""
     doing: str
     """The step that is left to do, or empty."""
-    told: str
+    standing: str
     """How it stands, in one line."""
     well: bool
     identifier: str
@@ -80,7 +102,7 @@ class ProviderFacts(TypedDict):
     added_at: Moment | None
     called_at: Moment | None
     """When Plex last asked."""
-    calls: Mapping[str, object]
+    calls: CallFacts
     """The figures of the last hour."""
 
 
@@ -156,7 +178,7 @@ def _facts(
         "library": row.title,
         "state": row.state,
         "doing": str(row.steps.get(DOING, "")) if is_pending(row) else "",
-        "told": problem or WELL,
+        "standing": problem or WELL,
         "well": not problem,
         "identifier": row.identifier,
         "address": address,
@@ -168,7 +190,24 @@ def _facts(
         "matched": counts[1],
         "added_at": stamp(row.added_at),
         "called_at": stamp(row.called_at) if row.called_at else None,
-        "calls": dict(row.calls),
+        "calls": call_facts(row),
+    }
+
+
+def call_facts(row: ProviderRow) -> CallFacts:
+    """The figures of the last hour, as the provider has saved them."""
+    counts = {name: int(count) for name, count in row.calls.items() if name != P99 and isinstance(count, int | float)}
+    p99 = row.calls.get(P99)
+    unmatched = sum(count for name, count in counts.items() if name.startswith(NO_MATCH))
+    refused = sum(count for name, count in counts.items() if name.startswith(REFUSED))
+    failed = sum(counts.get(name, 0) for name in FAILED)
+    return {
+        "answered": sum(counts.values()) - unmatched - refused - failed,
+        "unmatched": unmatched,
+        "refused": refused,
+        "failed": failed,
+        "p99_ms": float(p99) if isinstance(p99, int | float) and p99 else None,
+        "by_result": counts,
     }
 
 

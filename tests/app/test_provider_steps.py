@@ -1,15 +1,20 @@
 """A library asks PlexSync first, and is as it was before once that is taken back, however often either is interrupted."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from plexsync.app.parts import Parts
 from plexsync.app.provider_steps import steps
+from plexsync.app.provider_steps.plan import ADDED_SINCE, MATCHES, NO_SWITCH, compare_values, plan_adding
+from plexsync.store.files.lock import try_lock
+from plexsync.store.files.provider_secrets import FILE, read_secrets
 from tests.app.provider_stage import GROUP, PREFIX, Killed, add, asking_world, kill_at, parts_of, remove, whole
 from tests.journey.world import World
 from tests.patience import HANG
+from tests.simulator.tiny_provider import TinyProvider
 from tests.web.stage import work
 
 
@@ -87,6 +92,78 @@ def test_what_was_added_in_part_can_be_removed(world: World, monkeypatch: pytest
     assert number > 40
 
 
+def test_a_worker_goes_on_with_what_was_left_between_two_of_its_looks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(1)
+    before = whole(world)
+    with parts_of(world) as parts:
+        pending = steps.PendingSteps(parts)
+        assert killed(parts, monkeypatch, 20, lambda: add(parts))
+        pending.look()
+        assert whole(world) == before
+        pending.look()
+        assert whole(world)["agent"][0].startswith(PREFIX)
+        with parts.store.reading() as db:
+            (row,) = db.providers.all()
+        assert not steps.is_pending(row)
+        steps.begin_removing(parts, row.library)
+        for _ in range(2):
+            pending.look()
+    assert whole(world) == before
+
+
+def test_of_two_processes_one_does_the_steps(world: World) -> None:
+    with parts_of(world) as parts:
+        other = try_lock(world.folder, steps.LOCK)
+        assert other is not None
+        with other, pytest.raises(steps.NotNow, match="another process"):
+            add(parts)
+        assert not asking(parts)
+
+
+def test_what_somebody_has_edited_since_stays_and_what_was_added_since_is_listed(world: World) -> None:
+    world.add(2)
+    one, two = world.plex.keys(world.section)
+    with parts_of(world) as parts:
+        add(parts)
+        world.plex.wait_for_asks(HANG)
+        world.plex.hand_edit(one, summary="By hand")
+        world.plex.rename_file(two, "/media/scenes/scene 00001.mp4", "/media/scenes/another.mp4")
+        world.plex.add_movie(world.section, files=[("/media/scenes/new.mp4", 5, 1000)], title="New")
+        result = remove(parts)
+    new = world.plex.keys(world.section)[-1]
+    assert (result.kept, result.other, result.added) == ([one], [two], [new])
+    item = world.plex.item(one)
+    assert (item.scalars["summary"], item.locks, item.scalars["title"]) == ("By hand", {"summary"}, "scene 00000")
+
+
+def test_an_address_that_nobody_answers_is_told_and_nothing_is_left_after_a_removal(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "UNANSWERED", 0.0)
+    world.add(1)
+    before = whole(world)
+    world.settings["provider_url"] = "http://127.0.0.1:9"
+    with parts_of(world) as parts:
+        with pytest.raises(steps.NotNow, match=r"Plex can't reach http://127.0.0.1:9/\*\*\*: start plexsync serve"):
+            add(parts)
+        remove(parts)
+    assert whole(world) == before
+
+
+@pytest.mark.parametrize("trait", [{"registers_by": "query"}, {"agent_ids": "texts"}, {"values_lock": True}])
+def test_servers_that_differ_are_added_and_taken_back_alike(world: World, trait: dict[str, object]) -> None:
+    world.plex.traits = replace(world.plex.traits, **trait)
+    world.add(1)
+    before = whole(world)
+    with parts_of(world) as parts:
+        add(parts)
+        assert whole(world)["agent"][0].startswith(PREFIX)
+        remove(parts)
+    assert whole(world) == before
+
+
 def asking(parts: Parts) -> bool:
     """Whether a library asks, or is about to."""
     with parts.store.reading() as db:
@@ -109,3 +186,67 @@ def killed(parts: Parts, monkeypatch: pytest.MonkeyPatch, number: int, act: Call
             assert was_reached()
             return True
     return False
+
+
+# --- what is told before anything is done ----------------------------------------------------------------------------
+
+
+def refusal(world: World, name: str = "Movies") -> str:
+    """Why the library can't be added; nothing is written then."""
+    with parts_of(world) as parts:
+        with pytest.raises(steps.NotNow) as caught:
+            plan_adding(parts, name)
+        assert not asking(parts)
+    assert not (world.folder / FILE).exists()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"provider_listen": "none"}, "set provider_listen"),
+        ({"provider_listen": "0.0.0.0:9798"}, "set provider_url"),
+    ],
+)
+def test_settings_that_let_nobody_ask_are_told(world: World, settings: dict[str, str], words: str) -> None:
+    world.settings |= settings
+    assert words in refusal(world)
+
+
+def test_a_server_before_1_43_and_a_library_that_is_not_there_are_told(world: World) -> None:
+    assert refusal(world, "Shows") == ("none of the movie libraries that are synced is named Shows; they are: Movies")
+    world.plex.version = "1.42.2.10156-f737b826c"
+    assert refusal(world) == "Plex 1.42.2.10156-f737b826c asks no provider: that needs 1.43.0 or newer"
+
+
+def test_a_library_of_another_plexsync_is_left_to_it(world: World) -> None:
+    with TinyProvider() as other:
+        other.identifier = f"{PREFIX}another"
+        world.plex.use_provider(world.section, other.base)
+        assert "asks another PlexSync" in refusal(world)
+
+
+def test_what_may_keep_plex_from_asking_and_what_can_t_be_put_back_is_in_the_plan(world: World) -> None:
+    world.add(2)
+    world.plex.set_section_pref(world.section, "includeAdultContent", "0")
+    with parts_of(world) as parts:
+        plan = plan_adding(parts, "movies")
+        counts = compare_values(parts, world.section)
+    assert (plan.items, plan.renews, plan.address) == (2, False, f"http://{world.settings['provider_listen']}/***")
+    assert plan.warnings == (NO_SWITCH,)
+    assert plan.lost == (MATCHES, ADDED_SINCE)
+    assert (counts.scenes, counts.differ) == (2, 2)
+
+
+def test_a_library_that_asks_already_gets_a_new_address(world: World) -> None:
+    world.add(1)
+    with parts_of(world) as parts:
+        add(parts)
+        world.plex.wait_for_asks(HANG)
+        (before,) = read_secrets(world.folder).values()
+        assert plan_adding(parts, "Movies").renews
+        add(parts)
+    (after,) = read_secrets(world.folder).values()
+    assert (after.path != before.path, after.key) == (True, before.key)
+    world.plex.wait_for_asks(HANG)
+    assert world.plex.item(world.plex.keys(world.section)[0]).scalars["title"] == "Title 0"

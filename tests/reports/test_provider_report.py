@@ -15,7 +15,7 @@ ROW = ProviderRow("uuid-1", "1", "Movies", "tv.plex.agents.custom.plexsync.a1", 
 
 
 @pytest.mark.parametrize(
-    ("calls", "allowed", "told"),
+    ("calls", "allowed", "standing"),
     [
         ({"no_match_adult": 3}, None, NO_SWITCH),
         ({"no_match_adult": 3}, False, NO_SWITCH),
@@ -27,7 +27,7 @@ ROW = ProviderRow("uuid-1", "1", "Movies", "tv.plex.agents.custom.plexsync.a1", 
     ],
 )
 def test_the_switch_for_explicit_content_is_named_by_what_plex_says_or_asks(
-    tmp_path: Path, calls: dict[str, object], allowed: bool | None, told: str
+    tmp_path: Path, calls: dict[str, object], allowed: bool | None, standing: str
 ) -> None:
     (tmp_path / "data").mkdir(mode=0o700)
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x", provider_listen="127.0.0.1:9798")
@@ -39,4 +39,4 @@ def test_the_switch_for_explicit_content_is_named_by_what_plex_says_or_asks(
         reports = [provider_report(stored, in_plex)]
         if allowed is None:
             reports.append(provider_report(stored))
-    assert {report["libraries"][0]["told"] for report in reports} == {told}
+    assert {report["libraries"][0]["standing"] for report in reports} == {standing}

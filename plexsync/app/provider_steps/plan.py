@@ -107,7 +107,7 @@ def plan_adding(parts: Parts, name: str) -> AddPlan:
         address=masked_address(url),
         items=parts.plex.count(library.section),
         renews=row is not None,
-        lost=tuple(_lost(agent)),
+        lost=tuple(_not_back(agent)),
         warnings=tuple(_warnings(parts, client, library, url)),
     )
 
@@ -124,13 +124,15 @@ def compare_values(
     parts: Parts, section: str, progress: Progress = quiet, stopping: Callable[[], bool] = lambda: False
 ) -> ValueCounts:
     """Compare what Plex would be told with what it has. Writes nothing. Raises NeighbourError."""
-    differ = 0
+    scenes, differ = set[int](), 0
     for preview in preview_scenes(parts.inspector, progress=progress, stopping=stopping):
-        differ += sum(item.section == section for item in preview.items)
+        if count := sum(item.section == section for item in preview.items):
+            scenes.add(preview.id)
+            differ += count
     with parts.store.reading() as db:
         # No walk has this number, so all keys are listed.
         keys = db.index.unmet(section, walk=-1, limit=-1)
-        return ValueCounts(len(db.index.scenes_of(keys)), differ)
+        return ValueCounts(len(scenes | db.index.scenes_of(keys)), differ)
 
 
 def find_row(parts: Parts, name: str) -> ProviderRow:
@@ -196,7 +198,7 @@ def _is_loopback(host: str) -> bool:
     return host == "localhost"
 
 
-def _lost(agent: str) -> Iterator[str]:
+def _not_back(agent: str) -> Iterator[str]:
     if agent.endswith(UNMATCHED_AGENT):
         yield NEW_GUIDS
     else:

@@ -21,8 +21,9 @@ from plexsync.flows.provider.libraries import start_asking, stop_asking
 from plexsync.plex.providers import LibraryAgent, ProviderClient
 from plexsync.rules.queue.job import Kind
 from plexsync.rules.record_class import record
-from plexsync.rules.servers.errors import Neighbour, Refused, SyncError, Unavailable
-from plexsync.store.files.lock import try_lock
+from plexsync.rules.servers.errors import Neighbour, NeighbourError, Refused, SyncError, Unavailable
+from plexsync.rules.servers.redaction import Redactor
+from plexsync.store.files.lock import is_locked, try_lock
 from plexsync.store.files.provider_secrets import masked_address, read_secrets, renew_path
 from plexsync.store.ledger.provider_memory import ProviderRow
 from validation.config import PlexSyncConfig
@@ -37,6 +38,8 @@ LOCAL_MEDIA = "Plex Local Media"
 UNANSWERED, AGAIN = 20.0, 1.0
 # Seconds between two looks whether Plex has asked.
 LOOK = 0.25
+# Seconds between two looks of a worker for steps that were left.
+LOOK_PACE = 5.0
 # What is noted of a library: its agent and group before, its folders, the step that is being done, and each that is done.
 AGENT, GROUP, FOLDERS, DOING = "agent", "group", "folders", "doing"
 RENEWED = ("secret", "provider", "own_group", "switched", "refreshed")
@@ -92,6 +95,10 @@ def _register(run: StepRun, row: ProviderRow) -> object:
         except Refused:
             if clock.monotonic() >= until:
                 break
+        except NeighbourError as error:
+            # A server may quote what it was asked.
+            error.args = (Redactor([secrets.path]).redact(str(error)),)
+            raise
         clock.sleep(AGAIN)
     raise NotNow(f"Plex can't reach {masked_address(url)}: {_why_unreached(run.parts)}")
 
@@ -273,6 +280,32 @@ def _only_one(parts: Parts) -> Iterator[None]:
         raise NotNow("another process is doing that: plexsync provider status shows when it is done")
     with lock:
         yield
+
+
+class PendingSteps:
+    """Goes on with steps that nobody does: those that have not moved between two looks."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._seen: dict[str, Mapping[str, object]] = {}
+        self._trouble = ""
+
+    def look(self) -> None:
+        """Do the steps of libraries that were left in the middle. What fails is tried again at the next look."""
+        with self._parts.store.reading() as db:
+            pending = {row.library: row for row in db.providers.all() if is_pending(row)}
+        idle = [row for library, row in pending.items() if self._seen.get(library) == row.steps]
+        self._seen = {library: row.steps for library, row in pending.items()}
+        if not idle or is_locked(self._parts.folder, LOCK):
+            return
+        try:
+            for row in idle:
+                go_on(self._parts, row.library)
+                log.info("%s: what was begun with plexsync provider is done", row.title)
+        except (NotNow, NeighbourError) as error:
+            if str(error) != self._trouble:
+                log.warning("what was begun with plexsync provider can't be ended yet: %s", error)
+            self._trouble = str(error)
 
 
 def wait_for_call(parts: Parts, row: ProviderRow, seconds: float, stopping: Callable[[], bool]) -> bool:

@@ -25,6 +25,7 @@ from plexsync.cli.terminal.screen import LiveLine, ProgressBar, paper, say, tabl
 from plexsync.reports.format import local, many, parse_stamp, safe
 from plexsync.reports.provider import (
     WELL,
+    CallFacts,
     PlanFacts,
     ProviderFacts,
     RemovedFacts,
@@ -258,11 +259,22 @@ def _tell(libraries: list[ProviderFacts]) -> None:
             ("asks about explicit content", _yes(facts["explicit"])),
             ("address", facts["address"]),
             ("last asked", last),
-            *((name.replace("_", " "), str(value)) for name, value in facts["calls"].items()),
+            ("calls of the last hour", _calls(facts["calls"])),
             ("scenes with an answer", f"{facts['answers']:,}, {facts['matched']:,} of them found by a match"),
         ]
-        say(out, f"{safe(facts['library'])}: {safe(facts['told'])}", style="" if facts["well"] else "bold")
+        say(out, f"{safe(facts['library'])}: {safe(facts['standing'])}", style="" if facts["well"] else "bold")
         out.print(table("", ("", ""), rows))
+
+
+def _calls(calls: CallFacts) -> str:
+    """The figures of the last hour."""
+    words = [
+        f"{calls['answered']:,} answered",
+        f"{calls['unmatched']:,} without a scene",
+        f"{calls['refused']:,} refused",
+    ]
+    words += [f"{calls['failed']:,} failed"] if calls["failed"] else []
+    return ", ".join([*words, f"99 of 100 within {calls['p99_ms']:g} ms"] if calls["p99_ms"] else words)
 
 
 def _yes(fact: bool | None) -> str:

@@ -43,15 +43,15 @@ def read_secrets(folder: Path) -> dict[str, LibrarySecrets]:
     """Return the secrets by the uuid of the library; none without the file. Raises LocalFault."""
     path = folder / FILE
     try:
-        return _parsed(path.read_bytes())
+        return _secrets_in(path.read_bytes())
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise LocalFault(f"{path} can't be read: {error.strerror}") from error
     except ValueError:
         pass
-    what = "put it back from a copy, or delete it and run plexsync provider add for each library again"
-    raise LocalFault(f"{path} is damaged: {what}")
+    mend = "put it back from a copy, or delete it and run plexsync provider add for each library again"
+    raise LocalFault(f"{path} is damaged: {mend}")
 
 
 def renew_path(folder: Path, library: str) -> LibrarySecrets:
@@ -73,7 +73,7 @@ def _save(path: Path, saved: Mapping[str, LibrarySecrets]) -> None:
         raise LocalFault(f"{path} can't be written: {error.strerror}") from error
 
 
-def _parsed(content: bytes) -> dict[str, LibrarySecrets]:
+def _secrets_in(content: bytes) -> dict[str, LibrarySecrets]:
     """Raise ValueError for anything else than what `_save` writes."""
     document = json.loads(content)
     if not isinstance(document, dict):
