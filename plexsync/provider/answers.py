@@ -100,8 +100,8 @@ def _matches(
     """The scenes and their scores."""
     if not question.is_adult:
         return NoMatch.ADULT
-    folders = row.steps.get("folders")
-    library = KnownLibrary(tuple(map(str, folders)) if isinstance(folders, list) else (), asking.answers.rules)
+    others = [folder for other in db.providers.all() if other.library != row.library for folder in folders_of(other)]
+    library = KnownLibrary(folders_of(row), asking.answers.rules, tuple(others))
     names = base_names(question.filename, library)
     if not names:
         return NoMatch.OTHER
@@ -110,3 +110,9 @@ def _matches(
         return candidates_of(question.filename, files, library) or NoMatch.UNKNOWN
     scene = scene_of(question.filename, files, library)
     return scene if isinstance(scene, NoMatch) else [(scene, 100)]
+
+
+def folders_of(row: ProviderRow) -> tuple[str, ...]:
+    """The folders of a library, as Plex named them when it was added."""
+    folders = row.steps.get("folders")
+    return tuple(map(str, folders)) if isinstance(folders, list) else ()

@@ -65,6 +65,7 @@ def asked(filename: str, library: KnownLibrary, *paths: str, withheld: tuple[int
         ("movies/x.mp4", FAR, ["/stash/x.mp4"], 1),
         ("x.mp4", FAR, ["/stash/x.mp4", "/stash/a/x.mp4"], NoMatch.UNKNOWN),
         ("x.mp4", FAR, ["/stash/x.mp4", "/media/movies/a/x.mp4"], NoMatch.UNKNOWN),
+        ("a/x.mp4", KnownLibrary(("/media/movies",), (), ("/media/clips",)), ["/media/clips/a/x.mp4"], NoMatch.UNKNOWN),
         # Two folders of a library, with the same path in both.
         ("x.mp4", KnownLibrary(("/one", "/two")), ["/one/x.mp4", "/two/x.mp4"], NoMatch.SEVERAL),
         ("one/x.mp4", KnownLibrary(("/one", "/two")), ["/one/x.mp4", "/two/x.mp4"], 1),

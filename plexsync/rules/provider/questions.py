@@ -2,7 +2,8 @@
 
 A question has the file as a path relative to a folder of the library, which may stand before it. A scene fits if a path
 rule leads its file to just that place. Else one fits whose path ends in all of what was asked for, if it is the only one,
-and if no rule leads its file elsewhere in the library. A base name alone is enough only if a single scene has it.
+and if no rule leads its file elsewhere in the library, or to another one. A base name alone is enough only if a
+single scene has it.
 """
 
 import re
@@ -64,10 +65,11 @@ class MatchQuestion:
 
 @record
 class KnownLibrary:
-    """What decides about places: the folders of Plex's library, and the path rules."""
+    """What decides about places: the folders of Plex's library, the path rules, and folders of other libraries."""
 
     folders: tuple[str, ...] = ()
     rules: PathRules = ()
+    elsewhere: tuple[str, ...] = ()
 
 
 def question_of(document: object) -> MatchQuestion:
@@ -169,9 +171,9 @@ def _by_ending(filename: str, files: Sequence[AnswerFile], library: KnownLibrary
 
 
 def _has_place(file: AnswerFile, library: KnownLibrary) -> bool:
-    """Whether it is known where in the library the file is, or that this can't be known."""
-    targets = map_path(file.path, library.rules)
-    return not targets or any(lies_in(target, folder) for target in targets for folder in library.folders)
+    """Whether it is known where the file is, in this library or another one, or that this can't be known."""
+    targets, folders = map_path(file.path, library.rules), (*library.folders, *library.elsewhere)
+    return not targets or any(lies_in(target, folder) for target in targets for folder in folders)
 
 
 def _ends_in(path: str, tail: Names, windows: bool) -> bool:
