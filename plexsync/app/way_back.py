@@ -20,7 +20,6 @@ from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
 from plexsync.rules.plays.plays import WatchRules
-from plexsync.rules.plays.viewings import whole
 from plexsync.rules.queue.job import PLAYS, Why
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED
 from plexsync.rules.record_class import record
@@ -96,18 +95,15 @@ class WayBack:
             return
         plays = {} if account is None or since is None else tx.plays.history(account, keys, since=since)
         viewed = tx.viewings.of(account, keys, since=since) if account is not None and since is not None else []
-        unsent = {
-            viewing.item
-            for viewing in viewed
-            if whole(viewing.played) > whole(viewing.sent) and viewing.queued >= viewing.played
-        }
-        if not plays and not unsent:
-            return
+        unsent = {viewing.item for viewing in viewed if viewing.owed > 0 and viewing.queued >= viewing.played}
         created = {inspection.id: inspection.scene.created_at for inspection in inspections if inspection.scene}
+        owing = {id for id, time in tx.play_times.of(created).items() if time.owed}
+        if not (plays or unsent or owing):
+            return
         memory = tx.plays.of(created)
         for id, some in items.items():
             moments = {moment for key in some for moment in plays.get(key, ())}
-            if moments - memory.get(id, {}).keys() or unsent.intersection(some):
+            if id in owing or moments - memory.get(id, {}).keys() or unsent.intersection(some):
                 tx.jobs.want(PLAYS, id, Why.SWEEP, now)
 
 

@@ -8,7 +8,7 @@ from plexsync.rules.plays.first_plays import rule_words
 from plexsync.rules.plays.marked_plays import MARKED
 from plexsync.rules.plays.play_time import RememberedTime, TimeWish
 from plexsync.rules.plays.plays import PlaySource
-from plexsync.rules.plays.viewings import AFTER, STASH, VIEWED, Viewing, least_played, whole
+from plexsync.rules.plays.viewings import AFTER, STASH, VIEWED, Viewing, least_played
 
 # The most viewings that are told one by one.
 MOST_TOLD = 5
@@ -72,7 +72,7 @@ def _judgement(viewing: Viewing, in_history: bool, rule: str, percent: float | N
 
 def _play_time(memory: RememberedTime, viewings: Sequence[Viewing]) -> PlayTimeOfScene | None:
     """How much of the play time came from Plex, and what is still to come; None if nothing did."""
-    unsent = sum(max(whole(viewing.played) - whole(viewing.sent), 0) for viewing in viewings)
+    unsent = sum(max(viewing.owed, 0) for viewing in viewings)
     undoes = memory.own_part + memory.owed if memory.wish is TimeWish.UNDO else 0.0
     added = 0.0 if undoes else memory.own_part
     again = memory.withdrawn if memory.wish is TimeWish.REDO else 0.0

@@ -378,13 +378,10 @@ create table viewing (
     moment integer not null default 0,
     queued integer not null default 0,
     sent integer not null default 0,
-    opened integer not null default 0,
-    scene integer not null default 0,
     path_key text not null default '',
     size integer not null default 0,
     primary key (account, item, began)
 ) without rowid;
-create index viewing_open on viewing (scene) where opened > 0;
 create index viewing_unqueued on viewing (ended) where played > queued;
 create table play_time (
     scene integer primary key,

@@ -161,8 +161,7 @@ def watched(store: Database, *viewings: Viewing, percent: float = 10.0) -> None:
     listed(store)
     with store.writing() as tx:
         tx.viewings.save(viewings)
-        tx.viewings.begin(SCENE, [(viewing, viewing.played) for viewing in viewings])
-        tx.viewings.end(SCENE, arrived=True)
+        tx.viewings.mark_sent(viewings)
         tx.notes.save(PERCENT, str(percent))
 
 

@@ -19,8 +19,8 @@ LONGEST = 240_000
 # No two viewings are of one length, and none of one that others add: equal totals of different histories can't be told.
 SECONDS, OF_OTHERS = st.sampled_from([0.1, 7.25, 30.0, 61.7]), st.sampled_from([11.53719, 45.12531, 1000.06173])
 CLOSE = 0.005
-# What becomes of a request: it is answered; it arrives at once or later, or never, and nobody hears of it.
-FATES = ("answered", "unheard", "unheard", "late", "lost")
+# What becomes of a request: it is answered; it arrives at once or later, or never, and nobody hears of it; it is not sent.
+FATES = ("answered", "unheard", "unheard", "late", "lost", "withdrawn")
 # What can arrive of one that takes back: all of it, the reset alone, or what is added alone, since the reset failed.
 PARTS = ("all", "reset", "add")
 
@@ -42,7 +42,7 @@ class PlayTime(RuleBasedStateMachine):
         super().__init__()
         self.now = 1_000_000_000_000
         self.total = self.others = 0.0
-        self.viewed = self.sent = self.opened = 0.0
+        self.viewed = self.sent = 0.0
         self.memory: RememberedTime | None = None
         self.under_way: list[Request] = []
         self.serial = 0
@@ -107,16 +107,14 @@ class PlayTime(RuleBasedStateMachine):
     # --- PlexSync and the way to Stash -------------------------------------------------------------------------------
 
     def plan(self) -> TimePlan:
-        owed = self.viewed - max(self.sent, self.opened)
-        opened = max(self.opened - self.sent, 0.0)
-        return plan_time(self.total, self.memory, owed, opened=opened, now=self.now, longest=LONGEST)
+        return plan_time(self.total, self.memory, self.viewed - self.sent, now=self.now, longest=LONGEST)
 
     @rule(fate=st.sampled_from(FATES), part=st.sampled_from(PARTS))
     def plexsync_looks(self, fate: str, part: str) -> None:
         plan = self.plan()
-        if plan.arrived is not None:
+        if self.memory and self.memory.adding is not None and not plan.wait_until:
             assert not self.under_way or self.is_blurred, "it counts as ended, and is on its way"
-            self._end(arrived=plan.arrived)
+            self.is_torn = False
         if plan.resolved:
             self.memory = plan.resolved
         if plan.send is None:
@@ -125,7 +123,10 @@ class PlayTime(RuleBasedStateMachine):
         assert plan.send.adding is not None
         self.memory = replace(plan.send, until=self.now + LONGEST)
         if not plan.send.restores:
-            self.opened = self.viewed
+            self.sent = self.viewed
+        if fate == "withdrawn":
+            self.memory = self.memory.unsent()
+            return
         request = Request(
             plan.send.adding, plan.send.restores, part if fate != "answered" else "all", self.memory.until
         )
@@ -135,13 +136,7 @@ class PlayTime(RuleBasedStateMachine):
             self._arrives(request)
         if fate == "answered":
             self.memory = self.memory.answered()
-            self._end(arrived=True)
-
-    def _end(self, *, arrived: bool) -> None:
-        if arrived and self.opened:
-            self.sent = self.opened
-        self.opened = 0.0
-        self.is_torn = False
+            self.is_torn = False
 
     def _arrives(self, request: Request) -> None:
         if request.restores:

@@ -72,27 +72,26 @@ def test_what_is_queued_is_queued_again_when_more_was_played_and_anew_as_a_play(
     assert unqueued() == {"3": play.played - 1}
 
 
-@pytest.mark.parametrize("arrived", [True, False])
-def test_what_a_request_adds_is_sent_or_is_not(store, arrived):
-    other = replace(VIEWING, item="72")
-    save(store, VIEWING, other)
+def test_what_is_sent_of_a_viewing_is_what_it_had_when_it_was_read(store):
+    longer = replace(VIEWING, pieces=(*VIEWING.pieces, (AT + 95, 30_000)))
+    save(store, VIEWING, replace(VIEWING, item="72"))
+    save(store, longer)
     with store.writing() as tx:
-        tx.viewings.begin(7, [(VIEWING, VIEWING.played)])
-        tx.viewings.begin(8, [(other, other.played)])
-    assert [(one.opened, one.sent, one.scene) for one in read(store, "71", "72")] == [(80_000, 0, 7), (80_000, 0, 8)]
-    with store.writing() as tx:
-        tx.viewings.end(7, arrived=arrived)
-    sent = {one.item: (one.opened, one.sent) for one in read(store, "71", "72")}
-    assert sent == {"71": (0, 80_000 if arrived else 0), "72": (80_000, 0)}
+        tx.viewings.mark_sent([VIEWING])
+    assert {one.item: (one.sent, one.owed) for one in read(store, "71", "72")} == {"71": (80_000, 30), "72": (0, 80)}
+    save(store, longer)
+    assert read(store, "71")[0].sent == 80_000
 
 
 def test_after_the_database_was_restored_all_counts_as_sent(store):
     save(store, VIEWING)
     with store.writing() as tx:
-        tx.viewings.begin(7, [(VIEWING, VIEWING.played)])
         tx.viewings.settle_all()
+        tx.play_times.save(7, CREATED, TIME)
+        tx.play_times.settle_all()
+        assert tx.play_times.of_ids([7]) == {7: replace(TIME, owed=0.0)}
     (viewing,) = read(store, "71")
-    assert (viewing.sent, viewing.opened, viewing.queued) == (80_000, 0, 80_000)
+    assert (viewing.sent, viewing.queued, viewing.owed) == (80_000, 80_000, 0)
 
 
 def test_a_viewing_on_a_damaged_page_is_over_and_counts_nothing(store):

@@ -17,7 +17,6 @@ from plexsync.rules.item import Item
 from plexsync.rules.plays.play_time import RememberedTime, TimeWish, plan_time
 from plexsync.rules.plays.plays import M
 from plexsync.rules.plays.resume import AHEAD, RememberedResume, Watched, has_written, newest, plan_resume
-from plexsync.rules.plays.viewings import Viewing, whole
 from plexsync.rules.queue.events import SessionState
 from plexsync.rules.queue.job import Job
 from plexsync.rules.record_class import record
@@ -29,12 +28,11 @@ from plexsync.store.ledger.watch_memory import ScenesMemory
 
 @record
 class Known:
-    """What is remembered of a scene, and the viewings that an open request to it adds."""
+    """What is remembered of a scene."""
 
     plays: Memory
     resume: RememberedResume | None
     time: RememberedTime | None
-    opened: tuple[Viewing, ...]
 
     @property
     def is_wanted_back(self) -> bool:
@@ -47,16 +45,7 @@ class Known:
 def read_known(db: Reader, created: Mapping[int, str]) -> dict[int, Known]:
     """What is remembered of these scenes, given as id and time of creation."""
     plays, resume, times = db.plays.of(created), db.watches.of(created), db.play_times.of(created)
-    opened = db.viewings.opened(created)
-    return {
-        id: Known(
-            plays.get(id, {}),
-            resume.get(id),
-            times.get(id),
-            tuple(viewing for viewing in opened if viewing.scene == id),
-        )
-        for id in created
-    }
+    return {id: Known(plays.get(id, {}), resume.get(id), times.get(id)) for id in created}
 
 
 @record
@@ -81,7 +70,7 @@ class ActivityPlans:
         is_told = since is not None and self._history.rules.resume and self._history.tells_views and not is_moving
         viewings = {item.key: item.viewing for item in items} if is_told else {}
         finding = self.plan_resume(finding, newest(viewings, since=since or 0), known.resume)
-        return self.plan_time(finding, known)
+        return self.plan_time(finding, known.time)
 
     def plan_resume(
         self, finding: PlaysFinding, watched: Watched | None, remembered: RememberedResume | None
@@ -102,36 +91,30 @@ class ActivityPlans:
         )
         return replace(finding, resume=Part(remembered, plan))
 
-    def plan_time(self, finding: PlaysFinding, known: Known) -> PlaysFinding:
-        """The finding with the plan for its play time, of its viewings and those that an open request adds."""
+    def plan_time(self, finding: PlaysFinding, remembered: RememberedTime | None) -> PlaysFinding:
+        """The finding with the plan for its play time, to which those of its viewings are added that have ended."""
         if finding.watched is None:
             return finding
-        now, remembered = self._clock.now(), known.time
-        viewings = [*finding.viewings, *(viewing for viewing in known.opened if viewing not in finding.viewings)]
-        owing = [viewing for viewing in viewings if viewing.owed > 0 and self._listener.has_ended(viewing)]
+        owing = [viewing for viewing in finding.viewings if viewing.owed > 0 and self._listener.has_ended(viewing)]
         plan = plan_time(
             finding.watched.play_time,
             replace(remembered, until=self._expiry.until(remembered.until)) if remembered else None,
             float(sum(viewing.owed for viewing in owing)),
-            opened=float(sum(max(whole(viewing.opened) - whole(viewing.sent), 0) for viewing in viewings)),
-            now=now,
+            now=self._clock.now(),
             longest=self._expiry.longest,
         )
-        parts = [(viewing, viewing.played) for viewing in owing]
-        parts += [(viewing, viewing.opened) for viewing in viewings if viewing.opened and viewing not in owing]
-        return replace(finding, time=Part(remembered, plan), owing=tuple(parts))
+        adds = plan.send is not None and not plan.send.restores
+        unsent = plan.send.unsent() if plan.send else None
+        return replace(finding, time=Part(unsent, plan), owing=tuple(owing) if adds else ())
 
     @staticmethod
     def save(tx: Writer, job: Job, finding: PlaysFinding, *, until: int) -> list[ActivityWrite]:
         """Save what was found, and what is sent before it is: by the returned write, until then."""
         if finding.watched is None:
             return []
-        if finding.time.plan.arrived is not None:
-            tx.viewings.end(finding.id, arrived=finding.time.plan.arrived)
         resume = _open(tx.watches, finding.watched, finding.resume, until)
         time = _open(tx.play_times, finding.watched, finding.time, until)
-        if time and not time.opened.restores:
-            tx.viewings.begin(finding.id, finding.owing)
+        tx.viewings.mark_sent(finding.owing)
         if not (resume or time):
             return []
         write = ActivityWrite(

@@ -239,7 +239,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             plan = plan_plays({}, Counter(watching.plays), memory, now=now, longest=self._expiry.longest)
             rests = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
             back = replace(finding, memory=plays[id], plan=plan, error=None)
-            back = self.activity.plan_time(self.activity.plan_resume(back, None, known[id].resume), known[id])
+            back = self.activity.plan_time(self.activity.plan_resume(back, None, known[id].resume), known[id].time)
             backs[id] = settled(back, plan, now, rests)
         return backs
 

@@ -83,6 +83,7 @@ class PlaysRecovery(JournalBeside[PlaysFile]):
         if was_sent:
             # Of what was played, only a part may be unsent. What was only learnt is also told by a transaction that failed.
             tx.viewings.settle_all()
+            tx.play_times.settle_all()
         tx.jobs.want_all(PLAYS, scenes, Why.SWEEP, now, behind=True)
         tx.notes.save(PLAYS_COMPARED, "")
         text = "the database is older than the journal of plays: what was sent to %d scenes is remembered again"

@@ -107,7 +107,9 @@ class ViewingRecorder:
             event = report.event
             key = (event.session, event.key)
             viewing, clock = running.get(key, (None, -1.0))
-            if clock < report.lost_at:
+            # A session of others that fell silent: its name may be another one's by now.
+            is_unknown = viewing is None and report.clock - clock > GAP / 1000
+            if is_unknown or clock < report.lost_at:
                 if sessions is None:
                     listed = self._gates.ask(READ_PLEX, self._plex.sessions)
                     sessions = {(session.session, session.item): session for session in listed}

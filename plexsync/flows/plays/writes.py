@@ -31,7 +31,7 @@ NO_PLAY = 1
 
 @record
 class Part(Generic[M]):
-    """What is remembered of the resume point or the play time of a scene, and the plan for it."""
+    """The plan for the resume point or the play time of a scene, and its memory if what that sends is never sent."""
 
     before: M | None = None
     plan: ActivityPlan[M] = field(default_factory=ActivityPlan)
@@ -39,7 +39,7 @@ class Part(Generic[M]):
 
 @record
 class OpenPart(Generic[M]):
-    """The memory of one of them before it is written, and while that is on its way."""
+    """The memory of one of them if it is never written, and while that is on its way."""
 
     before: M | None
     opened: M
@@ -50,7 +50,7 @@ class PlaysFinding(Observation):
     """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
 
     `listed` are the moments in Plex that count for it, `played` the items that have plays. `owing`: those of its `viewings`
-    of which some may be sent, each up to how much. `marks`: what was decided about items that you may have marked as played.
+    that are sent. `marks`: what was decided about items that you may have marked as played.
     """
 
     watched: WatchedScene | None = None
@@ -61,7 +61,7 @@ class PlaysFinding(Observation):
     resume: Part[RememberedResume] = field(default_factory=Part)
     marks: MarkDecisions = field(default_factory=dict)
     time: Part[RememberedTime] = field(default_factory=Part)
-    owing: tuple[tuple[Viewing, int], ...] = ()
+    owing: tuple[Viewing, ...] = ()
     viewings: tuple[Viewing, ...] = ()
 
     @property
@@ -226,8 +226,6 @@ class ActivityWrite(Write):
         for table, part in self._parts(tx):
             saved = table.of({id: created_at}).get(id)
             table.save(id, created_at, part.before.wishing(saved) if part.before and saved else part.before)
-        if self.time:
-            tx.viewings.end(id, arrived=False)
 
     def close(self, tx: Writer, *, now: int, until: int) -> None:  # noqa: ARG002 - others queue what has to follow
         """Save what follows from its answer."""
@@ -235,8 +233,6 @@ class ActivityWrite(Write):
         for table, part in self._parts(tx):
             saved = table.of({id: created_at}).get(id, part.opened)
             table.save(id, created_at, part.opened.wishing(saved).answered())
-        if self.time:
-            tx.viewings.end(id, arrived=True)
 
     def _parts(self, tx: Writer) -> list[tuple[ScenesMemory[Any], OpenPart[Any]]]:
         """What it writes, each with the table of its memory."""

@@ -33,7 +33,8 @@ class RememberedTime:
     `total`: what Stash had when PlexSync last looked or wrote. `base`: what it would have without PlexSync; more than the
     total if a part of that is missing, since of an undo only the reset arrived. `adding`: what a request adds whose
     arrival is or was unknown, None if there is none; until `until` it may take effect. It `restores` if it resets the
-    total before. `withdrawn`: what was taken back and can be sent again; `owed`: what is to be sent again.
+    total before. `withdrawn`: what was taken back and can be sent again; `owed`: what is to be added and,
+    as far as is known, is not there yet.
     """
 
     total: float
@@ -57,8 +58,8 @@ class RememberedTime:
 
     @property
     def is_unsettled(self) -> bool:
-        """Whether what you asked for is not done yet, or a request is open."""
-        return bool(self.wish) or self.adding is not None
+        """Whether what you asked for, or what is owed, is not done yet, or a request is open."""
+        return bool(self.wish) or self.adding is not None or self.owed > 0
 
     def wishing(self, saved: "RememberedTime") -> "RememberedTime":
         """The memory with what you asked for since, which the saved one has."""
@@ -68,40 +69,39 @@ class RememberedTime:
         """The memory after the answer to the request that was open."""
         adding = self.adding or 0.0
         settled, _ = _after_restore(self, adding) if self.restores else _after_add(self, self.total + adding)
-        return replace(settled, adding=None, restores=False, until=0)
+        return settled.unsent()
+
+    def unsent(self) -> "RememberedTime":
+        """The memory without a request."""
+        return replace(self, adding=None, restores=False, until=0)
 
 
 TimePlan = ActivityPlan[RememberedTime]
 
 
 def plan_time(
-    total: float, remembered: RememberedTime | None, owed: float, *, opened: float = 0.0, now: int, longest: int
-) -> TimePlan:
+    total: float, remembered: RememberedTime | None, owed: float, *, now: int, longest: int
+) -> ActivityPlan[RememberedTime]:
     """Decide about the play time of a scene, which is `total` in Stash.
 
-    `owed`: what viewings have that was not sent; `opened`: what the open request sends of them. `longest`: how far ahead
-    the `until` of a request can be.
+    `owed`: what viewings have that is not in its memory yet. If something is sent that does not restore, it is from then
+    on. `longest`: how far ahead the `until` of a request can be.
     """
-    memory, arrived = remembered or RememberedTime(total, total), None
+    memory = remembered or RememberedTime(total, total)
     if memory.adding is not None:
         until = min(memory.until, now + longest)
-        settled, arrived = _after_restore(memory, total) if memory.restores else _after_add(memory, total)
-        if not arrived and now < until:
+        settled, has_arrived = _after_restore(memory, total) if memory.restores else _after_add(memory, total)
+        if not has_arrived and now < until:
             # One that is further ahead was saved before the clock was set back.
             waiting = replace(memory, until=until) if until < memory.until else None
             return TimePlan(resolved=waiting, wait_until=until)
-        memory = replace(settled, adding=None, restores=False, until=0)
-        if not arrived and memory.wish is TimeWish.UNDO:
-            # What never arrived counts as taken back.
-            memory, arrived = replace(memory, withdrawn=memory.withdrawn + opened), True
-        owed += 0.0 if arrived else opened
+        memory = settled.unsent()
     else:
         memory = _with_others(memory, total)
     memory, adding = _next_write(memory, owed)
     if adding is not None:
-        return TimePlan(replace(memory, adding=adding, restores=memory.wish is TimeWish.UNDO), arrived=arrived)
-    changed = memory != remembered and (remembered is not None or owed > 0)
-    return TimePlan(resolved=memory if changed else None, arrived=arrived)
+        return TimePlan(replace(memory, adding=adding, restores=memory.wish is TimeWish.UNDO))
+    return TimePlan(resolved=memory if remembered and memory != remembered else None)
 
 
 def _after_add(memory: RememberedTime, total: float) -> tuple[RememberedTime, bool]:
@@ -154,6 +154,6 @@ def _next_write(memory: RememberedTime, owed: float) -> tuple[RememberedTime, fl
             return memory, memory.base
     elif memory.wish is TimeWish.REDO:
         memory = replace(memory, withdrawn=0.0, owed=memory.owed + memory.withdrawn)
-    memory = replace(memory, wish=TimeWish.NONE)
-    adding = max(memory.base - memory.total, 0.0) + memory.owed + owed
+    memory = replace(memory, wish=TimeWish.NONE, owed=memory.owed + owed)
+    adding = max(memory.base - memory.total, 0.0) + memory.owed
     return memory, adding if adding > CLOSE else None

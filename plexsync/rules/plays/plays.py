@@ -180,13 +180,12 @@ class ActivityPlan(Generic[M]):
 
     `send`: the memory to save before what it tells is sent, None to send nothing. `resolved`: a memory that changed
     without a request, None if none did. `wait_until`: when an earlier request can no longer take effect; 0 if nothing
-    waits. `arrived`: whether what was sent of viewings is in Stash; None if no request was open.
+    waits.
     """
 
     send: M | None = None
     resolved: M | None = None
     wait_until: int = 0
-    arrived: bool | None = None
 
 
 @record

@@ -41,8 +41,7 @@ class Viewing:
     the last report; `place` and `state` are those of the last. It was `joined` if it may have begun unseen. `length`: of
     the item, 0 if unknown. `machine` and `player`: the identifier and the name of the player. `moment`: of the play that
     it is, 0 if it is none. `queued`: how much of it the scene was queued for, 0 once it is a play;
-    `sent`: how much is in Stash or may be; `opened`: what `sent` is if an open request to `scene` arrives, 0 if there is
-    none.
+    `sent`: how much is in Stash, or remembered as owed to a scene there.
     """
 
     account: int
@@ -60,8 +59,6 @@ class Viewing:
     moment: int = 0
     queued: int = 0
     sent: int = 0
-    opened: int = 0
-    scene: int = 0
 
     @property
     def played(self) -> int:
@@ -70,8 +67,8 @@ class Viewing:
 
     @property
     def owed(self) -> int:
-        """The seconds of it that are not in Stash, and may not be on their way there."""
-        return whole(self.played) - whole(max(self.sent, self.opened))
+        """The seconds of it that are not sent."""
+        return whole(self.played) - whole(self.sent)
 
     @property
     def is_over(self) -> bool:

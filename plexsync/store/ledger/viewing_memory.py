@@ -12,7 +12,7 @@ from plexsync.rules.queue.events import SessionState
 from plexsync.store.connection import Row, Table, clean
 
 _COLUMNS = """account, item, began, session, machine, player, length, ended, place, state, pieces, joined, moment, queued,
-    sent, opened, scene"""
+    sent"""
 # Of a key that Plex has dealt to another item since, the viewings are not believed: it has not the file that was watched.
 _OF_FILE = """(viewing.path_key = '' or exists (
        select 1 from part where part.item = viewing.item
@@ -31,7 +31,6 @@ COUNT = """
 select count(*), coalesce(sum(case when moment > 0 then 1 else 0 end), 0)
   from viewing where account = :account and ended >= :since
 """
-OPENED = f"select {_COLUMNS} from viewing where opened > 0 and scene in (select value from json_each(:scenes))"
 SAVE = """
 insert into viewing (account, item, began, session, machine, player, length, ended, place, state, pieces, played, joined,
     moment, path_key, size)
@@ -44,12 +43,8 @@ on conflict (account, item, began) do update
        queued = case when viewing.moment = excluded.moment then viewing.queued else 0 end
 """
 MARK_QUEUED = "update viewing set queued = :queued where account = :account and item = :item and began = :began"
-OPEN = """
-update viewing set opened = :opened, scene = :scene where account = :account and item = :item and began = :began
-"""
-ARRIVED = "update viewing set sent = opened, opened = 0 where opened > 0 and scene = :scene"
-WITHDRAWN = "update viewing set opened = 0 where opened > 0 and scene = :scene"
-SETTLE_ALL = "update viewing set queued = played, sent = played, opened = 0"
+MARK_SENT = "update viewing set sent = :sent where account = :account and item = :item and began = :began"
+SETTLE_ALL = "update viewing set queued = played, sent = played"
 FORGET = "delete from viewing"
 ANY = "select 1 from viewing limit 1"
 
@@ -70,10 +65,6 @@ class ReadOnlyViewings(Table):
     def are_there(self) -> bool:
         """Whether there are any."""
         return bool(self._db.row(ANY))
-
-    def opened(self, scenes: Iterable[int]) -> list[Viewing]:
-        """Return the viewings that an open request to one of these scenes adds."""
-        return _viewings(self._db.rows(OPENED, {"scenes": list(scenes)}))
 
     def unqueued(self, account: int) -> list[Viewing]:
         """Return the viewings of which more was played than the scene was queued for."""
@@ -120,14 +111,9 @@ class Viewings(ReadOnlyViewings):
         rows += [{**_key(viewing), "queued": max(viewing.played - 1, 1)} for viewing in running]
         self._db.execute_many(MARK_QUEUED, rows)
 
-    def begin(self, scene: int, viewings: Iterable[tuple[Viewing, int]]) -> None:
-        """Save that a request to a scene adds these viewings, each up to so much."""
-        rows = [{**_key(viewing), "opened": opened, "scene": scene} for viewing, opened in viewings]
-        self._db.execute_many(OPEN, rows)
-
-    def end(self, scene: int, *, arrived: bool) -> None:
-        """Save whether what a request to a scene adds is there."""
-        self._db.execute(ARRIVED if arrived else WITHDRAWN, {"scene": scene})
+    def mark_sent(self, viewings: Iterable[Viewing]) -> None:
+        """Save that these are sent, as far as they were read."""
+        self._db.execute_many(MARK_SENT, [{**_key(viewing), "sent": viewing.played} for viewing in viewings])
 
     def settle_all(self) -> None:
         """Count all as sent: what was is unknown."""

@@ -46,6 +46,7 @@ insert or replace into play_time (scene, scene_created_at, total, base, adding, 
 values (:scene, :created_at, :total, :base, :adding, :restores, :until, :withdrawn, :owed, :wish)
 """
 PROLONG_TIME = "update play_time set until = :until where scene = :scene and adding <> ''"
+SETTLE_TIMES = "update play_time set owed = '0.0'"
 FORGET_TIME = "delete from play_time where scene in (select value from json_each(:scenes))"
 
 M = TypeVar("M")
@@ -175,6 +176,10 @@ class PlayTimes(ScenesMemory[RememberedTime], ReadOnlyPlayTimes):
     """Read and write access to the memory of play times."""
 
     _save, _prolong, _forget = SAVE_TIME, PROLONG_TIME, FORGET_TIME
+
+    def settle_all(self) -> None:
+        """Count all that is owed as sent: what was is unknown."""
+        self._db.execute(SETTLE_TIMES)
 
     @staticmethod
     def _values(memory: RememberedTime) -> dict[str, object]:
