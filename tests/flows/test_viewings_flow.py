@@ -609,6 +609,18 @@ def test_what_is_no_film_costs_no_request_for_ever(room):
     assert room.house.plex_sim.count("GET", "/status/sessions") <= 12
 
 
+def test_a_session_of_a_guest_whose_end_was_not_told_hides_no_other_one(room):
+    id, key = add(room)
+    house = room.house
+    guest = house.plex_sim.add_account("guest")
+    room.play(key, 20, player="tablet", account=guest)
+    house.plex_sim.sessions.restart()
+    house.plex_sim.told.clear()
+    room.wait(70)
+    room.watch(key, 760, offset=0)
+    assert activity(room, id) == (1, 760.0, 760.0)
+
+
 def test_a_report_that_makes_no_sense_stops_nothing(room):
     id, key = add(room)
     frame = {

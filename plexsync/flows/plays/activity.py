@@ -12,7 +12,7 @@ from dataclasses import replace
 from plexsync.engine.expiry import Expiry
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.flows.plays.listener import PlayListener
-from plexsync.flows.plays.writes import ActivityWrite, Memory, OpenPart, Part, PlaysFinding
+from plexsync.flows.plays.writes import ActivityPart, ActivityWrite, Memory, OpenActivity, PlaysFinding
 from plexsync.rules.item import Item
 from plexsync.rules.plays.play_time import RememberedTime, TimeWish, plan_time
 from plexsync.rules.plays.plays import M
@@ -27,7 +27,7 @@ from plexsync.store.ledger.watch_memory import ScenesMemory
 
 
 @record
-class Known:
+class SceneMemory:
     """What is remembered of a scene."""
 
     plays: Memory
@@ -42,10 +42,10 @@ class Known:
         return undoes or (time is not None and time.wish is TimeWish.UNDO)
 
 
-def read_known(db: Reader, created: Mapping[int, str]) -> dict[int, Known]:
+def read_memories(db: Reader, created: Mapping[int, str]) -> dict[int, SceneMemory]:
     """What is remembered of these scenes, given as id and time of creation."""
     plays, resume, times = db.plays.of(created), db.watches.of(created), db.play_times.of(created)
-    return {id: Known(plays.get(id, {}), resume.get(id), times.get(id)) for id in created}
+    return {id: SceneMemory(plays.get(id, {}), resume.get(id), times.get(id)) for id in created}
 
 
 @record
@@ -57,7 +57,9 @@ class ActivityPlans:
     _expiry: Expiry
     _listener: PlayListener
 
-    def join(self, finding: PlaysFinding, items: Sequence[Item], known: Known, *, since: int | None) -> PlaysFinding:
+    def join(
+        self, finding: PlaysFinding, items: Sequence[Item], memory: SceneMemory, *, since: int | None
+    ) -> PlaysFinding:
         """The finding with the plans for the resume point and the play time of its scene, which has these items.
 
         While it is watched, its place changes with each report, and is left alone.
@@ -69,8 +71,8 @@ class ActivityPlans:
         )
         is_told = since is not None and self._history.rules.resume and self._history.tells_views and not is_moving
         viewings = {item.key: item.viewing for item in items} if is_told else {}
-        finding = self.plan_resume(finding, newest(viewings, since=since or 0), known.resume)
-        return self.plan_time(finding, known.time)
+        finding = self.plan_resume(finding, newest(viewings, since=since or 0), memory.resume)
+        return self.plan_time(finding, memory.time)
 
     def plan_resume(
         self, finding: PlaysFinding, watched: Watched | None, remembered: RememberedResume | None
@@ -89,7 +91,7 @@ class ActivityPlans:
             now=now,
             longest=self._expiry.longest,
         )
-        return replace(finding, resume=Part(remembered, plan))
+        return replace(finding, resume=ActivityPart(remembered, plan))
 
     def plan_time(self, finding: PlaysFinding, remembered: RememberedTime | None) -> PlaysFinding:
         """The finding with the plan for its play time, to which those of its viewings are added that have ended."""
@@ -105,7 +107,7 @@ class ActivityPlans:
         )
         adds = plan.send is not None and not plan.send.restores
         unsent = plan.send.unsent() if plan.send else None
-        return replace(finding, time=Part(unsent, plan), owing=tuple(owing) if adds else ())
+        return replace(finding, time=ActivityPart(unsent, plan), owing=tuple(owing) if adds else ())
 
     @staticmethod
     def save(tx: Writer, job: Job, finding: PlaysFinding, *, until: int) -> list[ActivityWrite]:
@@ -123,7 +125,7 @@ class ActivityPlans:
         return [write]
 
 
-def _open(table: ScenesMemory[M], watched: WatchedScene, part: Part[M], until: int) -> OpenPart[M] | None:
+def _open(table: ScenesMemory[M], watched: WatchedScene, part: ActivityPart[M], until: int) -> OpenActivity[M] | None:
     """Save what is planned, and return what is sent, until then; None if nothing is."""
     scene, plan = watched.scene, part.plan
     if plan.resolved:
@@ -132,7 +134,7 @@ def _open(table: ScenesMemory[M], watched: WatchedScene, part: Part[M], until: i
         return None
     opened = replace(plan.send, until=until)
     table.save(scene.id, scene.created_at, opened)
-    return OpenPart(part.before, opened)
+    return OpenActivity(part.before, opened)
 
 
 def _played_at(finding: PlaysFinding, watched: WatchedScene, now: int) -> int:

@@ -14,7 +14,7 @@ from plexsync.engine.flow import Canary, Flow, Journal
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
-from plexsync.flows.plays.activity import ActivityPlans, Known, read_known
+from plexsync.flows.plays.activity import ActivityPlans, SceneMemory, read_memories
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.listener import PlayListener
 from plexsync.flows.plays.marked import MarkedPlays
@@ -66,7 +66,7 @@ class PlaysRead:
 
     since: int | None
     rule: str
-    known: Mapping[int, Known]
+    memories: Mapping[int, SceneMemory]
     plays: Mapping[str, Mapping[int, PlaySource]]
     viewings: Sequence[Viewing]
     holders: Mapping[tuple[str, int], Set[tuple[int, str]]]
@@ -161,12 +161,12 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
         plan_it = partial(plan_scene, rule=read.rule, since=read.since or 0, now=self._clock.now(), expiry=self._expiry)
         findings = {}
         for id, watching in watched.items():
-            keys, known = [item.key for item in items[id]], read.known[id]
+            keys, memory = [item.key for item in items[id]], read.memories[id]
             viewings = [viewing for viewing in read.viewings if viewing.item in keys]
-            finding = plan_it(watching, found[id], read.plays, known.plays, held, viewings)
+            finding = plan_it(watching, found[id], read.plays, memory.plays, held, viewings)
             if (plan := finding.plan) is not None:
                 finding = replace(finding, marks={key: read.marks[key] for key in keys if key in read.marks})
-                finding = self.activity.join(finding, items[id], known, since=read.since)
+                finding = self.activity.join(finding, items[id], memory, since=read.since)
                 rests = Done() if keys or finding.memory else UNPAIRED
                 finding = settled(finding, plan, self._clock.now(), rests)
             findings[id] = finding
@@ -186,8 +186,8 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
         keys = sorted(every)
         start = self._history.approved_since(db) if since is None else since
         rule = minimum or self._history.minimum_in_force(db)
-        known = read_known(db, {id: watching.scene.created_at for id, watching in watched.items()})
-        remembered = {item.key: known[id].plays.keys() for id, some in items.items() for item in some}
+        memories = read_memories(db, {id: watching.scene.created_at for id, watching in watched.items()})
+        remembered = {item.key: memories[id].plays.keys() for id, some in items.items() for item in some}
         marks = self.marked.decide(db, list(every.values()), remembered, since=start)
         viewings, more = [], [marked_plays(marks)]
         # By Plex's rule, no earlier row is looked for that explains a play in Stash.
@@ -200,7 +200,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             more.append(viewed_plays(viewings, since=start or 0))
         for others in more:
             plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in others.items()}}
-        return PlaysRead(start, rule, known, plays, viewings, db.plays.holders(keys), marks)
+        return PlaysRead(start, rule, memories, plays, viewings, db.plays.holders(keys), marks)
 
     def _read_account(self) -> int | Waiting:
         """The number of the account, of which the history is new enough; or what its scenes wait for."""
@@ -228,10 +228,10 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
         if not created:
             return {}
         with self._store.reading() as db:
-            known = read_known(db, created)
+            memories = read_memories(db, created)
         now, backs = self._clock.now(), {}
-        plays = {id: {at: play for at, play in known[id].plays.items() if is_wanted_back(play)} for id in created}
-        asked = sorted(id for id in created if plays[id] or known[id].is_wanted_back)
+        plays = {id: {at: play for at, play in memories[id].plays.items() if is_wanted_back(play)} for id in created}
+        asked = sorted(id for id in created if plays[id] or memories[id].is_wanted_back)
         if asked:
             self._stash_identity.ensure(self._gates, [watched[id][1].scene for id in asked])
         for id in asked:
@@ -239,7 +239,9 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             plan = plan_plays({}, Counter(watching.plays), memory, now=now, longest=self._expiry.longest)
             rests = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
             back = replace(finding, memory=plays[id], plan=plan, error=None)
-            back = self.activity.plan_time(self.activity.plan_resume(back, None, known[id].resume), known[id].time)
+            back = self.activity.plan_time(
+                self.activity.plan_resume(back, None, memories[id].resume), memories[id].time
+            )
             backs[id] = settled(back, plan, now, rests)
         return backs
 

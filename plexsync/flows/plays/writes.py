@@ -30,7 +30,7 @@ NO_PLAY = 1
 
 
 @record
-class Part(Generic[M]):
+class ActivityPart(Generic[M]):
     """The plan for the resume point or the play time of a scene, and its memory if what that sends is never sent."""
 
     before: M | None = None
@@ -38,7 +38,7 @@ class Part(Generic[M]):
 
 
 @record
-class OpenPart(Generic[M]):
+class OpenActivity(Generic[M]):
     """The memory of one of them if it is never written, and while that is on its way."""
 
     before: M | None
@@ -58,9 +58,9 @@ class PlaysFinding(Observation):
     plan: PlayPlan | None = None
     listed: Collection[int] = ()
     played: Collection[str] = ()
-    resume: Part[RememberedResume] = field(default_factory=Part)
+    resume: ActivityPart[RememberedResume] = field(default_factory=ActivityPart)
     marks: MarkDecisions = field(default_factory=dict)
-    time: Part[RememberedTime] = field(default_factory=Part)
+    time: ActivityPart[RememberedTime] = field(default_factory=ActivityPart)
     owing: tuple[Viewing, ...] = ()
     viewings: tuple[Viewing, ...] = ()
 
@@ -195,8 +195,8 @@ class ActivityWrite(Write):
     """How far a scene was watched: its resume point, its play time, or both in one request."""
 
     watched: WatchedScene
-    resume: OpenPart[RememberedResume] | None
-    time: OpenPart[RememberedTime] | None
+    resume: OpenActivity[RememberedResume] | None
+    time: OpenActivity[RememberedTime] | None
     # Its entry in the journal of plays has none; it only tells that the database is older.
     opened: Memory = field(default_factory=dict)
     after: Memory = field(default_factory=dict)
@@ -234,7 +234,7 @@ class ActivityWrite(Write):
             saved = table.of({id: created_at}).get(id, part.opened)
             table.save(id, created_at, part.opened.wishing(saved).answered())
 
-    def _parts(self, tx: Writer) -> list[tuple[ScenesMemory[Any], OpenPart[Any]]]:
+    def _parts(self, tx: Writer) -> list[tuple[ScenesMemory[Any], OpenActivity[Any]]]:
         """What it writes, each with the table of its memory."""
         parts = ((tx.watches, self.resume), (tx.play_times, self.time))
         return [(table, part) for table, part in parts if part]
