@@ -91,10 +91,12 @@ def test_all_values_of_a_scene():
 @table(
     ("values", "more"),
     [
-        ({}, {"title": ""}),
+        ({}, {"title": "abc"}),
         ({"title": "A", "titleSort": ""}, {}),
         ({"title": "A", "summary": "", "genre": [], "actor": []}, {"summary": "", "Genre": [], "Role": []}),
         ({"title": "A", "originallyAvailableAt": ""}, {}),
+        ({"title": "A", "originallyAvailableAt": "2024"}, {}),
+        ({"title": "A", "genre": ["", "One"], "actor": [""]}, {"Genre": [{"tag": "One"}], "Role": []}),
     ],
 )
 def test_what_a_scene_has_not_is_empty_and_what_is_not_synced_is_not_sent(values, more):

@@ -24,6 +24,7 @@ KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 BEST, LEAST = 100, 80
 # What is sent for every item whose document has it, also when it is empty. Plex makes a sort title itself.
 _TEXTS = ("originalTitle", "tagline", "summary", "studio", "contentRating")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NAMES = {"genre": "Genre", "director": "Director", "collection": "Collection"}
 
 
@@ -67,22 +68,27 @@ def metadata_document(identifier: str, key: str, values: Values) -> Document:
     document |= {name: values[name] for name in _TEXTS if name in values}
     if values.get("titleSort"):
         document["titleSort"] = values["titleSort"]
-    document |= {tag: [{"tag": name} for name in values[field]] for field, tag in _NAMES.items() if field in values}
+    for field, tag in _NAMES.items():
+        if field in values:
+            document[tag] = [{"tag": name} for name in values[field] if name]
     if "actor" in values:
-        document["Role"] = [_member(name, values, order) for order, name in enumerate(values["actor"], start=1)]
+        cast = filter(None, values["actor"])
+        document["Role"] = [_member(name, values, order) for order, name in enumerate(cast, start=1)]
     return document
 
 
 def _head(identifier: str, key: str, values: Values) -> Document:
     """What every document of an item needs. A date that is unknown is said to be ''."""
     day = str(values.get("originallyAvailableAt", ""))
-    year = {"year": int(day[:4])} if day[:4].isdecimal() else {}
+    if not _DAY.fullmatch(day):
+        day = ""
+    year = {"year": int(day[:4])} if day else {}
     return {
         "ratingKey": key,
         "key": f"{METADATA}/{key}",
         "guid": guid_of(identifier, key),
         "type": MOVIE,
-        "title": values.get("title", ""),
+        "title": values.get("title") or key,
         "originallyAvailableAt": day,
         **year,
         "isAdult": True,
