@@ -40,7 +40,8 @@ def main() -> int:
     if not line:
         return 0  # other settings came before this process had read its own
     request: ProviderRequest = json.loads(line)
-    log_to_stderr(log, Redactor(entry["url"] for entry in request["entries"]))
+    addresses = {entry["url"] for entry in request["entries"]}
+    hiding = log_to_stderr(log, Redactor(addresses))
     behave()
     load_tables()
     stores = [
@@ -48,7 +49,8 @@ def main() -> int:
         for entry in request["entries"]
     ]
     notes = FigureNotes()
-    app = Provider(AskingLibraries(stores), notes, request["version"])
+    libraries = AskingLibraries(stores, lambda secrets: hiding.use(Redactor(addresses | secrets)))
+    app = Provider(libraries, notes, request["version"])
     with take_socket(handed) as at:
         serve_for_parent(server(app, lifespan="off"), at)
     app.close()

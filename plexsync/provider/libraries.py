@@ -1,7 +1,7 @@
 """The libraries that may ask, known by the secret in the address, and the databases that have their answers."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hmac import compare_digest
 
@@ -67,16 +67,22 @@ class AnswerStore:
 
 
 class AskingLibraries:
-    """All libraries that may ask."""
+    """All libraries that may ask. `hide` is given all secrets whenever they have changed, so that no log shows them."""
 
-    def __init__(self, stores: Sequence[AnswerStore]) -> None:
-        self.stores = stores
+    def __init__(self, stores: Sequence[AnswerStore], hide: Callable[[set[str]], None] = lambda _secrets: None) -> None:
+        self._stores = stores
+        self._hide = hide
+        self._hidden: list[dict[str, LibrarySecrets]] = []
 
     def with_secret(self, secret: str) -> AskingLibrary | None:
         """The library with this secret. Every one is compared, in the same time. Raises LocalFault."""
         secret_bytes, asking = secret.encode("utf-8", "replace"), None
-        for store in self.stores:
-            for library, own in store.secrets().items():
+        secrets = [store.secrets() for store in self._stores]
+        if secrets != self._hidden:
+            self._hidden = secrets
+            self._hide({text for known in secrets for own in known.values() for text in (own.path, own.key)})
+        for store, known in zip(self._stores, secrets, strict=True):
+            for library, own in known.items():
                 if compare_digest(secret_bytes, own.path.encode()):
                     asking = AskingLibrary(library, store)
         return asking

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from plexsync.provider.app import LARGEST_BODY
+from plexsync.provider.libraries import AskingLibraries
 from plexsync.web import server
 from tests.journey.world import until
 from tests.patience import HANG
@@ -230,3 +231,13 @@ def test_nothing_that_was_asked_is_in_the_log(asked: Asked, shelf: Shelf, caplog
     asked.get("/library/metadata/secret")
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("PlexSync")]
     assert not [line for line in ours if "secret" in line or asked.path in line]
+
+
+def test_what_no_log_may_show_follows_the_secrets(shelf: Shelf) -> None:
+    hidden: list[set[str]] = []
+    libraries = AskingLibraries([answer_store(shelf.folder)], hidden.append)
+    for secret in ("x", shelf.secrets[LIBRARY].path):
+        libraries.with_secret(secret)
+    renewed = shelf.add_library()
+    assert libraries.with_secret(renewed.path)
+    assert [renewed.path in secrets and renewed.key in secrets for secrets in hidden] == [False, True]

@@ -41,6 +41,7 @@ def asked(filename: str, library: KnownLibrary, *paths: str, withheld: tuple[int
         ("movies/a/x.mp4", HERE, ["/media/movies/a/x.mp4", "/media/movies/b/x.mp4"], 1),
         ("x.mp4", HERE, ["/media/movies/a/x.mp4", "/media/movies/x.mp4"], 2),
         ("a/x.mp4", RULED, ["/data/a/x.mp4", "/data/b/a/x.mp4"], 1),
+        ("/movies/a/x.mp4", RULED, ["/data/a/x.mp4", "/data/b/x.mp4"], 1),
         ("/media/movies/a/x.mp4", RULED, ["/data/a/x.mp4"], 1),
         (r"a\x.mp4", WINDOWS, ["/data/a/x.mp4"], 1),
         ("A/X.MP4", WINDOWS, ["/data/a/x.mp4"], 1),
