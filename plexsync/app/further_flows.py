@@ -4,9 +4,8 @@ A flow that is off is not assembled and not imported. One that has written befor
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from plexsync.app.flow_parts import FlowParts, RegularLook
+from plexsync.app.flow_parts import FlowParts
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import is_dressing_on, is_provider_on, rating_rules, watch_rules
 from plexsync.engine import gate_rows
@@ -150,13 +149,9 @@ def provider(parts: Parts) -> FlowParts | None:
     """What Plex is told of scenes, and what tells it to ask."""
     if not is_provider_on(parts.config):
         return None
-    from plexsync.app.provider import provider_parts
-    from plexsync.app.provider_steps.steps import LOOK_PACE, PendingSteps
+    from plexsync.app.provider_steps.steps import provider_flow
 
-    config = parts.config
-    added = provider_parts(parts, parts.folder, config.provider_patience, matches=config.provider_match)
-    looks = [RegularLook("provider steps", LOOK_PACE, PendingSteps(parts).look)]
-    return replace(added, looks=lambda _stopping: looks)
+    return provider_flow(parts)
 
 
 REGISTERED = (

@@ -67,6 +67,11 @@ def is_provider_on(config: PlexSyncConfig) -> bool:
     return config.provider_listen != "none"
 
 
+def provider_url(config: PlexSyncConfig) -> str:
+    """The address at which Plex asks, without the secret."""
+    return config.provider_url or f"http://{config.provider_listen}"
+
+
 def profile(config: PlexSyncConfig) -> Profile:
     """Return the fields to sync and their content. A field without a switch is on if its setting is not empty."""
     base = Profile(

@@ -3,7 +3,7 @@
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.app.choices import open_questions
 from plexsync.app.parts import Parts
-from plexsync.app.rules import MINUTE
+from plexsync.app.rules import MINUTE, is_provider_on, provider_url
 from plexsync.app.stored import Stored
 from plexsync.engine.notifications import read_situation
 from plexsync.reports.format import capitalize, many, parse_stamp, stamp
@@ -21,6 +21,7 @@ from plexsync.reports.verdict import (
     worker_is_missed,
 )
 from plexsync.rules.match.restored_stash import MissingPlays, missing_plays
+from plexsync.rules.provider.standing import problem_of
 from plexsync.rules.queue.choices import CHANGES, EFFECTS, HELD_BY, Choice
 from plexsync.rules.queue.gate_names import CURE, GateName, caption, closed_words, is_covered
 from plexsync.rules.queue.job import DAY
@@ -30,6 +31,7 @@ from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.rules.words.status_words import ON_HOLD
 from plexsync.store.database import Reader
+from plexsync.store.files.provider_secrets import masked_address
 
 BY_ITSELF = "Scenes stay queued, none becomes a dead letter for it, and PlexSync probes the server by itself."
 COMMITS = (
@@ -105,7 +107,24 @@ def needs(parts: Stored, facts: StatusFacts) -> list[Need]:
             told.append(Need(f"away:{server}", "wait", closed_words(server), text))
     if missing:
         told.append(Need("plays", "wait", TITLE, missing_words(missing), since=missing.at))
+    told += provider_needs(parts)
     return sorted(told, key=lambda one: one.kind != "person")
+
+
+def provider_needs(parts: Stored) -> list[Need]:
+    """The libraries that are to ask PlexSync, and don't; nothing is read while provider_listen is none."""
+    if not is_provider_on(parts.config):
+        return []
+    with parts.store.reading() as db:
+        rows = db.providers.all()
+    address = masked_address(provider_url(parts.config))
+    return [
+        Need(
+            f"provider:{row.library}", "person", f"Plex does not ask PlexSync in {row.title}", capitalize(f"{problem}.")
+        )
+        for row in rows
+        if (problem := problem_of(row, address))
+    ]
 
 
 def _of(key: str, text: str, since: int, facts: StatusFacts) -> Need:

@@ -4,26 +4,15 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 from plexsync.app.provider_steps.items import PutBack
-from plexsync.app.provider_steps.plan import NO_SWITCH, OFF, AddPlan, LibraryInPlex, ValueCounts
-from plexsync.app.provider_steps.steps import DOING, REMOVING, is_pending, public_url
+from plexsync.app.provider_steps.plan import AddPlan, ValueCounts
+from plexsync.app.rules import is_provider_on, provider_url
 from plexsync.app.stored import Stored
 from plexsync.reports.format import stamp
 from plexsync.reports.shapes.values import Moment
-from plexsync.rules.provider.questions import MATCHES, NoMatch
+from plexsync.rules.provider.standing import DOING, WELL, LibraryInPlex, is_pending, problem_of
 from plexsync.store.files.provider_secrets import masked_address
 from plexsync.store.ledger.provider_memory import ProviderRow
 from validation.config import PlexSyncConfig
-
-WELL = "Plex asks PlexSync"
-GOES_ON = {
-    False: "not added whole yet ({}): plexsync provider add {} goes on",
-    True: "not removed whole yet ({}): plexsync provider remove {} goes on",
-}
-NEVER = "Plex has not asked yet: is plexsync serve running, and does Plex reach {}?"
-GONE = "the library is gone from Plex: plexsync provider remove {} forgets it"
-OTHER_AGENT = "the library has the agent {} now, so Plex does not ask: plexsync provider add {} gives it back"
-UNREGISTERED = "Plex does not know PlexSync any more: plexsync provider add {} registers it again"
-
 
 # How the names of figures begin (`plexsync.rules.provider.questions`, `plexsync.provider`).
 NO_MATCH, REFUSED, P99 = "no_match_", "refused_", "p99_ms"
@@ -172,8 +161,8 @@ def provider_report(stored: Stored, in_plex: Mapping[str, LibraryInPlex] | None 
 def _facts(
     config: PlexSyncConfig, row: ProviderRow, counts: tuple[int, int], in_plex: LibraryInPlex | None
 ) -> ProviderFacts:
-    address = masked_address(public_url(config))
-    problem = _problem(config, row, address, in_plex)
+    address = masked_address(provider_url(config))
+    problem = problem_of(row, address, in_plex, is_on=is_provider_on(config))
     return {
         "library": row.title,
         "state": row.state,
@@ -209,25 +198,3 @@ def call_facts(row: ProviderRow) -> CallFacts:
         "p99_ms": float(p99) if isinstance(p99, int | float) and p99 else None,
         "by_result": counts,
     }
-
-
-def _problem(config: PlexSyncConfig, row: ProviderRow, address: str, in_plex: LibraryInPlex | None) -> str:
-    """Why Plex does not ask, or may not; '' if it does."""
-    if is_pending(row):
-        return GOES_ON[row.state == REMOVING].format(row.steps.get(DOING) or "not begun", row.title)
-    if config.provider_listen == "none":
-        return OFF
-    if in_plex is not None:
-        if not in_plex.agent:
-            return GONE.format(row.title)
-        if not in_plex.is_registered:
-            return UNREGISTERED.format(row.title)
-        if in_plex.agent != row.identifier:
-            return OTHER_AGENT.format(in_plex.agent, row.title)
-    is_allowed = in_plex.asks_explicit if in_plex is not None else None
-    if is_allowed is None:
-        # What Plex has asked tells it as well.
-        is_allowed = NoMatch.ADULT.figure not in row.calls or MATCHES in row.calls
-    if not is_allowed:
-        return NO_SWITCH
-    return "" if row.called_at else NEVER.format(address)

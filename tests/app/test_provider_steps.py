@@ -8,7 +8,8 @@ import pytest
 
 from plexsync.app.parts import Parts
 from plexsync.app.provider_steps import steps
-from plexsync.app.provider_steps.plan import ADDED_SINCE, MATCHES, NO_SWITCH, compare_values, plan_adding
+from plexsync.app.provider_steps.plan import ADDED_SINCE, MATCHES, compare_values, plan_adding
+from plexsync.rules.provider.standing import NO_SWITCH, is_pending
 from plexsync.store.files.lock import try_lock
 from plexsync.store.files.provider_secrets import FILE, read_secrets
 from tests.app.provider_stage import GROUP, PREFIX, Killed, add, asking_world, kill_at, parts_of, remove, whole
@@ -106,7 +107,7 @@ def test_a_worker_goes_on_with_what_was_left_between_two_of_its_looks(
         assert whole(world)["agent"][0].startswith(PREFIX)
         with parts.store.reading() as db:
             (row,) = db.providers.all()
-        assert not steps.is_pending(row)
+        assert not is_pending(row)
         steps.begin_removing(parts, row.library)
         for _ in range(2):
             pending.look()

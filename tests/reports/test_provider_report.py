@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.app.provider_steps.plan import NO_SWITCH, LibraryInPlex
-from plexsync.app.provider_steps.steps import ADD_STEPS
 from plexsync.app.stored import open_store
-from plexsync.reports.provider import WELL, provider_report
+from plexsync.reports.provider import provider_report
+from plexsync.rules.provider.standing import ADD_NAMES, NO_SWITCH, WELL, LibraryInPlex
 from plexsync.store.ledger.provider_memory import ProviderRow
 from validation.config import PlexSyncConfig
 
-ROW = ProviderRow("uuid-1", "1", "Movies", "tv.plex.agents.custom.plexsync.a1", "on", dict.fromkeys(ADD_STEPS))
+ROW = ProviderRow("uuid-1", "1", "Movies", "tv.plex.agents.custom.plexsync.a1", "on", dict.fromkeys(ADD_NAMES))
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 from plexsync.app.parts import Parts
 from plexsync.app.provider_steps.items import Progress
-from plexsync.app.provider_steps.steps import AGENT, REMOVING, NotNow, public_url
+from plexsync.app.provider_steps.steps import AGENT, NotNow
+from plexsync.app.rules import is_provider_on, provider_url
 from plexsync.engine.undo import quiet
 from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.plex.providers import LibraryAgent, ProviderClient
+from plexsync.rules.provider.standing import NO_SWITCH, OFF, REMOVING, LibraryInPlex
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.dashboard_place import EVERYWHERE
 from plexsync.rules.servers.errors import NeighbourError
@@ -21,9 +23,6 @@ from plexsync.store.ledger.provider_memory import ProviderRow
 
 LEAST_PLEX = (1, 43, 0)
 PREFIX = "tv.plex.agents.custom.plexsync."
-SWITCH = "Allow matching to explicit content"
-NO_SWITCH = f"{SWITCH} is off, so Plex asks for no scene: switch it on in Plex, Manage Library, Edit, Advanced"
-OFF = "nothing answers Plex: set provider_listen, such as 0.0.0.0:9798, and start plexsync serve again"
 NO_URL = "provider_listen names every address of this machine: set provider_url to the one by which Plex reaches it"
 LOOPBACK = "{} is this machine alone, and Plex runs on {}: set provider_url to an address that it reaches"
 # How the agents begin whose guids Plex does not take back, with what that means.
@@ -49,19 +48,6 @@ class AddPlan:
     renews: bool
     lost: tuple[str, ...]
     warnings: tuple[str, ...]
-
-
-@record
-class LibraryInPlex:
-    """What Plex has of a library that asks PlexSync: its agent ('': it is gone), and what is registered for it.
-
-    `asks_explicit`: whether Plex asks about explicit content; None if it does not say.
-    """
-
-    agent: str
-    is_registered: bool
-    has_group: bool
-    asks_explicit: bool | None
 
 
 def look_in_plex(parts: Parts) -> dict[str, LibraryInPlex] | None:
@@ -176,9 +162,9 @@ def check_version(version: str) -> None:
 
 
 def _checked_url(parts: Parts) -> str:
-    if parts.config.provider_listen == "none":
+    if not is_provider_on(parts.config):
         raise NotNow(OFF)
-    url = public_url(parts.config)
+    url = provider_url(parts.config)
     if (urlsplit(url).hostname or "") in EVERYWHERE:
         raise NotNow(NO_URL)
     return url

@@ -11,14 +11,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
+from plexsync.app.flow_parts import FlowParts, RegularLook
 from plexsync.app.parts import Parts
-from plexsync.app.provider import fill_answers
+from plexsync.app.provider import fill_answers, provider_parts
 from plexsync.app.provider_steps.items import LibraryItems, Progress, PutBack
+from plexsync.app.rules import provider_url
 from plexsync.app.switches import approve_bulk, bulk_approved
 from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.undo import quiet
 from plexsync.flows.provider.libraries import start_asking, stop_asking
 from plexsync.plex.providers import LibraryAgent, ProviderClient
+from plexsync.rules.provider.standing import ADD_NAMES, ADDING, DOING, ON, REMOVING, is_pending
 from plexsync.rules.queue.job import Kind
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Neighbour, NeighbourError, Refused, SyncError, Unavailable
@@ -26,11 +29,9 @@ from plexsync.rules.servers.redaction import Redactor
 from plexsync.store.files.lock import is_locked, try_lock
 from plexsync.store.files.provider_secrets import masked_address, read_secrets, renew_path
 from plexsync.store.ledger.provider_memory import ProviderRow
-from validation.config import PlexSyncConfig
 
 log = logging.getLogger("PlexSync.provider")
 
-ADDING, ON, REMOVING = "adding", "on", "removing"
 # Held by the process that does the steps.
 LOCK = "provider.lock"
 LOCAL_MEDIA = "Plex Local Media"
@@ -40,8 +41,8 @@ UNANSWERED, AGAIN = 20.0, 1.0
 LOOK = 0.25
 # Seconds between two looks of a worker for steps that were left.
 LOOK_PACE = 5.0
-# What is noted of a library: its agent and group before, its folders, the step that is being done, and each that is done.
-AGENT, GROUP, FOLDERS, DOING = "agent", "group", "folders", "doing"
+# What is noted of a library besides its steps: its agent and group before, and its folders.
+AGENT, GROUP, FOLDERS = "agent", "group", "folders"
 RENEWED = ("secret", "provider", "own_group", "switched", "refreshed")
 
 
@@ -59,11 +60,6 @@ class StepRun:
 
 
 Step = Callable[[StepRun, ProviderRow], object]
-
-
-def public_url(config: PlexSyncConfig) -> str:
-    """The address at which Plex asks, without the secret."""
-    return config.provider_url or f"http://{config.provider_listen}"
 
 
 # --- adding ----------------------------------------------------------------------------------------------------------
@@ -87,7 +83,7 @@ def _save_items(run: StepRun, row: ProviderRow) -> object:
 
 def _register(run: StepRun, row: ProviderRow) -> object:
     """Plex asks the address before it accepts it, and the process that answers there may have to start."""
-    secrets, url, clock = read_secrets(run.parts.folder)[row.library], public_url(run.parts.config), run.parts.clock
+    secrets, url, clock = read_secrets(run.parts.folder)[row.library], provider_url(run.parts.config), run.parts.clock
     until = clock.monotonic() + UNANSWERED
     while True:
         try:
@@ -129,15 +125,13 @@ def _refresh(run: StepRun, row: ProviderRow) -> object:
     return True
 
 
-ADD_STEPS: Mapping[str, Step] = {
-    "secret": _renew_secret,
-    "answers": _fill_answers,
-    "items": _save_items,
-    "provider": _register,
-    "own_group": _make_group,
-    "switched": _switch,
-    "refreshed": _refresh,
-}
+ADD_STEPS: Mapping[str, Step] = dict(
+    zip(
+        ADD_NAMES,
+        (_renew_secret, _fill_answers, _save_items, _register, _make_group, _switch, _refresh),
+        strict=True,
+    )
+)
 
 
 # --- removing --------------------------------------------------------------------------------------------------------
@@ -218,11 +212,6 @@ def begin_removing(parts: Parts, library: str) -> None:
         row = tx.providers.of(library)
         if row is not None and row.state != REMOVING:
             tx.providers.save(replace(row, state=REMOVING))
-
-
-def is_pending(row: ProviderRow) -> bool:
-    """Whether steps of adding or removing are left to do."""
-    return row.state != ON or any(name not in row.steps for name in ADD_STEPS)
 
 
 def approve_library(parts: Parts) -> None:
@@ -306,6 +295,14 @@ class PendingSteps:
             if str(error) != self._trouble:
                 log.warning("what was begun with plexsync provider can't be ended yet: %s", error)
             self._trouble = str(error)
+
+
+def provider_flow(parts: Parts) -> FlowParts:
+    """What a worker gets while libraries can ask PlexSync."""
+    config = parts.config
+    flow = provider_parts(parts, parts.folder, config.provider_patience, matches=config.provider_match)
+    looks = [RegularLook("provider steps", LOOK_PACE, PendingSteps(parts).look)]
+    return replace(flow, looks=lambda _stopping: looks)
 
 
 def wait_for_call(parts: Parts, row: ProviderRow, seconds: float, stopping: Callable[[], bool]) -> bool:

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from plexsync.app.parts import Parts, open_parts
-from plexsync.app.rules import watch_rules
+from plexsync.app.rules import is_provider_on, watch_rules
 from plexsync.app.settings import NotSetUp, SettingsNeed
 from plexsync.cli.call import FINE, NEWER, WRONG, Call, command
 from plexsync.cli.checks import collections, database, machine, paths, servers
@@ -158,7 +158,7 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
             yield from database.queue(parts)
             if well:
                 yield from paths.mapping(parts)
-                yield from _plays(parts)
+                yield from _further(parts)
                 yield from collections.collections(parts)
     except NewerDatabase as error:
         yield problem("database", str(error), "install the newer PlexSync again", NEWER)
@@ -167,12 +167,17 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
         yield problem("database", str(error), mend, WRONG)
 
 
-def _plays(parts: Parts) -> Iterator[Check]:
-    """The checks of the way back; nothing is imported for them while it is off."""
-    if (rules := watch_rules(parts.config)) is not None:
-        from plexsync.cli.checks.plays import plays
+def _further(parts: Parts) -> Iterator[Check]:
+    """The checks of the way back and of libraries that ask PlexSync; nothing is imported for them while both are off."""
+    rules, asks = watch_rules(parts.config), is_provider_on(parts.config)
+    if rules is None and not asks:
+        return
+    from plexsync.cli.checks import plays, provider
 
-        yield from plays(parts, rules)
+    if rules is not None:
+        yield from plays.plays(parts, rules)
+    if asks:
+        yield from provider.provider(parts)
 
 
 def _settings(loaded: Loaded) -> list[dict[str, str]]:

@@ -24,7 +24,6 @@ from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import LiveLine, ProgressBar, paper, say, table
 from plexsync.reports.format import local, many, parse_stamp, safe
 from plexsync.reports.provider import (
-    WELL,
     CallFacts,
     PlanFacts,
     ProviderFacts,
@@ -33,6 +32,7 @@ from plexsync.reports.provider import (
     provider_report,
     removed_facts,
 )
+from plexsync.rules.provider.standing import WELL
 from plexsync.store.ledger.provider_memory import ProviderRow
 
 # Seconds for which Plex may take to ask for the first item.

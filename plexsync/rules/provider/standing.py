@@ -1,0 +1,95 @@
+"""How a library stands that asks PlexSync, in one line: what is left to do, or why Plex does not ask."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from plexsync.rules.provider.questions import MATCHES, NoMatch
+from plexsync.rules.record_class import record
+
+ADDING, ON, REMOVING = "adding", "on", "removing"
+# The steps of adding, each noted under its name once it is done; `DOING` is the one that is being done.
+ADD_NAMES = ("secret", "answers", "items", "provider", "own_group", "switched", "refreshed")
+DOING = "doing"
+
+WELL = "Plex asks PlexSync"
+ADD_GOES_ON = "not added whole yet ({}): plexsync provider add {} goes on"
+REMOVE_GOES_ON = "not removed whole yet ({}): plexsync provider remove {} goes on"
+OFF = "nothing answers Plex: set provider_listen, such as 0.0.0.0:9798, and start plexsync serve again"
+GONE = "the library is gone from Plex: plexsync provider remove {} forgets it"
+UNREGISTERED = "Plex does not know PlexSync any more: plexsync provider add {} registers it again"
+OTHER_AGENT = "the library has the agent {} now, so Plex does not ask: plexsync provider add {} gives it back"
+SWITCH = "Allow matching to explicit content"
+NO_SWITCH = f"{SWITCH} is off, so Plex asks for no scene: switch it on in Plex, Manage Library, Edit, Advanced"
+NEVER = "Plex has not asked yet: is plexsync serve running, and does Plex reach {}?"
+
+
+@record
+class LibraryInPlex:
+    """What Plex has of a library that asks PlexSync: its agent ('': it is gone), and what is registered for it.
+
+    `asks_explicit`: whether Plex asks about explicit content; None if it does not say.
+    """
+
+    agent: str
+    is_registered: bool
+    has_group: bool
+    asks_explicit: bool | None
+
+
+class AskingRow(Protocol):
+    """A library that asks, as it is stored."""
+
+    @property
+    def title(self) -> str:
+        """Its title."""
+
+    @property
+    def identifier(self) -> str:
+        """The identifier of its provider."""
+
+    @property
+    def state(self) -> str:
+        """`adding`, `on` or `removing`."""
+
+    @property
+    def steps(self) -> Mapping[str, object]:
+        """What adding and removing have noted."""
+
+    @property
+    def called_at(self) -> int:
+        """When Plex asked last (UTC ms; 0: never)."""
+
+    @property
+    def calls(self) -> Mapping[str, object]:
+        """The figures of the last hour."""
+
+
+def is_pending(row: AskingRow) -> bool:
+    """Whether steps of adding or removing are left to do."""
+    return row.state != ON or any(name not in row.steps for name in ADD_NAMES)
+
+
+def problem_of(row: AskingRow, address: str, in_plex: LibraryInPlex | None = None, *, is_on: bool = True) -> str:
+    """Why Plex does not ask, or may not; '' if it does.
+
+    `address` is the one that Plex asks, without its secret. `is_on`: somebody answers there.
+    """
+    if is_pending(row):
+        goes_on = REMOVE_GOES_ON if row.state == REMOVING else ADD_GOES_ON
+        return goes_on.format(row.steps.get(DOING) or "not begun", row.title)
+    if not is_on:
+        return OFF
+    if in_plex is not None:
+        if not in_plex.agent:
+            return GONE.format(row.title)
+        if not in_plex.is_registered:
+            return UNREGISTERED.format(row.title)
+        if in_plex.agent != row.identifier:
+            return OTHER_AGENT.format(in_plex.agent, row.title)
+    is_allowed = in_plex.asks_explicit if in_plex is not None else None
+    if is_allowed is None:
+        # What Plex has asked tells it as well.
+        is_allowed = NoMatch.ADULT.figure not in row.calls or MATCHES in row.calls
+    if not is_allowed:
+        return NO_SWITCH
+    return "" if row.called_at else NEVER.format(address)
