@@ -478,9 +478,9 @@ def test_a_rule_that_would_add_nothing_is_not_asked_about_and_costs_no_request_t
     assert note(house, PLAYS_COUNTED) == "", "Stash has that play already"
 
 
-def test_a_scene_with_an_item_that_was_played_before_is_counted_with_the_one_that_was_watched(approved, monkeypatch):
-    monkeypatch.setattr("plexsync.flows.plays.first_run.PAGE", 1)
+def test_a_scene_with_an_item_that_was_played_before_is_counted_with_the_one_that_was_watched(approved):
     house, (one, two) = approved
+    house.worker.back.first_run.page = 1
     twin = house.plex_sim.add_section("Other", locations=("/media",), agent="tv.plex.agents.movie")
     path, size, _ = house.plex_sim.item(house.key_of(one)).files[0][:3]
     key = house.plex_sim.add_movie(twin, files=[(path, size, 60_000)], title="twin")

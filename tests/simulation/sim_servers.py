@@ -167,12 +167,16 @@ class ServerTruth(Truth):
 
 
 class ServerWorld(World):
-    """A world in which servers change. Its other troubles are fewer, so that they do not hide what these do."""
+    """A world in which servers change. Its other troubles are fewer, so that they do not hide what these do.
+
+    `kinds`: what can happen to them; None: what is drawn for the seed.
+    """
 
     truth: ServerTruth
     people: ServerPeople
 
-    def __init__(self, seed: int, folder: Path) -> None:
+    def __init__(self, seed: int, folder: Path, kinds: tuple[str, ...] | None = None) -> None:
+        self.kinds = drawn_changes(seed) if kinds is None else kinds
         self.written_at: dict[str, float] = {}
         self.read_back: dict[str, int] = {}
         self.locked: dict[str, frozenset[str]] = {}  # the locks of the item that is being edited, as they were before
@@ -185,7 +189,6 @@ class ServerWorld(World):
     def _drawn(self) -> Nature:
         nature, rng = Nature.of(self.rng), Random(f"servers {self.seed}")
         calm = rng.random() < 0.5
-        self.kinds = drawn_changes(self.seed)
         return replace(
             nature,
             kills=0.0 if calm else min(nature.kills, 0.01),

@@ -341,10 +341,10 @@ class Watchers:
             self._hooked(scene.id)
             self.world.tell(f"Stash: scene {scene.id} destroyed")
 
-    def watch_in_stash(self) -> None:
-        """Somebody watches a scene in Stash; or another tool adds a play that Plex has as well."""
+    def watch_in_stash(self, scene: SceneSnapshot | None = None) -> None:
+        """Somebody watches a scene in Stash, this or any; or another tool adds a play that Plex has as well."""
         world = self.world
-        scene = self.some_scene()
+        scene = scene or self.some_scene()
         if scene is None:
             return
         moment = int(world.stash.now())
@@ -423,9 +423,9 @@ class Watchers:
         world.tally["undone"] += sure
         world.tell(f"undo of scene {scene.id}{'' if sure else ', perhaps'}")
 
-    def redo(self) -> None:
-        """A person wants them again."""
-        scene = self.some_scene()
+    def redo(self, scene: SceneSnapshot | None = None) -> None:
+        """A person wants them again, of this scene or any."""
+        scene = scene or self.some_scene()
         if scene is None:
             return
         before = self._remembered(scene)

@@ -70,32 +70,26 @@ def test_an_undo_that_only_the_journal_knows_may_still_be_done(tmp_path):
 
 
 @pytest.mark.parametrize("is_put_back", [True, False])
-def test_a_row_beside_one_that_only_the_journal_knows_may_be_taken_for_a_doubled_one(
-    tmp_path, monkeypatch, is_put_back
-):
+def test_a_row_beside_one_that_only_the_journal_knows_may_be_taken_for_a_doubled_one(tmp_path, is_put_back):
     with closing(PlaysWorld(1, tmp_path)) as world:
         people = world.people = Watchers(world)
         people.is_put_back = is_put_back
         scene, moment = people.scenes()[0], int(world.stash.now())
         world.stash.plays.add(scene.id, [moment])
         world.truth.note_play(world.truth.of(scene)[0], moment, chosen=True)
-        monkeypatch.setattr(people, "some_scene", lambda: scene)
-        people.watch_in_stash()
+        people.watch_in_stash(scene)
         assert world.truth.allowed[key_of(scene), moment] == ({1, 2} if is_put_back else {2})
 
 
 @pytest.mark.parametrize("is_put_back", [True, False])
-def test_what_was_taken_back_and_only_the_journal_knows_may_be_sent_again_after_a_redo(
-    tmp_path, monkeypatch, is_put_back
-):
+def test_what_was_taken_back_and_only_the_journal_knows_may_be_sent_again_after_a_redo(tmp_path, is_put_back):
     with closing(PlaysWorld(1, tmp_path)) as world:
         people = world.people = Watchers(world)
         people.is_put_back = is_put_back
         scene = people.scenes()[0]
         second = key_of(scene), 1_760_001_000
         world.truth.note_undone(second, sure=True)
-        monkeypatch.setattr(people, "some_scene", lambda: scene)
-        people.redo()
+        people.redo(scene)
         assert world.truth.allowed[second] == ({0, 1} if is_put_back else {0})
 
 

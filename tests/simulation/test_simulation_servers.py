@@ -6,17 +6,18 @@ PLEXSYNC_TORTURE=1 lives 2,000 seeds, PLEXSYNC_SEEDS so many more.
 
 import os
 from contextlib import closing
+from functools import partial
 
 import pytest
 
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.rules.merge.plan_records import Pushing, Sending
 from plexsync.rules.merge.values import Held
-from tests.simulation import sim_servers
-from tests.simulation.running import listening
+from tests.simulation.running import Lives, listening
 from tests.simulation.sim_changes import ServerPeople
 from tests.simulation.sim_servers import (
     CHANGES,
+    LIVES,
     ServerEnding,
     ServerWorld,
     drawn_changes,
@@ -32,6 +33,11 @@ STEPS = 200
 PARTS = 20 if TORTURE else 2
 # The first of them, which the quick tests live.
 FEW = 4
+
+
+def lives_with(kinds):
+    """Lives in which only these changes can happen to servers."""
+    return Lives(partial(ServerWorld, kinds=kinds), LIVES.live)
 
 
 def lived(first, count):
@@ -57,11 +63,8 @@ def test_every_change_happens_in_some_life():
     assert {change for seed in range(1, 40) for change in drawn_changes(seed)} == set(CHANGES)
 
 
-def test_of_what_plex_shows_again_from_a_backup_that_is_older_than_a_loss_no_more_is_known_than_of_the_rest(
-    monkeypatch, tmp_path
-):
-    monkeypatch.setattr(sim_servers, "drawn_changes", lambda seed: ("plex restored", "data folder lost"))
-    with listening(), closing(ServerWorld(1, tmp_path)) as world:
+def test_of_what_plex_shows_again_from_a_backup_that_is_older_than_a_loss_no_more_is_known_than_of_the_rest(tmp_path):
+    with listening(), closing(ServerWorld(1, tmp_path, ("plex restored", "data folder lost"))) as world:
         people = world.people = ServerPeople(world)
         people.make_copies()
         people.lose_folder()
@@ -71,9 +74,8 @@ def test_of_what_plex_shows_again_from_a_backup_that_is_older_than_a_loss_no_mor
     assert all(one.found_after_loss["title"] == one.stranded["title"] for one in shown)
 
 
-def test_what_an_item_shows_of_which_a_swap_of_files_has_lost_the_memory_may_be_put_back_later(monkeypatch, tmp_path):
-    monkeypatch.setattr(sim_servers, "drawn_changes", lambda seed: ("files swapped",))
-    with listening(), closing(ServerWorld(2, tmp_path)) as world:
+def test_what_an_item_shows_of_which_a_swap_of_files_has_lost_the_memory_may_be_put_back_later(tmp_path):
+    with listening(), closing(ServerWorld(2, tmp_path, ("files swapped",))) as world:
         people = world.people = ServerPeople(world)
         people.swap_files()
         keys = [key for key, _ in people.swapped]
@@ -83,11 +85,8 @@ def test_what_an_item_shows_of_which_a_swap_of_files_has_lost_the_memory_may_be_
     assert len(keys) == 2
 
 
-def test_what_a_saved_push_brings_after_a_swap_of_files_counts_as_a_hands_like_all_that_the_item_showed(
-    monkeypatch, tmp_path
-):
-    monkeypatch.setattr(sim_servers, "drawn_changes", lambda seed: ("files swapped",))
-    with listening(), closing(ServerWorld(2, tmp_path)) as world:
+def test_what_a_saved_push_brings_after_a_swap_of_files_counts_as_a_hands_like_all_that_the_item_showed(tmp_path):
+    with listening(), closing(ServerWorld(2, tmp_path, ("files swapped",))) as world:
         people = world.people = ServerPeople(world)
         world.at_rest = True
         people.swap_files()
@@ -102,11 +101,8 @@ def test_what_a_saved_push_brings_after_a_swap_of_files_counts_as_a_hands_like_a
     assert ["late" in names for names in stranded] == [True, False]
 
 
-def test_a_hand_on_the_texts_of_an_item_with_other_files_that_nobody_has_looked_at_loses_its_memory(
-    monkeypatch, tmp_path
-):
-    monkeypatch.setattr(sim_servers, "drawn_changes", lambda seed: ("files swapped",))
-    with listening(), closing(ServerWorld(2, tmp_path)) as world:
+def test_a_hand_on_the_texts_of_an_item_with_other_files_that_nobody_has_looked_at_loses_its_memory(tmp_path):
+    with listening(), closing(ServerWorld(2, tmp_path, ("files swapped",))) as world:
         people = world.people = ServerPeople(world)
         ServerEnding(world, people).judge()
         while not any(shown.once for shown in world.truth.items.values()):
@@ -125,13 +121,11 @@ def test_a_life_with_changes_is_the_same_one_again():
 
 def test_a_product_that_does_not_ask_who_the_server_is_is_found(monkeypatch):
     monkeypatch.setattr(ServerIdentity, "check", lambda self: None)
-    monkeypatch.setattr(sim_servers, "drawn_changes", lambda seed: ("plex reinstalled",))
     monkeypatch.setattr(ServerWorld, "has_met_plex", lambda self: True)
-    assert run_server_seeds(1, 8, 80).wrong
+    assert lives_with(("plex reinstalled",)).run(1, 8, 80).wrong
 
 
-def test_lives_without_a_change_end_well(monkeypatch):
-    monkeypatch.setattr(sim_servers, "drawn_changes", lambda seed: ())
-    report = run_server_seeds(1, 4, 120)
+def test_lives_without_a_change_end_well():
+    report = lives_with(()).run(1, 4, 120)
     assert not report.failures, "\n\n".join(map(str, report.failures[:2]))
     assert report.tally["writes"]

@@ -27,7 +27,6 @@ from plexsync.rules.servers.neighbours import Clock, PlexWatch
 from plexsync.rules.servers.redaction import one_line
 from plexsync.store.database import Database, Reader
 
-# The number of items, and of scenes, that are read together.
 PAGE = 100
 LONGEST_NAME = 60
 # Milliseconds after which plays are counted again: if there are new ones or scenes could not be read, and in any case.
@@ -69,7 +68,8 @@ class PlaysPage:
 class FirstRun:
     """Previews the plays of an account, and holds them back until you have approved them.
 
-    `flow` finds what it would do, and writes nothing; `history` is the saved history of the account.
+    `flow` finds what it would do, and writes nothing; `history` is the saved history of the account. `page`: how many
+    items, and scenes, are read together.
     """
 
     _store: Database
@@ -78,6 +78,7 @@ class FirstRun:
     _history: HistoryPoll
     _gates: Gates
     _clock: Clock
+    page: int = field(default=PAGE, kw_only=True)
     # What was counted by this worker: the settings may have been others before.
     _counted: FirstPlays | None = field(default=None, init=False)
 
@@ -129,13 +130,13 @@ class FirstRun:
         while True:
             with self._store.reading() as db:
                 if only is None:
-                    items = db.plays.played_items(account, since=since, after=after, limit=PAGE)
+                    items = db.plays.played_items(account, since=since, after=after, limit=self.page)
                 else:
-                    items = sorted(item for item in only if item > after)[:PAGE]
+                    items = sorted(item for item in only if item > after)[: self.page]
                 heirs = db.plays.heirs(account, items)
             if items:
                 yield items, heirs
-            if len(items) < PAGE:
+            if len(items) < self.page:
                 return
             after = items[-1]
 
@@ -150,8 +151,8 @@ class FirstRun:
             scenes = sorted(self._history.scenes_of([*items, *heirs]))
             findings = [
                 finding
-                for start in range(0, len(scenes), PAGE)
-                for finding in self._flow.look(scenes[start : start + PAGE], since=since, minimum=rule)
+                for start in range(0, len(scenes), self.page)
+                for finding in self._flow.look(scenes[start : start + self.page], since=since, minimum=rule)
             ]
             matched = {item for finding in findings for item in finding.played}
             yield PlaysPage(
@@ -163,7 +164,7 @@ class FirstRun:
                 ),
                 len(set(items) - matched),
                 items[-1],
-                len(items) < PAGE,
+                len(items) < self.page,
             )
             after = items[-1]
 
