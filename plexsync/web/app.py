@@ -32,6 +32,7 @@ from plexsync.web import (
     overview_pages,
     picture_pages,
     plays_pages,
+    provider_pages,
     reconcile_pages,
     review_pages,
     scene_pages,
@@ -82,6 +83,7 @@ MODULES = (
     dead_pages,
     outage_pages,
     reconcile_pages,
+    provider_pages,
     settings_pages,
 )
 

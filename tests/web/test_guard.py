@@ -566,6 +566,9 @@ GET /settings
 GET /settings/change
 GET /settings/plex
 GET /settings/plex/probe
+GET /settings/provider
+GET /settings/provider/add
+GET /settings/provider/remove
 GET /undo
 POST /accept
 POST /act/{subject}/{verb}
@@ -603,6 +606,8 @@ POST /scenes/{id}/{action}
 POST /settings/change
 POST /settings/plex/probe
 POST /settings/plex/stop
+POST /settings/provider/add
+POST /settings/provider/remove
 """
 
 
