@@ -1,19 +1,25 @@
-"""The plays of a scene on both servers, as far as the database knows: what Plex lists, and what became of each play."""
+"""The plays of a scene on both servers, as far as the database knows: what Plex lists, and what became of each play.
+
+And what was watched of it in Plex, with the play time in Stash that came from that.
+"""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from plexsync.flows.plays.history_poll import account_in, approved_plays
 from plexsync.flows.plays.viewings import known_percent
-from plexsync.reports.format import local, many, place, stamp
-from plexsync.reports.scene_viewings import watched_facts
-from plexsync.reports.shapes.scenes import PlaysOfScene
+from plexsync.reports.format import local, many, place, safe, spent, stamp
+from plexsync.reports.shapes.scenes import PlaysOfScene, PlayTimeOfScene, ViewingOfScene, WatchedOfScene
+from plexsync.rules.plays.first_plays import rule_words
 from plexsync.rules.plays.marked_plays import is_near
+from plexsync.rules.plays.play_time import RememberedTime, TimeWish
 from plexsync.rules.plays.plays import OWNER, TAKEN_BACK, PlaySource, PlayState, WatchRules
 from plexsync.rules.plays.resume import RememberedResume
-from plexsync.rules.plays.viewings import PLEX, plays_in_plex
+from plexsync.rules.plays.viewings import PLEX, STASH, Viewing, least_played, plays_in_plex, rows_near, rows_of
 from plexsync.store.database import Reader
 
+# The most viewings that are told one by one.
+MOST_TOLD = 5
 # What became of plays that are not simply in Stash, in the order in which the sentence tells it.
 FATES = (
     (PlayState.DELETED, "deleted by you in Stash, and never added again"),
@@ -72,7 +78,7 @@ def scene_plays(
         "undone": states[TAKEN_BACK] + states[PlayState.REMOVING],
         "marked_at": stamp(marked * 1000) if marked else None,
         "left_at": resume.last.viewing.offset / 1000 if resume and resume.last.viewing.offset else None,
-        **watched_facts(viewings, sources, time, rule=rule, percent=known_percent(db)),
+        **_watched_facts(viewings, sources, time, rule, known_percent(db)),
     }
 
 
@@ -86,3 +92,74 @@ def _marked_at(db: Reader, keys: Iterable[str], listed: Mapping[str, Mapping[int
     views = db.view_counts.of(keys)
     moments = [counted.moment for key, counted in views.items() if not is_near(counted.moment, listed.get(key, ()))]
     return max(moments, default=0)
+
+
+def _watched_facts(
+    viewings: Sequence[Viewing],
+    plays: Mapping[int, PlaySource],
+    time: RememberedTime | None,
+    rule: str,
+    percent: float | None,
+) -> WatchedOfScene:
+    """The viewings of a scene, judged by this rule, and its play time as it is remembered. `plays`: those in Plex."""
+    rows = rows_of(plays)
+    latest = sorted(viewings, key=lambda viewing: viewing.began, reverse=True)[:MOST_TOLD]
+    facts = [_viewing_facts(viewing, rows, rule, percent) for viewing in latest]
+    more = [f"and {many(len(viewings) - MOST_TOLD, 'earlier viewing')}"] if len(viewings) > MOST_TOLD else []
+    play_time = _time_facts(time or RememberedTime(0.0, 0.0), viewings)
+    return {
+        "viewings": facts,
+        "viewing_count": len(viewings),
+        "play_time": play_time,
+        "lines": [*(viewing["text"] for viewing in facts), *more, *([play_time["text"]] if play_time else [])],
+    }
+
+
+def _viewing_facts(viewing: Viewing, rows: Collection[int], rule: str, percent: float | None) -> ViewingOfScene:
+    row = min(rows_near(viewing, rows), default=0)
+    played = spent(viewing.played / 1000) + (f" of {spent(viewing.length / 1000)}" if viewing.length else "")
+    player = f" by {safe(viewing.player, 60)}" if viewing.player else ""
+    words = _judgement(viewing, bool(row), rule, percent)
+    moment = viewing.moment or row
+    return {
+        "text": f"watched {played} on {local(viewing.began * 1000)} in Plex{player}: {words}",
+        "began_at": stamp(viewing.began * 1000),
+        "played": viewing.played / 1000,
+        "length": viewing.length / 1000 if viewing.length else None,
+        "player": viewing.player,
+        "play_at": stamp(moment * 1000) if moment else None,
+    }
+
+
+def _judgement(viewing: Viewing, in_history: bool, rule: str, percent: float | None) -> str:
+    """Whether it is a play, and by which rule."""
+    least, by = least_played(rule, viewing.length, percent), rule_words(rule, percent)
+    if rule == STASH and least is not None and least == least_played(rule, viewing.length, 0.0):
+        by = rule_words(rule, None) + f" ({spent(least / 1000)})"
+    if viewing.moment and least is not None and viewing.played >= least:
+        return f"a play by {by}"
+    if in_history:
+        return "a play by Plex's rule"
+    if viewing.moment:
+        return "a play by the rule of that time"
+    return f"no play{'' if viewing.is_over else ' yet'} by {by}"
+
+
+def _time_facts(memory: RememberedTime, viewings: Sequence[Viewing]) -> PlayTimeOfScene | None:
+    """How much of the play time came from Plex, and what is still to come; None if nothing did."""
+    unsent = sum(max(viewing.owed, 0) for viewing in viewings)
+    undoes = memory.own_part + memory.owed if memory.wish is TimeWish.UNDO else 0.0
+    added = 0.0 if undoes else memory.own_part
+    again = memory.withdrawn if memory.wish is TimeWish.REDO else 0.0
+    comes = unsent + again + (0.0 if undoes else memory.owed)
+    back = memory.withdrawn - again
+    parts = ((added, "came from Plex"), (comes, "on its way"), (undoes, "being taken back"), (back, "taken back"))
+    words = [f"{spent(seconds)} {fate}" for seconds, fate in parts if seconds >= 1]
+    if not words:
+        return None
+    return {
+        "text": f"play time in Stash: {', '.join(words)}",
+        "added": round(added, 3),
+        "on_its_way": round(comes, 3),
+        "taken_back": round(undoes + back, 3),
+    }

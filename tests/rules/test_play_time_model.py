@@ -72,6 +72,8 @@ class PlayTime(RuleBasedStateMachine):
 
         Nor before PlexSync knows that a request has arrived in part: no total tells of that and of more than it was.
         """
+        self.serial += 1
+        seconds += self.serial * 0.0193
         self.total += seconds
         self.others += seconds
         self._note_others()

@@ -7,7 +7,7 @@ a gap without reports. Plex itself counts a play near the end of an item only; S
 Moments are UTC seconds; lengths, places and what was played are milliseconds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.rules.plays.marked_plays import MARKED
@@ -163,6 +163,16 @@ def goes_on(viewing: Viewing, session: str, *, silence: float, place: int) -> bo
     return not viewing.is_over and -RETURN <= silence <= (86_400 if is_same else RETURN)
 
 
+def rows_of(plays: Mapping[int, PlaySource]) -> list[int]:
+    """The moments of those of these plays that have a row in Plex's history, oldest first."""
+    return [moment for moment, source in sorted(plays.items()) if source.history_key not in (VIEWED, MARKED)]
+
+
+def rows_near(viewing: Viewing, rows: Iterable[int]) -> list[int]:
+    """Those of these rows that a viewing may explain: from its beginning until shortly after its end."""
+    return [row for row in rows if viewing.began <= row <= viewing.ended + AFTER]
+
+
 def twins(
     stash: Mapping[int, int],
     listed: Mapping[int, PlaySource],
@@ -181,18 +191,16 @@ def twins(
     `length`: of the scene, in milliseconds.
     """
     sources = {moment: play.source for moment, play in memory.items()} | dict(listed)
-    rows = [moment for moment, source in sorted(sources.items()) if source.history_key not in (VIEWED, MARKED)]
     free = {at: count for at, count in stash.items() if at not in sources} if minimum != PLEX else {}
     free |= {
         at: 1 for at, play in memory.items() if play.source.history_key == VIEWED and play.state != PlayState.PRESENT
     }
     plays = sorted((viewing for viewing in viewings if viewing.moment), key=lambda it: (it.moment, it.began))
     began = {viewing.moment: viewing.began for viewing in reversed(plays)}
-    unexplained, same, broken = rows, set(), {}
+    unexplained, same, broken = rows_of(sources), set(), {}
     for viewing in plays:
         play = viewing.moment
-        near = [row for row in unexplained if viewing.began <= row <= viewing.ended + AFTER]
-        row = min(near, key=lambda row: (row < play, row), default=None)
+        row = min(rows_near(viewing, unexplained), key=lambda row: (row < play, row), default=None)
         if row is not None:
             unexplained.remove(row)
             same |= {_other_of(viewing, row, stash, memory)} if row != play else set()
