@@ -1,87 +1,148 @@
 """`plexsync provider`: a library asks PlexSync first, and is taken back."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from plexsync.app.provider_steps import steps
+from plexsync.app.provider_steps.plan import identifier_of
 from plexsync.cli.commands import provider as command
+from plexsync.rules.provider.standing import NEVER, NO_SWITCH, WELL
+from plexsync.rules.queue.note_keys import BULK
 from plexsync.simulator.http import Answer, Request
-from plexsync.store.database import Database
 from plexsync.store.files.provider_secrets import read_secrets
+from tests.app.provider_stage import AGENT, PREFIX, asking_world, parts_of, whole
 from tests.cli.conftest import Door
 from tests.journey.world import World
-from tests.simulator.tiny_provider import TinyProvider
-
-CUSTOM = "tv.plex.agents.custom.plexsync."
-
-
-class SecretProvider(TinyProvider):
-    """Answers below the secret paths of a data folder, as PlexSync does, and notes in the database that it was asked."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self.world = world
-        self.stray: list[str] = []
-
-    def answer(self, request: Request) -> Answer:
-        for library, own in read_secrets(self.world.folder).items():
-            if request.path.startswith(f"/{own.path}"):
-                self.identifier = CUSTOM + "".join(filter(str.isalnum, library))
-                self._note(library)
-                request.path = request.path.replace(f"/{own.path}", "/a-secret", 1)
-                return super().answer(request)
-        self.stray.append(request.path)
-        return Answer(404)
-
-    def _note(self, library: str) -> None:
-        store = Database(self.world.folder / "plexsync.db")
-        try:
-            with store.writing() as tx:
-                tx.providers.note_calls(library, 10**15, {"calls": 1})
-        finally:
-            store.close()
+from tests.simulator.tiny_provider import BASE, TinyProvider
 
 
 @pytest.fixture
-def answering(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretProvider]:
-    """Somebody answers at the address that Plex is given."""
-    monkeypatch.setattr(steps, "UNANSWERED", 0.0)
-    with SecretProvider(world) as provider:
-        place = provider.url.removeprefix("http://")
-        world.settings |= {"provider_listen": place}
-        yield provider
+def world(tmp_path: Path) -> Iterator[World]:
+    with asking_world(tmp_path / "data") as world:
+        world.add(2)
+        yield world
 
 
-def whole(world: World) -> dict[str, object]:
-    """Everything that Plex has of the library."""
-    agent = world.plex.agent_of(world.section)
-    items = {key: vars(world.plex.item(key)) for key in world.plex.keys(world.section)}
-    for item in items.values():
-        # Times, not values.
-        item.pop("updated_at")
-    return {"agent": agent, "items": items}
+def libraries(world: World) -> int:
+    """The number of libraries that ask, or are about to."""
+    with parts_of(world) as parts, parts.store.reading() as db:
+        return len(db.providers.all())
 
 
-def test_a_library_asks_and_is_as_before_after_it_was_taken_back(door: Door, world: World, answering: SecretProvider):
-    world.add(3)
+def is_approved(world: World) -> bool:
+    """Whether the first write of everything is approved."""
+    with parts_of(world) as parts, parts.store.reading() as db:
+        return bool(db.notes.text(BULK))
+
+
+def test_a_library_asks_and_is_as_before_after_it_was_taken_back(door: Door, world: World) -> None:
     before = whole(world)
 
     added = door("provider", "add", "Movies", "--yes", "--json")
 
-    assert added.code == 0, added
-    assert added.facts["added"]
-    agent, group = world.plex.agent_of(world.section)
-    assert agent.startswith(CUSTOM)
-    assert group not in (None, before["agent"][1])
+    assert (added.code, added.facts["added"], added.facts["items"], added.facts["differ"]) == (0, True, 2, 2), added
+    assert world.plex.agent_of(world.section)[0].startswith(PREFIX)
     (own,) = read_secrets(world.folder).values()
-    assert own.path not in added.out + added.err
     status = door("provider", "status", "--json")
-    assert status.facts["libraries"][0]["registered"], status
-
+    (facts,) = status.facts["libraries"]
+    assert (status.code, facts["standing"], facts["registered"], facts["group"]) == (0, WELL, True, True)
+    assert (facts["explicit"], facts["answers"], facts["agent"]) == (True, 2, facts["identifier"])
     removed = door("provider", "remove", "Movies", "--yes", "--json")
-
-    assert removed.code == 0, removed
-    world.plex.wait_for_asks()
+    assert (removed.code, removed.facts["removed"], removed.facts["items"]) == (0, True, 2), removed
     assert whole(world) == before
     assert door("provider", "status").out == f"{command.NONE}\n"
+    for answer in (added, status, removed):
+        assert own.path not in answer.out + answer.err
+
+
+def test_the_plan_is_shown_and_nothing_is_done_without_a_yes(door: Door, world: World) -> None:
+    before = whole(world)
+    world.settings["approve_bulk"] = "false"
+    shown = door("provider", "add", "Movies", "--dry-run")
+    assert shown.code == 0
+    for words in (AGENT, PREFIX, f"http://{world.settings['provider_listen']}/***", "can't be put back"):
+        assert words in shown.out
+    refused = door("provider", "add", "Movies")
+    assert (refused.code, command.ANSWER in refused.err) == (2, True)
+    declined = door("provider", "add", "Movies", answer="n\n", terminal=True)
+    assert (declined.code, "nothing was changed" in declined.err) == (1, True)
+    assert (libraries(world), whole(world), is_approved(world)) == (0, before, False)
+
+
+def test_the_yes_approves_the_first_write_to_this_library_alone(
+    door: Door, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plexsync.provider.notes.PACE", 0.0)
+    world.settings["approve_bulk"] = "false"
+    world.plex.add_section("Others", locations=("/media/others",))
+    assert door("provider", "add", "Movies", answer="y\n", terminal=True).code == 0
+    assert not is_approved(world)
+    assert door("provider", "remove", "Movies", "--yes").code == 0
+    world.settings["plex_libraries"] = "Movies"
+    assert door("provider", "add", "Movies", "--yes").code == 0
+    assert is_approved(world)
+
+
+def test_a_removal_is_asked_and_can_be_looked_at(door: Door, world: World) -> None:
+    door("provider", "add", "Movies", "--yes")
+    meanwhile = whole(world)
+    shown = door("provider", "remove", "movies", "--dry-run")
+    assert (shown.code, f"back to the agent {AGENT}; 2 items saved" in shown.out) == (0, True)
+    declined = door("provider", "remove", "Movies", answer="\n", terminal=True)
+    assert (declined.code, whole(world)) == (1, meanwhile)
+    unknown = door("provider", "remove", "Shows", "--yes")
+    assert (unknown.code, "named Shows; they are: Movies" in unknown.err) == (1, True)
+
+
+def test_a_plex_that_can_t_reach_the_address_is_told_and_the_same_call_goes_on(
+    door: Door, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "UNANSWERED", 0.0)
+    world.settings["provider_url"] = "http://127.0.0.1:9"
+    failed = door("provider", "add", "Movies", "--yes")
+    assert (failed.code, "Plex can't reach http://127.0.0.1:9/***" in failed.err) == (1, True)
+    status = door("provider", "status")
+    assert (status.code, "not added whole yet (provider)" in status.out) == (1, True)
+    world.settings["provider_url"] = f"http://{world.settings['provider_listen']}"
+    assert door("provider", "add", "Movies", "--yes").code == 0
+    assert door("provider", "status").code == 0
+
+
+class Impostor(TinyProvider):
+    """Answers at the address, and is not the provider of this database."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def answer(self, request: Request) -> Answer:
+        ((library, own),) = read_secrets(self._folder).items()
+        self.identifier = identifier_of(library)
+        request.path = request.path.replace(f"/{own.path}", BASE, 1)
+        return super().answer(request)
+
+
+def test_a_provider_of_this_database_that_was_never_asked_is_told(
+    door: Door, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "FIRST_CALL", 0.0)
+    with Impostor(world.folder) as other:
+        world.settings["provider_url"] = other.url
+        silent = door("provider", "add", "Movies", "--yes", "--json")
+        assert (silent.code, "asks for no item yet" in silent.facts["error"]) == (1, True)
+        (facts,) = door("provider", "status", "--json").facts["libraries"]
+        assert facts["standing"] == NEVER.format(f"{other.url}/***")
+        world.plex.wait_for_asks()
+
+
+def test_the_doctor_and_the_status_name_the_switch_that_is_off(door: Door, world: World) -> None:
+    door("provider", "add", "Movies", "--yes")
+    checks = {check["name"]: check for check in door("doctor", "--json").facts["checks"]}
+    assert (checks[WELL]["state"], WELL in checks[WELL]["told"]) == ("ok", True)
+    world.plex.set_section_pref(world.section, "includeAdultContent", "0")
+    status = door("provider", "status")
+    assert (status.code, status.out.startswith(f"Movies: {NO_SWITCH}")) == (1, True)
+    checks = {check["name"]: check for check in door("doctor", "--json").facts["checks"]}
+    assert (checks[WELL]["state"], NO_SWITCH in checks[WELL]["told"]) == ("warning", True)

@@ -661,7 +661,7 @@
       { className: "plexsync-buttons", role: "group", "aria-label": "Tasks" },
       runs || inside
         ? one("Stop the worker", "Ends it in good order; changes are kept until it is started again")
-        : one("Start the worker", "Runs it beside Stash", "primary"),
+        : one("Start the worker", "Runs it beside Stash. Only plexsync serve answers Plex in libraries that ask PlexSync", "primary"),
       one("Sync recent", "What was changed in the last 24 hours"),
       one("Sync all", "Every scene"),
       one("Reconcile", "Runs a full comparison of Stash and Plex"),
