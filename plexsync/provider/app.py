@@ -32,7 +32,7 @@ MOST_ITEMS = 1_000
 # Words by which calls without an answer are counted.
 ADDRESS, METHOD, SIZE, ENDED, FAULT = "refused_address", "refused_method", "refused_size", "broken_off", "failed"
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
-NOTHING = CallAnswer(404, "wrong_address")
+NOTHING = CallAnswer(404, "refused_secret")
 QUIET = 10.0  # seconds without a failure until a trouble counts as over
 
 

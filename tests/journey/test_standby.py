@@ -13,8 +13,11 @@ from plexsync.simulator.stash_server import StashSim
 from plexsync.store import intake
 from tests.journey.machines import Machines, busy, machines_on, until
 from tests.journey.world import KEY, TOKEN, World
+from tests.web.test_serving import free_port
 
 pytestmark = pytest.mark.needs_postgres
+# What the log says before the address at which Plex is answered.
+ANSWERS = "provider: http"
 
 
 @pytest.fixture
@@ -40,12 +43,16 @@ def titles(world: World) -> list[str]:
 
 def test_a_machine_that_stands_by_forwards_events_and_takes_over_from_a_killed_worker(machines: Machines) -> None:
     one, two = machines.machine("one"), machines.machine("two", road="localhost")
+    place = f"127.0.0.1:{free_port()}"
+    for machine in (one, two):
+        machine.world.settings["provider_listen"] = place
     ids = scenes(one.world, 12)
     one.start()
     until(lambda: machines.worker() == (1, "one"))
+    until(lambda: one.says(ANSWERS))
     two.start()
     until(lambda: machines.standbys() == [("two", [])])
-    assert two.says("standing by: the worker runs on one")
+    until(lambda: two.says("standing by: the worker runs on one"))
     until(lambda: one.world.in_step(ids))
     # An event that a hook has left on the machine that stands by.
     machines.stash.edit_scene(ids[0], title="Edited beside the standby")
@@ -53,6 +60,7 @@ def test_a_machine_that_stands_by_forwards_events_and_takes_over_from_a_killed_w
     intake.spool(str(two.world.folder), json.dumps(event).encode(), ".json")
     until(lambda: two.says("1 events taken over that hooks had left as files"))
     until(lambda: one.world.in_step(ids))
+    assert not two.says(ANSWERS), "it answers Plex only while it works"
     # Killed while its edits are on their way.
     machines.plex.faults.set(Fault("hang", when=lambda request: request.method == "PUT"))
     for id in ids:
@@ -63,6 +71,7 @@ def test_a_machine_that_stands_by_forwards_events_and_takes_over_from_a_killed_w
     until(lambda: machines.worker() == (2, "two"))
     until(lambda: one.world.in_step(ids))
     assert two.says("taking over from the worker on one")
+    until(lambda: two.says(ANSWERS))
     assert machines.standbys() == []
     # The first one comes back, and stands by for the second.
     one.start()

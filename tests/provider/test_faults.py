@@ -134,7 +134,7 @@ def test_every_call_is_counted_by_what_became_of_it(
         "refused_method": 1,
         "refused_question": 1,
         "refused_size": 1,
-        "wrong_address": 1,
+        "refused_secret": 1,
     }
 
     def figures() -> dict[str, object]:

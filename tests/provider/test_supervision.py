@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from plexsync.cli.daemon.dashboard_process import DashboardEntry
+from plexsync.cli.daemon.shift import PlexAnswers
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.store.database import Database
@@ -17,6 +19,8 @@ from tests.journey.world import KEY, TOKEN, World, until
 from tests.patience import HANG
 from tests.provider.stage import LIBRARY, Shelf
 from tests.web.test_serving import children, free_port, serving
+from validation.config import PlexSyncConfig
+from validation.sources import Loaded
 
 
 @pytest.fixture
@@ -102,8 +106,7 @@ def test_other_settings_and_another_secret_are_taken_over(world: World, shelf: S
         renewed = renew_path(world.folder, LIBRARY).path
         assert (ask(second, renewed), ask(second, secret)) == (200, 404)
         file.write_text("")
-        until(lambda: ask(second, renewed) == 0)
-        assert children(process.pid) == []
+        until(lambda: ask(second, renewed) == 0 and children(process.pid) == [])
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=HANG) == 0
@@ -132,3 +135,18 @@ def test_what_was_asked_is_noted_and_a_first_ask_at_once(world: World, shelf: Sh
             return row is not None and row.called_at > 0 and row.calls.get("other_answers") == 1
 
         until(noted)
+
+
+def test_it_ends_while_another_process_works_and_is_there_again_afterwards(world: World, shelf: Shelf) -> None:
+    port, secret = free_port(), shelf.secrets[LIBRARY].path
+    config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x", provider_listen=f"127.0.0.1:{port}")
+    servers = DashboardEntry(Loaded(config, {}), world.folder)
+    with PlexAnswers() as answers:
+        for _ in range(2):
+            answers.use(servers)
+            until(lambda: ask(port, secret) == 200)
+            answers.use()
+            until(lambda: ask(port, secret) == 0)
+    with PlexAnswers(off=True) as answers:
+        answers.use(servers)
+        assert ask(port, secret) == 0
