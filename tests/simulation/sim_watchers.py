@@ -34,6 +34,11 @@ AGES = 60.0
 MOST_CONTENTS = 9
 # So much happens in one step at most: a history that gets a play with every page is never read to its end.
 MOST_INTERRUPTIONS = 40
+# The plays that PlexSync has sent, the last one first.
+LAST_SENT = """
+select scene, scene_created_at, moment, sent_order from play
+ where sent_order > 0 and state = 'sent' and undo = 0 order by sent_order desc, moment desc
+"""
 REMEMBERED = "select state, undo from play where scene = ? and scene_created_at = ? and moment = ?"
 
 
@@ -377,17 +382,23 @@ class Watchers:
         left = world.stash.plays.of(scene.id).count(moment)
         played = world.truth.is_played(world.truth.of(scene), moment)
         world.truth.note_deleted(second, left, state, played=played, sure=sure)
-        if state == "sent" and self._is_sent_before_restore(second):
-            # Until PlexSync has noticed the restore, nothing tells what is lost by it from what a person deletes.
-            world.truth.allowed[second] |= {1}
+        self._note_tail()
         world.tally["plays deleted"] += played
         world.tally["plays deleted for good"] += played and world.truth.allowed[second] == {0}
         world.tell(f"Stash: scene {scene.id} without {moment}: {left} ({state}, allowed {world.truth.allowed[second]})")
 
-    def _is_sent_before_restore(self, second: Second) -> bool:
-        (id, created_at), moment = second
-        sql = "select 1 from play where scene = ? and scene_created_at = ? and moment = ? and sent_order <= ?"
-        return bool(self.world.rows(sql, id, created_at, moment, self.last_sent))
+    def _note_tail(self) -> None:
+        """Until PlexSync has noticed a restore of Stash, a play that is deleted can be taken for one that is lost by it.
+
+        That is so if all that was sent later is missing: what is lost are the last plays, and Stash notes no deletion.
+        """
+        there = {key_of(scene): self.world.stash.plays.of(scene.id) for scene in self.scenes()}
+        for id, created_at, moment, order in self.world.rows(LAST_SENT):
+            plays = there.get((id, created_at))
+            if plays is not None and moment in plays:
+                return
+            if plays is not None and order <= self.last_sent:
+                self.world.truth.allowed.setdefault(((id, created_at), moment), {0}).add(1)
 
     def memory(self, second: Second) -> tuple[str, bool]:
         """What is remembered of a second, "removing" where it is to be taken back; and whether nothing is under way now."""
