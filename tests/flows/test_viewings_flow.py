@@ -249,14 +249,19 @@ def test_a_restart_of_plexsync_in_the_middle_loses_nothing(room):
     assert_one_play(room, id, key, seconds=700)
 
 
-def test_a_session_that_was_over_at_once_hides_none_that_gets_its_number_from_a_plex_that_restarted(room):
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_session_that_was_over_at_once_hides_none_that_gets_its_number_from_a_plex_that_restarted(room, ends):
     id, key = add(room)
     _, other = add(room)
     sessions, guest = room.house.plex_sim.sessions, room.house.plex_sim.add_account("Guest")
     sessions.start(other, 0)
     sessions.start(key, 0, account=guest, player="phone")
-    sessions.stop(key, 0, account=guest, player="phone")
-    room.hear()
+    if ends:
+        sessions.stop(key, 0, account=guest, player="phone")
+        room.hear()
+    else:
+        # It is taken down when the line was lost.
+        room.tell()
     sessions.restart()
     with room.line_down():
         room.wait(90)
@@ -280,6 +285,25 @@ def test_the_play_of_a_viewing_that_was_on_its_way_comes_also_if_the_viewing_is_
     room.settle()
     house.work_for(3600)
     assert activity(room, id)[0] == 1
+
+
+def test_the_time_of_a_viewing_that_was_taken_for_ended_and_was_not_is_sent_at_its_end(room):
+    id, key = add(room)
+    room.play(key, 20)
+    room.pause(key)
+    with room.line_down():
+        room.house.clock.move(70)
+    room.house.replace_worker(holder="next")
+    assert room.house.worker.back.recorder.record() == ""
+    room.pause(key)
+    room.wait(2)
+    assert room.house.worker.back.poll() == ""
+    room.house.work()
+    assert activity(room, id)[1] == 0, "it goes on"
+    with room.line_down():
+        room.house.clock.move(70)
+    room.settle()
+    assert activity(room, id)[1] == 20
 
 
 def test_a_player_that_falls_silent_has_stopped_at_its_last_report(room):

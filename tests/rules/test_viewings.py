@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.plays.viewings import (
@@ -135,6 +137,35 @@ def test_a_row_that_is_in_stash_already_keeps_its_viewing_out():
 
 def test_a_viewing_explains_one_row():
     assert same({PLAY: OWN, AT + 900: ROW, AT + 1_800: ROW}, WHOLE) == {AT + 900}
+
+
+def test_of_two_viewings_at_once_each_explains_its_row_also_if_the_first_ends_last():
+    inner = replace(WHOLE, machine="def", began=AT + 48, ended=AT + 153)
+    outer = replace(WHOLE, ended=AT + 650)
+    assert same({PLAY: OWN, AT + 153: ROW, AT + 650: ROW}, outer, inner) == {AT + 153, AT + 650}
+
+
+@given(
+    st.sets(st.tuples(st.integers(0, 900), st.integers(1, 600)), max_size=4),
+    st.sets(st.integers(0, 1700).map(lambda at: AT + at), max_size=4),
+)
+@settings(max_examples=200, derandomize=True, database=None, deadline=None)
+def test_viewings_explain_as_many_rows_as_they_can(spans, rows):
+    viewings = [
+        replace(WHOLE, item=str(number), began=AT + start, ended=AT + start + length, moment=AT + start)
+        for number, (start, length) in enumerate(sorted(spans))
+    ]
+    rows -= {viewing.moment for viewing in viewings}
+    listed = {viewing.moment: OWN for viewing in viewings} | dict.fromkeys(rows, ROW)
+
+    def most(left: tuple[Viewing, ...], rows: frozenset[int]) -> int:
+        if not left:
+            return 0
+        first, *others = left
+        fits = [row for row in rows if first.began <= row <= first.ended + 120]
+        return max([most(tuple(others), rows), *(1 + most(tuple(others), rows - {row}) for row in fits)])
+
+    assert len(same(listed, *viewings)) == most(tuple(viewings), frozenset(rows))
 
 
 def test_two_viewings_explain_two_rows():

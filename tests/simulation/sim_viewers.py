@@ -1,7 +1,7 @@
 """People who watch in Plex and in Stash's own player, and what befalls players, lines, servers and memory meanwhile."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -41,6 +41,7 @@ AGES = 60.0
 # Plex counts a play from this share of the length on.
 TO_THE_END = 0.9
 MOST_AT_ONCE = 4
+WISHED_TIMES = "select scene from play_time where wish <> ''"
 OPEN_TIME = "select 1 from play_time where scene = ? and adding <> ''"
 
 
@@ -72,7 +73,8 @@ class Viewers:
         self.places: dict[str, int] = {}
         self.is_line_up = True
         self.line_back_at = 0.0
-        self.copies: list[Path] = []
+        # Copies of our database, and the scenes of which it has to take play time back, or to add it again.
+        self.copies: list[tuple[Path, set[int]]] = []
         self.count = 0
         self.ahead = 0.0
         for number in range(self.rng.randint(2, 4)):
@@ -541,16 +543,17 @@ class Viewers:
         path = self.world.copies / f"{self.world.tally['copies']}.db"
         self.world.tally["copies"] += 1
         self.world.place.save(path)
-        self.copies = [*self.copies[1 - KEPT :], path]
+        wished = {id for (id,) in self.world.rows(WISHED_TIMES)}
+        self.copies = [*self.copies[1 - KEPT :], (path, wished)]
         self.world.tell("a copy of our database is made")
 
     def restore_database(self) -> None:
         """An older copy takes the place of our database."""
         if self.copies:
-            copy = self.rng.choice(self.copies)
-            self._replace("an older copy is restored", lambda place: place.put_back(copy))
+            copy, wished = self.rng.choice(self.copies)
+            self._replace("an older copy is restored", lambda place: place.put_back(copy), wished)
 
-    def _replace(self, what: str, put: Callable[[StorePlace], None]) -> None:
+    def _replace(self, what: str, put: Callable[[StorePlace], None], wished: Collection[int] = ()) -> None:
         world = self.world
         world.pass_time(AGES)
         self.forget_doubts()
@@ -562,7 +565,7 @@ class Viewers:
         for id, truth in world.scenes.items():
             if truth.is_left_alone:
                 self.ignore(id)
-            truth.forget(world.part_of(id), self.chosen, at=world.clock.steady)
+            truth.forget(world.part_of(id), self.chosen, at=world.clock.steady, is_wished=id in wished)
             for watching in truth.watched:
                 self._note_loss(watching, is_playing=watching in playing)
         world.at_rest = quiet

@@ -148,7 +148,8 @@ class Claim:
 
     `rows`: those of viewings of other players at the same time, which are one play with this one: a row does not say whose
     it is, so its play may be at the second of another one's row. `before`: the viewing with which it may be one, so that the
-    play of that one is its play.
+    play of that one is its play. `window`: from when until when another play in Stash has to be that it counts as the same
+    as; each play is the same as one at most.
     """
 
     watching: Watching
@@ -156,6 +157,7 @@ class Claim:
     must: bool
     rows: tuple[int, ...] = ()
     before: Watching | None = None
+    window: tuple[float, float] | None = None
 
     def holds(self, moment: int) -> bool:
         """Whether a play at that moment can be of this."""
@@ -200,30 +202,31 @@ class SceneTruth:
             before = self.goes_on_from(watching, mine)
             may, must = self._by_rule(watching, before, least)
             must = must and not watching.is_forgotten
-            if has_row and not must and (least is None or not self._is_explained(watching, mine)):
-                must = True
-            elif must and self._may_be_joined(watching) and self._is_explained(watching, mine):
-                must = False
+            is_explained = least is not None and self._is_explained(watching, mine)
+            excused = is_explained and ((has_row and not must) or (must and self._may_be_joined(watching)))
+            must = not excused and (must or has_row)
             linked = [
                 one for one in (before, *(one for one in mine if self.goes_on_from(one, mine) is watching)) if one
             ]
             if any(one.undone is not False or not one.kept for one in linked):
                 # The play that a person has deleted or taken back may be of both.
-                must = False
+                must = excused = False
             if must and before is not None and any(one.must and one.watching is before for one in claims):
-                is_free = least is None or not self._is_explained(watching, mine)
-                must = has_row and rows(before) and is_free
+                must = has_row and rows(before) and not is_explained
+                excused = has_row and rows(before) and is_explained
             if must and any(one.must and one.watching.row == watching.row for one in claims if watching.row):
                 # Of one second there is one play.
-                must = False
+                must = excused = False
             others = [one for one in claims if one.may and one.watching.item == watching.item]
             count = max(int(may), int(has_row)) + (watching.extra if may or has_row else 0)
             if may and has_row and not (watching.is_on_one_clock and self._has_met(watching, least)):
                 # What was heard of it can be told from its row only by the clock.
                 count += not watching.is_on_one_clock
             if least is not None and self._is_at_once(watching, [one.watching for one in others], least):
-                must = False
-                count = 0 if before is None and self._is_clear(watching, others, least) else count
+                must = excused = False
+                # Of what is forgotten, rows alone tell, each of a play of its own.
+                is_one = before is None and not watching.is_forgotten and self._is_clear(watching, others, least)
+                count = 0 if is_one else count
             if (
                 must
                 and least is not None
@@ -231,8 +234,16 @@ class SceneTruth:
             ):
                 must = False
             beside = [one for one in mine if least is not None and self._is_at_once(watching, [one], least)]
-            claims.append(Claim(watching, count, must, tuple(one.row for one in beside if one.row), before))
-        return [self._decided(claim) for claim in claims]
+            window = self._window_of(watching, mine) if excused else None
+            claims.append(Claim(watching, count, must, tuple(one.row for one in beside if one.row), before, window))
+        is_sure = all(one.kept and one.undone is False for one in mine)
+        return [self._decided(claim if is_sure else replace(claim, window=None)) for claim in claims]
+
+    def _window_of(self, watching: Watching, others: Sequence[Watching]) -> tuple[float, float]:
+        """From when until when a play can be that is the same one as the row of a viewing, or as what was seen of it."""
+        end = max(watching.ended, watching.row)
+        around = [one.began for one in others if one.began <= end <= one.ended + AFTER]
+        return min([watching.began - self.length / 1000 - BEFORE, *around]) - 5, end + AFTER + 5
 
     @staticmethod
     def _decided(claim: Claim) -> Claim:
@@ -325,9 +336,14 @@ class SceneTruth:
                 return True
         return False
 
-    def forget(self, part: float, account: int, *, at: float) -> None:
-        """PlexSync has lost the memory of what it has added, which is `part` in Stash."""
-        was_wished = self.withdrawn != (0.0, 0.0) or any(watching.undone is not False for watching in self.watched)
+    def forget(self, part: float, account: int, *, at: float, is_wished: bool = False) -> None:
+        """PlexSync has lost the memory of what it has added, which is `part` in Stash.
+
+        `is_wished`: what it remembers instead has a wish that was not done then, and is done now.
+        """
+        was_wished = (
+            is_wished or self.withdrawn != (0.0, 0.0) or any(watching.undone is not False for watching in self.watched)
+        )
         most = self.time_bounds(account)[1] + self.withdrawn[1]
         self.part, self.withdrawn, self.lost_at = (0.0 if was_wished else part, most), (0.0, 0.0), at
 
@@ -359,9 +375,13 @@ def unmatched(plays: Sequence[int], own: Sequence[int], claims: Sequence[Claim])
         return claim.holds(moment) or (claim.before is not None and claim.before.holds(moment))
 
     found = match(len(musts), len(there), is_there)
+    excused = [claim for claim in claims if claim.window]
+    windows = [claim.window for claim in excused]
+    explained = match(len(excused), len(there), lambda one, play: windows[one][0] <= there[play] <= windows[one][1])
     return (
         [moment for number, moment in enumerate(plays) if number not in taken],
-        [claim.watching for number, claim in enumerate(musts) if number not in found],
+        [claim.watching for number, claim in enumerate(musts) if number not in found]
+        + [claim.watching for number, claim in enumerate(excused) if number not in explained],
     )
 
 

@@ -122,7 +122,7 @@ class ViewingRecorder:
                             unlisted.append(report)
                         else:
                             # Plex lists it not as a film: it is not asked about again.
-                            running[key] = (None, self._clock.monotonic())
+                            running[key] = (None, report.clock)
                     continue
                 clock = report.clock - (_silence(viewing, report, heard) if viewing else 0.0)
             if viewing is not None:

@@ -184,8 +184,8 @@ def twins(
 ) -> set[int]:
     """The moments, of rows of Plex's history and of viewings, that are the same play as another one.
 
-    A viewing explains one row, from its beginning until shortly after its end: if there are several, the first after its
-    play. Else a play in Stash explains a row, or a viewing that may have begun unseen, from one length of the scene and 15
+    A viewing explains one row, from its beginning until shortly after its end, one after its play rather than one before.
+    Else a play in Stash explains a row, or a viewing that may have begun unseen, from one length of the scene and 15
     minutes before it until two minutes after it; but not by Plex's rule, by which only rows are plays. So does a play of a
     viewing that is remembered alone, also if you have deleted or undone it. `stash`: the number of plays of each moment.
     `length`: of the scene, in milliseconds.
@@ -197,13 +197,13 @@ def twins(
     }
     plays = sorted((viewing for viewing in viewings if viewing.moment), key=lambda it: (it.moment, it.began))
     began = {viewing.moment: viewing.began for viewing in reversed(plays)}
-    unexplained, same, broken = rows_of(sources), set(), {}
+    rows = rows_of(sources)
+    explained = _explained_rows(plays, rows)
+    same, broken = set(), {}
     for viewing in plays:
-        play = viewing.moment
-        row = min(rows_near(viewing, unexplained), key=lambda row: (row < play, row), default=None)
-        if row is not None:
-            unexplained.remove(row)
-            same |= {_other_of(viewing, row, stash, memory)} if row != play else set()
+        play, row = viewing.moment, explained.get((viewing.item, viewing.began))
+        if row is not None and row != play:
+            same.add(_other_of(viewing, row, stash, memory))
         if row is None and not viewing.is_over:
             # It broke off, and may have gone on unseen.
             broken[play] = free.get(play, 1)
@@ -212,7 +212,8 @@ def twins(
     joined -= {viewing.moment for viewing in plays if not viewing.joined}
     # One that was found to be the same as a play before uses that play up.
     decided = {moment for moment, play in memory.items() if play.state is not PlayState.PRESENT}
-    for moment in sorted(joined.union(unexplained) - decided - stash.keys() - same):
+    unexplained = set(rows).difference(explained.values())
+    for moment in sorted((joined | unexplained) - decided - stash.keys() - same):
         earliest = moment - length // 1000 - RETURN
         others = [at for at, count in free.items() if count and earliest <= at <= moment + AFTER and at != moment]
         # What a viewing made that began later is another play.
@@ -231,6 +232,22 @@ def plays_in_plex(
 ) -> set[int]:
     """The moments of the plays in Plex: a viewing and its row of the history are one. See `twins`."""
     return listed.keys() - twins({}, listed, memory, viewings, length=0, minimum=minimum)
+
+
+def _explained_rows(plays: Sequence[Viewing], rows: Sequence[int]) -> dict[tuple[str, int], int]:
+    """The row that each of these viewings explains, by its item and beginning: as many as possible.
+
+    A row is that of the viewing which ends first of those that it can be of.
+    """
+    explained: dict[tuple[str, int], int] = {}
+    for is_after in (True, False):
+        for row in sorted(set(rows).difference(explained.values())):
+            free = [it for it in plays if (it.item, it.began) not in explained and rows_near(it, [row])]
+            near = [it for it in free if it.moment <= row or not is_after]
+            if near:
+                viewing = min(near, key=lambda it: (it.ended, it.moment, it.began))
+                explained[viewing.item, viewing.began] = row
+    return explained
 
 
 def _other_of(viewing: Viewing, row: int, stash: Mapping[int, int], memory: Mapping[int, RememberedPlay]) -> int:

@@ -31,6 +31,7 @@ COUNT = """
 select count(*), coalesce(sum(case when moment > 0 then 1 else 0 end), 0)
   from viewing where account = :account and ended >= :since
 """
+# Of one that is heard again, what is not sent yet is queued again at its end.
 SAVE = """
 insert into viewing (account, item, began, session, machine, player, length, ended, place, state, pieces, played, joined,
     moment, path_key, size)
@@ -40,7 +41,9 @@ values (:account, :item, :began, :session, :machine, :player, :length, :ended, :
 on conflict (account, item, began) do update
    set session = excluded.session, length = excluded.length, ended = excluded.ended, place = excluded.place,
        state = excluded.state, pieces = excluded.pieces, played = excluded.played, moment = excluded.moment,
-       queued = case when viewing.moment = excluded.moment then viewing.queued else 0 end
+       queued = case when viewing.moment <> excluded.moment then 0
+                     when viewing.sent < excluded.played and viewing.queued >= excluded.played then excluded.played - 1
+                     else viewing.queued end
 """
 MARK_QUEUED = "update viewing set queued = :queued where account = :account and item = :item and began = :began"
 MARK_SENT = "update viewing set sent = :sent where account = :account and item = :item and began = :began"
