@@ -4,6 +4,7 @@ Times are UTC milliseconds unless a name says seconds.
 """
 
 from collections.abc import Mapping
+from dataclasses import field
 
 from plexsync.rules.item import ViewState
 from plexsync.rules.merge.values import Held
@@ -386,3 +387,22 @@ class StandbyRow:
     since: int
     beat: int
     differing: tuple[str, ...] = ()
+
+
+@record
+class ProviderRow:
+    """A library that asks PlexSync first, by its uuid; `section` is its key. `state` is adding, on or removing.
+
+    `steps` is what adding and removing have noted. Plex asked last at `called_at` (UTC ms; 0: never), and `calls` has the
+    figures of the last hour.
+    """
+
+    library: str
+    section: str
+    title: str
+    identifier: str
+    state: str
+    steps: Mapping[str, object] = field(default_factory=dict)
+    added_at: int = 0
+    called_at: int = 0
+    calls: Mapping[str, object] = field(default_factory=dict)

@@ -33,7 +33,7 @@ class PutBack:
     """What came of putting a library back, as rating keys.
 
     `kept`: with fields that somebody has edited since. `other`: gone, or another item by now. `not_whole`: that Plex did not
-    put back whole. `added`: not in the library when it was saved.
+    put back whole, or whose saved state is damaged. `added`: not in the library when it was saved.
     """
 
     kept: list[str] = field(default_factory=list)
@@ -47,6 +47,7 @@ class SavedPage:
     """A page of saved items, and of what Plex has of them now."""
 
     states: dict[str, FoundState]
+    damaged: list[str]
     now: dict[str, MatchedItem]
 
 
@@ -117,7 +118,7 @@ class LibraryItems:
     def put_back(self) -> PutBack:
         """Put every item back that is not yet, then look what Plex has made of it."""
         result = PutBack()
-        for page in self._pages_now():
+        for page in self._pages_now(but_back=True):
             for key, way in self._ways(page).items():
                 self._send(key, way)
             with self._store.writing() as tx:
@@ -126,12 +127,13 @@ class LibraryItems:
             # What Plex had asked for may have come meanwhile.
             self._match_page(page)
             ways = self._ways(page)
+            result.not_whole += page.damaged
             result.other += [key for key in page.states if key not in ways]
             result.kept += [key for key, way in ways.items() if way.kept]
             unlike = [key for key, way in ways.items() if not way.is_there]
             for key in unlike:
                 self._send(key, ways[key])
-            again = SavedPage({key: page.states[key] for key in unlike}, self._client.items(unlike) if unlike else {})
+            again = self._now({key: page.states[key] for key in unlike})
             result.not_whole += [key for key, way in self._ways(again).items() if not way.is_there]
         saved = self._saved_keys()
         result.added = [key for key in self.keys() if key not in saved]
@@ -158,15 +160,24 @@ class LibraryItems:
                 ways[key] = way_back(state, matched.item, fields, shown)
         return ways
 
-    def _pages_now(self) -> Iterator[SavedPage]:
-        total, done = 0, 0
+    def _pages_now(self, *, but_back: bool = False) -> Iterator[SavedPage]:
+        """The saved items with what Plex has of them; `but_back`: without those that are back already."""
         with self._store.reading() as db:
-            total = db.providers.count_items(self._row.library)
+            total, done = db.providers.count_items(self._row.library), 0
         for page in self._pages(PAGE):
-            states = {item.item: found_in(item.item, self._row.section, item.document) for item in page}
-            yield SavedPage(states, self._client.items(list(states)))
+            states, damaged = dict[str, FoundState](), list[str]()
+            for item in page:
+                try:
+                    if not (but_back and item.is_back):
+                        states[item.item] = found_in(item.item, self._row.section, item.document)
+                except ValueError:
+                    damaged.append(item.item)
+            yield self._now(states, damaged)
             done += len(page)
             self._progress(done, total)
+
+    def _now(self, states: dict[str, FoundState], damaged: Sequence[str] = ()) -> SavedPage:
+        return SavedPage(states, list(damaged), self._client.items(list(states)) if states else {})
 
     def _pages(self, size: int) -> Iterator[Sequence[FoundItem]]:
         after = ""

@@ -9,6 +9,7 @@ from dataclasses import field
 from typing import cast
 
 from plexsync.rules.item import FIELDS, LISTS, PICTURES, Cast, Item, Part
+from plexsync.rules.match.paths import base_name
 from plexsync.rules.merge.plan_records import Change, Edit
 from plexsync.rules.record_class import record
 
@@ -80,8 +81,9 @@ def found_in(key: str, section: str, document: Mapping[str, object]) -> FoundSta
 
 
 def is_other(state: FoundState, now: Item) -> bool:
-    """Whether the item has none of its files any more: its key is that of another one by now."""
-    return {part.path for part in state.item.parts}.isdisjoint(part.path for part in now.parts)
+    """Whether the item has no file of these names any more: its key is that of another one by now."""
+    names, names_now = ({base_name(part.path) for part in item.parts} for item in (state.item, now))
+    return names.isdisjoint(names_now)
 
 
 def moved_pictures(state: FoundState, now: Item, remembered: Collection[str]) -> list[str]:

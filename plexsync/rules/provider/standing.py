@@ -1,10 +1,8 @@
 """How a library stands that asks PlexSync, in one line: what is left to do, or why Plex does not ask."""
 
-from collections.abc import Mapping
-from typing import Protocol
-
 from plexsync.rules.provider.questions import MATCHES, NoMatch
 from plexsync.rules.record_class import record
+from plexsync.rules.records import ProviderRow
 
 ADDING, ON, REMOVING = "adding", "on", "removing"
 # The steps of adding, each noted under its name once it is done; `DOING` is the one that is being done.
@@ -36,40 +34,12 @@ class LibraryInPlex:
     asks_explicit: bool | None
 
 
-class AskingRow(Protocol):
-    """A library that asks, as it is stored."""
-
-    @property
-    def title(self) -> str:
-        """Its title."""
-
-    @property
-    def identifier(self) -> str:
-        """The identifier of its provider."""
-
-    @property
-    def state(self) -> str:
-        """`adding`, `on` or `removing`."""
-
-    @property
-    def steps(self) -> Mapping[str, object]:
-        """What adding and removing have noted."""
-
-    @property
-    def called_at(self) -> int:
-        """When Plex asked last (UTC ms; 0: never)."""
-
-    @property
-    def calls(self) -> Mapping[str, object]:
-        """The figures of the last hour."""
-
-
-def is_pending(row: AskingRow) -> bool:
+def is_pending(row: ProviderRow) -> bool:
     """Whether steps of adding or removing are left to do."""
     return row.state != ON or any(name not in row.steps for name in ADD_NAMES)
 
 
-def problem_of(row: AskingRow, address: str, in_plex: LibraryInPlex | None = None, *, is_on: bool = True) -> str:
+def problem_of(row: ProviderRow, address: str, in_plex: LibraryInPlex | None = None, *, is_on: bool = True) -> str:
     """Why Plex does not ask, or may not; '' if it does.
 
     `address` is the one that Plex asks, without its secret. `is_on`: somebody answers there.

@@ -5,11 +5,11 @@ See `plexsync.provider`. A row of `answer` says what a key is answered with, and
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
 
 from plexsync.rules.match.paths import name_key
 from plexsync.rules.record_class import record
 from plexsync.rules.records import AnswerFile
+from plexsync.rules.records import ProviderRow as ProviderRow
 from plexsync.store.connection import Row, Table, clean
 
 _PROVIDER = "library, section, title, identifier, state, steps, added_at, called_at, calls"
@@ -73,25 +73,6 @@ on conflict (library, name_key, scene, path) do nothing
 
 # The values of a scene by field: a text, or the names of a list.
 Values = Mapping[str, str | Sequence[str]]
-
-
-@record
-class ProviderRow:
-    """A library that asks PlexSync first, by its uuid; `section` is its key. `state` is adding, on or removing.
-
-    `steps` is what adding and removing have noted. Plex asked last at `called_at` (UTC ms; 0: never), and `calls` has the
-    figures of the last hour.
-    """
-
-    library: str
-    section: str
-    title: str
-    identifier: str
-    state: str
-    steps: Mapping[str, object] = field(default_factory=dict)
-    added_at: int = 0
-    called_at: int = 0
-    calls: Mapping[str, object] = field(default_factory=dict)
 
 
 @record
