@@ -161,13 +161,17 @@ class HistoryPoll:
         """The number of the account, also if only an earlier process has asked for it; None if its name alone is known."""
         return _noted_number(db, self.rules) if self._account is None else self._account
 
+    def approval(self, db: Reader) -> tuple[int | None, str]:
+        """See `approved_plays`: of the account whose history this is."""
+        return approved_plays(db, self.rules, self.known_account(db))
+
     def approved_since(self, db: Reader) -> int | None:
         """The moment from which on you have approved that plays are written; None before that."""
-        return approved_plays(db, self.rules, self.known_account(db))[0]
+        return self.approval(db)[0]
 
     def minimum_in_force(self, db: Reader) -> str:
         """The rule by which a viewing is a play: that of the setting, unless you have approved one that makes fewer."""
-        return approved_plays(db, self.rules, self.known_account(db))[1]
+        return self.approval(db)[1]
 
     def account(self) -> int:
         """The number of the account, asked once with who has it. Raises UnknownAccount and NeighbourError."""

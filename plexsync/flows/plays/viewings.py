@@ -8,7 +8,7 @@ is a play by the rule in force is saved beside the history: from then on it is a
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
@@ -56,26 +56,22 @@ def known_percent(db: Reader) -> float | None:
     return percent if percent >= 0 else None
 
 
+@dataclass(eq=False)
 class ViewingRecorder:
     """Takes down viewings, on one thread, from what the listener hears."""
 
-    def __init__(
-        self,
-        store: Database,
-        plex: PlexWatch,
-        stash: StashWatch,
-        history: HistoryPoll,
-        listener: PlayListener,
-        recovery: PlaysRecovery,
-        gates: Gates,
-        clock: Clock,
-    ) -> None:
-        self._store, self._plex, self._stash, self._history = store, plex, stash, history
-        self._listener, self._recovery, self._gates, self._clock = listener, recovery, gates, clock
-        # Of sessions that Plex did not list yet: asked about again with the next report.
-        self._unlisted: list[HeardReport] = []
-        # By session and item: the viewing, or None for one of another account, and when it was last heard of.
-        self._running: dict[tuple[str, str], tuple[Viewing | None, float]] = {}
+    _store: Database
+    _plex: PlexWatch
+    _stash: StashWatch
+    _history: HistoryPoll
+    _listener: PlayListener
+    _recovery: PlaysRecovery
+    _gates: Gates
+    _clock: Clock
+    # Of sessions that Plex did not list yet: asked about again with the next report.
+    _unlisted: list[HeardReport] = field(default_factory=list, init=False)
+    # By session and item: the viewing, or None for one of another account, and when it was last heard of.
+    _running: dict[tuple[str, str], tuple[Viewing | None, float]] = field(default_factory=dict, init=False)
 
     def record(self) -> str:
         """Take down what was reported, and queue scenes; returns why that is not possible now, '' if it was done."""
@@ -87,13 +83,12 @@ class ViewingRecorder:
                 self._unlisted = self._take_down([*before, *reports])
             reports = []
             self._queue()
-        except (NeighbourError, UnknownAccount) as error:
+            return ""
+        except (NeighbourError, UnknownAccount, LocalFault) as error:
             self._listener.put_back(reports)
+            if isinstance(error, LocalFault):
+                raise
             return str(error)
-        except LocalFault:
-            self._listener.put_back(reports)
-            raise
-        return ""
 
     def _take_down(self, reports: Sequence[HeardReport]) -> list[HeardReport]:
         """Save the viewings after these reports; returns those of sessions that Plex does not list yet."""
@@ -207,26 +202,14 @@ class ViewingRecorder:
                 tx.plays.save_history(account, plays, now=self._clock.now())
 
     def _queue(self) -> None:
-        """Judge all viewings anew if the rule has changed, and queue the scenes of those that are plays or have ended."""
+        """Queue the scenes of viewings that are plays or have ended, all judged by the rule in force."""
         with self._store.reading() as db:
-            account = self._history.known_account(db)
-            if account is None:
-                return
-            rule, last_rule = self._history.minimum_in_force(db), db.notes.text(JUDGED)
-            is_known = rule != STASH or known_percent(db) is not None
-            is_due = rule != last_rule and (is_known or db.viewings.are_there())
-            unjudged = db.viewings.since(account, self._history.rules.since) if is_due else []
-            is_approved = self._history.approved_since(db) is not None
-        if is_due and not is_known:
-            is_due = self._ask_percent()
-        for start in range(0, len(unjudged) if is_due else 0, BATCH):
-            some = unjudged[start : start + BATCH]
-            self._save(account, {(viewing.item, viewing.began): viewing for viewing in some})
-        if is_due:
-            with self._store.writing() as tx:
-                tx.notes.save(JUDGED, rule)
-        with self._store.reading() as db:
-            unqueued = db.viewings.unqueued(account) if is_approved else []
+            account, (since, rule) = self._history.known_account(db), self._history.approval(db)
+            is_judged = rule == db.notes.text(JUDGED)
+            unqueued = db.viewings.unqueued(account) if account is not None and since is not None else []
+        if account is not None and not is_judged and self._judge_anew(account, rule):
+            self._queue()
+            return
         ended = [viewing for viewing in unqueued if self._listener.has_ended(viewing)]
         fresh = [viewing for viewing in unqueued if viewing.moment and not viewing.queued and viewing not in ended]
         if ended or fresh:
@@ -234,3 +217,17 @@ class ViewingRecorder:
             with self._store.writing() as tx:
                 want_many(tx, PLAYS, scenes, self._clock.now())
                 tx.viewings.mark_queued(ended, running=fresh)
+
+    def _judge_anew(self, account: int, rule: str) -> bool:
+        """Judge all viewings by this rule; False if what it asks for is unknown yet."""
+        with self._store.reading() as db:
+            is_known = rule != STASH or known_percent(db) is not None
+            viewings = db.viewings.since(account, self._history.rules.since)
+        if not is_known and not (viewings and self._ask_percent()):
+            return False
+        for start in range(0, len(viewings), BATCH):
+            some = viewings[start : start + BATCH]
+            self._save(account, {(viewing.item, viewing.began): viewing for viewing in some})
+        with self._store.writing() as tx:
+            tx.notes.save(JUDGED, rule)
+        return True

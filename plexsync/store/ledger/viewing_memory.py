@@ -49,7 +49,6 @@ MARK_QUEUED = "update viewing set queued = :queued where account = :account and 
 MARK_SENT = "update viewing set sent = :sent where account = :account and item = :item and began = :began"
 SETTLE_ALL = "update viewing set queued = played, sent = played"
 FORGET = "delete from viewing"
-ANY = "select 1 from viewing limit 1"
 
 _STATES = frozenset(SessionState)
 _PIECES = msgspec.json.Decoder(tuple[tuple[int, int], ...])
@@ -64,10 +63,6 @@ class ReadOnlyViewings(Table):
         Those of an item that has not the file that was watched are left out.
         """
         return _viewings(self._db.rows(OF_ITEMS, {"account": account, "items": list(items), "since": since}))
-
-    def are_there(self) -> bool:
-        """Whether there are any."""
-        return bool(self._db.row(ANY))
 
     def unqueued(self, account: int) -> list[Viewing]:
         """Return the viewings of which more was played than the scene was queued for."""
