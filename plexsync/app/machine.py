@@ -53,6 +53,8 @@ LOCAL = frozenset(
         "notify_urls",
         "notify_command",
         "notify_after_minutes",
+        "provider_listen",
+        "provider_url",
         "web_bind",
         "web_password",
         "web_allowed_hosts",
@@ -78,8 +80,11 @@ def this_machine(config: PlexSyncConfig, folder: Path) -> Machine:
 
 
 def settings_prints(config: PlexSyncConfig) -> dict[str, str]:
-    """Return a print of each setting that decides what Plex shows, by name."""
-    values = config.model_dump(mode="json", exclude=set(LOCAL))
+    """Return a print of each setting that decides what Plex shows, by name; of `provider_listen` whether it is set."""
+    values = {
+        **config.model_dump(mode="json", exclude=set(LOCAL)),
+        "provider_listen": config.provider_listen != "none",
+    }
     texts = {name: json.dumps(value, sort_keys=True).encode(errors="replace") for name, value in values.items()}
     return {name: hashlib.blake2b(text, digest_size=8).hexdigest() for name, text in texts.items()}
 

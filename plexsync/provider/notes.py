@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 from plexsync.engine.clock import SystemClock
+from plexsync.provider.answers import OTHER
 from plexsync.provider.figures import P99, Calls
 from plexsync.provider.libraries import AskingLibrary
 from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
@@ -38,7 +39,8 @@ class FigureNotes:
                 return
             self._calls.setdefault(asking, Calls()).count(result, seconds, now)
             self._asked[asking] = self._clock.now()
-        if self._timer is None:
+        # The greeting, when Plex is given the address, is noted with the first question, which so is noted at once.
+        if self._timer is None and result != OTHER:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(max(0.0, self._due - now), self._begin)
 

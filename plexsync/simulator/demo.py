@@ -20,7 +20,8 @@ from typing import Any, Self
 from plexapi.server import PlexServer
 from plexapi.video import Movie
 
-from plexsync.simulator.http import Fault
+from plexsync.simulator.http import Fault, Request
+from plexsync.simulator.plex_prefs import ADULT
 from plexsync.simulator.plex_server import ItemSnapshot
 from plexsync.simulator.stash_images import png
 
@@ -31,6 +32,7 @@ SWITCH_LOOK = 0.1
 WEEKS = 30 * 86_400.0
 LOOKS_PER_SCENE = 20
 BATCH = 100
+WRITES = ("PUT", "POST", "DELETE")
 
 
 def seconds_now() -> float:
@@ -79,6 +81,11 @@ def coloured(name: str, size: tuple[int, int]) -> bytes:
     """A picture in a colour of its own for each name. The demo needs no package that draws."""
     red, green, blue = hashlib.sha256(name.encode()).digest()[:3]
     return png(red, green, blue, width=size[0], height=size[1])
+
+
+def allow_explicit(plex: Any, section: str) -> None:
+    """Let this library ask about explicit content, as a person does in its advanced settings."""
+    plex.set_section_pref(section, ADULT.id, "1")
 
 
 # --- the outage ------------------------------------------------------------------------------------------------------
@@ -150,11 +157,7 @@ def check(stage: Any, untouched: dict[str, ItemSnapshot], by_hand: dict[str, str
     `by_hand`: titles edited in Plex during the demo, by movie.
     """
     locked = {**stage.library.hand_locked, **by_hand}
-    server = PlexServer(stage.plex.url, stage.plex.token)  # type: ignore[no-untyped-call]
-    try:
-        movies = _read(server, stage.handles.movies)
-    finally:
-        server._session.close()
+    movies = _read(stage, stage.handles.movies)
     checked, reasons = Checked(), Counter[str]()
     for handle, truth in stage.library.truth.items():
         id = stage.handles.scenes[handle]
@@ -177,7 +180,34 @@ def check(stage: Any, untouched: dict[str, ItemSnapshot], by_hand: dict[str, str
     return checked
 
 
-def _read(server: PlexServer, keys: dict[str, str]) -> dict[str, Movie]:
+def differences_of(stage: Any, scene: int, item: str) -> list[str]:
+    """The fields of an item that are not as its scene is in Stash."""
+    movie = _read(stage, {"": item})[""]
+    wrong = _differences(stage.stash.scene(scene), movie, None)
+    return [f"{name} should be {want!r}, is {have!r}" for name, want, have in wrong]
+
+
+def edits_of(plex: Any, item: str) -> int:
+    """How many requests have changed this item, or meant to."""
+    return sum(request.method in WRITES and item in _meant(request) for request in list(plex.log))
+
+
+def _meant(request: Request) -> set[str | None]:
+    """The items that a request names."""
+    _, *places = request.path.split("/")
+    keys = places[2].split(",") if places[:2] == ["library", "metadata"] and len(places) > 2 else []
+    return {request.params.get("id"), request.params.get("key"), *keys}
+
+
+def _read(stage: Any, keys: dict[str, str]) -> dict[str, Movie]:
+    server = PlexServer(stage.plex.url, stage.plex.token)  # type: ignore[no-untyped-call]
+    try:
+        return _movies(server, keys)
+    finally:
+        server._session.close()
+
+
+def _movies(server: PlexServer, keys: dict[str, str]) -> dict[str, Movie]:
     handles = {key: handle for handle, key in keys.items()}
     movies: dict[str, Movie] = {}
     ordered = sorted(handles)

@@ -15,11 +15,13 @@ import pytest
 from rich.console import Console
 
 from plexsync.cli.commands.demo import ambiguous_scene
+from plexsync.cli.commands.demo_asking import NewFile
 from plexsync.cli.commands.demo_play import PlayEnd, progress_line, sum_up
-from plexsync.cli.commands.demo_stage import Stage
+from plexsync.cli.commands.demo_stage import ASKING, Stage
 from plexsync.cli.main import run
 from plexsync.extras import advice
 from plexsync.reports.status import facts
+from plexsync.rules.merge.plan_records import Change
 from plexsync.rules.queue.job import Kind, Why
 from plexsync.simulator import postgres
 from plexsync.simulator.postgres import hindrance
@@ -27,6 +29,7 @@ from plexsync.store.files.lock import is_locked
 from tests import forked
 from tests.journey.world import ROOT, until
 from tests.patience import HANG
+from tests.tables import table
 
 
 @pytest.mark.long
@@ -46,6 +49,7 @@ def test_the_demo_ends_with_every_scene_in_step_or_explained():
     assert told["in_step"] + sum(told["not_written"].values()) == told["scenes"] == 100
     assert told["attempts_used"] == 0
     assert set(told["dead"]) == {"ambiguous"}
+    assert told["new_file"] == {"right": True, "locks": 0, "edits": 0}
     assert told["collections"]["now"] > told["collections"]["before"] == 1
     shown = " ".join(done.stderr.split())
     for words in (
@@ -58,6 +62,8 @@ def test_the_demo_ends_with_every_scene_in_step_or_explained():
         "has in Stash: 1 play",
         "has in Stash: 0 plays",
         "before: 1 collection; now:",
+        "$ plexsync provider add Mirror --yes",
+        "a new file: right when the scan ended, 0 locks, 0 edits",
     ):
         assert words in shown
     assert "/wall" not in shown, "it is gone by then"
@@ -90,6 +96,7 @@ def test_on_postgresql_the_worker_is_killed_and_the_standby_finishes_with_the_sa
     assert (told["well"], told["store"], told["wrong"], told["bystanders_written"]) == (True, "postgres", [], [])
     assert told["in_step"] + sum(told["not_written"].values()) == told["scenes"] == 100
     assert told["attempts_used"] == 0
+    assert told["new_file"] == {"right": True, "locks": 0, "edits": 0}
     takeover = told["takeover"]
     assert takeover["worker"] != takeover["standby"]
     assert takeover["edits_by_worker"] > 0 < takeover["edits_by_standby"]
@@ -170,6 +177,48 @@ def test_its_last_words_name_no_address_and_no_command_that_are_gone_once_it_has
     assert "collections" in told.getvalue()
     for gone in (address, "/wall", "plexsync explain"):
         assert gone not in told.getvalue()
+
+
+def lock_a_field(stage: Stage, item: str) -> None:
+    stage.plex.hand_edit(item, title=NEW)
+
+
+def edit_by_request(stage: Stage, item: str) -> None:
+    section = stage.handles.sections[ASKING]
+    stage.parts.plex.edit(section, item, {"title": Change(NEW, lock=False)})
+
+
+def give_another_title(stage: Stage, item: str) -> None:
+    stage.plex.hand_edit(item, locked=False, title="Another")
+
+
+NEW, WRONG = "New", "title should be 'New', is 'Another'"
+NEW_FILES = {
+    "right": (None, (), {"right": True, "locks": 0, "edits": 0}, []),
+    "not right when the scan had ended": (
+        None,
+        (WRONG,),
+        {"right": False, "locks": 0, "edits": 0},
+        [f"when the scan had ended: {WRONG}"],
+    ),
+    "locked": (lock_a_field, (), {"right": True, "locks": 1, "edits": 0}, ["1 field locked"]),
+    "edited": (edit_by_request, (), {"right": True, "locks": 0, "edits": 1}, ["1 edit sent"]),
+    "another title": (give_another_title, (), {"right": True, "locks": 0, "edits": 0}, [WRONG]),
+}
+
+
+@table("name", NEW_FILES)
+def test_it_has_not_ended_well_if_the_new_file_is_not_as_it_claims(name: str) -> None:
+    harm, wrong, facts, faults = NEW_FILES[name]
+    with Stage.set(100) as stage:
+        scene = stage.stash.add_scene(title=NEW)
+        item = stage.plex.add_movie(stage.handles.sections[ASKING], [("/media/mirror/n.mp4", 1, 1)], title=NEW)
+        if harm:
+            harm(stage, item)
+        summary = sum_up(stage, Console(file=StringIO()), PlayEnd(0.0, {}, {}, 1, None, NewFile(scene, item, wrong)))
+    assert summary["new_file"] == facts
+    told = [line.removeprefix(f"scene {scene}, a new file").lstrip(":, ") for line in summary["wrong"]]
+    assert [line for line, whole in zip(told, summary["wrong"], strict=True) if "a new file" in whole] == faults
 
 
 @pytest.mark.parametrize("module", ["graphql", "plexapi"])

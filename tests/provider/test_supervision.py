@@ -123,16 +123,21 @@ def test_a_place_that_is_taken_is_told_once_and_the_work_goes_on(world: World) -
             assert len([line for line in world.log().splitlines() if "can't listen at" in line]) == 1
 
 
-def test_what_was_asked_is_noted_and_a_first_ask_at_once(world: World, shelf: Shelf) -> None:
+def test_what_was_asked_is_noted_and_the_first_question_at_once_after_the_greeting(world: World, shelf: Shelf) -> None:
     port, secret = free_port(), shelf.secrets[LIBRARY].path
     world.settings["provider_listen"] = f"127.0.0.1:{port}"
     with serving(world, "--no-web"):
         until(lambda: ask(port, secret) == 200)
+        assert ask(port, secret, "/library/metadata/nobody") == 404
 
         def noted() -> bool:
             with shelf.store.reading() as db:
                 row = db.providers.of(LIBRARY)
-            return row is not None and row.called_at > 0 and row.calls.get("other_answers") == 1
+            return (
+                row is not None
+                and row.called_at > 0
+                and row.calls.get("other_answers") == row.calls.get("refused_key") == 1
+            )
 
         until(noted)
 

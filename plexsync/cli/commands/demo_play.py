@@ -7,10 +7,12 @@ from typing import TypedDict
 
 from rich.console import Console
 
-from plexsync.cli.commands.demo_stage import Stage
+from plexsync.cli.commands.demo_asking import NewFile, NewFileFacts, bring_new_file, new_file_words
+from plexsync.cli.commands.demo_stage import ASKING, Stage
 from plexsync.cli.daemon.child import command_of, environ
 from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.terminal.screen import say, table
+from plexsync.extras import is_installed
 from plexsync.reports.format import many
 from plexsync.reports.shapes.status import BreakerFacts, StatusFacts
 from plexsync.reports.status import facts
@@ -20,7 +22,7 @@ from plexsync.rules.words.status_words import SceneStatus, buckets, count_words
 from plexsync.simulator.demo import check, seconds_now
 from plexsync.simulator.plex_server import ItemSnapshot
 
-OUTAGE = 12.0
+OUTAGE = 10.0
 LONGEST_ACT = LONGEST_TAKEOVER = 90.0
 LOOK, TAKEOVER_LOOK = 0.25, 0.05
 # Seconds after which nothing that the killed process had sent is on its way any more.
@@ -139,7 +141,10 @@ def takeover_rows(facts: TakeoverFacts) -> list[tuple[str, str]]:
 
 
 class DemoSummary(TypedDict):
-    """The result of the demo, for JSON. `well`: everything is as it should be. `takeover` is null on one machine."""
+    """The result of the demo, for JSON. `well`: everything is as it should be.
+
+    `takeover` is null on one machine, `new_file` if nothing answers Plex.
+    """
 
     well: bool
     store: str
@@ -155,6 +160,7 @@ class DemoSummary(TypedDict):
     seconds: float
     dead: dict[str, int]
     takeover: TakeoverFacts | None
+    new_file: NewFileFacts | None
 
 
 @record
@@ -162,7 +168,7 @@ class PlayEnd:
     """What the acts leave for the summary.
 
     `seconds` they took; movies that are nobody's as they were `untouched`; titles edited `by_hand`, by movie; the scene
-    that was `watched` in Plex.
+    that was `watched` in Plex; the file that came to a library that asks.
     """
 
     seconds: float
@@ -170,6 +176,7 @@ class PlayEnd:
     by_hand: dict[str, str]
     watched: int
     takeover: Takeover | None
+    new_file: NewFile | None = None
 
 
 def count_attempts(stage: Stage) -> int:
@@ -193,6 +200,8 @@ def sum_up(stage: Stage, screen: Console, ending: PlayEnd) -> DemoSummary:
         checked.wrong.append(f"scene {ending.watched}: was played once, has {many(plays, 'play')} in Stash")
     if takeover and (takeover["taken_over_after"] is None or not takeover["edits_by_standby"]):
         checked.wrong.append(f"the standby, process {takeover['standby']}, has not finished the work")
+    if ending.new_file:
+        checked.wrong += ending.new_file.faults(stage)
     now = facts(stage.parts)
     unexplained = now["dead"].keys() - {"ambiguous"}
     summary: DemoSummary = {
@@ -210,6 +219,7 @@ def sum_up(stage: Stage, screen: Console, ending: PlayEnd) -> DemoSummary:
         "seconds": round(ending.seconds, 1),
         "dead": now["dead"],
         "takeover": takeover,
+        "new_file": ending.new_file.facts(stage) if ending.new_file else None,
     }
     screen.print()
     say(screen, "Read back from Plex by plexapi, and compared with what the library was made of", style="bold")
@@ -231,6 +241,11 @@ def _rows(summary: DemoSummary, plays: int, bystanders: int) -> list[tuple[str, 
         ("attempts used up by the outage", f"{summary['attempts_used']:,}"),
         ("requests to Plex", f"{requests['plex']:,} ({requests['edits']:,} edits)"),
         *(takeover_rows(summary["takeover"]) if summary["takeover"] else ()),
+        *(
+            (("a new file, in a library that asks", new_file_words(summary["new_file"])),)
+            if summary["new_file"]
+            else ()
+        ),
         ("requests to Stash", f"{requests['stash']:,}"),
         ("time", f"{summary['seconds']:.0f} s, {OUTAGE:.0f} s of them without Plex"),
     ]
@@ -297,10 +312,13 @@ class Play:
             self._edit_by_hand(by_hand)
             self._take_back(undone)
             self._watch(watched)
+            new_file = self._let_ask() if is_installed("web") else None
             self._act("what people see in Plex: its collections, before PlexSync worked and now")
             counts = stage.wall.counts()
             self._say(f"before: {many(counts['before'], 'collection')}; now: {many(counts['now'], 'collection')}")
-            ending = PlayEnd(time.monotonic() - began, self._untouched, self._by_hand, watched, self._takeover)
+            ending = PlayEnd(
+                time.monotonic() - began, self._untouched, self._by_hand, watched, self._takeover, new_file
+            )
         with stage.switch.rest():
             return sum_up(stage, self._screen, ending)
 
@@ -346,6 +364,14 @@ class Play:
             self._run("plays", command, str(id), "--yes", "--wait")
             self._tell_plays(id)
 
+    def _let_ask(self) -> NewFile:
+        """Let a library ask PlexSync, and show that the item of a new file is right when the scan has ended."""
+        self._act("a library asks PlexSync: the item of a new file is right at the first scan")
+        self._run("provider", "add", ASKING, "--yes")
+        new_file = bring_new_file(self._stage)
+        self._say(f"a new file: {new_file_words(new_file.facts(self._stage))}")
+        return new_file
+
     def _tell_plays(self, id: int) -> None:
         self._say(f"scene {id} has in Stash: {many(count_plays(self._stage, id), 'play')}")
 
@@ -353,7 +379,7 @@ class Play:
         """Run a command as you would type it, and print its output."""
         self._say(f"$ plexsync {' '.join(words)}")
         done = subprocess.run(
-            command_of("plexsync", "--config", str(self._stage.machines[0].settings), *words),
+            command_of("plexsync", "--config", str(self._stage.working.settings), *words),
             cwd=self._stage.folder,
             env=environ(),
             stdin=subprocess.DEVNULL,

@@ -15,7 +15,7 @@ from plexsync.app.setting_change import in_the_file
 from plexsync.cli.daemon.child import ROOT, command_of, environ
 from plexsync.cli.daemon.plex_children import WITH_FIRST
 from plexsync.rules.servers.errors import LocalFault
-from plexsync.simulator.demo import Switch, give_pictures, make_favourites, over_weeks, seconds_now
+from plexsync.simulator.demo import Switch, allow_explicit, give_pictures, make_favourites, over_weeks, seconds_now
 from plexsync.simulator.library import build, populate
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_hooks import HookRunner
@@ -27,7 +27,9 @@ from validation.writing import change_text, save
 
 TOKEN = "demo-plex-token-0123456789"  # noqa: S105 - opens a server that lives as long as the demo
 KEY = "demo-stash-key-0123456789"
-USUAL_PORT = 9797
+USUAL_PORT, PROVIDER_PORT = 9797, 9798
+# The library that comes to ask PlexSync, and the machines' step from one port to the next.
+ASKING, STEP = "Mirror", 2
 LONGEST_START = 60.0
 LOOK = 0.1
 WORDS_AT_THE_END = 10  # seconds that a process has for its orderly end
@@ -153,11 +155,12 @@ class Stage:
                 stash.now = seconds_now
                 make_favourites(library, plex, handles)
                 give_pictures(library, stash)
+                allow_explicit(plex, handles.sections[ASKING])
                 folder = Path(place)
                 away = folder / "plex-is-away"
                 homes = [folder, folder / "standby"] if database_url else [folder]
                 machines = [
-                    DemoMachine(home, settings_of(home, USUAL_PORT + number, plex, stash, library, database_url), away)
+                    DemoMachine(home, settings_of(home, STEP * number, plex, stash, library, database_url), away)
                     for number, home in enumerate(homes)
                 ]
                 first = machines[0]
@@ -202,10 +205,15 @@ class Stage:
     @property
     def address(self) -> str:
         """The address of a dashboard that is up."""
-        return next((machine.address for machine in self.machines if machine.pid), self.machines[0].address)
+        return self.working.address
+
+    @property
+    def working(self) -> DemoMachine:
+        """A machine that is up, else the first one."""
+        return next((machine for machine in self.machines if machine.pid), self.machines[0])
 
 
-def settings_of(home: Path, port: int, plex: Any, stash: Any, library: Any, database_url: str) -> PlexSyncConfig:
+def settings_of(home: Path, step: int, plex: Any, stash: Any, library: Any, database_url: str) -> PlexSyncConfig:
     """The settings of the machine with this folder."""
     return PlexSyncConfig(
         plex_url=plex.url,
@@ -221,7 +229,8 @@ def settings_of(home: Path, port: int, plex: Any, stash: Any, library: Any, data
         poster="none",
         collection_parts=("name", "summary", "poster", "background", "order"),
         watch_back="plays",
-        web_bind=f"127.0.0.1:{free_port(port)}",
+        web_bind=f"127.0.0.1:{free_port(USUAL_PORT + step)}",
+        provider_listen=f"127.0.0.1:{free_port(PROVIDER_PORT + step)}",
         data_dir=str(home / "data"),
         database_url=database_url,
     )

@@ -112,7 +112,8 @@ def _serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, switch: P
         if early is not None and not held.enter_context(patient_lock(address_of(here.config, early.path), stop.event)):
             return call.refuse(BUSY)
         pages = held.enter_context(dashboard(toml_of(call).absolute(), off=no_web or as_needed, switch=switch))
-        provider = held.enter_context(PlexAnswers(off=as_needed or with_first))
+        # The first worker answers for all servers. The demo's is no further one.
+        provider = held.enter_context(PlexAnswers(off=as_needed or (with_first and switch is None)))
         locks = held.enter_context(ExitStack())
         sign = life_sign() if early is not None else None
         if early is not None and sign is not None:
