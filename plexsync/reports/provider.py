@@ -29,7 +29,7 @@ class CountFacts(TypedDict, total=False):
 
 
 class PlanFacts(CountFacts):
-    """What adding would do: `plexsync provider add --dry-run`."""
+    """What adding would do: `plexsync provider add Movies --dry-run`."""
 
     library: str
     agent: str

@@ -130,6 +130,10 @@ def facts_of(
         "verified": _last_verify(summary),
         "plays": _plays(summary),
         "collections": _collections(summary),
+        "asking": [
+            {"library": title, "state": state, "called_at": stamp(called_at) if called_at else None}
+            for title, state, called_at in summary.asking
+        ],
         "comparison_due": summary.anew or summary.wishes == CHANGED,
         "setting_change": None if config.approve_bulk else _setting_change(summary),
         "repaired_at": stamp(summary.repaired_at),

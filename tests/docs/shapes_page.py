@@ -38,6 +38,7 @@ SECTIONS = {
     "shapes.top": "Top",
     "probe": "Probe",
     "imports": "Imports",
+    "provider": "Libraries that ask PlexSync",
 }
 NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 

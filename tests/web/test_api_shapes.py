@@ -15,7 +15,7 @@ from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.plays.viewings import Viewing
 from plexsync.rules.queue.note_keys import DASHBOARD, LAST_RECONCILE, PLAYS_COUNTED, WORKER_ENDED
 from plexsync.rules.queue.worker_ends import after_end
-from plexsync.rules.records import HoldRow
+from plexsync.rules.records import HoldRow, ProviderRow
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
@@ -67,6 +67,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
             tx.notes.save(DASHBOARD, "machine http://127.0.0.1:9797 localhost")
             mark = json.dumps({"scene": ids["in_step"], "lists": {"tags": {"old": "Old"}}})
             tx.notes.mark_old_lists({"1": mark})
+            tx.providers.save(ProviderRow("uuid-1", "1", "Movies", "tv.plex.agents.custom.plexsync.a1", "on"))
             tx.notes.save(WORKER_ENDED, after_end("", parts.clock.now(), "it was killed"))
         with try_lock(world.folder, lock.DASHBOARD):
             yield world, ids

@@ -36,7 +36,7 @@ from plexsync.rules.words.status_words import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plexsync.reports.shapes.outages import OutageFacts
-    from plexsync.reports.shapes.status import EventFacts, QueueFacts, StatusFacts, UndoneFacts
+    from plexsync.reports.shapes.status import AskingFacts, EventFacts, QueueFacts, StatusFacts, UndoneFacts
 
 WORKER_HINTS = {NOT_RUNNING: " (plexsync serve)", HANGS: " (restart plexsync serve)"}
 
@@ -131,6 +131,7 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         ("verified", verified_words(verified) + (f", {_when(verified['at'], facts)}" if verified else "")),
         ("plays", _plays(facts)),
         ("collections", ", ".join(collections)),
+        *(("asks PlexSync", f"{safe(row['library'])}: {_asked(row, facts)}") for row in facts["asking"]),
         ("to do", f"{REFUSES}. {CURE}" if refuses else ""),
         ("to do", SETTINGS_WAIT if facts["setting_change"] else ""),
         ("to do", OWED if facts["comparison_due"] and not facts["setting_change"] else ""),
@@ -138,6 +139,13 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         ("books", f"{books['accepted']:,} accepted = {sums}{verdict}"),
     ]
     return [(name, words) for name, words in rows if words]
+
+
+def _asked(row: "AskingFacts", facts: "StatusFacts") -> str:
+    """When Plex last asked for a library, or that its change is not done."""
+    if row["state"] != "on":
+        return f"{row['state']} (plexsync provider status)"
+    return f"last {_when(row['called_at'], facts)}" if row["called_at"] else "never yet (plexsync provider status)"
 
 
 def _plays(facts: "StatusFacts") -> str:

@@ -230,6 +230,16 @@ class OldListFacts(TypedDict):
     """The first five."""
 
 
+class AskingFacts(TypedDict):
+    """A library that asks PlexSync first (`plexsync provider`)."""
+
+    library: str
+    state: str
+    """`adding`, `on` or `removing`."""
+    called_at: Moment | None
+    """When Plex last asked; null if it never has."""
+
+
 class OldListsFacts(TypedDict):
     """The question whether locked lists are those of an earlier PlexSync (`plexsync accept old-lists`)."""
 
@@ -315,6 +325,8 @@ class BareFacts(TypedDict):
     collections: dict[str, int]
     """The number of collections by [status word](collections.md#how-a-collection-stands), such as `in_step`. Every word is
     there."""
+    asking: list[AskingFacts]
+    """The libraries that ask PlexSync first; `plexsync provider status` says more."""
     comparison_due: bool
     setting_change: SettingChangeFacts | None
     """What changed settings would write, while that waits for your yes; else null."""

@@ -98,6 +98,7 @@ PACES = "select who, not_before, ramp from pace"
 TRANSITIONS = "select who, at, old, new, cause, error, waiting from transition order by number"
 BOOKS = "select accepted, coalesced, done, pruned from books"
 TALLIES = "select name, count from tally"
+ASKING = "select title, state, called_at from provider order by title, library"
 SECTIONS = "select section, title, walked_at from library order by section"
 COUNT_ITEMS = "select count(*) from item"
 # The wall-clock time read through SQLite, in UTC milliseconds.
@@ -151,6 +152,7 @@ class Summary:
         self.remembered_plays: dict[str, int] = dict(db.rows(COUNT_REMEMBERED))
         self.listed_plays: int = next((row[0] for row in db.rows(COUNT_LISTED)), 0)
         self.collections: list[tuple[str, str, int]] = db.rows(COUNT_COLLECTIONS, {"library": ""})
+        self.asking: list[tuple[str, str, int]] = db.rows(ASKING)
         self.dead: dict[str, int] = dict(db.rows(COUNT_DEAD))
         rows = {server: SimpleNamespace(**row) for server, row in _rows(db, BREAKERS)}
         self.breakers = {
