@@ -57,7 +57,7 @@ class Provider:
         self._failed_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """CallAnswer a request."""
+        """Answer a request."""
         began, asking, allow = monotonic(), None, b""
         try:
             asking, rest = self._asking(scope["path"])
