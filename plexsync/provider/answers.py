@@ -23,12 +23,13 @@ from plexsync.rules.provider.questions import (
 )
 from plexsync.rules.record_class import record
 from plexsync.rules.records import AnswerFile
+from plexsync.rules.servers.errors import LocalFault
 from plexsync.store.database import Reader
 from plexsync.store.ledger.provider_memory import ProviderRow
 
 # The words by which answers are counted.
 VALUES, OTHER = "values", "other_answers"
-NO_KEY, NO_LIBRARY, NO_QUESTION = "refused_key", "refused_library", "refused_question"
+NO_KEY, NO_QUESTION = "refused_key", "refused_question"
 Page = tuple[int, int] | None
 
 
@@ -45,17 +46,17 @@ class CallAnswer:
 def answer_root(asking: AskingLibrary, version: str) -> CallAnswer:
     """What the provider says of itself."""
     with asking.answers.reading() as db:
-        row = db.providers.of(asking.library)
-    if row is None:
-        return CallAnswer(404, NO_LIBRARY)
+        row = provider_of(db, asking)
     return CallAnswer(200, OTHER, root_document(row.identifier, f"PlexSync: {row.title}", version))
 
 
 def answer_values(asking: AskingLibrary, key: str) -> CallAnswer:
     """The values of a scene, by the key that Plex was given."""
     with asking.answers.reading() as db:
-        row, stored = db.providers.of(asking.library), db.answers.by_key(asking.library, key)
-    if row is None or stored is None:
+        row, stored = provider_of(db, asking), db.answers.by_key(asking.library, key)
+    if stored is None:
+        if asking.gave_key(key):
+            raise LocalFault("the database does not have a scene that Plex was told of: was it made anew?")
         return CallAnswer(404, NO_KEY)
     document = metadata_document(row.identifier, key, stored.values)
     return CallAnswer(200, VALUES, container(row.identifier, [document]))
@@ -64,12 +65,8 @@ def answer_values(asking: AskingLibrary, key: str) -> CallAnswer:
 def answer_list(asking: AskingLibrary, of: str, page: Page) -> CallAnswer:
     """An empty list: PlexSync offers Plex no picture and no extra."""
     with asking.answers.reading() as db:
-        row = db.providers.of(asking.library)
-    return (
-        CallAnswer(404, NO_LIBRARY)
-        if row is None
-        else CallAnswer(200, OTHER, container(row.identifier, [], of=of, page=page))
-    )
+        row = provider_of(db, asking)
+    return CallAnswer(200, OTHER, container(row.identifier, [], of=of, page=page))
 
 
 def answer_match(asking: AskingLibrary, body: bytes, page: Page) -> CallAnswer:
@@ -79,9 +76,7 @@ def answer_match(asking: AskingLibrary, body: bytes, page: Page) -> CallAnswer:
     except (ValueError, RecursionError) as error:
         return CallAnswer(400, NO_QUESTION, text=f"this is no question: {' '.join(str(error).split())}")
     with asking.answers.reading() as db:
-        row = db.providers.of(asking.library)
-        if row is None:
-            return CallAnswer(404, NO_LIBRARY)
+        row = provider_of(db, asking)
         matches = _matches(db, row, question, asking)
         if isinstance(matches, NoMatch):
             return CallAnswer(200, matches.figure, container(row.identifier, []))
@@ -110,6 +105,15 @@ def _matches(
         return candidates_of(question.filename, files, library) or NoMatch.UNKNOWN
     scene = scene_of(question.filename, files, library)
     return scene if isinstance(scene, NoMatch) else [(scene, 100)]
+
+
+def provider_of(db: Reader, asking: AskingLibrary) -> ProviderRow:
+    """The library in the database. Raises LocalFault if it is not there: Plex keeps what it has until it is."""
+    if (row := db.providers.of(asking.library)) is None:
+        raise LocalFault(
+            "the database has no library with this address: was it made anew? plexsync provider add adds it"
+        )
+    return row
 
 
 def folders_of(row: ProviderRow) -> tuple[str, ...]:

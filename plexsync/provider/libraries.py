@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from hmac import compare_digest
 
 from plexsync.rules.match.paths import PathRules
+from plexsync.rules.provider.documents import is_own_key
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault
 from plexsync.store.database import Database, Reader
@@ -20,6 +21,11 @@ class AskingLibrary:
 
     library: str
     answers: "AnswerStore"
+
+    def gave_key(self, key: str) -> bool:
+        """Whether Plex was given this rating key, by this database or by one before it. Raises LocalFault."""
+        own = self.answers.secrets().get(self.library)
+        return own is not None and is_own_key(bytes.fromhex(own.key), key)
 
 
 class AnswerStore:

@@ -10,6 +10,7 @@ import pytest
 
 from plexsync.provider import app, notes
 from plexsync.provider.figures import Calls, percentile
+from plexsync.rules.provider.documents import rating_key
 from plexsync.store.files.provider_secrets import FILE
 from tests.journey.world import until
 from tests.provider.stage import LIBRARY, Asked, Shelf, answer_store, answering
@@ -78,12 +79,19 @@ def test_damaged_secrets_are_our_own_trouble(asked: Asked, shelf: Shelf) -> None
     assert asked.get().status_code == 404
 
 
-def test_a_library_that_was_removed_is_not_known(asked: Asked, shelf: Shelf) -> None:
+def test_a_database_that_was_made_anew_takes_nothing_from_plex(asked: Asked, shelf: Shelf) -> None:
     key = shelf.say(7, "/data/a/x.mp4")
     with shelf.store.writing() as tx:
         tx.providers.forget(LIBRARY)
-    assert statuses(asked, key) == (404, 404, 404)
-    assert asked.get(f"/library/metadata/{key}/extras").status_code == 404
+    assert statuses(asked, key) == (500, 500, 500)
+    assert asked.get(f"/library/metadata/{key}/extras").status_code == 500
+    # Added again, with no scene inspected yet: only keys that were never given are unknown.
+    shelf.add_library(renews=False)
+    assert statuses(asked, key) == (200, 200, 500)
+    never = rating_key(b"another secret", 7)
+    assert statuses(asked, never) == (200, 200, 404)
+    assert shelf.say(7, "/data/a/x.mp4") == key
+    assert statuses(asked, key) == (200, 200, 200)
 
 
 def test_a_worker_that_writes_holds_no_answer_up_and_the_figures_follow(asked: Asked, shelf: Shelf) -> None:

@@ -5,9 +5,10 @@ import re
 
 from plexsync.rules.provider.documents import (
     KEY,
-    KEY_LENGTH,
     METADATA,
+    OWN_BYTES,
     container,
+    is_own_key,
     match_document,
     metadata_document,
     rating_key,
@@ -45,9 +46,30 @@ def test_a_key_is_the_same_for_a_scene_and_a_secret_and_for_nothing_else():
 
     assert len(keys) == 2_000
     assert all(re.fullmatch(r"[a-z2-7]{24}", key) and KEY.fullmatch(key) for key in keys)
-    assert 5 * KEY_LENGTH >= 96
-    assert rating_key(SECRET, 7) == rating_key(SECRET, 7) == "ipehlqicpyf3mcz4lycv24sf"
+    assert 8 * OWN_BYTES >= 96
+    assert rating_key(SECRET, 7) == rating_key(SECRET, 7) == "ipehlqicpyf3mcz4lycyfdpf"
     assert rating_key(b"x" * 32, 7) not in keys
+
+
+def test_a_key_proves_that_it_was_given() -> None:
+    key = rating_key(SECRET, 7)
+
+    assert is_own_key(SECRET, key)
+    assert not is_own_key(b"x" * 32, key)
+    others = [
+        "",
+        "7",
+        "abc",
+        key.upper(),
+        key[:-1],
+        f"{key}a",
+        f"{key}========",
+        "a" * 24,
+        "\u0131" * 24,
+        key[:23] + "=",
+    ]
+    changed = [f"{key[:at]}{'a' if key[at] != 'a' else 'b'}{key[at + 1 :]}" for at in range(len(key))]
+    assert not [other for other in (*others, *changed) if is_own_key(SECRET, other)]
 
 
 def test_the_root_names_what_is_answered_and_where_below_the_address():

@@ -17,8 +17,8 @@ Values = Mapping[str, str | Sequence[str]]
 
 MOVIE, MOVIE_TYPE = "movie", 1
 METADATA, MATCHES = "/library/metadata", "/library/metadata/matches"
-# Digits of base32 in a rating key, of 5 bits each.
-KEY_LENGTH = 24
+# What a rating key has of the scene, and of its proof; 15 bytes are 24 digits of base32.
+OWN_BYTES, PROOF_BYTES = 12, 3
 KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # A match with less than 80 is dropped by Plex.
 BEST, LEAST = 100, 80
@@ -29,9 +29,30 @@ _NAMES = {"genre": "Genre", "director": "Director", "collection": "Collection"}
 
 
 def rating_key(secret: bytes, scene: int) -> str:
-    """The rating key that Plex is given for a scene: the same for the same secret of a library, told by nothing else."""
-    digest = hmac.digest(secret, str(scene).encode(), hashlib.sha256)
-    return base64.b32encode(digest).decode("ascii").lower()[:KEY_LENGTH]
+    """The rating key that Plex is given for a scene: the same for the same secret of a library, told by nothing else.
+
+    Its last digits prove that it was made with that secret, also once nothing else is known of the scene.
+    """
+    own = hmac.digest(secret, str(scene).encode(), hashlib.sha256)[:OWN_BYTES]
+    return _as_digits(own + _proof(secret, own))
+
+
+def is_own_key(secret: bytes, key: str) -> bool:
+    """Whether a rating key was made with this secret, for whatever scene."""
+    try:
+        content = base64.b32decode(key.upper())
+    except ValueError:
+        return False
+    own = content[:OWN_BYTES]
+    return key == _as_digits(content) and hmac.compare_digest(content[OWN_BYTES:], _proof(secret, own))
+
+
+def _proof(secret: bytes, own: bytes) -> bytes:
+    return hmac.digest(secret, b"rating key " + own, hashlib.sha256)[:PROOF_BYTES]
+
+
+def _as_digits(content: bytes) -> str:
+    return base64.b32encode(content).decode("ascii").lower()
 
 
 def guid_of(identifier: str, key: str) -> str:
