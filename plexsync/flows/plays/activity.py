@@ -12,10 +12,10 @@ from dataclasses import replace
 from plexsync.engine.expiry import Expiry
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.flows.plays.listener import PlayListener
-from plexsync.flows.plays.writes import ActivityPart, ActivityWrite, Memory, OpenActivity, PlaysFinding
+from plexsync.flows.plays.writes import ActivityWrite, Memory, PlaysFinding
 from plexsync.rules.item import Item
 from plexsync.rules.plays.play_time import RememberedTime, TimeWish, plan_time
-from plexsync.rules.plays.plays import M
+from plexsync.rules.plays.plays import ActivityPlan, M
 from plexsync.rules.plays.resume import AHEAD, RememberedResume, Watched, has_written, newest, plan_resume
 from plexsync.rules.queue.events import SessionState
 from plexsync.rules.queue.job import Job
@@ -91,7 +91,7 @@ class ActivityPlans:
             now=now,
             longest=self._expiry.longest,
         )
-        return replace(finding, resume=ActivityPart(remembered, plan))
+        return replace(finding, resume=replace(plan, before=remembered))
 
     def plan_time(self, finding: PlaysFinding, remembered: RememberedTime | None) -> PlaysFinding:
         """The finding with the plan for its play time, to which those of its viewings are added that have ended."""
@@ -107,7 +107,7 @@ class ActivityPlans:
         )
         adds = plan.send is not None and not plan.send.restores
         unsent = plan.send.unsent() if plan.send else None
-        return replace(finding, time=ActivityPart(unsent, plan), owing=tuple(owing) if adds else ())
+        return replace(finding, time=replace(plan, before=unsent), owing=tuple(owing) if adds else ())
 
     @staticmethod
     def save(tx: Writer, job: Job, finding: PlaysFinding, *, until: int) -> list[ActivityWrite]:
@@ -117,7 +117,7 @@ class ActivityPlans:
         resume = _open(tx.watches, finding.watched, finding.resume, until)
         time = _open(tx.play_times, finding.watched, finding.time, until)
         tx.viewings.mark_sent(finding.owing)
-        if not (resume or time):
+        if not (resume.send or time.send):
             return []
         write = ActivityWrite(
             job=job, key=str(finding.id), desired=finding.desired, watched=finding.watched, resume=resume, time=time
@@ -125,16 +125,14 @@ class ActivityPlans:
         return [write]
 
 
-def _open(table: ScenesMemory[M], watched: WatchedScene, part: ActivityPart[M], until: int) -> OpenActivity[M] | None:
-    """Save what is planned, and return what is sent, until then; None if nothing is."""
-    scene, plan = watched.scene, part.plan
-    if plan.resolved:
-        table.save(scene.id, scene.created_at, plan.resolved)
-    if plan.send is None:
-        return None
-    opened = replace(plan.send, until=until)
-    table.save(scene.id, scene.created_at, opened)
-    return OpenActivity(part.before, opened)
+def _open(table: ScenesMemory[M], watched: WatchedScene, plan: ActivityPlan[M], until: int) -> ActivityPlan[M]:
+    """Save what is planned, and what is sent before it is, which may take effect until then."""
+    scene = watched.scene
+    if plan.send is not None:
+        plan = replace(plan, send=replace(plan.send, until=until))
+    if memory := plan.send or plan.resolved:
+        table.save(scene.id, scene.created_at, memory)
+    return plan
 
 
 def _played_at(finding: PlaysFinding, watched: WatchedScene, now: int) -> int:

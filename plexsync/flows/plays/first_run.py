@@ -295,7 +295,7 @@ def _plays(finding: PlaysFinding, *, viewed_only: bool) -> PreviewedPlays:
     added = finding.plan.add or ()
     viewed = [moment for moment in added if finding.plan.requests[moment].source.history_key == VIEWED]
     viewed_time = sum(viewing.played for viewing in finding.viewings if viewing.moment in viewed) / 1000
-    time = None if viewed_only else finding.time.plan.send
+    time = None if viewed_only else finding.time.send
     return PreviewedPlays(
         finding.id,
         title,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar
 
 from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, Observation, Write
@@ -12,7 +12,7 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ, Ticket
 from plexsync.rules.plays.marked_plays import MarkDecisions
 from plexsync.rules.plays.play_time import RememberedTime
-from plexsync.rules.plays.plays import ActivityPlan, M, Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
+from plexsync.rules.plays.plays import ActivityPlan, Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
 from plexsync.rules.plays.resume import RememberedResume
 from plexsync.rules.plays.viewings import Viewing
 from plexsync.rules.queue.job import Done, Outcome, Waiting
@@ -30,22 +30,6 @@ NO_PLAY = 1
 
 
 @record
-class ActivityPart(Generic[M]):
-    """The plan for the resume point or the play time of a scene, and its memory if what that sends is never sent."""
-
-    before: M | None = None
-    plan: ActivityPlan[M] = field(default_factory=ActivityPlan)
-
-
-@record
-class OpenActivity(Generic[M]):
-    """The memory of one of them if it is never written, and while that is on its way."""
-
-    before: M | None
-    opened: M
-
-
-@record
 class PlaysFinding(Observation):
     """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
 
@@ -58,9 +42,9 @@ class PlaysFinding(Observation):
     plan: PlayPlan | None = None
     listed: Collection[int] = ()
     played: Collection[str] = ()
-    resume: ActivityPart[RememberedResume] = field(default_factory=ActivityPart)
+    resume: ActivityPlan[RememberedResume] = field(default_factory=ActivityPlan)
     marks: MarkDecisions = field(default_factory=dict)
-    time: ActivityPart[RememberedTime] = field(default_factory=ActivityPart)
+    time: ActivityPlan[RememberedTime] = field(default_factory=ActivityPlan)
     owing: tuple[Viewing, ...] = ()
     viewings: tuple[Viewing, ...] = ()
 
@@ -69,7 +53,7 @@ class PlaysFinding(Observation):
         """What to add and to remove, so that a new request can be told from a dead one."""
         if self.plan is None:
             return ""
-        send, adds = self.resume.plan.send, self.time.plan.send
+        send, adds = self.resume.send, self.time.send
         position = f" @{send.sending}" if send else ""
         time = f" {'=' if adds.restores else '+'}{adds.adding}s" if adds else ""
         return f"+{list(self.plan.add or ())} -{list(self.plan.remove or ())}{position}{time}"
@@ -92,7 +76,7 @@ def settled(finding: PlaysFinding, plan: PlayPlan, now: int, rests: Outcome) -> 
 
     `rests`: its outcome if it waits for nothing.
     """
-    resume, time = finding.resume.plan, finding.time.plan
+    resume, time = finding.resume, finding.time
     waits = [rests] if isinstance(rests, Waiting) and not plan.wait_until else []
     marks = [decision.wait_until for _, decision in finding.marks.values()]
     for until, reason in (
@@ -195,8 +179,8 @@ class ActivityWrite(Write):
     """How far a scene was watched: its resume point, its play time, or both in one request."""
 
     watched: WatchedScene
-    resume: OpenActivity[RememberedResume] | None
-    time: OpenActivity[RememberedTime] | None
+    resume: ActivityPlan[RememberedResume]
+    time: ActivityPlan[RememberedTime]
     # Its entry in the journal of plays has none; it only tells that the database is older.
     opened: Memory = field(default_factory=dict)
     after: Memory = field(default_factory=dict)
@@ -204,12 +188,11 @@ class ActivityWrite(Write):
 
     def send(self, stash: StashWatch) -> None:
         """Write both."""
-        at = self.resume.opened.seconds_to_send if self.resume else None
-        if self.time and self.time.opened.restores:
-            stash.restore_activity(self.job.id, seconds=self.time.opened.adding or 0.0, at=at)
+        at = self.resume.send.seconds_to_send if self.resume.send else None
+        if self.time.send and self.time.send.restores:
+            stash.restore_activity(self.job.id, seconds=self.time.send.adding or 0.0, at=at)
         else:
-            seconds = self.time.opened.adding if self.time else None
-            stash.save_activity(self.job.id, at=at, seconds=seconds)
+            stash.save_activity(self.job.id, at=at, seconds=self.time.send.adding if self.time.send else None)
 
     def read(self, *, now: int) -> None:  # noqa: ARG002 - plays look at the answer
         """An answered request takes no effect any more."""
@@ -217,27 +200,27 @@ class ActivityWrite(Write):
 
     def prolong(self, tx: Writer, until: int) -> None:
         """Set until when it may take effect, where it is open."""
-        for table, _ in self._parts(tx):
+        for table, _, _ in self._parts(tx):
             table.prolong(self.job.id, until)
 
     def withdraw(self, tx: Writer) -> None:
         """Go back to what was remembered before: it was never sent. What you asked for since then stays."""
         id, created_at = self.job.id, self.watched.scene.created_at
-        for table, part in self._parts(tx):
+        for table, _, before in self._parts(tx):
             saved = table.of({id: created_at}).get(id)
-            table.save(id, created_at, part.before.wishing(saved) if part.before and saved else part.before)
+            table.save(id, created_at, before.wishing(saved) if before and saved else before)
 
     def close(self, tx: Writer, *, now: int, until: int) -> None:  # noqa: ARG002 - others queue what has to follow
         """Save what follows from its answer."""
         id, created_at = self.job.id, self.watched.scene.created_at
-        for table, part in self._parts(tx):
-            saved = table.of({id: created_at}).get(id, part.opened)
-            table.save(id, created_at, part.opened.wishing(saved).answered())
+        for table, opened, _ in self._parts(tx):
+            saved = table.of({id: created_at}).get(id, opened)
+            table.save(id, created_at, opened.wishing(saved).answered())
 
-    def _parts(self, tx: Writer) -> list[tuple[ScenesMemory[Any], OpenActivity[Any]]]:
-        """What it writes, each with the table of its memory."""
-        parts = ((tx.watches, self.resume), (tx.play_times, self.time))
-        return [(table, part) for table, part in parts if part]
+    def _parts(self, tx: Writer) -> list[tuple[ScenesMemory[Any], Any, Any]]:
+        """What it writes: the table of each memory, the memory while it is on its way, and that before."""
+        plans = ((tx.watches, self.resume), (tx.play_times, self.time))
+        return [(table, plan.send, plan.before) for table, plan in plans if plan.send]
 
 
 WatchWrite = PlaysWrite | ActivityWrite
@@ -245,7 +228,7 @@ WatchWrite = PlaysWrite | ActivityWrite
 
 def journalled(writes: Sequence[WatchWrite]) -> list[WatchWrite]:
     """Those of these that the journal of plays tells of: all but those of resume points alone."""
-    return [write for write in writes if isinstance(write, PlaysWrite) or write.time]
+    return [write for write in writes if isinstance(write, PlaysWrite) or write.time.send]
 
 
 # --- canaries --------------------------------------------------------------------------------------------------------

@@ -180,12 +180,13 @@ class ActivityPlan(Generic[M]):
 
     `send`: the memory to save before what it tells is sent, None to send nothing. `resolved`: a memory that changed
     without a request, None if none did. `wait_until`: when an earlier request can no longer take effect; 0 if nothing
-    waits.
+    waits. `before`: the memory to go back to if what was to be sent never is.
     """
 
     send: M | None = None
     resolved: M | None = None
     wait_until: int = 0
+    before: M | None = None
 
 
 @record
