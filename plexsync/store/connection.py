@@ -7,12 +7,13 @@ for SQLite (`plexsync.store.sqlite`) and one for PostgreSQL (`plexsync.store.pos
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from plexsync.rules.queue.job import Kind
 
 # A row of a result. Its values can be read by position and by name.
 Row = Any
+Memories = TypeVar("Memories")
 # Values that the driver can store.
 Values = Mapping[str, object] | Sequence[object]
 
@@ -143,16 +144,34 @@ def clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def rows_of(rows: Iterable[Row], scenes: Mapping[int, str]) -> list[Row]:
-    """Those rows that are of these scenes, given as id and time of creation, and not of another one that had the id."""
-    return [row for row in rows if clean(scenes[row["scene"]]) == row["scene_created_at"]]
-
-
 class Table:
     """Base of all classes that hold statements: a table, or a few that belong together, on a connection."""
 
     def __init__(self, db: Connection) -> None:
         self._db = db
+
+
+class ScenesTable(Table, ABC, Generic[Memories]):
+    """Base of the read access to what is remembered of scenes; `since` (UTC ms) leaves out plays from before then."""
+
+    _list: str
+    _scenes: str
+
+    def of(self, scenes: Mapping[int, str], *, since: int = 0) -> Memories:
+        """Return what is remembered of these scenes, given as id and time of creation, not of others that had their ids."""
+        rows = self._db.rows(self._list, {"scenes": list(scenes), "since": since})
+        return self._read(row for row in rows if clean(scenes[row["scene"]]) == row["scene_created_at"])
+
+    def of_ids(self, scenes: Sequence[int], *, since: int = 0) -> Memories:
+        """Return what is remembered under these ids, whichever scene has them now."""
+        return self._read(self._db.rows(self._list, {"scenes": list(scenes), "since": since}))
+
+    def scenes(self, *, after: int = 0, limit: int) -> list[int]:
+        """Return up to `limit` scenes above `after` of which anything is remembered, by number."""
+        return [scene for (scene,) in self._db.rows(self._scenes, {"after": after, "limit": limit})]
+
+    @abstractmethod
+    def _read(self, rows: Iterable[Row]) -> Memories: ...
 
 
 class FlowTable(Table):

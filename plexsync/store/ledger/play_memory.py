@@ -11,7 +11,7 @@ from itertools import groupby
 
 from plexsync.rules.plays.plays import TAKEN_BACK, PlaySource, PlayState, RememberedPlay, SentPlay, state_of
 from plexsync.rules.records import PlaysRow
-from plexsync.store.connection import Row, Table, clean, rows_of
+from plexsync.store.connection import Row, ScenesTable, clean
 from plexsync.store.documents import LIBRARY, of_this_library
 from plexsync.store.queue.counts import COUNT_LISTED, COUNT_REMEMBERED
 
@@ -154,8 +154,19 @@ FORGET = "delete from play where scene = :scene and moment = :moment"
 FORGET_SCENES = "delete from play where scene in (select value from json_each(:scenes))"
 
 
-class ReadOnlyPlays(Table):
+class ReadOnlyPlays(ScenesTable[dict[int, dict[int, RememberedPlay]]]):
     """Read access to the history of Plex and to the memory of plays."""
+
+    _list, _scenes = LIST, SCENES
+
+    def _read(self, rows: Iterable[Row]) -> dict[int, dict[int, RememberedPlay]]:
+        """The plays by scene and moment."""
+        plays: dict[int, dict[int, RememberedPlay]] = {}
+        for scene, moment, _, item, history_key, state, tries, rows_before, until, undo in rows:
+            known, undone = state_of(state, undo)
+            play = RememberedPlay(PlaySource(item, history_key), known, tries, rows_before, until, undone)
+            plays.setdefault(scene, {})[moment] = play
+        return plays
 
     def history(self, account: int, items: Sequence[str], *, since: int = 0) -> dict[str, dict[int, PlaySource]]:
         """Return the account's plays of these items from the second `since` on, by item key and moment.
@@ -216,21 +227,6 @@ class ReadOnlyPlays(Table):
         """Whether anything is remembered of any scene's plays."""
         return bool(self._db.row(HAS_MEMORY))
 
-    def of(self, scenes: Mapping[int, str], *, since: int = 0) -> dict[int, dict[int, RememberedPlay]]:
-        """Return what is remembered of these scenes, given as id and time of creation, by scene and moment.
-
-        What is remembered of another scene that had the id is left out. `since`: leaves out what was sent before then,
-        and, of plays that were never sent, what was played before then.
-        """
-        return _by_scene(rows_of(self._list_rows(scenes, since), scenes))
-
-    def of_ids(self, scenes: Sequence[int], *, since: int = 0) -> dict[int, dict[int, RememberedPlay]]:
-        """Like `of`, for scenes of which only the ids are known: what is remembered of whatever scene had the id last."""
-        return _by_scene(self._list_rows(scenes, since))
-
-    def _list_rows(self, scenes: Iterable[int], since: int) -> list[Row]:
-        return self._db.rows(LIST, {"scenes": list(scenes), "since": since})
-
     def to_take_back(self) -> list[int]:
         """Return the scenes with plays that you asked to take back, and that are not taken back yet."""
         return [scene for (scene,) in self._db.rows(TO_TAKE_BACK)]
@@ -251,10 +247,6 @@ class ReadOnlyPlays(Table):
         count = COUNT_UNVIEWED if is_listed else COUNT_HISTORY
         (total, unremembered) = self._db.rows(count, {"account": account, "since": since})[0]
         return total, unremembered
-
-    def scenes(self, *, after: int = 0, limit: int) -> list[int]:
-        """Return up to `limit` scenes above `after` of which a play is remembered, by number."""
-        return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
 
     def items_with_news(self, account: int, *, since: int, after: str = "", limit: int) -> list[str]:
         """Return up to `limit` items above `after`, by key, with a play of the account that is remembered of no scene."""
@@ -362,12 +354,3 @@ class Plays(ReadOnlyPlays):
     def forget(self, scenes: Sequence[int]) -> None:
         """Forget everything that is remembered of these scenes."""
         self._db.execute(FORGET_SCENES, {"scenes": list(scenes)})
-
-
-def _by_scene(rows: Iterable[Row]) -> dict[int, dict[int, RememberedPlay]]:
-    plays: dict[int, dict[int, RememberedPlay]] = {}
-    for scene, moment, _, item, history_key, state, tries, rows_before, until, undo in rows:
-        known, undone = state_of(state, undo)
-        play = RememberedPlay(PlaySource(item, history_key), known, tries, rows_before, until, undone)
-        plays.setdefault(scene, {})[moment] = play
-    return plays

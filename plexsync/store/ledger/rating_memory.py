@@ -6,7 +6,7 @@ from typing import Any
 
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.ratings import Pending, RememberedRating
-from plexsync.store.connection import Row, Table, clean, rows_of
+from plexsync.store.connection import Row, ScenesTable, clean
 from plexsync.store.documents import LIBRARY, of_this_library
 
 LIST = f"""
@@ -36,27 +36,18 @@ FORGET_SCENES = "delete from rating where scene in (select value from json_each(
 FORGET_ALL = "delete from rating"
 
 
-class ReadOnlyRatings(Table):
+class ReadOnlyRatings(ScenesTable[dict[tuple[int, str], RememberedRating]]):
     """Read access to the memory of ratings."""
 
-    def of(self, scenes: Mapping[int, str]) -> dict[tuple[int, str], RememberedRating]:
-        """Return what is remembered of these scenes, given as id and time of creation, by (scene, item key).
+    _list, _scenes = LIST, SCENES
 
-        What is remembered of another scene that had the id is left out, and so is an item in another library.
-        """
-        return _by_item(rows_of(self._db.rows(LIST, {"scenes": list(scenes)}), scenes))
-
-    def of_ids(self, scenes: Sequence[int]) -> dict[tuple[int, str], RememberedRating]:
-        """Return what is remembered under these ids, whichever scene has them now."""
-        return _by_item(self._db.rows(LIST, {"scenes": list(scenes)}))
+    def _read(self, rows: Iterable[Row]) -> dict[tuple[int, str], RememberedRating]:
+        """The memories by scene and item key; those of items in another library are not listed."""
+        return {(scene, item): _row_rating(*values) for scene, item, _, *values in rows}
 
     def in_plex(self, items: Sequence[str]) -> dict[str, int]:
         """Return the rating of these items in Plex when they were last in step. Unknown ones are left out."""
         return dict(self._db.rows(IN_PLEX, {"items": list(items)}))
-
-    def scenes(self, *, after: int = 0, limit: int) -> list[int]:
-        """Return up to `limit` scenes above `after` of which a rating is remembered, by number."""
-        return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
 
     def list_written(self, *, after: int = 0, limit: int, since: int = 0) -> list[int]:
         """Return up to `limit` scenes above `after` of which PlexSync has written a rating, and nobody else since.
@@ -98,10 +89,6 @@ class Ratings(ReadOnlyRatings):
     def forget_all(self) -> None:
         """Forget the ratings of all scenes."""
         self._db.execute(FORGET_ALL)
-
-
-def _by_item(rows: Iterable[Row]) -> dict[tuple[int, str], RememberedRating]:
-    return {(scene, item): _row_rating(*values) for scene, item, _, *values in rows}
 
 
 def _row_rating(*values: Any) -> RememberedRating:

@@ -5,16 +5,16 @@ its time, like that of plays, and is never pruned by age: it keeps what you chan
 tells what an undo takes back.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from plexsync.rules.item import ViewState
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.play_time import RememberedTime, TimeWish
 from plexsync.rules.plays.resume import RememberedResume, Watched, has_written
-from plexsync.store.connection import Row, Table, clean, decimal, rows_of
+from plexsync.store.connection import Row, ScenesTable, clean, decimal
 
 NOTHING = -1
 
@@ -52,34 +52,17 @@ FORGET_TIME = "delete from play_time where scene in (select value from json_each
 M = TypeVar("M")
 
 
-class ReadOnlyMemory(Table, ABC, Generic[M]):
+class ReadOnlyMemory(ScenesTable[dict[int, M]]):
     """Read access to one memory of each scene."""
 
-    _list: str
-    _scenes: str
     _to_take_back: str
-
-    def of(self, scenes: Mapping[int, str]) -> dict[int, M]:
-        """Return what is remembered of these scenes, given as id and time of creation.
-
-        What is remembered of another scene that had the id is left out.
-        """
-        return self._by_scene(rows_of(self._db.rows(self._list, {"scenes": list(scenes)}), scenes))
-
-    def of_ids(self, scenes: Sequence[int]) -> dict[int, M]:
-        """Return what is remembered under these ids, whichever scene has them now."""
-        return self._by_scene(self._db.rows(self._list, {"scenes": list(scenes)}))
-
-    def scenes(self, *, after: int, limit: int) -> list[int]:
-        """Return up to `limit` scenes above `after` of which something is remembered, by number."""
-        return [scene for (scene,) in self._db.rows(self._scenes, {"after": after, "limit": limit})]
 
     def to_take_back(self) -> list[int]:
         """Return the scenes of which you asked to take it back, and that is not done yet."""
         return [scene for (scene,) in self._db.rows(self._to_take_back)]
 
-    def _by_scene(self, rows: Iterable[Row]) -> dict[int, M]:
-        """The memories in these rows. One that a damaged page has changed counts as unknown, if no rule says more."""
+    def _read(self, rows: Iterable[Row]) -> dict[int, M]:
+        """One that a damaged page has changed counts as unknown, if no rule says more."""
         memories = {}
         for row in rows:
             with suppress(ValueError):
@@ -162,7 +145,7 @@ class ReadOnlyPlayTimes(ReadOnlyMemory[RememberedTime]):
 
     def added(self) -> float:
         """Return how many seconds of all play times are PlexSync's."""
-        return sum(time.own_part for time in self._by_scene(self._db.rows(EVERY_TIME)).values())
+        return sum(time.own_part for time in self._read(self._db.rows(EVERY_TIME)).values())
 
     @staticmethod
     def _memory(row: Row) -> RememberedTime:
