@@ -7,7 +7,7 @@ from plexsync.app.provider_steps.items import PutBack
 from plexsync.app.provider_steps.plan import AddPlan, ValueCounts
 from plexsync.app.rules import is_provider_on, provider_url
 from plexsync.app.stored import Stored
-from plexsync.reports.format import stamp
+from plexsync.reports.format import HOUR, stamp
 from plexsync.reports.shapes.values import Moment
 from plexsync.rules.provider.standing import DOING, WELL, LibraryInPlex, is_pending, problem_of
 from plexsync.store.files.provider_secrets import masked_address
@@ -150,16 +150,17 @@ def provider_report(stored: Stored, in_plex: Mapping[str, LibraryInPlex] | None 
     """How each library stands, by what the database says, and Plex if it was asked."""
     with stored.store.reading() as db:
         rows = [(row, *db.answers.count(row.library)) for row in db.providers.all()]
+    now = stored.clock.now()
     return {
         "libraries": [
-            _facts(stored.config, row, (answers, matched), in_plex.get(row.library) if in_plex else None)
+            _facts(stored.config, row, (answers, matched), in_plex.get(row.library) if in_plex else None, now)
             for row, answers, matched in rows
         ]
     }
 
 
 def _facts(
-    config: PlexSyncConfig, row: ProviderRow, counts: tuple[int, int], in_plex: LibraryInPlex | None
+    config: PlexSyncConfig, row: ProviderRow, counts: tuple[int, int], in_plex: LibraryInPlex | None, now: int
 ) -> ProviderFacts:
     address = masked_address(provider_url(config))
     problem = problem_of(row, address, in_plex, is_on=is_provider_on(config))
@@ -179,14 +180,15 @@ def _facts(
         "matched": counts[1],
         "added_at": stamp(row.added_at),
         "called_at": stamp(row.called_at) if row.called_at else None,
-        "calls": call_facts(row),
+        # They are saved when Plex asks.
+        "calls": call_facts(row.calls if now - row.called_at < HOUR else {}),
     }
 
 
-def call_facts(row: ProviderRow) -> CallFacts:
+def call_facts(calls: Mapping[str, object]) -> CallFacts:
     """The figures of the last hour, as the provider has saved them."""
-    counts = {name: int(count) for name, count in row.calls.items() if name != P99 and isinstance(count, int | float)}
-    p99 = row.calls.get(P99)
+    counts = {name: int(count) for name, count in calls.items() if name != P99 and isinstance(count, int | float)}
+    p99 = calls.get(P99)
     unmatched = sum(count for name, count in counts.items() if name.startswith(NO_MATCH))
     refused = sum(count for name, count in counts.items() if name.startswith(REFUSED))
     failed = sum(counts.get(name, 0) for name in FAILED)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.app.stored import open_store
+from plexsync.reports.format import MINUTE
 from plexsync.reports.provider import provider_report
 from plexsync.rules.provider.standing import ADD_NAMES, NO_SWITCH, WELL, LibraryInPlex
 from plexsync.store.ledger.provider_memory import ProviderRow
@@ -39,3 +40,18 @@ def test_the_switch_for_explicit_content_is_named_by_what_plex_says_or_asks(
         if allowed is None:
             reports.append(provider_report(stored))
     assert {report["libraries"][0]["standing"] for report in reports} == {standing}
+
+
+def test_the_calls_of_the_last_hour_are_none_an_hour_after_the_last(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x", provider_listen="127.0.0.1:9798")
+    answered = []
+    with open_store(config, tmp_path / "data") as stored:
+        for ago in (59 * MINUTE, 61 * MINUTE):
+            with stored.store.writing() as tx:
+                tx.providers.save(ROW)
+                tx.providers.note_calls(ROW.library, stored.clock.now() - ago, {"matches": 2, "p99_ms": 1.0})
+            (facts,) = provider_report(stored)["libraries"]
+            assert facts["called_at"]
+            answered.append((facts["calls"]["answered"], facts["calls"]["p99_ms"]))
+    assert answered == [(2, 1.0), (0, None)]
