@@ -3,6 +3,19 @@
 It knows the promises of docs/way-back.md and the rule of Stash's own player, and nothing of how the product counts. Where
 it can't be known what was heard, it has two answers, with and without the reports in doubt. Moments are seconds of Plex's
 clock, `at` is a second of the steady clock; places, lengths and what was played are milliseconds, play time is seconds.
+
+What it allows, since nothing in Stash or Plex tells more:
+
+* A play of Stash's own player at the second of one that PlexSync sends at the same time counts as that one (`shared`): two
+  plays of a second have no names.
+* A row of Plex's history names no player. Of viewings at once the plays can be at the seconds of each other's rows, one each.
+* A player whose stop nobody heard may go on: the next viewing of it is one with the last, so that what becomes of the play
+  of one, also that a person deletes it or takes it back, may become of both.
+* A row, or a viewing whose beginning nobody heard, is the same play as another one in Stash from one length and 15 minutes
+  before it until two minutes after it, if that is of Stash's own player, of a viewing that broke off, or of one that is
+  forgotten (`Claim.window`). Each play in Stash is that for one of them: it has to be there.
+* After the memory was lost, rows alone tell of what was watched before; what is on its way then may be lost, never doubled.
+* What the wish of an older copy of the database has left to do is done when that copy is restored.
 """
 
 import itertools
