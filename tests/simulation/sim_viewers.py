@@ -42,7 +42,7 @@ AGES = 60.0
 TO_THE_END = 0.9
 MOST_AT_ONCE = 4
 WISHED_TIMES = "select scene from play_time where wish <> ''"
-OPEN_TIME = "select 1 from play_time where scene = ? and adding <> ''"
+OPEN_TIME = "select adding, restores from play_time where scene = ? and adding <> ''"
 
 
 @dataclass
@@ -381,7 +381,9 @@ class Viewers:
         truth.shared |= {moment for moment in added if world.depth or moment in ours}
         # Of what is on its way nobody can tell whether this came before: what adds counts as Stash's own from then on, and
         # what resets takes it away.
-        truth.is_blurred |= world.depth > 0 or bool(world.rows(OPEN_TIME, scene.id))
+        on_its_way = world.rows(OPEN_TIME, scene.id)
+        truth.is_blurred |= world.depth > 0 or bool(on_its_way)
+        truth.given_up += sum(float(adding) for adding, restores in on_its_way if not restores)
         if world.depth or world.is_being_reset(scene.id):
             truth.raced += seconds
         # Where PlexSync has left it, it counts as PlexSync's.

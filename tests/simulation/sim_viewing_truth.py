@@ -8,7 +8,7 @@ What it allows, since nothing in Stash or Plex tells more:
 
 * A play of Stash's own player at the second of one that PlexSync sends at the same time counts as that one (`shared`): two
   plays of a second have no names.
-* A row of Plex's history names no player. Of viewings at once the plays can be at the seconds of each other's rows, one each.
+* A row of Plex's history names no player. Of viewings at once, the play of one can be at the second of the row of another.
 * A player whose stop nobody heard may go on: the next viewing of it is one with the last, so that what becomes of the play
   of one, also that a person deletes it or takes it back, may become of both.
 * A row, or a viewing whose beginning nobody heard, is the same play as another one in Stash from one length and 15 minutes
@@ -185,7 +185,8 @@ class SceneTruth:
 
     `part`: what PlexSync's part of the play time was when its memory was last lost, at least and at most, and `lost_at` when
     that was, by the steady clock. `raced`: how much Stash's own player has added while a
-    reset may have been on its way, and `is_blurred`: whether it has while anything was.
+    reset may have been on its way, and `is_blurred`: whether it has while anything was. `given_up`: what was on its way
+    then, and counts as arrived, so that nothing is added twice.
     `withdrawn`: what undos have taken back of it since. `is_left_alone`: it is ignored. `shared`: the seconds of its own
     plays at which PlexSync may have added one as well: a play in Stash has no name, so of such a second one stays.
     """
@@ -197,6 +198,7 @@ class SceneTruth:
     own_resume: set[float] = field(default_factory=lambda: {0.0})
     own_ever: set[float] = field(default_factory=lambda: {0.0})
     raced: float = 0.0
+    given_up: float = 0.0
     is_blurred: bool = False
     is_left_alone: bool = False
     shared: set[int] = field(default_factory=set)
@@ -370,7 +372,7 @@ class SceneTruth:
             slack += slack and (watching.restarts if watching.is_on_one_clock else GAP / 1000 * watching.breaks_off())
             least += max(0.0, min(since) - slack)
             most += max(since) + (slack if watching.heard(surely=False) else 0.0)
-        return max(0.0, least - self.withdrawn[1]) - self.raced, max(0.0, most - self.withdrawn[0])
+        return max(0.0, least - self.withdrawn[1] - self.given_up) - self.raced, max(0.0, most - self.withdrawn[0])
 
 
 def unmatched(plays: Sequence[int], own: Sequence[int], claims: Sequence[Claim]) -> tuple[list[int], list[Watching]]:

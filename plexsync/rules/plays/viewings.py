@@ -197,27 +197,27 @@ def twins(
     }
     plays = sorted((viewing for viewing in viewings if viewing.moment), key=lambda it: (it.moment, it.began))
     began = {viewing.moment: viewing.began for viewing in reversed(plays)}
-    rows = rows_of(sources)
+    rows, counts = rows_of(sources), free
     explained = _explained_rows(plays, rows)
+    free = {at: count for at, count in free.items() if at not in began}
     same, broken = set(), {}
     for viewing in plays:
         play, row = viewing.moment, explained.get((viewing.item, viewing.began))
         if row is not None and row != play:
-            same.add(_other_of(viewing, row, stash, memory))
+            is_earlier = viewing.joined and bool(_explaining(free, play, length))
+            same.add(_other_of(viewing, row, stash, memory, is_earlier=is_earlier))
         if row is None and not viewing.is_over:
             # It broke off, and may have gone on unseen.
-            broken[play] = free.get(play, 1)
-    free = {at: count for at, count in free.items() if at not in began} | broken
+            broken[play] = counts.get(play, 1)
+    free |= broken
     joined = {viewing.moment for viewing in plays if viewing.joined}
     joined -= {viewing.moment for viewing in plays if not viewing.joined}
     # One that was found to be the same as a play before uses that play up.
     decided = {moment for moment, play in memory.items() if play.state is not PlayState.PRESENT}
     unexplained = set(rows).difference(explained.values())
     for moment in sorted((joined | unexplained) - decided - stash.keys() - same):
-        earliest = moment - length // 1000 - RETURN
-        others = [at for at, count in free.items() if count and earliest <= at <= moment + AFTER and at != moment]
         # What a viewing made that began later is another play.
-        if others := [at for at in others if began.get(at, 0) <= moment]:
+        if others := [at for at in _explaining(free, moment, length) if began.get(at, 0) <= moment]:
             same |= {moment} - memory.keys()
             free[min(others)] -= 1
     return same
@@ -250,17 +250,27 @@ def _explained_rows(plays: Sequence[Viewing], rows: Sequence[int]) -> dict[tuple
     return explained
 
 
-def _other_of(viewing: Viewing, row: int, stash: Mapping[int, int], memory: Mapping[int, RememberedPlay]) -> int:
-    """Which of a viewing and its row is the same play as the other one, which is in Stash, was there, or is to be sent."""
+def _explaining(free: Mapping[int, int], moment: int, length: int) -> list[int]:
+    """Those of these plays in Stash, of which there are so many, that a row or a viewing at a moment may be the same as."""
+    earliest = moment - length // 1000 - RETURN
+    return [at for at, count in free.items() if count and earliest <= at <= moment + AFTER and at != moment]
+
+
+def _other_of(
+    viewing: Viewing, row: int, stash: Mapping[int, int], memory: Mapping[int, RememberedPlay], *, is_earlier: bool
+) -> int:
+    """Which of a viewing and its row is the same play as the other one, which is in Stash, was there, or is to be sent.
+
+    `is_earlier`: it may be the same as a play that Stash had before.
+    """
     play = viewing.moment
 
     def was_sent(moment: int) -> bool:
         return bool(stash.get(moment)) or (moment in memory and memory[moment].state is not PlayState.PRESENT)
 
     if was_sent(play) == was_sent(row):
-        # A viewing that is remembered as present was found to be the same play as its row; or, if it may have begun unseen,
-        # as one that Stash had before.
-        return play if play in memory and row not in memory and not viewing.joined else row
+        # A viewing that is remembered as present was found to be the same play as its row, or as an earlier one.
+        return play if play in memory and row not in memory and not is_earlier else row
     return row if was_sent(play) else play
 
 
