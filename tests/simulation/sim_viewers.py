@@ -224,11 +224,11 @@ class Viewers:
         if player.state != PLAYING:
             self._say(player, PLAYING)
         for _ in range(100):
-            if player.name not in self.players or player.is_silent:
+            if self.players.get(player.name) is not player or player.is_silent:
                 return
             self.world.pass_time(EVERY)
             self._rest_a_while()
-        self.stop(player if player.name in self.players else None)
+        self.stop(player if self.players.get(player.name) is player else None)
 
     def minutes(self) -> None:
         """Players play for a while, and the process does what it does."""
