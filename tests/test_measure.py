@@ -21,7 +21,7 @@ LIMITS = {
     "participles": 23,
     "house_nouns": 5,
     "import_lines": 79,
-    "inner_imports": 38,
+    "inner_imports": 39,
     "doors": 268,
 }
 

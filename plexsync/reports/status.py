@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from plexsync.app.stored import Stored
     from plexsync.reports.shapes.outages import OutageFacts, OutagesNow
     from plexsync.reports.shapes.status import (
+        AskingFacts,
         BareFacts,
         BookFacts,
         BreakerFacts,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         QueueFacts,
         SettingChangeFacts,
         StatusFacts,
+        UndoneFacts,
         VerifiedFacts,
     )
     from plexsync.reports.shapes.workers import WorkerEndFacts, WorkerFacts
@@ -103,10 +105,7 @@ def facts_of(
     bare: BareFacts = {
         "at": stamp(summary.now),
         "jobs": summary.jobs,
-        "undone": {
-            "undone": summary.undone.get(TakenBack.UNDO, 0),
-            "released": summary.undone.get(TakenBack.RELEASE, 0),
-        },
+        "undone": _undone(summary),
         "scenes": {
             status.value: {"count": count, "since": stamp(since)}
             for status, (count, since) in ((status, summary.standings.get(status, (0, None))) for status in STATUSES)
@@ -130,10 +129,7 @@ def facts_of(
         "verified": _last_verify(summary),
         "plays": _plays(summary),
         "collections": _collections(summary),
-        "asking": [
-            {"library": title, "state": state, "called_at": stamp(called_at) if called_at else None}
-            for title, state, called_at in summary.asking
-        ],
+        "asking": _asking(summary),
         "comparison_due": summary.anew or summary.wishes == CHANGED,
         "setting_change": None if config.approve_bulk else _setting_change(summary),
         "repaired_at": stamp(summary.repaired_at),
@@ -142,6 +138,18 @@ def facts_of(
         "books": _books(summary.books, sum(count for state, count in summary.jobs.items() if state != "idle")),
     }
     return {"verdict": verdict(bare, config.stash_poll_interval), **bare}
+
+
+def _undone(summary: "Summary") -> "UndoneFacts":
+    counts = summary.undone
+    return {"undone": counts.get(TakenBack.UNDO, 0), "released": counts.get(TakenBack.RELEASE, 0)}
+
+
+def _asking(summary: "Summary") -> "list[AskingFacts]":
+    return [
+        {"library": title, "state": state, "called_at": stamp(called_at) if called_at else None}
+        for title, state, called_at in summary.asking
+    ]
 
 
 def _libraries(summary: "Summary") -> "list[LibraryFacts]":

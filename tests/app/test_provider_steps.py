@@ -9,6 +9,8 @@ import pytest
 from plexsync.app.parts import Parts
 from plexsync.app.provider_steps import steps
 from plexsync.app.provider_steps.plan import ADDED_SINCE, MATCHES, compare_values, plan_adding
+from plexsync.flows.scenes.undo import mark_all_undone
+from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.provider.standing import NO_SWITCH, is_pending
 from plexsync.store.files.lock import try_lock
 from plexsync.store.files.provider_secrets import FILE, read_secrets
@@ -32,7 +34,8 @@ def furnish(world: World) -> list[str]:
     one, _, home = keys = world.plex.keys(world.section)
     world.plex.match(home, b"a poster", b"another poster")
     world.plex.hand_edit(home, summary="By hand", actor=["Ann", "Bob"], thumb=b"my poster")
-    world.plex.hand_edit(one, tagline="Mine", label=["Seen"])
+    genres = world.plex.item(one).lists["genre"]
+    world.plex.hand_edit(one, tagline="Mine", label=["Seen"], genre=[*genres, "Family"])
     return keys
 
 
@@ -112,6 +115,31 @@ def test_a_worker_goes_on_with_what_was_left_between_two_of_its_looks(
         for _ in range(2):
             pending.look()
     assert whole(world) == before
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["while it asks", "after it was taken back"])
+def test_an_undo_puts_back_what_was_there_before_a_library_asked_that_was_never_synced(
+    world: World, asks: bool
+) -> None:
+    """PlexSync has written nothing of what Plex has asked for, and what was there before is in no other place."""
+    ids = world.add(1)
+    (key,) = world.plex.keys(world.section)
+    world.plex.hand_edit(key, locked=False, summary="Found", genre=["Family"])
+    before = whole(world)
+    with parts_of(world) as parts:
+        add(parts)
+        whole(world)
+        work(world, ids)
+        assert world.plex.item(key).scalars["summary"] == "What happens in 0."
+        if not asks:
+            remove(parts)
+            settle(world)
+            assert "summary" in world.plex.item(key).locks
+        mark_all_undone(parts.inspector, TakenBack.UNDO)
+        settle(world)
+        undone, known = whole(world)["items"][key], before["items"][key]
+        assert (undone["scalars"], undone["locks"]) == (known["scalars"], known["locks"])
+        assert set(undone["lists"]["genre"]) == {"Family"}
 
 
 def test_of_two_processes_one_does_the_steps(world: World) -> None:

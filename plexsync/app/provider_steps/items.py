@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from plexsync.app.parts import Assembled
 from plexsync.plex.answers import UNMATCHED
 from plexsync.plex.providers import MatchedItem, ProviderClient
+from plexsync.rules.merge.plan_records import Change, Memory
 from plexsync.rules.provider.found_items import (
+    OF_AGENTS,
     FoundState,
     ItemWayBack,
     document_of,
@@ -96,6 +98,19 @@ class LibraryItems:
 
     # --- back to that ------------------------------------------------------------------------------------------------
 
+    def lock_back(self) -> None:
+        """Lock what was found locked, and what PlexSync keeps in step: an agent that is asked changes no locked field."""
+        for page in self._pages_now():
+            with self._store.reading() as db:
+                memories = memories_of(db, list(page.now))
+            for key, matched in page.now.items():
+                kept = {name for name, past in memories[key].items() if past.said and not past.undone}
+                names = (page.states[key].item.locks - memories[key].keys()) | kept
+                edit = {name: Change(None, lock=True) for name in names & set(OF_AGENTS) - matched.item.locks}
+                if edit and not is_other(page.states[key], matched.item):
+                    with suppress(Missing):
+                        self._plex.edit(self._row.section, key, edit, cast=matched.item.cast)
+
     def match_back(self) -> None:
         """Give every item the guid back that it had. Plex then asks the agent that has given it."""
         for page in self._pages_now():
@@ -151,7 +166,7 @@ class LibraryItems:
     def _ways(self, page: SavedPage) -> dict[str, ItemWayBack]:
         """The way back of each item that is still there."""
         with self._store.reading() as db:
-            remembered = remembered_fields(db, list(page.now))
+            remembered = memories_of(db, list(page.now))
         ways = {}
         for key, matched in page.now.items():
             state, fields = page.states[key], remembered[key]
@@ -190,10 +205,11 @@ class LibraryItems:
             after = page[-1].item
 
 
-def remembered_fields(db: Reader, keys: Sequence[str]) -> dict[str, frozenset[str]]:
-    """The fields of each item of which PlexSync remembers what it wrote."""
+def memories_of(db: Reader, keys: Sequence[str]) -> dict[str, Memory]:
+    """What PlexSync remembers of each of these items."""
     owners = db.memories.owners(keys)
     memories = db.memories.of(sorted({scene for scenes in owners.values() for scene in scenes}))
     return {
-        key: frozenset(name for scene in owners.get(key, ()) for name in memories.get((scene, key), ())) for key in keys
+        key: {name: past for scene in owners.get(key, ()) for name, past in memories.get((scene, key), {}).items()}
+        for key in keys
     }

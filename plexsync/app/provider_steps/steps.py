@@ -137,6 +137,12 @@ ADD_STEPS: Mapping[str, Step] = dict(
 # --- removing --------------------------------------------------------------------------------------------------------
 
 
+def _lock_back(run: StepRun, row: ProviderRow) -> object:
+    if _library(run, row) is not None:
+        LibraryItems(run.parts, row, run.progress).lock_back()
+    return True
+
+
 def _agent_back(run: StepRun, row: ProviderRow) -> object:
     """A library that has another agent by now, or is gone, is left as it is."""
     library = _library(run, row)
@@ -168,6 +174,7 @@ def _unregister(run: StepRun, row: ProviderRow) -> object:
 
 
 REMOVE_STEPS: Mapping[str, Step] = {
+    "locked_back": _lock_back,
     "agent_back": _agent_back,
     "matched_back": _match_back,
     "put_back": _put_back,

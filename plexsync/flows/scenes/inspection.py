@@ -341,6 +341,8 @@ class Inspector:
             )
             item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
             pushing = (*shown_strays(item, looked.past), *pushing)
+        if item.key in past.unwritten and not (memory or pushing):
+            memory = past.asked_memory(item)
         policy = past.policy(item, self._rules.policy, take_over=bool(take_over))
         names = plain_names(scene.people, profile.performer_name) if scene.people else {}
         steps = plan(wanted.values, item, memory, pushing, policy, past.provenances.get(item.key), names)

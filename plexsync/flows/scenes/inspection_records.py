@@ -202,7 +202,8 @@ class Past:
     were left on items or sent to them, of which neither memories nor pushes are believed, since they have other files now.
     `carrying` has the profiles of libraries, by key, with the names of collections that scenes carry there, where these are
     not simply those of the templates. `pushed` are the scenes without a memory of which the history has a push. `asking`
-    are the keys of the libraries that ask PlexSync, and `older` the items there that are older than that.
+    are the keys of the libraries that ask PlexSync, `older` the items there that are older than that, and `unwritten` how
+    those of them were found that PlexSync has not written.
     """
 
     memories: Mapping[tuple[int, str], Memory]
@@ -220,11 +221,27 @@ class Past:
     pushed: Collection[int] = ()
     asking: Collection[str] = ()
     older: Collection[str] = ()
+    unwritten: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     def as_asked(self, db: Reader, keys: Collection[str]) -> "Past":
         """With the libraries that ask PlexSync, and those of these items that are older than that."""
         asking = {row.section: row.library for row in db.providers.all() if row.state == "on"}
-        return replace(self, asking=asking, older=db.providers.saved_among(keys)) if asking else self
+        if not asking:
+            return self
+        older = db.providers.saved_among(keys)
+        unwritten = db.providers.found_among(older - {key for _, key in self.memories})
+        return replace(self, asking=asking, older=older, unwritten=unwritten)
+
+    def asked_memory(self, item: Item) -> Memory:
+        """What counts as PlexSync's of an item that Plex has asked about and that PlexSync has not written."""
+        # Imported on use: no other library needs it.
+        from plexsync.rules.provider.found_items import found_in, memory_of_change
+
+        try:
+            return memory_of_change(found_in(item.key, item.section, self.unwritten[item.key]), item)
+        except ValueError:
+            # Nothing is known of how it was found.
+            return {}
 
     def policy(self, item: Item, policy: Policy, *, take_over: bool) -> Policy:
         """The policy for an item, by the settings and by whether its library asks PlexSync."""

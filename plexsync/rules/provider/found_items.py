@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import field
 from typing import cast
 
-from plexsync.rules.item import FIELDS, LISTS, PICTURES, Cast, Item, Part
+from plexsync.rules.item import FIELDS, LISTS, PICTURES, Cast, Item, Part, is_provided
 from plexsync.rules.match.paths import base_name
-from plexsync.rules.merge.plan_records import Change, Edit
+from plexsync.rules.merge.plan_records import Change, Edit, Memory, Remembered
+from plexsync.rules.merge.values import held_field
 from plexsync.rules.record_class import record
 
 NOT_OF_AGENTS = frozenset({"addedAt", "userRating", "label"})
@@ -111,6 +112,26 @@ def way_back(state: FoundState, now: Item, remembered: Collection[str], shown: M
             edit[name] = _change(name, state.item, now, is_same=is_same, lock=was_locked)
     cast_before = Cast(state.item.lists.get("actor", ()), state.item.roles, "actor" in state.item.locks)
     return ItemWayBack(edit, cast_before, pictures, tuple(kept))
+
+
+def memory_of_change(state: FoundState, now: Item) -> Memory:
+    """What PlexSync remembers of an item that it has not written, and that has asked it since it was found so.
+
+    What has changed since and is not locked, Plex has asked for: it is PlexSync's, and an undo puts back what was found.
+    """
+    return {
+        name: _remembered(name, state.item, now)
+        for name in OF_AGENTS
+        if is_provided(name) and name not in now.locks and not _is_same(name, state, now)
+    }
+
+
+def _remembered(name: str, before: Item, now: Item) -> Remembered:
+    original, present = held_field(before, name), held_field(now, name)
+    if name not in LISTS:
+        return Remembered(present.value, present, original)
+    members = tuple(each for each in present.value if each not in original.value)
+    return Remembered(members, present, original, {each: each for each in members})
 
 
 def _is_same(name: str, state: FoundState, now: Item) -> bool:

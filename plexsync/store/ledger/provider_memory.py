@@ -30,6 +30,7 @@ ITEMS = """
 select item, document, state from provider_item where library = :library and item > :after order by item limit :limit
 """
 SAVED_AMONG = "select item from provider_item where item in (select value from json_each(:keys))"
+FOUND_AMONG = "select item, document from provider_item where item in (select value from json_each(:keys))"
 COUNT_ITEMS = "select count(*) from provider_item where library = :library"
 MARK_BACK = "update provider_item set state = 'back' where library = :library and item = :item"
 FORGET = tuple(
@@ -118,6 +119,10 @@ class ReadOnlyProviders(Table):
     def saved_among(self, keys: Iterable[str]) -> frozenset[str]:
         """Return those of these items that were saved as they were found."""
         return frozenset(row["item"] for row in self._db.rows(SAVED_AMONG, {"keys": list(keys)}))
+
+    def found_among(self, keys: Iterable[str]) -> dict[str, Mapping[str, object]]:
+        """Return how those of these items were found that were saved then, by key."""
+        return {row["item"]: _mapping(row["document"]) for row in self._db.rows(FOUND_AMONG, {"keys": list(keys)})}
 
     def count_items(self, library: str) -> int:
         """Count the saved items of a library."""
