@@ -427,6 +427,12 @@ class PlexSim(HttpServer):
             place = self._library.sections[int(section)]
             return place.agent, None if place.group is None else str(place.group)
 
+    def add_folder(self, section: str, folder: str) -> None:
+        """Give a library one folder more, as a person does."""
+        with self._lock:
+            place = self._library.sections[int(section)]
+            place.locations = (*place.locations, folder)
+
     def set_section_pref(self, section: str, name: str, value: str) -> None:
         """Change a setting of a library, as a person does."""
         with self._lock:

@@ -63,6 +63,18 @@ def test_a_library_in_step_is_whole_again_after_it_was_taken_back(world: World) 
     assert result == steps.PutBack()
 
 
+def test_a_folder_that_the_library_gets_later_is_noted(world: World) -> None:
+    with parts_of(world) as parts:
+        add(parts)
+        steps.note_folders(parts)
+        world.plex.add_folder(world.section, "/more")
+        steps.note_folders(parts)
+        with parts.store.reading() as db:
+            (row,) = db.providers.all()
+        assert row.steps["folders"] == ["/media/scenes", "/more"]
+        assert not is_pending(row)
+
+
 def test_a_process_that_is_killed_anywhere_leaves_what_the_next_one_ends(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,8 +7,9 @@ added in part can be removed.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 from plexsync.app.flow_parts import FlowParts, RegularLook
@@ -17,7 +18,7 @@ from plexsync.app.provider import fill_answers, provider_parts
 from plexsync.app.provider_steps.items import LibraryItems, Progress, PutBack
 from plexsync.app.rules import provider_url
 from plexsync.app.switches import approve_bulk, bulk_approved
-from plexsync.engine.tickets import READ_STASH
+from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.undo import quiet
 from plexsync.flows.provider.libraries import start_asking, stop_asking
 from plexsync.plex.providers import LibraryAgent, ProviderClient
@@ -41,6 +42,8 @@ UNANSWERED, AGAIN = 20.0, 1.0
 LOOK = 0.25
 # Seconds between two looks of a worker for steps that were left.
 LOOK_PACE = 5.0
+# Seconds between two looks at the folders of the libraries.
+FOLDERS_PACE = 600.0
 # What is noted of a library besides its steps: its agent and group before, and its folders.
 AGENT, GROUP, FOLDERS = "agent", "group", "folders"
 RENEWED = ("secret", "provider", "own_group", "switched", "refreshed")
@@ -304,11 +307,25 @@ class PendingSteps:
             self._trouble = str(error)
 
 
+def note_folders(parts: Parts) -> None:
+    """Note the present folders of the libraries that ask, which decide which file is meant. Later, if Plex is away."""
+    with suppress(NeighbourError):
+        libraries = parts.gates.ask(READ_PLEX, ProviderClient(parts.plex.requests).libraries)
+        with parts.store.writing() as tx:
+            for library in libraries:
+                row, folders = tx.providers.of(library.uuid), list(library.locations)
+                if row is not None and not is_pending(row) and row.steps.get(FOLDERS) != folders:
+                    tx.providers.save(replace(row, steps={**row.steps, FOLDERS: folders}))
+
+
 def provider_flow(parts: Parts) -> FlowParts:
     """What a worker gets while libraries can ask PlexSync."""
     config = parts.config
     flow = provider_parts(parts, parts.folder, config.provider_patience, matches=config.provider_match)
-    looks = [RegularLook("provider steps", LOOK_PACE, PendingSteps(parts).look)]
+    looks = [
+        RegularLook("provider steps", LOOK_PACE, PendingSteps(parts).look),
+        RegularLook("provider folders", FOLDERS_PACE, partial(note_folders, parts)),
+    ]
     return replace(flow, looks=lambda _stopping: looks)
 
 
