@@ -9,6 +9,7 @@ from plexsync.engine.undo import wish_undone
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.plays.play_time import RememberedTime
 from plexsync.rules.plays.play_wishes import REDO, UNDO, PlayWish
 from plexsync.rules.plays.plays import WatchRules
 from plexsync.rules.queue.events import SessionChanged, SessionState
@@ -587,6 +588,20 @@ def test_a_viewing_that_goes_on_while_its_time_is_on_its_way_is_added_whole(room
     house.work_for(3600)
     room.settle()
     assert activity(room, id)[:2] == (1, pytest.approx(480, abs=10))
+
+
+def test_what_is_owed_to_a_scene_is_added_when_it_is_inspected(room):
+    id, _ = add(room)
+    room.settle()
+    created_at = room.house.stash_sim.scene(id).created_at
+    with room.house.store.writing() as tx:
+        tx.play_times.save(id, created_at, RememberedTime(0.0, 0.0, owed=100.0))
+    room.house.want(id)
+    room.house.work()
+    assert activity(room, id) == (0, 100.0, 0.0)
+    room.house.want(id)
+    room.house.work()
+    assert mutations(room) == 1
 
 
 def test_a_redo_that_could_not_be_sent_is_sent_later(room):
