@@ -1,18 +1,22 @@
 """Viewings: what is watched in Plex leaves in Stash what Stash's own player would have left."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
+from plexsync.flows.plays.writes import ActivityWrite
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.merge.taken_back import TakenBack
-from plexsync.rules.plays.play_time import RememberedTime
+from plexsync.rules.plays.play_time import RememberedTime, TimeWish
 from plexsync.rules.plays.play_wishes import REDO, UNDO, PlayWish
-from plexsync.rules.plays.plays import WatchRules
+from plexsync.rules.plays.plays import ActivityPlan, WatchRules
 from plexsync.rules.queue.events import SessionChanged, SessionState
+from plexsync.rules.queue.job import PLAYS, Job, Lane
+from plexsync.rules.scene import Scene, WatchedScene
 from plexsync.simulator.http import Fault, Request
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
@@ -602,6 +606,20 @@ def test_what_is_owed_to_a_scene_is_added_when_it_is_inspected(room):
     room.house.want(id)
     room.house.work()
     assert mutations(room) == 1
+
+
+@pytest.mark.parametrize("is_later", [False, True])
+def test_a_request_that_was_never_sent_is_withdrawn_unless_a_later_attempt_has_saved_its_own(room, is_later):
+    store, created_at = room.house.store, "2026-01-02T03:04:05Z"
+    job = Job(PLAYS, 7, Lane.EDIT, "token", 1)
+    opened = RememberedTime(0.0, 0.0, adding=100.0, until=5, owed=100.0)
+    plan, watched = ActivityPlan(send=opened, before=opened.unsent()), WatchedScene(Scene(7, created_at=created_at), ())
+    write = ActivityWrite(job=job, key="7", watched=watched, resume=ActivityPlan(), time=plan)
+    saved = replace(opened, total=100.0, adding=30.0, owed=30.0) if is_later else replace(opened, wish=TimeWish.UNDO)
+    with store.writing() as tx:
+        tx.play_times.save(7, created_at, saved)
+        write.withdraw(tx)
+        assert tx.play_times.of({7: created_at}) == {7: saved if is_later else saved.unsent()}
 
 
 def test_a_redo_that_could_not_be_sent_is_sent_later(room):

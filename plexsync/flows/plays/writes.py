@@ -206,9 +206,11 @@ class ActivityWrite(Write):
     def withdraw(self, tx: Writer) -> None:
         """Go back to what was remembered before: it was never sent. What you asked for since then stays."""
         id, created_at = self.job.id, self.watched.scene.created_at
-        for table, _, before in self._parts(tx):
+        for table, opened, before in self._parts(tx):
             saved = table.of({id: created_at}).get(id)
-            table.save(id, created_at, before.wishing(saved) if before and saved else before)
+            # A later attempt that has taken the job knows better.
+            if saved and saved.request == opened.request:
+                table.save(id, created_at, before.wishing(saved) if before else None)
 
     def close(self, tx: Writer, *, now: int, until: int) -> None:  # noqa: ARG002 - others queue what has to follow
         """Save what follows from its answer."""

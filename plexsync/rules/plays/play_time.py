@@ -61,6 +61,11 @@ class RememberedTime:
         """Whether what you asked for, or what is owed, is not done yet, or a request is open."""
         return bool(self.wish) or self.adding is not None or self.owed > 0
 
+    @property
+    def request(self) -> tuple[object, ...]:
+        """What tells an open request from a later one."""
+        return (self.adding, self.restores, self.total, self.base)
+
     def wishing(self, saved: "RememberedTime") -> "RememberedTime":
         """The memory with what you asked for since, which the saved one has."""
         return replace(self, wish=saved.wish or self.wish)

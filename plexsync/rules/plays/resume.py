@@ -57,6 +57,11 @@ class RememberedResume:
         is_restored = position == self.before and round(self.seconds_before * 1000) == position
         return self.seconds_before if is_restored else position / 1000
 
+    @property
+    def request(self) -> tuple[object, ...]:
+        """What tells an open request from a later one."""
+        return (self.sending, self.position, self.before)
+
     def wishing(self, saved: "RememberedResume") -> "RememberedResume":
         """The memory with what you asked for since, which the saved one has."""
         return replace(self, undone=saved.undone or self.undone)
