@@ -266,16 +266,19 @@ class Inspector:
             rows = db.sections.all()
             titles = {row.key: fold(row.title) for row in rows} if self._rules.libraries else {}
             own = {key: self._rules.libraries[title] for key, title in titles.items() if title in self._rules.libraries}
-            sections = frozenset(row.key for row in rows)
             texts = db.notes.of_scenes(APPROVED, sorted(verdicts))
             approvals = _approvals(db, texts) if texts else {}
             marks = db.notes.of_scenes(TAKE_OVER, sorted(verdicts))
             marks |= {id: ASKED for id, approval in approvals.items() if approval and approval.take_over}
-            past = replace(past_of(db, ids), owners=owners, profiles=own, sections=sections)
+            past = replace(past_of(db, ids), owners=owners, profiles=own, sections=frozenset(row.key for row in rows))
             bare = verdicts.keys() - {id for id, _ in past.memories} if self.pictures else ()
             pushed = db.pushes.last_at(sorted(bare)) if bare else ()
             past = replace(past, take_overs=marks, approvals=approvals, pushed=frozenset(pushed))
-            return past.as_asked(db, keys) if self._rules.provider else past
+            if not self._rules.provider:
+                return past
+            from plexsync.flows.provider.asked_past import as_asked
+
+            return as_asked(past, db, keys)
 
     def _inspection(
         self,
@@ -342,7 +345,7 @@ class Inspector:
             item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
             pushing = (*shown_strays(item, looked.past), *pushing)
         if item.key in past.unwritten and not (memory or pushing):
-            memory = past.asked_memory(item)
+            memory = past.unwritten[item.key](item)
         policy = past.policy(item, self._rules.policy, take_over=bool(take_over))
         names = plain_names(scene.people, profile.performer_name) if scene.people else {}
         steps = plan(wanted.values, item, memory, pushing, policy, past.provenances.get(item.key), names)

@@ -195,15 +195,14 @@ class Past:
     """What is remembered about items.
 
     It holds memories and unfinished pushes by (scene, item key), the earlier owners of items, the profiles of libraries
-    that have their own (by library key), the keys of the synced libraries, and the marks of take-overs and the approvals
-    by scene.
-    `origins` has the library and the files that the items had then, `traits` are those of the server. `provenances` has what
-    the journal knows about items that are older than their memory, or whose memory is. `doubted` has the pictures that
-    were left on items or sent to them, of which neither memories nor pushes are believed, since they have other files now.
-    `carrying` has the profiles of libraries, by key, with the names of collections that scenes carry there, where these are
-    not simply those of the templates. `pushed` are the scenes without a memory of which the history has a push. `asking`
-    are the keys of the libraries that ask PlexSync, `older` the items there that are older than that, and `unwritten` how
-    those of them were found that PlexSync has not written.
+    that have their own (by library key), the keys of the synced libraries, and the marks of take-overs and the approvals by
+    scene. `origins` has the library and the files that the items had then, `traits` are those of the server. `provenances`
+    has what the journal knows about items that are older than their memory, or whose memory is. `doubted` has the pictures
+    that were left on items or sent to them, of which neither memories nor pushes are believed, since they have other files
+    now. `carrying` has the profiles of libraries, by key, with the names of collections that scenes carry there, where
+    these are not simply those of the templates. `pushed` are the scenes without a memory of which the history has a push.
+    `asking` are the keys of the libraries that ask PlexSync, `older` the items there from before, and `unwritten` makes the
+    memory of those that PlexSync has not written.
     """
 
     memories: Mapping[tuple[int, str], Memory]
@@ -221,27 +220,7 @@ class Past:
     pushed: Collection[int] = ()
     asking: Collection[str] = ()
     older: Collection[str] = ()
-    unwritten: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-
-    def as_asked(self, db: Reader, keys: Collection[str]) -> "Past":
-        """With the libraries that ask PlexSync, and those of these items that are older than that."""
-        asking = {row.section: row.library for row in db.providers.all() if row.state == "on"}
-        if not asking:
-            return self
-        older = db.providers.saved_among(keys)
-        unwritten = db.providers.found_among(older - {key for _, key in self.memories})
-        return replace(self, asking=asking, older=older, unwritten=unwritten)
-
-    def asked_memory(self, item: Item) -> Memory:
-        """What counts as PlexSync's of an item that Plex has asked about and that PlexSync has not written."""
-        # Imported on use: no other library needs it.
-        from plexsync.rules.provider.found_items import found_in, memory_of_change
-
-        try:
-            return memory_of_change(found_in(item.key, item.section, self.unwritten[item.key]), item)
-        except ValueError:
-            # Nothing is known of how it was found.
-            return {}
+    unwritten: Mapping[str, Callable[[Item], Memory]] = field(default_factory=dict)
 
     def policy(self, item: Item, policy: Policy, *, take_over: bool) -> Policy:
         """The policy for an item, by the settings and by whether its library asks PlexSync."""
