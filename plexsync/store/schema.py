@@ -528,8 +528,20 @@ LAYOUT = [sql for subject in _SUBJECTS for sql in _statements(subject)]
 STEPS = {
     # How a collection was taken back is in its memory.
     11: ["alter table collection drop column undone"],
-    12: [*_statements(VIEWINGS), "alter table resume add column seconds_before text not null default '-1.0'"],
-    13: _statements(PROVIDERS),
+    12: [
+        *_statements(VIEWINGS),
+        "alter table viewing add column opened integer not null default 0",
+        "alter table viewing add column scene integer not null default 0",
+        "create index viewing_open on viewing (scene) where opened > 0",
+        "alter table resume add column seconds_before text not null default '-1.0'",
+    ],
+    # What a viewing owes is in the memory of its scene.
+    13: [
+        "drop index viewing_open",
+        "alter table viewing drop column opened",
+        "alter table viewing drop column scene",
+        *_statements(PROVIDERS),
+    ],
 }
 
 
