@@ -193,6 +193,23 @@ def test_an_address_that_nobody_answers_is_told_and_nothing_is_left_after_a_remo
     assert whole(world) == before
 
 
+def test_lost_secrets_are_made_anew_by_the_next_call_and_by_nobody_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(1)
+    with parts_of(world) as parts:
+        # After the secrets and the answers were noted.
+        assert killed(parts, monkeypatch, 12, lambda: add(parts))
+        (world.folder / FILE).unlink()
+        with parts.store.reading() as db:
+            (row,) = db.providers.all()
+        with pytest.raises(steps.NotNow, match="the secrets of Movies are not on this machine"):
+            steps.go_on(parts, row.library)
+        add(parts)
+        world.plex.wait_for_asks(HANG)
+    assert world.plex.item(world.plex.keys(world.section)[0]).scalars["title"] == "Title 0"
+
+
 @pytest.mark.parametrize("trait", [{"registers_by": "query"}, {"agent_ids": "texts"}, {"values_lock": True}])
 def test_servers_that_differ_are_added_and_taken_back_alike(world: World, trait: dict[str, object]) -> None:
     world.plex.traits = replace(world.plex.traits, **trait)

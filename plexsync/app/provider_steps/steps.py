@@ -47,6 +47,7 @@ FOLDERS_PACE = 600.0
 # What is noted of a library besides its steps: its agent and group before, and its folders.
 AGENT, GROUP, FOLDERS = "agent", "group", "folders"
 RENEWED = ("secret", "provider", "own_group", "switched", "refreshed")
+ELSEWHERE = "the secrets of {} are not on this machine: run plexsync provider add on the one that answers Plex"
 
 
 class NotNow(SyncError):
@@ -86,7 +87,13 @@ def _save_items(run: StepRun, row: ProviderRow) -> object:
 
 def _register(run: StepRun, row: ProviderRow) -> object:
     """Plex asks the address before it accepts it, and the process that answers there may have to start."""
-    secrets, url, clock = read_secrets(run.parts.folder)[row.library], provider_url(run.parts.config), run.parts.clock
+    secrets, url, clock = (
+        read_secrets(run.parts.folder).get(row.library),
+        provider_url(run.parts.config),
+        run.parts.clock,
+    )
+    if secrets is None:
+        raise NotNow(ELSEWHERE.format(row.title))
     until = clock.monotonic() + UNANSWERED
     while True:
         try:
@@ -202,6 +209,7 @@ def _use_agent(run: StepRun, row: ProviderRow, agent: str, group: str) -> None:
 
 def begin_adding(parts: Parts, library: LibraryAgent, identifier: str) -> None:
     """Note that a library is to ask PlexSync. One that does already is registered anew, at a new address. Raises NotNow."""
+    has_secrets = library.uuid in read_secrets(parts.folder)
     with _only_one(parts), parts.store.writing() as tx:
         row = tx.providers.of(library.uuid)
         if row is None:
@@ -209,8 +217,10 @@ def begin_adding(parts: Parts, library: LibraryAgent, identifier: str) -> None:
             row = ProviderRow(
                 library.uuid, library.section, library.title, identifier, ADDING, steps, parts.clock.now()
             )
-        elif row.state == ON:
-            kept = {name: value for name, value in row.steps.items() if name not in RENEWED}
+        elif row.state == ON or not has_secrets:
+            # Another secret makes other keys.
+            anew = RENEWED if has_secrets else ADD_NAMES
+            kept = {name: value for name, value in row.steps.items() if name not in anew or name == "items"}
             steps = {**kept, FOLDERS: list(library.locations)}
             row = replace(row, section=library.section, title=library.title, steps=steps)
         tx.providers.save(row)
