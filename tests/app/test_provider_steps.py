@@ -8,6 +8,7 @@ import pytest
 
 from plexsync.app.parts import Parts
 from plexsync.app.provider_steps import steps
+from plexsync.app.provider_steps.items import PAGE
 from plexsync.app.provider_steps.plan import ADDED_SINCE, MATCHES, compare_values, plan_adding
 from plexsync.flows.scenes.undo import mark_all_undone
 from plexsync.rules.merge.taken_back import TakenBack
@@ -152,6 +153,18 @@ def test_an_undo_puts_back_what_was_there_before_a_library_asked_that_was_never_
         undone, known = whole(world)["items"][key], before["items"][key]
         assert (undone["scalars"], undone["locks"]) == (known["scalars"], known["locks"])
         assert set(undone["lists"]["genre"]) == {"Family"}
+
+
+def test_more_items_than_a_page_are_put_back_also_once_nobody_answers_any_more(world: World) -> None:
+    world.add(PAGE + 7)
+    before = whole(world)
+    with parts_of(world) as parts:
+        add(parts)
+        assert whole(world)["items"] != before["items"]
+    world.settings["provider_listen"] = "none"
+    with parts_of(world) as parts:
+        assert remove(parts) == steps.PutBack()
+    assert whole(world) == before
 
 
 def test_of_two_processes_one_does_the_steps(world: World) -> None:
