@@ -99,6 +99,12 @@ class Watching:
         """Whether PlexSync had the clock of Plex all the time."""
         return all(abs(report.ahead) < 2 for report in self.reports)
 
+    @property
+    def is_torn(self) -> bool:
+        """Whether PlexSync may take it for two, since it has heard nothing of it for so long in its midst."""
+        heard = [report.moment for report in self.heard(surely=True)]
+        return any(after - before > RETURN for before, after in itertools.pairwise([*heard, max(self.ended, self.row)]))
+
     def heard(self, *, surely: bool) -> list[Report]:
         """What PlexSync has heard."""
         return [report for report in self.reports if report.heard >= (TAKEN_DOWN if surely else IN_DOUBT)]
@@ -229,11 +235,12 @@ class SceneTruth:
             if must and before is not None and any(one.must and one.watching is before for one in claims):
                 must = has_row and rows(before) and not is_explained
                 excused = has_row and rows(before) and is_explained
-            if must and any(one.must and one.watching.row == watching.row for one in claims if watching.row):
+            at_once = [one for one in claims if watching.row and one.watching.row == watching.row]
+            if (must or excused) and any(one.must or one.window for one in at_once):
                 # Of one second there is one play.
                 must = excused = False
             others = [one for one in claims if one.may and one.watching.item == watching.item]
-            count = max(int(may), int(has_row)) + (watching.extra if may or has_row else 0)
+            count = max(int(may), int(has_row)) + (watching.extra + watching.is_torn if may or has_row else 0)
             if may and has_row and not (watching.is_on_one_clock and self._has_met(watching, least)):
                 # What was heard of it can be told from its row only by the clock.
                 count += not watching.is_on_one_clock
