@@ -209,6 +209,13 @@ def test_of_two_viewings_that_are_one_play_the_one_that_broke_off_explains_what_
     assert same({PLAY: OWN, AT + 200: ROW, AT + 685: ROW}, short, beside) == {AT + 200, AT + 685}
 
 
+def test_two_viewings_that_are_one_play_and_broke_off_explain_a_row_each():
+    short = replace(BEGUN, ended=AT + 300, moment=PLAY)
+    beside = replace(short, machine="def", began=AT + 10)
+    listed = {PLAY: OWN, AT + 1_800: ROW, AT + 1_850: ROW, AT + 1_900: ROW}
+    assert same(listed, short, beside) == {AT + 1_800, AT + 1_850}
+
+
 def test_a_viewing_that_may_have_begun_unseen_is_the_play_that_stash_has():
     joined = replace(WHOLE, joined=True)
     assert same({PLAY: OWN}, joined, stash={AT - 600: 1}) == {PLAY}

@@ -41,6 +41,7 @@ AGES = 60.0
 # Plex counts a play from this share of the length on.
 TO_THE_END = 0.9
 MOST_AT_ONCE = 4
+PLAY = "select 1 from play where scene = ? and moment = ?"
 WISHED_TIMES = "select scene from play_time where wish <> ''"
 OPEN_TIME = "select adding, restores from play_time where scene = ? and adding <> ''"
 
@@ -403,6 +404,8 @@ class Viewers:
         self.rest()
         if moment not in world.added_plays(id):
             return
+        # What PlexSync has not seen there is new to it.
+        is_seen = bool(world.rows(PLAY, id, moment))
         world.stash.plays.delete(id, [moment])
         self.rest(watchers=True)
         of = [watching for watching in world.scenes[id].watched if watching.holds(moment) or watching.extra]
@@ -411,7 +414,7 @@ class Viewers:
             others = [one for one in world.scenes[id].watched if one is not watching and one.row]
             is_alone = not any(watching.began <= one.row <= watching.ended + AFTER for one in others)
             is_plain = watching.is_surely_over and watching.is_on_one_clock and not watching.extra and is_alone
-            watching.kept = False if len(of) == 1 and is_plain else None
+            watching.kept = False if len(of) == 1 and is_plain and is_seen else None
         world.tally["deleted for good"] += len(of) == 1 and of[0].kept is False
         world.tell(f"Stash: scene {id} without {moment}, of {len(of)} viewings")
 

@@ -197,10 +197,11 @@ def twins(
     }
     plays = sorted((viewing for viewing in viewings if viewing.moment), key=lambda it: (it.moment, it.began))
     began = {viewing.moment: viewing.began for viewing in reversed(plays)}
-    rows, counts = rows_of(sources), free
+    rows = rows_of(sources)
     explained = _explained_rows(plays, rows)
     free = {at: count for at, count in free.items() if at not in began}
-    same, broken = set(), {}
+    same: set[int] = set()
+    broken: dict[int, int] = {}
     for viewing in plays:
         play, row = viewing.moment, explained.get((viewing.item, viewing.began))
         if row is not None and row != play:
@@ -208,7 +209,7 @@ def twins(
             same.add(_other_of(viewing, row, stash, memory, is_earlier=is_earlier))
         if row is None and not viewing.is_over:
             # It broke off, and may have gone on unseen.
-            broken[play] = counts.get(play, 1)
+            broken[play] = broken.get(play, 0) + 1
     free |= broken
     joined = {viewing.moment for viewing in plays if viewing.joined}
     joined -= {viewing.moment for viewing in plays if not viewing.joined}
