@@ -61,7 +61,7 @@ class PictureHandler(BaseHTTPRequestHandler):
 def lent_picture(host: str, port: int, content: bytes) -> Iterator[str]:
     """Serve a picture while the `with` lasts, at this machine's private address towards a host. Yields '' if it has none."""
     try:
-        server = PictureServer(_own_address(host, port), content)
+        server = PictureServer(own_address(host, port), content)
     except (OSError, ValueError):
         yield ""
         return
@@ -75,7 +75,7 @@ def lent_picture(host: str, port: int, content: bytes) -> Iterator[str]:
             thread.join()
 
 
-def _own_address(host: str, port: int) -> str:
+def own_address(host: str, port: int) -> str:
     """The address of this machine towards a host. Sends nothing. Raises OSError if there is no way."""
     family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, kind, protocol) as way:

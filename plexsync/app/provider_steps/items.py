@@ -1,12 +1,14 @@
 """Saves the items of a library as they are found, and puts them back. Safe to repeat, and after a kill at any moment."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from plexsync.app.parts import Assembled
 from plexsync.plex.answers import UNMATCHED
+from plexsync.plex.client import PlexClient
 from plexsync.plex.providers import MatchedItem, ProviderClient
+from plexsync.rules.item import Item
 from plexsync.rules.merge.plan_records import Change, Memory
 from plexsync.rules.provider.found_items import (
     OF_AGENTS,
@@ -74,24 +76,11 @@ class LibraryItems:
         missing = [key for key in keys if key not in saved]
         for start in range(0, len(missing), PAGE):
             matches = self._client.items(missing[start : start + PAGE])
-            documents = [(key, document_of(self._state(matched))) for key, matched in matches.items()]
+            documents = [(key, document_of(found_state(self._plex, matched))) for key, matched in matches.items()]
             with self._store.writing() as tx:
                 tx.providers.save_items(self._row.library, documents)
             self._progress(len(keys) - len(missing) + start + len(matches), len(keys))
         return len(keys)
-
-    def _state(self, matched: MatchedItem) -> FoundState:
-        item = matched.item
-        shown = {name: (address, self._shown_picture(item.key, name)) for name, address in item.pictures.items()}
-        return FoundState(item, matched.guid, shown)
-
-    def _shown_picture(self, key: str, name: str) -> str:
-        try:
-            offered = self._plex.pictures(key, name)
-        except Missing:
-            # It has gone since it was read.
-            return ""
-        return next((picture for picture, is_shown in offered.items() if is_shown), "")
 
     def _saved_keys(self) -> set[str]:
         return {item.item for page in self._pages(SAVED_PAGE) for item in page}
@@ -122,20 +111,14 @@ class LibraryItems:
             if state.guid != matched.guid and not is_other(state, matched.item):
                 with suppress(Missing, Refused):
                     # It was said before that an agent may not take its guids back.
-                    self._match(key, state)
-
-    def _match(self, key: str, state: FoundState) -> None:
-        if state.guid.startswith(UNMATCHED):
-            self._client.unmatch(key)
-        elif state.guid:
-            self._client.match(key, state.guid, state.item.value("title"))
+                    match_as_found(self._client, state)
 
     def put_back(self) -> PutBack:
         """Put every item back that is not yet, then look what Plex has made of it."""
         result = PutBack()
         for page in self._pages_now(but_back=True):
             for key, way in self._ways(page).items():
-                self._send(key, way)
+                send_back(self._plex, self._row.section, key, way)
             with self._store.writing() as tx:
                 tx.providers.mark_back(self._row.library, page.states)
         for page in self._pages_now():
@@ -147,21 +130,12 @@ class LibraryItems:
             result.kept += [key for key, way in ways.items() if way.kept]
             unlike = [key for key, way in ways.items() if not way.is_there]
             for key in unlike:
-                self._send(key, ways[key])
+                send_back(self._plex, self._row.section, key, ways[key])
             again = self._now({key: page.states[key] for key in unlike})
             result.not_whole += [key for key, way in self._ways(again).items() if not way.is_there]
         saved = self._saved_keys()
         result.added = [key for key in self.keys() if key not in saved]
         return result
-
-    def _send(self, key: str, way: ItemWayBack) -> None:
-        for name, picture in way.pictures.items():
-            # A picture of an agent may be gone.
-            with suppress(Missing, Refused):
-                self._plex.show(key, name, picture) if picture else self._plex.hide(key, name)
-        if way.edit:
-            with suppress(Missing):
-                self._plex.edit(self._row.section, key, way.edit, cast=way.cast)
 
     def _ways(self, page: SavedPage) -> dict[str, ItemWayBack]:
         """The way back of each item that is still there."""
@@ -169,10 +143,8 @@ class LibraryItems:
             remembered = memories_of(db, list(page.now))
         ways = {}
         for key, matched in page.now.items():
-            state, fields = page.states[key], remembered[key]
-            if not is_other(state, matched.item):
-                shown = {name: self._shown_picture(key, name) for name in moved_pictures(state, matched.item, fields)}
-                ways[key] = way_back(state, matched.item, fields, shown)
+            if not is_other(page.states[key], matched.item):
+                ways[key] = item_way(self._plex, page.states[key], matched.item, remembered[key])
         return ways
 
     def _pages_now(self, *, but_back: bool = False) -> Iterator[SavedPage]:
@@ -203,6 +175,48 @@ class LibraryItems:
                 return
             yield page
             after = page[-1].item
+
+
+def found_state(plex: PlexClient, matched: MatchedItem) -> FoundState:
+    """An item as Plex has it now, with the pictures that it shows."""
+    item = matched.item
+    shown = {name: (address, shown_picture(plex, item.key, name)) for name, address in item.pictures.items()}
+    return FoundState(item, matched.guid, shown)
+
+
+def shown_picture(plex: PlexClient, key: str, name: str) -> str:
+    """The key of the picture that an item shows; '' if there is none."""
+    try:
+        offered = plex.pictures(key, name)
+    except Missing:
+        # It has gone since it was read.
+        return ""
+    return next((picture for picture, is_shown in offered.items() if is_shown), "")
+
+
+def match_as_found(client: ProviderClient, state: FoundState) -> None:
+    """Give an item the guid that it had."""
+    if state.guid.startswith(UNMATCHED):
+        client.unmatch(state.item.key)
+    elif state.guid:
+        client.match(state.item.key, state.guid, state.item.value("title"))
+
+
+def item_way(plex: PlexClient, state: FoundState, now: Item, remembered: Collection[str]) -> ItemWayBack:
+    """The way back of an item to what was found, without the fields that PlexSync remembers."""
+    shown = {name: shown_picture(plex, now.key, name) for name in moved_pictures(state, now, remembered)}
+    return way_back(state, now, remembered, shown)
+
+
+def send_back(plex: PlexClient, section: str, key: str, way: ItemWayBack) -> None:
+    """Send what puts an item back."""
+    for name, picture in way.pictures.items():
+        # A picture of an agent may be gone.
+        with suppress(Missing, Refused):
+            plex.show(key, name, picture) if picture else plex.hide(key, name)
+    if way.edit:
+        with suppress(Missing):
+            plex.edit(section, key, way.edit, cast=way.cast)
 
 
 def memories_of(db: Reader, keys: Sequence[str]) -> dict[str, Memory]:

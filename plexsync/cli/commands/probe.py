@@ -6,9 +6,8 @@ import click
 
 from plexsync.app.parts import Parts, at_work, open_parts
 from plexsync.app.probe.questions import probe as probe_item
-from plexsync.app.probe.restore import restore_left
 from plexsync.app.settings import SettingsNeed
-from plexsync.app.turns import ENDED, connect_probe, result_of
+from plexsync.app.turns import ENDED, connect_probe, put_back_left, result_of
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun, begin_call
@@ -20,6 +19,7 @@ from plexsync.reports.format import safe
 from plexsync.reports.probe import probe_facts, stored_traits, trait_rows
 from plexsync.rules.servers.scratch import CantProbe, ProbeOutcome, Restoration
 
+TOGETHER = "--provider and --file go together, and without ITEM"
 PACE = 0.2  # seconds between two looks for the worker's result
 HEADS = ("question", "answer", "what PlexSync does with it")
 QUESTION = (
@@ -30,9 +30,11 @@ QUESTION = (
 
 @command("probe")
 @click.argument("item", metavar="[ITEM]", required=False, type=ItemKey())
+@click.option("--provider", "library", metavar="LIBRARY", help="Ask how Plex asks a metadata provider in this library.")
+@click.option("--file", "path", metavar="PATH", help="With --provider: the file of the item to use, as Plex names it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def probe(call: Call, item: str | None, yes: bool) -> int:
+def probe(call: Call, item: str | None, library: str | None, path: str | None, yes: bool) -> int:
     """Ask your Plex server how it treats edits, with one item that you name, and use the answers.
 
     Sources disagree on some points, and Plex does not document them. The command tries each on the item with this rating
@@ -44,21 +46,34 @@ def probe(call: Call, item: str | None, yes: bool) -> int:
     Without an item it shows what was learnt, and restores an item that an interrupted call has left. With --json the
     answer holds no names, paths or tokens: you can share it. Exits with 1 if the probe was not completed.
 
+    With --provider it asks how Plex asks a metadata provider: for about a minute the library has one on this machine, which
+    knows the file that you name and no other. Agent, match, values and locks are put back at the end, or by the next run.
+    No worker may run meanwhile.
+
     \b
     Examples:
       plexsync probe
       plexsync probe 1234 --yes
+      plexsync probe --provider Movies --file "/media/films/scratch.mp4"
     """
+    if library is not None and path is not None and item is None:
+        from plexsync.cli.commands.probe_provider import probe_library
+
+        return probe_library(call, library, path, yes=yes)
+    if library is not None or path is not None:
+        raise click.UsageError(TOGETHER)
     with begin_call(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
         if item is not None and not _confirm_probe(call, start, item, yes=yes):
             return FAILED
         with at_work(start.config, start.folder) as (parts, mine):
             with parts.store.reading() as db:
-                is_left = db.probes.open_original() is not None
+                is_left = db.probes.open_original() is not None or db.probes.lent_library() is not None
             earlier = probed = None
             if mine and is_left:
                 with closing(connect_probe(parts)) as plex:
-                    earlier = restore_left(parts.store, plex, parts.clock)
+                    earlier, library_rest = put_back_left(parts, plex)
+                if library_rest is not None:
+                    tell_rest("the library of an interrupted probe", library_rest)
             if item is not None:
                 try:
                     probed = _probe_now(start, parts, stop, item) if mine else _by_worker(parts, stop, item)
@@ -66,7 +81,8 @@ def probe(call: Call, item: str | None, yes: bool) -> int:
                     return call.refuse(str(error))
             learnt = stored_traits(parts)
             with parts.store.reading() as db:
-                restored = probed.is_restored if probed else db.probes.open_original() is None
+                is_left = db.probes.open_original() is not None or db.probes.lent_library() is not None
+                restored = probed.is_restored if probed else not is_left
         facts = probe_facts(learnt, probed, restored=restored, program=version())
         drawn = table(f"Plex {safe(facts['plex'] or '')}", HEADS, trait_rows(facts["traits"]))
         unknown = "Nothing was learnt yet: plexsync probe ITEM asks the server."
@@ -117,6 +133,12 @@ def _by_worker(parts: Parts, stop: Stop, item: str) -> ProbeOutcome:
     if not result.version:
         raise CantProbe(result.error)
     return result
+
+
+def tell_rest(what: str, rest: tuple[str, ...]) -> None:
+    """Report on standard error what of a library or an item is not as before."""
+    words = f"not as before: {', '.join(rest)}" if rest else "put back"
+    click.echo(f"plexsync: {what}: {safe(words)}", err=True)
 
 
 def _complain(item: str | None, probed: ProbeOutcome | None, earlier: Restoration | None, *, restored: bool) -> None:
