@@ -18,7 +18,7 @@ from plexsync.app.fingerprints import client_id
 from plexsync.app.parts import Parts
 from plexsync.rules.queue.note_keys import HEARTBEAT
 from plexsync.rules.servers.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.servers.scratch import CantProbe, ProbeOutcome, Restoration
+from plexsync.rules.servers.scratch import CantProbe, ProbeOutcome
 from plexsync.store.database import Database
 from plexsync.store.files.lock import IMPORT
 
@@ -77,13 +77,12 @@ class ProbeTurn:
             return
         self._looked = passed
         with store.reading() as db:
-            probed, asked, running = db.probes.open_original(), db.probes.probe_asked(), db.probes.probe_running()
-            lent = db.probes.lent_library()
+            is_open, asked, running = db.probes.is_open(), db.probes.probe_asked(), db.probes.probe_running()
         if running is not None:
             with store.writing() as tx:
                 tx.probes.save_probe_result(ProbeOutcome(error=ENDED, asked=running))
             asked = None
-        if (probed is not None or lent is not None) and not self._restore(passed):
+        if is_open and not self._restore(passed):
             return
         if asked is not None:
             self._run(*asked)
@@ -91,7 +90,9 @@ class ProbeTurn:
     def _restore(self, passed: float) -> bool:
         if passed < self._retry_at:
             return False
-        _, error = self._ask_plex(lambda plex: put_back_left(self._parts, plex))
+        from plexsync.app.probe.library_return import put_back_open
+
+        _, error = self._ask_plex(lambda plex: put_back_open(self._parts, plex))
         if error:
             log.warning("the item of an interrupted plexsync probe can't be restored yet: %s", error)
             self._retry_at = passed + RETRY
@@ -128,14 +129,6 @@ class ProbeTurn:
         except Exception:  # the edge of a probe: whatever the error, the worker goes on, and the probe's caller is told
             log.exception("plexsync probe failed by a fault of PlexSync")
             return None, FAULT
-
-
-def put_back_left(parts: Parts, plex: "ProbeClient") -> tuple[Restoration | None, tuple[str, ...] | None]:
-    """Put back the item, and the library, that interrupted probes have left: what is not as before, None for none."""
-    from plexsync.app.probe.library_return import return_left
-    from plexsync.app.probe.restore import restore_left
-
-    return restore_left(parts.store, plex, parts.clock), return_left(parts)
 
 
 def result_of(store: Database, asked: int) -> ProbeOutcome | None:

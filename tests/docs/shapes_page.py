@@ -37,6 +37,7 @@ SECTIONS = {
     "review": "Review",
     "shapes.top": "Top",
     "probe": "Probe",
+    "probe_provider": "Probe of a provider",
     "imports": "Imports",
     "provider": "Libraries that ask PlexSync",
 }

@@ -40,6 +40,7 @@ ENDS_WITH_1 = {
     "plexsync accept old-lists": "no list is asked about",
     "plexsync accept old-lists --no": "no list is asked about",
     "plexsync sync --all --wait": "a sweep takes up no scene that Plex refused",
+    'plexsync probe --provider Movies --file "/media/films/scratch.mp4"': "Plex has no such file",
     "plexsync unignore 7": "7 is not ignored",
     "plexsync unbind 7 1234": "7 is not bound",
     "plexsync import --undo 1": "nothing was imported",

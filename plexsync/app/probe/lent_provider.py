@@ -69,8 +69,8 @@ class LentProvider(ThreadingTCPServer):
         if not path:
             return root_document(self.identifier, "PlexSync probe", "1")
         if path == MATCHES:
-            found = values is not None and self.is_file(str(question.body.get("filename") or ""))
-            return container(self.identifier, [match_document(self.identifier, KEY, values or {})] if found else [])
+            is_mine = values is not None and self.is_file(str(question.body.get("filename") or ""))
+            return container(self.identifier, [match_document(self.identifier, KEY, values or {})] if is_mine else [])
         if path.startswith(f"{METADATA}/") and path.endswith(("/images", "/extras")):
             return container(self.identifier, [], of="Image" if path.endswith("/images") else "Metadata")
         if path == f"{METADATA}/{KEY}" and values is not None:

@@ -4,16 +4,17 @@ import logging
 from dataclasses import replace
 
 from plexsync.app.parts import Parts
-from plexsync.app.probe.restore import GONE, OTHER
+from plexsync.app.probe.restore import GONE, OTHER, restore_left
 from plexsync.app.provider_steps.items import item_way, match_as_found, send_back
 from plexsync.app.provider_steps.steps import AGENT, GROUP, REMOVE_STEPS, StepRun
 from plexsync.engine.undo import quiet
 from plexsync.plex.answers import UNMATCHED
+from plexsync.plex.probe_client import ProbeClient
 from plexsync.plex.providers import MatchedItem, ProviderClient
 from plexsync.rules.item import Item
 from plexsync.rules.provider.found_items import FoundState, found_in, is_other
 from plexsync.rules.provider.standing import REMOVING
-from plexsync.rules.servers.scratch import LentLibrary
+from plexsync.rules.servers.scratch import LentLibrary, Restoration
 from plexsync.store.ledger.provider_memory import ProviderRow
 
 log = logging.getLogger("PlexSync.probe")
@@ -25,44 +26,49 @@ ROUNDS, MATCHES, PAUSE = 6, 2, 1.0
 GUID = "the match"
 
 
-def return_left(parts: Parts) -> tuple[str, ...] | None:
+def put_back_open(parts: Parts, plex: ProbeClient) -> tuple[Restoration | None, tuple[str, ...] | None]:
+    """Put back the item, and the library, of interrupted probes: what is not as before, None for none."""
+    return restore_left(parts.store, plex, parts.clock), return_library(parts)
+
+
+def return_library(parts: Parts) -> tuple[str, ...] | None:
     """Put back the library of an interrupted probe; returns what is not as before, None if there is no such library.
 
     Raises NeighbourError if Plex is down: the library is then put back later.
     """
     with parts.store.reading() as db:
-        left = db.probes.lent_library()
-    if left is None:
+        lent = db.probes.lent_library()
+    if lent is None:
         return None
-    rest = _put_back(parts, left)
+    rest = _put_back(parts, lent)
     with parts.store.writing() as tx:
         tx.probes.return_library()
     if rest:
-        log.warning("%s after plexsync probe --provider, not as before: %s", left.title, ", ".join(rest))
+        log.warning("%s after plexsync probe --provider, not as before: %s", lent.title, ", ".join(rest))
     else:
-        log.info("%s and item %s are as before plexsync probe --provider", left.title, left.key)
+        log.info("%s and item %s are as before plexsync probe --provider", lent.title, lent.key)
     return rest
 
 
-def _put_back(parts: Parts, left: LentLibrary) -> tuple[str, ...]:
-    if parts.plex.server().machine != left.machine:
+def _put_back(parts: Parts, lent: LentLibrary) -> tuple[str, ...]:
+    if parts.plex.server().machine != lent.machine:
         return (OTHER,)
     run = StepRun(parts, ProviderClient(parts.plex.requests), quiet)
-    steps = {AGENT: left.agent, GROUP: left.group}
-    row = ProviderRow(left.library, left.section, left.title, left.identifier, REMOVING, steps)
+    steps = {AGENT: lent.agent, GROUP: lent.group}
+    row = ProviderRow(lent.library, lent.section, lent.title, lent.identifier, REMOVING, steps)
     is_there = REMOVE_STEPS["agent_back"](run, row)
-    rest = _item_back(parts, run.client, left) if is_there else (GONE,)
+    rest = _item_back(parts, run.client, lent) if is_there else (GONE,)
     REMOVE_STEPS["unregistered"](run, row)
     return rest
 
 
-def _item_back(parts: Parts, client: ProviderClient, left: LentLibrary) -> tuple[str, ...]:
+def _item_back(parts: Parts, client: ProviderClient, lent: LentLibrary) -> tuple[str, ...]:
     """Put the item back; returns what is not as before."""
-    state, still, rest = found_in(left.key, left.section, left.document), 0, tuple[str, ...]()
+    state, still, rest = found_in(lent.key, lent.section, lent.document), 0, tuple[str, ...]()
     for number in range(ROUNDS):
         if number:
             parts.clock.sleep(PAUSE)
-        now = client.items([left.key]).get(left.key)
+        now = client.items([lent.key]).get(lent.key)
         if now is None:
             return (GONE,)
         if is_other(state, now.item):
@@ -72,13 +78,13 @@ def _item_back(parts: Parts, client: ProviderClient, left: LentLibrary) -> tuple
             # While its fields are locked, the old agent changes none of them.
             match_as_found(client, state)
             continue
-        way = item_way(parts.plex, state, without_scratch_locks(now.item, left.mark), ())
+        way = item_way(parts.plex, state, without_scratch_locks(now.item, lent.mark), ())
         rest = (*way.edit, *way.pictures, *way.kept, *(() if is_matched else (GUID,)))
         still = 0 if rest else still + 1
         if still == 2:
             break
         if not way.is_there:
-            send_back(parts.plex, left.section, left.key, way)
+            send_back(parts.plex, lent.section, lent.key, way)
     return tuple(sorted(set(rest)))
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from plexsync.app.parts import Parts
 from plexsync.app.probe.lent_provider import KEY, LentProvider, lent_provider
-from plexsync.app.probe.library_return import SCRATCH_LIST, SCRATCH_TEXTS, return_left
+from plexsync.app.probe.library_return import SCRATCH_LIST, SCRATCH_TEXTS, return_library
 from plexsync.app.probe.questions import Halted
 from plexsync.app.provider_steps.items import found_state
 from plexsync.app.provider_steps.plan import LEGACY_AGENT, PREFIX, check_version, find_library
@@ -102,17 +102,17 @@ def probe_provider(
     with ExitStack() as held:
         try:
             provider = held.enter_context(lent_provider(*parts.plex.requests.place, lent.identifier, path))
-        except (OSError, ValueError) as why:
-            raise CantProbe(f"this machine has no address towards Plex: {why}") from None
+        except (OSError, ValueError) as reason:
+            raise CantProbe(f"this machine has no address towards Plex: {reason}") from None
         with parts.store.writing() as tx:
             tx.probes.lend_library(lent)
         try:
             error = examination.ask(provider, library.locations)
         except BaseException:  # whatever ends it, also an interrupt: the library has to be put back here
-            return_left(parts)
+            return_library(parts)
             raise
         try:
-            rest = return_left(parts)
+            rest = return_library(parts)
         except (NeighbourError, NotNow) as trouble:
             return ProviderOutcome(server.version, examination.answers, error or str(trouble))
     return ProviderOutcome(server.version, examination.answers, error, rest or ())
@@ -126,13 +126,13 @@ class ProviderExamination:
         parts: Parts,
         client: ProviderClient,
         lent: LentLibrary,
-        found: MatchedItem,
+        matched: MatchedItem,
         path: str,
         stopping: Callable[[], bool],
     ) -> None:
         self._parts, self._client, self._lent, self._stopping = parts, client, lent, stopping
-        self._found, self._path = found, path
-        own = found.item
+        self._matched, self._path = matched, path
+        own = matched.item
         # What an answer needs, as the item has it: so it stays.
         self._needed = {name: own.value(name) for name in ("title", "originallyAvailableAt")}
         self.answers: dict[str, Answer] = {}
@@ -155,7 +155,7 @@ class ProviderExamination:
 
     def _hold(self) -> None:
         """Lock all other fields until the item has its old match again, so that no agent changes them."""
-        own = self._found.item
+        own = self._matched.item
         # A locked sort title without a value reads as the title.
         free = {*SCRATCH_TEXTS, SCRATCH_LIST, *own.locks, *(() if own.value("titleSort") else ("titleSort",))}
         self._edit({name: Change(None, lock=True) for name in (*OF_AGENTS, *PICTURES) if name not in free})
@@ -181,7 +181,7 @@ class ProviderExamination:
         self._edit({name: Change(None, lock=False) for name in (*SCRATCH_TEXTS, SCRATCH_LIST)})
         self._edit({tagline: Change(self._value("before"))})
         self.answers["values_lock"] = tagline in self._read().item.locks
-        own = self._found.item.lists.get(SCRATCH_LIST, ())
+        own = self._matched.item.lists.get(SCRATCH_LIST, ())
         before = self._value("before")
         self._edit(
             {tagline: Change(None, lock=False), SCRATCH_LIST: Change((*own, before), lock=False, adds=(before,))}
@@ -271,14 +271,14 @@ class ProviderExamination:
         self._wait(shows, lambda: what_is_missing(provider, before))
         return read[0]
 
-    def _wait(self, reached: Callable[[], bool], why: str | Callable[[], str]) -> None:
+    def _wait(self, reached: Callable[[], bool], trouble: str | Callable[[], str]) -> None:
         clock = self._parts.clock
         until = clock.monotonic() + PATIENCE
         while not reached():
             if self._stopping():
                 raise Halted
             if clock.monotonic() >= until:
-                raise Silent(why if isinstance(why, str) else why())
+                raise Silent(trouble if isinstance(trouble, str) else trouble())
             clock.sleep(PACE)
 
 

@@ -7,8 +7,9 @@ import click
 from plexsync.app.parts import Parts, at_work, open_parts
 from plexsync.app.probe.questions import probe as probe_item
 from plexsync.app.settings import SettingsNeed
-from plexsync.app.turns import ENDED, connect_probe, put_back_left, result_of
+from plexsync.app.turns import ENDED, connect_probe, result_of
 from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.commands.probe_provider import HEADS, probe_library, put_back_first
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.param_types import ItemKey
@@ -21,7 +22,6 @@ from plexsync.rules.servers.scratch import CantProbe, ProbeOutcome, Restoration
 
 TOGETHER = "--provider and --file go together, and without ITEM"
 PACE = 0.2  # seconds between two looks for the worker's result
-HEADS = ("question", "answer", "what PlexSync does with it")
 QUESTION = (
     "This edits item {} ({}) for some seconds: scratch labels, people and a collection, its date added, and a rating if "
     "it has none. Everything is restored at the end. Go on?"
@@ -57,8 +57,6 @@ def probe(call: Call, item: str | None, library: str | None, path: str | None, y
       plexsync probe --provider Movies --file "/media/films/scratch.mp4"
     """
     if library is not None and path is not None and item is None:
-        from plexsync.cli.commands.probe_provider import probe_library
-
         return probe_library(call, library, path, yes=yes)
     if library is not None or path is not None:
         raise click.UsageError(TOGETHER)
@@ -66,14 +64,7 @@ def probe(call: Call, item: str | None, library: str | None, path: str | None, y
         if item is not None and not _confirm_probe(call, start, item, yes=yes):
             return FAILED
         with at_work(start.config, start.folder) as (parts, mine):
-            with parts.store.reading() as db:
-                is_left = db.probes.open_original() is not None or db.probes.lent_library() is not None
-            earlier = probed = None
-            if mine and is_left:
-                with closing(connect_probe(parts)) as plex:
-                    earlier, library_rest = put_back_left(parts, plex)
-                if library_rest is not None:
-                    tell_rest("the library of an interrupted probe", library_rest)
+            earlier, probed = put_back_first(parts) if mine else None, None
             if item is not None:
                 try:
                     probed = _probe_now(start, parts, stop, item) if mine else _by_worker(parts, stop, item)
@@ -81,8 +72,7 @@ def probe(call: Call, item: str | None, library: str | None, path: str | None, y
                     return call.refuse(str(error))
             learnt = stored_traits(parts)
             with parts.store.reading() as db:
-                is_left = db.probes.open_original() is not None or db.probes.lent_library() is not None
-                restored = probed.is_restored if probed else not is_left
+                restored = probed.is_restored if probed else not db.probes.is_open()
         facts = probe_facts(learnt, probed, restored=restored, program=version())
         drawn = table(f"Plex {safe(facts['plex'] or '')}", HEADS, trait_rows(facts["traits"]))
         unknown = "Nothing was learnt yet: plexsync probe ITEM asks the server."
@@ -133,12 +123,6 @@ def _by_worker(parts: Parts, stop: Stop, item: str) -> ProbeOutcome:
     if not result.version:
         raise CantProbe(result.error)
     return result
-
-
-def tell_rest(what: str, rest: tuple[str, ...]) -> None:
-    """Report on standard error what of a library or an item is not as before."""
-    words = f"not as before: {', '.join(rest)}" if rest else "put back"
-    click.echo(f"plexsync: {what}: {safe(words)}", err=True)
 
 
 def _complain(item: str | None, probed: ProbeOutcome | None, earlier: Restoration | None, *, restored: bool) -> None:

@@ -1,14 +1,16 @@
 """`plexsync probe --provider`: asks a Plex server how it asks a metadata provider, with one file, and puts all back."""
 
+from contextlib import closing
+
 import click
 
 from plexsync.app.parts import Parts, at_work
-from plexsync.app.probe.library_return import return_left
+from plexsync.app.probe.library_return import put_back_open
 from plexsync.app.probe.provider_questions import find_item, library_to_probe, probe_provider
 from plexsync.app.provider_steps.steps import NotNow
 from plexsync.app.settings import SettingsNeed
+from plexsync.app.turns import connect_probe
 from plexsync.cli.call import FAILED, FINE, Call
-from plexsync.cli.commands.probe import HEADS, tell_rest
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.prompts import confirm
@@ -16,8 +18,9 @@ from plexsync.cli.terminal.screen import LiveLine, paper, table
 from plexsync.cli.version import version
 from plexsync.reports.format import safe
 from plexsync.reports.probe_provider import provider_probe_facts, provider_rows
-from plexsync.rules.servers.scratch import CantProbe
+from plexsync.rules.servers.scratch import CantProbe, Restoration
 
+HEADS = ("question", "answer", "what PlexSync does with it")
 BUSY = "a worker runs: stop plexsync serve for the minute that this takes"
 QUESTION = (
     "For about a minute, the library {} gets a scratch metadata provider on this machine as its agent, in place of {}, and "
@@ -35,9 +38,7 @@ def probe_library(call: Call, library: str, path: str, *, yes: bool) -> int:
                 return call.refuse(BUSY)
             start.tell(parts)
             try:
-                earlier = return_left(parts)
-                if earlier is not None:
-                    tell_rest("the library of an interrupted probe", earlier)
+                put_back_first(parts)
                 return _probe(call, start, parts, library, path, stop, yes=yes)
             except (CantProbe, NotNow) as error:
                 return stop.code or call.refuse(str(error))
@@ -64,3 +65,21 @@ def _probe(call: Call, start: Begun, parts: Parts, name: str, path: str, stop: S
     elif outcome.rest:
         tell_rest(f"{safe(library.title)}, item {key}", outcome.rest)
     return stop.code or (FINE if facts["complete"] and facts["restored"] else FAILED)
+
+
+def put_back_first(parts: Parts) -> Restoration | None:
+    """Put back what interrupted probes have left; returns what came of the item, None if none was left."""
+    with parts.store.reading() as db:
+        if not db.probes.is_open():
+            return None
+    with closing(connect_probe(parts)) as plex:
+        earlier, rest = put_back_open(parts, plex)
+    if rest is not None:
+        tell_rest("the library of an interrupted probe", rest)
+    return earlier
+
+
+def tell_rest(what: str, rest: tuple[str, ...]) -> None:
+    """Report on standard error what of a library or an item is not as before."""
+    words = f"not as before: {', '.join(rest)}" if rest else "put back"
+    click.echo(f"plexsync: {what}: {safe(words)}", err=True)

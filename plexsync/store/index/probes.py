@@ -73,6 +73,10 @@ class ReadOnlyProbes(Table):
         """Return the item that a probe is changing, or has not restored, as it was before; None if there is none."""
         return decode(self._notes.text(PROBED), Original)
 
+    def is_open(self) -> bool:
+        """Whether a probe is changing an item or a library, or has not put it back."""
+        return bool(self._notes.text(PROBED) or self._notes.text(LENT))
+
     def lent_library(self) -> LentLibrary | None:
         """Return the library that a probe has lent, or has not put back, as it was before; None if there is none."""
         return decode(self._notes.text(LENT), LentLibrary)
