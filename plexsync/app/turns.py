@@ -77,7 +77,8 @@ class ProbeTurn:
             return
         self._looked = passed
         with store.reading() as db:
-            is_open, asked, running = db.probes.is_open(), db.probes.probe_asked(), db.probes.probe_running()
+            is_open = db.probes.open_original() is not None or bool(db.notes.text("probe:library"))
+            asked, running = db.probes.probe_asked(), db.probes.probe_running()
         if running is not None:
             with store.writing() as tx:
                 tx.probes.save_probe_result(ProbeOutcome(error=ENDED, asked=running))

@@ -1,7 +1,10 @@
 """Takes back what a probe has done to a library and its item. Safe to repeat, and after a kill at any moment."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
+
+import msgspec
 
 from plexsync.app.parts import Parts
 from plexsync.app.probe.restore import GONE, OTHER, restore_left
@@ -14,16 +17,51 @@ from plexsync.plex.providers import MatchedItem, ProviderClient
 from plexsync.rules.item import Item
 from plexsync.rules.provider.found_items import FoundState, found_in, is_other
 from plexsync.rules.provider.standing import REMOVING
-from plexsync.rules.servers.scratch import LentLibrary, Restoration
+from plexsync.rules.record_class import record
+from plexsync.rules.servers.scratch import Restoration
+from plexsync.store.index.probes import decode
 from plexsync.store.ledger.provider_memory import ProviderRow
 
 log = logging.getLogger("PlexSync.probe")
 
+# The note that has the library of a probe until it is put back.
+LENT = "probe:library"
 # The texts and the list in which a probe sets values.
 SCRATCH_TEXTS, SCRATCH_LIST = ("tagline", "originalTitle"), "genre"
 # Plex may read the item from its old agent meanwhile, so it is looked at until nothing is left to do, twice running.
 ROUNDS, MATCHES, PAUSE = 6, 2, 1.0
 GUID = "the match"
+
+
+@record
+class LentLibrary:
+    """A library before a probe made it ask: its server, uuid, agent and group, and the item, as `document_of` has it.
+
+    `identifier` is that of the probe's provider, and `mark` is in each value that the probe gives the item.
+    """
+
+    machine: str
+    library: str
+    section: str
+    title: str
+    agent: str
+    group: str
+    identifier: str
+    mark: str
+    key: str
+    document: Mapping[str, object]
+
+
+def is_open(parts: Parts) -> bool:
+    """Whether a probe is changing an item or a library, or has not put it back."""
+    with parts.store.reading() as db:
+        return db.probes.open_original() is not None or bool(db.notes.text(LENT))
+
+
+def lend_library(parts: Parts, library: LentLibrary) -> None:
+    """Save a library and its item as they are before a probe."""
+    with parts.store.writing() as tx:
+        tx.notes.save(LENT, msgspec.json.encode(library).decode())
 
 
 def put_back_open(parts: Parts, plex: ProbeClient) -> tuple[Restoration | None, tuple[str, ...] | None]:
@@ -37,12 +75,12 @@ def return_library(parts: Parts) -> tuple[str, ...] | None:
     Raises NeighbourError if Plex is down: the library is then put back later.
     """
     with parts.store.reading() as db:
-        lent = db.probes.lent_library()
+        lent = decode(db.notes.text(LENT), LentLibrary)
     if lent is None:
         return None
     rest = _put_back(parts, lent)
     with parts.store.writing() as tx:
-        tx.probes.return_library()
+        tx.notes.save(LENT, "")
     if rest:
         log.warning("%s after plexsync probe --provider, not as before: %s", lent.title, ", ".join(rest))
     else:

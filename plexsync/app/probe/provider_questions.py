@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from plexsync.app.parts import Parts
 from plexsync.app.probe.lent_provider import KEY, LentProvider, lent_provider
-from plexsync.app.probe.library_return import SCRATCH_LIST, SCRATCH_TEXTS, return_library
+from plexsync.app.probe.library_return import SCRATCH_LIST, SCRATCH_TEXTS, LentLibrary, lend_library, return_library
 from plexsync.app.probe.questions import Halted
 from plexsync.app.provider_steps.items import found_state
 from plexsync.app.provider_steps.plan import LEGACY_AGENT, PREFIX, check_version, find_library
@@ -28,7 +28,7 @@ from plexsync.rules.provider.found_items import OF_AGENTS, document_of
 from plexsync.rules.provider.standing import ADDING
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError, Refused
-from plexsync.rules.servers.scratch import CantProbe, LentLibrary
+from plexsync.rules.servers.scratch import CantProbe
 from plexsync.store.ledger.provider_memory import ProviderRow
 
 # Seconds until Plex has asked and shows what it was told, and between two looks.
@@ -104,8 +104,7 @@ def probe_provider(
             provider = held.enter_context(lent_provider(*parts.plex.requests.place, lent.identifier, path))
         except (OSError, ValueError) as reason:
             raise CantProbe(f"this machine has no address towards Plex: {reason}") from None
-        with parts.store.writing() as tx:
-            tx.probes.lend_library(lent)
+        lend_library(parts, lent)
         try:
             error = examination.ask(provider, library.locations)
         except BaseException:  # whatever ends it, also an interrupt: the library has to be put back here

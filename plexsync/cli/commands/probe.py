@@ -5,6 +5,7 @@ from contextlib import closing
 import click
 
 from plexsync.app.parts import Parts, at_work, open_parts
+from plexsync.app.probe.library_return import is_open
 from plexsync.app.probe.questions import probe as probe_item
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.turns import ENDED, connect_probe, result_of
@@ -71,8 +72,7 @@ def probe(call: Call, item: str | None, library: str | None, path: str | None, y
                 except CantProbe as error:
                     return call.refuse(str(error))
             learnt = stored_traits(parts)
-            with parts.store.reading() as db:
-                restored = probed.is_restored if probed else not db.probes.is_open()
+            restored = probed.is_restored if probed else not is_open(parts)
         facts = probe_facts(learnt, probed, restored=restored, program=version())
         drawn = table(f"Plex {safe(facts['plex'] or '')}", HEADS, trait_rows(facts["traits"]))
         unknown = "Nothing was learnt yet: plexsync probe ITEM asks the server."

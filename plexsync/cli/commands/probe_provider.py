@@ -5,7 +5,7 @@ from contextlib import closing
 import click
 
 from plexsync.app.parts import Parts, at_work
-from plexsync.app.probe.library_return import put_back_open
+from plexsync.app.probe.library_return import is_open, put_back_open
 from plexsync.app.probe.provider_questions import find_item, library_to_probe, probe_provider
 from plexsync.app.provider_steps.steps import NotNow
 from plexsync.app.settings import SettingsNeed
@@ -69,9 +69,8 @@ def _probe(call: Call, start: Begun, parts: Parts, name: str, path: str, stop: S
 
 def put_back_first(parts: Parts) -> Restoration | None:
     """Put back what interrupted probes have left; returns what came of the item, None if none was left."""
-    with parts.store.reading() as db:
-        if not db.probes.is_open():
-            return None
+    if not is_open(parts):
+        return None
     with closing(connect_probe(parts)) as plex:
         earlier, rest = put_back_open(parts, plex)
     if rest is not None:

@@ -83,25 +83,6 @@ class Original:
 
 
 @record
-class LentLibrary:
-    """A library before a probe made it ask: its server, uuid, agent and group, and the item, as `document_of` has it.
-
-    `identifier` is that of the probe's provider, and `mark` is in each value that the probe gives the item.
-    """
-
-    machine: str
-    library: str
-    section: str
-    title: str
-    agent: str
-    group: str
-    identifier: str
-    mark: str
-    key: str
-    document: Mapping[str, object]
-
-
-@record
 class Leftovers:
     """What is left of a probe: names to remove by list, the date added, whether a rating is to be cleared, and locks.
 

@@ -16,7 +16,7 @@ import msgspec
 
 from plexsync.rules.merge.traits import UNKNOWN, LearntTraits, ServerTraits, from_text, present_traits, to_text
 from plexsync.rules.records import ServerRow
-from plexsync.rules.servers.scratch import LentLibrary, Original, ProbeOutcome
+from plexsync.rules.servers.scratch import Original, ProbeOutcome
 from plexsync.store.connection import Connection, Table, clean
 from plexsync.store.queue.notes import Notes, ReadOnlyNotes
 
@@ -24,7 +24,6 @@ PROBED = "probe:original"
 ASKED = "probe:asked"
 RUNNING = "probe:running"
 RESULT = "probe:result"
-LENT = "probe:library"
 # What was learnt during work: the server's identifier and version, the answers, and the time (JSON).
 WORKING = "traits:working"
 
@@ -73,14 +72,6 @@ class ReadOnlyProbes(Table):
         """Return the item that a probe is changing, or has not restored, as it was before; None if there is none."""
         return decode(self._notes.text(PROBED), Original)
 
-    def is_open(self) -> bool:
-        """Whether a probe is changing an item or a library, or has not put it back."""
-        return bool(self._notes.text(PROBED) or self._notes.text(LENT))
-
-    def lent_library(self) -> LentLibrary | None:
-        """Return the library that a probe has lent, or has not put back, as it was before; None if there is none."""
-        return decode(self._notes.text(LENT), LentLibrary)
-
     def probe_asked(self) -> tuple[str, int] | None:
         """Return the item that the worker is asked to probe, and when it was asked (UTC ms); None if there is none."""
         key, _, at = self._notes.text(ASKED).partition(" ")
@@ -127,14 +118,6 @@ class Probes(ReadOnlyProbes):
     def end_probe(self) -> None:
         """Forget the item: it is restored."""
         Notes(self._db).save(PROBED, "")
-
-    def lend_library(self, library: LentLibrary) -> None:
-        """Save a library and its item as they are before a probe."""
-        Notes(self._db).save(LENT, msgspec.json.encode(library).decode())
-
-    def return_library(self) -> None:
-        """Forget the library: it is put back."""
-        Notes(self._db).save(LENT, "")
 
     def ask_probe(self, key: str, *, now: int) -> None:
         """Ask the worker to probe this item; replaces an earlier request."""
