@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from plexsync.app.clients import plex_client
 from plexsync.app.fingerprints import client_id
 from plexsync.app.parts import Parts
-from plexsync.rules.queue.note_keys import HEARTBEAT
+from plexsync.rules.queue.note_keys import HEARTBEAT, LENT_LIBRARY
 from plexsync.rules.servers.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.rules.servers.scratch import CantProbe, ProbeOutcome
 from plexsync.store.database import Database
@@ -77,7 +77,7 @@ class ProbeTurn:
             return
         self._looked = passed
         with store.reading() as db:
-            is_open = db.probes.open_original() is not None or bool(db.notes.text("probe:library"))
+            is_open = db.probes.open_original() is not None or bool(db.notes.text(LENT_LIBRARY))
             asked, running = db.probes.probe_asked(), db.probes.probe_running()
         if running is not None:
             with store.writing() as tx:

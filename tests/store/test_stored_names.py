@@ -19,6 +19,7 @@ NOTES = {
     "INSIDE": "worker:inside",
     "WORKER_ENDED": "worker:ended",
     "THREAD_ENDED": "worker:thread",
+    "LENT_LIBRARY": "probe:library",
     "STASH_CALLED": "stash:called",
     "LAST_POLL": "poll:last",
     "EDIT_BY_LINE": "edit:line",

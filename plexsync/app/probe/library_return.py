@@ -17,6 +17,7 @@ from plexsync.plex.providers import MatchedItem, ProviderClient
 from plexsync.rules.item import Item
 from plexsync.rules.provider.found_items import FoundState, found_in, is_other
 from plexsync.rules.provider.standing import REMOVING
+from plexsync.rules.queue.note_keys import LENT_LIBRARY
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.scratch import Restoration
 from plexsync.store.index.probes import decode
@@ -24,8 +25,6 @@ from plexsync.store.ledger.provider_memory import ProviderRow
 
 log = logging.getLogger("PlexSync.probe")
 
-# The note that has the library of a probe until it is put back.
-LENT = "probe:library"
 # The texts and the list in which a probe sets values.
 SCRATCH_TEXTS, SCRATCH_LIST = ("tagline", "originalTitle"), "genre"
 # Plex may read the item from its old agent meanwhile, so it is looked at until nothing is left to do, twice running.
@@ -55,13 +54,13 @@ class LentLibrary:
 def is_open(parts: Parts) -> bool:
     """Whether a probe is changing an item or a library, or has not put it back."""
     with parts.store.reading() as db:
-        return db.probes.open_original() is not None or bool(db.notes.text(LENT))
+        return db.probes.open_original() is not None or bool(db.notes.text(LENT_LIBRARY))
 
 
 def lend_library(parts: Parts, library: LentLibrary) -> None:
     """Save a library and its item as they are before a probe."""
     with parts.store.writing() as tx:
-        tx.notes.save(LENT, msgspec.json.encode(library).decode())
+        tx.notes.save(LENT_LIBRARY, msgspec.json.encode(library).decode())
 
 
 def put_back_open(parts: Parts, plex: ProbeClient) -> tuple[Restoration | None, tuple[str, ...] | None]:
@@ -75,12 +74,12 @@ def return_library(parts: Parts) -> tuple[str, ...] | None:
     Raises NeighbourError if Plex is down: the library is then put back later.
     """
     with parts.store.reading() as db:
-        lent = decode(db.notes.text(LENT), LentLibrary)
+        lent = decode(db.notes.text(LENT_LIBRARY), LentLibrary)
     if lent is None:
         return None
     rest = _put_back(parts, lent)
     with parts.store.writing() as tx:
-        tx.notes.save(LENT, "")
+        tx.notes.save(LENT_LIBRARY, "")
     if rest:
         log.warning("%s after plexsync probe --provider, not as before: %s", lent.title, ", ".join(rest))
     else:

@@ -4,6 +4,8 @@
 DASHBOARD = "dashboard"
 # The last heartbeat of a worker. The hook reads it as well.
 HEARTBEAT = "worker:beat"
+# A library that `plexsync probe --provider` has not put back (`plexsync.app.probe.library_return`).
+LENT_LIBRARY = "probe:library"
 # When Stash last ran a task of the plugin, or asked it for a page. The plugin writes it.
 STASH_CALLED = "stash:called"
 # Whether the worker inside Stash is switched on: '' for off. The hook reads it as well.
