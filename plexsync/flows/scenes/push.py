@@ -156,6 +156,18 @@ class SceneWrite(ObjectWrite):
         return any(was_ignored(sending[name], held_field(item, name)) for name in self.asked)
 
 
+def without_asked(asks: Asks, write: SceneWrite, edit: Edit) -> Edit:
+    """The part of an edit that is written, after Plex was told to ask for the rest."""
+    item, names = write.target.item, () if write.undone else write.target.asked_fields
+    if not names:
+        return edit
+    write.begun = True
+    if not asks.tell(write.inspection.id, item, {name: write.target.plan.sending[name].sent.value for name in names}):
+        return edit
+    write.asked = names
+    return {name: change for name, change in edit.items() if name not in names}
+
+
 def record_left_out(tx: Writer, id: int, name: str, reason: str, *, now: int) -> None:
     """Record in the history that a picture could not be written; the same text only once."""
     text = left_out_text(name, reason)
@@ -306,12 +318,8 @@ class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
             write.begun = True
             write.sent_choices = choices.send(item, due, patient=write.job.failures < self._patience)
             edit = {**edit, **write.sent_choices.edit}
-        if self._asks is not None and not write.undone and (names := write.target.asked_fields):
-            write.begun = True
-            values = {name: write.target.plan.sending[name].sent.value for name in names}
-            if self._asks.tell(write.inspection.id, item, values):
-                write.asked = names
-                edit = {name: change for name, change in edit.items() if name not in names}
+        if self._asks is not None:
+            edit = without_asked(self._asks, write, edit)
         if edit:
             renamed = write.target.plan.renamed
             cast = cast_to_send(item, renamed) if renamed else item.cast
