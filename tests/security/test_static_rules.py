@@ -64,6 +64,7 @@ class Statements:
             for node in ast.walk(function):
                 self._home[node] = function
         self._known = set()
+        self.class_texts = class_texts(tree)
         for node in tree.body:
             match node:
                 case ast.Assign(targets=[ast.Name(id=id)]) | ast.AnnAssign(target=ast.Name(id=id)):
@@ -86,6 +87,9 @@ class Statements:
                 return True
             case ast.Name(id=id):
                 return self._named(id, home)
+            case ast.Attribute(value=ast.Name(id="self"), attr=attr):
+                # Its values are held to a rule of their own.
+                return attr in self.class_texts
             case ast.Attribute(value=ast.Name(id=module), attr=attr):
                 return module in self._known and attr.isupper()
             case ast.BinOp(left=left, op=ast.Add(), right=right):
@@ -121,6 +125,43 @@ class Statements:
         return bool(calls) and all(
             place < len(call.args) and self._constant(call.args[place], self._home.get(call)) for call in calls
         )
+
+
+def class_texts(tree: ast.AST) -> set[str]:
+    """The texts that a class leaves to its subclasses: `_name: str` in its body."""
+    return {
+        node.target.id
+        for made in ast.walk(tree)
+        if isinstance(made, ast.ClassDef)
+        for node in made.body
+        if isinstance(node, ast.AnnAssign) and node.value is None and isinstance(node.target, ast.Name)
+    }
+
+
+def odd_class_texts(tree: ast.AST, names: set[str]) -> list[int]:
+    """The lines that give one of these names to a class or an object, and not as a constant in the body of a class."""
+    bodies = [node for made in ast.walk(tree) if isinstance(made, ast.ClassDef) for node in made.body]
+    odd = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) or node.value is None:
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        given = {name_of(one) for target in targets for one in parts_of(target)}
+        values = parts_of(node.value)
+        is_constant = all(isinstance(value, ast.Name) and value.id.isupper() for value in values)
+        if given & names and not (node in bodies and is_constant):
+            odd.append(node.lineno)
+    return sorted(odd)
+
+
+def parts_of(node: ast.expr) -> list[ast.expr]:
+    """The parts of a tuple, or the one that it is."""
+    return node.elts if isinstance(node, ast.Tuple) else [node]
+
+
+def name_of(node: ast.expr) -> str:
+    """The name of a variable or an attribute; '' of anything else."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
 def _given_to(id: str, function: ast.FunctionDef) -> list[ast.expr]:
@@ -244,6 +285,32 @@ def _stands_above(value: ast.expr) -> bool:
 def as_written(table: dict[str, set[str]]) -> set[tuple[str, str]]:
     """A list of exceptions by file: quotes and brackets are written by each version of Python in its own way."""
     return {(name, ast.unparse(ast.parse(text, mode="eval"))) for name, texts in table.items() for text in texts}
+
+
+def test_the_texts_that_classes_leave_to_their_subclasses_are_constants() -> None:
+    store = [source for source in product() if source.name.startswith("plexsync/store/")]
+    executed = {call.args[0] for source in store for call in source.nodes(ast.Call) if _is_execute(call)}
+    texts = {name for source in store for name in class_texts(source.tree)}
+    names = texts & {text.attr for text in executed if isinstance(text, ast.Attribute)}
+    assert {"_list", "_scenes"} <= names
+    assert [(source.name, line) for source in store for line in odd_class_texts(source.tree, names)] == []
+
+
+def test_the_rule_on_texts_of_classes_finds_what_it_is_for() -> None:
+    example = """
+class A:
+    _list: str
+class B(A):
+    _list = LIST
+    _list, _other = LIST, more()
+    def f(self, text):
+        self._list = text
+        self._list += LIST
+B._list = LIST
+"""
+    tree = ast.parse(example)
+    assert class_texts(tree) == {"_list"}
+    assert odd_class_texts(tree, {"_list"}) == [6, 8, 9, 10]
 
 
 def test_sql_is_made_of_constants() -> None:
