@@ -76,6 +76,7 @@ TABLE = (
     (r"until plexsync unignore \d+", f"until you unignore it: {ELSEWHERE}"),
     (r"plexsync redo(?! --)( SCENE| \d+)?", f"the button Redo in {TAB}"),
     (" → plexsync fix", f" → {PAGE}"),
+    (r"plexsync provider( add| remove| status)?( LIBRARY)?", ELSEWHERE),
     ("strict_mode = false", "turn off the setting Strict mode"),
     (r"plexsync drift(?! --)( \d+)?", "in the dashboard, page Drift, or in a terminal"),
     (

@@ -121,6 +121,9 @@ def test_every_setting_can_come_from_every_source(toml, tmp_path):
         "web_password": "correct horse battery",
         "web_allowed_hosts": "nas.local",
         "stash_web_url": "https://stash.example",
+        "provider_listen": "0.0.0.0:9799",
+        "provider_url": "http://nas.local:9799",
+        "provider_match": "true",
         "tls_ca_file": str(tmp_path / "ca.pem"),
         "enabled": "false",
         "scan_absent": "true",
@@ -374,6 +377,7 @@ MAY_BE_EMPTY = (
         "web_password",
         "web_allowed_hosts",
         "stash_web_url",
+        "provider_url",
     ),
     *(
         "sort_title_template",
