@@ -51,9 +51,11 @@ def answer_root(asking: AskingLibrary, version: str) -> CallAnswer:
 
 
 def answer_values(asking: AskingLibrary, key: str) -> CallAnswer:
-    """The values of a scene, by the key that Plex was given."""
+    """The values of a scene, by the key that Plex was given; of one that is gone, those of the scene that has its file now."""
     with asking.answers.reading() as db:
         row, stored = provider_of(db, asking), db.answers.by_key(asking.library, key)
+        if stored is not None and not stored.matched:
+            stored = db.answers.heir_of(stored) or stored
     if stored is None:
         if asking.gave_key(key):
             raise LocalFault("the database does not have a scene that Plex was told of: was it made anew?")

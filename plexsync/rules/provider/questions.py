@@ -94,6 +94,7 @@ def base_names(filename: str, library: KnownLibrary) -> frozenset[str]:
 
 def scene_of(filename: str, files: Sequence[AnswerFile], library: KnownLibrary) -> int | NoMatch:
     """The scene of a file, or why there is none. `files` are all that have one of its base names."""
+    files = _without_former(files)
     if not (scenes := _at_place(filename, files, library)):
         scenes = _by_ending(filename, files, library)
     if not scenes:
@@ -102,6 +103,12 @@ def scene_of(filename: str, files: Sequence[AnswerFile], library: KnownLibrary) 
         return NoMatch.SEVERAL
     (scene,) = scenes
     return scene if any(file.is_matched for file in files if file.scene == scene) else NoMatch.WITHHELD
+
+
+def _without_former(files: Sequence[AnswerFile]) -> Sequence[AnswerFile]:
+    """Without the files of withheld scenes that another scene has by now, into which they were merged, or as which made anew."""
+    taken = {file.path for file in files if file.is_matched}
+    return [file for file in files if file.is_matched or file.path not in taken]
 
 
 def candidates_of(filename: str, files: Sequence[AnswerFile], library: KnownLibrary) -> list[tuple[int, int]]:

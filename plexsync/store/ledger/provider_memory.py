@@ -52,10 +52,19 @@ select answer_file.scene, answer_file.path,
  where answer_file.library = :library and answer_file.name_key = :name
  order by answer_file.scene, answer_file.path
 """
+HEIRS = """
+select distinct answer.library, answer.scene, answer.key, answer.matched, answer.document, answer.said_at
+  from answer_file as former
+  join answer_file as present on present.library = former.library and present.name_key = former.name_key
+                             and present.path = former.path and present.scene <> former.scene
+  join answer on answer.library = present.library and answer.scene = present.scene and answer.matched = 1
+ where former.library = :library and former.scene = :scene limit 2
+"""
 FILES_OF = """
 select library, scene, path from answer_file
  where scene in (select value from json_each(:scenes)) order by library, scene, path
 """
+SCENES = "select scene from answer where library = :library"
 COUNT = """
 select count(*), coalesce(sum(matched), 0) from answer where library = :library
 """
@@ -167,6 +176,11 @@ class ReadOnlyAnswers(Table):
         row = self._db.row(BY_KEY, {"library": library, "key": key})
         return _answer(row) if row else None
 
+    def heir_of(self, answer: StoredAnswer) -> StoredAnswer | None:
+        """Return the answer for the one scene that a match finds now by a file of this one; None if there is no such one."""
+        rows = self._db.rows(HEIRS, {"library": answer.library, "scene": answer.scene})
+        return _answer(rows[0]) if len(rows) == 1 else None
+
     def of(self, scenes: Iterable[int]) -> dict[tuple[str, int], StoredAnswer]:
         """Return the answers of these scenes, by (library, scene)."""
         rows = self._db.rows(OF_SCENES, {"scenes": list(scenes)})
@@ -183,6 +197,10 @@ class ReadOnlyAnswers(Table):
         for row in self._db.rows(FILES_OF, {"scenes": list(scenes)}):
             files.setdefault((row["library"], row["scene"]), []).append(row["path"])
         return files
+
+    def scenes(self, library: str) -> frozenset[int]:
+        """Return the scenes with an answer in a library."""
+        return frozenset(row["scene"] for row in self._db.rows(SCENES, {"library": library}))
 
     def count(self, library: str) -> tuple[int, int]:
         """Count the scenes with an answer in a library, and those of them that a match may find."""
