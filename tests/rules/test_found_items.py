@@ -16,6 +16,7 @@ from plexsync.rules.provider.found_items import (
     document_of,
     found_in,
     is_other,
+    memory_of_change,
     moved_pictures,
     way_back,
 )
@@ -86,7 +87,9 @@ def test_a_picture_is_another_one_only_if_its_key_is() -> None:
 
 def test_an_item_in_another_folder_is_the_same_and_one_with_other_files_is_not() -> None:
     assert not is_other(stored(FOUND), replace(ITEM, parts=(Part("/elsewhere/a.mp4"),)))
-    assert is_other(stored(FOUND), replace(ITEM, parts=(Part("/media/b.mp4"),)))
+    other = replace(ITEM, scalars={"title": "Another"}, parts=(Part("/media/b.mp4"),))
+    assert is_other(stored(FOUND), other)
+    assert memory_of_change(stored(FOUND), other) == {}
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,13 @@ from plexsync.store.database import Reader
 
 def as_asked(past: Past, db: Reader, keys: Collection[str]) -> Past:
     """With the libraries that ask PlexSync, and those of these items that are older than that."""
-    asking = {row.section: row.library for row in db.providers.all() if row.state == "on"}
-    if not asking:
+    on = {row.library: row.section for row in db.providers.all() if row.state == "on"}
+    if not on:
         return past
+    # The key of a library that is gone may be that of another one by now.
+    present = {row.uuid: row.key for row in db.sections.all() if row.uuid}
+    asking = {key: uuid for uuid, key in present.items() if uuid in on}
+    asking |= {key: uuid for uuid, key in on.items() if uuid not in present and key not in present.values()}
     older = db.providers.saved_among(keys)
     states = _states(db.providers.found_among(older - {key for _, key in past.memories}))
     unwritten = {key: partial(memory_of_change, state) for key, state in states.items()}

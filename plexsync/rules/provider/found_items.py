@@ -118,7 +118,10 @@ def memory_of_change(state: FoundState, now: Item) -> Memory:
     """What PlexSync remembers of an item that it has not written, and that has asked it since it was found so.
 
     What has changed since and is not locked, Plex has asked for: it is PlexSync's, and an undo puts back what was found.
+    Nothing of another item, which has the key by now.
     """
+    if is_other(state, now):
+        return {}
     return {
         name: _remembered(name, state.item, now)
         for name in OF_AGENTS
