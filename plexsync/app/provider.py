@@ -1,6 +1,7 @@
 """Libraries that ask PlexSync: what the worker adds for them, and what Plex is told when a library begins to ask."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain
 from pathlib import Path
 
 from plexsync.app.flow_parts import FlowParts
@@ -36,14 +37,16 @@ def provider_parts(parts: Assembled, folder: Path, patience: float, *, matches: 
     return FlowParts((), [answers.observe], asks=asks)
 
 
-def fill_answers(parts: Assembled, folder: Path, progress: Progress = lambda _done: None) -> int:
-    """Save what Plex is told of every scene, for the libraries that ask or begin to; returns the number of scenes.
+def fill_answers(parts: Assembled, folder: Path, library: str, progress: Progress = lambda _done: None) -> int:
+    """Save what Plex is told of every scene in a library, given by its uuid; returns the number of scenes.
 
     `folder` is the data folder. Raises NeighbourError and LocalFault. What the worker says meanwhile is newer, and stays.
+    What other libraries are told stays too: changed settings may wait for your yes there.
     """
-    answers, done = SceneAnswers(parts.settings.looks, folder), 0
-    for page in asked_pages(parts.gates, READ_STASH, parts.stash.walk(), of_all=True):
-        ids = [scene.id for scene in page]
+    answers, done, seen = SceneAnswers(parts.settings.looks, folder, library), 0, set[int]()
+    pages = asked_pages(parts.gates, READ_STASH, parts.stash.walk(), of_all=True)
+    for ids in chain(([scene.id for scene in page] for page in pages), gone_scenes(parts, library, seen)):
+        seen.update(ids)
         for start in range(0, len(ids), BATCH):
             parts.gates.enter(*READS)
             now = parts.clock.now()
@@ -53,3 +56,10 @@ def fill_answers(parts: Assembled, folder: Path, progress: Progress = lambda _do
             done += len(inspections)
             progress(done)
     return done
+
+
+def gone_scenes(parts: Assembled, library: str, seen: Collection[int]) -> Iterator[list[int]]:
+    """The scenes of which the library was told, and which were not seen in Stash."""
+    with parts.store.reading() as db:
+        told = db.answers.scenes(library)
+    yield sorted(told.difference(seen))

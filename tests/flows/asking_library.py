@@ -34,7 +34,7 @@ class AskingHouse(House):
         with self.store.writing() as tx:
             tx.providers.save(row)
             tx.providers.save_items(self.library, [(key, {}) for key in self.plex_sim.keys(self.section)])
-        fill_answers(self.worker.parts, self.folder)
+        fill_answers(self.worker.parts, self.folder, self.library)
         with self.store.writing() as tx:
             start_asking(tx, row, now=self.clock.now())
         self.plex_sim.set_section_pref(self.section, "includeAdultContent", "1")

@@ -6,13 +6,17 @@ from random import Random
 
 import pytest
 
+from plexsync.app.provider import fill_answers
+from plexsync.flows.provider.libraries import stop_asking
 from plexsync.flows.scenes.undo import redo_scenes
 from plexsync.reports.explanation import inspection_facts
 from plexsync.reports.item_places import ItemPlaces
 from plexsync.rules.item import LISTS, PROVIDED
 from plexsync.rules.queue.job import State
+from plexsync.rules.servers.scratch import Original
 from plexsync.simulator.http import Fault
 from plexsync.store.files.provider_secrets import renew_path
+from plexsync.store.ledger.provider_memory import ProviderRow
 from tests.engine.house import House, path_of
 from tests.engine.pools import Inline
 from tests.engine.test_engine_crashes import kill_at
@@ -132,6 +136,40 @@ def test_out_of_scope_ignored_and_gone_scenes_are_found_by_no_match_and_keep_the
         assert document["title"] == f"Title {n}"
 
 
+@pytest.mark.parametrize("is_known_first", [True, False], ids=["after the old one went", "before that is known"])
+def test_a_scene_that_was_made_anew_is_found_by_its_file_and_told_for_the_key_of_the_old_one(
+    house, is_known_first: bool
+) -> None:
+    old = house.drop_in(1)
+    house.sync(old)
+    house.stash_sim.destroy_scene(old)
+    new = house.add_scene(1, title="Anew")
+    for id in (old, new) if is_known_first else (new, old):
+        house.sync(id)
+    assert [match["title"] for match in house.asked.match("scene 00001.mp4")] == ["Anew"]
+    (key,) = house.plex_sim.keys(house.section)
+    house.plex_sim.refresh_item(key)
+    house.plex_sim.wait_for_asks(HANG)
+    assert house.plex_sim.item(key).scalars["title"] == "Anew"
+
+
+def test_an_undone_scene_whose_item_is_being_probed_is_told_as_undone(house) -> None:
+    id = house.drop_in(1, details="Told.")
+    house.sync(id)
+    undo(house, id)
+    house.settle()
+    key = house.key_of(id)
+    with house.store.writing() as tx:
+        tx.probes.begin_probe(Original("m", key, house.section, (), {}, (), 0, None, (), (), ""))
+    house.want(id)
+    house.clock.move(3)
+    house.work()
+    house.plex_sim.refresh_item(key)
+    house.plex_sim.wait_for_asks(HANG)
+    item = house.plex_sim.item(key)
+    assert (item.scalars.get("summary", ""), item.lists["genre"]) == ("", [])
+
+
 def test_a_file_that_stash_does_not_know_yet_is_pushed_without_a_lock_once_it_does(house) -> None:
     house.scan(7)
     (key,) = house.plex_sim.keys(house.section)
@@ -242,6 +280,54 @@ def test_a_library_beside_it_that_does_not_ask_is_written_and_locked(house) -> N
     assert (item.scalars["title"], {"title", "studio"} <= item.locks) == ("Beside", True)
     with house.store.reading() as db:
         assert not any(answer.matched for answer in db.answers.of([id]).values())
+
+
+def beside(house: AskingHouse) -> tuple[str, int]:
+    """The key of another library, and a scene whose item is there."""
+    other = house.plex_sim.add_section("Other", locations=("/other",))
+    house.plex_sim.add_movie(other, [("/other/a.mp4", 5, 60_000)])
+    return other, house.stash_sim.add_scene(title="Beside", studio="S", files=[("/other/a.mp4", 5, 60.0)])
+
+
+def test_a_library_that_begins_or_ends_to_ask_has_no_scene_of_another_one_inspected(tmp_path) -> None:
+    """What changed settings would write there may wait for a yes."""
+    with asking_house(tmp_path / "data") as house:
+        (mine,) = house.in_step(1)
+        _, id = beside(house)
+        house.sync(id)
+        house.begin()
+        assert (house.row(mine).state, house.row(id).state) == (State.READY, State.IDLE)
+        house.settle()
+        with house.store.writing() as tx:
+            (row,) = tx.providers.all()
+            stop_asking(tx, row, now=house.clock.now())
+        assert (house.row(mine).state, house.row(id).state) == (State.READY, State.IDLE)
+
+
+def test_a_library_that_is_added_changes_nothing_of_what_another_one_is_told(house) -> None:
+    id = house.drop_in(1)
+    house.sync(id)
+    section, _ = beside(house)
+    uuid = next(one.uuid for one in house.worker.plex.sections() if one.key == section)
+    house.stash_sim.edit_scene(id, title="Waits for a yes")
+    with house.store.writing() as tx:
+        tx.providers.save(ProviderRow(uuid, section, "Other", f"{IDENTIFIER}.other", "adding", {"folders": ["/other"]}))
+    renew_path(house.folder, uuid)
+    fill_answers(house.worker.parts, house.folder, uuid)
+    with house.store.reading() as db:
+        told = {answer.library: answer.values["title"] for answer in db.answers.of([id, id + 1]).values()}
+    assert told == {house.library: "Title 1", uuid: "Beside"}
+
+
+def test_a_library_with_the_key_of_one_that_asked_and_is_gone_is_written_and_locked(tmp_path) -> None:
+    with asking_house(tmp_path / "data") as house:
+        (id,) = house.add(1)
+        house.plex_sim.hand_edit(house.key_of(id), genre=["Theirs"], locked=False)
+        with house.store.writing() as tx:
+            tx.providers.save(ProviderRow("gone", house.section, "Movies", IDENTIFIER, "on", {"folders": ["/media"]}))
+        house.sync(id)
+        item = house.plex_sim.item(house.key_of(id))
+        assert (set(item.lists["genre"]), {"title", "genre"} <= item.locks) == ({"Theirs", "Tag 0"}, True)
 
 
 def test_an_explanation_says_which_fields_plex_asks_for(house) -> None:

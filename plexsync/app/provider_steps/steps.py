@@ -76,9 +76,9 @@ def _renew_secret(run: StepRun, row: ProviderRow) -> object:
     return began
 
 
-def _fill_answers(run: StepRun, _row: ProviderRow) -> object:
+def _fill_answers(run: StepRun, row: ProviderRow) -> object:
     total = run.parts.gates.ask(READ_STASH, run.parts.stash.newest, of_all=True)[Kind.SCENE].count
-    return fill_answers(run.parts, run.parts.folder, lambda done: run.progress(done, max(done, total)))
+    return fill_answers(run.parts, run.parts.folder, row.library, lambda done: run.progress(done, max(done, total)))
 
 
 def _save_items(run: StepRun, row: ProviderRow) -> object:

@@ -3,7 +3,7 @@
 | state of the scene | a match finds it | its key is answered with |
 |---|---|---|
 | in step, or to be | yes | Stash's values, and Plex's in the fields that you keep |
-| not approved as a whole, given up | as before | the values that were said last |
+| not approved as a whole, given up, not looked at to the end | as before | the values that were said last |
 | out of scope | no | the values that were said last |
 | undone | yes | the values from before PlexSync |
 | gone from Stash | no | the values that were said last, or those from before PlexSync if these are put back |
@@ -23,7 +23,7 @@ from plexsync.rules.merge.drift import kept_fields
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Value, held_field
 from plexsync.rules.provider.documents import rating_key
-from plexsync.rules.queue.job import Dead, Dropped, Gone, OutOfScope
+from plexsync.rules.queue.job import Dead, Dropped, Gone, OutOfScope, Waiting
 from plexsync.rules.scene import Scene
 from plexsync.rules.words.text import fold
 from plexsync.store.database import Writer
@@ -35,14 +35,17 @@ Values = dict[str, Value]
 
 
 class SceneAnswers:
-    """Saves what Plex is told of the scenes that were inspected. `folder` is the data folder of this machine."""
+    """Saves what Plex is told of the scenes that were inspected. `folder` is the data folder of this machine.
 
-    def __init__(self, rules: LookRules, folder: Path) -> None:
-        self._rules, self._folder = rules, folder
+    `only` is the uuid of a library if nothing is said to the others.
+    """
+
+    def __init__(self, rules: LookRules, folder: Path, only: str = "") -> None:
+        self._rules, self._folder, self._only = rules, folder, only
 
     def observe(self, tx: Writer, inspections: Sequence[Inspection], now: int) -> None:
         """Save it in the transaction that saves the inspections. Raises LocalFault if the secrets can't be read."""
-        asking = [row for row in tx.providers.all() if row.state != REMOVING]
+        asking = [row for row in tx.providers.all() if row.state != REMOVING and self._only in ("", row.library)]
         readable = [inspection for inspection in inspections if inspection.error is None]
         if not asking or not readable:
             return
@@ -96,6 +99,9 @@ class SceneAnswers:
         if isinstance(end, OutOfScope | Gone) or (inspection.targets and not targets):
             return False, last
         if scene is None or inspection.wanted is None or isinstance(end, Dropped | Dead):
+            return was_matched, last
+        if saved is not None and isinstance(end, Waiting):
+            # Nothing is known of its items now, such as that it was undone, or what you keep there.
             return was_matched, last
         if not targets and not self._may_be_in(library, scene):
             return False, last

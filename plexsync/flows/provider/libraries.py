@@ -14,20 +14,20 @@ from plexsync.rules.queue.job import Kind, Why
 from plexsync.store.database import Writer
 from plexsync.store.ledger.provider_memory import ProviderRow
 
-ON, PAGE = "on", 1000
+ON = "on"
 
 
 def start_asking(tx: Writer, library: ProviderRow, *, now: int) -> None:
     """From now on the library asks: PlexSync's locks on what it asks for are taken off."""
     tx.providers.save(replace(library, state=ON))
-    want_scenes(tx, now)
+    want_scenes(tx, library, now)
 
 
 def stop_asking(tx: Writer, library: ProviderRow, *, now: int) -> None:
     """From now on PlexSync writes all fields of the library, under its locks; nothing else is remembered of it."""
     tx.memories.rewrite_all(library.library, library.section, lambda _document: True, as_locked)
     tx.providers.forget(library.library)
-    want_scenes(tx, now)
+    want_scenes(tx, library, now)
 
 
 def as_locked(memory: Memory) -> Memory:
@@ -40,10 +40,7 @@ def as_locked(memory: Memory) -> Memory:
     return {**memory, **locked}
 
 
-def want_scenes(tx: Writer, now: int) -> None:
-    """Inspect all scenes that have an item, behind all edits."""
-    last = 0
-    while page := tx.memories.scenes(after=last, limit=PAGE):
-        for id in page:
-            tx.jobs.want(Kind.SCENE, id, Why.SWEEP, now, behind=True)
-        last = page[-1]
+def want_scenes(tx: Writer, library: ProviderRow, now: int) -> None:
+    """Inspect the scenes that have an item in the library, behind all edits. Others may wait for your yes."""
+    for id in tx.memories.scenes_in(library.library, library.section):
+        tx.jobs.want(Kind.SCENE, id, Why.SWEEP, now, behind=True)

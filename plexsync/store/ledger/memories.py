@@ -30,6 +30,7 @@ select subject, item, library, document from memory
  where flow = :flow
    and (library = :library or (library = '' and item in (select key from item where section = :section)))
 """
+SCENES_IN = f"select distinct subject from ({IN_LIBRARY}) as held order by subject"
 REWRITE_IN = f"{REWRITE} and library = :library"
 FORGET = "delete from memory where flow = :flow and subject = :scene and item = :item"
 # The mark of another scene that was undone stays: it holds for that scene, whoever writes to the item now. A scene that
@@ -135,6 +136,11 @@ class ReadOnlyMemories(FlowTable):
     def scenes(self, *, after: int, limit: int) -> list[int]:
         """Return up to `limit` scenes above `after` with a memory or a push of unknown result, by number."""
         return [scene for (scene,) in self._db.rows(SCENES, {"flow": self._flow, "after": after, "limit": limit})]
+
+    def scenes_in(self, library: str, section: str) -> list[int]:
+        """Return the scenes with a memory of an item in a library, given by its uuid and key."""
+        values = {"flow": self._flow, "library": library, "section": section}
+        return [scene for (scene,) in self._db.rows(SCENES_IN, values)]
 
     def count_undone(self) -> dict[str, int]:
         """Count the scenes that rest because they were undone or released, by `TakenBack`."""
