@@ -36,7 +36,7 @@ def clean_up(parts: Parts) -> None:
         flow.clean_up(parts)
 
 
-def holds(parts: Parts, memory: Callable[[Reader], bool]) -> bool:
+def holds(parts: Assembled, memory: Callable[[Reader], bool]) -> bool:
     """Whether the database holds such a memory; True if it can't be read now: the loop waits until it can."""
     try:
         with parts.store.reading() as db:
@@ -154,10 +154,22 @@ def provider(parts: Parts) -> FlowParts | None:
     return provider_flow(parts)
 
 
+def note_unheard(parts: Assembled) -> None:
+    """Note that nothing is said to the libraries that ask, so that all is said anew once they can ask again.
+
+    What Plex was told stays, for its questions while the settings are changed.
+    """
+    if not holds(parts, lambda db: bool(db.providers.all())):
+        return
+    from plexsync.flows.provider.libraries import stop_telling
+
+    with parts.store.writing() as tx:
+        stop_telling(tx)
+
+
 REGISTERED = (
     Registration(plays, clean_up_plays),
     Registration(ratings, lambda parts: None if rating_rules(parts.config) else forget_ratings(parts)),
     Registration(collections, lambda parts: None if is_dressing_on(parts.settings.looks) else forget_dressing(parts)),
-    # What Plex was told stays, for its questions while the settings are changed.
-    Registration(provider, lambda _parts: None),
+    Registration(provider, lambda parts: None if is_provider_on(parts.config) else note_unheard(parts)),
 )

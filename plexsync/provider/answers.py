@@ -51,7 +51,7 @@ def answer_root(asking: AskingLibrary, version: str) -> CallAnswer:
 
 
 def answer_values(asking: AskingLibrary, key: str) -> CallAnswer:
-    """The values of a scene, by the key that Plex was given; of one that is gone, those of the scene that has its file now."""
+    """The values of a scene, by the key that Plex was given; of one that is gone, those of the scene that has its file."""
     with asking.answers.reading() as db:
         row, stored = provider_of(db, asking), db.answers.by_key(asking.library, key)
         if stored is not None and not stored.matched:

@@ -167,6 +167,27 @@ def test_more_items_than_a_page_are_put_back_also_once_nobody_answers_any_more(w
     assert whole(world) == before
 
 
+def test_what_happened_while_nobody_listened_is_told_once_somebody_does_again(world: World) -> None:
+    known, gone = world.add(2)
+    with parts_of(world) as parts:
+        add(parts)
+    settle(world)
+    listening = world.settings.pop("provider_listen")
+    world.stash.edit_scene(known, title="Edited meanwhile")
+    world.stash.destroy_scene(gone)
+    work(world, [known, gone])
+    world.settings["provider_listen"] = listening
+    with parts_of(world) as parts:
+        pending = steps.PendingSteps(parts)
+        for _ in range(2):
+            pending.look()
+        with parts.store.reading() as db:
+            (row,) = db.providers.all()
+            told = {scene: (a.matched, a.values["title"]) for (_, scene), a in db.answers.of([known, gone]).items()}
+    assert told == {known: (True, "Edited meanwhile"), gone: (False, "Title 1")}
+    assert not is_pending(row)
+
+
 def test_of_two_processes_one_does_the_steps(world: World) -> None:
     with parts_of(world) as parts:
         other = try_lock(world.folder, steps.LOCK)

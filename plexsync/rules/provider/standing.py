@@ -5,8 +5,9 @@ from plexsync.rules.record_class import record
 from plexsync.rules.records import ProviderRow
 
 ADDING, ON, REMOVING = "adding", "on", "removing"
+ANSWERS = "answers"
 # The steps of adding, each noted under its name once it is done; `DOING` is the one that is being done.
-ADD_NAMES = ("secret", "answers", "items", "provider", "own_group", "switched", "refreshed")
+ADD_NAMES = ("secret", ANSWERS, "items", "provider", "own_group", "switched", "refreshed")
 DOING = "doing"
 
 WELL = "Plex asks PlexSync"
@@ -44,6 +45,8 @@ def problem_of(row: ProviderRow, address: str, in_plex: LibraryInPlex | None = N
 
     `address` is the one that Plex asks, without its secret. `is_on`: somebody answers there.
     """
+    if not is_on and row.state == ON:
+        return OFF
     if is_pending(row):
         goes_on = REMOVE_GOES_ON if row.state == REMOVING else ADD_GOES_ON
         return goes_on.format(row.steps.get(DOING) or "not begun", row.title)
