@@ -9,13 +9,13 @@ import pytest
 from plexsync.app.parts import Parts
 from plexsync.app.provider_steps import steps
 from plexsync.app.provider_steps.items import PAGE
-from plexsync.app.provider_steps.plan import ADDED_SINCE, MATCHES, compare_values, plan_adding
+from plexsync.app.provider_steps.plan import ADDED_SINCE, FORGOTTEN, MATCHES, compare_values, plan_adding
 from plexsync.flows.scenes.undo import mark_all_undone
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.provider.standing import NO_SWITCH, is_pending
 from plexsync.store.files.lock import try_lock
 from plexsync.store.files.provider_secrets import FILE, read_secrets
-from tests.app.provider_stage import GROUP, PREFIX, Killed, add, asking_world, kill_at, parts_of, remove, whole
+from tests.app.provider_stage import AGENT, GROUP, PREFIX, Killed, add, asking_world, kill_at, parts_of, remove, whole
 from tests.journey.world import World
 from tests.patience import HANG
 from tests.simulator.tiny_provider import TinyProvider
@@ -316,6 +316,23 @@ def test_a_library_of_another_plexsync_is_left_to_it(world: World) -> None:
         other.identifier = f"{PREFIX}another"
         world.plex.use_provider(world.section, other.base)
         assert "asks another PlexSync" in refusal(world)
+
+
+def test_a_library_that_asks_is_added_again_to_a_database_that_was_made_anew(world: World) -> None:
+    world.add(1)
+    with parts_of(world) as parts:
+        add(parts)
+        whole(world)
+        guid = world.plex.item(world.plex.keys(world.section)[0]).guid
+        with parts.store.writing() as tx:
+            (row,) = tx.providers.all()
+            tx.providers.forget(row.library)
+        assert FORGOTTEN in plan_adding(parts, "Movies").lost
+        add(parts)
+        assert whole(world)["agent"][0] == row.identifier
+        assert world.plex.item(world.plex.keys(world.section)[0]).guid == guid
+        remove(parts)
+    assert world.plex.agent_of(world.section) == (AGENT, GROUP)
 
 
 def test_what_may_keep_plex_from_asking_and_what_can_t_be_put_back_is_in_the_plan(world: World) -> None:

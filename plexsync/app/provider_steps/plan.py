@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from plexsync.app.parts import Parts
@@ -18,7 +19,7 @@ from plexsync.rules.record_class import record
 from plexsync.rules.servers.dashboard_place import EVERYWHERE
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.words.text import fold
-from plexsync.store.files.provider_secrets import masked_address
+from plexsync.store.files.provider_secrets import masked_address, read_secrets
 from plexsync.store.ledger.provider_memory import ProviderRow
 
 LEAST_PLEX = (1, 43, 0)
@@ -28,6 +29,10 @@ LOOPBACK = "{} is this machine alone, and Plex runs on {}: set provider_url to a
 # How the agents begin whose guids Plex does not take back, with what that means.
 UNMATCHED_AGENT = ".none"
 LEGACY_AGENT = "com.plexapp."
+MOVIE_AGENT = "tv.plex.agents.movie"
+FORGOTTEN = (
+    "the agent and the values from before PlexSync, which this database does not know: the agent will be Plex Movie"
+)
 NEW_GUIDS = "the guids of items that no agent has matched, if Plex makes other ones for them"
 LEGACY = "the guids and matches of items, if Plex no longer takes those of a legacy agent"
 MATCHES = "the match of an item that Plex Movie does not take back by its guid"
@@ -84,6 +89,10 @@ def plan_adding(parts: Parts, name: str) -> AddPlan:
         row = db.providers.of(library.uuid)
     if row is not None and row.state == REMOVING:
         raise NotNow(f"{library.title} is being taken back: plexsync provider remove goes on with that")
+    was_forgotten = row is None and library.agent == identifier_of(library.uuid)
+    if was_forgotten and library.uuid in read_secrets(parts.folder):
+        group = next((each.number for each in client.groups() if each.primary == MOVIE_AGENT), "")
+        library = replace(library, agent=MOVIE_AGENT, group=group)
     agent = str(row.steps[AGENT]) if row else library.agent
     if agent.startswith(PREFIX):
         raise NotNow(f"{library.title} asks another PlexSync ({agent}): give it another agent in Plex first")
@@ -93,7 +102,7 @@ def plan_adding(parts: Parts, name: str) -> AddPlan:
         address=masked_address(url),
         items=parts.plex.count(library.section),
         renews=row is not None,
-        lost=tuple(_not_back(agent)),
+        lost=((FORGOTTEN,) if was_forgotten else ()) + tuple(_not_back(agent)),
         warnings=tuple(_warnings(parts, client, library, url)),
     )
 
