@@ -14,6 +14,7 @@ from plexsync.flows.scenes.inspection import BATCH
 from plexsync.plex.providers import ProviderClient
 from plexsync.rules.item import Item
 from plexsync.rules.provider.documents import guid_of
+from plexsync.rules.queue.job import Kind, State
 
 Progress = Callable[[int], None]
 
@@ -41,7 +42,8 @@ def fill_answers(parts: Assembled, folder: Path, library: str, progress: Progres
     """Save what Plex is told of every scene in a library, given by its uuid; returns the number of scenes.
 
     `folder` is the data folder. Raises NeighbourError and LocalFault. What the worker says meanwhile is newer, and stays.
-    What other libraries are told stays too: changed settings may wait for your yes there.
+    What other libraries are told stays too: changed settings may wait for your yes there. So does what is told of scenes
+    that you skipped.
     """
     answers, done, seen = SceneAnswers(parts.settings.looks, folder, library), 0, set[int]()
     pages = asked_pages(parts.gates, READ_STASH, parts.stash.walk(), of_all=True)
@@ -52,7 +54,8 @@ def fill_answers(parts: Assembled, folder: Path, library: str, progress: Progres
             now = parts.clock.now()
             inspections = parts.inspector.look(ids[start : start + BATCH])
             with parts.store.writing() as tx:
-                answers.observe(tx, inspections, now)
+                dropped = {id for id, row in tx.jobs.of(Kind.SCENE, ids).items() if row.state is State.DROPPED}
+                answers.observe(tx, [each for each in inspections if each.id not in dropped], now)
             done += len(inspections)
             progress(done)
     return done

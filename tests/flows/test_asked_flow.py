@@ -8,10 +8,11 @@ import pytest
 
 from plexsync.app.provider import fill_answers
 from plexsync.flows.provider.libraries import stop_asking
-from plexsync.flows.scenes.undo import redo_scenes
+from plexsync.flows.scenes.undo import mark_all_undone, redo_scenes
 from plexsync.reports.explanation import inspection_facts
 from plexsync.reports.item_places import ItemPlaces
 from plexsync.rules.item import LISTS, PROVIDED
+from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.queue.job import State
 from plexsync.rules.servers.scratch import Original
 from plexsync.simulator.http import Fault
@@ -328,6 +329,18 @@ def test_a_library_with_the_key_of_one_that_asked_and_is_gone_is_written_and_loc
         house.sync(id)
         item = house.plex_sim.item(house.key_of(id))
         assert (set(item.lists["genre"]), {"title", "genre"} <= item.locks) == ({"Theirs", "Tag 0"}, True)
+
+
+def test_a_scene_that_you_skipped_keeps_its_item_when_the_library_begins_to_ask(tmp_path) -> None:
+    with asking_house(tmp_path / "data") as house:
+        (id,) = house.add(1)
+        house.want(id)
+        mark_all_undone(house.worker.inspector, TakenBack.UNDO)
+        house.begin()
+        house.settle()
+        house.plex_sim.refresh_item(house.key_of(id))
+        house.plex_sim.wait_for_asks(HANG)
+        assert (house.title_in_plex(id), house.row(id).state) == ("file 0", State.DROPPED)
 
 
 def test_an_explanation_says_which_fields_plex_asks_for(house) -> None:
