@@ -15,6 +15,7 @@ from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.provider.standing import NO_SWITCH, is_pending
 from plexsync.store.files.lock import try_lock
 from plexsync.store.files.provider_secrets import FILE, read_secrets
+from plexsync.store.ledger.provider_memory import ProviderRow
 from tests.app.provider_stage import AGENT, GROUP, PREFIX, Killed, add, asking_world, kill_at, parts_of, remove, whole
 from tests.journey.world import World
 from tests.patience import HANG
@@ -165,6 +166,20 @@ def test_more_items_than_a_page_are_put_back_also_once_nobody_answers_any_more(w
     with parts_of(world) as parts:
         assert remove(parts) == steps.PutBack()
     assert whole(world) == before
+
+
+def test_a_library_that_can_t_be_ended_keeps_a_worker_from_no_other_one(world: World) -> None:
+    with parts_of(world) as parts:
+        stuck = ProviderRow("stuck", "9", "A", f"{PREFIX}stuck", "adding", {"secret": 1, "answers": 0, "items": 0})
+        with parts.store.writing() as tx:
+            tx.providers.save(stuck)
+        plan = plan_adding(parts, "Movies")
+        steps.begin_adding(parts, plan.library, plan.identifier)
+        pending = steps.PendingSteps(parts)
+        for _ in range(2):
+            pending.look()
+        with parts.store.reading() as db:
+            assert [(row.title, is_pending(row)) for row in db.providers.all()] == [("A", True), ("Movies", False)]
 
 
 def test_what_happened_while_nobody_listened_is_told_once_somebody_does_again(world: World) -> None:

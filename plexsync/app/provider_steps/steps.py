@@ -297,7 +297,7 @@ class PendingSteps:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._seen: dict[str, Mapping[str, object]] = {}
-        self._trouble = ""
+        self._troubles: dict[str, str] = {}
 
     def look(self) -> None:
         """Do the steps of libraries that were left in the middle. What fails is tried again at the next look."""
@@ -307,14 +307,14 @@ class PendingSteps:
         self._seen = {library: row.steps for library, row in pending.items()}
         if not idle or is_locked(self._parts.folder, LOCK):
             return
-        try:
-            for row in idle:
+        for row in idle:
+            try:
                 go_on(self._parts, row.library)
                 log.info("%s: what was begun with plexsync provider is done", row.title)
-        except (NotNow, NeighbourError) as error:
-            if str(error) != self._trouble:
-                log.warning("what was begun with plexsync provider can't be ended yet: %s", error)
-            self._trouble = str(error)
+            except (NotNow, NeighbourError) as error:
+                if str(error) != self._troubles.get(row.library):
+                    log.warning("what was begun with plexsync provider can't be ended yet: %s", error)
+                self._troubles[row.library] = str(error)
 
 
 def note_folders(parts: Parts) -> None:
