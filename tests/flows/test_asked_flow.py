@@ -86,6 +86,16 @@ def test_a_field_that_you_locked_is_yours(house) -> None:
     assert locks_of(house, id) == {"studio"}
 
 
+def test_what_you_add_later_to_a_list_that_is_empty_in_stash_stays(house) -> None:
+    """As in a list that Stash fills: only what was there when the item was new is PlexSync's."""
+    id = house.drop_in(1, tags=[])
+    house.sync(id)
+    house.plex_sim.hand_edit(house.key_of(id), locked=False, genre=["Mine"], collection=["Studio 1", "Favourites"])
+    house.edit_and_settle(id, title="New")
+    item = house.plex_sim.item(house.key_of(id))
+    assert (item.scalars["title"], item.lists["genre"], item.lists["collection"][1:]) == ("New", ["Mine"], ["Favourites"])
+
+
 def test_what_plex_does_not_show_in_time_is_written_without_a_lock(house) -> None:
     id = house.drop_in(1)
     house.sync(id)

@@ -222,12 +222,15 @@ class Past:
     older: Collection[str] = ()
     unwritten: Mapping[str, Callable[[Item], Memory]] = field(default_factory=dict)
 
-    def policy(self, item: Item, policy: Policy, *, take_over: bool) -> Policy:
-        """The policy for an item, by the settings and by whether its library asks PlexSync."""
+    def policy(self, item: Item, policy: Policy, *, take_over: bool, is_known: bool) -> Policy:
+        """The policy for an item, by the settings and by whether its library asks PlexSync.
+
+        What comes to an item that `is_known`, and not from PlexSync, is somebody's.
+        """
         if take_over:
             policy = replace(policy, take_over=True)
         if item.section in self.asking:
-            policy = replace(policy, asked=True, born=item.key not in self.older)
+            policy = replace(policy, asked=True, born=not is_known and item.key not in self.older)
         return policy
 
     def was_lost(self, key: str) -> bool:

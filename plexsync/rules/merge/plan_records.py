@@ -154,7 +154,7 @@ class Policy:
     field that PlexSync never wrote. `take_over`: this once, Stash wins such fields, and list members that were there
     before PlexSync belong to it from now on. `adopt_lists`: the members of a locked list that PlexSync never wrote belong
     to it if Stash has all of them. `asked`: the item is in a library that asks PlexSync, so fields that it asks for get no
-    lock; `born`: it has asked since the item is there, so what it has as Stash says is PlexSync's.
+    lock; `born`: it has asked since the item is there, which is new to PlexSync, so what it has as Stash says is PlexSync's.
     """
 
     conflict: Literal["stash", "plex"] = "stash"
