@@ -93,7 +93,11 @@ def test_what_you_add_later_to_a_list_that_is_empty_in_stash_stays(house) -> Non
     house.plex_sim.hand_edit(house.key_of(id), locked=False, genre=["Mine"], collection=["Studio 1", "Favourites"])
     house.edit_and_settle(id, title="New")
     item = house.plex_sim.item(house.key_of(id))
-    assert (item.scalars["title"], item.lists["genre"], item.lists["collection"][1:]) == ("New", ["Mine"], ["Favourites"])
+    assert (item.scalars["title"], item.lists["genre"], item.lists["collection"][1:]) == (
+        "New",
+        ["Mine"],
+        ["Favourites"],
+    )
 
 
 def test_what_plex_does_not_show_in_time_is_written_without_a_lock(house) -> None:
