@@ -159,12 +159,9 @@ def note_unheard(parts: Assembled) -> None:
 
     What Plex was told stays, for its questions while the settings are changed.
     """
-    if not holds(parts, lambda db: bool(db.providers.all())):
-        return
-    from plexsync.flows.provider.libraries import stop_telling
-
-    with parts.store.writing() as tx:
-        stop_telling(tx)
+    if holds(parts, lambda db: bool(db.providers.all())):
+        with parts.store.writing() as tx:
+            tx.providers.stop_telling()
 
 
 REGISTERED = (

@@ -45,10 +45,10 @@ def fill_answers(parts: Assembled, folder: Path, library: str, progress: Progres
     What other libraries are told stays too: changed settings may wait for your yes there. So does what is told of scenes
     that you skipped.
     """
-    answers, done, seen = SceneAnswers(parts.settings.looks, folder, library), 0, set[int]()
+    answers, done, walked = SceneAnswers(parts.settings.looks, folder, library), 0, set[int]()
     pages = asked_pages(parts.gates, READ_STASH, parts.stash.walk(), of_all=True)
-    for ids in chain(([scene.id for scene in page] for page in pages), gone_scenes(parts, library, seen)):
-        seen.update(ids)
+    for ids in chain(([scene.id for scene in page] for page in pages), gone_scenes(parts, library, walked)):
+        walked.update(ids)
         for start in range(0, len(ids), BATCH):
             parts.gates.enter(*READS)
             now = parts.clock.now()
@@ -61,8 +61,8 @@ def fill_answers(parts: Assembled, folder: Path, library: str, progress: Progres
     return done
 
 
-def gone_scenes(parts: Assembled, library: str, seen: Collection[int]) -> Iterator[list[int]]:
-    """The scenes of which the library was told, and which were not seen in Stash."""
+def gone_scenes(parts: Assembled, library: str, walked: Collection[int]) -> Iterator[list[int]]:
+    """The scenes of which the library was told, and which a walk of Stash has not met."""
     with parts.store.reading() as db:
-        told = db.answers.scenes(library)
-    yield sorted(told.difference(seen))
+        answered = db.answers.scenes(library)
+    yield sorted(answered.difference(walked))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from plexsync.rules.item import is_lockless, is_provided
 from plexsync.rules.merge.plan_records import Memory, Remembered
 from plexsync.rules.merge.values import Held
-from plexsync.rules.provider.standing import ANSWERS, ON, REMOVING
+from plexsync.rules.provider.standing import ON
 from plexsync.rules.queue.job import Kind, Why
 from plexsync.store.database import Writer
 from plexsync.store.ledger.provider_memory import ProviderRow
@@ -27,13 +27,6 @@ def stop_asking(tx: Writer, library: ProviderRow, *, now: int) -> None:
     tx.memories.rewrite_all(library.library, library.section, lambda _document: True, as_locked)
     tx.providers.forget(library.library)
     want_scenes(tx, library, now)
-
-
-def stop_telling(tx: Writer) -> None:
-    """From now on no library is told of what changes: all that it is told has to be said anew before it asks again."""
-    for row in tx.providers.all():
-        if row.state != REMOVING and ANSWERS in row.steps:
-            tx.providers.save(replace(row, steps={name: done for name, done in row.steps.items() if name != ANSWERS}))
 
 
 def as_locked(memory: Memory) -> Memory:

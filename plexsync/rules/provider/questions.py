@@ -107,8 +107,8 @@ def scene_of(filename: str, files: Sequence[AnswerFile], library: KnownLibrary) 
 
 def _without_former(files: Sequence[AnswerFile]) -> Sequence[AnswerFile]:
     """Without the files of withheld scenes that another scene has by now: they were merged, or made anew."""
-    taken = {file.path for file in files if file.is_matched}
-    return [file for file in files if file.is_matched or file.path not in taken]
+    paths = {file.path for file in files if file.is_matched}
+    return [file for file in files if file.is_matched or file.path not in paths]
 
 
 def candidates_of(filename: str, files: Sequence[AnswerFile], library: KnownLibrary) -> list[tuple[int, int]]:

@@ -5,9 +5,8 @@ from plexsync.rules.record_class import record
 from plexsync.rules.records import ProviderRow
 
 ADDING, ON, REMOVING = "adding", "on", "removing"
-ANSWERS = "answers"
 # The steps of adding, each noted under its name once it is done; `DOING` is the one that is being done.
-ADD_NAMES = ("secret", ANSWERS, "items", "provider", "own_group", "switched", "refreshed")
+ADD_NAMES = ("secret", "answers", "items", "provider", "own_group", "switched", "refreshed")
 DOING = "doing"
 
 WELL = "Plex asks PlexSync"

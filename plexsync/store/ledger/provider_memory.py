@@ -5,6 +5,7 @@ See `plexsync.provider`. A row of `answer` says what a key is answered with, and
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from plexsync.rules.match.paths import name_key
 from plexsync.rules.record_class import record
@@ -151,6 +152,11 @@ class Providers(ReadOnlyProviders):
         """Save when Plex last asked, and the figures of the last hour."""
         self._db.execute(NOTE_CALLS, {"library": library, "at": at, "calls": _text(calls)})
         self._db.forget(EVERY)
+
+    def stop_telling(self) -> None:
+        """Note that no library is told of what changes: all is said anew once it can ask again."""
+        for library in self.all():
+            self.save(replace(library, steps={name: done for name, done in library.steps.items() if name != "answers"}))
 
     def save_items(self, library: str, items: Iterable[tuple[str, Mapping[str, object]]]) -> None:
         """Save items (key, document) as they were found; what was saved earlier stays."""
