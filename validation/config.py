@@ -373,7 +373,7 @@ class PlexSyncConfig(CollectionSettings, DatabaseSettings):
     """Address at which browsers reach Stash, for links on the dashboard: http:// or https://. Default empty: stash_url."""
 
     provider_listen: Annotated[str, AfterValidator(values.place)] = Field(default="none")
-    """Address and port of this machine at which Plex asks for the values of its items (docs/provider.md), such as
+    """Address and port of this machine at which PlexSync answers Plex as a metadata provider (docs/provider.md), such as
     0.0.0.0:9798, or none. Default none."""
 
     provider_url: Annotated[str, AfterValidator(values.address_if_any)] = Field(default="")
@@ -381,7 +381,7 @@ class PlexSyncConfig(CollectionSettings, DatabaseSettings):
     Default empty: http:// and provider_listen."""
 
     provider_patience: int = Field(default=20, ge=1, le=600)
-    """Seconds that Plex may take to show an edit that it was told to ask for, before PlexSync writes it: 1 to 600,
+    """Seconds that Plex has to show an edit after a refresh of the item, before PlexSync writes it: 1 to 600,
     default 20."""
 
     provider_match: bool = Field(default=False)

@@ -39,12 +39,11 @@ EXPLICIT = re.compile("adult|explicit", re.IGNORECASE)
 
 @record
 class RegisteredProvider:
-    """A provider that is registered, and whether Plex reaches it (None: it does not say)."""
+    """A provider that is registered."""
 
     number: str
     identifier: str
     title: str
-    online: bool | None = None
 
 
 @record
@@ -84,7 +83,6 @@ class ProviderAnswer(msgspec.Struct):
     id: Number
     identifier: str = ""
     title: str = ""
-    online: Flag | None = None
 
 
 class GroupItemAnswer(msgspec.Struct):
@@ -300,10 +298,7 @@ class ProviderClient:
 
 def _providers_of(container: ProviderList) -> list[RegisteredProvider]:
     return [
-        RegisteredProvider(
-            key_of(each.id), each.identifier, each.title, None if each.online is None else is_set(each.online)
-        )
-        for each in container.MetadataAgentProvider
+        RegisteredProvider(key_of(each.id), each.identifier, each.title) for each in container.MetadataAgentProvider
     ]
 
 

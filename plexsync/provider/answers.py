@@ -58,7 +58,9 @@ def answer_values(asking: AskingLibrary, key: str) -> CallAnswer:
             stored = db.answers.heir_of(stored) or stored
     if stored is None:
         if asking.gave_key(key):
-            raise LocalFault("the database does not have a scene that Plex was told of: was it made anew?")
+            raise LocalFault(
+                "the database has no scene for a key that Plex has: if it was made anew, run plexsync provider add"
+            )
         return CallAnswer(404, NO_KEY)
     document = metadata_document(row.identifier, key, stored.values)
     return CallAnswer(200, VALUES, container(row.identifier, [document]))
@@ -113,7 +115,7 @@ def provider_of(db: Reader, asking: AskingLibrary) -> ProviderRow:
     """The library in the database. Raises LocalFault if it is not there: Plex keeps what it has until it is."""
     if (row := db.providers.of(asking.library)) is None:
         raise LocalFault(
-            "the database has no library with this address: was it made anew? plexsync provider add adds it"
+            "the database has no library with this address: if it was made anew, run plexsync provider add"
         )
     return row
 

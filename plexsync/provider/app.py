@@ -111,7 +111,7 @@ class Provider:
         self._failed_at = monotonic()
         if trouble != self._trouble:
             self._trouble = trouble
-            log.warning("Plex is told to ask again later: %s", trouble)
+            log.warning("Plex gets status 500 and asks again later: %s", trouble)
         return CallAnswer(500, FAULT)
 
     def _succeed(self, answer: CallAnswer) -> None:

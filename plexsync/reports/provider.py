@@ -7,7 +7,7 @@ from plexsync.app.provider_steps.items import PutBack
 from plexsync.app.provider_steps.plan import AddPlan, ValueCounts
 from plexsync.app.rules import is_provider_on, provider_url
 from plexsync.app.stored import Stored
-from plexsync.reports.format import HOUR, stamp
+from plexsync.reports.format import HOUR, local, parse_stamp, stamp
 from plexsync.reports.shapes.values import Moment
 from plexsync.rules.provider.standing import DOING, WELL, LibraryInPlex, is_pending, problem_of
 from plexsync.store.files.provider_secrets import masked_address
@@ -70,7 +70,7 @@ class ProviderFacts(TypedDict):
     state: str
     """`adding`, `on` or `removing`."""
     doing: str
-    """The step that is left to do, or empty."""
+    """The step that it is at, or empty if none is left."""
     standing: str
     """How it stands, in one line."""
     well: bool
@@ -85,9 +85,9 @@ class ProviderFacts(TypedDict):
     explicit: bool | None
     """Whether Plex asks about explicit content; null if it does not say."""
     answers: int
-    """The scenes of which Plex is told something."""
+    """The scenes with an answer."""
     matched: int
-    """Those of them that a match finds."""
+    """Those of them that a question for a match finds."""
     added_at: Moment | None
     called_at: Moment | None
     """When Plex last asked."""
@@ -200,3 +200,19 @@ def call_facts(calls: Mapping[str, object]) -> CallFacts:
         "p99_ms": float(p99) if isinstance(p99, int | float) and p99 else None,
         "by_result": counts,
     }
+
+
+def call_words(calls: CallFacts) -> str:
+    """The figures of the last hour as text."""
+    words = [
+        f"{calls['answered']:,} answered",
+        f"{calls['unmatched']:,} without a scene",
+        f"{calls['refused']:,} refused",
+    ]
+    words += [f"{calls['failed']:,} failed"] if calls["failed"] else []
+    return ", ".join([*words, f"99 of 100 within {calls['p99_ms']:g} ms"] if calls["p99_ms"] else words)
+
+
+def last_asked(facts: ProviderFacts) -> str:
+    """When Plex last asked for a library, in local time."""
+    return local(parse_stamp(facts["called_at"])) if facts["called_at"] else "never"

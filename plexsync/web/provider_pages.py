@@ -11,7 +11,7 @@ from plexsync.app.parts import Parts
 from plexsync.app.provider_steps.plan import AddPlan, find_row, look_in_plex, plan_adding
 from plexsync.app.provider_steps.steps import AGENT, NotNow, approve_library, begin_adding, begin_removing
 from plexsync.app.rules import is_provider_on
-from plexsync.reports.provider import provider_report
+from plexsync.reports.provider import call_words, provider_report
 from plexsync.web.pages import PageCall, action, page
 
 HERE = "/settings/provider"
@@ -27,7 +27,7 @@ def provider(call: PageCall) -> Response:
     asking = {facts["library"] for facts in libraries}
     return call.show(
         "provider.html",
-        libraries=libraries,
+        libraries=[(facts, call_words(facts["calls"])) for facts in libraries],
         others=[section.title for section in sections or () if section.title not in asking],
         away=away or no_plex,
         is_on=is_provider_on(call.parts.config),
@@ -53,7 +53,7 @@ def start_adding(call: PageCall) -> Response:
         begin_adding(parts, plan.library, plan.identifier)
         return ""
 
-    return _begun(call, begin, "The worker lets Plex ask PlexSync. It begins in some seconds.")
+    return _begun(call, begin, "The worker lets Plex ask PlexSync. It begins within about ten seconds.")
 
 
 def confirm_removing(call: PageCall) -> Response:
@@ -72,7 +72,7 @@ def start_removing(call: PageCall) -> Response:
         begin_removing(parts, find_row(parts, _library(call.form.get("library", ""))).library)
         return ""
 
-    return _begun(call, begin, "The worker takes the library back. It begins in some seconds.")
+    return _begun(call, begin, "The worker takes the library back. It begins within about ten seconds.")
 
 
 def _begun(call: PageCall, begin: Callable[[Parts], str], words: str) -> Response:

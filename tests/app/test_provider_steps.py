@@ -9,7 +9,15 @@ import pytest
 from plexsync.app.parts import Parts
 from plexsync.app.provider_steps import steps
 from plexsync.app.provider_steps.items import PAGE
-from plexsync.app.provider_steps.plan import ADDED_SINCE, FORGOTTEN, MATCHES, compare_values, plan_adding
+from plexsync.app.provider_steps.plan import (
+    ADDED_SINCE,
+    EXTRAS,
+    FORGOTTEN,
+    MATCHES,
+    ONE_GUID,
+    compare_values,
+    plan_adding,
+)
 from plexsync.flows.scenes.undo import mark_all_undone
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.provider.standing import NO_SWITCH, is_pending
@@ -323,7 +331,7 @@ def test_settings_that_let_nobody_ask_are_told(world: World, settings: dict[str,
 def test_a_server_before_1_43_and_a_library_that_is_not_there_are_told(world: World) -> None:
     assert refusal(world, "Shows") == ("none of the movie libraries that are synced is named Shows; they are: Movies")
     world.plex.version = "1.42.2.10156-f737b826c"
-    assert refusal(world) == "Plex 1.42.2.10156-f737b826c asks no provider: that needs 1.43.0 or newer"
+    assert refusal(world) == "Plex 1.42.2.10156-f737b826c has no metadata providers: that needs 1.43.0 or newer"
 
 
 def test_a_library_of_another_plexsync_is_left_to_it(world: World) -> None:
@@ -358,7 +366,7 @@ def test_what_may_keep_plex_from_asking_and_what_can_t_be_put_back_is_in_the_pla
         counts = compare_values(parts, world.section)
     assert (plan.items, plan.renews, plan.address) == (2, False, f"http://{world.settings['provider_listen']}/***")
     assert plan.warnings == (NO_SWITCH,)
-    assert plan.lost == (MATCHES, ADDED_SINCE)
+    assert plan.lost == (MATCHES, EXTRAS, ONE_GUID, ADDED_SINCE)
     assert (counts.scenes, counts.differ) == (2, 2)
 
 

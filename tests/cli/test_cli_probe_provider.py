@@ -183,7 +183,7 @@ def ask_already(world: World) -> None:
 REFUSALS: dict[str, tuple[Callable[[World], object], tuple[str, ...], str]] = {
     "no such file": (lambda world: None, ("--provider", "Library", "--file", "/media/z.mp4"), "no item of Library"),
     "no such library": (lambda world: None, ("--provider", "Nothing", "--file", FILE), "is named Nothing"),
-    "an old Plex": (lambda world: setattr(world.plex, "version", "1.42.0.1"), CALL[1:], "asks no provider"),
+    "an old Plex": (lambda world: setattr(world.plex, "version", "1.42.0.1"), CALL[1:], "has no metadata providers"),
     "not the owner": (lambda world: setattr(world.plex, "owner", False), CALL[1:], "owner"),
     "asks already": (ask_already, CALL[1:], "plexsync provider remove takes that back first"),
     "a legacy agent": (

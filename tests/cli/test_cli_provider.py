@@ -50,7 +50,7 @@ def test_a_library_asks_and_is_as_before_after_it_was_taken_back(door: Door, wor
     assert (status.code, facts["standing"], facts["registered"], facts["group"]) == (0, WELL, True, True)
     (asking,) = door("status", "--json").facts["asking"]
     assert asking == {"library": "Movies", "state": "on", "called_at": facts["called_at"]}
-    assert "Movies: last " in door("status").out
+    assert "Movies: last asked " in door("status").out
     assert (facts["explicit"], facts["answers"], facts["agent"]) == (True, 2, facts["identifier"])
     removed = door("provider", "remove", "Movies", "--yes", "--json")
     assert (removed.code, removed.facts["removed"], removed.facts["items"]) == (0, True, 2), removed
@@ -107,7 +107,7 @@ def test_a_plex_that_can_t_reach_the_address_is_told_and_the_same_call_goes_on(
     failed = door("provider", "add", "Movies", "--yes")
     assert (failed.code, "Plex can't reach http://127.0.0.1:9/***" in failed.err) == (1, True)
     status = door("provider", "status")
-    assert (status.code, "not added whole yet (provider)" in status.out) == (1, True)
+    assert (status.code, "adding it is not finished (registering PlexSync in Plex)" in status.out) == (1, True)
     assert "Movies: adding (plexsync provider status)" in door("status").out
     world.settings["provider_url"] = f"http://{world.settings['provider_listen']}"
     assert door("provider", "add", "Movies", "--yes").code == 0

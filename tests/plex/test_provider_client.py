@@ -44,7 +44,7 @@ def registered(client: ProviderClient) -> list[RegisteredProvider]:
 
 def test_a_provider_is_registered_once_and_moved_after_that(sim: PlexSim, client: ProviderClient) -> None:
     number = client.register(IDENTIFIER, sim.tiny.base)
-    assert registered(client) == [RegisteredProvider(number, IDENTIFIER, "Tiny", online=True)]
+    assert registered(client) == [RegisteredProvider(number, IDENTIFIER, "Tiny")]
     assert client.register(IDENTIFIER, f"{sim.tiny.base}/") == number
     assert [each.number for each in registered(client)] == [number]
     with pytest.raises(Refused):

@@ -43,7 +43,7 @@ def test_without_the_database_plex_keeps_what_it_has(
     away.rename(path)
     assert statuses(asked, key) == (200, 200, 200)
     said = [record.getMessage() for record in caplog.records if record.name == "PlexSync.provider"]
-    assert said == [f"Plex is told to ask again later: {path} is not there", "Plex is answered again"]
+    assert said == [f"Plex gets status 500 and asks again later: {path} is not there", "Plex is answered again"]
 
 
 def test_a_database_of_a_later_version_is_not_read(shelf: Shelf) -> None:

@@ -14,7 +14,6 @@ from plexsync.store.ledger.provider_memory import (
     FILES_OF,
     OF_SCENES,
     WITH_FILE,
-    WITHHOLD,
     FoundItem,
     ProviderRow,
     StoredAnswer,
@@ -69,7 +68,7 @@ def test_an_answer_is_found_by_its_key_and_by_its_files_while_a_match_may_find_i
             AnswerFile(1, "/a/One.mp4"),
             AnswerFile(2, "C:\\x\\one.MP4"),
         ]
-        tx.answers.withhold([2])
+        tx.answers.say([replace(answer(2), matched=False)], now=9)
         assert tx.answers.with_file(LIBRARY, "one.mp4")[1] == AnswerFile(2, "C:\\x\\one.MP4", is_matched=False)
         found = tx.answers.by_key(LIBRARY, "key-1")
         assert found and (found.values, found.said_at) == ({"title": "One", "genre": ["A", "B"]}, 9)
@@ -105,7 +104,7 @@ def test_no_statement_for_some_scenes_reads_the_answers_of_all(store: Database) 
         tx.providers.save(ROW)
         tx.answers.say([answer(number) for number in range(1, 1_001)], now=1)
     path = store.address.path
-    for sql in (BY_KEY, OF_SCENES, WITH_FILE, FILES_OF, WITHHOLD, DROP_FILES):
+    for sql in (BY_KEY, OF_SCENES, WITH_FILE, FILES_OF, DROP_FILES):
         values = {"library": LIBRARY, "key": "key-1", "scenes": "[1]", "scene": 1, "name": "x"}
         with closing(sqlite3.connect(path)) as db:
             plan = [str(row[3]) for row in db.execute(f"explain query plan {sql}", values)]

@@ -61,7 +61,7 @@ def test_a_library_is_let_ask_and_taken_back_by_buttons(dash: Dash, world: World
         assert own.path not in page
 
         assert "The worker takes the library back." in plain(dash.post(f"{PAGE}/remove", library="Movies").text)
-        assert "not removed whole yet" in plain(dash.get(PAGE).text)
+        assert "removing it is not finished" in plain(dash.get(PAGE).text)
         work(world)
     assert whole(world) == before
 

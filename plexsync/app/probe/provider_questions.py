@@ -58,7 +58,8 @@ def find_item(parts: Parts, library: LibraryAgent, path: str) -> str:
     entries = (entry for page in parts.plex.entries(library.section) for entry in page)
     keys = [entry.key for entry in entries if any(part.path == path for part in entry.parts)]
     if len(keys) != 1:
-        raise CantProbe(f"{len(keys) or 'no'} item of {library.title} has the file {path}: name it as Plex does")
+        count = "more than one" if keys else "no"
+        raise CantProbe(f"{count} item of {library.title} has the file {path}: name it as Plex does")
     return keys[0]
 
 
@@ -167,7 +168,7 @@ class ProviderExamination:
             self._client.register(lent.identifier, f"{provider.place}/{provider.secret}")
         except Refused as error:
             self.answers["reached"] = False
-            raise Silent(f"Plex does not reach {provider.place}: does a firewall let it in?") from error
+            raise Silent(f"Plex can't reach {provider.place}: check the firewall of this machine") from error
         self.answers["reached"] = True
         run = StepRun(self._parts, self._client, quiet)
         row = ProviderRow(lent.library, lent.section, lent.title, lent.identifier, ADDING)

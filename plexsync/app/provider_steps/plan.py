@@ -2,9 +2,10 @@
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from plexsync.app.parts import Parts
@@ -22,10 +23,13 @@ from plexsync.rules.words.text import fold
 from plexsync.store.files.provider_secrets import masked_address, read_secrets
 from plexsync.store.ledger.provider_memory import ProviderRow
 
+T = TypeVar("T")
 LEAST_PLEX = (1, 43, 0)
 PREFIX = "tv.plex.agents.custom.plexsync."
-NO_URL = "provider_listen names every address of this machine: set provider_url to the one by which Plex reaches it"
-LOOPBACK = "{} is this machine alone, and Plex runs on {}: set provider_url to an address that it reaches"
+NO_URL = (
+    "provider_listen stands for every address of this machine: set provider_url to the one at which Plex reaches it"
+)
+LOOPBACK = "{} leads to this machine only, and Plex runs on {}: set provider_url to an address that Plex reaches"
 # How the agents begin whose guids Plex does not take back, with what that means.
 UNMATCHED_AGENT = ".none"
 LEGACY_AGENT = "com.plexapp."
@@ -33,10 +37,12 @@ MOVIE_AGENT = "tv.plex.agents.movie"
 FORGOTTEN = (
     "the agent and the values from before PlexSync, which this database does not know: the agent will be Plex Movie"
 )
-NEW_GUIDS = "the guids of items that no agent has matched, if Plex makes other ones for them"
-LEGACY = "the guids and matches of items, if Plex no longer takes those of a legacy agent"
-MATCHES = "the match of an item that Plex Movie does not take back by its guid"
-ADDED_SINCE = "items that are added until then: they keep their values, and the old agent may match them"
+NEW_GUIDS = "guids of items that no agent has matched, if Plex makes new ones"
+LEGACY = "guids and matches of items, if Plex no longer accepts those of a legacy agent"
+MATCHES = "matches of items whose guid the old agent does not take back"
+EXTRAS = "remote extras, until the old agent finds them again"
+ONE_GUID = "two items of one scene, if Plex makes one item of them"
+ADDED_SINCE = "items that are added later: they keep their values, and the old agent may match them"
 
 
 @record
@@ -88,7 +94,7 @@ def plan_adding(parts: Parts, name: str) -> AddPlan:
     with parts.store.reading() as db:
         row = db.providers.of(library.uuid)
     if row is not None and row.state == REMOVING:
-        raise NotNow(f"{library.title} is being taken back: plexsync provider remove goes on with that")
+        raise NotNow(f"{library.title} is being taken back: run plexsync provider remove again to finish that first")
     was_forgotten = row is None and library.agent == identifier_of(library.uuid)
     if was_forgotten and library.uuid in read_secrets(parts.folder):
         group = next((each.number for each in client.groups() if each.primary == MOVIE_AGENT), "")
@@ -135,9 +141,13 @@ def find_row(parts: Parts, name: str) -> ProviderRow:
     with parts.store.reading() as db:
         rows = db.providers.all()
     named = [row for row in rows if fold(row.title) == fold(name) or row.library == name]
+    return _only_one(named, f"the libraries that ask PlexSync is named {name}", [row.title for row in rows])
+
+
+def _only_one(named: Sequence[T], words: str, titles: Sequence[str]) -> T:
+    """The one library of a name. Raises NotNow."""
     if len(named) != 1:
-        titles = ", ".join(row.title for row in rows) or "none"
-        raise NotNow(f"{len(named) or 'none'} of the libraries that ask PlexSync is named {name}; they are: {titles}")
+        raise NotNow(f"{'more than one' if named else 'none'} of {words}; they are: {', '.join(titles) or 'none'}")
     return named[0]
 
 
@@ -151,23 +161,20 @@ def find_library(parts: Parts, client: ProviderClient, name: str) -> LibraryAgen
     synced = {section.key for section in parts.plex.sections()}
     libraries = [each for each in client.libraries() if each.section in synced]
     named = [each for each in libraries if fold(each.title) == fold(name)]
-    if len(named) != 1:
-        titles = ", ".join(each.title for each in libraries)
-        raise NotNow(
-            f"{len(named) or 'none'} of the movie libraries that are synced is named {name}; they are: {titles}"
-        )
-    if not named[0].uuid:
-        raise NotNow(f"Plex does not tell the uuid of {named[0].title}")
-    if not named[0].owned:
+    words = f"the movie libraries that are synced is named {name}"
+    library = _only_one(named, words, [each.title for each in libraries])
+    if not library.uuid:
+        raise NotNow(f"Plex gives no uuid for {library.title}, so it can't be told from other libraries")
+    if not library.owned:
         raise NotNow("plex_token has to be the token of the server's owner: plexsync init signs in with it")
-    return named[0]
+    return library
 
 
 def check_version(version: str) -> None:
     """Raise NotNow for a Plex that has no providers."""
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[: len(LEAST_PLEX)])
     if numbers < LEAST_PLEX:
-        raise NotNow(f"Plex {version} asks no provider: that needs {'.'.join(map(str, LEAST_PLEX))} or newer")
+        raise NotNow(f"Plex {version} has no metadata providers: that needs {'.'.join(map(str, LEAST_PLEX))} or newer")
 
 
 def _checked_url(parts: Parts) -> str:
@@ -198,4 +205,4 @@ def _not_back(agent: str) -> Iterator[str]:
         yield NEW_GUIDS
     else:
         yield LEGACY if agent.startswith(LEGACY_AGENT) else MATCHES
-    yield ADDED_SINCE
+    yield from (EXTRAS, ONE_GUID, ADDED_SINCE)

@@ -113,7 +113,7 @@ def _why_unreached(parts: Parts) -> str:
     if not parts.someone_works():
         return "start plexsync serve, which answers there"
     return (
-        "is plexsync serve running with provider_listen, and does a firewall let Plex in? provider_url is its address"
+        "check that plexsync serve runs, that no firewall keeps Plex out, and that provider_url is the address for Plex"
     )
 
 
@@ -286,7 +286,7 @@ def _end(parts: Parts, row: ProviderRow, *, asks: bool) -> ProviderRow:
 def _only_one(parts: Parts) -> Iterator[None]:
     lock = try_lock(parts.folder, LOCK)
     if lock is None:
-        raise NotNow("another process is doing that: plexsync provider status shows when it is done")
+        raise NotNow("another process is adding or removing a library: plexsync provider status shows when it is done")
     with lock:
         yield
 
@@ -310,10 +310,10 @@ class PendingSteps:
         for row in idle:
             try:
                 go_on(self._parts, row.library)
-                log.info("%s: what was begun with plexsync provider is done", row.title)
+                log.info("%s: the steps of plexsync provider are done", row.title)
             except (NotNow, NeighbourError) as error:
                 if str(error) != self._troubles.get(row.library):
-                    log.warning("what was begun with plexsync provider can't be ended yet: %s", error)
+                    log.warning("the steps of plexsync provider can't go on yet: %s", error)
                 self._troubles[row.library] = str(error)
 
 

@@ -8,15 +8,14 @@ from collections.abc import Iterator
 from plexsync.app.parts import Parts
 from plexsync.app.provider_steps.plan import look_in_plex
 from plexsync.cli.checks.check import Check
-from plexsync.reports.provider import provider_report
+from plexsync.reports.provider import call_words, last_asked, provider_report
 
-MEND = "see docs/provider.md; plexsync provider status shows all of it"
+MEND = "see docs/provider.md; plexsync provider status shows more"
 
 
 def provider(parts: Parts) -> Iterator[Check]:
     """A check for each library."""
     for facts in provider_report(parts, look_in_plex(parts))["libraries"]:
-        calls = facts["calls"]
-        figures = f"{calls['answered']:,} answered in the last hour, {calls['refused']:,} refused"
+        figures = f"last asked: {last_asked(facts)}; calls of the last hour: {call_words(facts['calls'])}"
         words = f"{facts['library']}: {facts['standing']}; {figures}"
         yield Check("Plex asks PlexSync", words, "" if facts["well"] else MEND)

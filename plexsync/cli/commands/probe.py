@@ -27,11 +27,11 @@ HEADS = ("question", "answer", "what PlexSync does with it")
 BUSY = "a worker runs: stop plexsync serve for the minute that this takes"
 LENDING = (
     "For about a minute, the library {} gets a scratch metadata provider on this machine as its agent, in place of {}, and "
-    "item {} ({}) is matched by it and refreshed: its genres, tagline, original title and locks of these change, and remote "
-    "extras may go. Other items that Plex asks about meanwhile get no answer and stay. Everything is put back at the end; "
+    "item {} ({}) is matched by it and refreshed: its genres, tagline and original title change, with their locks, and its "
+    "remote extras may go. Other items that Plex asks about meanwhile stay as they are. All else is put back at the end; "
     "Plex then reads the item from its old agent again. Go on?"
 )
-TOGETHER = "--provider and --file go together, and without ITEM"
+TOGETHER = "--provider and --file go together, and neither goes with ITEM"
 PACE = 0.2  # seconds between two looks for the worker's result
 QUESTION = (
     "This edits item {} ({}) for some seconds: scratch labels, people and a collection, its date added, and a rating if "
@@ -41,7 +41,7 @@ QUESTION = (
 
 @command("probe")
 @click.argument("item", metavar="[ITEM]", required=False, type=ItemKey())
-@click.option("--provider", "library", metavar="LIBRARY", help="Ask how Plex asks a metadata provider in this library.")
+@click.option("--provider", "library", metavar="LIBRARY", help="Try how Plex uses a metadata provider in this library.")
 @click.option("--file", "path", metavar="PATH", help="With --provider: the file of the item to use, as Plex names it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
@@ -57,7 +57,7 @@ def probe(call: Call, item: str | None, library: str | None, path: str | None, y
     Without an item it shows what was learnt, and restores an item that an interrupted call has left. With --json the
     answer holds no names, paths or tokens: you can share it. Exits with 1 if the probe was not completed.
 
-    With --provider it asks how Plex asks a metadata provider: for about a minute the library has one on this machine, which
+    With --provider it tries how Plex uses a metadata provider: for about a minute the library has one on this machine, which
     knows the file that you name and no other. Agent, match, values and locks are put back at the end, or by the next run.
     No worker may run meanwhile.
 

@@ -1,6 +1,7 @@
 """`plexsync provider`: lets a library of Plex ask PlexSync first, and takes that back."""
 
 import sys
+from collections.abc import Callable
 
 import click
 
@@ -22,12 +23,13 @@ from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import LiveLine, ProgressBar, paper, say, table
-from plexsync.reports.format import local, many, parse_stamp, safe
+from plexsync.reports.format import many, safe
 from plexsync.reports.provider import (
-    CallFacts,
     PlanFacts,
     ProviderFacts,
     RemovedFacts,
+    call_words,
+    last_asked,
     plan_facts,
     provider_report,
     removed_facts,
@@ -39,13 +41,13 @@ from plexsync.store.ledger.provider_memory import ProviderRow
 FIRST_CALL = 45.0
 ANSWER = "nobody is there to agree: look with --dry-run, then give --yes"
 DRY = "--dry-run writes nothing: it goes without --yes"
-SILENT = "Plex can't reach {}, or asks for no item yet: plexsync provider status tells when it does"
-STOPPED = "stopped: the same call goes on"
-NONE = "no library asks PlexSync: plexsync provider add LIBRARY lets one"
+SILENT = "Plex can't reach {}, or asks for no item yet: plexsync provider status shows when it has asked"
+STOPPED = "stopped: run the same command again to go on"
+NONE = "no library asks PlexSync: plexsync provider add LIBRARY sets one up"
 PLAN = {
     "agent": "agent now",
-    "identifier": "agent then",
-    "address": "Plex must reach",
+    "identifier": "new agent",
+    "address": "address that Plex must reach",
     "items": "items",
     "scenes": "scenes with an answer",
     "differ": "items that would change",
@@ -57,8 +59,8 @@ MOST_NAMED = 20
 def provider() -> None:
     """Let a library of Plex ask PlexSync for the values of its items (docs/provider.md).
 
-    Plex asks while it scans, so an item is right before anybody sees it, and no field is locked. It needs Plex 1.43.0 or
-    newer, and provider_listen. Pictures, labels and ratings are still written by PlexSync.
+    Plex asks while it scans, so the texts and lists of an item are right before anybody sees it, without locks. It needs
+    Plex 1.43.0 or newer, and provider_listen. Pictures, labels and ratings are still written by PlexSync.
 
     \b
     Examples:
@@ -80,10 +82,11 @@ def provider() -> None:
 def add(call: Call, library: str, dry: bool, yes: bool) -> int:
     """Let the movie library of this name ask PlexSync first.
 
-    Shows what would be done, and asks once. Your yes is also the approval of the first write to this library. Before
-    anything changes, the fields, tags, locks, pictures and guids of all its items are saved for plexsync provider remove.
-    Then PlexSync is registered in Plex, and the library gets it as its agent, with Plex Local Media behind it. A call that
-    was interrupted goes on when it is repeated, or when a worker starts. plexsync serve must be running: it answers Plex.
+    Shows what would be done, and asks once. If no other library is synced, your yes is also the approval of the first
+    write. Before anything changes, the fields, tags, locks, pictures and guids of all its items are saved for plexsync
+    provider remove. Then PlexSync is registered in Plex, and the library gets it as its agent, with Plex Local Media behind
+    it. A call that was interrupted goes on when it is repeated, or when a worker starts. plexsync serve must be running: it
+    answers Plex.
 
     For a library that asks already, it renews the secret part of the address.
 
@@ -92,13 +95,22 @@ def add(call: Call, library: str, dry: bool, yes: bool) -> int:
       plexsync provider add Movies --dry-run
       plexsync provider add Movies --yes
     """
+
+    def begin(start: Begun, parts: Parts, stop: Stop) -> int:
+        return _plan_and_add(call, start, parts, plan_adding(parts, library), stop, dry=dry, yes=yes)
+
+    return _with_parts(call, begin, dry=dry, yes=yes)
+
+
+def _with_parts(call: Call, begin: Callable[[Begun, Parts, Stop], int], *, dry: bool, yes: bool) -> int:
+    """The exit code of `begin`; a NotNow refuses the call."""
     if dry and yes:
         raise click.UsageError(DRY)
     with begin_call(call, need=SettingsNeed.WORK) as start, open_parts(start.config, start.folder) as parts:
         with stoppable() as stop:
             try:
                 start.require(parts)
-                return _plan_and_add(call, start, parts, plan_adding(parts, library), stop, dry=dry, yes=yes)
+                return begin(start, parts, stop)
             except NotNow as error:
                 return stop.code or call.refuse(str(error))
 
@@ -169,7 +181,7 @@ def _tell_plan(facts: PlanFacts) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def remove(call: Call, library: str, dry: bool, yes: bool) -> int:
-    """Take back that a library asks PlexSync.
+    """Let a library ask PlexSync no longer, and put it back as it was found.
 
     The library gets the agent back that it had, what was registered in Plex is removed, and fields, tags, locks and pictures
     are put back as they were found. What somebody has edited and locked since stays. Fields that PlexSync keeps in sync are
@@ -181,15 +193,11 @@ def remove(call: Call, library: str, dry: bool, yes: bool) -> int:
       plexsync provider remove Movies --dry-run
       plexsync provider remove Movies --yes
     """
-    if dry and yes:
-        raise click.UsageError(DRY)
-    with begin_call(call, need=SettingsNeed.WORK) as start, open_parts(start.config, start.folder) as parts:
-        with stoppable() as stop:
-            try:
-                start.require(parts)
-                return _ask_and_remove(call, start, parts, find_row(parts, library), stop, dry=dry, yes=yes)
-            except NotNow as error:
-                return stop.code or call.refuse(str(error))
+
+    def begin(start: Begun, parts: Parts, stop: Stop) -> int:
+        return _ask_and_remove(call, start, parts, find_row(parts, library), stop, dry=dry, yes=yes)
+
+    return _with_parts(call, begin, dry=dry, yes=yes)
 
 
 def _ask_and_remove(
@@ -215,10 +223,10 @@ def _tell_removed(facts: RemovedFacts) -> None:
     out = paper()
     say(out, f"{safe(facts['library'])}: Plex asks PlexSync no longer")
     for keys, words in (
-        (facts["edited_since"], "edited since, and left so"),
-        (facts["gone"], "gone from Plex, or other items now"),
-        (facts["not_put_back"], "not put back whole"),
-        (facts["added_since"], "added since, which keep their values"),
+        (facts["edited_since"], "edited since, left alone"),
+        (facts["gone"], "gone from Plex or replaced by another, not put back"),
+        (facts["not_put_back"], "not put back completely"),
+        (facts["added_since"], "added since, left alone"),
     ):
         if keys:
             more = f" and {len(keys) - MOST_NAMED:,} more" if len(keys) > MOST_NAMED else ""
@@ -251,30 +259,18 @@ def _tell(libraries: list[ProviderFacts]) -> None:
     if not libraries:
         say(out, NONE)
     for facts in libraries:
-        last = local(parse_stamp(facts["called_at"])) if facts["called_at"] else "never"
         rows = [
             ("registered in Plex", _yes(facts["registered"])),
-            ("group with Plex Local Media", _yes(facts["group"])),
+            ("group of providers in Plex", _yes(facts["group"])),
             ("agent of the library", safe(facts["agent"] or "unknown")),
             ("asks about explicit content", _yes(facts["explicit"])),
             ("address", facts["address"]),
-            ("last asked", last),
-            ("calls of the last hour", _calls(facts["calls"])),
+            ("last asked", last_asked(facts)),
+            ("calls of the last hour", call_words(facts["calls"])),
             ("scenes with an answer", f"{facts['answers']:,}, {facts['matched']:,} of them found by a match"),
         ]
         say(out, f"{safe(facts['library'])}: {safe(facts['standing'])}", style="" if facts["well"] else "bold")
         out.print(table("", ("", ""), rows))
-
-
-def _calls(calls: CallFacts) -> str:
-    """The figures of the last hour."""
-    words = [
-        f"{calls['answered']:,} answered",
-        f"{calls['unmatched']:,} without a scene",
-        f"{calls['refused']:,} refused",
-    ]
-    words += [f"{calls['failed']:,} failed"] if calls["failed"] else []
-    return ", ".join([*words, f"99 of 100 within {calls['p99_ms']:g} ms"] if calls["p99_ms"] else words)
 
 
 def _yes(fact: bool | None) -> str:

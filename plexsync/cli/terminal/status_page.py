@@ -145,7 +145,9 @@ def _asked(row: "AskingFacts", facts: "StatusFacts") -> str:
     """When Plex last asked for a library, or that its change is not done."""
     if row["state"] != "on":
         return f"{row['state']} (plexsync provider status)"
-    return f"last {_when(row['called_at'], facts)}" if row["called_at"] else "never yet (plexsync provider status)"
+    return (
+        f"last asked {_when(row['called_at'], facts)}" if row["called_at"] else "never yet (plexsync provider status)"
+    )
 
 
 def _plays(facts: "StatusFacts") -> str:

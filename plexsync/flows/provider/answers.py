@@ -23,6 +23,7 @@ from plexsync.rules.merge.drift import kept_fields
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Value, held_field
 from plexsync.rules.provider.documents import rating_key
+from plexsync.rules.provider.standing import REMOVING
 from plexsync.rules.queue.job import Dead, Dropped, Gone, OutOfScope, Waiting
 from plexsync.rules.scene import Scene
 from plexsync.rules.words.text import fold
@@ -30,7 +31,6 @@ from plexsync.store.database import Writer
 from plexsync.store.files.provider_secrets import read_secrets
 from plexsync.store.ledger.provider_memory import ProviderRow, StoredAnswer
 
-REMOVING = "removing"
 Values = dict[str, Value]
 
 

@@ -43,7 +43,7 @@ PATIENCE = 3
 # The maximum number of requests for both pictures and the edit, each of which may take the full deadline: per picture its
 # bytes, the list before and after the upload, the upload and the selection. One more stands for all pauses.
 PICTURE_REQUESTS = 2 * (5 + len(LAGS)) + 2
-ASKED = "Plex was told to ask for the new values, and does not show them yet"
+ASKED = "Plex was asked for a refresh, and does not show the new values yet"
 
 
 class Asks(Protocol):

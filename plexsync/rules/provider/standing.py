@@ -1,5 +1,7 @@
 """How a library stands that asks PlexSync, in one line: what is left to do, or why Plex does not ask."""
 
+from collections.abc import Mapping
+
 from plexsync.rules.provider.questions import MATCHES, NoMatch
 from plexsync.rules.record_class import record
 from plexsync.rules.records import ProviderRow
@@ -8,17 +10,31 @@ ADDING, ON, REMOVING = "adding", "on", "removing"
 # The steps of adding, each noted under its name once it is done; `DOING` is the one that is being done.
 ADD_NAMES = ("secret", "answers", "items", "provider", "own_group", "switched", "refreshed")
 DOING = "doing"
+STEP_WORDS: Mapping[object, str] = {
+    "secret": "making the address",
+    "answers": "saving the answers",
+    "items": "saving the items",
+    "provider": "registering PlexSync in Plex",
+    "own_group": "making the group",
+    "switched": "setting the agent",
+    "refreshed": "asking Plex for a refresh",
+    "locked_back": "setting the locks",
+    "agent_back": "setting the old agent",
+    "matched_back": "giving the items their guids back",
+    "put_back": "putting the items back",
+    "unregistered": "removing PlexSync from Plex",
+}
 
 WELL = "Plex asks PlexSync"
-ADD_GOES_ON = "not added whole yet ({}): plexsync provider add {} goes on"
-REMOVE_GOES_ON = "not removed whole yet ({}): plexsync provider remove {} goes on"
+ADD_GOES_ON = "adding it is not finished ({}): run plexsync provider add again, which goes on"
+REMOVE_GOES_ON = "removing it is not finished ({}): run plexsync provider remove again, which goes on"
 OFF = "nothing answers Plex: set provider_listen, such as 0.0.0.0:9798, and start plexsync serve again"
-GONE = "the library is gone from Plex: plexsync provider remove {} forgets it"
-UNREGISTERED = "Plex does not know PlexSync any more: plexsync provider add {} registers it again"
-OTHER_AGENT = "the library has the agent {} now, so Plex does not ask: plexsync provider add {} gives it back"
+GONE = "the library is no longer in Plex: run plexsync provider remove to forget it"
+UNREGISTERED = "PlexSync is no longer registered in Plex: run plexsync provider add to register it again"
+OTHER_AGENT = "the agent of the library is {}, so Plex does not ask: run plexsync provider add to set PlexSync again"
 SWITCH = "Allow matching to explicit content"
 NO_SWITCH = f"{SWITCH} is off, so Plex asks for no scene: switch it on in Plex, Manage Library, Edit, Advanced"
-NEVER = "Plex has not asked yet: is plexsync serve running, and does Plex reach {}?"
+NEVER = "Plex has not asked yet: check that plexsync serve runs, and that Plex reaches {}"
 
 
 @record
@@ -48,16 +64,16 @@ def problem_of(row: ProviderRow, address: str, in_plex: LibraryInPlex | None = N
         return OFF
     if is_pending(row):
         goes_on = REMOVE_GOES_ON if row.state == REMOVING else ADD_GOES_ON
-        return goes_on.format(row.steps.get(DOING) or "not begun", row.title)
+        return goes_on.format(STEP_WORDS.get(row.steps.get(DOING), "not begun"))
     if not is_on:
         return OFF
     if in_plex is not None:
         if not in_plex.agent:
-            return GONE.format(row.title)
+            return GONE
         if not in_plex.is_registered:
-            return UNREGISTERED.format(row.title)
+            return UNREGISTERED
         if in_plex.agent != row.identifier:
-            return OTHER_AGENT.format(in_plex.agent, row.title)
+            return OTHER_AGENT.format(in_plex.agent)
     is_allowed = in_plex.asks_explicit if in_plex is not None else None
     if is_allowed is None:
         # What Plex has asked tells it as well.

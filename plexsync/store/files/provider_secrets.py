@@ -50,7 +50,7 @@ def read_secrets(folder: Path) -> dict[str, LibrarySecrets]:
         raise LocalFault(f"{path} can't be read: {error.strerror}") from error
     except ValueError:
         pass
-    mend = "put it back from a copy, or delete it and run plexsync provider add for each library again"
+    mend = "put it back from a copy, or delete it and run plexsync provider add again for each library"
     raise LocalFault(f"{path} is damaged: {mend}")
 
 

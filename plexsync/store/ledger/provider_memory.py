@@ -75,7 +75,6 @@ values (:library, :scene, :key, :matched, :document, :now)
 on conflict (library, scene) do update
    set key = excluded.key, matched = excluded.matched, document = excluded.document, said_at = excluded.said_at
 """
-WITHHOLD = f"update answer set matched = 0 where {_IN_ANY} and scene = :scene and matched = 1"
 DROP_FILES = "delete from answer_file where scene = :scene and library = :library"
 ADD_FILE = """
 insert into answer_file (library, name_key, scene, path) values (:library, :name, :scene, :path)
@@ -231,10 +230,6 @@ class Answers(ReadOnlyAnswers):
             for answer in answers
         ]
         self._db.execute_many(SAY, rows)
-
-    def withhold(self, scenes: Iterable[int]) -> None:
-        """Let no match find these scenes any more; their keys are answered as before."""
-        self._db.execute_many(WITHHOLD, [{"scene": scene} for scene in scenes])
 
     def save_files(self, files: Mapping[tuple[str, int], Iterable[str]]) -> None:
         """Save for which files (paths in Stash) these scenes are found, by (library, scene)."""
