@@ -1,4 +1,4 @@
-"""Libraries that ask PlexSync: what the worker adds for them, and what Plex is told when a library begins to ask."""
+"""Libraries that ask PlexSync: what the worker adds for them, and the answers that a library begins with."""
 
 from collections.abc import Callable, Collection, Iterator
 from itertools import chain
@@ -20,7 +20,7 @@ Progress = Callable[[int], None]
 
 
 def provider_parts(parts: Assembled, folder: Path, patience: float, *, matches: bool = False) -> FlowParts:
-    """What says what Plex is told, and what tells it to ask. `folder` is the data folder, `patience` in seconds.
+    """What saves the answers, and what makes Plex ask. `folder` is the data folder, `patience` in seconds.
 
     `matches`: items that Plex has not matched are matched with their scenes.
     """
@@ -39,7 +39,7 @@ def provider_parts(parts: Assembled, folder: Path, patience: float, *, matches: 
 
 
 def fill_answers(parts: Assembled, folder: Path, library: str, progress: Progress = lambda _done: None) -> int:
-    """Save what Plex is told of every scene in a library, given by its uuid; returns the number of scenes.
+    """Save the answer of every scene in a library, given by its uuid; returns the number of scenes.
 
     `folder` is the data folder. Raises NeighbourError and LocalFault. What the worker says meanwhile is newer, and stays.
     What other libraries are told stays too: changed settings may wait for your yes there. So does what is told of scenes

@@ -1,4 +1,4 @@
-"""Says what Plex is told of each scene, in the libraries that ask PlexSync (`plexsync.store.ledger.provider_memory`).
+"""Makes the answer of each scene, for the libraries that ask PlexSync (`plexsync.store.ledger.provider_memory`).
 
 | state of the scene | a match finds it | its key is answered with |
 |---|---|---|
@@ -35,7 +35,7 @@ Values = dict[str, Value]
 
 
 class SceneAnswers:
-    """Saves what Plex is told of the scenes that were inspected. `folder` is the data folder of this machine.
+    """Saves the answers of the scenes that were inspected. `folder` is the data folder of this machine.
 
     `only` is the uuid of a library if nothing is said to the others.
     """
@@ -127,7 +127,7 @@ def is_in(target: Target, library: ProviderRow) -> bool:
 
 
 def values_of(target: Target, scene: Scene) -> Values:
-    """What Plex is told of an item: Stash's values, and in the fields that you keep those of Plex."""
+    """The values of an answer: Stash's, and in the fields that you keep those of Plex."""
     kept = {name for name in kept_fields(target.plan.memory) if name in target.wanted.values}
     own = {name: held_field(target.item, name).value for name in kept}
     return provided({**target.wanted.values, **own}, scene)
@@ -155,6 +155,6 @@ def as_value(value: object) -> Value:
 
 
 def same_answer(saved: StoredAnswer, answer: StoredAnswer) -> bool:
-    """Whether an answer is what Plex is told already."""
+    """Whether an answer is the one that is saved already."""
     stored = {name: as_value(value) for name, value in saved.values.items()}
     return (saved.key, saved.matched, stored) == (answer.key, answer.matched, dict(answer.values))

@@ -1,7 +1,7 @@
-"""Tells Plex to ask PlexSync for the values of an item, and knows how long it has had for them.
+"""Makes Plex ask PlexSync for the values of an item, and knows how long it has had for them.
 
 Plex asks again for an item that it has matched. One that was found before Stash knew its file is matched first, if the
-settings allow that. What is told is not saved: after a restart Plex is told once more.
+settings allow that. These requests are not saved: after a restart they are made once more.
 """
 
 import threading
@@ -20,14 +20,14 @@ MOST = 10_000
 
 @record
 class AskRequest:
-    """The values that Plex was told to ask for, and when (monotonic s)."""
+    """The values for which a refresh was requested, and when (monotonic s)."""
 
     values: Mapping[str, Value]
     since: float
 
 
 class PlexAsks:
-    """What Plex was told to ask for, by item; it has `patience` seconds to show the values.
+    """The requests to Plex by item; it has `patience` seconds to show the values.
 
     `refresh` makes it ask for matched items, `match` matches an item with a scene first (None: no item is matched so).
     """
