@@ -51,7 +51,6 @@ class ProviderGroup:
     """A group of providers, and the numbers of these in their order."""
 
     number: str
-    title: str
     primary: str
     providers: tuple[str, ...] = ()
 
@@ -96,7 +95,6 @@ class ProviderGroupAnswer(msgspec.Struct):
     """A group, with its members under the name that Plex shows, or that of the contract."""
 
     id: Number
-    title: str = ""
     primaryIdentifier: str = ""
     MetadataAgentProviderGroupItem: list[GroupItemAnswer] = []
     MetadataAgentGroupItem: list[GroupItemAnswer] = []
@@ -304,7 +302,7 @@ def _providers_of(container: ProviderList) -> list[RegisteredProvider]:
 
 def _groups_of(container: GroupList) -> list[ProviderGroup]:
     return [
-        ProviderGroup(key_of(group.id), group.title, group.primaryIdentifier, _members_of(group))
+        ProviderGroup(key_of(group.id), group.primaryIdentifier, _members_of(group))
         for group in container.MetadataAgentProviderGroup
     ]
 

@@ -56,7 +56,7 @@ def test_a_group_is_made_once_and_what_is_removed_may_be_gone_already(sim: PlexS
     local = next(each.number for each in client.providers() if each.title == "Plex Local Media")
     group = client.make_group("Tiny", IDENTIFIER)
     client.join(group.number, local)
-    assert client.make_group("Another", IDENTIFIER) == ProviderGroup(group.number, "Tiny", IDENTIFIER, (number, local))
+    assert client.make_group("Another", IDENTIFIER) == ProviderGroup(group.number, IDENTIFIER, (number, local))
     client.use_agent("1", IDENTIFIER, group.number)
     (library,) = client.libraries()
     uuid, folders = library.uuid, ("/media/a", "/media/b")
@@ -105,7 +105,7 @@ def test_a_group_whose_members_have_the_name_of_the_contract_is_read_alike() -> 
     for name in ("MetadataAgentGroupItem", "MetadataAgentProviderGroupItem"):
         group = f'{{"id": "3", "{name}": [{member % (6, 2000)}, {member % (7, 1000)}]}}'
         client = answering(f'{{"MediaContainer": {{"MetadataAgentProviderGroup": [{group}]}}}}')
-        assert client.groups() == [ProviderGroup("3", "", "", ("7", "6"))]
+        assert client.groups() == [ProviderGroup("3", "", ("7", "6"))]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from plexsync.app.probe.lent_picture import PACE, PATIENCE, own_address
 from plexsync.rules.provider.documents import (
@@ -36,7 +36,6 @@ class PlexQuestion:
     """A request of Plex: the path below the secret, and what came with it."""
 
     path: str
-    query: Mapping[str, list[str]]
     headers: frozenset[str]
     body: Mapping[str, object]
 
@@ -102,8 +101,8 @@ class QuestionHandler(BaseHTTPRequestHandler):
         return self._answer(self.rfile.read(int(length)))
 
     def _answer(self, body: bytes) -> None:
-        parts = urlsplit(self.path)
-        _, secret, rest = f"{parts.path.rstrip('/')}//".split("/", 2)
+        asked_path = urlsplit(self.path).path
+        _, secret, rest = f"{asked_path.rstrip('/')}//".split("/", 2)
         try:
             asked = json.loads(body) if body else {}
         except ValueError:
@@ -112,8 +111,7 @@ class QuestionHandler(BaseHTTPRequestHandler):
         if secrets.compare_digest(secret.encode(), self.server.secret.encode()):
             path = f"/{rest.rstrip('/')}".rstrip("/")
             names = frozenset(name.lower() for name in self.headers)
-            query = parse_qs(parts.query)
-            question = PlexQuestion(path, query, names, asked if isinstance(asked, dict) else {})
+            question = PlexQuestion(path, names, asked if isinstance(asked, dict) else {})
             document = self.server.answer(question)
         content = json.dumps(document).encode() if document is not None else b""
         self.send_response(404 if document is None else 200)
