@@ -168,7 +168,8 @@ def probe_library(call: Call, library: str, path: str, *, yes: bool) -> int:
 def _probe_library(call: Call, start: Begun, parts: Parts, name: str, path: str, stop: Stop, *, yes: bool) -> int:
     library = library_to_probe(parts, name)
     key = find_item(parts, library, path)
-    title = parts.plex.items([key])[key].scalars.get("title", "")
+    named = parts.plex.items([key]).get(key)
+    title = named.scalars.get("title", "") if named else ""
     asked = LENDING.format(safe(library.title), safe(library.agent), key, safe(title, 60))
     if not (yes or confirm(asked)):
         return call.refuse("nothing was changed")
