@@ -6,17 +6,8 @@ from collections.abc import Callable
 import click
 
 from plexsync.app.parts import Parts, open_parts
+from plexsync.app.provider_steps import steps
 from plexsync.app.provider_steps.plan import AddPlan, compare_values, find_row, look_in_plex, plan_adding
-from plexsync.app.provider_steps.steps import (
-    AGENT,
-    NotNow,
-    approve_library,
-    begin_adding,
-    begin_removing,
-    go_on,
-    put_back_of,
-    wait_for_call,
-)
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FINE, Call, Sharing, family
 from plexsync.cli.daemon.signals import Stop, stoppable
@@ -103,7 +94,7 @@ def add(call: Call, library: str, dry: bool, yes: bool) -> int:
 
 
 def _with_parts(call: Call, begin: Callable[[Begun, Parts, Stop], int], *, dry: bool, yes: bool) -> int:
-    """The exit code of `begin`; a NotNow refuses the call."""
+    """The exit code of `begin`; a steps.NotNow refuses the call."""
     if dry and yes:
         raise click.UsageError(DRY)
     with begin_call(call, need=SettingsNeed.WORK) as start, open_parts(start.config, start.folder) as parts:
@@ -111,7 +102,7 @@ def _with_parts(call: Call, begin: Callable[[Begun, Parts, Stop], int], *, dry: 
             try:
                 start.require(parts)
                 return begin(start, parts, stop)
-            except NotNow as error:
+            except steps.NotNow as error:
                 return stop.code or call.refuse(str(error))
 
 
@@ -131,12 +122,12 @@ def _plan_and_add(call: Call, start: Begun, parts: Parts, plan: AddPlan, stop: S
         return FINE
     if not _agrees(call, f"Let Plex ask PlexSync in {safe(plan.library.title)}?", yes=yes):
         return call.refuse("nothing was changed", **facts)
-    approve_library(parts)
-    begin_adding(parts, plan.library, plan.identifier)
+    steps.approve_library(parts)
+    steps.begin_adding(parts, plan.library, plan.identifier)
     row = _go_on(start, parts, plan.library.uuid, stop)
     with LiveLine(start.console) as line:
         line.show("waiting for Plex to ask")
-        asks = not plan.items or wait_for_call(parts, row, FIRST_CALL, lambda: bool(stop))
+        asks = not plan.items or steps.wait_for_call(parts, row, FIRST_CALL, lambda: bool(stop))
     if not asks:
         return stop.code or call.refuse(SILENT.format(plan.address), **facts, added=True)
     call.answer({**facts, "added": True}, lambda: say(paper(), f"{safe(row.title)}: {WELL}"))
@@ -153,15 +144,15 @@ def _agrees(call: Call, question: str, *, yes: bool) -> bool:
 
 
 def _go_on(start: Begun, parts: Parts, library: str, stop: Stop) -> ProviderRow:
-    """Do the steps. Raises NotNow, also once you have stopped them between two items."""
+    """Do the steps. Raises steps.NotNow, also once you have stopped them between two items."""
     with ProgressBar(start.console, "items") as bar:
 
         def progress(done: int, total: int) -> None:
             bar.at(done, total)
             if stop:
-                raise NotNow(STOPPED)
+                raise steps.NotNow(STOPPED)
 
-        return go_on(parts, library, progress)
+        return steps.go_on(parts, library, progress)
 
 
 def _tell_plan(facts: PlanFacts) -> None:
@@ -206,15 +197,18 @@ def _ask_and_remove(
     with parts.store.reading() as db:
         items = db.providers.count_items(row.library)
     if not call.json:
-        say(paper(), f"{safe(row.title)}: back to the agent {safe(str(row.steps[AGENT]))}; {many(items, 'item')} saved")
-    facts = removed_facts(row, items, put_back_of(row), removed=False)
+        say(
+            paper(),
+            f"{safe(row.title)}: back to the agent {safe(str(row.steps[steps.AGENT]))}; {many(items, 'item')} saved",
+        )
+    facts = removed_facts(row, items, steps.put_back_of(row), removed=False)
     if dry:
         call.answer({"dry_run": True, **facts}, lambda: say(paper(), "nothing was written"))
         return FINE
     if not _agrees(call, f"Take {safe(row.title)} back from PlexSync?", yes=yes):
         return call.refuse("nothing was changed", **facts)
-    begin_removing(parts, row.library)
-    facts = removed_facts(row, items, put_back_of(_go_on(start, parts, row.library, stop)), removed=True)
+    steps.begin_removing(parts, row.library)
+    facts = removed_facts(row, items, steps.put_back_of(_go_on(start, parts, row.library, stop)), removed=True)
     call.answer({**facts}, lambda: _tell_removed(facts))
     return FINE
 
