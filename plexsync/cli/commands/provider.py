@@ -172,7 +172,7 @@ def _tell_plan(facts: PlanFacts) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def remove(call: Call, library: str, dry: bool, yes: bool) -> int:
-    """Let a library ask PlexSync no longer, and put it back as it was found.
+    """Take back that a library asks PlexSync.
 
     The library gets the agent back that it had, what was registered in Plex is removed, and fields, tags, locks and pictures
     are put back as they were found. What somebody has edited and locked since stays. Fields that PlexSync keeps in sync are
