@@ -16,13 +16,13 @@ LIMITS = {
     "longest_function": 50,
     "untyped": 0,
     "status_tables": 1,
-    "tokens": 573_000,
+    "tokens": 606_000,
     "largest_with_bases": 530,
     "participles": 23,
     "house_nouns": 5,
-    "import_lines": 79,
+    "import_lines": 80,
     "inner_imports": 39,
-    "doors": 268,
+    "doors": 276,
 }
 
 
