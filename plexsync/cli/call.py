@@ -129,7 +129,7 @@ def _common_options() -> list[click.Option]:
 
 
 class Sharing(click.Command):
-    """A command with the shared options, which its help lists separately."""
+    """A command with the shared options, which `plexsync help` lists once."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -140,15 +140,16 @@ class Sharing(click.Command):
         """The names of the help option: click keeps the option of the first context that asks, whatever names that has."""
         return ["-h", "--help"]
 
+    def whole_help(self, ctx: click.Context) -> str:
+        """What `plexsync help` prints of it."""
+        return self.get_help(ctx)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the command's own options, then the shared ones."""
+        """List the command's own options; `plexsync help` lists the shared ones."""
         # The usage line names the arguments, and the text explains them.
         own = [param for param in self.get_params(ctx) if param not in self.shared and isinstance(param, click.Option)]
-        for title, options in (("Options", own), ("Options of every command", self.shared)):
-            rows = [row for option in options if (row := option.get_help_record(ctx)) is not None]
-            if rows:
-                with formatter.section(title):
-                    formatter.write_dl(rows)
+        with formatter.section("Options"):
+            formatter.write_dl([row for option in own if (row := option.get_help_record(ctx)) is not None])
 
 
 class SharingFamily(Sharing, click.Group):

@@ -10,7 +10,7 @@ import json
 import keyword
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -19,76 +19,81 @@ from click.shell_completion import CompletionItem
 
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, SharingFamily
 
-# The sections of the list of commands, with the line of each; its module has its name, or that of its opposite.
+# What you want to do, with the commands for it; a command's module has its name, or that of its opposite.
 PARTS = {
-    "Set up": {
+    "Set it up": {
         "init": "Find both servers, and write plexsync.toml.",
-        "config": "Show the settings, and change them.",
         "doctor": "Check everything, and say how to mend what is not right.",
-        "probe": "Ask a Plex server how it treats edits, with one item.",
+        "config": "Show the settings, and change them.",
         "adopt": "Take over the settings of Stash2Plex.",
         "notify": "Show and test the ways by which you are notified.",
+        "probe": "Ask a Plex server how it treats edits, with one item.",
+        "provider": "Let a library of Plex ask PlexSync first, and take that back.",
         "completion": "Let the shell complete commands and options.",
     },
-    "Sync": {
+    "Keep Plex right": {
         "serve": "Keep Plex in sync with Stash until stopped.",
         "sync": "Sync scenes: all, the recent ones, or those named.",
         "drain": "Work until nothing is due, then stop.",
         "reconcile": "Compare Stash with Plex, and queue what differs.",
         "verify": "Count how many scenes are in sync.",
-        "import": "Fill what is empty in Stash with what Plex has.",
+        "collections": "Show the collections of Plex, dress them, and take that back.",
     },
-    "Fix": {
-        "fix": "Walk through everything that needs you, and mend it.",
-        "drift": "List what Plex keeps, and decide about it.",
-    },
-    "Show": {
+    "See how it stands": {
         "status": "Show the status of everything, or of a scene.",
         "top": "Watch the queue, both servers and the latest results.",
         "explain": "Show how a scene stands, and why.",
         "history": "Show what was done for a scene.",
         "outages": "Show when the servers were down or on hold.",
-        "accept": "Accept a change of a server that only you can judge.",
         "log": "Show the log of the worker.",
         "report": "Collect what a bug report needs in one file, without secrets.",
-        "help": "Show how a command is used.",
+        "help": "Show what each command does, and the common options.",
     },
-    "Single scenes": {
+    "Fix what needs you": {
+        "fix": "Walk through everything that needs you, and mend it.",
+        "drift": "List what Plex keeps, and decide about it.",
+        "accept": "Accept a change of a server that only you can judge.",
         "dlq": "Work on the dead-letter queue.",
         "bind": "Name the item in Plex of a scene.",
         "unbind": "Remove a binding.",
         "ignore": "Leave scenes alone for good.",
         "unignore": "Sync ignored scenes again.",
+    },
+    "Take it back": {
         "undo": "Take back what was pushed.",
         "release": "Leave what was pushed in Plex, without PlexSync's locks.",
         "redo": "End an undo: sync the scenes again.",
     },
-    "Collections": {
-        "collections": "Show the collections of Plex, dress them, and take that back.",
-    },
-    "First scan": {
-        "provider": "Let a library of Plex ask PlexSync first, and take that back.",
-    },
-    "Way back": {
+    "Bring it back to Stash": {
         "plays": "Bring what you watch in Plex to Stash, and take it back.",
         "ratings": "Put back ratings that go both ways.",
+        "import": "Fill what is empty in Stash with what Plex has.",
     },
-    "Database": {
+    "Keep the database safe": {
         "backup": "Copy the database to a file.",
         "restore": "Put a copy of the database back.",
         "move": "Move the database into PostgreSQL, or back.",
     },
-    "Try": {
+    "Try it": {
         "demo": "Watch PlexSync work, without a Stash or Plex of your own.",
     },
 }
+# `plexsync --help` shows these; `plexsync help` shows all.
+BASIC = ("init", "doctor", "sync", "serve", "status", "explain", "fix", "undo")
 # The plugin in Stash ships without the demo.
 if not Path(__file__).with_name("commands").joinpath("demo.py").exists():
-    del PARTS["Try"]
+    del PARTS["Try it"]
 COMMANDS = {name: line for section in PARTS.values() for name, line in section.items()}
 # Not listed: the page of PlexSync in Stash calls it.
 UNLISTED = ("setup",)
 KNOWN = (*COMMANDS, *UNLISTED)
+EXIT_CODES = """
+Exit codes:
+  0 fine, 1 something could not be done, 2 usage, configuration or database,
+  3 the database is newer than this program, 130 interrupted.
+
+`plexsync help COMMAND` explains one command, with examples.
+"""
 HELP = {"-h", "--help"}
 OPPOSITES = {"unbind": "bind", "unignore": "ignore", "release": "undo", "redo": "undo", "restore": "backup"}
 
@@ -128,24 +133,36 @@ class Program(SharingFamily):
         name = args[0]
         if name not in KNOWN and not name.startswith("-") and not ctx.resilient_parsing:
             near = _nearest(name, COMMANDS)
-            hint = f"did you mean {near[0]}?" if near else "plexsync --help lists the commands"
+            hint = f"did you mean {near[0]}?" if near else "plexsync help lists the commands"
             ctx.fail(f"there is no command {name!r}: {hint}")
         if name in KNOWN and (ctx.resilient_parsing or HELP.intersection(args)):
             return name, self.outline(ctx, name), args[1:]
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Print the list of commands from the table above."""
-        # All sections are as wide as the longest name.
-        width = max(map(len, COMMANDS))
+        """Print the commands that everybody needs."""
+        _write_section(formatter, "Commands", {name: COMMANDS[name] for name in BASIC})
+
+    def whole_help(self, ctx: click.Context) -> str:
+        """Every command by what it is for, the options of every command, and the exit codes."""
+        formatter = ctx.make_formatter()
         for title, section in PARTS.items():
-            with formatter.section(title):
-                formatter.write_dl([(name.ljust(width), line) for name, line in section.items()])
+            _write_section(formatter, title, section)
+        with formatter.section("Options of every command"):
+            formatter.write_dl([row for option in self.shared if (row := option.get_help_record(ctx))])
+        formatter.write(EXIT_CODES)
+        return formatter.getvalue().rstrip("\n")
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete commands from the table, without importing any; and options, once a dash was typed."""
         names = [CompletionItem(name, help=line) for name, line in COMMANDS.items() if name.startswith(incomplete)]
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def _write_section(formatter: click.HelpFormatter, title: str, section: Mapping[str, str]) -> None:
+    with formatter.section(title):
+        # All sections are as wide as the longest name.
+        formatter.write_dl([(name.ljust(max(map(len, COMMANDS))), line) for name, line in section.items()])
 
 
 def _nearest(word: str, words: Iterable[str]) -> list[str]:
@@ -171,22 +188,13 @@ def _tell_version(context: click.Context, _option: click.Parameter, asked: bool)
 def plexsync() -> None:
     """Make a Plex library show what a Stash library says.
 
-    To begin, let it find both servers, and check everything:
-
     \b
-      plexsync init
-      plexsync doctor
+    To begin:    plexsync init            finds both servers and asks what to sync
+    Look first:  plexsync sync --all --dry-run
+    Keep going:  plexsync serve           and, in another terminal, plexsync top
 
-    Then preview the changes, sync everything once, and keep it in sync:
-
-    \b
-      plexsync sync --all --dry-run
-      plexsync sync --all --wait
-      plexsync serve
-      plexsync top
-
-    Exit codes: 0 fine, 1 something could not be done, 2 usage, configuration or database, 3 the database is newer than
-    this program, 130 interrupted.
+    `plexsync help` lists all commands by what you want to do, the options of
+    every command, and the exit codes. `plexsync help COMMAND` explains one.
     """
 
 

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from plexsync.cli.call import Sharing
-from plexsync.cli.program import COMMANDS, UNLISTED, plexsync
+from plexsync.cli.program import BASIC, COMMANDS, PARTS, UNLISTED, plexsync
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.rows import RowKey
 from plexsync.cli.version import version
@@ -124,7 +124,7 @@ def test_every_command_that_takes_scenes_reads_them_by_one_parser() -> None:
             ("completion",),
             "Missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish. See 'plexsync completion --help'.",
         ),
-        (("nonsense",), "there is no command 'nonsense': plexsync --help lists the commands. See 'plexsync --help'."),
+        (("nonsense",), "there is no command 'nonsense': plexsync help lists the commands. See 'plexsync --help'."),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
@@ -133,11 +133,8 @@ def test_wrong_usage_is_one_line(words: tuple[str, ...], line: str, door: Door) 
     assert (done.code, done.out, done.err) == (2, "", f"plexsync: {line}\n")
 
 
-@pytest.mark.parametrize(
-    ("words", "as_asked"), [(("help",), ("--help",)), (("help", "dlq", "retry"), ("dlq", "retry", "-h"))]
-)
-def test_help_is_found_by_each_of_its_names(words: tuple[str, ...], as_asked: tuple[str, ...], door: Door) -> None:
-    assert door(*words) == door(*as_asked)
+def test_help_is_found_by_each_of_its_names(door: Door) -> None:
+    assert door("help", "dlq", "retry") == door("dlq", "retry", "-h")
 
 
 def test_help_has_both_names_whoever_has_asked_for_it_first(capsys: pytest.CaptureFixture[str]) -> None:
@@ -219,11 +216,27 @@ def test_every_command_imports_what_it_needs_by_itself(part: int) -> None:
     assert len(names) > 5
 
 
-def test_the_list_holds_every_command(door: Door) -> None:
-    listed = door("--help").out
-    for name, line in COMMANDS.items():
-        assert name in listed
-        assert line in listed
+SHARED = ("--config FILE", "--data-dir DIR", "--plex NAME", "--verbose", "--json")
+
+
+def test_the_list_holds_every_command_by_what_it_is_for_and_the_common_options_once(door: Door) -> None:
+    listed = door("help").out
+    assert [title for title in PARTS if f"{title}:\n" not in listed] == []
+    assert [name for name, line in COMMANDS.items() if not re.search(f"^  {name} +{line}$", listed, re.MULTILINE)] == []
+    assert {shared: listed.count(f"{shared}  ") for shared in SHARED} == dict.fromkeys(SHARED, 1)
+    assert door("help", "--json").facts["help"] == listed.rstrip("\n")
+
+
+def test_the_first_help_fits_a_small_terminal_and_shows_the_basic_commands(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = door("--help").out.splitlines()
+    assert len(lines) <= 30
+    assert max(map(len, lines)) <= 80
+    assert tuple(line.split()[0] for line in lines[lines.index("Commands:") + 1 :]) == BASIC
+    assert len(BASIC) == 8
+    assert "plexsync help" in " ".join(lines)
 
 
 @named
@@ -232,8 +245,7 @@ def test_a_help_text_says_what_and_when_and_shows_an_example(path: tuple[str, ..
     assert done.code == 0
     assert "Example" in done.out
     assert f"plexsync {' '.join(path)}" in done.out
-    for shared in ("--config FILE", "--data-dir DIR", "--verbose", "--json"):
-        assert shared in done.out
+    assert [shared for shared in SHARED if f"  {shared}  " in done.out] == []
 
 
 @named

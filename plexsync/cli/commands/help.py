@@ -2,14 +2,14 @@
 
 import click
 
-from plexsync.cli.call import FINE, Call, SharingFamily, command
+from plexsync.cli.call import FINE, Call, Sharing, SharingFamily, command
 
 
 @command("help")
 @click.argument("words", nargs=-1, metavar="[COMMAND]...")
 @click.pass_obj
 def help(call: Call, words: tuple[str, ...]) -> int:
-    """Show how a command is used, or the list of all commands.
+    """Show all commands by what they are for, and the options of every command; or how one command is used.
 
     \b
     Examples:
@@ -25,6 +25,6 @@ def help(call: Call, words: tuple[str, ...]) -> int:
             name = " ".join(words)
             raise click.UsageError(f"there is no command {name!r}: plexsync help lists the commands")
         context, target = click.Context(child, info_name=word, parent=context), child
-    text = target.get_help(context)
+    text = target.whole_help(context) if isinstance(target, Sharing) else target.get_help(context)
     call.answer({"help": text}, lambda: click.echo(text))
     return FINE
