@@ -29,6 +29,7 @@ class Traits:
     people_own        what becomes of an address on the server itself as the picture of a person: it is kept and loaded for
                       apps, only kept, or ignored
     people_house      whether the server loads pictures from private addresses (`shown`) or not (`kept`)
+    people_https      whether the server loads pictures from https addresses (`shown`) or not (`kept`)
     rating_by_edit    what `userRating` in an edit is: the account's rating, one of the item that an account's rating
                       hides, or ignored
     half_stars        whether the rating of an account is kept in halves of a star, and any other is rounded up
@@ -79,6 +80,7 @@ class Traits:
     people_pictures: PeoplePictures = "any"
     people_own: PeopleOwn = "shown"
     people_house: Literal["shown", "kept"] = "shown"
+    people_https: Literal["shown", "kept"] = "shown"
     rating_by_edit: RatingByEdit = "account"
     half_stars: bool = False
     added_by_edit: bool = True

@@ -17,6 +17,7 @@ from plexsync.store.database import Database
 from tests.engine.clocks import Clock
 
 TOKEN = "stage-plex-token-0123456789"
+PHOTO = "https://photos.example.org/ann.jpg"
 UNHURRIED = 24 * 3600.0
 AGENTS = {"movies": "tv.plex.agents.movie", "other videos": "com.plexapp.agents.none"}
 # Every value of each switch of the simulated Plex that a probe can tell apart.
@@ -29,6 +30,7 @@ SWITCHES: dict[str, tuple[Any, ...]] = {
     "people_pictures": ("any", "public", "none"),
     "people_own": ("shown", "kept", "none"),
     "people_house": ("shown", "kept"),
+    "people_https": ("shown", "kept"),
     "rating_by_edit": ("account", "item", "none"),
     "added_by_edit": (True, False),
     "collection_edits": ("both", "section", "item"),
@@ -52,7 +54,7 @@ class Stage:
     other: str
 
     def probe(self, **more: Any) -> ProbeOutcome:
-        return probe(self.store, self.client, self.clock, self.key, **more)
+        return probe(self.store, self.client, self.clock, self.key, **{"photo": PHOTO, **more})
 
     def restore(self) -> object:
         return restore_left(self.store, self.client, self.clock)
@@ -129,10 +131,12 @@ def expected(traits: Traits, library: str) -> dict[str, object]:
     answers["removals_at_once"] = answers["removals_at_once"] or 0
     if traits.people_pictures != "any":
         answers["people_house"] = "none"
+    if traits.people_pictures == "none":
+        answers["people_https"] = "none"
     if library == "movies":
         answers["cast_on_other"] = None
     elif not traits.cast_on_other:
-        answers |= {"people_pictures": None, "people_own": None, "people_house": None}
+        answers |= {"people_pictures": None, "people_own": None, "people_house": None, "people_https": None}
     return answers
 
 

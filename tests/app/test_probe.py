@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.app.probe.questions import check_photo
+from plexsync.rules.servers.scratch import CantProbe
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_traits import Traits
 from tests.app.probe_stage import AGENTS, SWITCHES, every_pair, expected, stage, state_of
@@ -52,6 +54,7 @@ def test_a_server_that_does_not_load_a_picture_of_a_person_says_so_by_any_error(
         here.plex.faults.set(Fault("status", status=status, when=loads))
         probed = here.probe()
         assert (probed.error, probed.traits.people_own, probed.traits.people_house) == ("", "kept", "kept")
+        assert probed.traits.people_https == "kept"
         assert state_of(here.plex) == before
 
 
@@ -74,3 +77,29 @@ def test_what_plex_is_sent_of_a_person_holds_no_token(tmp_path: Path) -> None:
         assert len([face for face in faces if face.startswith("http://127.0.0.1:")]) >= 1
         assert len([face for face in faces if face.startswith("/library/metadata/")]) >= 1
         assert not any(here.plex.token in face or "oken=" in face for face in faces)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://photos.example.org/ann.jpg",
+        "ann.jpg",
+        "https:///ann.jpg",
+        "https://[photos/ann.jpg",
+        "https://me:secret@photos.example.org/ann.jpg",
+        "https://photos.example.org/ann.jpg?apikey=secret",
+        "https://photos.example.org/ann.jpg#secret",
+        "https://photos.example.org/an n.jpg",
+    ],
+)
+def test_an_address_of_a_photo_is_one_of_https_that_can_hold_no_token(address: str) -> None:
+    with pytest.raises(CantProbe, match="--photo") as refused:
+        check_photo(address)
+    assert "secret" not in str(refused.value)
+
+
+def test_without_a_photo_its_question_says_why_it_has_no_answer(tmp_path: Path) -> None:
+    with stage(tmp_path / "data") as here:
+        probed = here.probe(photo="")
+        assert (probed.traits.people_https, probed.skipped["people_https"]) == (None, "no --photo was named")
+        assert probed.traits.people_house == "shown"

@@ -227,3 +227,29 @@ def test_a_scene_whose_item_was_probed_stays_in_sync_and_nothing_counts_as_edite
     fields = door("explain", "1", "--json").facts["targets"][0]["fields"]
     assert all(field["action"].startswith("nothing") for field in fields)
     assert world.out_of_step([1, 2]) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "line"),
+    [("https://photos.example.org/ann.jpg?apikey=secret", "--photo has a user"), ("", "--photo goes with ITEM")],
+)
+def test_an_address_of_a_photo_that_may_not_be_sent_is_refused(
+    address: str, line: str, world: World, door: Door, item: str
+) -> None:
+    words = (item, "--photo", address) if address else ("--photo", "https://photos.example.org/ann.jpg")
+    world.plex.clear_log()
+    done = door("probe", *words, "--yes")
+    assert done.code in (1, 2)
+    assert line in done.err
+    assert "secret" not in done.err
+    assert world.plex.count("PUT") == 0
+
+
+def test_a_photo_is_tried_only_while_no_worker_runs(world: World, door: Door, item: str) -> None:
+    words = ("probe", item, "--photo", "https://photos.example.org/ann.jpg", "--yes")
+    world.plex.clear_log()
+    with try_lock(world.folder):
+        done = door(*words)
+    assert (done.code, "a worker runs" in done.err, world.plex.count("PUT")) == (1, True, 0)
+    done = door(*words, "--json")
+    assert {trait["name"]: trait["answer"] for trait in done.facts["traits"]}["people_https"] == "shown"

@@ -11,6 +11,7 @@ import secrets
 import struct
 import zlib
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 from plexsync.app.probe.lent_picture import lent_picture
 from plexsync.app.probe.restore import PAUSES, restore
@@ -55,10 +56,11 @@ def probe(
     clock: Clock,
     key: str,
     *,
+    photo: str = "",
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> ProbeOutcome:
-    """Ask the questions on this item, and restore it.
+    """Ask the questions on this item, and restore it. `photo` is an https address of a picture; see `check_photo`.
 
     The caller holds the worker's lock and has restored the item of an earlier probe. Raises CantProbe for an item that
     can't be probed, and NeighbourError if Plex does not answer or is another server; nothing was changed then.
@@ -74,7 +76,7 @@ def probe(
     original = original_of(now, machine=server.machine, mark=secrets.token_hex(3))
     with store.writing() as tx:
         tx.probes.begin_probe(original)
-    examination = Examination(plex, clock, original, now, stopping)
+    examination = Examination(plex, clock, original, now, stopping, photo)
     try:
         error = examination.ask(progress)
     except BaseException:  # whatever ends it, also an interrupt: the item has to be restored here
@@ -101,6 +103,20 @@ def _restore_item(
     return restored, ""
 
 
+def check_photo(address: str) -> None:
+    """Check the address of a picture that Plex may be told. Raises CantProbe: for one with a token, above all."""
+    try:
+        parts = urlsplit(address)
+        is_fine = parts.scheme == "https" and bool(parts.hostname) and address.isprintable() and " " not in address
+        has_more = parts.username is not None or bool(parts.query or parts.fragment)
+    except ValueError:
+        is_fine = has_more = False
+    if not is_fine:
+        raise CantProbe("--photo is no https address of a picture: name one as https://photos.example.org/ann.jpg")
+    if has_more:
+        raise CantProbe("--photo has a user, ? or #, where a token can be: name an address without")
+
+
 class Halted(Exception):
     """The probe was asked to stop."""
 
@@ -109,12 +125,19 @@ class Examination:
     """The questions about one item. `stopping` ends the probe. `skipped` says for traits why there is no answer."""
 
     def __init__(
-        self, plex: ProbeClient, clock: Clock, original: Original, now: ProbedItem, stopping: Callable[[], bool]
+        self,
+        plex: ProbeClient,
+        clock: Clock,
+        original: Original,
+        now: ProbedItem,
+        stopping: Callable[[], bool],
+        photo: str,
     ) -> None:
         self._plex = plex
         self._clock = clock
         self._original = original
         self._stopping = stopping
+        self._photo = photo
         self._first = self._now = now
         self.answers: dict[str, Answer] = {}
         self.skipped: dict[str, str] = {}
@@ -249,10 +272,10 @@ class Examination:
         return self._read()
 
     def cast(self) -> None:
-        """Add scratch people: with a public picture address, with a private one, and with that of a picture served here."""
-        first, second, third, _ = self._original.people
+        """Add scratch people: with a public picture address, a private one, that of a picture served here, and yours."""
+        first, second, third, _, fifth = self._original.people
         with lent_picture(*self._plex.place, picture(third)) as address:
-            sent = {first: PUBLIC_FACE, second: PRIVATE_FACE, third: address}
+            sent = {first: PUBLIC_FACE, second: PRIVATE_FACE, third: address, fifth: self._photo}
             faces = {beside(FACE, name): Change(face) for name, face in sent.items() if face}
             now = self._edit({"actor": Change((*self._own("actor"), *sent)), **faces})
             accepted = _has(now, "actor", *sent)
@@ -260,6 +283,10 @@ class Examination:
                 self._learn(people_house=self._face(third))
             else:
                 self._skip(NO_PEOPLE if address else "this machine has no private address towards Plex", "people_house")
+        if accepted and self._photo:
+            self._learn(people_https=self._face(fifth))
+        else:
+            self._skip(NO_PEOPLE if self._photo else "no --photo was named", "people_https")
         if now.item.clip:
             self._learn(cast_on_other=accepted)
         else:
@@ -326,10 +353,11 @@ class Examination:
         lag = round(self._clock.monotonic() - start, 1)
         self._learn(picture_lag=lag if lag >= LAG_PACE else 0.0, upload_selects=listed[stored])
         # A scratch person gets the address of the collection's poster, which the server itself has.
-        name = self._original.people[-1]
+        name = self._original.people[3]
         self._plex.show(key, "thumb", stored)
         collection = self._plex.collections.read([key]).get(key)
-        address = collection.item.pictures.get("thumb", "") if collection else ""
+        # Without a query, so without a token.
+        address = collection.item.pictures.get("thumb", "").partition("?")[0] if collection else ""
         now = self._edit({"actor": Change((*self._own("actor"), name)), beside(FACE, name): Change(address)})
         if address and _has(now, "actor", name):
             self._learn(people_own=self._face(name))
@@ -346,7 +374,7 @@ EXPERIMENTS: tuple[tuple[Callable[[Examination], None], tuple[str, ...]], ...] =
     (Examination.lists, LISTS),
     (Examination.parts_to_add, ("added_by_edit",)),
     (Examination.rating, ("rating_by_edit",)),
-    (Examination.cast, ("cast_on_other", "people_pictures", "people_house")),
+    (Examination.cast, ("cast_on_other", "people_pictures", "people_house", "people_https")),
     (Examination.collection, COLLECTIONS),
 )
 

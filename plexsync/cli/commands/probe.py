@@ -7,6 +7,7 @@ import click
 from plexsync.app.parts import Parts, at_work, open_parts
 from plexsync.app.probe.library_return import is_open, put_back_open
 from plexsync.app.probe.provider_questions import find_item, library_to_probe, probe_provider
+from plexsync.app.probe.questions import check_photo
 from plexsync.app.probe.questions import probe as probe_item
 from plexsync.app.provider_steps.steps import NotNow
 from plexsync.app.settings import SettingsNeed
@@ -31,7 +32,7 @@ LENDING = (
     "remote extras may go. Other items that Plex asks about meanwhile stay as they are. All else is put back at the end; "
     "Plex then reads the item from its old agent again. Go on?"
 )
-TOGETHER = "--provider and --file go together, and neither goes with ITEM"
+TOGETHER = "--provider and --file go together, --photo goes with ITEM, and these two do not mix"
 PACE = 0.2  # seconds between two looks for the worker's result
 QUESTION = (
     "This edits item {} ({}) for some seconds: scratch labels, people and a collection, its date added, and a rating if "
@@ -43,9 +44,10 @@ QUESTION = (
 @click.argument("item", metavar="[ITEM]", required=False, type=ItemKey())
 @click.option("--provider", "library", metavar="LIBRARY", help="Try how Plex uses a metadata provider in this library.")
 @click.option("--file", "path", metavar="PATH", help="With --provider: the file of the item to use, as Plex names it.")
+@click.option("--photo", metavar="URL", default="", help="With ITEM: try an https address as the photo of a person.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def probe(call: Call, item: str | None, library: str | None, path: str | None, yes: bool) -> int:
+def probe(call: Call, item: str | None, library: str | None, path: str | None, photo: str, yes: bool) -> int:
     """Ask your Plex server how it treats edits, with one item that you name, and use the answers.
 
     Sources disagree on some points, and Plex does not document them. The command tries each on the item with this rating
@@ -53,6 +55,9 @@ def probe(call: Call, item: str | None, library: str | None, path: str | None, y
     end. What it changes is saved before: after Ctrl-C or a crash the item is restored at the end or by the next run. Take
     an item without a rating; with one in a library of Other Videos, its questions are answered too. Labels, cast and
     collections that you have stay at every moment. If a worker runs, it does the work between two of its own steps.
+
+    With --photo it tells Plex that https address for a scratch person, too, and learns whether Plex loads it. No worker may
+    run meanwhile.
 
     Without an item it shows what was learnt, and restores an item that an interrupted call has left. With --json the
     answer holds no names, paths or tokens: you can share it. Exits with 1 if the probe was not completed.
@@ -67,18 +72,25 @@ def probe(call: Call, item: str | None, library: str | None, path: str | None, y
       plexsync probe 1234 --yes
       plexsync probe --provider Movies --file "/media/films/scratch.mp4"
     """
-    if library is not None and path is not None and item is None:
+    if library is not None and path is not None and item is None and not photo:
         return probe_library(call, library, path, yes=yes)
-    if library is not None or path is not None:
+    if library is not None or path is not None or (photo and item is None):
         raise click.UsageError(TOGETHER)
     with begin_call(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
+        if photo:
+            try:
+                check_photo(photo)
+            except CantProbe as error:
+                return call.refuse(str(error))
         if item is not None and not _confirm_probe(call, start, item, yes=yes):
             return FAILED
         with at_work(start.config, start.folder) as (parts, mine):
+            if photo and not mine:
+                return call.refuse(BUSY)
             earlier, probed = put_back_first(parts) if mine else None, None
             if item is not None:
                 try:
-                    probed = _probe_now(start, parts, stop, item) if mine else _by_worker(parts, stop, item)
+                    probed = _probe_now(start, parts, stop, item, photo) if mine else _by_worker(parts, stop, item)
                 except CantProbe as error:
                     return call.refuse(str(error))
             learnt = stored_traits(parts)
@@ -105,10 +117,11 @@ def _confirm_probe(call: Call, start: Begun, item: str, *, yes: bool) -> bool:
     return False
 
 
-def _probe_now(start: Begun, parts: Parts, stop: Stop, item: str) -> ProbeOutcome:
+def _probe_now(start: Begun, parts: Parts, stop: Stop, item: str, photo: str) -> ProbeOutcome:
     """Probe in this process, which holds the worker's lock."""
     with ProgressBar(start.console, "asking") as bar, closing(connect_probe(parts)) as plex:
-        return probe_item(parts.store, plex, parts.clock, item, progress=bar.at, stopping=stop.event.is_set)
+        stopping = stop.event.is_set
+        return probe_item(parts.store, plex, parts.clock, item, photo=photo, progress=bar.at, stopping=stopping)
 
 
 def _by_worker(parts: Parts, stop: Stop, item: str) -> ProbeOutcome:

@@ -30,6 +30,7 @@ class ServerTraits:
     people_pictures: Literal["any", "public", "none"] | None = None
     people_own: FaceAddress | None = None
     people_house: FaceAddress | None = None
+    people_https: FaceAddress | None = None
     rating_by_edit: Literal["account", "item", "none"] | None = None
     added_by_edit: bool | None = None
     collection_edits: Literal["both", "section", "item"] | None = None
@@ -134,6 +135,7 @@ QUESTIONS: Mapping[str, TraitQuestion] = {
     ),
     "people_own": TraitQuestion("For a person, a picture on the server itself is", "", FACES),
     "people_house": TraitQuestion("For a person, a picture on this machine is", "", FACES),
+    "people_https": TraitQuestion("For a person, a picture at an https URL is", "", FACES),
     "rating_by_edit": TraitQuestion(
         "A rating in an edit",
         "if it is ignored, PlexSync rates as the account",

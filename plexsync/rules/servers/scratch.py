@@ -19,7 +19,7 @@ SCRATCH_LISTS = ("label", "actor", "collection")
 # All fields whose locks the probe can change.
 LOCKS = (*SCRATCH_LISTS, "addedAt", "userRating")
 TAGS = 5
-PEOPLE = "ABCD"
+PEOPLE = "ABCDE"
 # Ratings that hardly anybody gives.
 RATING_BY_EDIT, RATING_BY_ACCOUNT = 3.7, 6.3
 # Seconds by which the date added is changed.
