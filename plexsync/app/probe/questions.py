@@ -103,8 +103,8 @@ def _restore_item(
     return restored, ""
 
 
-def check_photo(address: str) -> None:
-    """Check the address of a picture that Plex may be told. Raises CantProbe: for one with a token, above all."""
+def check_photo(address: str) -> str:
+    """The address of a picture that Plex may be told. Raises CantProbe: for one that can hold a token, above all."""
     try:
         parts = urlsplit(address)
         is_fine = parts.scheme == "https" and bool(parts.hostname) and address.isprintable() and " " not in address
@@ -115,6 +115,7 @@ def check_photo(address: str) -> None:
         raise CantProbe("--photo is no https address of a picture: name one as https://photos.example.org/ann.jpg")
     if has_more:
         raise CantProbe("--photo has a user, ? or #, where a token can be: name an address without")
+    return address
 
 
 class Halted(Exception):

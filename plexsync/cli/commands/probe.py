@@ -40,11 +40,19 @@ QUESTION = (
 )
 
 
+def _photo(_context: click.Context, _option: click.Parameter, address: str) -> str:
+    """The address of a photo, checked."""
+    try:
+        return address and check_photo(address)
+    except CantProbe as error:
+        raise click.UsageError(str(error)) from None
+
+
 @command("probe")
 @click.argument("item", metavar="[ITEM]", required=False, type=ItemKey())
 @click.option("--provider", "library", metavar="LIBRARY", help="Try how Plex uses a metadata provider in this library.")
 @click.option("--file", "path", metavar="PATH", help="With --provider: the file of the item to use, as Plex names it.")
-@click.option("--photo", metavar="URL", default="", help="With ITEM: try an https address as the photo of a person.")
+@click.option("--photo", metavar="URL", default="", callback=_photo, help="With ITEM: try an https address as the photo of a person.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def probe(call: Call, item: str | None, library: str | None, path: str | None, photo: str, yes: bool) -> int:
@@ -56,8 +64,7 @@ def probe(call: Call, item: str | None, library: str | None, path: str | None, p
     an item without a rating; with one in a library of Other Videos, its questions are answered too. Labels, cast and
     collections that you have stay at every moment. If a worker runs, it does the work between two of its own steps.
 
-    With --photo it tells Plex that https address for a scratch person, too, and learns whether Plex loads it. No worker may
-    run meanwhile.
+    With --photo it also learns whether Plex loads that address for a scratch person. No worker may run meanwhile.
 
     Without an item it shows what was learnt, and restores an item that an interrupted call has left. With --json the
     answer holds no names, paths or tokens: you can share it. Exits with 1 if the probe was not completed.
@@ -77,11 +84,6 @@ def probe(call: Call, item: str | None, library: str | None, path: str | None, p
     if library is not None or path is not None or (photo and item is None):
         raise click.UsageError(TOGETHER)
     with begin_call(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
-        if photo:
-            try:
-                check_photo(photo)
-            except CantProbe as error:
-                return call.refuse(str(error))
         if item is not None and not _confirm_probe(call, start, item, yes=yes):
             return FAILED
         with at_work(start.config, start.folder) as (parts, mine):
