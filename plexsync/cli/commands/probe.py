@@ -52,7 +52,9 @@ def _photo(_context: click.Context, _option: click.Parameter, address: str) -> s
 @click.argument("item", metavar="[ITEM]", required=False, type=ItemKey())
 @click.option("--provider", "library", metavar="LIBRARY", help="Try how Plex uses a metadata provider in this library.")
 @click.option("--file", "path", metavar="PATH", help="With --provider: the file of the item to use, as Plex names it.")
-@click.option("--photo", metavar="URL", default="", callback=_photo, help="With ITEM: try an https address as the photo of a person.")
+@click.option(
+    "--photo", metavar="URL", default="", callback=_photo, help="With ITEM: try this https photo of a person."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def probe(call: Call, item: str | None, library: str | None, path: str | None, photo: str, yes: bool) -> int:
