@@ -19,6 +19,51 @@ from validation.sources import (
     TOML,
 )
 
+# The settings by what you want to do, in the order of docs/settings.md.
+GROUPS = {
+    "Connect Plex and Stash": (
+        "plex_url plex_token plex_libraries plex_connect_timeout plex_read_timeout plex_parallel stash_url "
+        "stash_api_key tls_ca_file path_map match_by_duration"
+    ),
+    "Choose what is synced": (
+        "scope scope_match sync_title sync_studio sync_summary sync_date sync_cast sync_director sync_genres "
+        "sync_collection sync_rating conflict_policy first_push adopt_locked_lists when_gone strict_mode"
+    ),
+    "Choose how it looks in Plex": (
+        "look title_template sort_title_template original_title_template tagline_template date_added content_rating "
+        "genre_tags label_tags collection_tags tag_parents collections collection_name collection_sort "
+        "collection_minimum collection_parts collection_mode collection_home collection_home_places poster "
+        "background gallery_choices poster_padding performer_name poster_logo role_text performer_picture_url "
+        "libraries"
+    ),
+    "Bring back what you watch": (
+        "watch_back watch_account watch_since watch_marked watch_minimum rating_direction rating_wins"
+    ),
+    "Set the pace": (
+        "approve_bulk enabled poll_interval stash_poll_interval worker_idle_minutes reconcile_interval_hours "
+        "scan_absent max_retries dlq_retention_days dlq_max breaker_failure_threshold breaker_recovery_timeout "
+        "breaker_max_recovery_timeout"
+    ),
+    "Get notified": "notify_urls notify_command notify_after_minutes",
+    "Open the dashboard": "web_bind web_password web_allowed_hosts stash_web_url",
+    "Let Plex ask PlexSync": "provider_listen provider_url provider_patience provider_match",
+    "Keep the data": " ".join(("data_dir", *database_settings.NAMES)),
+}
+# The settings that most people need, which pages show first.
+BASIC = (
+    "plex_url",
+    "plex_token",
+    "plex_libraries",
+    "stash_url",
+    "stash_api_key",
+    "path_map",
+    "scope",
+    "look",
+    "title_template",
+    "poster",
+    "collections",
+    "watch_back",
+)
 # Settings whose values may contain a secret.
 TELLING = (*SECRETS, "notify_command")
 WHERE = {
@@ -38,6 +83,7 @@ WHERE_IT_RUNS = {
     "notify_command": "It is a program that PlexSync runs",
     "tls_ca_file": "It decides which servers PlexSync trusts",
     "web_bind": "It decides who reaches the dashboard",
+    "provider_listen": "It decides who reaches PlexSync",
     "web_password": "It decides who reaches the dashboard",
     "web_allowed_hosts": "It decides who reaches the dashboard",
     "libraries": "It is a table with settings for single libraries",
@@ -57,6 +103,7 @@ def setting_facts(config: PlexSyncConfig, by_name: Mapping[str, str]) -> list[Se
             "source": WHERE[by_name.get(one.name, DEFAULT)],
             "variable": one.variable,
             "in_stash": one.name not in NOT_FROM_STASH,
+            "basic": one.name in BASIC,
             "default": "required" if one.default is None else one.default,
             "description": one.description,
         }

@@ -14,19 +14,20 @@ from starlette.responses import Response
 from plexsync.app.fingerprints import wishes
 from plexsync.app.setting_change import ASIDE, TRIED, check_values, in_the_file, try_connection, typed_form, write_into
 from plexsync.reports.probe import trait_facts, trait_rows
-from plexsync.reports.settings import setting_facts, why_read_only
+from plexsync.reports.settings import BASIC, GROUPS, setting_facts, why_read_only
 from plexsync.reports.shapes.status import SettingFacts
 from plexsync.rules.merge.traits import UNKNOWN
 from plexsync.rules.queue.setting_question import FEW
 from plexsync.rules.servers.errors import NeighbourError, Unusable
 from plexsync.web.pages import PageCall, PageNotFound, Wrong, action, page, whole_number
-from validation import database_settings
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.plex_entries import OF_AN_ENTRY, TOKEN
 from validation.redact import MASK
 from validation.sources import DEFAULT, ENTRY, LOOK, STASH, TOML, ConfigError, SettingSources, load_here
 
 HERE, CHANGE, PLEX = "/settings", "/settings/change", "/settings/plex"
+# The view with every setting.
+ALL = "all"
 RULES = {setting.name: setting.rule for setting in describe()}
 # Where plexsync.toml has a setting.
 IN_FILE = (TOML, ENTRY)
@@ -37,48 +38,29 @@ UNUSABLE = "The settings before stay in use, because serve can't use the file:"
 SENT_TO = {"plex_url": "plex_token", "stash_url": "stash_api_key"}
 NO_WORKER = "No worker is running: start plexsync serve, or run plexsync probe in a terminal."
 LONGEST = 200
-# The sections of docs/settings.md with their settings, in its order.
-PARTS = {
-    "Plex and Stash": (
-        "plex_url plex_token plex_libraries plex_connect_timeout plex_read_timeout plex_parallel stash_url "
-        "stash_api_key tls_ca_file path_map match_by_duration"
-    ),
-    "What is synced": (
-        "scope scope_match sync_title sync_studio sync_summary sync_date sync_cast sync_director sync_genres "
-        "sync_collection sync_rating conflict_policy first_push adopt_locked_lists when_gone strict_mode"
-    ),
-    "What fields are made of": (
-        "look title_template sort_title_template original_title_template tagline_template date_added content_rating "
-        "genre_tags label_tags collection_tags tag_parents collections collection_name collection_sort "
-        "collection_minimum collection_parts collection_mode collection_home collection_home_places poster "
-        "background gallery_choices poster_padding performer_name poster_logo role_text performer_picture_url "
-        "libraries"
-    ),
-    "The way back": "watch_back watch_account watch_since watch_marked watch_minimum rating_direction rating_wins",
-    "When work is done": (
-        "approve_bulk enabled poll_interval stash_poll_interval worker_idle_minutes reconcile_interval_hours "
-        "scan_absent max_retries dlq_retention_days dlq_max breaker_failure_threshold breaker_recovery_timeout "
-        "breaker_max_recovery_timeout"
-    ),
-    "Telling a person": "notify_urls notify_command notify_after_minutes",
-    "The dashboard": "web_bind web_password web_allowed_hosts stash_web_url",
-    "Plex asks PlexSync": "provider_listen provider_url provider_patience provider_match",
-    "Where things are kept": " ".join(("data_dir", *database_settings.NAMES)),
-}
 
 
 def settings(call: PageCall) -> Response:
-    """All settings, by section, or those that fit the search; those that differ from the default stand out."""
+    """The settings that most people need, or all, or those that fit the search; what differs from the default stands out."""
     config, origins, address = call.parts.config, call.desk.origins, call.parts.address
     text, changed = call.query.get("q", "").strip()[:LONGEST], call.query.get("changed", "") == "1"
+    is_basic = call.query.get("view") != ALL and not text and not changed
     every = setting_facts(config, origins.by_name)
-    facts = {fact["name"]: fact for fact in every if fits(fact, text) and not (changed and fact["source"] == "default")}
-    rows = [(part, [facts.pop(name) for name in names.split() if name in facts]) for part, names in PARTS.items()]
-    rows.append(("More", list(facts.values())))
     saved, problems = not_in_use(call)
+    shown = {
+        fact["name"]: fact
+        for fact in every
+        if (not is_basic or fact["basic"] or fact["name"] in saved)
+        and fits(fact, text)
+        and not (changed and fact["source"] == "default")
+    }
+    groups = [(group, [shown[name] for name in names.split() if name in shown]) for group, names in GROUPS.items()]
     return call.show(
         "settings.html",
-        parts_of=[(part, entries) for part, entries in rows if entries],
+        groups=[(group, entries) for group, entries in groups if entries],
+        is_basic=is_basic,
+        basic_count=len(BASIC),
+        total=len(every),
         text=text,
         changed=changed,
         warnings=origins.warnings,
@@ -92,6 +74,11 @@ def settings(call: PageCall) -> Response:
         shared_by=shared_by(origins.servers),
         plex=origins.plex,
     )
+
+
+def row_address(name: str) -> str:
+    """Where the page shows a setting."""
+    return f"{HERE}#{name}" if name in BASIC else f"{HERE}?view={ALL}#{name}"
 
 
 def fits(fact: SettingFacts, text: str) -> bool:
@@ -146,6 +133,7 @@ def _show_form(call: PageCall, name: str, problem: str = "", *, failed: str = ""
     return call.show(
         "setting.html",
         it=fact,
+        back=row_address(name),
         rule=RULES[name],
         fixed=fixed,
         in_stash=origins.by_name.get(name) == STASH,
@@ -215,11 +203,11 @@ def _write_settings(
         return _show_form(call, name, f"Nothing was saved: {_words(error)}.", typed=call.form.get("value"))
     done = f"{name} is {'removed from' if differ is None else 'saved in'} {file.name}."
     if problems := not_in_use(call)[1]:
-        return call.to(f"{HERE}#{name}", f"{done} {UNUSABLE} {'; '.join(problems)}", well=False)
+        return call.to(row_address(name), f"{done} {UNUSABLE} {'; '.join(problems)}", well=False)
     if differ == {}:
-        return call.to(f"{HERE}#{name}", f"{done} It is the value in use already.")
+        return call.to(row_address(name), f"{done} It is the value in use already.")
     follows = differ and wishes(config.model_copy(update=differ)) != wishes(config)
-    return call.to(f"{HERE}#{name}", f"{done} {TAKEN}{DUE if follows else ''}")
+    return call.to(row_address(name), f"{done} {TAKEN}{DUE if follows else ''}")
 
 
 def _foreign(call: PageCall, companion: str, fresh: PlexSyncConfig) -> str:

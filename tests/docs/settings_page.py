@@ -7,11 +7,12 @@ no table is named, so that a person puts `| name |` where readers look for it.
 import re
 import sys
 
+from plexsync.reports.settings import BASIC
 from tests.journey.world import ROOT
 from validation.config import Setting, describe
 
 PAGE = ROOT / "docs" / "settings.md"
-_ROW = re.compile(r"^\| `([a-z_]+)` \|.*$|^\| ([a-z_]+) \|$", re.MULTILINE)
+_ROW = re.compile(r"^\| (?:\*\*)?`([a-z_]+)`(?:\*\*)? \|.*$|^\| ([a-z_]+) \|$", re.MULTILINE)
 
 
 class Unplaced(Exception):
@@ -19,9 +20,10 @@ class Unplaced(Exception):
 
 
 def row(setting: Setting) -> str:
-    """What the page says of one setting."""
+    """What the page says of one setting. The basic ones are bold."""
     default = "required" if setting.default is None else f"`{setting.default}`"
-    return f"| `{setting.name}` | {default} | {setting.description} |"
+    name = f"**`{setting.name}`**" if setting.name in BASIC else f"`{setting.name}`"
+    return f"| {name} | {default} | {setting.description} |"
 
 
 def renewed(page: str) -> str:

@@ -60,7 +60,7 @@ def test_a_change_of_the_direction_of_ratings_says_that_a_comparison_follows(das
 
 
 def test_a_change_of_the_way_back_is_taken_over_without_a_comparison(dash: Dash, file: Path) -> None:
-    assert "The way back" in plain(dash.get("/settings").text)
+    assert "Bring back what you watch" in plain(dash.get("/settings").text)
     for name, value in (("watch_back", "plays"), ("watch_account", "Guest"), ("watch_since", "2026-01-31")):
         told = plain(dash.post(PAGE, name=name, value=value, do="set").text)
         assert f"{name} is saved in plexsync.toml. serve takes it over by itself within seconds" in told
@@ -151,7 +151,7 @@ def test_a_server_that_is_down_can_be_saved_anyway(dash: Dash, file: Path) -> No
 def test_what_comes_from_elsewhere_is_read_only_and_says_why(world: World) -> None:
     origins = {"max_retries": "environment", "plex_token": "file named in the environment"}
     with dashboard(world, origins=origins) as dash:
-        told = plain(dash.get("/settings").text)
+        told = plain(dash.get("/settings?view=all").text)
         assert "Read-only here. PLEXSYNC_MAX_RETRIES is set in the environment and wins" in told
         assert "PLEXSYNC_PLEX_TOKEN_FILE in the environment names the file that holds it" in told
         assert "It is a program that PlexSync runs, so it is changed where PlexSync runs" in told

@@ -400,6 +400,8 @@ class SettingFacts(TypedDict):
     """The name in the environment."""
     in_stash: bool
     """Whether it can be set in Stash."""
+    basic: bool
+    """Whether it is one of those that most people need."""
     default: str
     """As in `plexsync.toml`, or `required`."""
     description: str
