@@ -1,65 +1,56 @@
-"""The tables of JSON keys in the pages have the keys of the reports' shapes, and the reports have those keys."""
+"""docs/commands.md says of every command what its JSON holds, and names the shape where there is one."""
 
 import re
-from typing import get_type_hints
 
-import pytest
+import click
 
-from plexsync.reports import probe
-from plexsync.reports.shapes import outages, plays, status
-from plexsync.rules.collections.collection_status import CollectionStatus
-from plexsync.rules.queue.job import State
-from plexsync.rules.words.status_words import STATUSES
-from tests.docs.pages import pages
-from tests.tables import table
+from plexsync.cli.program import PARTS, plexsync
+from tests.docs.pages import anchors, pages
 
-# By the section of docs/commands.md that has a table of keys.
-NESTED = {
-    "dlq": status.QueueFacts,
-    "breakers": status.BreakerFacts,
-    "holds": status.HoldFacts,
-    "paces": status.PaceFacts,
-    "worker": status.WorkerFacts,
-    "dashboard": status.DashboardFacts,
-    "events": status.EventFacts,
-    "plays": status.PlaysFacts,
-    "index": status.IndexFacts,
-    "books": status.BookFacts,
-    "outages": outages.OutagesNow,
-    "undone": status.UndoneFacts,
-}
-SECTIONS = {
-    "outages": (outages.OutageReport, outages.OutageFacts, outages.FigureFacts),
-    "probe": (probe.ProbeFacts, probe.TraitFacts),
-    "plays": (plays.PlaysReport, plays.PlayCounts, plays.PlaysWished, plays.PlaysPreview, plays.PlaysToChange),
-}
+ROWS = pages()["docs/commands.md"].partition("\n## What JSON holds\n")[2]
 
 
-def rows() -> dict[str, str]:
-    """The rows of the table of `status`: the keys, and what the page says of them."""
-    section = pages()["docs/commands.md"].partition("\n## `status`")[2].partition("\n## ")[0]
-    table = section.partition("JSON, for everything:")[2].partition("\n\nFor a scene")[0]
-    return dict(re.findall(r"^\| (`.+?`(?:, `.+?`)*) \| (.+) \|$", table, re.MULTILINE))
+def named() -> list[str]:
+    """The commands of the first column: `dlq retry`, `drop` are both of the family dlq."""
+    found = []
+    for cell in re.findall(r"^\| (`.+?) \|", ROWS, re.MULTILINE):
+        family = ""
+        for words in re.findall(r"`([a-z -]+)`", cell):
+            first, _, member = words.partition(" ")
+            family = first if member else family
+            found.append(words if member or not family else f"{family} {words}")
+    return found
 
 
-def test_the_table_of_status_has_every_key_and_no_other() -> None:
-    named = [key for keys in rows() for key in re.findall(r"`(\w+)`", keys)]
-    assert sorted(named) == sorted(get_type_hints(status.StatusFacts))
+def commands() -> list[str]:
+    context = click.Context(plexsync)
+    found = []
+    for name in (name for section in PARTS.values() for name in section):
+        command = plexsync.get_command(context, name)
+        if isinstance(command, click.Group):
+            found += [f"{name} {member}" for member in command.list_commands(context)]
+        else:
+            found.append(name)
+    return found
 
 
-@table("key", NESTED)
-def test_a_row_names_every_key_of_its_value(key: str) -> None:
-    assert set(get_type_hints(NESTED[key])) <= set(re.findall(r"`(\w+)`", rows()[f"`{key}`"])) | {"forgotten"}
+def test_the_table_has_every_command_once() -> None:
+    assert sorted(named()) == sorted(commands())
 
 
-def test_the_rows_of_counts_name_every_status_and_state() -> None:
-    assert set(re.findall(r"`(\w+)`", rows()["`scenes`"])) == {*STATUSES, "count", "since"}
-    assert set(re.findall(r"`(\w+)`", rows()["`jobs`"])) == set(State)
-    assert set(re.findall(r"`(\w+)`", rows()["`collections`"])) == set(CollectionStatus)
+def test_every_row_names_keys_or_a_shape_that_there_is() -> None:
+    rows = re.findall(r"^\| `.+? \| (.+) \|$", ROWS, re.MULTILINE)
+    assert len(rows) > 35
+    assert [row for row in rows if not re.search(r"`\w+`|\]\(api-shapes", row)] == []
+    shapes = re.findall(r"\[(\w+)\]\(api-shapes\.md#(\w+)\)", ROWS)
+    assert len(shapes) > 30
+    assert [name for name, anchor in shapes if name.lower() != anchor] == []
+    assert {anchor for _, anchor in shapes} <= anchors("docs/api-shapes.md")
 
 
-@pytest.mark.parametrize("command", SECTIONS)
-def test_a_command_names_every_key_of_its_shapes(command: str) -> None:
-    section = pages()["docs/commands.md"].partition(f"\n## `{command}`")[2].partition("\n## ")[0]
-    for shape in SECTIONS[command]:
-        assert set(get_type_hints(shape)) <= set(re.findall(r"`(\w+)`", section))
+def test_shapes_that_have_a_command_are_named() -> None:
+    """A shape whose first line names a command in the terminal."""
+    shapes = re.findall(r"^### (\w+)\n\n(.+)$", pages()["docs/api-shapes.md"], re.MULTILINE)
+    of_commands = {name for name, line in shapes if re.search(r": `plexsync [a-z]+", line)}
+    assert len(of_commands) > 20
+    assert {name for name in of_commands if f"[{name}]" not in ROWS} == set()
