@@ -27,8 +27,11 @@ FIELD = re.compile(r"(\w+)\.(value|locked)")
 INDEXED = re.compile(r"(\w+)\[(\d+)\]\.(tag\.tag|tag\.thumb|tagging\.text)")
 REMOVED = re.compile(r"(\w+)\[\]\.tag\.tag-")
 EMPTIED = re.compile(r"(\w+)\[\]\.tag")
-COLLECTION_FIELDS = ("title", "titleSort", "summary", "contentRating", "addedAt", "userRating")
-COLLECTION_KINDS = ("label",)
+# The fields and the tags that can be edited, if they are not those of movies.
+EDITED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "collection": (("title", "titleSort", "summary", "contentRating", "addedAt", "userRating"), ("label",)),
+    "playlist": (("title", "titleSort", "summary"), ()),
+}
 
 
 @dataclass
@@ -83,9 +86,7 @@ def _read_field(library: Library, edit: Edit, name: str, what: str, value: str) 
 def apply_edit(library: Library, item: Item, edit: Edit) -> None:
     """Apply the edit to one item, as the library's traits say."""
     traits = library.traits
-    collection = item.type == "collection"
-    fields = COLLECTION_FIELDS if collection else SCALARS
-    kinds = COLLECTION_KINDS if collection else tuple(TAG_ELEMENTS)
+    fields, kinds = EDITED.get(item.type, (SCALARS, tuple(TAG_ELEMENTS)))
     ignored = {"userRating": traits.rating_by_edit == "none", "addedAt": not traits.added_by_edit}
     # A title that is taken stops the edit before anything of it is applied.
     for name, value in sorted(edit.values.items(), key=lambda pair: pair[0] != "title"):

@@ -56,12 +56,14 @@ STORED = (
     "agents",
     "sections",
     "items",
+    "playlists",
     "_arriving",
     "_tags",
     "_last_section",
     "_last_key",
     "_last_tag",
     "_last_file",
+    "_last_entry",
 )
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
@@ -110,19 +112,20 @@ class File:
 
 @dataclass
 class Item:
-    """A movie or a collection.
+    """A movie, a collection or a playlist.
 
     `agent_*` are the values that a metadata refresh restores to unlocked fields, `framed` says whether Plex has made
     pictures from a frame, `matched` whether an agent has found the movie, `arrivals` has the time of uploads that are not
     listed yet, by kind and key, `listed` is the item as it was last written for a listing. `account_rating` hides the
     item's own. `guid` is that of a match, `matched_by` the metadata provider that named it, `extras` the titles of what it
     has beside the item, `is_asked` whether it is still to be asked. Of a collection: `tag_id` is the tag that makes movies
-    its members, `smart` the query that does so instead, `order` the members that were moved, `prefs` its settings.
+    its members, `smart` the query that does so instead, `order` the members that were moved, `prefs` its settings. Of a
+    playlist: `entries` are its places with the keys of their movies, `account` says whose it is.
     """
 
     key: int
     section: "Section"
-    type: Literal["movie", "collection"]
+    type: Literal["movie", "collection", "playlist"]
     files: list[File] = field(default_factory=list)
     scalars: dict[str, Scalar] = field(default_factory=dict)
     lists: dict[str, list[Tagging]] = field(default_factory=dict)
@@ -143,6 +146,8 @@ class Item:
     smart: str = ""
     order: list[int] = field(default_factory=list)
     prefs: dict[str, str] = field(default_factory=dict)
+    entries: list[tuple[int, int]] = field(default_factory=list)
+    account: int = 0
     trashed: bool = False
     account_rating: float | None = None
     arrivals: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -252,6 +257,7 @@ class Library:
         self.max_bytes: int | None = None
         self.sections: dict[int, Section] = {}
         self.items: dict[int, Item] = {}
+        self.playlists: dict[int, Item] = {}
         # Called for every event that listeners receive: ("item", item, state) or ("scan", section, event).
         self.told: Callable[[str, Item | Section, int | str], None] = lambda *_: None
         # Called for an item of a library with a metadata provider, once it is shown.
@@ -267,6 +273,7 @@ class Library:
         self._last_key = 0
         self._last_tag = 0
         self._last_file = 800
+        self._last_entry = 0
 
     # the whole database
 
@@ -346,7 +353,7 @@ class Library:
             day = datetime.fromtimestamp(int(own["addedAt"]), UTC).date()
             own = {"year": day.year, **own, "originallyAvailableAt": day.isoformat()}
         item = Item(
-            key=self._next_key(), section=section, type="movie", files=known, agent_scalars=own, agent_lists=lists
+            key=self.next_key(), section=section, type="movie", files=known, agent_scalars=own, agent_lists=lists
         )
         item.framed = framed
         return item
@@ -433,6 +440,8 @@ class Library:
         for keys in section.members.values():
             keys.discard(item.key)
         del self.items[item.key], section.items[item.key]
+        for playlist in self.playlists.values():
+            playlist.entries = [pair for pair in playlist.entries if pair[1] != item.key]
         self._forget_places(item)
         self._set_guid(item, "")
         section.content_changed_at += 1
@@ -603,7 +612,7 @@ class Library:
         section = item.section
         if tag.id not in section.collections:
             now = self.now()
-            made = Item(key=self._next_key(), section=section, type="collection", updated_at=now, tag_id=tag.id)
+            made = Item(key=self.next_key(), section=section, type="collection", updated_at=now, tag_id=tag.id)
             made.scalars = {"title": tag.tag, "addedAt": now}
             section.collections[tag.id] = self.items[made.key] = made
         section.members.setdefault(tag.id, set()).add(item.key)
@@ -664,7 +673,7 @@ class Library:
         """A smart collection with these members; no tag carries it."""
         self._last_tag += 1
         now = self.now()
-        made = Item(key=self._next_key(), section=section, type="collection", updated_at=now, tag_id=self._last_tag)
+        made = Item(key=self.next_key(), section=section, type="collection", updated_at=now, tag_id=self._last_tag)
         made.scalars = {"title": title, "addedAt": now}
         made.smart = query
         section.collections[made.tag_id] = self.items[made.key] = made
@@ -735,9 +744,15 @@ class Library:
 
     # numbers
 
-    def _next_key(self) -> int:
+    def next_key(self) -> int:
+        """A rating key that nothing had before."""
         self._last_key += 1
         return self._last_key
+
+    def next_entry(self) -> int:
+        """An id of a place in a playlist that no place had before."""
+        self._last_entry += 1
+        return self._last_entry
 
     def _media(self, parts: Iterable[FileSpec]) -> Iterator[File]:
         """The parts of a new media."""

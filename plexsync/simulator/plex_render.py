@@ -131,7 +131,7 @@ def detailed_node(item: Item, *, check_files: bool) -> Node:
     children += _image_nodes(item)
     for kind, element in TAG_ELEMENTS.items():
         children += [_tag_node(item.section, kind, element, one) for one in item.lists.get(kind, ())]
-    children += _lock_nodes(item)
+    children += lock_nodes(item)
     return Node("Video", {**_section_attributes(item.section), **_attributes(item)}, children, name="Metadata")
 
 
@@ -171,7 +171,7 @@ def collection_node(item: Item, *, with_locks: bool = False) -> Node:
     if with_locks:
         attributes = {**_section_attributes(item.section), **attributes}
         children += [_tag_node(item.section, "label", "Label", one) for one in item.lists.get("label", ())]
-        children += _lock_nodes(item)
+        children += lock_nodes(item)
     return Node("Directory", attributes, children, name="Metadata")
 
 
@@ -394,5 +394,6 @@ def _tag_node(section: Section, kind: str, element: str, one: Tagging) -> Node:
     )
 
 
-def _lock_nodes(item: Item) -> list[Node]:
+def lock_nodes(item: Item) -> list[Node]:
+    """The locks of an item, in full."""
     return [Node("Field", {"locked": True, "name": name}) for name in sorted(item.locks)]

@@ -41,6 +41,7 @@ from plexsync.simulator.plex_model import (
     is_private,
 )
 from plexsync.simulator.plex_playing import Sessions, count_play, keep_place
+from plexsync.simulator.plex_playlists import Playlists, playlist_node
 from plexsync.simulator.plex_prefs import (
     ADULT,
     COLLECTION,
@@ -87,6 +88,7 @@ STARTING = (
     b"the server is still starting up. Please retry later</body></html>"
 )
 REACHABLE = {"ReachabilityNotification": [{"reachability": True}]}
+TIMELINE_TYPES = {"movie": 1, "playlist": 15, "collection": 18}
 SHELVES = {"posters": "posters", "poster": "posters", "thumb": "posters", "arts": "arts", "art": "arts"}
 
 
@@ -132,6 +134,15 @@ class CollectionSnapshot:
     members: list[str]
     prefs: dict[str, str]
     home: dict[str, bool] | None
+
+
+@dataclass(frozen=True)
+class PlaylistSnapshot:
+    """A playlist at one moment: `members` are in its order, `item` has what it shares with items."""
+
+    item: ItemSnapshot
+    smart: bool
+    members: list[str]
 
 
 class PlexSim(HttpServer):
@@ -200,6 +211,9 @@ class PlexSim(HttpServer):
         self._library.moment = lambda: self._offset + self._clock()
         self._library.told = self._tell
         self._history = History(self.traits)
+        self._playlists = Playlists(self._library)
+        self.account_tokens: dict[str, int] = {}
+        """The accounts of further tokens; the own token is that of the owner."""
         self.sessions = Sessions(self._library, self._history, self._lock, self.tell)
         """What people play now, and what their players report."""
         self._providers = Providers(
@@ -514,6 +528,34 @@ class PlexSim(HttpServer):
             content = f"/library/sections/{section}/all?{query}"
             return str(self._library.add_smart(place, title, content, [int(key) for key in keys]).key)
 
+    def add_playlist(self, title: str, *keys: str, account: int = OWNER, smart: str = "") -> str:
+        """A playlist that somebody has made by hand, or a smart one with this query; returns its rating key."""
+        with self._lock:
+            return str(self._playlists.make(account, title, map(int, keys), smart=smart).key)
+
+    def add_to_playlist(self, key: str, *items: str) -> None:
+        """Somebody puts items at the end of a playlist."""
+        with self._lock:
+            self._playlists.add(self._item(key), map(int, items))
+
+    def take_from_playlist(self, key: str, item: str) -> None:
+        """Somebody takes an item out of a playlist, wherever it stands in it."""
+        with self._lock:
+            for entry, held in list(self._item(key).entries):
+                if held == int(item):
+                    self._playlists.take(self._item(key), entry)
+
+    def move_in_playlist(self, key: str, item: str, after: str = "") -> None:
+        """Somebody moves an item of a playlist behind another one, or to its front."""
+        with self._lock:
+            places = {str(held): entry for entry, held in self._item(key).entries}
+            self._playlists.move(self._item(key), places[item], places[after] if after else None)
+
+    def remove_playlist(self, key: str) -> None:
+        """Somebody deletes a playlist."""
+        with self._lock:
+            self._playlists.remove(self._item(key))
+
     def set_prefs(self, key: str, **values: str) -> None:
         """Change the settings of a collection, as a user does in Plex."""
         with self._lock:
@@ -620,9 +662,9 @@ class PlexSim(HttpServer):
         if isinstance(about, Item):
             entry = {
                 "identifier": "com.plexapp.plugins.library",
-                "sectionID": str(about.section.id),
+                "sectionID": str(about.section.id or -1),
                 "itemID": str(about.key),
-                "type": 18 if about.type == "collection" else 1,
+                "type": TIMELINE_TYPES[about.type],
                 "title": str(about.scalars.get("title", "")),
                 "state": how,
                 "updatedAt": about.updated_at,
@@ -703,6 +745,16 @@ class PlexSim(HttpServer):
                 extras=tuple(item.extras),
             )
 
+    def playlists(self, account: int = OWNER) -> dict[str, PlaylistSnapshot]:
+        """The playlists of an account by key."""
+        with self._lock:
+            return {
+                str(one.key): PlaylistSnapshot(
+                    self.item(str(one.key)), bool(one.smart), [str(key) for _, key in one.entries]
+                )
+                for one in self._playlists.of(account)
+            }
+
     def _item(self, key: str) -> Item:
         return self._library.items[int(key)]
 
@@ -737,7 +789,9 @@ class PlexSim(HttpServer):
         path = parts.path.rstrip("/") or "/"
         token = request.headers.get("x-plex-token") or params.get("X-Plex-Token")
         host = request.headers.get("host", "").partition(":")[0]
-        if (path != "/identity" and token != self.token) or host in self.unknown_hosts:
+        if (
+            path != "/identity" and token != self.token and token not in self.account_tokens
+        ) or host in self.unknown_hosts:
             return _page(401)
         if not self.traits.claimed and not _is_known(request.headers.get("host", "")):
             return _page(401)
@@ -748,6 +802,11 @@ class PlexSim(HttpServer):
             if request.method in methods and (found := pattern.fullmatch(path)):
                 return handle(self, Asked(request, pairs, params, tuple(found.groups()), as_json))
         return _page(404)
+
+    def _account(self, asked: Asked) -> int:
+        """Whose token the request has."""
+        token = asked.request.headers.get("x-plex-token") or asked.params.get("X-Plex-Token", "")
+        return self.account_tokens.get(token, OWNER)
 
     def _start_scan(self, section: Section, path: str | None) -> None:
         ends = float("inf") if self.scan_seconds is None else self._clock() + self.scan_seconds
@@ -944,8 +1003,9 @@ class PlexSim(HttpServer):
             if item.type == "movie":
                 children.append(detailed_node(item, check_files=check_files))
                 continue
-            node = collection_node(item, with_locks=True)
-            if with_prefs:
+            is_playlist = item.type == "playlist"
+            node = (playlist_node if is_playlist else collection_node)(item, with_locks=True)
+            if with_prefs and not is_playlist:
                 node.children.append(Node("Preferences", {}, pref_nodes(COLLECTION, item.prefs), single=True))
             children.append(node)
         attributes = {"size": len(children), **details_attributes(item.section for item in items)}
@@ -1163,6 +1223,7 @@ _KINDS = "|".join(TAG_ELEMENTS)
 _SHELVES = "|".join(SHELVES)
 _METADATA = rf"/library/metadata/{_KEYS}"
 _SECTION = r"/library/sections/(\d+)"
+_PLAYLIST = r"/playlists/(\d+)"
 _HUBS = r"/hubs/sections/(\d+)/manage"
 
 ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], Answer | Late]]] = [
@@ -1211,6 +1272,33 @@ ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], 
             ("GET", "POST", "PUT", "DELETE"),
             r"/media/providers/metadata(|/.*)",
             lambda sim, asked: sim._providers.registry.answer(asked),
+        ),
+        (("GET",), r"/playlists", lambda sim, asked: sim._playlists.listing(asked, sim._account(asked), sim.max_page)),
+        (("POST",), r"/playlists", lambda sim, asked: sim._playlists.create(asked, sim._account(asked), sim.machine)),
+        (
+            ("GET", "PUT", "DELETE"),
+            _PLAYLIST,
+            lambda sim, asked: sim._playlists.change(asked, sim._account(asked)),
+        ),
+        (
+            ("GET", "PUT", "DELETE"),
+            rf"{_PLAYLIST}/items",
+            lambda sim, asked: sim._playlists.contents(asked, sim._account(asked), sim.machine, sim.max_page),
+        ),
+        (
+            ("DELETE",),
+            rf"{_PLAYLIST}/items/(\d+)",
+            lambda sim, asked: sim._playlists.change_entry(asked, sim._account(asked)),
+        ),
+        (
+            ("PUT",),
+            rf"{_PLAYLIST}/items/(\d+)/move",
+            lambda sim, asked: sim._playlists.change_entry(asked, sim._account(asked)),
+        ),
+        (
+            ("GET",),
+            rf"{_PLAYLIST}/composite/\d+",
+            lambda sim, asked: sim._playlists.picture(asked, sim._account(asked)),
         ),
         (("GET",), r"/:/prefs", lambda sim, asked: prefs_answer(asked, SERVER, sim._prefs)),
         (("PUT",), r"/:/prefs", lambda sim, asked: write_prefs(asked, SERVER, sim._prefs)),

@@ -107,6 +107,8 @@ def sim() -> Iterator[PlexSim]:
         sim.sessions.start(key, 5_000)
         shown = {"metadataItemId": sim.collection_keys(section)["Best"], "promotedToOwnHome": 1}
         ask(sim, "POST", f"/hubs/sections/{section}/manage?{urlencode(shown)}")
+        sim.add_playlist("Evening", key)
+        sim.add_playlist("Unseen", smart="library://x")
         sim.scan(section)
         yield sim
 
@@ -188,6 +190,9 @@ READS = [
     ("/library/sections/1/collections", "/library/sections/{sectionId}/collections"),
     ("/library/metadata/1?skipRefresh=1", "/library/metadata/{ids}"),
     ("/library/collections/2/items", "/library/collections/{collectionId}/items"),
+    ("/playlists?playlistType=video", "/playlists"),
+    ("/playlists/4", "/playlists/{playlistId}"),
+    ("/playlists/4/items", "/playlists/{playlistId}/items"),
     ("/status/sessions/history/all?viewedAt>=5&accountID=1&sort=viewedAt:desc", "/status/sessions/history/all"),
     (
         "/status/sessions/history/all?sort=viewedAt:asc&accountID=1&X-Plex-Container-Start=0&X-Plex-Container-Size=10",
