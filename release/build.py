@@ -41,7 +41,7 @@ OUTLINES = "plexsync/cli/outlines/"
 # A worker of 0.1.0 that still runs from this folder watches this file to notice that its plugin was updated, and ends.
 MARKER = "wiring.py"
 # A link or picture in Markdown, relative to the page.
-LINK = re.compile(r"(!?\[[^\]]*\])\((?![a-z]+:|#)([^)\s]+)\)")
+LINK = re.compile(r"(!?\[[^\[\]]*\])\((?![a-z]+:|#)([^)\s]+)\)")
 MARKER_TEXT = b'"""Tells a running worker of version 0.1.0 that the plugin was updated."""\n'
 
 
