@@ -176,7 +176,7 @@ def _nearest(word: str, words: Iterable[str]) -> list[str]:
 def _tell_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
     if asked and not context.resilient_parsing:
         # It takes as long to find the version as to start the program.
-        from plexsync.cli.version import version
+        from plexsync.app.version import version
 
         as_json = context.ensure_object(Call).json
         click.echo(json.dumps({"version": version()}) if as_json else f"plexsync {version()}")

@@ -37,6 +37,7 @@ from plexsync.web import (
     review_pages,
     scene_pages,
     settings_pages,
+    state_pages,
 )
 from plexsync.web.addresses import named_in
 from plexsync.web.context import Busy
@@ -72,6 +73,7 @@ MODULES = (
     login_pages,
     metrics,
     overview_pages,
+    state_pages,
     fix_pages,
     review_pages,
     picture_pages,
@@ -117,7 +119,7 @@ def build(entries: EntryDesks, rules: DashboardRules) -> Guard:
     routes = [route for module in MODULES for route in module.routes]
     more_nav: tuple[tuple[str, str], ...] = ()
     if rules.switch is not None:
-        routes += overview_pages.demo_routes(rules.switch)
+        routes += state_pages.demo_routes(rules.switch)
         more_nav = (("/demo", "Demo"),)
     app = Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=HERE / "static"))],

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from plexsync.app.parts import Parts
+from plexsync.app.version import repository, version
 from plexsync.reports.fixes import compare_files, measures
 from plexsync.reports.format import ago, lasting, many, parse_stamp, safe, share, stamp
 from plexsync.reports.rows import PLAY_WORDS, on_screen, short
@@ -45,19 +46,19 @@ SORT_WORDS = {"why": "reason", "error": "message", "lasted": "length", "what": "
 # The number of lines of a foreign text that a page shows.
 MOST_LINES = 40
 NAV = (
-    ("/fix", "Fix"),
-    ("/review", "Review"),
     ("/", "Overview"),
+    ("/fix", "Fix"),
     ("/scenes", "Scenes"),
     ("/collections", "Collections"),
-    ("/drift", "Drift"),
-    ("/dead", "Dead letters"),
-    ("/outages", "Outages"),
-    ("/charts", "Charts"),
-    ("/reconcile", "Reconcile"),
+    ("/plays", "Way back"),
+    ("/state", "Health"),
     ("/settings", "Settings"),
 )
-
+# The pages that belong to an entry of the bar, itself first.
+SECTIONS = {
+    "/fix": (("/fix", "Problems"), ("/review", "Review"), ("/drift", "Drift"), ("/dead", "Dead letters")),
+    "/state": (("/state", "Now"), ("/outages", "Outages"), ("/charts", "Charts"), ("/reconcile", "Reconcile")),
+}
 
 # Columns whose largest values come first: the newest times.
 DOWN_FIRST = ("since",)
@@ -98,7 +99,7 @@ class PageCall:
     shown: str = ""
     """By what an open page shows of both servers; it asks for it anew only if that has changed."""
     extra: tuple[tuple[str, str], ...] = ()
-    """More entries for the navigation."""
+    """More pages of Health."""
 
     @property
     def desk(self) -> Desk:
@@ -120,20 +121,32 @@ class PageCall:
         return self.desk.now
 
     @property
-    def nav(self) -> tuple[tuple[str, str], ...]:
-        """The navigation: paths and names."""
-        return (*NAV, *self.extra)
+    def sections(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """The pages of each entry of the bar that has several."""
+        return {**SECTIONS, "/state": (*SECTIONS["/state"], *self.extra)}
 
     @property
     def place(self) -> str:
-        """The entry of the navigation that the page belongs to."""
+        """The page of the bar, or of a section, that the requested page belongs to."""
         page = self.here.removeprefix("/act")
-        return next((path for path, _ in self.nav if path != "/" and page.startswith(path)), "/")
+        pages = (*NAV, *(entry for pages in self.sections.values() for entry in pages))
+        return next((path for path, _ in pages if path != "/" and page.startswith(path)), "/")
+
+    @property
+    def section(self) -> str:
+        """The entry of the bar that the page belongs to."""
+        place = self.place
+        return next((path for path, pages in self.sections.items() if place in dict(pages)), place)
+
+    @property
+    def knows_you(self) -> bool:
+        """Whether you have signed in, or need not."""
+        return self.session.signed_in or not self.sessions.needs_password
 
     @property
     def shows_plexes(self) -> bool:
         """Whether a page names the Plex servers: there are several, and you have signed in if you have to."""
-        return self.entries.are_several and (self.session.signed_in or not self.sessions.needs_password)
+        return self.entries.are_several and self.knows_you
 
     def number(self, name: str) -> int:
         """A number in the path, such as a scene's; raises PageNotFound if it is not a number."""
@@ -155,8 +168,13 @@ class PageCall:
         notice = None if self.live else self.sessions.take_notice(self.session)
         desk = self.entry.open_desk
         common = {
-            "nav": self.nav,
-            "here": self.place,
+            "nav": NAV,
+            "here": self.section,
+            "place": self.place,
+            "pages": self.sections.get(self.section, ()),
+            "version": version(),
+            "repository": repository(),
+            "knows_you": self.knows_you,
             "session": self.session,
             "may_sign_out": self.session.signed_in,
             "notice": notice,

@@ -8,7 +8,9 @@ from plexsync.app.way_back import way_back_of
 from plexsync.flows.plays.first_run import PlaysPage
 from plexsync.flows.plays.history_poll import UnknownAccount, approve_plays
 from plexsync.reports.first_plays import first_plays_lines, list_scenes, scene_plays_words
-from plexsync.reports.status import counted_facts
+from plexsync.reports.shapes.status import StatusFacts
+from plexsync.reports.status import counted_facts, play_counts
+from plexsync.reports.verdict import plays_wait
 from plexsync.rules.plays.first_plays import read_counted
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED
 from plexsync.web.context import AWAY
@@ -37,8 +39,22 @@ def plays(call: PageCall) -> Response:
         words=scene_plays_words,
         away=away,
         after=after,
+        found=call.desk.facts(),
+        card=play_card(call, call.desk.facts()),
         next=f"{HERE}?{urlencode({'after': page.last})}" if page and not page.is_last else "",
     )
+
+
+def play_card(call: PageCall, facts: StatusFacts) -> dict[str, object] | None:
+    """The card of plays: words, figures, and the CSS class of its colour; None while the way back is off."""
+    if call.parts.config.watch_back == "off":
+        return None
+    words = "up to date"
+    if facts["plays"]["first"]:
+        words = "wait for your yes"
+    elif facts["plays"]["waiting"]:
+        words = "wait for Stash" if plays_wait(facts) else "on their way"
+    return {"words": words, "kind": "well" if words == "up to date" else "wait", "counts": play_counts(facts["plays"])}
 
 
 def _page(call: PageCall, since: int, after: str) -> tuple[PlaysPage | None, str]:

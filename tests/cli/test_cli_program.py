@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
+from plexsync.app.version import version
 from plexsync.cli.call import Sharing
 from plexsync.cli.program import BASIC, COMMANDS, PARTS, UNLISTED, plexsync
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.rows import RowKey
-from plexsync.cli.version import version
 from tests.cli.conftest import Door
 from tests.journey.world import World
 

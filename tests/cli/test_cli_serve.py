@@ -21,6 +21,7 @@ from rich.console import Console
 
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import SettingsNeed
+from plexsync.app.version import version
 from plexsync.cli.call import Call
 from plexsync.cli.commands.serve import Reporter
 from plexsync.cli.daemon import idle_exit
@@ -31,7 +32,6 @@ from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.logs import LOG_FILE
 from plexsync.cli.settings import settings
 from plexsync.cli.terminal.screen import LiveLine
-from plexsync.cli.version import version
 from plexsync.engine.engine import Idle, Worked
 from plexsync.rules.servers.errors import Damaged, LocalFault
 from plexsync.simulator.http import Fault

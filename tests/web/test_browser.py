@@ -299,7 +299,7 @@ def test_an_undone_scene_is_redone_by_its_button(world: World, look: Look) -> No
         page.reload()
         assert world.plex.item("1").scalars["title"] != "Title 0"
         expect(page.get_by_role("button", name="Sync now")).to_have_count(0)
-        page.goto(dash.url)
+        page.goto(f"{dash.url}/state")
         expect(page.locator("#verdict")).to_contain_text("2 of 3 in sync · 1 undone")
         page.locator("#scenes").get_by_role("link", name="undone").click()
         page.get_by_role("link", name="Title 0").click()
@@ -314,7 +314,7 @@ def test_an_undone_scene_is_redone_by_its_button(world: World, look: Look) -> No
 
 def test_an_open_page_learns_of_what_changes(dash: Dash, look: Look) -> None:
     page = look().page
-    page.goto(dash.url)
+    page.goto(f"{dash.url}/state")
     expect(page.locator("#live-state")).to_have_text("Live: this page keeps itself up to date.")
     page.locator("#worker").evaluate("node => { node.dataset.old = 'yes' }")
     with dash.parts.store.writing() as tx:
@@ -350,7 +350,7 @@ def test_open_pages_that_nobody_sees_leave_the_browser_its_connections(dash: Das
     tabs = [first, *(context.new_page() for _ in range(6))]
     for tab in tabs:
         tab.set_default_timeout(1000 * HANG)
-        tab.goto(dash.url)
+        tab.goto(f"{dash.url}/state")
         expect(tab.locator("#live-state")).to_have_text(LIVE)
         turn(tab, seen=False)
     with dash.parts.store.writing() as tx:
@@ -365,7 +365,7 @@ def test_open_pages_that_nobody_sees_leave_the_browser_its_connections(dash: Das
 
 def test_a_page_that_is_left_and_come_back_to_is_live_again(dash: Dash, look: Look) -> None:
     page = look().page
-    page.goto(dash.url)
+    page.goto(f"{dash.url}/state")
     expect(page.locator("#live-state")).to_have_text(LIVE)
     with page.expect_event("requestfailed", lambda request: request.url.endswith("/live")):
         page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
@@ -407,7 +407,7 @@ def test_a_page_that_has_lost_its_server_says_so_and_how_old_it_is(world: World,
         seen = look()
         page = seen.page
         page.clock.install()
-        page.goto(dash.url)
+        page.goto(f"{dash.url}/state")
         expect(page.locator("#live-state")).to_have_text(LIVE)
         expect(page.locator("#verdict")).to_be_visible()
         expect(page.locator("#stale")).to_be_hidden()

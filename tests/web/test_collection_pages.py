@@ -233,7 +233,7 @@ def test_dead_letters_and_drift_name_collections(stage: Stage) -> None:
     for page in ("/dead", "/fix"):
         assert f'href="{path}"' in dash.get(page).text, page
     assert f"{FAILED} collection {stage.numbers[FAILED]} refused" in stage.shown("/dead")
-    assert f'href="{path}"><bdi>{FAILED}</bdi></a>' in dash.get("/").text
+    assert f'href="{path}"><bdi>{FAILED}</bdi></a>' in dash.get("/state").text
     assert "refuses the request (400)" in stage.shown(path)
     told = press(dash, button(dash, "/dead", key=f"collection:{stage.numbers[FAILED]}"))
     assert "1 dead letter will be tried again." in told

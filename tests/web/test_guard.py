@@ -518,6 +518,7 @@ def test_a_script_of_a_page_of_ours_may_use_the_api_with_its_token(locked: Dash)
 
 ALL_DOORS = """
 GET /
+GET /about
 GET /accept
 GET /act/{subject}/{verb}
 GET /api/accept
@@ -569,6 +570,7 @@ GET /settings/plex/probe
 GET /settings/provider
 GET /settings/provider/add
 GET /settings/provider/remove
+GET /state
 GET /undo
 POST /accept
 POST /act/{subject}/{verb}

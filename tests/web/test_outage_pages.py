@@ -135,9 +135,9 @@ def test_every_chart_has_its_figures_in_words_and_as_a_table(dash: Dash) -> None
     assert all('class="chart" role="img"' in tag for tag in pictures)
 
 
-def test_the_overview_shows_a_few_charts_with_their_figures_in_words(dash: Dash) -> None:
+def test_health_shows_a_few_charts_with_their_figures_in_words(dash: Dash) -> None:
     past(dash.parts)
-    page = dash.get("/").text
+    page = dash.get("/state").text
     titles = re.findall(r"<svg [^>]*>\s*<title>(.*?)\.", page)
     assert titles == ["The queue, the last hour", "The queue, the last 24 hours", "Work, the last 24 hours"]
 
@@ -301,8 +301,8 @@ def test_the_charts_follow_the_worker(world: World) -> None:
     assert in_step >= 0
 
 
-def test_the_queue_its_books_and_the_breakers_stand_on_charts_and_not_on_the_overview(dash: Dash) -> None:
-    charts, overview = plain(dash.get("/charts").text), plain(dash.get("/").text)
+def test_the_queue_its_books_and_the_breakers_stand_on_charts_and_not_on_the_page_of_health(dash: Dash) -> None:
+    charts, health = plain(dash.get("/charts").text), plain(dash.get("/state").text)
     for words in (
         "Books: of 0 accepted wants, 0 joined",
         "breaker of Plex closed",
@@ -310,5 +310,5 @@ def test_the_queue_its_books_and_the_breakers_stand_on_charts_and_not_on_the_ove
         "the worker syncs it",
     ):
         assert words in charts
-        assert words not in overview
-    assert "breaker" not in overview
+        assert words not in health
+    assert "breaker" not in health

@@ -93,7 +93,7 @@ def headed(text: str) -> tuple[str, str]:
 
 
 def test_every_page_names_its_server_and_links_only_to_it(both: Dash) -> None:
-    for path in ("/", "/fix", "/scenes", "/settings", "/outages", "/charts", "/reconcile", "/dead"):
+    for path in ("/", "/fix", "/scenes", "/settings", "/state", "/outages", "/charts", "/reconcile", "/dead"):
         title, chosen = headed(both.get(path).text)
         assert (title.split(" - ")[1], chosen) == (FIRST, FIRST)
         page = both.get(f"/plex/{SECOND}{path}").text
@@ -512,7 +512,7 @@ def test_the_switch_works_by_keyboard_and_leads_to_the_same_page(both: Dash, loo
 
 def test_an_open_page_learns_of_its_own_server_and_of_the_others(both: Dash, look: Look, pair: Pair) -> None:
     page = look().page
-    page.goto(f"{both.url}/plex/{SECOND}/")
+    page.goto(f"{both.url}/plex/{SECOND}/state")
     expect(page.locator("#live-state")).to_contain_text("Live")
     ids = pair.first.add(3)
     want_scenes(parts_of(both, SECOND).store, ids, Why.USER, parts_of(both, SECOND).clock)

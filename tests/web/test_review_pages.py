@@ -133,7 +133,7 @@ def test_a_scene_of_which_something_was_skipped_is_listed_and_buttons_write_the_
     done(changed, 2)
     work(changed.world)
     assert "1 scene written only in part" in shown(changed)
-    assert "Latest trouble None lately." in shown(changed, "/")
+    assert "Latest trouble None lately." in shown(changed, "/state")
     assert "Job: skipped." in shown(changed, "/scenes/2")
     listed = plain(changed.get("/scenes?stands=skipped").text)
     assert "Scenes with the status skipped" in listed

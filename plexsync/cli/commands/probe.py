@@ -12,13 +12,13 @@ from plexsync.app.probe.questions import probe as probe_item
 from plexsync.app.provider_steps.steps import NotNow
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.turns import ENDED, connect_probe, result_of
+from plexsync.app.version import version
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.param_types import ItemKey
 from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import LiveLine, ProgressBar, paper, table
-from plexsync.cli.version import version
 from plexsync.reports.format import safe
 from plexsync.reports.probe import probe_facts, stored_traits, trait_rows
 from plexsync.reports.probe_provider import provider_probe_facts, provider_rows

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from plexsync.app.stored import Stored
+from plexsync.app.version import version
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.commands.doctor import examine, facts_of
 from plexsync.cli.commands.log import LogTail, folder_of
@@ -20,7 +21,6 @@ from plexsync.cli.logs import LOG_FILE
 from plexsync.cli.settings import calls_of_all
 from plexsync.cli.start import open_call_store
 from plexsync.cli.terminal.screen import paper, say
-from plexsync.cli.version import version
 from plexsync.engine.clock import SystemClock
 from plexsync.reports.format import stamp
 from plexsync.reports.outages import report as outage_report

@@ -17,6 +17,7 @@ from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import DataFolder, NotSetUp, Settings, SettingsNeed, StashAway, known_place
 from plexsync.app.stored import address_of
 from plexsync.app.switches import back_inside
+from plexsync.app.version import version
 from plexsync.cli.call import FAILED, Call, command
 from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard, show_greeting, shown_servers
 from plexsync.cli.daemon.idle_exit import life_sign, patient_lock, waits_no_longer
@@ -29,7 +30,6 @@ from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone, open_
 from plexsync.cli.settings import here_of, settings, toml_of
 from plexsync.cli.start import warn
 from plexsync.cli.terminal.screen import LiveLine
-from plexsync.cli.version import version
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.gates import outage
 from plexsync.engine.tickets import READ_STASH

@@ -5,9 +5,9 @@ import logging
 
 from plexsync.app.database_files import file_number
 from plexsync.app.stored import address_of
+from plexsync.app.version import version
 from plexsync.cli.daemon.child import ListeningOrder, ListeningProcess
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
-from plexsync.cli.version import version
 from plexsync.extras import advice, is_installed
 from plexsync.rules.servers.redaction import MASK
 from validation import path_rules, values
