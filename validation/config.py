@@ -34,6 +34,7 @@ from plexsync.rules.record_class import record
 from validation import collection_settings, database_settings, path_rules, scope_terms, values
 from validation.collection_settings import CollectionSettings
 from validation.database_settings import DatabaseSettings
+from validation.earlier_names import present_names
 from validation.redact import MASK, Redactor, is_safe
 
 SECRETS = ("plex_token", "stash_api_key", "notify_urls", "web_password", "database_url")
@@ -56,8 +57,8 @@ def _libraries(value: object) -> Mapping[str, Mapping[str, object]]:
     if len(value) > _MOST_LIBRARIES:
         raise ValueError(f"must have at most {_MOST_LIBRARIES} tables")
     checked = {}
-    for number, (key, table) in enumerate(value.items(), start=1):
-        library = str(key)
+    for number, (key, settings) in enumerate(value.items(), start=1):
+        library, table = str(key), present_names(settings)
         if not library.strip() or len(library) > values.LONGEST_LINE or not is_safe(library):
             raise ValueError("must be named after libraries, without control characters")
         if not table.keys() <= set(OF_A_LIBRARY):
@@ -103,7 +104,8 @@ OF_A_LIBRARY = (
     *(name for name in collection_settings.NAMES if name != "collection_minimum"),
     "poster",
     "background",
-    "poster_padding",
+    "poster_shape",
+    "poster_anchor",
     "performer_name",
     "poster_logo",
     "role_text",
@@ -272,8 +274,13 @@ class PlexSyncConfig(CollectionSettings, DatabaseSettings):
     gallery_choices: int = Field(default=0, ge=0, le=20)
     """Pictures of a scene's galleries that its item gets to choose from: 0 to 20, default 0."""
 
-    poster_padding: bool = Field(default=False)
-    """Add bars to a picture that does not have the shape of a poster: true or false, default false."""
+    poster_shape: Literal["as_is", "bars", "crop", "blur"] = Field(default="as_is")
+    """What becomes of a picture that does not have the shape of a poster: as_is (Plex shows a part of it), bars, crop (cut
+    to that shape) or blur (the whole picture on a blurred copy of itself). Default as_is."""
+
+    poster_anchor: Literal["centre", "top", "left", "right"] = Field(default="centre")
+    """The part of a picture that poster_shape crop keeps: centre, left or right (of a wide one, such as right for the front
+    of a whole cover), or top (of a high one). Default centre."""
 
     performer_name: Annotated[str, AfterValidator(values.performer_name)] = Field(default="{name}")
     """Template of the name of each cast member, such as {name}[ ({disambiguation})], which keeps performers of one name

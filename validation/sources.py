@@ -25,6 +25,7 @@ from plexsync.rules.record_class import record
 from validation import database_settings, locations, plex_entries
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.database_settings import SCHEMA, URL, URL_FILE
+from validation.earlier_names import EARLIER, earlier_name_line, present_names
 from validation.looks import look_of
 from validation.plex_entries import PlexEntry, entries_in, place_of, twice, unknown
 from validation.problem_text import ConfigError as ConfigError
@@ -145,7 +146,7 @@ def load_servers(
     environ, toml_path, result = sources["environ"], sources["toml_path"], _Findings()
     environment = _from_environment(environ, result)
     secret_files = _from_secret_files(environ, result)
-    overrides = sources.get("overrides", {})
+    overrides = _with_present_names(sources.get("overrides", {}), result)
     for name in _unknown(overrides):
         result.problems.append(f"{quote(name)} on the command line is no setting: {guess(name, _SETTINGS)}")
     stash = _from_stash(plugin_settings or {}, result)
@@ -276,6 +277,7 @@ def _unknown(values: Mapping[str, object]) -> list[str]:
 
 def _from_stash(values: Mapping[str, object], result: _Findings) -> dict[str, object]:
     """The plugin's settings. Stash keeps values of older versions that you can't remove there, so they are no error."""
+    values = _with_present_names(values, result)
     for name in _unknown(values):
         result.warnings.append(f"{quote(name)} in the plugin settings in Stash is no setting and has no effect")
     setting = {name: value for name, value in _known_values(values).items() if not is_emptied(value)}
@@ -292,6 +294,7 @@ def is_emptied(value: object) -> bool:
 
 def _from_environment(environ: Mapping[str, str], result: _Findings) -> dict[str, object]:
     names = {setting.variable: setting.name for setting in _SETTINGS.values()}
+    names |= {f"{_PREFIX}{name.upper()}": name for name in EARLIER}
     fields = [*names, *FILE_VARIABLES, *OTHER_VARIABLES]
     for variable in sorted(environ):
         port = variable.endswith("_PORT") and re.match(r"(tcp|udp|sctp)://", environ[variable])
@@ -302,11 +305,12 @@ def _from_environment(environ: Mapping[str, str], result: _Findings) -> dict[str
             result.problems.append(f"{quote(variable)} in the environment is no setting: {hint}")
     present = {variable: name for variable, name in names.items() if variable in environ}
     # PLEXSYNC_DATABASE_URL_FILE is a setting as well: empty, it counts as not set, like each name of a secret's file.
-    return {
+    settings = {
         name: environ[variable]
         for variable, name in present.items()
         if environ[variable] or variable not in FILE_VARIABLES
     }
+    return _with_present_names(settings, result)
 
 
 def _from_secret_files(environ: Mapping[str, str], result: _Findings) -> dict[str, object]:
@@ -337,6 +341,9 @@ def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) ->
     except ConfigError as error:
         raise ConfigError([*result.problems, *error.lines]) from None
     entries = table.pop(plex_entries.KEY, None)
+    table = _with_present_names(table, result)
+    if isinstance(entries, list):
+        entries = [_with_present_names(entry, result) if isinstance(entry, dict) else entry for entry in entries]
     unknown = _unknown(table)
     for name in unknown[:_MOST_TOLD]:
         result.problems.append(f"{key_text(name)} in {shorten(path.name)} is no setting: {guess(name, _SETTINGS)}")
@@ -344,6 +351,15 @@ def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) ->
         result.problems.append(f"{len(unknown) - _MOST_TOLD:,} more names in {shorten(path.name)} are no settings")
     result.warnings += _readers_warning(path, table, entries)
     return _known_values(table), entries
+
+
+def _with_present_names(values: Mapping[str, object], result: _Findings) -> dict[str, object]:
+    """The values under the present names of their settings. Each earlier name is reported once, those in tables as well."""
+    tables = values.get("libraries")
+    inside = [table for table in (tables.values() if isinstance(tables, Mapping) else ()) if isinstance(table, Mapping)]
+    earlier = [name for name in EARLIER if values.get(name) is not None or any(name in table for table in inside)]
+    result.warnings += [line for line in map(earlier_name_line, earlier) if line not in result.warnings]
+    return present_names(values)
 
 
 def _exists(path: Path, result: _Findings) -> bool:

@@ -15,6 +15,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from validation.config import describe
+from validation.earlier_names import earlier_names
 
 HEAD = "# PlexSync: docs/settings.md describes every setting. Keep this file to yourself, it holds secrets.\n"
 # The options that a new file shows, commented, below the settings in it.
@@ -45,12 +46,13 @@ class UnclearFile(ValueError):
 
 
 def change_text(text: str, settings: Mapping[str, object]) -> str:
-    """The text of a settings file with these settings changed to these values; None removes a setting.
+    """The text of a settings file with these settings changed to these values; None removes a setting, by each of its names.
 
     Comments, order and all other settings stay. Raises `UnclearFile` instead of damaging a text that it does not
     understand.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    settings = {**settings, **dict.fromkeys(earlier_names(settings))}
     try:
         expected = {**tomllib.loads(text), **settings}
         result = "".join(_rewrite_lines(text, settings))

@@ -158,9 +158,9 @@ def stash_lets_in(config: PlexSyncConfig) -> bool:
 
 
 def changes_posters(config: PlexSyncConfig) -> bool:
-    """Whether any library uses posters with bars or with logos."""
+    """Whether any library shapes its posters or draws logos on them."""
     of_libraries = (config, *map(config.of_library, config.libraries))
-    return any(each.poster_padding or each.poster_logo != "off" for each in of_libraries)
+    return any((each.poster_shape, each.poster_logo) != ("as_is", "off") for each in of_libraries)
 
 
 def pillow(*, needed: bool) -> PillowImaging | None:

@@ -26,6 +26,7 @@ from plexsync.store.files.place import DataFolder as DataFolder
 from plexsync.store.opening import open_database
 from validation import database_settings
 from validation.config import SECRETS, PlexSyncConfig
+from validation.earlier_names import EARLIER
 from validation.sources import (
     ENVIRONMENT,
     NAMED_FILE,
@@ -272,7 +273,7 @@ def keep_answer(store: Database, plugin_settings: Mapping[str, object]) -> None:
 
 def answer_to_keep(plugin_settings: Mapping[str, object]) -> str:
     """The text to store: only known settings that are set, and of a secret only that it was set."""
-    names = PlexSyncConfig.model_fields.keys() - set(NOT_FROM_STASH)
+    names = (PlexSyncConfig.model_fields.keys() | EARLIER.keys()) - set(NOT_FROM_STASH)
     stored = {
         name: value
         for name, value in sorted(plugin_settings.items())

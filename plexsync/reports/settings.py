@@ -33,7 +33,7 @@ GROUPS = {
         "look title_template sort_title_template original_title_template tagline_template date_added content_rating "
         "genre_tags label_tags collection_tags tag_parents collections collection_name collection_sort "
         "collection_minimum collection_parts collection_mode collection_home collection_home_places poster "
-        "background gallery_choices poster_padding performer_name poster_logo role_text performer_picture_url "
+        "background gallery_choices poster_shape poster_anchor performer_name poster_logo role_text "
         "libraries"
     ),
     "Bring back what you watch": (

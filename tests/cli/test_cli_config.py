@@ -182,3 +182,14 @@ def test_what_the_look_sets_is_shown_as_such(door: Door, file: Path) -> None:
     assert (facts["value"], facts["source"], facts["default"]) == ("created", "look", '"off"')
     assert door("config", "unset", "look").code == 0
     assert door("config", "get", "date_added", "--json").facts["source"] == "default"
+
+
+def test_a_setting_with_an_earlier_name_is_written_under_its_present_one(door: Door, file: Path) -> None:
+    file.write_text(f'plex_url = "http://plex:32400"\nplex_token = "{SECRET}"\nposter_padding = false\n')
+    line = 'write poster_shape = "bars" for true, or "as_is" for false'
+    done = door("config", "set", "poster_padding", "true")
+    assert (done.code, line in done.err) == (0, True)
+    assert file.read_text() == f'plex_url = "http://plex:32400"\nplex_token = "{SECRET}"\nposter_shape = "bars"\n'
+    assert door("config", "get", "poster_padding").out == "bars\n"
+    assert door("config", "unset", "poster_padding").code == 0
+    assert "poster" not in file.read_text()

@@ -733,7 +733,7 @@ def test_a_picture_of_more_than_ten_megabytes_is_made_smaller(house):
 
 
 def test_a_wide_cover_is_padded_to_a_poster(tmp_path):
-    with House(tmp_path / "data", profile=replace(POSTER, poster_padding=True)) as house:
+    with House(tmp_path / "data", profile=replace(POSTER, poster_shape="bars")) as house:
         id = covered(house, cover=jpeg((640, 360)))
         picture = Image.open(io.BytesIO(shown_bytes(house, id)))
         assert picture.size == (640, 960)
@@ -743,7 +743,7 @@ def test_a_wide_cover_is_padded_to_a_poster(tmp_path):
 
 
 def test_a_broken_picture_is_told_and_keeps_nothing_else_back(tmp_path):
-    with House(tmp_path / "data", profile=replace(POSTER, poster_padding=True)) as house:
+    with House(tmp_path / "data", profile=replace(POSTER, poster_shape="bars")) as house:
         id = covered(house, cover=b"\xff\xd8\xff" + b"x" * 50)
         assert house.title_in_plex(id) == "Title 0"
         with house.store.reading() as db:

@@ -137,7 +137,8 @@ def test_every_setting_can_come_from_every_source(toml, tmp_path):
         "performer_name": "{name}[ ({disambiguation})]",
         "performer_picture_url": "https://example.org/{id}.jpg",
         "background": "studio",
-        "poster_padding": "true",
+        "poster_shape": "blur",
+        "poster_anchor": "top",
         "poster_logo": "top_left",
         "approve_bulk": "true",
         "scope": "organized; not tag: Private",
@@ -835,3 +836,41 @@ def test_a_file_that_may_not_be_read_is_told_of(kept, tmp_path):
     assert (
         problems(environ=environ)[0] == "PLEXSYNC_PLEX_TOKEN_FILE must name a file that the user of PlexSync may read"
     )
+
+
+# --- settings with an earlier name --------------------------------------------------------------------------------------
+
+
+SERVER = {"plex_url": "http://plex:32400", "plex_token": "tokentoken"}
+PADDING = (
+    'poster_padding has a new name and is read as such: write poster_shape = "bars" for true, or "as_is" for false'
+)
+
+
+def test_an_earlier_name_is_read_from_every_source_and_told_once(toml):
+    path = toml("poster_padding = true\n[libraries.Clips]\nposter_padding = false\n", **SERVER)
+    loaded = load(environ={"PLEXSYNC_POSTER_PADDING": "true"}, toml_path=path, plugin_settings={"poster_padding": True})
+    assert (loaded.config.poster_shape, loaded.origin["poster_shape"]) == ("bars", "environment")
+    assert loaded.config.of_library("Clips").poster_shape == "as_is"
+    assert [line for line in loaded.warnings if "poster" in line] == [PADDING]
+    for given in ({"plugin_settings": {"poster_padding": True}}, {"overrides": {"poster_padding": "yes"}}):
+        assert load(environ={}, toml_path=toml(**SERVER), **given).config.poster_shape == "bars"
+
+
+def test_the_present_name_counts_where_both_are_given(toml):
+    assert (
+        load(environ={}, toml_path=toml(**SERVER, poster_shape="crop", poster_padding=True)).config.poster_shape
+        == "crop"
+    )
+
+
+def test_an_earlier_name_is_read_in_an_entry(tmp_path):
+    path = tmp_path / "plexsync.toml"
+    path.write_text('[[plex]]\nname = "a"\nplex_url = "http://a"\nplex_token = "tokentoken"\nposter_padding = true\n')
+    loaded = load(environ={}, toml_path=path)
+    assert (loaded.config.poster_shape, PADDING in loaded.warnings) == ("bars", True)
+
+
+def test_a_value_that_the_earlier_name_never_had_is_refused_by_the_rule_of_the_present_one(toml):
+    with pytest.raises(ConfigError, match=r'poster_shape in plexsync\.toml must be "as_is" or'):
+        load(environ={}, toml_path=toml(**SERVER, poster_padding="wide"))

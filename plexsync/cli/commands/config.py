@@ -21,6 +21,7 @@ from plexsync.reports.settings import TELLING, setting_facts
 from plexsync.reports.shapes.status import SettingFacts
 from plexsync.rules.queue.setting_question import FEW
 from validation.config import SECRETS, describe
+from validation.earlier_names import EARLIER, earlier_name_line, present_names
 from validation.redact import MASK
 from validation.sources import STAND_INS, TOML, ConfigError
 from validation.writing import new_file, save
@@ -78,7 +79,7 @@ def get(call: Call, name: str) -> int:
     Example:
       plexsync config get dlq_retention_days
     """
-    check_exists(name)
+    name, _ = present_setting(name)
     fact = next(fact for fact in _facts(call) if fact["name"] == name)
     call.answer({**fact}, lambda: click.echo(safe(fact["value"])))
     return FINE
@@ -100,7 +101,7 @@ def set_one(call: Call, name: str, value: str | None) -> int:
       plexsync config set plex_libraries "Movies, Clips"
       plexsync config set plex_token
     """
-    check_exists(name)
+    name, value = present_setting(name, value)
     if name == TABLES:
         raise click.UsageError(f"{TABLES} is a table of tables: plexsync config edit opens the file")
     if name in SECRETS and value is not None:
@@ -122,7 +123,7 @@ def unset(call: Call, name: str) -> int:
     Example:
       plexsync config unset dlq_retention_days
     """
-    check_exists(name)
+    name, _ = present_setting(name)
     _check_shared(call)
     write_into(toml_of(call), {name: None})
     return _report_change(call, name, f"{name} is not in {toml_of(call).name} any more")
@@ -150,12 +151,17 @@ def edit(call: Call) -> int:
     return FINE
 
 
-def check_exists(name: str) -> None:
-    """Raise UsageError if there is no such setting."""
+def present_setting(name: str, value: str | None = None) -> tuple[str, str | None]:
+    """The present name of a setting, and a value for it in its words. Raises UsageError if there is no such setting."""
+    if name in EARLIER:
+        click.echo(f"plexsync: {earlier_name_line(name)}", err=True)
+        ((name, present),) = present_names({name: value}).items()
+        value = None if present is None else str(present)
     if name not in NAMES:
         near = difflib.get_close_matches(name, NAMES, n=1)
         hint = f"did you mean {near[0]}?" if near else "plexsync config list shows them"
         raise click.UsageError(f"there is no setting {safe(name)!r}: {hint}")
+    return name, value
 
 
 def _check_shared(call: Call) -> None:

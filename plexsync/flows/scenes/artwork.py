@@ -210,12 +210,12 @@ class Artwork:
             return b"", "the picture is no JPEG, PNG or WebP"
         drawn = Logo(self._sources.logo(logo), treatment.corner) if logo else None
         drawn = drawn if drawn and drawn.content else None
-        if not treatment.padded and not drawn and len(content) <= LARGEST:
+        if treatment.shape == "as_is" and not drawn and len(content) <= LARGEST:
             return content, ""
         if self._imaging is None:
             return b"", "the picture is larger than 10 MB, and the package that makes it smaller is not installed"
         try:
-            return self._imaging.make(content, padded=treatment.padded, largest=LARGEST, logo=drawn), ""
+            return self._imaging.make(content, treatment, largest=LARGEST, logo=drawn), ""
         except Unusable as error:
             return b"", str(error)
 

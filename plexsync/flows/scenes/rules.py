@@ -57,4 +57,6 @@ def names_of_pictures(profile: Profile) -> dict[str, tuple[str, ...]]:
 
 def treatment_of(name: str, profile: Profile) -> Treatment:
     """What is done to a picture before it is sent. Backgrounds stay as they are."""
-    return Treatment(profile.poster_padding, profile.poster_logo) if name == "thumb" else Treatment()
+    if name != "thumb":
+        return Treatment()
+    return Treatment(profile.poster_shape, profile.poster_logo, profile.poster_anchor)

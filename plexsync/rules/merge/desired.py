@@ -49,9 +49,10 @@ class Profile(CollectionChoice):
 
     `genres` and `labels` choose among the tags, with `tag_parents`. `content_rating` is the same for every scene.
     `date_added` is a source in `plexsync.rules.merge.added_dates`, '' for none. `poster` and `background` are sources of
-    `plexsync.rules.scene.Image` with ", " between them, '' for none: the first that exists is shown. `poster_logo` is the
-    corner of the poster for the logo of the studio. `performer_name` is the name of each cast member; `role` and `face`
-    are shown beside it: a text and the address of a picture.
+    `plexsync.rules.scene.Image` with ", " between them, '' for none: the first that exists is shown. `poster_shape` and
+    `poster_anchor` are those of `plexsync.rules.merge.pictures.Treatment`, `poster_logo` is the corner of the poster for the
+    logo of the studio. `performer_name` is the name of each cast member; `role` and `face` are shown beside it: a text and
+    the address of a picture.
     """
 
     fields: frozenset[str]
@@ -65,7 +66,8 @@ class Profile(CollectionChoice):
     labels: Patterns = NO_TAGS
     poster: str = ""
     background: str = ""
-    poster_padding: bool = False
+    poster_shape: str = "as_is"
+    poster_anchor: str = "centre"
     performer_name: Template = PLAIN_NAME
     poster_logo: str = ""
     role: Template = NO_TEXT

@@ -22,7 +22,8 @@ LARGEST = 10_000_000
 SAME_MOMENT = 2.0
 # The display name of each picture.
 WORDS = {"thumb": "poster", "art": "background"}
-PADDED = " padded"
+# Their part of the names of rows. That of the bars is from when there was no other shape.
+SHAPES = {"as_is": "", "bars": " padded", "crop": " crop", "blur": " blur"}
 # Suffix of the version of a row: how many reads of the picture in a row failed.
 FAILED = ", failed "
 UNREADABLE = "the picture can't be read from Stash"
@@ -30,15 +31,20 @@ UNREADABLE = "the picture can't be read from Stash"
 
 @record
 class Treatment:
-    """What is done to a picture before it is sent: bars are added, and the logo of the studio is drawn in a corner."""
+    """What is done to a picture before it is sent: its shape, and the corner in which the studio's logo is drawn.
 
-    padded: bool = False
+    `anchor` is the part of a picture that stays when it is cropped.
+    """
+
+    shape: str = "as_is"
     corner: str = ""
+    anchor: str = "centre"
 
     @property
     def suffix(self) -> str:
         """Its part of the name and of the version of a row."""
-        return f"{PADDED if self.padded else ''}{f' logo {self.corner}' if self.corner else ''}"
+        anchor = f" {self.anchor}" if self.shape == "crop" else ""
+        return f"{SHAPES[self.shape]}{anchor}{f' logo {self.corner}' if self.corner else ''}"
 
 
 @record

@@ -11,7 +11,7 @@ from plexsync.rules.clock import Clock as Clock
 from plexsync.rules.clock import RandomSource as RandomSource
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.merge.import_records import NameKind, StashField, StashFields, StashName, StashObject
-from plexsync.rules.merge.pictures import Logo
+from plexsync.rules.merge.pictures import Logo, Treatment
 from plexsync.rules.merge.plan_records import Edit
 from plexsync.rules.plays.plays import Moments
 from plexsync.rules.queue.job import Kind
@@ -94,8 +94,8 @@ class Stash(Protocol):
 class Imaging(Protocol):
     """The picture converter."""
 
-    def make(self, content: bytes, *, padded: bool, largest: int, logo: Logo | None = None) -> bytes:
-        """The picture in at most `largest` bytes; `padded`: in poster shape, with the `logo` drawn in its corner.
+    def make(self, content: bytes, treatment: Treatment, *, largest: int, logo: Logo | None = None) -> bytes:
+        """The picture in at most `largest` bytes, in the shape of the treatment, with the `logo` drawn in its corner.
 
         Raises Unusable if one of them is no picture.
         """
