@@ -31,10 +31,10 @@ from pydantic.fields import FieldInfo
 
 from plexsync.rules.collections.collections import COLLECTIONS
 from plexsync.rules.record_class import record
-from validation import collection_settings, database_settings, path_rules, scope_terms, values
+from validation import collection_settings, database_settings, path_rules, picture_settings, scope_terms, values
 from validation.collection_settings import CollectionSettings
 from validation.database_settings import DatabaseSettings
-from validation.earlier_names import present_names
+from validation.picture_settings import PictureSettings, present_names
 from validation.redact import MASK, Redactor, is_safe
 
 SECRETS = ("plex_token", "stash_api_key", "notify_urls", "web_password", "database_url")
@@ -102,18 +102,14 @@ OF_A_LIBRARY = (
     "tag_parents",
     "collections",
     *(name for name in collection_settings.NAMES if name != "collection_minimum"),
-    "poster",
-    "background",
-    "poster_shape",
-    "poster_anchor",
+    *(name for name in picture_settings.NAMES if name != "gallery_choices"),
     "performer_name",
-    "poster_logo",
     "role_text",
     "performer_picture_url",
 )
 
 
-class PlexSyncConfig(CollectionSettings, DatabaseSettings):
+class PlexSyncConfig(CollectionSettings, PictureSettings, DatabaseSettings):
     """All settings, checked. Raises pydantic's `ValidationError`, which names fields and rules but never a value."""
 
     plex_url: Annotated[str, AfterValidator(values.address)] = Field()
@@ -264,31 +260,9 @@ class PlexSyncConfig(CollectionSettings, DatabaseSettings):
     """Sources of collections in addition to collection_tags: any of studio, parents (the parent studios), groups,
     performers, rating and organized, separated by commas, or a list. Default studio and groups."""
 
-    poster: Annotated[str, BeforeValidator(values.picture_sources)] = Field(default="cover")
-    """Source of the poster: none, or any of cover (of the scene), gallery (the cover of a gallery of the scene), studio and
-    group (their pictures), separated by commas, or a list: the first that exists is shown. Default cover."""
-
-    background: Annotated[str, BeforeValidator(values.picture_sources)] = Field(default="none")
-    """Source of the background, as for poster: none, or any of cover, gallery, studio and group. Default none."""
-
-    gallery_choices: int = Field(default=0, ge=0, le=20)
-    """Pictures of a scene's galleries that its item gets to choose from: 0 to 20, default 0."""
-
-    poster_shape: Literal["as_is", "bars", "crop", "blur"] = Field(default="as_is")
-    """What becomes of a picture that does not have the shape of a poster: as_is (Plex shows a part of it), bars, crop (cut
-    to that shape) or blur (the whole picture on a blurred copy of itself). Default as_is."""
-
-    poster_anchor: Literal["centre", "top", "left", "right"] = Field(default="centre")
-    """The part of a picture that poster_shape crop keeps: centre, left or right (of a wide one, such as right for the front
-    of a whole cover), or top (of a high one). Default centre."""
-
     performer_name: Annotated[str, AfterValidator(values.performer_name)] = Field(default="{name}")
     """Template of the name of each cast member, such as {name}[ ({disambiguation})], which keeps performers of one name
     apart (see docs/fields.md). Default {name}."""
-
-    poster_logo: Literal["off", "top_left", "top_right", "bottom_left", "bottom_right"] = Field(default="off")
-    """Draw the logo of the studio over the poster, in this corner: off, top_left, top_right, bottom_left or bottom_right,
-    default off."""
 
     role_text: Annotated[str, AfterValidator(values.role_text)] = Field(default="")
     """Template of the role of each cast member, with names of values in braces (see docs/fields.md). Default empty:
@@ -530,9 +504,12 @@ def describe() -> tuple[Setting, ...]:
 
 
 def _in_order() -> Iterator[tuple[str, FieldInfo]]:
-    """All fields. Those that name and dress collections stand behind the choice of collections, the database's last."""
+    """All fields. Those that dress collections and those of pictures are behind the choice of collections."""
     fields = PlexSyncConfig.model_fields
-    behind = {"collections": collection_settings.NAMES, "data_dir": database_settings.NAMES}
+    behind = {
+        "collections": (*collection_settings.NAMES, *picture_settings.NAMES),
+        "data_dir": database_settings.NAMES,
+    }
     elsewhere = {name for names in behind.values() for name in names}
     for name in fields:
         if name not in elsewhere:
@@ -543,8 +520,8 @@ def _in_order() -> Iterator[tuple[str, FieldInfo]]:
 @cache
 def _descriptions() -> dict[str, str]:
     """The text below each field. Few calls need it, and reading it out of the source takes a tenth of a second."""
-    files = (Path(__file__), Path(collection_settings.__file__), Path(database_settings.__file__))
-    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
+    files = (__file__, collection_settings.__file__, picture_settings.__file__, database_settings.__file__)
+    trees = [ast.parse(Path(file).read_text(encoding="utf-8")) for file in files]
     models = [node.body for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
     return {
         field.target.id: " ".join(str(text.value.value).split())

@@ -25,8 +25,8 @@ from plexsync.rules.record_class import record
 from validation import database_settings, locations, plex_entries
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.database_settings import SCHEMA, URL, URL_FILE
-from validation.earlier_names import EARLIER, earlier_name_line, present_names
 from validation.looks import look_of
+from validation.picture_settings import EARLIER, earlier_name_line, present_names
 from validation.plex_entries import PlexEntry, entries_in, place_of, twice, unknown
 from validation.problem_text import ConfigError as ConfigError
 from validation.problem_text import guess, key_text, kind_of, quote, shorten, value_text

@@ -15,7 +15,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from validation.config import describe
-from validation.earlier_names import earlier_names
+from validation.picture_settings import earlier_names
 
 HEAD = "# PlexSync: docs/settings.md describes every setting. Keep this file to yourself, it holds secrets.\n"
 # The options that a new file shows, commented, below the settings in it.

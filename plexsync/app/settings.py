@@ -26,7 +26,7 @@ from plexsync.store.files.place import DataFolder as DataFolder
 from plexsync.store.opening import open_database
 from validation import database_settings
 from validation.config import SECRETS, PlexSyncConfig
-from validation.earlier_names import EARLIER
+from validation.picture_settings import EARLIER
 from validation.sources import (
     ENVIRONMENT,
     NAMED_FILE,

@@ -21,7 +21,7 @@ from plexsync.reports.settings import TELLING, setting_facts
 from plexsync.reports.shapes.status import SettingFacts
 from plexsync.rules.queue.setting_question import FEW
 from validation.config import SECRETS, describe
-from validation.earlier_names import EARLIER, earlier_name_line, present_names
+from validation.picture_settings import EARLIER, earlier_name_line, present_names
 from validation.redact import MASK
 from validation.sources import STAND_INS, TOML, ConfigError
 from validation.writing import new_file, save
