@@ -43,6 +43,7 @@ PARTS = {
         "status": "Show the status of everything, or of a scene.",
         "top": "Watch the queue, both servers and the latest results.",
         "explain": "Show how a scene stands, and why.",
+        "ping": "Test the way from Stash to Plex, and time each hop.",
         "history": "Show what was done for a scene.",
         "outages": "Show when the servers were down or on hold.",
         "log": "Show the log of the worker.",

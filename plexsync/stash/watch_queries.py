@@ -27,6 +27,11 @@ RATE = """
 mutation Rate($input: SceneUpdateInput!) { scene: sceneUpdate(input: $input) { id rating100 } }
 """
 
+# A scene saved as it is: Stash runs its hooks, and moves only the time of its last change.
+SAVE_UNCHANGED = (
+    "mutation SaveUnchanged($input: SceneUpdateInput!) { scene: sceneUpdate(input: $input) { id rating100 } }"
+)
+
 
 def watched_scenes(ids: Sequence[int], **more: Unpack[SceneExtras]) -> str:
     """`scenes` with the plays, the play time and the resume point of each."""

@@ -157,6 +157,10 @@ class StashWatching:
         variables = {"input": {"id": str(id), "rating100": rating}}
         return self._requests.ask(RATING_WRITTEN, watch_queries.RATE, variables, cap=ORDINARY_CAP).scene.rating100
 
+    def save_unchanged(self, id: int) -> None:
+        """Save a scene as it is. Whoever listens to Stash's changes hears of it."""
+        self._requests.ask(RATING_WRITTEN, watch_queries.SAVE_UNCHANGED, {"input": {"id": str(id)}}, cap=ORDINARY_CAP)
+
     def _save(self, mutation: str, id: int, at: float | None, seconds: float | None, *parts: str) -> None:
         answer = self._requests.ask(CARRIED_OUT, mutation, {"id": str(id), "position": at, "seconds": seconds})
         if answer != dict.fromkeys(parts, True):

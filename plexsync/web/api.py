@@ -14,6 +14,7 @@ from plexsync.app.choices import accept as accept_choice
 from plexsync.app.choices import answer_lists
 from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
 from plexsync.app.parts import named_scenes
+from plexsync.app.ping import CantPing, ping
 from plexsync.app.rules import watch_rules
 from plexsync.app.switches import asked_settings, waits_for_yes
 from plexsync.engine import dead_letters
@@ -26,6 +27,7 @@ from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.format import stamp
 from plexsync.reports.named_scenes import ignored_facts, queued_facts
 from plexsync.reports.outages import MOST_DAYS, report
+from plexsync.reports.ping import ping_facts
 from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, row_key
 from plexsync.reports.scenes import facts_of, named_like, scene_row, stand_so
 from plexsync.reports.settings import setting_facts
@@ -284,6 +286,16 @@ def redo(call: PageCall, body: Body) -> Answer:
     return result.facts
 
 
+def ping_scene(call: PageCall, body: Body) -> Answer:
+    """As `plexsync ping SCENE --json`."""
+    _only(body)
+    try:
+        with call.desk.looking() as parts:
+            return ping_facts(ping(parts, call.number("id")))
+    except CantPing as error:
+        return {"error": str(error)}, 409
+
+
 def accept(call: PageCall, body: Body) -> Answer:
     """As `plexsync accept CHOICE --json`."""
     _only(body, "choice", "no")
@@ -407,4 +419,5 @@ routes = [
     _post("scenes/{id}/ignore", ignore),
     _post("scenes/{id}/unignore", unignore),
     _post("scenes/{id}/redo", redo),
+    _post("scenes/{id}/ping", ping_scene),
 ]

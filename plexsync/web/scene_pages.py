@@ -8,12 +8,14 @@ from starlette.responses import Response
 from plexsync.app.fixes import ASKING, FixAction, carry_out
 from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
 from plexsync.app.parts import named_scenes
+from plexsync.app.ping import CantPing, ping
 from plexsync.app.rules import watch_rules
 from plexsync.flows.scenes.verbs import explain, learn_names, want_scenes
 from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.fixes import order_of, result_words
 from plexsync.reports.format import many, sentences
 from plexsync.reports.named_scenes import missing_words, name_scenes, unchecked_words
+from plexsync.reports.ping import ping_line
 from plexsync.reports.rows import past_facts, past_of, row_facts
 from plexsync.reports.scenes import COLUMNS, facts_of, sorted_scenes
 from plexsync.reports.shapes.scenes import SceneFacts
@@ -223,6 +225,17 @@ def sync(call: PageCall) -> Response:
     )
 
 
+def test_way(call: PageCall) -> Response:
+    """Send a change that changes nothing the whole way, as `plexsync ping`."""
+    id = call.number("id")
+    try:
+        with call.desk.looking() as parts:
+            way = ping(parts, id)
+    except CantPing as error:
+        return call.to(_at(id), f"Nothing was sent: {error}.", well=False)
+    return call.to(_at(id), f"{ping_line(way)}.", well=not way.error)
+
+
 def change(call: PageCall) -> Response:
     """Ignore or bind the scene, or end that."""
     id, action, item = call.number("id"), str(call.path["action"]), call.form.get("item", "").strip()
@@ -246,5 +259,6 @@ routes = [
     action("/scenes/picked", picked),
     page("/scenes/{id}", scene),
     action("/scenes/{id}/sync", sync),
+    action("/scenes/{id}/ping", test_way),
     action("/scenes/{id}/{action}", change),
 ]

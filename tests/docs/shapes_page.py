@@ -36,6 +36,7 @@ SECTIONS = {
     "drift": "Drift",
     "review": "Review",
     "shapes.top": "Top",
+    "ping": "Ping",
     "probe": "Probe",
     "probe_provider": "Probe of a provider",
     "imports": "Imports",

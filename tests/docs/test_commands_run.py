@@ -39,6 +39,8 @@ ENDS_WITH_1 = {
     "plexsync accept items-gone": "no item is gone",
     "plexsync accept old-lists": "no list is asked about",
     "plexsync accept old-lists --no": "no list is asked about",
+    "plexsync ping 7": "no worker runs",
+    "plexsync ping 7 --json": "no worker runs",
     "plexsync sync --all --wait": "a sweep takes up no scene that Plex refused",
     'plexsync probe --provider Movies --file "/media/films/scratch.mp4"': "Plex has no such file",
     "plexsync unignore 7": "7 is not ignored",

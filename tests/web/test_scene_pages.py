@@ -473,3 +473,14 @@ def test_no_title_of_others_becomes_part_of_a_page(staged) -> None:
         assert "\u202e" not in page
     assert html.escape(HOSTILE[0], quote=False).replace('"', "&#34;") in pages[0]
     assert "{{7*7}}" in pages[0]
+
+
+def test_a_button_tests_the_way_and_says_what_it_took(world: World) -> None:
+    ids = world.add(1)
+    with dashboard(world) as dash:
+        page = dash.post(f"/scenes/{ids[0]}/ping")
+        assert "Nothing was sent: no worker runs" in plain(page.text)
+        with world.serving():
+            until(lambda: world.in_step(ids) and world.count("idle") == 1)
+            page = dash.post(f"/scenes/{ids[0]}/ping")
+            assert "read back equal" in plain(page.text)
