@@ -19,7 +19,10 @@ from tests.cli.conftest import Door
 from tests.journey.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("pydantic", "rich", "h11", "msgspec", "sqlite3", "plexsync.app", "worker", "validation")
+HEAVY = (
+    *("pydantic", "rich", "h11", "msgspec", "sqlite3", "worker", "validation"),
+    *("plexsync.app.settings", "plexsync.app.stored"),
+)
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
