@@ -1,11 +1,13 @@
 """Opening the store at an address, whichever database it is in."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from plexsync import extras
 from plexsync.rules.servers.errors import Unusable
 from plexsync.store import intake
-from plexsync.store.database import Backend, Database
+from plexsync.store.database import Backend, Database, Writer
 from plexsync.store.files.address import StoreAddress, moved_name
 from plexsync.store.sqlite import SqliteFile
 
@@ -23,6 +25,21 @@ def open_database(address: StoreAddress, *, worker: bool = False, fence: "Worker
     if not address.is_postgres:
         _check_kept(address)
     return Database.on(backend_at(address, worker=worker, fence=fence))
+
+
+class _TakenBack(Exception):
+    """Ends a transaction of which nothing may stay."""
+
+
+class UnwrittenDatabase(Database):
+    """A store for what is only tried: it reads like any other, and nothing of a transaction that writes stays."""
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Yield one write transaction, which is rolled back when the block succeeds."""
+        with suppress(_TakenBack), super().writing() as tx:
+            yield tx
+            raise _TakenBack
 
 
 def backend_at(address: StoreAddress, *, worker: bool = False, fence: "WorkerLock | None" = None) -> Backend:

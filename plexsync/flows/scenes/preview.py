@@ -98,7 +98,7 @@ def preview_scenes(
         ids = changed_since(inspector.stash, inspector.gates, since)
     if ids is None:
         total = inspector.gates.ask(READ_STASH, inspector.stash.newest, of_all=True)[Kind.SCENE].count
-        batches = _look_at_all(inspector, as_if)
+        batches = look_at_all(inspector, as_if)
     else:
         total, batches = len(ids), inspector.look_at_each(ids, as_if)
     done = 0
@@ -116,7 +116,8 @@ def preview_scenes(
         progress(done, max(done, total))
 
 
-def _look_at_all(inspector: Inspector, as_if: AsIf) -> Iterator[list[Inspection]]:
+def look_at_all(inspector: Inspector, as_if: AsIf = TakenBack.NO) -> Iterator[list[Inspection]]:
+    """Inspect every scene of Stash, a batch at a time."""
     for page in asked_pages(inspector.gates, READ_STASH, inspector.stash.walk(), of_all=True):
         for start in range(0, len(page), BATCH):
             inspector.gates.enter(*READS)

@@ -1,0 +1,226 @@
+"""Settings that are not saved yet: what they would show in Plex, by the code that syncs, and without a write.
+
+A draft is a house of its own, put together with the draft's settings on the same database and the same servers. It inspects
+scenes as a dry run does; what the inspection would note is rolled back. Of a scene, what a sync would leave in Plex is
+shown beside what Plex has; of the library, the scenes are counted that would be written for the draft.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+
+from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
+from plexsync.app.fingerprints import client_id
+from plexsync.app.parts import Assembled, Parts, part_settings
+from plexsync.engine.flow import Outdated
+from plexsync.engine.tickets import READ_STASH, READS
+from plexsync.engine.watching import asked_pages
+from plexsync.flows.scenes.inspection_records import Inspection, Target
+from plexsync.flows.scenes.preview import WOULD_CHANGE, look_at_all, preview_of
+from plexsync.flows.scenes.rules import LookRules, names_of_pictures
+from plexsync.plex.client import PlexClient
+from plexsync.rules.collections.renamed_members import item_after_renames
+from plexsync.rules.item import PICTURES
+from plexsync.rules.merge.approval import FieldChange, field_change
+from plexsync.rules.merge.desired import Profile, desired_values
+from plexsync.rules.merge.values import Value, held_field
+from plexsync.rules.queue.job import Kind
+from plexsync.rules.record_class import record
+from plexsync.rules.servers.errors import NeighbourError
+from plexsync.rules.words.text import fold
+from plexsync.store.opening import UnwrittenDatabase, backend_at
+from validation.config import PlexSyncConfig
+from validation.looks import SETTING
+from validation.sources import DEFAULT, LOOK
+
+# The scenes that are tried for one that the draft changes, if you have named none, and how many of them together.
+TRIED, TOGETHER = 36, 12
+# The scenes that a count names.
+MOST_NAMED = 12
+FIELD_OF_COLLECTIONS = "collection"
+
+
+@record
+class DraftItem:
+    """An item of a scene: what Plex has, and what it would show; `changes` are the fields that a sync would write.
+
+    `fields` has (name, value in Plex, value afterwards). `pictures` has the bytes of those that would be sent.
+    """
+
+    key: str
+    fields: tuple[tuple[str, Value | None, Value | None], ...]
+    changes: Mapping[str, FieldChange]
+    pictures: Mapping[str, bytes]
+
+
+@record
+class DraftScene:
+    """A scene as it would be with the draft; `reason` says why nothing of it is written, if nothing is."""
+
+    id: int
+    title: str
+    reason: str
+    items: tuple[DraftItem, ...] = ()
+
+
+@dataclass
+class DraftCount:
+    """What a comparison with the draft has found so far: the scenes looked at, and those that the draft changes.
+
+    `waiting` are further scenes that would be written with the settings in use, too. `named` are the first that change.
+    """
+
+    looked: int = 0
+    total: int = 0
+    changed: int = 0
+    waiting: int = 0
+    named: list[int] = field(default_factory=list)
+
+
+def with_values(
+    config: PlexSyncConfig, origins: Mapping[str, str], fresh: PlexSyncConfig, names: Iterable[str]
+) -> PlexSyncConfig:
+    """The settings in use with those of the draft; a look of it sets what you have set nowhere yourself."""
+    changed = set(names)
+    if SETTING in changed:
+        changed |= {name for name, origin in origins.items() if origin in (DEFAULT, LOOK)}
+    return config.model_copy(update={name: getattr(fresh, name) for name in changed})
+
+
+class Draft:
+    """The house of a draft. `parts` are those in use, from which it takes the store's place and the clock."""
+
+    def __init__(self, parts: Parts, house: Assembled) -> None:
+        self.house = house
+        self._now = parts.settings.looks
+        self.inspector = house.inspector
+        if self.inspector.pictures:
+            # The bytes that an inspection fetches are those that the page shows.
+            self.inspector.pictures = replace(self.inspector.pictures, sends=True)
+
+    def scene(self, id: int) -> DraftScene:
+        """One scene. Raises NeighbourError if a server is down."""
+        self.inspector.gates.enter(*READS)
+        return self._as_seen(self.inspector.look([id])[0])
+
+    def some_scene(self) -> DraftScene | None:
+        """The first scene that the draft changes, of the few that are tried; else one that is in Plex, else any."""
+        self.inspector.gates.enter(*READS)
+        best: Inspection | None = None
+        tried = 0
+        for page in asked_pages(self.house.gates, READ_STASH, self.house.stash.walk(page=TOGETHER)):
+            for inspection in self.inspector.look_at(page):
+                if self.changes(inspection):
+                    return self._as_seen(inspection)
+                if best is None or (inspection.targets and not best.targets):
+                    best = inspection
+            tried += len(page)
+            if tried >= TRIED:
+                break
+        return self._as_seen(best) if best else None
+
+    def count(self, count: DraftCount, stopping: Callable[[], bool]) -> bool:
+        """Compare all scenes, and count; False if it was stopped. Raises NeighbourError. A comparison asks as much."""
+        inspector = self.inspector
+        inspector.gates.enter(*READS)
+        count.total = inspector.gates.ask(READ_STASH, inspector.stash.newest, of_all=True)[Kind.SCENE].count
+        for inspections in look_at_all(inspector):
+            with inspector.store.reading() as db:
+                rows = db.jobs.of(Kind.SCENE, [inspection.id for inspection in inspections])
+            for inspection in inspections:
+                if preview_of(inspection, rows.get(inspection.id), sweep=True).standing != WOULD_CHANGE:
+                    continue
+                if self.changes(inspection):
+                    count.changed += 1
+                    if len(count.named) < MOST_NAMED:
+                        count.named.append(inspection.id)
+                else:
+                    count.waiting += 1
+            count.looked += len(inspections)
+            count.total = max(count.total, count.looked)
+            if stopping():
+                return False
+        return True
+
+    def changes(self, inspection: Inspection) -> bool:
+        """Whether the draft is why a sync would write the scene: a field of it would get another value in use."""
+        return any(self._fields_of_draft(inspection, target) for target in inspection.targets if target.plan.edit)
+
+    def _fields_of_draft(self, inspection: Inspection, target: Target) -> set[str]:
+        if inspection.scene is None:
+            return set()
+        now, draft = self._profile_now(target.item.section), target.profile
+        before, after = (desired_values(inspection.scene, profile).values for profile in (now, draft))
+        differ = {name for name in target.plan.edit if before.get(name) != after.get(name) and name not in PICTURES}
+        before_pictures, after_pictures = names_of_pictures(now), names_of_pictures(draft)
+        differ |= {name for name in PICTURES if before_pictures.get(name) != after_pictures.get(name)}
+        if now.dressing != draft.dressing:
+            # How many scenes a collection needs is not in the desired values.
+            differ.add(FIELD_OF_COLLECTIONS)
+        return differ & target.plan.edit.keys()
+
+    def _profile_now(self, section: str) -> Profile:
+        with self.house.store.reading() as db:
+            titles = {row.key: fold(row.title) for row in db.sections.all()} if self._now.libraries else {}
+        return self._now.libraries.get(titles.get(section, ""), self._now.profile)
+
+    def _as_seen(self, inspection: Inspection) -> DraftScene:
+        preview = preview_of(inspection, None, sweep=False)
+        items = tuple(self._item(inspection, target) for target in inspection.targets)
+        return DraftScene(inspection.id, preview.title, preview.reason or ("" if items else preview.word), items)
+
+    def _item(self, inspection: Inspection, target: Target) -> DraftItem:
+        changes = {
+            name: field_change(name, held_field(target.item, name), change) for name, change in target.plan.edit.items()
+        }
+        # A picture that stays is whatever Plex shows.
+        names = dict.fromkeys((*(name for name in target.wanted.values if name not in PICTURES), *changes))
+        # What is shown beside a cast member goes with its name.
+        stays, fields = item_after_renames(target.item, target.plan.renamed), []
+        for name in names:
+            after = changes[name].new.value if name in changes else held_field(stays, name).value
+            fields.append((name, held_field(target.item, name).value, after))
+        pictures = {name: self._picture(inspection, target, name) for name in PICTURES if name in changes}
+        return DraftItem(
+            target.item.key, tuple(fields), changes, {name: some for name, some in pictures.items() if some}
+        )
+
+    def _picture(self, inspection: Inspection, target: Target, name: str) -> bytes:
+        """The bytes that would be sent; none if there are none, or if they can't be had now."""
+        key, artwork = str(target.wanted.values.get(name) or ""), self.inspector.pictures
+        if not (key and artwork and inspection.scene):
+            return b""
+        try:
+            return artwork.to_send(inspection.scene, target.item, name, key, target.profile, is_new=True)
+        except (NeighbourError, Outdated):
+            return b""
+
+
+def _both(draft: LookRules, now: LookRules) -> LookRules:
+    """Rules for what is asked of Stash: as much as the draft needs, and as the settings in use do."""
+    return replace(
+        draft,
+        libraries={**draft.libraries, **{f"\0{name}": some for name, some in now.libraries.items()}, "\0": now.profile},
+    )
+
+
+@contextmanager
+def open_draft(parts: Parts, config: PlexSyncConfig) -> Iterator[Draft]:
+    """Put a draft's house together. Raises Unusable if a package is missing that the draft needs."""
+    with ExitStack() as stack:
+        store = UnwrittenDatabase.on(backend_at(parts.store.address))
+        stack.callback(store.close)
+        settings, client = part_settings(config, store), client_id(store)
+        imaging = pillow(needed=changes_posters(config))
+        stash = stash_client(config, parts.clock, _both(settings.looks, parts.settings.looks), alive=_nothing)
+        stack.callback(stash.close)
+        plex = plex_client(PlexClient, config, parts.clock, client_id=client, alive=_nothing)
+        stack.callback(plex.close)
+        events = plex_events(config, client_id=client)
+        yield Draft(
+            parts, Assembled(store, stash, plex, parts.clock, parts.rng, settings, events=events, imaging=imaging)
+        )
+
+
+def _nothing() -> None:
+    """Nobody watches a draft."""

@@ -1,0 +1,216 @@
+"""A draft of settings: what it shows is what a sync would then write, and it changes nothing anywhere."""
+
+import hashlib
+import random
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from plexsync.app.draft import Draft, DraftCount, DraftScene, open_draft
+from plexsync.app.parts import at_work, open_parts
+from plexsync.app.run import drain
+from plexsync.flows.scenes.verbs import count_unsettled, want_scenes
+from plexsync.plex.artwork import key_of
+from plexsync.rules.item import PICTURES
+from plexsync.rules.merge.values import Value, held_field
+from plexsync.rules.queue.job import Why
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_images import png
+from plexsync.simulator.stash_server import StashSim
+from tests.journey.world import KEY, TOKEN, World
+from validation.config import PlexSyncConfig
+from validation.sources import load
+
+RED, LOGO = png(200, 0, 0), png(0, 0, 200)
+# Requests that change nothing at their server: questions to Stash are posted.
+READING = {"GET", "HEAD"}
+PIECES = (
+    "{title}",
+    "{studio}",
+    "{date}",
+    "{code}",
+    "[{studio} - ]",
+    "[{performers}: ]",
+    "x[{title}]",
+    "{title}: {studio}",
+)
+# What may be typed for each setting.
+CHOICES = {
+    "title_template": PIECES,
+    "sort_title_template": ("", *PIECES),
+    "original_title_template": ("", *PIECES),
+    "tagline_template": ("", *PIECES),
+    "content_rating": ("", "R", "18+"),
+    "date_added": ("off", "created", "date"),
+    "genre_tags": ("*", "Tag 1", "*, -Tag 2", ""),
+    "label_tags": ("", "*", "Tag 3"),
+    "collection_tags": ("", "*", "Tag 1, Tag 2"),
+    "collections": ("studio", "studio, performers", "organized, rating", ""),
+    "performer_name": ("{name}", "{name}[ ({disambiguation})]", "The {name}"),
+    "role_text": ("", "{gender}", "as {name}"),
+    "poster": ("none", "cover", "studio, cover"),
+    "background": ("none", "cover"),
+    "poster_logo": ("off", "top_left", "bottom_right"),
+    "look": ("plain", "rich"),
+    **dict.fromkeys(
+        ("sync_title", "sync_studio", "sync_summary", "sync_date", "sync_cast", "sync_genres"), ("true", "false")
+    ),
+    **dict.fromkeys(("sync_collection", "sync_rating", "tag_parents"), ("true", "false")),
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
+        made.section = plex.add_section("Movies", locations=("/media/scenes",))
+        yield made
+
+
+def settings_of(world: World, texts: Mapping[str, str]) -> PlexSyncConfig:
+    """The settings of the world with these in their place."""
+    environ = {name: value for name, value in world.environ.items() if name.startswith("PLEXSYNC_")}
+    return load(environ=environ, toml_path=None, overrides=texts).config
+
+
+@contextmanager
+def draft_of(world: World, **texts: str) -> Iterator[Draft]:
+    with (
+        open_parts(settings_of(world, {}), world.folder) as parts,
+        open_draft(parts, settings_of(world, texts)) as draft,
+    ):
+        yield draft
+
+
+def work(world: World, ids: Iterable[int], texts: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Want these scenes, and work with these settings until nothing waits."""
+    with at_work(settings_of(world, texts), world.folder) as (parts, mine):
+        assert mine
+        want_scenes(parts.store, ids, Why.USER, parts.clock)
+        drain(parts, threading.Event(), lambda _step: None, wait_for=lambda: count_unsettled(parts.store, None) == 0)
+
+
+def stored(world: World) -> str:
+    """All that the database says."""
+    db = sqlite3.connect(f"file:{world.folder / 'plexsync.db'}?mode=ro", uri=True)
+    try:
+        return hashlib.sha256("\n".join(db.iterdump()).encode()).hexdigest()
+    finally:
+        db.close()
+
+
+def shown(scene: DraftScene) -> dict[str, Value | None]:
+    """What the preview says that the only item of the scene shows afterwards."""
+    (item,) = scene.items
+    return {name: after for name, _, after in item.fields}
+
+
+def in_plex(world: World, key: str, names: list[str]) -> dict[str, Value | None]:
+    """What Plex shows in these fields, read anew."""
+    with open_parts(settings_of(world, {}), world.folder) as parts:
+        item = parts.plex.items([key])[key]
+    snapshot = world.plex.item(key)
+    pictures = {"thumb": snapshot.poster, "art": snapshot.art}
+    return {name: pictures[name] if name in pictures else held_field(item, name).value for name in names}
+
+
+def comparable(values: Mapping[str, Value | None], told: Mapping[str, Value | None]) -> dict[str, object]:
+    """Values whose order does not count. A picture that is taken back is whatever Plex had before."""
+    back = {name for name in PICTURES if name in told and not told[name]}
+    plain = {name: "" if name in back else value for name, value in values.items()}
+    return {name: sorted(value) if isinstance(value, tuple) else value or "" for name, value in plain.items()}
+
+
+def test_a_preview_shows_what_plex_has_and_what_it_would_show(world: World) -> None:
+    work(world, world.add(2))
+    with draft_of(world, title_template="{studio}: {title}") as draft:
+        scene = draft.scene(1)
+    (item,) = scene.items
+    assert ("title", "Title 0", "Studio 0: Title 0") in item.fields
+    assert [name for name, before, after in item.fields if before != after] == ["title"]
+
+
+def test_a_preview_and_a_count_write_nothing_anywhere(world: World) -> None:
+    work(world, world.add(3))
+    world.stash.set_cover(1, RED)
+    before, sent = stored(world), (len(world.plex.log), len(world.stash.log))
+    with draft_of(world, poster="cover", look="rich", title_template="{studio}") as draft:
+        draft.scene(1)
+        draft.some_scene()
+        assert draft.count(DraftCount(), lambda: False)
+    assert stored(world) == before
+    assert {request.method for request in world.plex.log[sent[0] :]} <= READING
+    assert not [request for request in world.stash.log[sent[1] :] if b"mutation" in request.body]
+
+
+def test_a_count_says_how_far_it_is_and_costs_plex_no_more_than_a_comparison(world: World) -> None:
+    work(world, world.add(60))
+    count = DraftCount()
+    with draft_of(world, title_template="{studio}[: {title}]") as draft:
+        asked = len(world.plex.log)
+        assert draft.count(count, lambda: False)
+        cost = len(world.plex.log) - asked
+    assert (count.looked, count.total, count.changed, count.waiting) == (60, 60, 60, 0)
+    assert count.named[0] == 1
+    with open_parts(settings_of(world, {}), world.folder) as parts:
+        asked = len(world.plex.log)
+        parts.reconciler.reconcile(anew=True)
+    assert cost <= len(world.plex.log) - asked
+
+
+def test_a_count_tells_what_waits_to_be_written_anyway(world: World) -> None:
+    work(world, world.add(3))
+    world.stash.quiet_edit(1, title="Edited")
+    count = DraftCount()
+    with draft_of(world, content_rating="R") as draft:
+        assert draft.count(count, lambda: False)
+    assert (count.changed, count.waiting) == (3, 0)
+    count = DraftCount()
+    with draft_of(world, sync_rating="false") as draft:
+        assert draft.count(count, lambda: False)
+    assert (count.changed, count.waiting) == (0, 1)
+
+
+def test_a_count_that_is_stopped_says_so(world: World) -> None:
+    work(world, world.add(2))
+    with draft_of(world, content_rating="R") as draft:
+        assert not draft.count(DraftCount(), lambda: True)
+
+
+def test_the_scene_that_is_shown_unasked_is_one_that_the_draft_changes(world: World) -> None:
+    work(world, world.add(20))
+    with draft_of(world, genre_tags="*, -Tag 5") as draft:
+        scene = draft.some_scene()
+    assert scene is not None
+    assert scene.id == 6
+
+
+def test_200_random_previews_are_what_is_then_written(world: World) -> None:
+    rng = random.Random(0)
+    world.settings["poster"] = "cover"
+    ids = world.add(12)
+    for id in ids[::2]:
+        world.stash.set_cover(id, png(10 * id, 0, 0))
+    work(world, ids)
+    written, saved = 0, dict[str, str]()
+    for _ in range(20):
+        texts = {name: rng.choice(CHOICES[name]) for name in rng.sample(sorted(CHOICES), rng.randint(1, 4))}
+        some = rng.sample(ids, 10)
+        with draft_of(world, **{**saved, **texts}) as draft:
+            scenes = [draft.scene(id) for id in some]
+        saved |= texts
+        work(world, some, saved)
+        for scene in scenes:
+            told = shown(scene)
+            have = in_plex(world, scene.items[0].key, list(told))
+            assert comparable(have, told) == comparable(told, told), texts
+            for name, content in scene.items[0].pictures.items():
+                assert key_of(name, content) == told[name]
+            written += bool(scene.items[0].changes)
+    assert written > 60
