@@ -52,7 +52,7 @@ def approve_bulk(parts: Parts) -> None:
     with parts.store.writing() as tx:
         if question:
             tx.notes.save(ASKED_SETTINGS, question.agreed_to().to_text())
-        tx.notes.save(BULK, str(parts.clock.now()))
+        tx.notes.save(BULK, f"{parts.clock.now()} {question.words if question else ''}".rstrip())
 
 
 def asked_settings(parts: Parts) -> SettingQuestion | None:

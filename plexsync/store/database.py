@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from plexsync.store.ledger.provider_memory import Answers, Providers, ReadOnlyAnswers, ReadOnlyProviders
     from plexsync.store.ledger.pushes import Pushes, Pushings, ReadOnlyPushes, ReadOnlyPushings
     from plexsync.store.ledger.rating_memory import Ratings, ReadOnlyRatings
+    from plexsync.store.ledger.run_history import ReadOnlyRuns
     from plexsync.store.ledger.view_counts import ReadOnlyViewCounts, ViewCounts
     from plexsync.store.ledger.viewing_memory import ReadOnlyViewings, Viewings
     from plexsync.store.ledger.watch_memory import PlayTimes, ReadOnlyPlayTimes, ReadOnlyWatches, Watches
@@ -98,6 +99,7 @@ MODULES = {
     "pushes": "ledger.pushes",
     "pushings": "ledger.pushes",
     "ratings": "ledger.rating_memory",
+    "runs": "ledger.run_history",
     "samples": "queue.samples",
     "scan_requests": "queue.scan_requests",
     "scene_names": "index.scene_names",
@@ -146,6 +148,7 @@ class Reader:
     pushes: "ReadOnlyPushes"
     pushings: "ReadOnlyPushings"
     ratings: "ReadOnlyRatings"
+    runs: "ReadOnlyRuns"
     samples: "ReadOnlySamples"
     scene_names: "ReadOnlySceneNames"
     sections: "ReadOnlySections"

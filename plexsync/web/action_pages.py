@@ -23,16 +23,16 @@ from plexsync.actions.model import (
 from plexsync.actions.table import SENSELESS, TABLE, action_of
 from plexsync.app.parts import Parts
 from plexsync.reports.format import capitalize, sentences
-from plexsync.rules.queue.job import COLLECTION, Kind
+from plexsync.reports.runs import RunHistory, run_history
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.words.moments import milliseconds, moment_typed
 from plexsync.rules.words.status_words import SceneStatus
 from plexsync.web.context import AWAY, Busy
 from plexsync.web.pages import LARGEST_ID, MOST, PageCall, PageNotFound, Wrong, action, page, whole_number
 
-HERE = "/undo"
+HERE = "/runs"
 # The number of subjects of which a page shows what would be done, and of runs that it lists.
-MOST_LISTED, RUNS = 20, 20
+MOST_LISTED, RUNS = 20, 50
 # Seconds after which a button that is about much stops; pressing it again goes on.
 LONG = 20.0
 # The columns of a preview (`plexsync.actions.model.PreviewRow`); one that is empty everywhere is left out.
@@ -249,15 +249,22 @@ def press(call: PageCall) -> Response:
     return call.to(back, sentences(*lines, *result.complaints), well=not result.is_failed)
 
 
-def runs(call: PageCall) -> Response:
-    """The latest runs, each with a button that takes it back; and buttons for everything."""
-    flows = {SubjectKind.SCENES: Kind.SCENE, SubjectKind.COLLECTIONS: COLLECTION}
+def read_runs(call: PageCall) -> RunHistory:
+    """A page of the runs, as `plexsync history --json`."""
+    text = call.query.get("before", "")
+    before = whole_number(text, least=1) if text else None
+    if text and before is None:
+        raise Wrong("before must be a whole number")
     with call.reading() as db:
-        latest = [(kind, run) for kind, flow in flows.items() for run in db.pushes.of_flow(flow).runs()[:RUNS]]
+        return run_history(db, before, RUNS)
+
+
+def runs(call: PageCall) -> Response:
+    """What was done lately, each with the links that take it back or redo it; and links for everything."""
+    history = read_runs(call)
+    with call.reading() as db:
         undone = len(db.memories.marks()) + call.desk.facts()["scenes"][SceneStatus.SKIPPED]["count"]
-        imports = db.imports.runs()
-    latest.sort(key=lambda entry: entry[1].end, reverse=True)
-    return call.show("undo.html", runs=latest[:RUNS], undone=undone, imports=imports[-RUNS:][::-1], link=_link)
+    return call.show("runs.html", runs=history["runs"], older=history["older"], undone=undone, link=_link)
 
 
 def _link(verb: str, kind: str, **values: object) -> str:
@@ -266,4 +273,4 @@ def _link(verb: str, kind: str, **values: object) -> str:
 
 
 ACT = "/act/{subject}/{verb}"
-routes = [page(HERE, runs), page(ACT, confirm), action(ACT, press)]
+routes = [page(HERE, runs), page("/undo", lambda call: call.to(HERE)), page(ACT, confirm), action(ACT, press)]

@@ -397,6 +397,7 @@ routes = [
     _get("collections/{id}", collection_pages.report),
     _get("review", lambda call: review_pages.read(call, _whole(call, "limit", FEW, MOST))),
     _get("latest", latest),
+    _get("runs", action_pages.read_runs),
     _get("scenes", scenes),
     _get("scenes/{id}", scene),
     _get("scenes/{id}/explain", explain_scene),

@@ -99,9 +99,9 @@ def test_scenes_are_released_taken_back_and_redone_by_the_api_and_on_a_page(worl
         assert post(dash, "/api/scenes/undo", {"all": False}) == (400, {"error": "all must be true"})
         (run,) = door("undo", "--runs", "--json").facts["runs"]
         asked = f"/act/scenes/redo?run={run['run']}"
-        overview, runs = shown(dash, "/"), dash.get("/undo").text
-        assert "Undo lists whole runs to take back" in overview
-        assert f'href="/act/scenes/undo?run={run["run"]}"' in runs
+        overview, runs = shown(dash, "/"), dash.get("/runs").text
+        assert "Runs lists what was done and takes it back" in overview
+        assert f'href="{asked}"' in runs
         assert door("drain").code == 0
         assert "Sync 3 scenes again?" in shown(dash, asked)
         told = plain(html.unescape(dash.post("/act/scenes/redo", run=f"{run['run']}").text))

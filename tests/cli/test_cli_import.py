@@ -107,7 +107,7 @@ def test_an_import_is_taken_back_by_every_door(world: World, door: Door, ids: li
             {"error": "there is no import 9: the last one is 2"},
         )
         fill()
-        assert "/act/imports/undo?pick=3" in dash.get("/undo").text
+        assert "/act/imports/undo?pick=3" in dash.get("/runs").text
         assert "Take back 12 changes of import 3 in Stash?" in plain(dash.get("/act/imports/undo?pick=3").text)
         assert "7 fields of 1 scene taken back" in plain(dash.post("/act/imports/undo", pick="3").text)
     assert world.stash.scene(ids[0]).title == before

@@ -282,7 +282,7 @@ MISUSES = [
     ("explain",),
     ("explain", "x"),
     ("explain", str(2**63)),
-    ("history",),
+    ("history", "x"),
     ("history", "7", "--limit", "0"),
     ("dlq",),
     ("dlq", "burn"),

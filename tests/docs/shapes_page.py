@@ -27,6 +27,7 @@ SECTIONS = {
     "shapes.outages": "Outages",
     "shapes.scenes": "Scenes",
     "collections": "Collections",
+    "runs": "Runs",
     "undo": "Undo",
     "shapes.plays": "Plays",
     "shapes.ratings": "Ratings",

@@ -7,7 +7,7 @@ import pytest
 
 from plexsync.app.parts import open_parts
 from plexsync.flows.plays.history_poll import READ_SINCE
-from plexsync.reports import comparisons, dead_letters, review, undo
+from plexsync.reports import comparisons, dead_letters, review, runs, undo
 from plexsync.reports.shapes import outages, plex_servers, scenes, status, top, workers
 from plexsync.rules.collections.collections import CollectionObject, KnownCollection
 from plexsync.rules.plays.first_plays import FirstPlays, counted_text
@@ -106,6 +106,7 @@ def test_every_response_of_the_api_has_its_shape(furnished: tuple[World, dict[st
         "/api/plex": plex_servers.PlexList,
         "/api/settings": status.SettingList,
         "/api/latest": scenes.LatestFacts,
+        "/api/runs": runs.RunHistory,
         "/api/scenes?limit=3": scenes.SceneList,
         "/api/dead?limit=3": dead_letters.LetterPage,
         "/api/outages": outages.OutageReport,
@@ -137,6 +138,7 @@ def test_every_report_with_json_has_its_shape(furnished: tuple[World, dict[str, 
         f"explain {ids['ambiguous']}": scenes.ExplainFacts,
         f"history {ids['failed']}": scenes.HistoryFacts,
         f"history {ids['in_step']}": scenes.HistoryFacts,
+        "history": runs.RunHistory,
         "dlq list": dead_letters.LetterList,
         "outages": outages.OutageReport,
         "reconcile": comparisons.ReconcileFacts,

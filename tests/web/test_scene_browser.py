@@ -41,7 +41,7 @@ def staged(world: World) -> Iterator[Staged]:
 def paths(found: dict[str, int]) -> list[str]:
     """Every page, with a scene that stands in each way."""
     scenes = [f"/scenes/{id}" for id in found.values()]
-    undo = [f"/act/scenes/{verb}?pick={found['in_step']}" for verb in ("undo", "release")] + ["/undo"]
+    undo = [f"/act/scenes/{verb}?pick={found['in_step']}" for verb in ("undo", "release")] + ["/runs"]
     lists = ["/scenes", "/scenes?stands=absent", "/scenes?q=title", "/scenes?q=nothing-like-this"]
     dead = ["/dead", "/dead?cause=refused", "/dead/drop?all=1"]
     return [*lists, *scenes, *undo, *dead, "/outages", "/outages?days=1", "/charts", "/drift", "/drift?kept=1"]

@@ -1,4 +1,4 @@
-"""`plexsync history`: the attempts and changes of a scene."""
+"""`plexsync history`: the attempts and changes of a scene; or the runs of all scenes."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,9 @@ from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import open_call_store
 from plexsync.cli.terminal.rows import RowKey, change_words
 from plexsync.cli.terminal.screen import paper, table
-from plexsync.reports.format import local, safe
+from plexsync.reports.format import format_moment, local, safe
 from plexsync.reports.rows import PLAY_WORDS, PUSHES, PastRow, past_facts, past_of, row_key, title
+from plexsync.reports.runs import run_history
 from plexsync.reports.shapes.scenes import HistoryFacts
 from plexsync.rules.queue.job import COLLECTION
 from plexsync.rules.records import PlaysRow, PushRow
@@ -22,12 +23,12 @@ MOMENTS = 10
 
 
 @command("history")
-@click.argument("scene", type=RowKey())
+@click.argument("scene", type=RowKey(), required=False)
 @click.option("--limit", type=click.IntRange(min=1), default=MOST_LISTED, show_default=True, help="How many entries.")
 @click.pass_obj
-def history(call: Call, scene: tuple[str, int], limit: int) -> int:
-    """Show what was done for a scene, newest first: what was changed in Plex, which plays were added
-    to Stash or taken back, and attempts that failed.
+def history(call: Call, scene: tuple[str, int] | None, limit: int) -> int:
+    """Show what was done, newest first: the latest runs, each with the command that takes it back or redoes it; or what was
+    done for a scene: what was changed in Plex, which plays were added to Stash or taken back, and attempts that failed.
 
     Asks neither server: it tells what the database remembers, which is the newest twenty of each kind for as long as
     dlq_retention_days, and of each play the last request. plexsync explain SCENE shows the scene and its item as they are
@@ -36,9 +37,12 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
 
     \b
     Examples:
+      plexsync history
       plexsync history 7
       plexsync history 7 --limit 1 --json
     """
+    if scene is None:
+        return _list_runs(call, limit)
     kind, id = scene
     with open_call_store(call) as parts, parts.store.reading() as db:
         row, past, name = db.jobs.find(kind, id), past_of(db, kind, id), title(db, kind, id)
@@ -64,6 +68,23 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
             out.print(f"and {len(past) - limit:,} older: --limit N shows more")
 
     call.answer(facts, tell)
+    return FINE
+
+
+def _list_runs(call: Call, limit: int) -> int:
+    with open_call_store(call) as parts, parts.store.reading() as db:
+        facts = run_history(db, limit=limit)
+    rows = [
+        (
+            format_moment(run["until"], parts.clock.now()),
+            "; ".join(filter(None, (run["words"], run["reason"]))),
+            run["by"],
+            "\n".join(step["command"] for step in run["steps"]),
+        )
+        for run in facts["runs"]
+    ]
+    heads = ("when", "what", "by", "undo or redo")
+    call.answer({**facts}, lambda: paper().print(table("Runs", heads, rows) if rows else "nothing was written yet"))
     return FINE
 
 

@@ -47,7 +47,7 @@ REPAIRED = "repaired"
 RESTORED = "restored"
 # The time when this database was created.
 BEGUN = "begun"
-# The time when the first write of a whole library was approved.
+# The time when a write of a whole library was approved last, and the changed settings that asked for it, in words.
 BULK = "bulk:approved"
 # The time when you answered whether lists that an earlier PlexSync may have left are its own.
 OLD_LISTS = "old-lists"

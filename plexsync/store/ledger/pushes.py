@@ -85,13 +85,14 @@ class ReadOnlyPushes(FlowTable):
     def of(self, kind: str, id: int) -> list[PushRow]:
         """Return the pushes of a subject of a flow (its kind), newest first."""
         rows = self._db.rows(LIST, {"flow": kind, "scene": id})
-        pushes = (_push(id, key, at, document, undone) for key, at, document, undone in rows)
+        pushes = (read_push(id, key, at, document, undone) for key, at, document, undone in rows)
         return [push for push in pushes if push.moved]
 
     def latest(self, limit: int) -> list[tuple[int, PushRow]]:
         """Return the latest pushes of all scenes as (scene, push), newest first."""
         pushes = (
-            (scene, _push(scene, *row)) for scene, *row in self._db.rows(LATEST, {"flow": self._flow, "limit": limit})
+            (scene, read_push(scene, *row))
+            for scene, *row in self._db.rows(LATEST, {"flow": self._flow, "limit": limit})
         )
         return [(scene, push) for scene, push in pushes if push.moved]
 
@@ -154,7 +155,8 @@ class Pushes(ReadOnlyPushes):
         return count
 
 
-def _push(scene: int, key: str, at: int, document: bytes, undone: str) -> PushRow:
+def read_push(scene: int, key: str, at: int, document: bytes, undone: str) -> PushRow:
+    """The push in a row; without fields if its document can't be read."""
     return PushRow(
         at, key, decode(document, dict[str, Moved], f"a past push of scene {scene}", (scene, key)) or {}, undone
     )
