@@ -899,9 +899,11 @@ def rows():
     """The tables of docs/settings.md: for each setting its default, what it may be, and what it does."""
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     cells = [
-        [cell.strip() for cell in line.strip("| ").split(" | ")] for line in text.splitlines() if line.startswith("| `")
+        [cell.strip() for cell in line.strip("| ").split(" | ")]
+        for line in text.splitlines()
+        if line.startswith(("| `", "| **`"))
     ]
-    return {name.strip("`"): rest for name, *rest in cells}
+    return {name.strip("`*"): rest for name, *rest in cells}
 
 
 def test_the_page_about_settings_has_a_row_for_each_and_no_other():
