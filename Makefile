@@ -147,8 +147,9 @@ lock: ## renew the hashed requirement files (needs uv)
 	$(LOCK) --extra all --extra docs --extra dev -c requirements/all.txt -c requirements/docs.txt pyproject.toml -o requirements/dev.txt
 	$(LOCK) --extra bench -c requirements/dev.txt pyproject.toml -o requirements/bench.txt
 
-docs: setup ## the documentation as a site, in build/docs, with warnings as errors
+docs: setup ## the documentation as a site, with still pages of the demo's dashboard, in build/docs
 	$(BIN)/python -m sphinx -q -W --keep-going -n -b html -d build/doctrees docs build/docs
+	$(BIN)/python -m release.dashboard_pages build/docs/demo
 	echo "open build/docs/index.html"
 
 pictures: setup ## the pictures of the documentation, from the real thing (needs chromium for the dashboard)
