@@ -11,6 +11,7 @@ from plexsync.app.parts import Parts
 from plexsync.app.settings import PLUGIN, WAKE_UP
 from plexsync.cli.checks.check import Check, problem
 from plexsync.engine.tickets import READ, Gate
+from plexsync.reports.evidence import evidence_words
 from plexsync.reports.format import lasting, stamp
 from plexsync.reports.status import edit_facts, edit_words
 from plexsync.rules.queue.choices import hold_remedy
@@ -97,6 +98,7 @@ def plex(parts: Parts) -> Iterator[Check]:
     yield from _let_in(parts, Neighbour.PLEX)
     yield version_check(name, version, LEAST_PLEX, f"{title or 'the server'} answers and accepts the token")
     yield traits_check(parts, version)
+    yield evidence_check(parts, version)
     yield from clock_check(name, parts.plex.date, parts.clock.now())
     if not sections:
         yield problem("libraries", "Plex has no movie library", "add one there that holds the files of Stash")
@@ -153,6 +155,12 @@ def traits_check(parts: Parts, version: str) -> Check:
         mend = "run plexsync probe ITEM again"
         return Check(name, f"learnt from version {learnt.version}, and this is version {version}", mend)
     return Check(name, f"learnt from this version, {stamp(learnt.learnt_at)}")
+
+
+def evidence_check(parts: Parts, version: str) -> Check:
+    """How well what is in use is proven."""
+    with parts.store.reading() as db:
+        return Check("evidence", evidence_words(parts.config, db.probes.traits(), version))
 
 
 def away(name: str, error: NeighbourError, address: str) -> Check:
