@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
-from plexsync.app.fingerprints import client_id
+from plexsync.app.fingerprints import changed_names, client_id, prints_of_settings, wishes, words_of_change
 from plexsync.app.parts import Assembled, Parts, part_settings
 from plexsync.engine.flow import Outdated
 from plexsync.engine.tickets import READ_STASH, READS
@@ -25,6 +25,8 @@ from plexsync.rules.merge.approval import FieldChange, field_change
 from plexsync.rules.merge.desired import Profile, desired_values
 from plexsync.rules.merge.values import Value, held_field
 from plexsync.rules.queue.job import Kind
+from plexsync.rules.queue.note_keys import ASKED_SETTINGS, IN_USE, WISHES
+from plexsync.rules.queue.setting_question import FEW, SettingQuestion
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.words.text import fold
@@ -75,6 +77,9 @@ class DraftCount:
     changed: int = 0
     waiting: int = 0
     named: list[int] = field(default_factory=list)
+    complete: bool = False
+    problem: str = ""
+    """Why it could not go on."""
 
 
 def with_values(
@@ -119,8 +124,8 @@ class Draft:
                 break
         return self._as_seen(best) if best else None
 
-    def count(self, count: DraftCount, stopping: Callable[[], bool]) -> bool:
-        """Compare all scenes, and count; False if it was stopped. Raises NeighbourError. A comparison asks as much."""
+    def count(self, count: DraftCount, stopping: Callable[[], bool]) -> None:
+        """Compare all scenes, and count. Asks both servers as much as a comparison does. Raises NeighbourError."""
         inspector = self.inspector
         inspector.gates.enter(*READS)
         count.total = inspector.gates.ask(READ_STASH, inspector.stash.newest, of_all=True)[Kind.SCENE].count
@@ -139,8 +144,8 @@ class Draft:
             count.looked += len(inspections)
             count.total = max(count.total, count.looked)
             if stopping():
-                return False
-        return True
+                return
+        count.complete = True
 
     def changes(self, inspection: Inspection) -> bool:
         """Whether the draft is why a sync would write the scene: a field of it would get another value in use."""
@@ -194,6 +199,25 @@ class Draft:
             return artwork.to_send(inspection.scene, target.item, name, key, target.profile, is_new=True)
         except (NeighbourError, Outdated):
             return b""
+
+
+def ask_before_writing(
+    parts: Parts, config: PlexSyncConfig, count: DraftCount, *, agreed: bool
+) -> SettingQuestion | None:
+    """Make a complete count the question that these settings wait for, once they are saved; None if they need none.
+
+    `agreed`: you have said yes, knowing the count. A worker that counts by itself would ask the same.
+    """
+    now, in_use = wishes(config), prints_of_settings(config)
+    with parts.store.writing() as tx:
+        noted = tx.notes.texts((WISHES, IN_USE))
+        names = changed_names(noted[IN_USE], in_use)
+        if not (count.complete and names) or noted[WISHES] == now or parts.config.approve_bulk:
+            return None
+        words = words_of_change(config, names)
+        question = SettingQuestion(now, words, count.changed, agreed=agreed or count.changed <= FEW)
+        tx.notes.save(ASKED_SETTINGS, question.to_text())
+    return question
 
 
 def _both(draft: LookRules, now: LookRules) -> LookRules:

@@ -2,18 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import cast
 
-from plexsync.app.rules import SWITCHES, look_rules
+from plexsync.app.rules import SWITCHES, look_rules, profile
 from plexsync.app.stored import salt_of
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.rules.words.text import NAME_LIMIT, SUMMARY_LIMIT
 from plexsync.store.database import Database
 from validation import path_rules
 from validation.config import PlexSyncConfig
-from validation.looks import SETTING
+from validation.looks import LOOKS, SETTING
+
+# Longer values of a changed setting are not shown, nor are more settings than these.
+SHORT, MOST_SHOWN = 40, 4
 
 
 def client_id(store: Database) -> str:
@@ -76,6 +79,35 @@ def prints_of_settings(config: PlexSyncConfig) -> str:
             for name in names
         }
     )
+
+
+def changed_names(before: str, now: str) -> list[str]:
+    """The settings that differ between two of `prints_of_settings`; none if nothing is known from before."""
+    old, new = json.loads(before or "{}"), json.loads(now)
+    return sorted(name for name in old.keys() | new.keys() if before and old.get(name) != new.get(name))
+
+
+def words_of_change(config: PlexSyncConfig, names: Collection[str]) -> str:
+    """What has changed in the settings of these names: `look is rich now`."""
+    # A look stands for the settings that it sets.
+    of_looks = {name for look in LOOKS.values() for name in look} if SETTING in names else set()
+
+    def one(name: str) -> str:
+        value = getattr(config, name, None)
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        is_short = isinstance(value, str | bool | int) and 0 < len(text) <= SHORT
+        return f"{name} is {text} now" if is_short else f"{name} has changed"
+
+    shown = [name for name in names if name not in of_looks]
+    return ", ".join(map(one, shown)) if len(shown) <= MOST_SHOWN else f"{len(shown)} settings have changed"
+
+
+def settings_of_look(config: PlexSyncConfig) -> frozenset[str]:
+    """The settings that decide what Plex shows of a scene, in a library without settings of its own."""
+    reader = _Read(config)
+    profile(cast("PlexSyncConfig", reader))
+    # Ratings in both directions have a flow of their own.
+    return frozenset(reader.names & type(config).model_fields.keys()) - {"plex_libraries", "rating_direction"}
 
 
 def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The worker: the engine, with poller, listener, schedule and notices around it; what a schedule waits for."""
 
-import json
 import logging
 import secrets
 import threading
@@ -13,6 +12,7 @@ from itertools import chain
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lets_in, stash_lines
+from plexsync.app.fingerprints import changed_names, words_of_change
 from plexsync.app.flow_parts import COMPARE_LOOK, LONGEST_LOOK, FlowParts, RegularLook, look_at_changes
 from plexsync.app.further_flows import clean_up, further_flows
 from plexsync.app.parts import Assembled, Parts
@@ -38,7 +38,6 @@ from plexsync.rules.servers.http_answers import whole_request
 from plexsync.store.files.siblings import Siblings, siblings_of
 from plexsync.store.log_watch import watch_log
 from plexsync.store.queue.notes import number_in
-from validation.looks import LOOKS, SETTING
 
 log = logging.getLogger("PlexSync.run")
 
@@ -47,8 +46,6 @@ LISTEN_LOOK = 0.5
 
 # Seconds before a comparison that could not run is tried again.
 RECONCILE_RETRY = 300.0
-# Longer values of a changed setting are not shown.
-SHORT = 40
 
 Told = Callable[[Worked | ProbeResult | Idle], None]
 Act = Callable[[], None]
@@ -381,9 +378,7 @@ def settings_wait(parts: Parts, stopping: Callable[[], bool]) -> bool:
     if parts.config.approve_bulk or not is_changed:
         return False
     if question is None or question.wishes != parts.settings.wishes:
-        # Nothing is known from before the first comparison.
-        old, new = json.loads(before or "{}"), json.loads(parts.settings.in_use)
-        names = sorted(name for name in old.keys() | new.keys() if before and old.get(name) != new.get(name))
+        names = changed_names(before, parts.settings.in_use)
         question = _count_effect(parts, names, stopping) if names else None
         if question is None:
             return bool(names)
@@ -406,14 +401,5 @@ def _count_effect(parts: Parts, names: Collection[str], stopping: Callable[[], b
     with parts.store.reading() as db:
         known = db.collections.count_all() if any(name.startswith("collection") for name in names) else []
         dressed = sum(count for *_, count in known)
-    # A look stands for the settings that it sets.
-    of_looks = {name for look in LOOKS.values() for name in look} if SETTING in names else set()
-
-    def one(name: str) -> str:
-        value = getattr(parts.config, name, None)
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        is_short = isinstance(value, str | bool | int) and 0 < len(text) <= SHORT
-        return f"{name} is {text} now" if is_short else f"{name} has changed"
-
-    scenes, words = standings[WOULD_CHANGE], ", ".join(one(name) for name in names if name not in of_looks)
+    scenes, words = standings[WOULD_CHANGE], words_of_change(parts.config, names)
     return SettingQuestion(parts.settings.wishes, words, scenes, dressed, agreed=scenes + dressed <= FEW)

@@ -32,6 +32,7 @@ from plexsync.web import (
     overview_pages,
     picture_pages,
     plays_pages,
+    preview_pages,
     provider_pages,
     reconcile_pages,
     review_pages,
@@ -86,6 +87,7 @@ MODULES = (
     outage_pages,
     reconcile_pages,
     provider_pages,
+    preview_pages,
     settings_pages,
 )
 

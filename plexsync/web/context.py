@@ -21,6 +21,7 @@ from plexsync.reports.status import facts
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.web.background_tasks import BackgroundTasks
+from plexsync.web.draft_counts import DraftCounts
 from plexsync.web.picture_cache import PictureCache
 
 T = TypeVar("T")
@@ -65,6 +66,7 @@ class Desk:
         self.parts = parts
         self.origins = origins
         self.tasks = BackgroundTasks(parts.config, parts, self.stale)
+        self.counts = DraftCounts(parts)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="page")
         self.pictures = PictureCache()
         self._waiting = 0
@@ -169,4 +171,5 @@ class Desk:
     def close(self) -> None:
         """Close the threads, once they are done."""
         self.tasks.close()
+        self.counts.close()
         self._threads.shutdown(wait=True, cancel_futures=True)

@@ -11,8 +11,10 @@ from typing import Literal, get_args, get_origin
 
 from starlette.responses import Response
 
-from plexsync.app.fingerprints import wishes
+from plexsync.app.draft import ask_before_writing, with_values
+from plexsync.app.fingerprints import settings_of_look, wishes
 from plexsync.app.setting_change import ASIDE, TRIED, check_values, in_the_file, try_connection, typed_form, write_into
+from plexsync.reports.format import many
 from plexsync.reports.probe import trait_facts, trait_rows
 from plexsync.reports.settings import BASIC, GROUPS, setting_facts, why_read_only
 from plexsync.reports.shapes.status import SettingFacts
@@ -20,6 +22,7 @@ from plexsync.rules.merge.traits import UNKNOWN
 from plexsync.rules.queue.setting_question import FEW
 from plexsync.rules.servers.errors import NeighbourError, Unusable
 from plexsync.web.pages import PageCall, PageNotFound, Wrong, action, page, whole_number
+from plexsync.web.preview_pages import DraftView, draft_view
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.plex_entries import OF_AN_ENTRY, TOKEN
 from validation.redact import MASK
@@ -119,10 +122,20 @@ def form(call: PageCall) -> Response:
     """The form for one setting; without one, the list."""
     if not call.query.get("name"):
         return call.to(HERE)
-    return _show_form(call, _name(call.query))
+    name = _name(call.query)
+    return _show_form(call, name, scene=call.query.get("scene"))
 
 
-def _show_form(call: PageCall, name: str, problem: str = "", *, failed: str = "", typed: str | None = None) -> Response:
+def _show_form(
+    call: PageCall,
+    name: str,
+    problem: str = "",
+    *,
+    failed: str = "",
+    typed: str | None = None,
+    scene: str | None = None,
+    draft: DraftView | None = None,
+) -> Response:
     """The form, with what is wrong with the typed value, or why its server did not take it."""
     config, origins = call.parts.config, call.desk.origins
     fact = next(fact for fact in setting_facts(config, origins.by_name) if fact["name"] == name)
@@ -147,6 +160,10 @@ def _show_form(call: PageCall, name: str, problem: str = "", *, failed: str = ""
         failed=failed,
         file=str(origins.file),
         shared_by=shared_by(origins.servers, name),
+        previewed=name in settings_of_look(config),
+        scene=call.desk.counts.chosen(call.session.id, scene),
+        draft=draft,
+        few=FEW,
     )
 
 
@@ -173,6 +190,9 @@ def save(call: PageCall) -> Response:
         return _write_settings(call, name, {name: None}, None)
     typed = call.form.get("value", "").strip()
     config = call.parts.config
+    step = call.form.get("do", "")
+    if step in ("preview", "count") or step.startswith("scene "):
+        return _preview(call, name, typed, step)
     if name in SECRETS and not typed:
         return _show_form(call, name, "Type the new value. The old one is never shown.")
     texts = {name: typed}
@@ -189,11 +209,40 @@ def save(call: PageCall) -> Response:
     if call.form.get("anyway") != "yes" and (failed := _failure(config, fresh, texts)):
         return _show_form(call, name, failed=failed, typed=typed)
     differ = {key: getattr(fresh, key) for key in texts if getattr(fresh, key) != getattr(config, key)}
-    return _write_settings(call, name, {key: in_the_file(fresh, key) for key in {name, *differ}}, differ)
+    draft = with_values(config, call.desk.origins.by_name, fresh, texts)
+    return _write_settings(call, name, {key: in_the_file(fresh, key) for key in {name, *differ}}, differ, draft)
+
+
+def _preview(call: PageCall, name: str, typed: str, step: str) -> Response:
+    """The form with the typed value as a draft, or only the count of what it changes. Nothing is written."""
+    if name not in settings_of_look(call.parts.config):
+        raise PageNotFound
+    scene = (step.partition(" ")[2] or call.form.get("scene", "")).strip()[:LONGEST]
+    try:
+        config = _draft(call, {name: typed})
+    except ConfigError as error:
+        return _show_form(call, name, typed=typed, scene=scene, draft=DraftView(problem=_words(error)))
+    if step == "count":
+        return call.show(
+            "draft_count.html",
+            draft=DraftView(count=call.desk.counts.find(config) or call.desk.counts.begin(config)),
+            few=FEW,
+        )
+    return _show_form(call, name, typed=typed, scene=scene, draft=draft_view(call, config, scene))
+
+
+def _draft(call: PageCall, texts: Mapping[str, str]) -> PlexSyncConfig:
+    """The settings in use with these typed values. Raises ConfigError."""
+    fresh = check_values(sources(call, STASH), texts, hide=lambda _: None)
+    return with_values(call.parts.config, call.desk.origins.by_name, fresh, texts)
 
 
 def _write_settings(
-    call: PageCall, name: str, settings: Mapping[str, object], differ: Mapping[str, object] | None
+    call: PageCall,
+    name: str,
+    settings: Mapping[str, object],
+    differ: Mapping[str, object] | None,
+    draft: PlexSyncConfig | None = None,
 ) -> Response:
     """Write the settings, and say what happens then."""
     config, file = call.parts.config, call.desk.origins.file
@@ -207,7 +256,18 @@ def _write_settings(
     if differ == {}:
         return call.to(row_address(name), f"{done} It is the value in use already.")
     follows = differ and wishes(config.model_copy(update=differ)) != wishes(config)
-    return call.to(row_address(name), f"{done} {TAKEN}{DUE if follows else ''}")
+    return call.to(row_address(name), f"{done} {TAKEN}{_what_follows(call, draft) if follows else ''}")
+
+
+def _what_follows(call: PageCall, draft: PlexSyncConfig | None) -> str:
+    """What becomes of the items that the settings change: a complete count of the page is the question that they ask."""
+    count = call.desk.counts.find(draft) if draft else None
+    agreed = call.form.get("do") == "write"
+    question = ask_before_writing(call.parts, draft, count, agreed=agreed) if draft and count else None
+    if question is None:
+        return DUE
+    words = f"{question.words[:1].upper()}{question.words[1:]}: {many(question.scenes, 'scene')}"
+    return f" {words} {'will be written' if question.agreed else 'would change, and wait for your yes'}."
 
 
 def _foreign(call: PageCall, companion: str, fresh: PlexSyncConfig) -> str:

@@ -143,7 +143,8 @@ def test_a_preview_and_a_count_write_nothing_anywhere(world: World) -> None:
     with draft_of(world, poster="cover", look="rich", title_template="{studio}") as draft:
         draft.scene(1)
         draft.some_scene()
-        assert draft.count(DraftCount(), lambda: False)
+        draft.count(count := DraftCount(), lambda: False)
+        assert count.complete
     assert stored(world) == before
     assert {request.method for request in world.plex.log[sent[0] :]} <= READING
     assert not [request for request in world.stash.log[sent[1] :] if b"mutation" in request.body]
@@ -154,7 +155,7 @@ def test_a_count_says_how_far_it_is_and_costs_plex_no_more_than_a_comparison(wor
     count = DraftCount()
     with draft_of(world, title_template="{studio}[: {title}]") as draft:
         asked = len(world.plex.log)
-        assert draft.count(count, lambda: False)
+        draft.count(count, lambda: False)
         cost = len(world.plex.log) - asked
     assert (count.looked, count.total, count.changed, count.waiting) == (60, 60, 60, 0)
     assert count.named[0] == 1
@@ -169,18 +170,19 @@ def test_a_count_tells_what_waits_to_be_written_anyway(world: World) -> None:
     world.stash.quiet_edit(1, title="Edited")
     count = DraftCount()
     with draft_of(world, content_rating="R") as draft:
-        assert draft.count(count, lambda: False)
+        draft.count(count, lambda: False)
     assert (count.changed, count.waiting) == (3, 0)
     count = DraftCount()
     with draft_of(world, sync_rating="false") as draft:
-        assert draft.count(count, lambda: False)
+        draft.count(count, lambda: False)
     assert (count.changed, count.waiting) == (0, 1)
 
 
 def test_a_count_that_is_stopped_says_so(world: World) -> None:
     work(world, world.add(2))
     with draft_of(world, content_rating="R") as draft:
-        assert not draft.count(DraftCount(), lambda: True)
+        draft.count(count := DraftCount(), lambda: True)
+    assert not count.complete
 
 
 def test_the_scene_that_is_shown_unasked_is_one_that_the_draft_changes(world: World) -> None:

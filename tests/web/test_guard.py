@@ -567,6 +567,7 @@ GET /settings
 GET /settings/change
 GET /settings/plex
 GET /settings/plex/probe
+GET /settings/preview/pictures/{mark}
 GET /settings/provider
 GET /settings/provider/add
 GET /settings/provider/remove

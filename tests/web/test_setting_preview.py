@@ -1,0 +1,163 @@
+"""A setting is seen before it is saved: a scene before and after, and how many scenes it changes."""
+
+import re
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from plexsync.app.fingerprints import settings_of_look
+from plexsync.app.parts import open_parts
+from plexsync.app.run import settings_wait
+from plexsync.rules.queue.note_keys import ASKED_SETTINGS
+from plexsync.rules.queue.setting_question import SettingQuestion, read
+from plexsync.simulator.http import Fault
+from plexsync.simulator.stash_images import png
+from tests.journey.world import World, until
+from tests.web.conftest import Dash, Look, dashboard
+from tests.web.stage import config_of, work
+from tests.web.test_pages import plain
+from validation.config import PlexSyncConfig
+
+PAGE = "/settings/change"
+NEW = "{studio}: {title}"
+MANY = 25
+
+
+@pytest.fixture
+def file(dash: Dash) -> Path:
+    return dash.world.folder.parent / "plexsync.toml"
+
+
+def preview(dash: Dash, name: str, value: str, do: str = "preview", scene: str = "") -> str:
+    return dash.post(PAGE, name=name, value=value, do=do, scene=scene).text
+
+
+def counted(dash: Dash, name: str, value: str) -> str:
+    """The page once all scenes are counted."""
+    preview(dash, name, value)
+    until(lambda: "looked at so far" not in preview(dash, name, value, do="count"))
+    return plain(preview(dash, name, value))
+
+
+def question(dash: Dash) -> SettingQuestion | None:
+    with dash.parts.store.reading() as db:
+        return read(db.notes.text(ASKED_SETTINGS))
+
+
+def compared(world: World) -> None:
+    """A full comparison with the settings in use, as a worker makes it."""
+    work(world, world.add(MANY))
+    with open_parts(config_of(world), world.folder) as parts:
+        parts.reconciler.reconcile()
+
+
+def test_a_typed_template_shows_a_scene_before_and_after_and_nothing_is_written(dash: Dash, file: Path) -> None:
+    work(dash.world, dash.world.add(3))
+    asked = len(dash.world.plex.log)
+    page = counted(dash, "title_template", NEW)
+    assert "title Title 0 Studio 0: Title 0" in page
+    assert "Changes 3 of 3 scenes." in page
+    assert not file.exists()
+    assert {request.method for request in dash.world.plex.log[asked:]} == {"GET"}
+    assert f'value="{NEW}"' in preview(dash, "title_template", NEW)
+
+
+def test_the_scene_is_yours_to_choose_and_remembered_beside_every_setting(dash: Dash) -> None:
+    work(dash.world, dash.world.add(3))
+    assert "Studio 2: Title 2" in plain(preview(dash, "title_template", NEW, scene="3"))
+    assert 'name="scene" value="3"' in dash.get(f"{PAGE}?name=tagline_template").text
+    assert "#2" in plain(preview(dash, "title_template", NEW, do="scene 2"))
+    assert 'name="scene" value="2"' in dash.get(f"{PAGE}?name=tagline_template").text
+    assert "Give the number of a scene" in plain(preview(dash, "title_template", NEW, scene="x"))
+
+
+def test_the_poster_of_a_draft_is_shown_as_it_would_be_sent(dash: Dash) -> None:
+    work(dash.world, dash.world.add(1))
+    cover = png(200, 0, 0)
+    dash.world.stash.set_cover(1, cover)
+    page = preview(dash, "poster", "cover")
+    (address,) = set(re.findall(r'src="(/settings/preview/pictures/\w+)"', page))
+    answer = dash.get(address)
+    assert (answer.content, answer.headers["content-type"]) == (cover, "image/png")
+    assert dash.get("/settings/preview/pictures/0123").status_code == 404
+
+
+def test_every_setting_that_decides_what_plex_shows_has_a_preview_and_no_other(dash: Dash) -> None:
+    shown = settings_of_look(dash.parts.config)
+    assert {"look", "title_template", "poster", "collections", "performer_name", "label_tags", "sync_rating"} <= shown
+    assert {"collection_name", "sort_title_template", "background"} <= shown
+    assert not {"plex_url", "plex_token", "path_map", "libraries", "plex_libraries", "rating_direction"} & shown
+    for name in PlexSyncConfig.model_fields:
+        assert ('id="draft"' in dash.get(f"{PAGE}?name={name}").text) is (name in shown)
+    assert dash.post(PAGE, name="max_retries", value="3", do="preview").status_code == 404
+
+
+def test_what_is_typed_wrongly_is_said_in_its_place(dash: Dash, file: Path) -> None:
+    page = plain(preview(dash, "title_template", "{nonsense}"))
+    assert "Before you save title_template" in page
+    assert not file.exists()
+
+
+def test_while_a_server_is_down_the_page_says_so(dash: Dash) -> None:
+    work(dash.world, dash.world.add(1))
+    dash.world.plex.faults.set(Fault("status", status=503))
+    page = counted(dash, "title_template", NEW)
+    assert "How many scenes change can't be counted now" in page
+
+
+def test_a_newer_draft_ends_the_count_of_the_one_before(dash: Dash) -> None:
+    work(dash.world, dash.world.add(3))
+    assert "Changes 3 of 3 scenes." in counted(dash, "title_template", NEW)
+    assert "Changes 0 of 3 scenes." in counted(dash, "genre_tags", "*, -Nothing")
+    assert len([one for one in threading.enumerate() if one.name == "draft"]) <= 1
+
+
+def test_the_count_of_the_page_is_the_question_that_the_saved_setting_waits_for(world: World) -> None:
+    world.settings["approve_bulk"] = "false"
+    compared(world)
+    with dashboard(world) as dash:
+        page = counted(dash, "title_template", NEW)
+        assert f"Changes {MANY} of {MANY} scenes." in page
+        assert f"Save, and write these {MANY}" in page
+        told = plain(preview(dash, "title_template", NEW, do="set"))
+        assert f"{MANY} scenes would change, and wait for your yes." in told
+        asked = question(dash)
+    assert asked is not None
+    assert (asked.scenes, asked.agreed) == (MANY, False)
+    world.settings["title_template"] = NEW
+    reads = len(world.stash.log)
+    with open_parts(config_of(world), world.folder) as parts:
+        parts.reconciler.note_wishes()
+        assert settings_wait(parts, lambda: False)
+    assert len(world.stash.log) == reads, "the worker need not count again"
+
+
+def test_the_yes_of_the_page_is_the_yes_that_the_setting_waits_for(world: World) -> None:
+    world.settings["approve_bulk"] = "false"
+    compared(world)
+    with dashboard(world) as dash:
+        counted(dash, "title_template", NEW)
+        assert f"{MANY} scenes will be written." in plain(preview(dash, "title_template", NEW, do="write"))
+        asked = question(dash)
+    assert asked is not None
+    assert asked.agreed
+    world.settings["title_template"] = NEW
+    with open_parts(config_of(world), world.folder) as parts:
+        parts.reconciler.note_wishes()
+        assert not settings_wait(parts, lambda: False)
+
+
+def test_with_script_the_page_follows_what_is_typed(dash: Dash, look: Look) -> None:
+    work(dash.world, dash.world.add(3))
+    page = look(width=390).page
+    page.goto(f"{dash.url}{PAGE}?name=title_template")
+    page.fill("#value", NEW)
+    page.wait_for_selector("#draft tr.changes")
+    page.wait_for_selector("#draft-count:has-text('Changes 3 of 3 scenes.')")
+    page.click("#draft-count button:has-text('#2')")
+    page.wait_for_selector("#draft a:has-text('Title 1')")
+    assert page.input_value("#scene") == "2"
+    assert urlsplit(page.url).path == PAGE
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
