@@ -1,5 +1,7 @@
 """What needs you, and what resolves itself, one sentence each, worst first; and what you are asked."""
 
+from collections.abc import Iterable
+
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.app.choices import open_questions
 from plexsync.app.parts import Parts
@@ -109,6 +111,11 @@ def needs(parts: Stored, facts: StatusFacts) -> list[Need]:
         told.append(Need("plays", "wait", TITLE, missing_words(missing), since=missing.at))
     told += provider_needs(parts)
     return sorted(told, key=lambda one: one.kind != "person")
+
+
+def beside_verdict(needs: Iterable[Need]) -> list[Need]:
+    """The findings of which the verdict says nothing: plays that are missing in Stash, and libraries that do not ask."""
+    return [need for need in needs if need.title == TITLE or need.key.startswith("provider:")]
 
 
 def provider_needs(parts: Stored) -> list[Need]:

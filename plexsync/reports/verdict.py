@@ -5,6 +5,8 @@ only if nothing needs you and nothing waits. Each screen adds the way to what ne
 Imports little, because `plexsync status` has to start fast.
 """
 
+from typing import NamedTuple
+
 from plexsync.reports.format import DAY, ago, capitalize, many, parse_stamp, stamp
 from plexsync.rules.collections.collection_status import CollectionStatus
 from plexsync.rules.plays.first_plays import rule_words
@@ -22,11 +24,12 @@ from plexsync.rules.words.status_words import (
     buckets,
     count_words,
     in_sync_line,
+    in_sync_words,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from plexsync.reports.shapes.status import (
         BareFacts,
@@ -110,6 +113,43 @@ def verdict_parts(facts: "BareFacts") -> "list[Part]":
     ]
     (tone, words), *others = parts
     return [(tone, capitalize(words)), *others]
+
+
+class Sentence(NamedTuple):
+    """A sentence of the overview, and the page of the dashboard on which you can act; '' if there is none."""
+
+    text: str
+    page: str = ""
+
+
+def calm_sentences(facts: "BareFacts") -> "list[Sentence]":
+    """The verdict as the overview says it: what stops everything, the share in sync, and how many decisions are yours.
+
+    Scenes, collections and dead letters that need you are one number: they can wait.
+    """
+    in_sync, others = _scene_counts(facts)
+    going_on = [count_words(status.word, count) for status, count in others.items() if count and status.tone != WAIT]
+    total, yours = in_sync + sum(others.values()), _decisions(facts, others)
+    share = f"{f'{in_sync:,} of {total:,}' if in_sync < total else 'All'} {in_sync_words(facts['kept_fields'])}"
+    return [
+        *(Sentence(capitalize(words), "/fix") for _, words in _yours(facts)),
+        *(Sentence(capitalize(words), "/state") for _, words in _servers(facts)),
+        *(
+            Sentence(capitalize(words), "/state")
+            for _, words in _worker(facts["worker"], parse_stamp(facts["at"] or NEVER))
+        ),
+        Sentence(", ".join([share, *going_on]), "/drift" if facts["kept_fields"] else "")
+        if total
+        else Sentence("No scene is known yet"),
+        *([Sentence(f"{many(yours, 'small decision')} when you have time", "/fix")] if yours else []),
+        *(Sentence(capitalize(words)) for tone, words in _pending(facts) if tone != NEEDS),
+    ]
+
+
+def _decisions(facts: "BareFacts", counts: "Mapping[SceneStatus, int]") -> int:
+    """How many scenes and collections need you; without any, how many dead letters of another kind."""
+    needing = sum(count for status, count in counts.items() if status.tone == WAIT)
+    return needing + facts["collections"].get(CollectionStatus.FAILED, 0) or facts["dlq"]["count"]
 
 
 def hold_words(server: str, held: "HoldFacts") -> str:
@@ -282,10 +322,9 @@ def _worker(worker: "WorkerFacts", now: int) -> "Iterator[Part]":
 
 
 def _scenes(facts: "BareFacts") -> "Iterator[Part]":
-    """The share in sync, and the number of all others; a scene that is gone from Stash is none of them."""
-    counts = {same[0]: sum(facts["scenes"][status]["count"] for status in same) for same in buckets()}
-    counts.pop(SceneStatus.GONE)
-    in_sync, total = counts.pop(SceneStatus.IN_SYNC), sum(counts.values())
+    """The share in sync, and the number of all others."""
+    in_sync, counts = _scene_counts(facts)
+    total = sum(counts.values())
     if not in_sync + total:
         yield WELL, "no scene is known yet"
         return
@@ -293,6 +332,13 @@ def _scenes(facts: "BareFacts") -> "Iterator[Part]":
     for status, count in sorted(counts.items(), key=lambda entry: entry[0].tone != WAIT):
         if count:
             yield NEEDS if status.tone == WAIT else WELL, count_words(status.word, count)
+
+
+def _scene_counts(facts: "BareFacts") -> "tuple[int, dict[SceneStatus, int]]":
+    """The number of scenes in sync, and of those in each other status; one that is gone from Stash is none of them."""
+    counts = {same[0]: sum(facts["scenes"][status]["count"] for status in same) for same in buckets()}
+    counts.pop(SceneStatus.GONE)
+    return counts.pop(SceneStatus.IN_SYNC), counts
 
 
 def _collections(facts: "BareFacts") -> "Iterator[Part]":

@@ -52,7 +52,6 @@ from plexsync.web import action_pages, collection_pages, drift_pages, review_pag
 from plexsync.web.background_tasks import BackgroundTask
 from plexsync.web.fix_pages import choice_named
 from plexsync.web.fix_pages import report as fix_report
-from plexsync.web.overview_pages import LATEST
 from plexsync.web.pages import (
     LARGEST_ID,
     MOST,
@@ -64,6 +63,7 @@ from plexsync.web.pages import (
     scene_numbers,
     whole_number,
 )
+from plexsync.web.state_pages import LATEST
 
 FEW = 100
 Facts = Mapping[str, object]

@@ -12,50 +12,34 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from plexsync.reports.attention import needs
-from plexsync.reports.rows import short, title
+from plexsync.reports.attention import beside_verdict, needs
+from plexsync.reports.overview import latest_scenes, night_words
 from plexsync.reports.shapes.plex_servers import PlexFacts, PlexList
 from plexsync.reports.shapes.status import VerdictFacts
-from plexsync.reports.verdict import BAD, LINK, WAIT, WELL, with_way
-from plexsync.rules.queue.job import Kind
+from plexsync.reports.verdict import BAD, WAIT, WELL, Sentence, calm_sentences
 from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.addresses import prefix_of
 from plexsync.web.entry_desks import DatabaseAway, EntryDesk, EntryDesks
 from plexsync.web.pages import PageCall, entry_of, page, read_request
 
-LATEST = 8
 WORST_FIRST = (BAD, WAIT, WELL)
 
 
 def overview(call: PageCall) -> Response:
-    """How everything stands, and the latest pushes."""
+    """How everything stands, in sentences, the last night, and the scenes that went over last."""
     facts = call.desk.facts()
     others = other_verdicts(call.entries, call.entry)
+    more = [Sentence(need.title, "/state") for need in beside_verdict(needs(call.parts, facts))]
+    with call.reading() as db:
+        night, latest = night_words(db, facts, call.now), latest_scenes(db)
     return call.show(
         "overview.html",
-        found=facts,
-        tone=worst(facts["verdict"]["tone"], others),
+        tone=worst(WAIT if more and facts["verdict"]["tone"] == WELL else facts["verdict"]["tone"], others),
         others=others,
-        verdict=with_way(facts["verdict"]["parts"], LINK),
-        needs=needs(call.parts, facts),
-        pushes=latest_pushes(call),
+        sentences=[*calm_sentences(facts), *more],
+        night=night,
+        latest=latest,
     )
-
-
-def latest_pushes(call: PageCall) -> list[dict[str, object]]:
-    """The last pushes, with the titles of their scenes."""
-    with call.reading() as db:
-        return [
-            {
-                "at": push.at,
-                "scene": scene,
-                "title": title(db, Kind.SCENE, scene),
-                "item": push.key,
-                "undone": push.undone,
-                "fields": ", ".join(map(short, push.moved)),
-            }
-            for scene, push in db.pushes.latest(LATEST)
-        ]
 
 
 async def about(request: Request) -> Response:

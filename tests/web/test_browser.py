@@ -428,11 +428,11 @@ def test_a_page_whose_server_answers_with_errors_alone_says_so(dash: Dash, look:
     seen = look()
     page = seen.page
     page.clock.install()
-    page.goto(dash.url)
+    page.goto(f"{dash.url}/state")
     expect(page.locator("#live-state")).to_have_text(LIVE)
-    page.route(f"{dash.url}/", lambda route: route.fulfill(status=503, body="{}"))
+    page.route(f"{dash.url}/state", lambda route: route.fulfill(status=503, body="{}"))
     stale(page, 16)
-    page.unroute(f"{dash.url}/")
+    page.unroute(f"{dash.url}/state")
     expect(page.locator("#stale")).to_be_hidden()
     seen.complaints.clear()
 
@@ -535,7 +535,7 @@ def test_titles_are_shown_as_they_are_and_do_nothing(world: World, look: Look) -
     with dashboard(world) as dash:
         seen = look()
         seen.page.goto(dash.url)
-        shown = {link.inner_text() for link in seen.page.locator("#pushes tbody a").all()}
+        shown = {link.inner_text() for link in seen.page.locator("#latest h3 a").all()}
         assert {HOSTILE[19], HOSTILE[18], HOSTILE[15]} <= shown
         for path in plain_pages():
             seen.page.goto(dash.url + path)

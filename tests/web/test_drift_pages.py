@@ -56,7 +56,7 @@ def test_both_values_are_shown_and_keep_outlives_an_edit_in_stash(edited: Dash) 
 
 
 def test_every_page_counts_the_fields_that_plex_keeps(edited: Dash) -> None:
-    overview = shown(edited, "/")
+    overview = shown(edited, "/state")
     assert "2 of 2 in sync but for 3 fields kept in Plex (plexsync drift)" in overview
     assert "2 in sync but for 3 fields kept in Plex" in shown(edited, "/state"), "the figure"
     assert shown(edited, "/scenes").count("in sync but for 1 field kept in Plex") == 1
@@ -67,14 +67,15 @@ def test_every_page_counts_the_fields_that_plex_keeps(edited: Dash) -> None:
     assert "every field in this library that Plex keeps, also those that were locked before the first sync" in shown(
         edited
     )
-    assert '<a href="/drift">2 of 2 in sync but for 3 fields' in edited.get("/").text
+    assert '<a href="/drift">2 of 2 in sync but for 3 fields' in edited.get("/state").text
+    assert '<a href="/drift">All in sync but for 3 fields kept in Plex.</a>' in edited.get("/").text
     rows = edited.get("/api/scenes").json()["scenes"]
     assert [row["kept_fields"] for row in rows] == [1, 2]
     assert "in sync but for 3 fields kept in Plex" in shown(edited, "/charts")
     edited.parts.reconciler.reconcile()
     assert "2 in sync but for 3 fields kept in Plex (plexsync drift)" in shown(edited, "/reconcile")
     press(edited, button(edited, "/drift", answer="keep", scene="2", field=""))
-    assert "2 of 2 in sync but for 1 field kept in Plex" in shown(edited, "/")
+    assert "All in sync but for 1 field kept in Plex." in shown(edited, "/")
 
 
 def test_taking_stashs_values_of_a_scene_and_of_a_library(edited: Dash) -> None:

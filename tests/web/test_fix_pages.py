@@ -52,15 +52,16 @@ def press(dash: Dash, form: Form) -> str:
     return plain(html.unescape(dash.client.post(form.action, data=dict(form.fields)).text))
 
 
-def test_every_page_leads_there_first_and_says_how_much_needs_you(furnished: Furnished) -> None:
+def test_every_page_leads_there_and_says_how_much_needs_you(furnished: Furnished) -> None:
     dash, _ = furnished
     report = dash.get("/api/fix").json()
     assert report["count"] == sum(group["count"] for group in report["groups"]) == 3
     for path in ("/", "/fix", "/scenes", "/settings", "/charts"):
         page = dash.get(path).text
         assert count(page) == 3
-        assert re.findall(r'<li><a href="([^"]+)"', page)[0] == "/fix"
-    assert re.search(r'id="verdict".*<a href="/fix">2 need you → fix</a>', dash.get("/").text)
+        assert re.findall(r'<li><a href="([^"]+)"', page)[:2] == ["/", "/fix"]
+    assert re.search(r'id="verdict".*<a href="/fix">2 need you → fix</a>', dash.get("/state").text)
+    assert '<a href="/fix">2 small decisions when you have time.</a>' in dash.get("/").text
     assert "There is no such page" in dash.get("/nowhere").text
 
 

@@ -41,16 +41,16 @@ def test_the_overview_tells_how_everything_stands(world: World) -> None:
     assert "No worker runs" in health
     # The pushes, by what the scenes are called.
     assert all(f"Title {number}" in told for number in range(3))
-    assert "title, studio, summary, date, rating, cast, genres, collection" in told
-    assert "Undo lists whole runs to take back" in told
-    # Nobody works on this database at the moment.
-    assert "No worker runs" in told
+    assert "title, studio, summary, date and 4 more" in told
+    assert "3 edits since yesterday 22:00, all in Plex." in told
+    assert "No worker runs." in told
 
 
 def first_line(page: str) -> tuple[str, str]:
     """The verdict on a page: its colour and its words."""
     found = re.search(
-        r'<h1>Overview</h1>\s*<p id="verdict" data-live role="status" class="banner verdict (\w+)">(.*?)</p>', page
+        r'<h1>\w+</h1>\s*<p id="verdict" data-live role="status" class="banner verdict (\w+)">(.*?)</p>',
+        page,
     )
     assert found
     return found[1], html.unescape(re.sub(r"<[^>]+>", "", found[2]))
@@ -61,7 +61,11 @@ def test_the_overview_begins_with_the_verdict(world: World) -> None:
     assert world.run("sync", "--all", "--wait").returncode == 0
     with dashboard(world) as dash:
         told = dash.get("/api/status").json()["verdict"]
-        page = dash.get("/").text
+        assert first_line(dash.get("/").text) == (
+            "bad",
+            "No worker runs. All in sync. No full comparison yet: other scenes are not counted. ",
+        )
+        page = dash.get("/state").text
         assert first_line(page) == (
             "bad",
             "No worker runs → fix · 3 of 3 in sync · no full comparison yet: other scenes are not counted",
@@ -70,7 +74,9 @@ def test_the_overview_begins_with_the_verdict(world: World) -> None:
         with dash.parts.store.writing() as tx:
             tx.holds.save(Neighbour.PLEX, HoldRow("plex_url", "another", 1, 2, "print", "plex-server"))
         dash.parts.clock.sleep(FRESH)
-        assert first_line(dash.get("/").text)[1].startswith("Another Plex server answers · no worker runs → fix · 3 of")
+        assert first_line(dash.get("/").text)[1].startswith("Another Plex server answers. No worker runs. All in sync.")
+        health = first_line(dash.get("/state").text)[1]
+        assert health.startswith("Another Plex server answers · no worker runs → fix · 3 of")
 
 
 def test_a_worker_that_hangs_is_called_so_wherever_it_is_shown(dash: Dash) -> None:
@@ -220,7 +226,8 @@ def test_the_first_write_of_everything_is_looked_at_and_agreed_to(world: World) 
     world.add(3)
     world.settings["approve_bulk"] = "false"
     with dashboard(world) as dash:
-        assert "whole library needs your approval Full comparisons are paused" in plain(dash.get("/").text)
+        assert "whole library needs your approval Full comparisons are paused" in plain(dash.get("/state").text)
+        assert "The first write needs your approval." in plain(dash.get("/").text)
         refused = plain(dash.post("/reconcile", what="sync all").text)
         assert "Preview the changes first, then approve them." in refused
         assert "I agree" not in refused

@@ -218,7 +218,7 @@ def test_another_server_that_needs_you_is_named_with_a_link(both: Dash) -> None:
     tone, text = verdict_of(both.get(f"/plex/{SECOND}/").text)
     assert tone == "bad"
     assert f"{SECOND}:" not in text
-    assert f'<a href="/plex/{FIRST}/fix">{FIRST}: No worker runs</a>' in text
+    assert f'<a href="/plex/{FIRST}/fix">{FIRST}: No worker runs.</a>' in text
 
 
 def test_the_verdict_has_the_worst_tone_and_the_worst_server_first(
@@ -238,7 +238,7 @@ def test_the_verdict_has_the_worst_tone_and_the_worst_server_first(
             monkeypatch.setattr(desk, "facts", lambda: facts)
 
         def line() -> tuple[str, str]:
-            tone, text = verdict_of(dash.get("/").text)
+            tone, text = verdict_of(dash.get("/state").text)
             return tone, text.strip()
 
         for name in (FIRST, SECOND, "attic"):
@@ -271,7 +271,7 @@ def test_a_database_that_cant_be_opened_stops_its_own_pages_alone(pair: Pair) ->
         assert both.get("/scenes").status_code == 200
         tone, text = verdict_of(both.get("/").text)
         assert tone == "bad"
-        assert f'<a href="/plex/{SECOND}/">{SECOND}: its database can\'t be used</a>' in text.replace("&#39;", "'")
+        assert f'<a href="/plex/{SECOND}/">{SECOND}: its database can\'t be used.</a>' in text.replace("&#39;", "'")
         assert "its database can't be used" in both.get("/scenes").text
         assert both.get("/api/status").status_code == 200
         answer = both.get(f"/api/status?plex={SECOND}")

@@ -1,0 +1,65 @@
+"""What the overview tells: the last night in one line, and the scenes that went over last."""
+
+from datetime import datetime, timedelta
+from typing import TypedDict
+
+from plexsync.reports.format import many
+from plexsync.reports.rows import short, title
+from plexsync.reports.shapes.status import StatusFacts
+from plexsync.rules.queue.job import Kind
+from plexsync.rules.records import PushRow
+from plexsync.rules.words.status_words import SceneStatus
+from plexsync.store.database import Reader
+
+# The hour, in local time, at which the night begins.
+NIGHT = 22
+# So many scenes are shown. Of one that was pushed several times, only the last push counts.
+LATEST, PUSHES = 8, 40
+MOST_FIELDS = 4
+UNFINISHED = (SceneStatus.QUEUED, SceneStatus.NOT_IN_PLEX, SceneStatus.AMBIGUOUS, SceneStatus.FAILED)
+
+
+class LatestScene(TypedDict):
+    """A scene that went over: its title, the item that was written, when, and by which fields."""
+
+    id: int
+    title: str
+    item: str
+    at: int
+    fields: str
+    undone: str
+
+
+def night_words(db: Reader, facts: StatusFacts, now: int) -> str:
+    """How many edits went to Plex since yesterday evening; they are all only if no scene waits or needs you."""
+    evening = datetime.fromtimestamp(now / 1000).replace(hour=NIGHT, minute=0, second=0) - timedelta(days=1)
+    edits = db.pushes.count_since(int(evening.timestamp()) * 1000)
+    words = f"{many(edits, 'edit') if edits else 'No edit'} since yesterday {NIGHT}:00"
+    if edits and not any(facts["scenes"][status]["count"] for status in UNFINISHED):
+        return f"{words}, all in Plex" if edits > 1 else f"{words}, in Plex"
+    queued = facts["scenes"][SceneStatus.QUEUED]["count"]
+    return f"{words}{' in Plex' if edits else ''}{f', {queued:,} queued' if queued else ''}"
+
+
+def latest_scenes(db: Reader) -> list[LatestScene]:
+    """The scenes that were pushed last, each with its last push."""
+    pushes: dict[int, PushRow] = {}
+    for scene, push in db.pushes.latest(PUSHES):
+        pushes.setdefault(scene, push)
+    return [
+        {
+            "id": scene,
+            "title": title(db, Kind.SCENE, scene),
+            "item": push.key,
+            "at": push.at,
+            "fields": _field_words([short(name) for name in push.moved]),
+            "undone": push.undone,
+        }
+        for scene, push in list(pushes.items())[:LATEST]
+    ]
+
+
+def _field_words(names: list[str]) -> str:
+    """The first of these names, and how many more there are."""
+    more = len(names) - MOST_FIELDS
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:MOST_FIELDS])} and {more} more"
