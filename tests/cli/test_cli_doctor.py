@@ -62,6 +62,7 @@ def test_all_well(world: World, door: Door) -> None:
         "edits in Stash",
         "Plex",
         "edits in Plex",
+        "evidence",
         "clock of Plex",
         "libraries",
         "way to Plex",
