@@ -98,6 +98,7 @@ OF_A_LIBRARY = (
     "content_rating",
     "genre_tags",
     "label_tags",
+    "labels",
     "collection_tags",
     "tag_parents",
     "collections",
@@ -249,6 +250,10 @@ class PlexSyncConfig(CollectionSettings, PictureSettings, DatabaseSettings):
 
     label_tags: Annotated[tuple[str, ...], BeforeValidator(values.tags)] = Field(default=())
     """Tags that become labels, as for genre_tags. Default none."""
+
+    labels: Annotated[tuple[str, ...], BeforeValidator(values.labels)] = Field(default=())
+    """Labels of every item, beside those of label_tags, such as Stash for what you share in Plex: separated by commas, or a
+    list. Default none."""
 
     collection_tags: Annotated[tuple[str, ...], BeforeValidator(values.tags)] = Field(default=())
     """Tags that become collections, as for genre_tags. Default none."""
@@ -478,6 +483,7 @@ _SHAPES = {
     **dict.fromkeys(
         ("poster", "background"), "none, or some of cover, gallery, studio and group, with commas between them"
     ),
+    "labels": "labels with commas between them, or a list of them",
     "collections": f"some of {', '.join(COLLECTIONS)}, with commas between them, or a list of them",
     **collection_settings.SHAPES,
     "watch_account": "the number or the name of a Plex account",

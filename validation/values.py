@@ -26,6 +26,7 @@ _MOST_MESSENGERS = 20
 _MOST_WORDS = 100
 _MOST_PATTERNS = 1_000
 _MOST_HOSTS = 100
+_MOST_LABELS = 20
 _SHORTEST_PASSWORD = 15
 LONGEST_LINE = 255
 _LONGEST_ACCOUNT = 100
@@ -321,6 +322,16 @@ def tags(value: object) -> tuple[str, ...]:
             f"must hold at most {_MOST_PATTERNS} names of {_LONGEST_LIST} characters in all, without control characters"
         )
     choice.parse_patterns(names)
+    return names
+
+
+def labels(value: object) -> tuple[str, ...]:
+    """Labels for every item, from one text separated by commas or a list of texts."""
+    names = texts(value, "labels")
+    if len(names) > _MOST_LABELS or not all(0 < len(name) <= LONGEST_LINE and is_safe(name) for name in names):
+        raise ValueError(
+            f"must hold at most {_MOST_LABELS} labels of 1 to {LONGEST_LINE} characters, without control characters"
+        )
     return names
 
 

@@ -84,6 +84,7 @@ def profile(config: PlexSyncConfig) -> Profile:
         content_rating=config.content_rating,
         genres=choice.parse_patterns(config.genre_tags),
         labels=choice.parse_patterns(config.label_tags),
+        fixed_labels=config.labels,
         tag_collections=choice.parse_patterns(config.collection_tags),
         tag_parents=config.tag_parents,
         collections=frozenset(config.collections),
@@ -103,7 +104,7 @@ def profile(config: PlexSyncConfig) -> Profile:
         "tagline": bool(base.tagline),
         "addedAt": bool(base.date_added),
         "contentRating": bool(base.content_rating),
-        "label": bool(base.labels),
+        "label": bool(base.labels or base.fixed_labels),
     }
     switched = {name: getattr(config, switch) for name, switch in SWITCHES.items()}
     if config.rating_direction == "both":

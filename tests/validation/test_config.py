@@ -85,6 +85,7 @@ DEFAULTS = {
     "content_rating": "",
     "genre_tags": ("*",),
     "label_tags": (),
+    "labels": (),
     "collection_tags": (),
     "tag_parents": False,
     "collections": ("studio", "groups"),

@@ -347,7 +347,7 @@ class Inspector:
         if item.key in past.unwritten and not (memory or pushing):
             memory = past.unwritten[item.key](item)
         is_known = bool(memory or pushing)
-        policy = past.policy(item, self._rules.policy, take_over=bool(take_over), is_known=is_known)
+        policy = past.policy(item, self._rules.policy, profile, take_over=bool(take_over), is_known=is_known)
         names = plain_names(scene.people, profile.performer_name) if scene.people else {}
         steps = plan(wanted.values, item, memory, pushing, policy, past.provenances.get(item.key), names)
         target = past.target(scene.id, item, steps, wanted, profile, frozenset(absent), renews_files=True)

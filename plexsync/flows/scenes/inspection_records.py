@@ -222,13 +222,15 @@ class Past:
     older: Collection[str] = ()
     unwritten: Mapping[str, Callable[[Item], Memory]] = field(default_factory=dict)
 
-    def policy(self, item: Item, policy: Policy, *, take_over: bool, is_known: bool) -> Policy:
-        """The policy for an item, by the settings and by whether its library asks PlexSync.
+    def policy(self, item: Item, policy: Policy, profile: Profile, *, take_over: bool, is_known: bool) -> Policy:
+        """The policy for an item, by the settings and by whether its library, with this profile, asks PlexSync.
 
         What comes to an item that `is_known`, and not from PlexSync, is somebody's.
         """
         if take_over:
             policy = replace(policy, take_over=True)
+        if profile.fixed_labels:
+            policy = replace(policy, fixed_labels=profile.fixed_labels)
         if item.section in self.asking:
             policy = replace(policy, asked=True, born=not is_known and item.key not in self.older)
         return policy

@@ -250,7 +250,10 @@ class UndoneScenes:
                 item, asked, past.of_pictures(inspection.id, item.key, memory, pushing)
             )
             item, memory, pushing = looked.item, looked.past.memory, looked.past.pushing
-        steps = plan(desired.values, item, memory, pushing, self._rules.policy, past.provenances.get(item.key))
+        policy = self._rules.policy
+        if profile.fixed_labels:
+            policy = replace(policy, fixed_labels=profile.fixed_labels)
+        steps = plan(desired.values, item, memory, pushing, policy, past.provenances.get(item.key))
         return past.target(inspection.id, item, steps, desired, profile)
 
     def _values(self, scene: Scene, profile: Profile) -> Mapping[str, Value]:

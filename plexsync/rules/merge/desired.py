@@ -47,7 +47,8 @@ _DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?", re.ASCII)
 class Profile(CollectionChoice):
     """The enabled Plex fields (of `plexsync.rules.item.FIELDS`), and what they show.
 
-    `genres` and `labels` choose among the tags, with `tag_parents`. `content_rating` is the same for every scene.
+    `genres` and `labels` choose among the tags, with `tag_parents`. `content_rating` and `fixed_labels` are the same for
+    every scene.
     `date_added` is a source in `plexsync.rules.merge.added_dates`, '' for none. `poster` and `background` are sources of
     `plexsync.rules.scene.Image` with ", " between them, '' for none: the first that exists is shown. `poster_shape` and
     `poster_anchor` are those of `plexsync.rules.merge.pictures.Treatment`, `poster_logo` is the corner of the poster for the
@@ -64,6 +65,7 @@ class Profile(CollectionChoice):
     content_rating: str = ""
     genres: Patterns = ALL_TAGS
     labels: Patterns = NO_TAGS
+    fixed_labels: tuple[str, ...] = ()
     poster: str = ""
     background: str = ""
     poster_shape: str = "as_is"
@@ -305,7 +307,7 @@ _LISTS: Mapping[str, Callable[[Scene, Profile], Iterable[str]]] = {
     "director": lambda scene, _: re.split("[,;]", scene.director),
     "genre": lambda scene, profile: _tags(scene, profile.genres, profile),
     "collection": lambda scene, profile: [named.full_name for named in objects_of(scene, profile)],
-    "label": lambda scene, profile: _tags(scene, profile.labels, profile),
+    "label": lambda scene, profile: (*profile.fixed_labels, *_tags(scene, profile.labels, profile)),
 }
 _VALUES: Mapping[str, Callable[[Scene, Profile, list[Note]], str]] = {
     "originallyAvailableAt": _day,

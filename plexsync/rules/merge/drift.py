@@ -117,13 +117,18 @@ def is_bare(name: str, remembered: Remembered) -> bool:
 
 
 def still_kept(name: str, remembered: Remembered | None, earlier: Remembered | None) -> Remembered | None:
-    """The memory of a field after something was learnt about it: it still follows Plex if it did."""
-    if earlier is None or not _is_kept(earlier):
+    """The memory of a field after something was learnt about it: it still follows Plex if it did, and names stay away."""
+    if earlier is None:
+        return remembered
+    if earlier.away:
+        remembered = replace(remembered or bare(name, ()), away=earlier.away)
+    if not _is_kept(earlier):
         return remembered
     return replace(remembered or bare(name, earlier.said), drift=earlier.drift)
 
 
 def all_still_kept(memory: Memory, earlier: Memory) -> Memory:
-    """The memory of an item after something was learnt about it: its fields still follow Plex if they did."""
-    decided = {name: still_kept(name, memory.get(name), earlier[name]) for name in kept_fields(earlier)}
+    """The memory of an item after something was learnt about it, as `still_kept`."""
+    lasting = [name for name, entry in earlier.items() if entry.away or entry.drift]
+    decided = {name: still_kept(name, memory.get(name), earlier[name]) for name in lasting}
     return {**memory, **{name: remembered for name, remembered in decided.items() if remembered}}

@@ -6,9 +6,10 @@ A member that was in Plex before PlexSync wrote the list is never removed, unles
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from plexsync.rules.item import Item, beside_whom
-from plexsync.rules.merge.plan_records import Change, Decision, Memory, Note, Remembered, Sending
+from plexsync.rules.merge.plan_records import Change, Decision, Memory, Note, Pushing, Remembered, Sending
 from plexsync.rules.merge.values import Held, Value, alike_text, held_field, joined_names, name_keys, without_names
 from plexsync.rules.words.text import fold
 
@@ -41,6 +42,8 @@ def list_decision(
     has_lock = remembered is not None and not is_lock_gone(remembered, now)
     if remembered and has_lock:
         adds = without_names(missing, name_keys(remembered.said))
+    if remembered and remembered.away and not adopt_all:
+        adds = without_names(adds, remembered.away)
     removes = removed_members(names, now, remembered, adopts)
     lock = bool(names) or original.locked
     # If Plex ignored a lock once, the lock is not sent again until something else is sent.
@@ -118,9 +121,14 @@ def _list_memory(
 
 def _list_note(name: str, now: Held, remembered: Remembered, away: tuple[str, ...]) -> Note | None:
     """The note about a list. `away`: the names that Stash has, and that stay away from Plex."""
-    if is_lock_gone(remembered, now):
+    if is_lock_gone(remembered, now) and not remembered.away:
         return Note(name, "reverted", "Plex no longer has our lock; what Stash says is added again")
-    if away and not remembered.ours and not name_keys(remembered.said) & name_keys(remembered.left.value):
+    if (
+        away
+        and not remembered.ours
+        and not remembered.away
+        and not name_keys(remembered.said) & name_keys(remembered.left.value)
+    ):
         return Note(name, "kept", f"Plex did not take them, and has the list as it was: {', '.join(away)}")
     if away:
         return Note(name, "person", f"taken away in Plex since they were written; they stay away: {', '.join(away)}")
@@ -170,6 +178,26 @@ def with_members_left(remembered: Remembered | None, now: Held) -> Remembered | 
 def is_lock_gone(remembered: Remembered, now: Held) -> bool:
     """Whether the lock of the last push is no longer set in Plex."""
     return remembered.left.locked and not now.locked
+
+
+def away_since(remembered: Remembered, now: Held, fixed: tuple[str, ...], pushing: Sequence[Pushing]) -> Remembered:
+    """The memory of the labels with those of its `fixed` names that someone removed in Plex: they stay away.
+
+    One that is there again does not. A memory of nothing else than such names begins with what is there now.
+    """
+    nothing = Held((), locked=False)
+    if remembered.left == nothing == remembered.found and not (
+        remembered.ours or remembered.drift or remembered.undone
+    ):
+        remembered = replace(remembered, left=now, found=now)
+    away = name_keys(remembered.away)
+    if not is_lock_gone(remembered, now):
+        by_us = [sent.removes for push in pushing if (sent := push.fields.get("label"))]
+        gone = name_keys(remembered.said) - name_keys(tuple(chain.from_iterable(by_us)))
+        # While it is undone, it may say what was never written.
+        away |= gone & name_keys((*remembered.ours, *remembered.left.value)) if remembered.undone else gone
+    away -= _member_keys(now, remembered)
+    return replace(remembered, away=tuple(name for name in fixed if fold(name) in away))
 
 
 def _adoptable(now: Held, original: Held, remembered: Remembered | None) -> tuple[str, ...]:

@@ -145,7 +145,7 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
             result = _field_after_push(name, sent, now)
             learnt = learnt_scalar(sent, result, item.stamp if result is now else 0)
         earlier = memory.get(name)
-        put(updated, name, still_kept(name, learnt, earlier) if earlier and earlier.drift else learnt)
+        put(updated, name, still_kept(name, learnt, earlier) if earlier and (earlier.drift or earlier.away) else learnt)
         if was_ignored(sent, now):
             notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
     # What Plex has now as it was left there was read at this stamp.

@@ -29,7 +29,8 @@ class Remembered:
 
     `ours` (lists only) maps each name that PlexSync added to the name that Plex returned for it. `adopted` (lists only)
     are names that were there before PlexSync and were taken over since: they are in `ours` while they are in Plex, and
-    an undo restores them. While `undone`, the only write is the one that restores `found`; once it is done, or someone
+    an undo restores them. `away` (lists only) are names of the settings that someone removed in Plex: they stay away, also
+    after an undo or a restore. While `undone`, the only write is the one that restores `found`; once it is done, or someone
     else's value is there, `left` and `found` are what Plex had. `before` is the value that was pushed before the undo,
     if Stash had another value by then, which was never written; or the older value to which a restore of Plex set the
     field while Stash's was not known. `stamp` is the item's stamp when `left` was read, `item_stamp` a later one at
@@ -46,6 +47,7 @@ class Remembered:
     stamp: int = 0
     item_stamp: int = 0
     drift: DriftChoice | None = None
+    away: tuple[str, ...] = ()
 
     def undo(self, desired: Value, mode: TakenBack) -> "Remembered":
         """The same field, undone while Stash has this value. A field that you keep stays so; taking Stash's value ends."""
@@ -155,6 +157,7 @@ class Policy:
     before PlexSync belong to it from now on. `adopt_lists`: the members of a locked list that PlexSync never wrote belong
     to it if Stash has all of them. `asked`: the item is in a library that asks PlexSync, so fields that it asks for get no
     lock; `born`: it has asked since the item is there, which is new to PlexSync, so what it has as Stash says is PlexSync's.
+    `fixed_labels` are the labels that come from the settings.
     """
 
     conflict: Literal["stash", "plex"] = "stash"
@@ -163,6 +166,7 @@ class Policy:
     adopt_lists: bool = False
     asked: bool = False
     born: bool = False
+    fixed_labels: tuple[str, ...] = ()
 
 
 @record
