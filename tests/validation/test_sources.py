@@ -389,6 +389,7 @@ MAY_BE_EMPTY = (
         "performer_picture_url",
         "genre_tags",
         "label_tags",
+        "labels",
         "collection_tags",
         "collection_name",
         "collection_sort",

@@ -6,10 +6,9 @@ A member that was in Plex before PlexSync wrote the list is never removed, unles
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 
 from plexsync.rules.item import Item, beside_whom
-from plexsync.rules.merge.plan_records import Change, Decision, Memory, Note, Pushing, Remembered, Sending
+from plexsync.rules.merge.plan_records import Change, Decision, Memory, Note, Remembered, Sending
 from plexsync.rules.merge.values import Held, Value, alike_text, held_field, joined_names, name_keys, without_names
 from plexsync.rules.words.text import fold
 
@@ -38,7 +37,7 @@ def list_decision(
         adopts = _adoptable(now, original, remembered)
     # Names that are missing in Plex are added if they are new in Stash since the last push; at first, and when PlexSync's
     # lock is gone, all of them are.
-    adds = missing = without_names(names, _member_keys(now, remembered))
+    adds = missing = without_names(names, member_keys(now, remembered))
     has_lock = remembered is not None and not is_lock_gone(remembered, now)
     if remembered and has_lock:
         adds = without_names(missing, name_keys(remembered.said))
@@ -148,7 +147,7 @@ def removed_members(
     return tuple(name for name in now.value if fold(name) in going)
 
 
-def _member_keys(now: Held, remembered: Remembered | None) -> frozenset[str]:
+def member_keys(now: Held, remembered: Remembered | None) -> frozenset[str]:
     """The keys of the members in Plex, both by Plex's names and by the names that PlexSync sent."""
     present = name_keys(now.value)
     if remembered is None:
@@ -178,26 +177,6 @@ def with_members_left(remembered: Remembered | None, now: Held) -> Remembered | 
 def is_lock_gone(remembered: Remembered, now: Held) -> bool:
     """Whether the lock of the last push is no longer set in Plex."""
     return remembered.left.locked and not now.locked
-
-
-def away_since(remembered: Remembered, now: Held, fixed: tuple[str, ...], pushing: Sequence[Pushing]) -> Remembered:
-    """The memory of the labels with those of its `fixed` names that someone removed in Plex: they stay away.
-
-    One that is there again does not. A memory of nothing else than such names begins with what is there now.
-    """
-    nothing = Held((), locked=False)
-    if remembered.left == nothing == remembered.found and not (
-        remembered.ours or remembered.drift or remembered.undone
-    ):
-        remembered = replace(remembered, left=now, found=now)
-    away = name_keys(remembered.away)
-    if not is_lock_gone(remembered, now):
-        by_us = [sent.removes for push in pushing if (sent := push.fields.get("label"))]
-        gone = name_keys(remembered.said) - name_keys(tuple(chain.from_iterable(by_us)))
-        # While it is undone, it may say what was never written.
-        away |= gone & name_keys((*remembered.ours, *remembered.left.value)) if remembered.undone else gone
-    away -= _member_keys(now, remembered)
-    return replace(remembered, away=tuple(name for name in fixed if fold(name) in away))
 
 
 def _adoptable(now: Held, original: Held, remembered: Remembered | None) -> tuple[str, ...]:

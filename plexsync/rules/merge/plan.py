@@ -28,7 +28,6 @@ from plexsync.rules.item import (
 from plexsync.rules.merge.drift import all_still_kept, is_bare, kept_fields, still_kept
 from plexsync.rules.merge.list_members import (
     adopted_list,
-    away_since,
     beside_cast,
     born_list,
     cast_after,
@@ -54,7 +53,7 @@ from plexsync.rules.merge.memory import (
 from plexsync.rules.merge.plan_records import Change, Decision, Memory, Note, Plan, Policy, Pushing, Remembered, Sending
 from plexsync.rules.merge.provenance import Provenance, recover
 from plexsync.rules.merge.taken_back import TakenBack
-from plexsync.rules.merge.undo import begun_anew, is_undone, take_back_plan
+from plexsync.rules.merge.undo import away_since, begun_anew, is_undone, take_back_plan
 from plexsync.rules.merge.values import (
     Held,
     Value,
@@ -118,14 +117,13 @@ def _plan(
             remembered = still_kept(name, _resolved_field(name, values, item, memory, pushing), remembered)
         if remembered:
             resolved[name] = remembered
-    label = resolved.get("label")
-    if label and policy.fixed_labels:
-        label = resolved["label"] = away_since(label, held_field(item, "label"), policy.fixed_labels, pushing)
+    if policy.fixed_labels and "label" in resolved:
+        resolved["label"] = away_since(resolved["label"], item, policy.fixed_labels, pushing)
     if undo_mode(memory) and is_undone(memory, values):
         return take_back_plan(values, item, memory, resolved)
     resolved = _to_sync(values, item, resolved, plain_names)
-    if label and label.away and (begun := resolved.get("label")):
-        resolved["label"] = away_since(begun, held_field(item, "label"), policy.fixed_labels, pushing)
+    if policy.fixed_labels and "label" in resolved:
+        resolved["label"] = away_since(resolved["label"], item, policy.fixed_labels, pushing)
     decided = kept_fields(resolved)
     steps: dict[str, Decision] = {}
     beside = {name for name in names if beside_whom(name)}

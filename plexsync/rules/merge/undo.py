@@ -5,12 +5,15 @@ The memory of such an item is `undone` as long as Stash's values stay as they we
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from plexsync.rules.item import FIELDS, LISTS, Item, is_lockless, is_of_person
 from plexsync.rules.merge.drift import still_kept
 from plexsync.rules.merge.list_members import (
     cast_after,
+    is_lock_gone,
     is_outside_cast,
+    member_keys,
     removed_members,
     sending_list,
     with_members_left,
@@ -30,6 +33,7 @@ from plexsync.rules.merge.values import (
     same_value,
     without_names,
 )
+from plexsync.rules.words.text import fold
 
 
 def undo(
@@ -50,6 +54,26 @@ def undo(
             empty = Held(empty_value(name), locked=False)
             marked[name] = Remembered(values.get(name, empty.value), empty, empty, undone=mode)
     return marked
+
+
+def away_since(remembered: Remembered, item: Item, fixed: tuple[str, ...], pushing: Sequence[Pushing]) -> Remembered:
+    """The memory of an item's labels with those of its `fixed` names that someone removed in Plex: they stay away.
+
+    One that is there again does not. A memory of nothing else than such names begins with what is there now.
+    """
+    now, nothing = held_field(item, "label"), Held((), locked=False)
+    if remembered.left == nothing == remembered.found and not (
+        remembered.ours or remembered.drift or remembered.undone
+    ):
+        remembered = replace(remembered, left=now, found=now)
+    away = name_keys(remembered.away)
+    if not is_lock_gone(remembered, now):
+        by_us = [sent.removes for push in pushing if (sent := push.fields.get("label"))]
+        gone = name_keys(remembered.said) - name_keys(tuple(chain.from_iterable(by_us)))
+        # While it is undone, it may say what was never written.
+        away |= gone & name_keys((*remembered.ours, *remembered.left.value)) if remembered.undone else gone
+    away -= member_keys(now, remembered)
+    return replace(remembered, away=tuple(name for name in fixed if fold(name) in away))
 
 
 def is_undone(memory: Memory, values: Mapping[str, Value]) -> bool:
