@@ -126,9 +126,8 @@ class Item:
     `stamp` changes in Plex whenever anything about the item changes (0: unknown). `actor` is what Plex returns as Role.
     `roles` keeps the role text of each actor that has one, so that sending the cast again does not lose it; `faces`
     keeps the address of the picture. A date added is a text of `plexsync.rules.merge.added_dates`. `pictures` has, by
-    name (of
-    `PICTURES`), the address at which Plex shows a picture now; the address changes with the picture. The key of that
-    picture is a scalar of the same name, once it was requested. `library` is the uuid of its library ('' if Plex did not
+    name (of `PICTURES`), the address at which Plex shows a picture now; the address changes with the picture. Its key
+    is a scalar of the same name, once it was requested. `library` is the uuid of its library ('' if Plex did not
     say). `clip`: it is in a library of Other Videos. `rated_at`: when the account last rated it (UTC seconds, 0 if
     unknown). `unmatched`: no agent has matched the item, so it has no pictures of one.
     """

@@ -57,6 +57,5 @@ def names_of_pictures(profile: Profile) -> dict[str, tuple[str, ...]]:
 
 def treatment_of(name: str, profile: Profile) -> Treatment:
     """What is done to a picture before it is sent. Backgrounds stay as they are."""
-    if name != "thumb":
-        return Treatment()
-    return Treatment(profile.poster_shape, profile.poster_logo, profile.poster_anchor)
+    of_poster = (profile.poster_shape, profile.poster_logo, profile.poster_anchor)
+    return Treatment(*of_poster) if name == "thumb" else Treatment()

@@ -47,13 +47,11 @@ _DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?", re.ASCII)
 class Profile(CollectionChoice):
     """The enabled Plex fields (of `plexsync.rules.item.FIELDS`), and what they show.
 
-    `genres` and `labels` choose among the tags, with `tag_parents`. `content_rating` and `fixed_labels` are the same for
-    every scene.
+    `genres` and `labels` choose among the tags, with `tag_parents`. `content_rating` and `fixed_labels` are those of all.
     `date_added` is a source in `plexsync.rules.merge.added_dates`, '' for none. `poster` and `background` are sources of
-    `plexsync.rules.scene.Image` with ", " between them, '' for none: the first that exists is shown. `poster_shape` and
-    `poster_anchor` are those of `plexsync.rules.merge.pictures.Treatment`, `poster_logo` is the corner of the poster for the
-    logo of the studio. `performer_name` is the name of each cast member; `role` and `face` are shown beside it: a text and
-    the address of a picture.
+    `plexsync.rules.scene.Image` with ", " between them, '' for none: the first that exists is shown. `poster_shape`,
+    `poster_anchor` and `poster_logo` are those of `plexsync.rules.merge.pictures.Treatment`. `performer_name` is the name
+    of each cast member; `role` and `face` are shown beside it: a text and the address of a picture.
     """
 
     fields: frozenset[str]

@@ -122,12 +122,8 @@ def _list_note(name: str, now: Held, remembered: Remembered, away: tuple[str, ..
     """The note about a list. `away`: the names that Stash has, and that stay away from Plex."""
     if is_lock_gone(remembered, now) and not remembered.away:
         return Note(name, "reverted", "Plex no longer has our lock; what Stash says is added again")
-    if (
-        away
-        and not remembered.ours
-        and not remembered.away
-        and not name_keys(remembered.said) & name_keys(remembered.left.value)
-    ):
+    was_there = remembered.ours or remembered.away or name_keys(remembered.said) & name_keys(remembered.left.value)
+    if away and not was_there:
         return Note(name, "kept", f"Plex did not take them, and has the list as it was: {', '.join(away)}")
     if away:
         return Note(name, "person", f"taken away in Plex since they were written; they stay away: {', '.join(away)}")
