@@ -45,8 +45,8 @@ from validation.sources import (
 # The plugin's id in Stash: the name of the manifest without its extension.
 PLUGIN = "StashPlexSync"
 WAKE_UP = "PlexSyncWakeUp"
-# Settings that only say where PlexSync keeps its data.
-PLACES = ("data_dir", *database_settings.NAMES)
+# Settings that only say where PlexSync keeps its data, and who may open its dashboard where.
+PLACES = ("data_dir", *database_settings.NAMES, "web_bind", "web_password", "web_allowed_hosts")
 NOT_SET_UP = "Not set up yet. Run `plexsync init`."
 
 

@@ -26,6 +26,7 @@ from plexsync.web.context import Desk, Origins
 from plexsync.web.entry_desks import EntryDesk, EntryDesks
 from plexsync.web.guard import Doors
 from plexsync.web.server import server
+from plexsync.web.start_pages import GuideRequest, SetupGuide, build_start
 from validation import values
 from validation.config import PlexSyncConfig
 from validation.redact import Redactor
@@ -56,6 +57,15 @@ class DashboardRequest(TypedDict):
     file: str
     key: str
     switch: str
+
+
+class StartRequest(TypedDict):
+    """What the parent process writes while nothing is configured."""
+
+    guide: GuideRequest
+    config: dict[str, object]
+    file: str
+    key: str
 
 
 class Presence(threading.Thread):
@@ -106,7 +116,23 @@ def main() -> int:
     if not line:
         return 0  # other settings came before this process had read its own
     load_tables()
-    request: DashboardRequest = json.loads(line)
+    request = json.loads(line)
+    return set_up(handed, request) if "guide" in request else show(handed, request)
+
+
+def set_up(handed: str, request: StartRequest) -> int:
+    """Show the pages that set PlexSync up, until standard input closes."""
+    config = PlexSyncConfig.model_validate(request["config"])
+    log_to_stderr(log, Redactor((*config.secrets, request["key"])))
+    behave()
+    key = bytes.fromhex(request["key"])
+    with take_socket(handed) as at, closing(SetupGuide(request["guide"], config, request["file"], key)) as guide:
+        serve_for_parent(server(build_start(guide, doors(config))), at)
+    return 0
+
+
+def show(handed: str, request: DashboardRequest) -> int:
+    """Show the dashboard of these Plex servers, until standard input closes; returns the exit code."""
     configs = [PlexSyncConfig.model_validate(entry["config"]) for entry in request["entries"]]
     # The settings of the dashboard itself are the same for all servers.
     config, key = configs[0], bytes.fromhex(request["key"])

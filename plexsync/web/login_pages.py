@@ -56,4 +56,14 @@ def _inside(to: str) -> str:
     return to if plain and len(to) < 500 and not NOWHERE.match(to) else "/"
 
 
-routes = [bare("/login", door, "GET"), bare("/login", sign_in, "POST"), bare("/logout", sign_out, "POST")]
+def started(_call: PageCall) -> Response:
+    """Where PlexSync was set up (`plexsync.web.start_pages`): what is set up has the whole dashboard."""
+    return RedirectResponse("/", 303)
+
+
+routes = [
+    bare("/start", started, "GET"),
+    bare("/login", door, "GET"),
+    bare("/login", sign_in, "POST"),
+    bare("/logout", sign_out, "POST"),
+]

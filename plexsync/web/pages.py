@@ -358,15 +358,20 @@ def read_request(
     )
 
 
+async def read_form(request: Request) -> PageCall:
+    """The request with the fields of its form, in the form that handlers take. Raises UnknownPlex."""
+    form: dict[str, str] = {}
+    picked: tuple[str, ...] = ()
+    if request.method == "POST":
+        sent = await request.form()
+        form = {name: value for name, value in sent.items() if isinstance(value, str)}
+        picked = tuple(value for value in sent.getlist("pick") if isinstance(value, str))
+    return read_request(request, form, picked)
+
+
 def _endpoint(handler: Handler, *, needs_database: bool = True) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
-        form: dict[str, str] = {}
-        picked: tuple[str, ...] = ()
-        if request.method == "POST":
-            sent = await request.form()
-            form = {name: value for name, value in sent.items() if isinstance(value, str)}
-            picked = tuple(value for value in sent.getlist("pick") if isinstance(value, str))
-        call = read_request(request, form, picked)
+        call = await read_form(request)
         if not needs_database:
             return handler(call)
         do = call.desk.act if request.method == "POST" else call.desk.run

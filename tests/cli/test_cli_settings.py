@@ -417,8 +417,8 @@ def test_without_a_configuration_every_command_says_so_and_nothing_else(words: l
     assert door(*words, "--json").facts == {"error": NOT_SET_UP.strip()}
 
 
-def test_serve_on_a_terminal_ends_so_too(bare: None, tmp_path: Path) -> None:
-    with Terminal(["serve"], {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}, cwd=tmp_path) as terminal:
+def test_serve_on_a_terminal_without_its_dashboard_ends_so_too(bare: None, tmp_path: Path) -> None:
+    with Terminal(["serve", "--no-web"], {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}, cwd=tmp_path) as terminal:
         assert terminal.end() == 2
         assert terminal.text.replace("\n", "") == NOT_SET_UP.strip()
 

@@ -49,6 +49,7 @@ SERVICE = {
     "tmpfs",
     "depends_on",
     "restart",
+    "profiles",
 }
 SERVICE |= {"healthcheck", "read_only", "cap_drop", "security_opt", "shm_size", "stop_grace_period"}
 HEALTH_CHECK = {"interval", "retries", "start_period", "test", "timeout"}
@@ -100,7 +101,7 @@ def test_every_secret_and_volume_of_the_example_is_declared(file: str) -> None:
         used |= given
         volumes |= {volume.partition(":")[0] for volume in service["volumes"] if not volume.startswith("./")}
         assert set(service.get("depends_on", ())) < set(whole["services"])
-    assert used == set(whole["secrets"])
+    assert used == set(whole.get("secrets", ()))
     assert volumes == set(whole["volumes"])
 
 
@@ -118,6 +119,14 @@ def test_worker_and_standby_are_the_same_but_for_their_folder_and_their_port() -
     host, database = re.search(r"postgresql://plexsync:%s@(\w+)/(\w+)", text).groups()
     assert services[host]["environment"]["POSTGRES_DB"] == database
     assert services[host]["environment"]["POSTGRES_USER"] == "plexsync"
+
+
+def test_one_command_starts_plexsync_alone_which_asks_for_the_rest_in_the_browser() -> None:
+    services = compose()["services"]
+    assert [name for name, service in services.items() if "profiles" not in service] == ["plexsync"]
+    assert services["plexsync"]["environment"] == {"PLEXSYNC_WEB_BIND": "0.0.0.0:9797"}
+    assert not {"secrets", "depends_on"} & set(services["plexsync"])
+    assert services["plexsync"]["ports"] == ["9797:9797"]
 
 
 def test_hook_and_worker_meet_in_one_volume() -> None:

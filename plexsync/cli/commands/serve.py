@@ -5,7 +5,6 @@ import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
 from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from time import monotonic
@@ -41,6 +40,7 @@ from plexsync.rules.servers.errors import LocalFault
 from plexsync.rules.words.status_words import SceneStatus, count_words, in_sync_words
 from plexsync.store.database import load_tables
 from plexsync.store.files.address import StoreAddress
+from validation.locations import TOML
 from validation.sources import ConfigError
 
 log = logging.getLogger("PlexSync.serve")
@@ -111,7 +111,7 @@ def _serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, switch: P
         early = known_place(here, os.environ) if as_needed else None
         if early is not None and not held.enter_context(patient_lock(address_of(here.config, early.path), stop.event)):
             return call.refuse(BUSY)
-        pages = held.enter_context(dashboard(toml_of(call).absolute(), off=no_web or as_needed, switch=switch))
+        pages = held.enter_context(dashboard(written_file(call), off=no_web or as_needed, switch=switch))
         # The first worker answers for all servers. The demo's is no further one.
         provider = held.enter_context(PlexAnswers(off=as_needed or (with_first and switch is None)))
         locks = held.enter_context(ExitStack())
@@ -120,7 +120,7 @@ def _serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, switch: P
             held.callback(sign.end)
             back_inside(early.path)
         waiting = WaitingDashboard(pages, locks, call)
-        initial = patiently(call, stop.event, waiting.show, inside=early.path if early else None)
+        initial = patiently(call, stop.event, waiting, inside=early.path if early else None)
         if initial is not None:
             warn(initial)
             if early is None and not waiting.locks(initial):
@@ -173,6 +173,10 @@ class WaitingDashboard:
             self._address = address
         return self._address == address
 
+    def guide(self) -> bool:
+        """Open the pages that set PlexSync up; False if there can be none."""
+        return self._pages is not None and self._pages.guide(here_of(self._call).config)
+
     def show(self, interim: Settings) -> None:
         """Open the dashboard with these settings, once, and record that Stash can't be used."""
         if self._pages is None or not self.locks(interim):
@@ -187,12 +191,19 @@ class WaitingDashboard:
             self._pages.use(*shown_servers(self._call, interim))
 
 
+def written_file(call: Call) -> Path:
+    """The settings file, or the one to write: in the current folder if that is the one for data, as in a container."""
+    file, here = toml_of(call), Path(TOML)
+    data = here_of(call).config.data_dir
+    return (here if not file.exists() and data and Path(data) == Path.cwd() else file).absolute()
+
+
 def patiently(
-    call: Call, stop: threading.Event, show: Callable[[Settings], None], *, inside: Path | None
+    call: Call, stop: threading.Event, dashboard: WaitingDashboard, *, inside: Path | None
 ) -> Settings | None:
     """The settings, once nothing is missing that only Stash may hold; None if stopped before.
 
-    `show` receives what is known while Stash can't be asked. On a terminal, a PlexSync that nobody has set up ends.
+    While nobody has set PlexSync up, its dashboard does that; without one, this ends on a terminal.
     `inside` is the folder of a worker started by events: it ends if it is switched off, or after some minutes.
     """
     place: DataFolder | None
@@ -207,6 +218,9 @@ def patiently(
             place, reason = candidate.place, f"settings may be set in Stash, but it can't be asked: {candidate.away}"
             interim = candidate
         except NotSetUp as nothing:
+            if inside is None and dashboard.guide():
+                stop.wait(ASK_PACE)
+                continue
             if not nothing.away or sys.stdin.isatty():
                 raise
             place, reason, interim = None, f"{nothing.away} {OR_HERE}", None
@@ -220,7 +234,7 @@ def patiently(
             logged_at = monotonic()
             log.warning("waiting for Stash: %s", reason)
         if interim is not None:
-            show(interim)
+            dashboard.show(interim)
         if inside is not None and (enough := waits_no_longer(inside, began)):
             log.info("%s", enough)
             return None

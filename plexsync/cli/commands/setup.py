@@ -6,6 +6,8 @@ What is known so far is kept beside the database, so a page that is loaded again
 
 import json
 import os
+import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -20,10 +22,12 @@ from plexsync.app.clients import LINK, OwnServer, SignIn
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.setting_change import (
     PLEX_PORT,
+    STASH_PORT,
     FoundPlex,
     address,
     check_written_counts,
     reach_plex,
+    reach_stash,
     typed_form,
     why_not,
     write_into,
@@ -36,6 +40,7 @@ from plexsync.cli.setup.steps import (
     PathLesson,
     account_of,
     chosen_libraries,
+    guess_stash,
     plex_doubts,
     plex_settings,
     preview_facts,
@@ -55,6 +60,7 @@ from validation.redact import Redactor, one_line
 from validation.sources import TOML, ConfigError, Loaded, load
 
 NO_FOLDER = "this is for the page of PlexSync in Stash: in a terminal, use plexsync init"
+ALONE = "plexsync.setup.alone"
 LONGEST = 20_000  # characters of typed rules
 PACE = 400  # milliseconds between two writes of a progress
 FAULT = "a fault of PlexSync: its log says more"
@@ -68,6 +74,7 @@ class SetupStage(StrEnum):
     SIGN_IN = "sign-in"
     SERVER = "server"
     LIBRARIES = "libraries"
+    STASH = "stash"
     PATHS = "paths"
     PREVIEW = "preview"
     WORK = "work"
@@ -91,6 +98,9 @@ class SetupNotes:
     account: str = ""
     servers: tuple[OwnServer, ...] = ()
     plex: FoundPlex | None = None
+    stash_url: str = ""
+    needs_key: bool = False
+    """Stash takes nobody without its API key."""
 
     def secrets(self) -> tuple[str, ...]:
         """The tokens to redact."""
@@ -111,7 +121,9 @@ class SetupNotes:
             ],
         }
         servers = [{"name": server.name, "addresses": list(server.addresses)} for server in self.servers]
-        return {"stage": self.stage.value, "pin": pin, "account": self.account, "servers": servers, "plex": plex}
+        stash = {"url": self.stash_url, "needs_key": self.needs_key}
+        facts = {"stage": self.stage.value, "pin": pin, "account": self.account, "servers": servers, "plex": plex}
+        return {**facts, "stash": stash}
 
 
 def load_notes(folder: Path) -> SetupNotes | None:
@@ -137,6 +149,8 @@ class SetupStep:
     folder: Path
     here: Loaded
     notes: SetupNotes
+    alone: bool = False
+    """Outside Stash: plexsync.toml gets all settings."""
 
     def keep(self, notes: SetupNotes) -> int:
         """Keep the notes, and answer with what the page may show; returns the exit code."""
@@ -153,6 +167,10 @@ class SetupStep:
         """
         here = self.here
         check_written_counts(here, settings, "of Stash, and wins over what is chosen here: remove it there")
+        if self.alone:
+            write_into(toml_of(self.call), settings)
+            self.forget_results()
+            return self.keep(notes)
         in_stash = {
             name: None if name in SECRETS or here.origin[name] == TOML else typed_form(name, value) if value else ""
             for name, value in settings.items()
@@ -223,12 +241,15 @@ def _step(call: Call) -> Iterator[SetupStep]:
         here = here_of(call, new_file=True)
         notes = load_notes(folder) or SetupNotes()
         call.hide(*notes.secrets())
-        yield SetupStep(call, folder, here, notes)
+        yield SetupStep(call, folder, here, notes, click.get_current_context().meta.get(ALONE, False))
 
 
 @family("setup")
-def setup() -> None:
-    """Set PlexSync up, one step at a time. The page of PlexSync in Stash calls this; in a terminal, use plexsync init."""
+@click.option("--alone", is_flag=True, help="Write plexsync.toml alone, and ask where Stash is.")
+@click.pass_context
+def setup(context: click.Context, alone: bool) -> None:
+    """Set PlexSync up, one step at a time. The pages that set it up call this; in a terminal, use plexsync init."""
+    context.meta[ALONE] = alone
 
 
 @setup.command("state", cls=Sharing)
@@ -315,7 +336,30 @@ def libraries(call: Call, titles: tuple[str, ...]) -> int:
         chosen = replace(plex, libraries=tuple(chosen_libraries(plex, titles)))
         # The steps after this one need no token.
         last = replace(step.notes, stage=SetupStage.PATHS, pin=None, servers=(), plex=replace(plex, token=""))
+        if step.alone:
+            last = replace(last, stage=SetupStage.STASH, stash_url=guess_stash(plex.url))
         return step.write(plex_settings(chosen), last)
+
+
+@setup.command("stash", cls=Sharing)
+@click.option("--address", "typed", default="", help="Where Stash answers.")
+@click.pass_obj
+def stash(call: Call, typed: str) -> int:
+    """Reach Stash with the API key in the first line of standard input, which may be empty, and write both."""
+    key = sys.stdin.readline().strip()
+    call.hide(key)
+    with _step(call) as step:
+        url = address(typed.strip() or step.notes.stash_url, STASH_PORT)
+        if not url:
+            raise Unusable("no Stash answers at the usual addresses: type the address of yours")
+        try:
+            server = reach_stash(url, key, step.here.config.tls_ca_file)
+        except Barred as error:
+            if key or error.setting != "stash_api_key":
+                raise
+            return step.keep(replace(step.notes, stash_url=url, needs_key=True))
+        last = replace(step.notes, stage=SetupStage.PATHS, stash_url=server.url, needs_key=bool(key))
+        return step.write({"stash_url": server.url, "stash_api_key": key or None}, last)
 
 
 @setup.command("rules", cls=Sharing)
@@ -344,6 +388,21 @@ def stage(call: Call, stage: str) -> int:
         if wanted is not SetupStage.WORK:
             step.forget_results()
         return step.keep(replace(step.notes, stage=wanted))
+
+
+@setup.command("finish", cls=Sharing)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_obj
+def finish(call: Call, file: Path) -> int:
+    """Write what was chosen into this file, with the password of the dashboard from standard input, if it is not empty."""
+    password = sys.stdin.readline().strip()
+    call.hide(password)
+    with _step(call) as step:
+        if problem := password and why_not("web_password", password):
+            raise Unusable(f"the password {problem}")
+        chosen = tomllib.loads(toml_of(call).read_text(encoding="utf-8"))
+        write_into(file, chosen | ({"web_password": password} if password else {}))
+        return step.keep(replace(step.notes, stage=SetupStage.WORK))
 
 
 @setup.command("paths", cls=Sharing)

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import os
 import secrets
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +16,7 @@ from plexsync.app.setting_change import why_unguarded
 from plexsync.app.settings import Settings, in_stash
 from plexsync.app.stored import address_of
 from plexsync.cli.call import Call
-from plexsync.cli.daemon.child import ListeningOrder, ListeningProcess
+from plexsync.cli.daemon.child import ListeningOrder, ListeningProcess, command_of
 from plexsync.cli.settings import hide, sources
 from plexsync.cli.terminal.screen import filtered_consoles
 from plexsync.extras import advice, is_installed
@@ -22,6 +24,7 @@ from plexsync.rules.match.server_scopes import store_folder
 from plexsync.rules.record_class import record
 from validation import values
 from validation.config import PlexSyncConfig
+from validation.locations import TOML
 from validation.sources import ConfigError, Loaded, load_servers
 
 log = logging.getLogger("PlexSync.web")
@@ -67,6 +70,38 @@ class Dashboard(ListeningProcess):
         # Sessions survive a restart of the dashboard, but not of this process.
         self._key = secrets.token_hex(32)
         self._asked = ""
+        self._guide = ExitStack()
+
+    def guide(self, config: PlexSyncConfig) -> bool:
+        """Show the pages that set PlexSync up, with its steps on a draft of the settings; False if there can be none.
+
+        The draft is a folder that only its owner can read, in the folder for data if one is named.
+        """
+        if self._asked:
+            return True
+        if values.host_and_port(config.web_bind) is None or not is_installed("web"):
+            return False
+        above = config.data_dir if config.data_dir and os.access(config.data_dir, os.W_OK) else None
+        folder = self._guide.enter_context(tempfile.TemporaryDirectory(prefix="plexsync-start-", dir=above))
+        guide = {
+            "command": command_of("plexsync", "--json", "--config", str(Path(folder, TOML))),
+            "environ": {name: value for name, value in os.environ.items() if name.startswith("PLEXSYNC_")},
+            "folder": folder,
+        }
+        request = {"guide": guide, "config": config.model_dump(), "file": str(self._file), "key": self._key}
+        self._asked = json.dumps(request)
+        log.warning("not set up yet: open the dashboard in a browser, or run `plexsync init`")
+        self.order(ListeningOrder(self._asked, config.web_bind))
+        return True
+
+    def shown_address(self, address: str) -> str:
+        """The address to open: that of the first step while nothing is set up."""
+        return f"{address}/start" if self._asked.startswith('{"guide"') else address
+
+    def end(self) -> None:
+        """End the process, and remove a draft."""
+        super().end()
+        self._guide.close()
 
     def use(self, *entries: DashboardEntry) -> None:
         """Show these Plex servers, with the dashboard's settings from the first; an obstacle is logged in one line.
@@ -84,6 +119,7 @@ class Dashboard(ListeningProcess):
         if request == self._asked:
             return
         self._asked = request
+        self._guide.close()
         config = entries[0].loaded.config
         hindrance = hindrance_of(config)
         if hindrance:

@@ -1,0 +1,361 @@
+"""The page that sets PlexSync up, `/start`: what the dashboard has while nothing is configured.
+
+Each step is a call of `plexsync setup` on a draft of the settings, which the last step turns into plexsync.toml. Then the
+parent process finds settings, and goes on as the worker with the whole dashboard. No token reaches the page.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TypedDict
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from plexsync.app.parts import open_parts
+from plexsync.app.setting_change import like_a_secret, why_unguarded
+from plexsync.engine.clock import SystemClock
+from plexsync.rules.servers.neighbours import Clock
+from plexsync.store.files import setup_files
+from plexsync.web import picture_pages
+from plexsync.web.context import Busy, Desk, Origins
+from plexsync.web.entry_desks import DatabaseAway, EntryDesk, EntryDesks
+from plexsync.web.guard import Doors, Guard, cookie_header
+from plexsync.web.pages import HERE, PageCall, PageNotFound, read_form, whole_number
+from plexsync.web.sessions import Session, Sessions
+from validation.config import PlexSyncConfig
+from validation.locations import TOML
+from validation.sources import load
+
+log = logging.getLogger("PlexSync.web")
+
+START = "/start"
+# The steps as the page names them, by their names in `plexsync setup`.
+STEPS = {
+    "sign-in": "Sign in to Plex",
+    "server": "Server",
+    "libraries": "Libraries",
+    "stash": "Stash",
+    "paths": "Path mapping",
+    "preview": "Preview",
+    "work": "First scenes",
+}
+BEFORE = {"server": "sign-in", "libraries": "server", "stash": "libraries", "paths": "stash", "preview": "paths"}
+# The steps that run in a process of their own, with the files of their results.
+LONGER = {"paths": setup_files.PATHS, "preview": setup_files.PREVIEW}
+# Seconds until a page that waits is loaded again, and that a short step may take.
+SOON, PATIENCE = 3, 120
+# A code is of letters and digits that can't be taken for others, and lasts 15 minutes or 5 tries.
+LETTERS, LENGTH = "ABCDEFGHJKMNPQRSTUVWXYZ23456789", 8
+LASTS, TRIES, NEXT_CODE = 900.0, 5, 30.0
+FAILED = "This step did not end as it should. The log says more."
+
+
+class GuideRequest(TypedDict):
+    """How a step is called: the command with the draft, its environment, and the folder of the draft."""
+
+    command: list[str]
+    environ: dict[str, str]
+    folder: str
+
+
+class CodeSessions(Sessions):
+    """Sessions with a code in the place of a password: it is printed, and counts for some minutes and some tries."""
+
+    def __init__(self, key: bytes, clock: Clock) -> None:
+        super().__init__(key, key, "a code", clock)
+        self.later: Sessions | None = None
+        """Those of the dashboard that comes, once its password was chosen: their cookies count here too."""
+        self._now = clock.monotonic
+        self._guarding = threading.Lock()
+        self._code, self._began, self._trials = "", -LASTS, 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no code counts now."""
+        return not self._trials or self._now() - self._began >= LASTS
+
+    def read(self, cookie: str) -> Session | None:
+        """The session of a valid cookie; None if it is invalid or expired."""
+        return super().read(cookie) or (self.later.read(cookie) if self.later else None)
+
+    def print_code(self) -> bool:
+        """Print a new code if the one before is over; False if that was only just printed."""
+        with self._guarding:
+            if not self.is_over or self._now() - self._began < NEXT_CODE:
+                return False
+            self._code = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
+            self._began, self._trials = self._now(), TRIES
+        shown = f"{self._code[:4]}-{self._code[4:]}"
+        log.warning("the code for %s is %s, for 15 minutes and 5 tries", START, shown)
+        return True
+
+    def is_password(self, given: str) -> bool:
+        """Whether this is the code; each try counts."""
+        with self._guarding:
+            if self.is_over:
+                return False
+            self._trials -= 1
+            plain = given.upper().replace("-", "").replace(" ", "")
+            return secrets.compare_digest(plain.encode(errors="replace"), self._code.encode())
+
+
+class SetupGuide:
+    """The set-up under way: its steps, and the desk on the database of the draft, for pictures."""
+
+    def __init__(self, request: GuideRequest, config: PlexSyncConfig, file: str, key: bytes) -> None:
+        self.config = config
+        self.key = key
+        self.needs_password = bool(why_unguarded(config))
+        self.entries = EntryDesks([EntryDesk("", self._draft)])
+        self._request = request
+        self._folder = request["folder"]
+        self._file = file
+        self._process: subprocess.Popen[str] | None = None
+        self._stepping = threading.Lock()
+
+    def state(self) -> dict[str, object]:
+        """What is known; of a step that takes longer, how far it is (`doing`, `part`), its `result`, or why it `failed`."""
+        notes = setup_files.read(self._folder, setup_files.NOTES).get("public")
+        facts: dict[str, object] = dict(notes) if isinstance(notes, dict) else {"stage": "sign-in", "pin": None}
+        stage = str(facts["stage"])
+        if stage not in LONGER:
+            return facts
+        runs = self._process is not None and self._process.poll() is None
+        result = setup_files.read(self._folder, LONGER[stage])
+        if not runs and not result:
+            self._begin(stage)
+            runs = True
+        failed = "" if runs else str(result.get("error", "" if "result" in result else FAILED))
+        return {
+            **facts,
+            "doing": str(result.get("doing", "starting")) if runs else "",
+            "part": result.get("part") if runs else None,
+            "result": None if runs else result.get("result"),
+            "failed": failed,
+        }
+
+    def run(self, *words: str, typed: str = "") -> str:
+        """Run a short step, with a line for its standard input; returns why it failed, or ''."""
+        with self._stepping:
+            return self._program("setup", "--alone", "--data-dir", self._folder, *words, typed=typed)
+
+    def look_again(self, stage: str) -> str:
+        """Forget what a longer step has found."""
+        setup_files.remove(self._folder, LONGER[stage])
+        return ""
+
+    def finish(self, *, whole: bool, password: str) -> str:
+        """Approve and queue the whole library if `whole`, then write the settings; returns why that failed, or ''."""
+        with self._stepping:
+            # The settings come last: with them the worker begins.
+            queued = self._program("sync", "--all", "--yes") if whole else ""
+        return queued or self.run("finish", self._file, typed=password)
+
+    def _program(self, *words: str, typed: str = "") -> str:
+        done = subprocess.run(  # noqa: S603 - the command is PlexSync's own
+            [*self._request["command"], *words],
+            input=f"{typed}\n",
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, **self._request["environ"]},
+            timeout=None if words[0] == "sync" else PATIENCE,
+            check=False,
+        )
+        try:
+            facts = json.loads(done.stdout)
+        except ValueError:
+            facts = {"error": FAILED}
+        return str(facts.get("error", ""))
+
+    def _begin(self, stage: str) -> None:
+        setup_files.write(self._folder, LONGER[stage], {"doing": "starting"})
+        self._process = subprocess.Popen(  # noqa: S603 - as above
+            [*self._request["command"], "setup", "--alone", "--data-dir", self._folder, stage],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, **self._request["environ"]},
+        )
+
+    @contextmanager
+    def _draft(self) -> Iterator[Desk]:
+        loaded = load(environ={}, toml_path=Path(self._folder, TOML), overrides={"data_dir": self._folder})
+        with (
+            open_parts(loaded.config, Path(self._folder)) as parts,
+            closing(Desk(parts, Origins({}, Path()))) as opened,
+        ):
+            yield opened
+
+    def open_pictures(self) -> None:
+        """Let the pictures of the preview be fetched by what was chosen."""
+        if self.entries.first.open_desk is None:
+            self.entries.first.try_open()
+
+    def close(self) -> None:
+        """End a longer step, and close the database of the draft."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+        self.entries.close()
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def start(guide: SetupGuide, call: PageCall) -> Response:
+    """The step that is next."""
+    state, problem = guide.state(), ""
+    if state["stage"] == "sign-in" and state["pin"]:
+        problem = guide.run("check")
+        state = guide.state()
+        if state["stage"] == "server" and len(as_list(state["servers"])) == 1:
+            # There is nothing to choose.
+            problem = guide.run("server", "0")
+            state = guide.state()
+    if state["stage"] == "preview" and state["result"]:
+        guide.open_pictures()
+    response = call.show(
+        "start.html",
+        state=state,
+        problem=problem,
+        steps=STEPS,
+        before=BEFORE.get(str(state["stage"]), ""),
+        needs_password=guide.needs_password,
+        is_lost=True,
+    )
+    waits = (state["stage"] == "sign-in" and state["pin"]) or state.get("doing")
+    if waits:
+        response.headers["Refresh"] = f"{SOON}"
+    if state["stage"] == "work":
+        response.headers["Refresh"] = f"{SOON}; url=/"
+    return response
+
+
+def as_list(value: object) -> list[object]:
+    """A list, or an empty one in the place of anything else."""
+    return value if isinstance(value, list) else []
+
+
+def act(guide: SetupGuide, call: PageCall) -> Response:
+    """Do what a button says, and show the step that is next."""
+    form, step = call.form, call.form.get("step", "")
+    address = form.get("address", "").strip()
+    problem = f"the address {problem}" if (problem := like_a_secret(address)) else ""
+    if not problem and step in ACTS:
+        problem = ACTS[step](guide, call)
+    response = call.to(START, problem, well=False)
+    if step == "finish" and not problem and isinstance(call.sessions, CodeSessions):
+        # Whoever has chosen the password need not type it again.
+        later = call.sessions.later = Sessions(guide.key, guide.key, form["password"], SystemClock())
+        value = later.encode(later.fresh(signed_in=True))
+        response.headers.append("set-cookie", cookie_header(call.cookie, value))
+    return response
+
+
+def _server(guide: SetupGuide, call: PageCall) -> str:
+    number = whole_number(call.form.get("server", "0"), most=999) or 0
+    return guide.run("server", f"--address={call.form.get('address', '').strip()}", str(number))
+
+
+def _finish(guide: SetupGuide, call: PageCall) -> str:
+    password = call.form.get("password", "")
+    if guide.needs_password and not password:
+        return "Choose a password: others can reach this dashboard."
+    return guide.finish(whole=call.form.get("whole") == "yes", password=password)
+
+
+def _stage(guide: SetupGuide, call: PageCall) -> str:
+    wanted = call.form.get("stage", "")
+    return guide.run("stage", wanted) if wanted in STEPS and wanted != "work" else ""
+
+
+# What the buttons do, by their step; each returns why it failed, or ''.
+ACTS: Mapping[str, Callable[[SetupGuide, PageCall], str]] = {
+    "sign-in": lambda guide, _call: guide.run("sign-in"),
+    "server": _server,
+    "libraries": lambda guide, call: guide.run("libraries", "--", *call.picked),
+    "stash": lambda guide, call: guide.run(
+        "stash", f"--address={call.form.get('address', '').strip()}", typed=call.form.get("key", "").strip()
+    ),
+    "paths": lambda guide, call: guide.run("rules", f"--rules={call.form.get('rules', '')}"),
+    "again": lambda guide, call: guide.look_again(call.form["stage"]) if call.form.get("stage") in LONGER else "",
+    "stage": _stage,
+    "finish": _finish,
+}
+
+
+def code_page(call: PageCall) -> Response:
+    """Ask for the code; POST takes it, or prints a new one."""
+    sessions = call.sessions
+    if call.session.signed_in:
+        return RedirectResponse(START, 303)
+    is_code, problem = isinstance(sessions, CodeSessions), ""
+    if isinstance(sessions, CodeSessions) and call.form.get("new"):
+        problem = "" if sessions.print_code() else "The last code still counts, or was printed just now."
+    elif call.form:
+        if sessions.is_password(call.form.get("password", "")[:100]):
+            response = RedirectResponse(START, 303)
+            value = sessions.encode(sessions.fresh(signed_in=True))
+            response.headers.append("set-cookie", cookie_header(call.cookie, value))
+            return response
+        sessions.count_attempt(call.client)
+        problem = f"This is not the {'code' if is_code else 'password'}."
+    over = isinstance(sessions, CodeSessions) and sessions.is_over
+    return call.show(
+        "start_code.html", status=401 if call.form else 200, problem=problem, over=over, is_code=is_code, is_lost=True
+    )
+
+
+def build_start(guide: SetupGuide, doors: Doors) -> Guard:
+    """The application, behind its guard."""
+    config = guide.config
+    sessions = Sessions(guide.key, guide.key, config.web_password, SystemClock())
+    if guide.needs_password:
+        sessions = CodeSessions(guide.key, SystemClock())
+        sessions.print_code()
+
+    def endpoint(handler: Callable[[PageCall], Response]) -> Callable[[Request], object]:
+        async def answer(request: Request) -> Response:
+            return await asyncio.to_thread(handler, await read_form(request))
+
+        return answer
+
+    async def elsewhere(_request: Request) -> Response:
+        return RedirectResponse(START, 303)
+
+    async def health(_request: Request) -> Response:
+        return JSONResponse({"error": "not set up yet"}, 503)
+
+    async def missing(_request: Request, _error: Exception) -> Response:
+        return Response(status_code=404)
+
+    async def alive(_request: Request) -> Response:
+        return JSONResponse({"alive": True})
+
+    app = Starlette(
+        routes=[
+            Route(START, endpoint(lambda call: start(guide, call)), methods=["GET"]),
+            Route(START, endpoint(lambda call: act(guide, call)), methods=["POST"]),
+            Route("/login", endpoint(code_page), methods=["GET", "POST"]),
+            Route("/health", health),
+            Route("/health/live", alive),
+            *picture_pages.routes,
+            Mount("/static", StaticFiles(directory=HERE / "static")),
+            Route("/{path:path}", elsewhere),
+        ],
+        exception_handlers=dict.fromkeys((PageNotFound, DatabaseAway, Busy), missing),
+    )
+    app.state.entries, app.state.sessions, app.state.extra_nav = guide.entries, sessions, ()
+    return Guard(app, doors=doors, sessions=sessions, names=(), end=lambda: None)

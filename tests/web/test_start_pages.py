@@ -1,0 +1,251 @@
+"""The page that sets PlexSync up, in the dashboard of a real `plexsync serve`; Stash, Plex and plex.tv are simulated."""
+
+import html
+import os
+import re
+import socket
+import stat
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
+from plexsync.web.start_pages import LASTS, NEXT_CODE, TRIES, CodeSessions
+from tests.engine.clocks import Clock
+from tests.journey.world import KEY, TOKEN, World
+from tests.patience import HANG, until
+
+ROOT = Path(__file__).resolve().parents[2]
+# Where each process of PlexSync finds plex.tv. A busy machine is no server that does not answer.
+ELSEWHERE = """
+from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
+from plexsync.cli.setup import steps
+steps.GUESSING = 30.0
+for owner, name in ((MyPlexPinLogin, "PINS"), (MyPlexAccount, "key"), (MyPlexResource, "key")):
+    setattr(owner, name, getattr(owner, name).replace("https://plex.tv", {url!r}))
+"""
+CODE = re.compile(r"the code for /start is ([A-Z0-9]{4}-[A-Z0-9]{4}), for 15 minutes and 5 tries")
+PASSWORD = "four or five words"
+
+
+@dataclass
+class Browser:
+    """A browser without script, at a `plexsync serve` that nobody has set up."""
+
+    client: httpx2.Client
+    process: "subprocess.Popen[bytes]"
+    log: Path
+    home: Path
+    pages: list[str] = field(default_factory=list)
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    @property
+    def file(self) -> Path:
+        return self.home / ".config" / "plexsync" / "plexsync.toml"
+
+    def get(self, path: str = "/start") -> str:
+        """A page, after the browser has followed where it is sent."""
+        response = self.client.get(path)
+        assert response.status_code == 200, response.text
+        self.pages.append(f"{response.url} {response.text}")
+        return response.text
+
+    def press(self, path: str = "/start", **fields: Any) -> str:
+        """A button of the page that was shown last."""
+        (token,) = set(re.findall(r'name="token" value="([0-9a-f]+)"', self.pages[-1]))
+        response = self.client.post(path, data={"token": token, **fields})
+        self.pages.append(f"{response.url} {response.text}")
+        return response.text
+
+    def comes(self, words: str) -> str:
+        """Look until the page says this."""
+        until(lambda: words in self.get())
+        return self.pages[-1]
+
+    def opens(self) -> str:
+        """Wait for the whole dashboard. As any browser does, try again if the process that answered ends meanwhile."""
+
+        def is_there() -> bool:
+            with suppress(httpx2.TransportError):
+                return "Overview" in self.get("/")
+            return False
+
+        until(is_there)
+        return self.pages[-1]
+
+    def code(self) -> str:
+        """The code that was printed last."""
+        until(lambda: CODE.search(self.said) is not None)
+        return CODE.findall(self.said)[-1]
+
+
+@pytest.fixture
+def tv(world: World) -> Iterator[PlexTvSim]:
+    with PlexTvSim() as made:
+        made.servers = [Resource("NAS", TOKEN, (Connection(world.plex.url, "127.0.0.1", world.plex.port),))]
+        yield made
+
+
+@contextmanager
+def browsing(tmp_path: Path, tv: PlexTvSim, host: str = "127.0.0.1") -> Iterator[Browser]:
+    """A `plexsync serve` with nothing set but where its dashboard listens."""
+    home, site, log = tmp_path / "home", tmp_path / "site", tmp_path / "serve.log"
+    home.mkdir()
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(ELSEWHERE.format(url=tv.url))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environ = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": os.pathsep.join((str(site), str(ROOT)))}
+    bind = {"PLEXSYNC_WEB_BIND": f"{host}:{port}"}
+    with log.open("wb") as out:
+        words = [sys.executable, "-m", "plexsync", "serve"]
+        process = subprocess.Popen(words, cwd=home, env={**environ, **bind}, stdout=out, stderr=out)
+    url = f"http://127.0.0.1:{port}"
+    with httpx2.Client(base_url=url, follow_redirects=True, trust_env=False, timeout=HANG) as client:
+        browser = Browser(client, process, log, home)
+        try:
+            until(lambda: f"{port}/start" in browser.said)
+            yield browser
+        finally:
+            process.terminate()
+            process.wait(HANG)
+
+
+def library(world: World, count: int) -> None:
+    """Scenes whose files Plex sees under another folder."""
+    for n in range(count):
+        world.plex.add_movie(world.section, files=[(f"/media/scenes/{n}.mp4", 10 + n, 9_000)], title=f"file {n}")
+        world.stash.add_scene(title=f"Title {n}", files=[(f"/data/scenes/{n}.mp4", 10 + n, 9.0)])
+
+
+def titles(world: World) -> list[str]:
+    return [world.plex.item(key).scalars["title"] for key in world.plex.keys(world.section)]
+
+
+def signed_in(browser: Browser, tv: PlexTvSim) -> None:
+    browser.get("/")
+    page = browser.press(step="sign-in")
+    tv.confirm(re.search(r'class="pin"><strong>(\w+)<', page)[1])
+    browser.comes("Which movie libraries")
+
+
+def chosen(browser: Browser, tv: PlexTvSim, world: World) -> None:
+    """All is known; the preview is shown."""
+    signed_in(browser, tv)
+    browser.press(step="libraries", pick="Movies")
+    assert "asks for its API key" in browser.press(step="stash", address=world.stash.url)
+    browser.press(step="stash", address=world.stash.url, key=KEY)
+    page = browser.comes("With the rules below")
+    browser.press(step="paths", rules=html.unescape(re.search(r"<textarea[^>]*>(.*?)</textarea>", page, re.S)[1]))
+    browser.comes("Approve, and sync")
+
+
+def test_from_nothing_to_a_library_in_sync_in_a_browser_without_script(tmp_path: Path, world: World, tv) -> None:
+    library(world, 3)
+    with browsing(tmp_path, tv) as browser:
+        chosen(browser, tv, world)
+        page = browser.pages[-1]
+        assert "file 0" in page
+        assert "Title 0" in page
+        for picture in re.findall(r'src="(/pictures/[^"]+)"', page):
+            assert browser.client.get(picture).headers["content-type"].startswith("image/")
+        assert world.plex.count("PUT") == 0, "a preview changes nothing"
+        assert not browser.file.exists()
+        assert "PlexSync is set up" in browser.press(step="finish", whole="yes")
+        browser.opens()
+        until(lambda: titles(world) == ["Title 0", "Title 1", "Title 2"])
+        assert "Overview" in browser.get("/start"), "what is set up has the whole dashboard"
+        seen = "".join(browser.pages)
+        for secret in (TOKEN, KEY, tv.token):
+            assert secret not in seen
+            assert secret not in browser.said
+    assert tomllib.loads(browser.file.read_text()) == {
+        "plex_url": world.plex.url,
+        "plex_token": TOKEN,
+        "stash_url": world.stash.url,
+        "stash_api_key": KEY,
+        "path_map": ["/data => /media"],
+    }
+    assert stat.S_IMODE(browser.file.stat().st_mode) == 0o600
+
+
+def test_where_others_reach_it_a_code_is_asked_for_and_at_the_end_a_password(tmp_path: Path, world: World, tv) -> None:
+    with browsing(tmp_path, tv, "0.0.0.0") as browser:
+        assert "Code" in browser.get()
+        assert browser.client.get("/start").url.path == "/login"
+        assert browser.client.post("/start", data={"step": "sign-in"}).url.path == "/login"
+        first = browser.code()
+        for _ in range(TRIES):
+            browser.press("/login", password="AAAA-AAAA")
+        assert "does not count any more" in browser.pages[-1]
+        browser.client.get("/login")
+        assert "Code" not in browser.press("/login", password=first), "five tries were made"
+        assert "printed just now" in browser.press("/login", new="yes")
+        assert len(CODE.findall(browser.said)) == 1
+    assert not tv.pins
+
+
+def test_the_code_opens_the_set_up_and_the_password_that_was_chosen_the_dashboard(
+    tmp_path: Path, world: World, tv
+) -> None:
+    library(world, 2)
+    with browsing(tmp_path, tv, "0.0.0.0") as browser:
+        browser.get()
+        assert "Sign in to Plex" in browser.press("/login", password=browser.code().lower())
+        chosen(browser, tv, world)
+        assert "Choose a password" in browser.press(step="finish", whole="no", password="")
+        browser.press(step="finish", whole="no", password=PASSWORD)
+        browser.opens()
+        assert world.plex.count("PUT") == 0, "nothing was approved"
+        browser.client.cookies.clear()
+        assert "web_password" in browser.get("/")
+        assert PASSWORD not in browser.said
+    assert tomllib.loads(browser.file.read_text())["web_password"] == PASSWORD
+
+
+def test_the_page_has_the_guard_of_all_pages(tmp_path: Path, tv) -> None:
+    with browsing(tmp_path, tv) as browser:
+        page = browser.client.get("/start")
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert browser.client.get("/start", headers={"Host": "evil.example"}).status_code == 421
+        assert browser.client.post("/start", data={"step": "sign-in"}).status_code == 403
+        assert browser.client.get("/health").status_code == 503
+        assert browser.client.get("/health/live").status_code == 200
+        browser.get()
+        assert "looks like a token" in browser.press(step="server", address=LIKE_A_TOKEN)
+        assert "choose a server first" in browser.press(step="libraries")
+    assert LIKE_A_TOKEN not in browser.said
+    assert not tv.pins
+
+
+LIKE_A_TOKEN = "xBc7-9qRstUvWxYz0123"
+
+
+def test_a_code_lasts_a_quarter_of_an_hour_and_the_next_is_not_printed_at_once(caplog) -> None:
+    clock = Clock()
+    sessions = CodeSessions(b"k" * 32, clock)
+    assert sessions.print_code()
+    assert not sessions.print_code()
+    (code,) = CODE.findall(caplog.text)
+    assert sessions.is_password(code)
+    clock.move(LASTS)
+    assert sessions.is_over
+    assert not sessions.is_password(code)
+    assert sessions.print_code()
+    for _ in range(TRIES):
+        assert not sessions.is_password("WRONG-ONE")
+    assert not sessions.print_code()
+    clock.move(NEXT_CODE)
+    assert sessions.print_code()
