@@ -100,13 +100,13 @@ class CodeSessions(Sessions):
         log.warning("the code for %s is %s, for 15 minutes and 5 tries", START, shown)
         return True
 
-    def is_password(self, given: str) -> bool:
+    def is_password(self, typed: str) -> bool:
         """Whether this is the code; each try counts."""
         with self._guarding:
             if self.is_over:
                 return False
             self._trials -= 1
-            plain = given.upper().replace("-", "").replace(" ", "")
+            plain = typed.upper().replace("-", "").replace(" ", "")
             return secrets.compare_digest(plain.encode(errors="replace"), self._code.encode())
 
 
