@@ -56,7 +56,6 @@ ENDS_WITH_1 = {
     "plexsync collections take 3": "it is PlexSync's already",
     "plexsync drift --keep 7": "nobody edited 7 in Plex",
     "plexsync drift --keep 7 --field title": "nobody edited 7 in Plex",
-    "plexsync drift --keep 7 --json": "nobody edited 7 in Plex",
 }
 STASH2PLEX = {"plex_url": "http://127.0.0.1:32400", "plex_token": TOKEN, "plex_library": "Movies"}
 
