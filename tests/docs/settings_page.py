@@ -19,11 +19,17 @@ class Unplaced(Exception):
     """A setting has no row, or a row no setting."""
 
 
+def told(setting: Setting) -> str:
+    """What a setting does, without the default and the two values of a switch: the column beside it has the default."""
+    without = re.sub(r"(: true or false)?, default \S+\.(?= |$)", ".", setting.description)
+    return without.removesuffix(" Default none.")
+
+
 def row(setting: Setting) -> str:
     """What the page says of one setting. The basic ones are bold."""
     default = "required" if setting.default is None else f"`{setting.default}`"
     name = f"**`{setting.name}`**" if setting.name in BASIC else f"`{setting.name}`"
-    return f"| {name} | {default} | {setting.description} |"
+    return f"| {name} | {default} | {told(setting)} |"
 
 
 def renewed(page: str) -> str:

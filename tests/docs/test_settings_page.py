@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.docs.settings_page import PAGE, Unplaced, renewed, row
+from tests.docs.settings_page import PAGE, Unplaced, renewed, row, told
 from validation.config import describe
 
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -13,9 +13,17 @@ def test_the_page_is_what_make_settings_page_writes() -> None:
 
 
 def test_a_row_that_says_something_else_is_renewed() -> None:
-    spoilt = TEXT.replace("1 to 8, default 2.", "as many as you like.")
+    spoilt = TEXT.replace("at the same time: 1 to 8.", "as many as you like.")
     assert spoilt != TEXT
     assert renewed(spoilt) == TEXT
+
+
+def test_a_row_leaves_out_the_default_that_stands_beside_it() -> None:
+    texts = {one.name: told(one) for one in describe()}
+    assert texts["plex_parallel"] == "Edits sent to Plex at the same time: 1 to 8."
+    assert texts["max_retries"].endswith(": 1 to 20. Outages don't count.")
+    assert texts["sync_title"] == "Sync titles."
+    assert "default false, which shows it as a candidate" in texts["match_by_duration"]
 
 
 def test_a_new_setting_asks_for_a_place_and_gets_its_row_there() -> None:
