@@ -72,6 +72,10 @@ FILE_VARIABLES = {f"{_SETTINGS[name].variable}_FILE": name for name in SECRETS}
 # password must not be in Stash, which shows it to everyone who can see its settings. The command is a program to run: a
 # user who can change Stash's settings must not be able to run programs as PlexSync's user.
 NOT_FROM_STASH = ("stash_url", "stash_api_key", "data_dir", "web_password", "notify_command", *database_settings.NAMES)
+# Stash shows a switch as off until you turn it on. So a setting that is on by default is there under the name of its
+# opposite: the switch in Stash, and the setting that it turns off. Those of earlier versions have the setting's own name.
+OPPOSITES = {"titles_left_alone": "sync_title", "pause": "enabled"}
+_SWITCHES = {setting: switch for switch, setting in OPPOSITES.items()}
 # Values for the required settings if only other settings matter. No server has this name or token.
 STAND_INS = {"plex_url": "http://plex.invalid", "plex_token": "-not-known-here-"}
 
@@ -278,6 +282,9 @@ def _unknown(values: Mapping[str, object]) -> list[str]:
 def _from_stash(values: Mapping[str, object], result: _Findings) -> dict[str, object]:
     """The plugin's settings. Stash keeps values of older versions that you can't remove there, so they are no error."""
     values = _with_present_names(values, result)
+    values, problems, warnings = as_settings(values)
+    result.problems += problems
+    result.warnings += warnings
     for name in _unknown(values):
         result.warnings.append(f"{quote(name)} in the plugin settings in Stash is no setting and has no effect")
     setting = {name: value for name, value in _known_values(values).items() if not is_emptied(value)}
@@ -285,6 +292,30 @@ def _from_stash(values: Mapping[str, object], result: _Findings) -> dict[str, ob
         if setting.pop(name, None) is not None:
             result.warnings.append(f"{name} in the plugin settings in Stash has no effect: set it in {TOML}")
     return setting
+
+
+def as_settings(values: Mapping[str, object]) -> tuple[dict[str, object], list[str], list[str]]:
+    """The stored values by the names of settings, what is wrong with them, and warnings; a switch wins over its old name."""
+    settings = {name: value for name, value in values.items() if name not in OPPOSITES}
+    problems, warnings = list[str](), list[str]()
+    for switch, setting in OPPOSITES.items():
+        value = values.get(switch)
+        if isinstance(value, bool):
+            settings[setting] = not value
+        elif value not in (None, ""):
+            problems.append(f"{switch} in the plugin settings in Stash must be true or false")
+        elif values.get(setting) is False:
+            warnings.append(f"{setting} in the plugin settings in Stash is the switch {switch} now: turn that on")
+    return settings, problems, warnings
+
+
+def as_in_stash(before: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
+    """What to store after these changes, by the names of settings; None removes one."""
+    after = {**before, **changes}
+    for name in changes.keys() & _SWITCHES.keys():
+        value = after.pop(name)
+        after[_SWITCHES[name]] = value == "false" if value else None
+    return {name: value for name, value in after.items() if value is not None}
 
 
 def is_emptied(value: object) -> bool:

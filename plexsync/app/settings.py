@@ -31,6 +31,7 @@ from validation.sources import (
     ENVIRONMENT,
     NAMED_FILE,
     NOT_FROM_STASH,
+    OPPOSITES,
     STAND_INS,
     TOML,
     ConfigError,
@@ -273,7 +274,7 @@ def keep_answer(store: Database, plugin_settings: Mapping[str, object]) -> None:
 
 def answer_to_keep(plugin_settings: Mapping[str, object]) -> str:
     """The text to store: only known settings that are set, and of a secret only that it was set."""
-    names = (PlexSyncConfig.model_fields.keys() | EARLIER.keys()) - set(NOT_FROM_STASH)
+    names = {*PlexSyncConfig.model_fields, *EARLIER, *OPPOSITES} - set(NOT_FROM_STASH)
     stored = {
         name: value
         for name, value in sorted(plugin_settings.items())

@@ -1,6 +1,6 @@
 """Why a scene has its status, as facts: from a fresh inspection, or from the database while a server is down."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from plexsync.app.rules import rating_rules, watch_rules
 from plexsync.app.stored import Stored
@@ -89,7 +89,7 @@ def inspection_facts(inspection: Inspection, row: JobRow | None, places: ItemPla
                 "library": places.library(target.item.section),
                 "link": places.link(target.item.key),
                 "files": [part.path for part in target.item.parts],
-                "fields": [_field_facts(target, name) for name in in_order((*target.wanted.values, *target.memory))],
+                "fields": _fields_facts(target, _edited_fields(inspection, target, row)),
             }
             for target in inspection.targets
         ],
@@ -108,7 +108,19 @@ def _picture_notes(inspection: Inspection) -> list[Note]:
     return [note for target in inspection.targets for note in target.wanted.notes if note.field in PICTURES]
 
 
-def _field_facts(target: Target, name: str) -> FieldFacts:
+def _edited_fields(inspection: Inspection, target: Target, row: JobRow | None) -> Mapping[str, str]:
+    """The fields that you edited in Plex; of a scene that rests, only those that you keep."""
+    rests = bool(inspection.undone) or (row is not None and row.state is State.IGNORED)
+    edited = {drifted.name: drifted.is_kept for drifted in target.drift if drifted.is_kept or not rests}
+    return {name: "kept" if is_kept else "undecided" for name, is_kept in edited.items()}
+
+
+def _fields_facts(target: Target, edited: Mapping[str, str]) -> list[FieldFacts]:
+    names = in_order((*target.wanted.values, *target.memory))
+    return [_field_facts(target, name, edited.get(name, "")) for name in names]
+
+
+def _field_facts(target: Target, name: str, yours: str) -> FieldFacts:
     wants, now, change = target.wanted.values, held_field(target.item, name), target.plan.edit.get(name)
     why = "undone" if undo_mode(target.plan.memory) else reason(target.memory.get(name), wants.get(name))
     return {
@@ -118,6 +130,7 @@ def _field_facts(target: Target, name: str) -> FieldFacts:
         "locked": now.locked,
         "action": _asked_action(target, name) or action(name, change, wants),
         "reason": why if change else "",
+        "yours": yours,
         "why": note_facts(note for note in target.plan.notes if note.field == name),
     }
 

@@ -49,6 +49,7 @@ def with_rating(
             "locked": item.is_locked(FIELD),
             "action": _action(item.key, plan),
             "reason": BOTH_WAYS,
+            "yours": "",
             "why": [],
         }
         names = [facts["field"] for facts in target["fields"]]

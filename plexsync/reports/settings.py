@@ -49,6 +49,7 @@ GROUPS = {
     "Let Plex ask PlexSync": "provider_listen provider_url provider_patience provider_match",
     "Keep the data": " ".join(("data_dir", *database_settings.NAMES)),
 }
+GROUP_OF = {name: group for group, names in GROUPS.items() for name in names.split()}
 # The settings that most people need, which pages show first.
 BASIC = (
     "plex_url",
@@ -104,6 +105,7 @@ def setting_facts(config: PlexSyncConfig, by_name: Mapping[str, str]) -> list[Se
             "variable": one.variable,
             "in_stash": one.name not in NOT_FROM_STASH,
             "basic": one.name in BASIC,
+            "group": GROUP_OF.get(one.name, ""),
             "default": "required" if one.default is None else one.default,
             "description": one.description,
         }

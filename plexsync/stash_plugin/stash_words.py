@@ -26,11 +26,11 @@ TABLE = (
     ),
     (
         r"plexsync sync --all shows it and asks \(or approve_bulk = true\)",
-        f"{PAGE} shows it and asks (or turn on the setting First write approved)",
+        f"{PAGE} shows it and asks (or set approve_bulk to on under Settings there)",
     ),
     (r"rename it to begin anew\. ", f"the button Begin anew on {PAGE} moves it away and keeps it. "),
     (r"plexsync plays again( --since [\d-]+)?", ELSEWHERE),
-    ("plexsync plays sync", "in the dashboard, page Plays, or in a terminal"),
+    ("plexsync plays sync", f"the button Add them to Stash on {PAGE}"),
     ("plexsync sync --all --take-over --(dry-run|yes)", ELSEWHERE),
     ("; or plexsync ignore this one", ""),
     ("plexsync sync --all --dry-run", "the task Preview"),
@@ -45,7 +45,7 @@ TABLE = (
     ("call plexsync reconcile", "run the task Reconcile"),
     ("plexsync reconcile", "the task Reconcile"),
     ("plexsync log", "its log"),
-    ("plexsync config list --changed", "the settings of the plugin in Stash"),
+    ("plexsync config list --changed", f"Settings on {PAGE}"),
     ("plexsync doctor", "the task Run the doctor"),
     (r" \(plexsync status --without-scene lists them\)", ""),
     (r"plexsync status (SCENE|\d+)", TAB),
@@ -64,7 +64,7 @@ TABLE = (
     ("run the worker with -v, ", ""),
     (
         r"plexsync bind SCENE ITEM binds it, plexsync bind --by-duration all of this kind\.",
-        f"{BUTTON} binds it, the setting Match by duration all of this kind.",
+        f"{BUTTON} binds it, match_by_duration under Settings on {PAGE} all of this kind.",
     ),
     ("plexsync bind --by-duration", BUTTON),
     (r"plexsync bind (SCENE|\d+) (ITEM|\d+)", BUTTON),
@@ -77,8 +77,9 @@ TABLE = (
     (r"plexsync redo(?! --)( SCENE| \d+)?", f"the button Redo in {TAB}"),
     (" → plexsync fix", f" → {PAGE}"),
     (r"plexsync provider( add| remove| status)?( LIBRARY)?", ELSEWHERE),
-    ("strict_mode = false", "turn off the setting Strict mode"),
-    (r"plexsync drift(?! --)( \d+)?", "in the dashboard, page Drift, or in a terminal"),
+    ("strict_mode = false", f"turn strict_mode off under Settings on {PAGE}"),
+    (r"plexsync drift(?! --)( \d+)?", TAB),
+    (r"plexsync undo --all", f"Take back on {PAGE}"),
     (
         r"plexsync (sync|top|history|bind|unbind|ignore|unignore|undo|release|redo|drift|probe|backup|restore|move|init"
         r"|adopt)\b( --?[a-z-]+| SCENE| ITEM| \d+)*",
@@ -139,4 +140,4 @@ def _field(setting: str) -> tuple[str, str]:
     with open(os.path.join(launcher.ROOT, MANIFEST), encoding="utf-8") as file:
         text = file.read()
     match = re.search(rf"^  {setting}:\n    displayName: (.*)\n    description: (.*)\n", text, re.MULTILINE)
-    return (match[1], match[2].strip('"')) if match else ("", "")
+    return (match[1].strip('"'), match[2].strip('"')) if match else ("", "")

@@ -13,15 +13,18 @@ from types import MappingProxyType
 from typing import Any
 
 from plexsync.rules.servers.errors import Unusable
-from plexsync.stash_plugin import dependencies, installer, worker_process
+from plexsync.stash_plugin import dependencies, installer, page_tasks, worker_process
 from plexsync.stash_plugin.stash_words import Failed, in_its_field, inside, inside_all, log
 from plexsync.stash_plugin.task_run import Facts, TaskRun
 from plexsync.store import intake
-from plexsync.store.files import older_database
+from plexsync.store.files import older_database, setup_files
 
 # Seconds that an operation may take, because a page waits for it. Reading from both servers takes longest.
 PATIENCE = 60.0
 MOST_IDS = 500
+# In characters: of a field or a library.
+LONGEST_NAME = 500
+LONGEST_VALUE = 20_000
 NO_WORKER = "no worker runs"
 SERVED = "the worker does the rest"
 REPORT = "preview.html"
@@ -150,13 +153,18 @@ def not_ready(call: TaskRun, error: dependencies.NotReady) -> Facts:
 
 
 def page_status(call: TaskRun) -> Facts:
-    """Return the status, whether the worker inside Stash is switched on, and whether a database is too old to be used."""
+    """Return the status, whether the worker inside Stash is switched on, and whether a database is too old to be used.
+
+    `guide`: the set-up guide was begun and is not closed.
+    """
     facts = call.facts("status")
     if "verdict" not in facts and facts.get("problem"):
         # Of several Plex servers the page is about the first one, whose database can't be used.
         facts["error"] = facts["problem"]
     too_old = bool(facts.get("error") and older_database.older_databases(call.folder))
-    return {**facts, "inside": intake.read_switch(call.folder) != intake.OFF, "too_old": too_old}
+    notes = setup_files.read(call.folder, setup_files.NOTES).get("public")
+    guide = isinstance(notes, dict) and bool(notes.get("stage"))
+    return {**facts, "inside": intake.read_switch(call.folder) != intake.OFF, "too_old": too_old, "guide": guide}
 
 
 def page_preview(call: TaskRun) -> Facts:
@@ -179,7 +187,10 @@ def page_act(call: TaskRun) -> Facts:
     """Undo, release or redo a scene, or decide about what was edited of it in Plex: by the worker, or here if none runs."""
     verb, scene = call.args.get("verb", "redo"), _number(call, "scene")
     if verb in ("keep", "take", "unkeep"):
-        return _then_worked(call, "drift", f"--{verb}", scene)
+        chosen = [f"--{name}={_text(call, name)}" for name in ("field", "library") if call.args.get(name)]
+        facts = _then_worked(call, "drift", f"--{verb}", *chosen, scene)
+        is_left = verb == "take" and facts["code"] == 0 and not facts["worker"]
+        return {**facts, **call.facts("sync", scene, "--wait")} if is_left else facts
     if verb not in ("undo", "release", "redo"):
         raise Failed("no action is named")
     here = () if worker_process.worker_runs(call) else ("--wait",)
@@ -203,6 +214,20 @@ def page_anew(call: TaskRun) -> Facts:
         raise Failed(str(error)) from error
 
 
+def page_renew(call: TaskRun) -> Facts:
+    """Look whether the PIN was confirmed; with the new token the worker goes on."""
+    facts = call.facts("setup", "renew")
+    return {**facts, "worker": worker_process.worker_runs(call)} if facts.get("renewed") else facts
+
+
+def page_set(call: TaskRun) -> Facts:
+    """Change one setting; an empty value removes it. Raises Failed."""
+    name, value = str(call.args.get("name", "")), call.args.get("value", "")
+    if not re.fullmatch(r"[a-z][a-z_]{1,60}", name) or not isinstance(value, str) or len(value) > LONGEST_VALUE:
+        raise Failed("no setting is named")
+    return call.facts("setup", "set", "--", name, value.strip())
+
+
 def _then_worked(call: TaskRun, *words: str) -> Facts:
     """Run a command that leaves work to a worker, and make sure that one runs."""
     return {**call.facts(*words), "worker": worker_process.worker_runs(call)}
@@ -214,6 +239,14 @@ def _number(call: TaskRun, name: str) -> str:
     if not re.fullmatch(r"[1-9][0-9]{0,17}", number):
         raise Failed(f"no {name} is named")
     return number
+
+
+def _text(call: TaskRun, name: str) -> str:
+    """Return the text that an argument holds. Raises Failed."""
+    text = call.args.get(name)
+    if not isinstance(text, str) or not 1 <= len(text) <= LONGEST_NAME:
+        raise Failed(f"no {name} is named")
+    return text
 
 
 def _which(call: TaskRun) -> tuple[str, ...]:
@@ -240,6 +273,8 @@ TASKS: dict[str, Callable[[TaskRun], str]] = {
     "start": start,
     "stop": stop,
 }
+# The tasks that only the page of PlexSync starts.
+PAGE_TASKS = {"answer": page_tasks.answer}
 OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
     # Called by the wake-up inside Stash, and by its page.
     "wake": lambda call: {"told": worker_process.wake(call)},
@@ -255,6 +290,12 @@ OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
     "page_approve": lambda call: _then_worked(call, "sync", "--all", "--yes"),
     "page_accept": page_accept,
     "page_anew": page_anew,
+    "page_answer": page_tasks.page_answer,
+    "page_runs": page_tasks.page_runs,
+    "page_settings": lambda call: call.facts("setup", "settings"),
+    "page_set": page_set,
+    "page_sign_in": lambda call: call.facts("setup", "sign-in", "--renew"),
+    "page_renew": page_renew,
 }
 
 
@@ -281,7 +322,7 @@ def run_task(
     try:
         if operation:
             return {"output": inside_all(_run_operation(call, mode, operation))}
-        if mode in TASKS:
+        if mode in (*TASKS, *PAGE_TASKS):
             summary = inside(_run_mode(call, mode))
             log("i", f"PlexSync: {summary}")
             return {"output": summary}
@@ -303,7 +344,7 @@ def _run_mode(call: TaskRun, mode: str) -> str:
             status(call)
     if call.wrong_settings:
         raise Failed(" / ".join(call.wrong_settings))
-    told = [TASKS[mode](call)]
+    told = [(TASKS.get(mode) or PAGE_TASKS[mode])(call)]
     for server in _servers(call.facts("status")):
         for held in server.get("holds", {}).values():
             hold = f"{server['plex']}: {held['message']}" if "plex" in server else str(held["message"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import yaml
 from playwright.sync_api import Locator, expect
 
 from plexsync.flows.plays.history_poll import READ_SINCE
@@ -22,6 +23,7 @@ from tests.journey.world import ROOT, until
 from tests.stash_plugin.conftest import KEY, go, in_a_terminal
 from tests.store.eleven import old_database
 from tests.torture.score import dump
+from validation.config import describe
 
 HOSTILE = '<img src=x onerror="window.hurt=1">&amp;<script>window.hurt=1</script>'
 
@@ -77,8 +79,10 @@ def test_a_database_that_is_too_old_is_moved_away_by_a_button_and_kept(page, ins
 def test_an_open_page_starts_no_process_while_a_worker_writes_its_status(page, inside, faults):
     inside.task("Start the worker")
     until((Path(inside.runner.plugin_dir) / "served" / "status.json").exists)
+    before = len(inside.runner.runs)
     go(page, inside, "/plugins/plexsync")
-    expect(page.get_by_text("As the worker wrote it")).to_be_visible()
+    expect(page.get_by_role("button", name="Stop the worker")).to_be_visible()
+    until(lambda: len(inside.runner.runs) == before + 1)
     runs = len(inside.runner.runs)
     inside.stash.edit_scene(1, title="Shown without a process")
     until(lambda: inside.title() == "Shown without a process")
@@ -137,7 +141,9 @@ def test_a_wrong_path_mapping_is_told_on_the_page_and_the_tab_in_the_form_of_its
         go(page, inside, where)
         if where == "/scenes/1":
             page.get_by_role("button", name="Plex", exact=True).click()
-        expect(page.get_by_text("The field Path mapping takes: Plex folders for Stash folders, as in")).to_be_visible()
+        expect(
+            page.get_by_text("The field Plex: path mapping takes: Plex folders for Stash folders, as in")
+        ).to_be_visible()
     assert faults == []
 
 
@@ -296,8 +302,15 @@ def test_a_stash_without_python_is_told_what_plexsync_needs(page, inside, faults
     inside.runner.start = start
     go(page, inside, "/plugins/plexsync")
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("PlexSync needs Python 3.11 or newer, with pip, on the machine")
-    expect(alert).to_contain_text("name it in Stash under Settings, System, Python path")
+    expect(alert).to_contain_text(
+        "Stash can't start PlexSync: it needs Python 3.11 or newer, with pip, where Stash runs."
+    )
+    expect(alert).to_contain_text("name it under Settings, System, Python path")
+    lines = yaml.safe_load(alert.locator("pre").inner_text())["services"]["plexsync"]
+    names = {name.removesuffix("_FILE") for name in lines["environment"]}
+    assert names <= {setting.variable for setting in describe()}
+    assert lines["environment"]["PLEXSYNC_STASH_URL"] == inside.stash.url
+    expect(alert.get_by_role("button", name="Copy these lines")).to_be_visible()
     assert alert.count() == 1
     assert faults == []
 

@@ -3,7 +3,7 @@
 import re
 
 from plexsync.simulator.stash_manifest import read_manifest
-from plexsync.stash_plugin import setup_operations, tasks
+from plexsync.stash_plugin import page_tasks, setup_operations, tasks
 from tests.journey.world import ROOT
 
 SCRIPTS = sorted((ROOT / "plexsync/stash_plugin/ui").glob("*.js"))
@@ -22,6 +22,12 @@ def test_every_task_of_the_manifest_is_there_and_none_is_left_over() -> None:
     modes = re.findall(r"^ +mode: (\w+)$", text, re.MULTILINE)
     assert len(modes) == len(read_manifest(ROOT / "StashPlexSync.yml").tasks)
     assert set(modes) - BY_THE_HOOK == set(tasks.TASKS)
+
+
+def test_what_the_page_runs_in_the_queue_is_there_and_none_is_left_over() -> None:
+    text = "".join(file.read_text("utf-8") for file in SCRIPTS)
+    assert set(re.findall(r'mode: "(\w+)"', text)) - BY_THE_HOOK == set(tasks.PAGE_TASKS)
+    assert set(re.findall(r'task\.begin\("(\w+)"', text)) == set(page_tasks.COMMANDS)
 
 
 def test_a_name_leads_to_the_function_that_is_called_so() -> None:

@@ -101,7 +101,7 @@ def test_what_a_message_names_instead_is_there():
         ("7 needs you (plexsync dlq list)", "7 needs you (the page of PlexSync)"),
         ("on hold: plexsync accept plex-server", "on hold: the button Accept the change on the page of PlexSync"),
         ("its own? (plexsync accept old-lists)", "its own? (the button Take them on the page of PlexSync)"),
-        ("7 fields kept (plexsync drift)", "7 fields kept (in the dashboard, page Drift, or in a terminal)"),
+        ("7 fields kept (plexsync drift)", "7 fields kept (the tab Plex of the scene)"),
         ("2 need you → plexsync fix", "2 need you → the page of PlexSync"),
         (
             "until you edit it in Stash, or plexsync redo 7",

@@ -138,9 +138,11 @@ def test_a_wrong_setting_is_told_by_every_task_in_the_form_of_its_field(inside):
     inside.stash.plugin_settings[PLUGIN]["path_map"] = 'path_map = ["/a => /b"]'
     for name in ("Sync recent", "Show status", "Preview", "Start the worker"):
         told = outcome(inside, name).error
-        assert "The field Path mapping takes: Plex folders for Stash folders, as in /data => /media/stash" in told, name
+        assert (
+            "The field Plex: path mapping takes: Plex folders for Stash folders, as in /data => /media/stash" in told
+        ), name
     assert outcome(inside, "Run the doctor").error == "PlexSync: 1 problem, 0 warnings; the details are in Stash's log"
-    assert [line for line in lines(inside, "error") if "The field Path mapping takes" in line]
+    assert [line for line in lines(inside, "error") if "The field Plex: path mapping takes" in line]
     assert outcome(inside, "Stop the worker").error is None
 
 

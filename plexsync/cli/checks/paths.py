@@ -152,7 +152,7 @@ def _rules_to_set(lookup: PathLookup, present: Sequence[Rule]) -> str:
     right, wrong = (sum(getattr(suggestion, name) for suggestion in lookup.suggestions) for name in ("right", "wrong"))
     agree = f"{right} of {many(right + wrong, 'file')} agree"
     if rules and os.environ.get("PLEXSYNC_PROGRESS") == "stash":
-        deed = f"{'add to' if present else 'enter in'} the field Path mapping in the settings of the plugin"
+        deed = f"{'add to' if present else 'enter in'} the field Plex: path mapping in the settings of the plugin"
         return f"{deed}, with ; between rules: {'; '.join(rules)} ({agree})"
     rules = [json.dumps(rule, ensure_ascii=False) for rule in rules]
     if rules and present:

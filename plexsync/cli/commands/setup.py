@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import click
@@ -21,11 +22,14 @@ from plexsync.app.asking import asking_stash
 from plexsync.app.clients import LINK, OwnServer, SignIn
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.setting_change import (
+    ASIDE,
     PLEX_PORT,
     STASH_PORT,
     FoundPlex,
     address,
+    check_values,
     check_written_counts,
+    in_the_file,
     reach_plex,
     reach_stash,
     typed_form,
@@ -44,20 +48,32 @@ from plexsync.cli.setup.steps import (
     plex_doubts,
     plex_settings,
     preview_facts,
+    reach_in_use,
     reach_of_account,
     servers_of,
 )
 from plexsync.cli.start import begin_call
 from plexsync.engine.clock import SystemClock
 from plexsync.engine.tickets import READS
+from plexsync.reports.settings import WHERE, setting_facts, why_read_only
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Barred, NeighbourError, SyncError, Unusable
 from plexsync.store.files import setup_files
 from plexsync.store.files.lock import try_lock
-from validation.config import SECRETS
+from validation.config import SECRETS, describe
 from validation.locations import TOML as TOML_FILE
 from validation.redact import Redactor, one_line
-from validation.sources import TOML, ConfigError, Loaded, load
+from validation.sources import (
+    NOT_FROM_STASH,
+    STAND_INS,
+    STASH,
+    TOML,
+    ConfigError,
+    Loaded,
+    as_in_stash,
+    is_emptied,
+    load,
+)
 
 NO_FOLDER = "this is for the page of PlexSync in Stash: in a terminal, use plexsync init"
 ALONE = "plexsync.setup.alone"
@@ -66,6 +82,9 @@ PACE = 400  # milliseconds between two writes of a progress
 FAULT = "a fault of PlexSync: its log says more"
 # Milliseconds: plex.tv forgets a PIN after a quarter of an hour.
 LASTS = 900_000
+# The settings that are not written into Stash.
+NOT_HERE = (*SECRETS, *NOT_FROM_STASH)
+NAMES = {setting.name for setting in describe() if not setting.secret}
 
 
 class SetupStage(StrEnum):
@@ -101,6 +120,8 @@ class SetupNotes:
     stash_url: str = ""
     needs_key: bool = False
     """Stash takes nobody without its API key."""
+    is_renewal: bool = False
+    """Whether nothing but the token is renewed: the rest is set up."""
 
     def secrets(self) -> tuple[str, ...]:
         """The tokens to redact."""
@@ -121,8 +142,8 @@ class SetupNotes:
             ],
         }
         servers = [{"name": server.name, "addresses": list(server.addresses)} for server in self.servers]
-        stash = {"url": self.stash_url, "needs_key": self.needs_key}
-        facts = {"stage": self.stage.value, "pin": pin, "account": self.account, "servers": servers, "plex": plex}
+        stash, stage = {"url": self.stash_url, "needs_key": self.needs_key}, "" if self.is_renewal else self.stage.value
+        facts = {"stage": stage, "pin": pin, "account": self.account, "servers": servers, "plex": plex}
         return {**facts, "stash": stash}
 
 
@@ -158,7 +179,13 @@ class SetupStep:
         return _print_answer(self.call, notes.public())
 
     def write(self, settings: Mapping[str, object], notes: SetupNotes) -> int:
-        """Write these settings, and keep the notes; what longer steps found before is not true any more.
+        """Write these settings, and keep the notes; what longer steps found before is not true any more."""
+        self.write_settings(settings)
+        self.forget_results()
+        return self.keep(notes)
+
+    def write_settings(self, settings: Mapping[str, object]) -> None:
+        """Write these settings.
 
         Settings are written into Stash, where the plugin's are (None removes one). Stash shows its settings to everyone who
         can open them, so the token is written into plexsync.toml; so is a setting that is there already, or that a field of
@@ -169,25 +196,27 @@ class SetupStep:
         check_written_counts(here, settings, "of Stash, and wins over what is chosen here: remove it there")
         if self.alone:
             write_into(toml_of(self.call), settings)
-            self.forget_results()
-            return self.keep(notes)
+            return
         in_stash = {
-            name: None if name in SECRETS or here.origin[name] == TOML else typed_form(name, value) if value else ""
+            name: None if name in NOT_HERE or here.origin[name] == TOML else _in_a_field(name, value)
             for name, value in settings.items()
         }
         if in_file := {name: value for name, value in settings.items() if in_stash[name] is None}:
             write_into(toml_of(self.call), in_file)
         with closing(asking_stash(here.config)) as stash:
             before = stash.plugin_settings(PLUGIN)
-            after = {name: value for name, value in {**before, **in_stash}.items() if value is not None}
+            after = as_in_stash(before, in_stash)
             if after != before:
                 stash.configure_plugin(PLUGIN, after)
-        self.forget_results()
-        return self.keep(notes)
 
     def forget_results(self) -> None:
         """Remove what the longer steps found."""
         setup_files.remove(str(self.folder), setup_files.PATHS, setup_files.PREVIEW)
+
+
+def _in_a_field(name: str, value: object) -> str | None:
+    """The value as a field of Stash holds it; '' if it is removed, None if a field can't say it: an empty one is not set."""
+    return "" if value is None else typed_form(name, value) or None
 
 
 class StepFile:
@@ -270,12 +299,73 @@ def state(call: Call) -> int:
 
 
 @setup.command("sign-in", cls=Sharing)
+@click.option("--renew", is_flag=True, help="For a new token alone: the rest is set up.")
 @click.pass_obj
-def sign_in(call: Call) -> int:
+def sign_in(call: Call, renew: bool) -> int:
     """Ask plex.tv for a PIN."""
     with _step(call) as step:
         login = SignIn()
-        return step.keep(SetupNotes(pin=Pin(login.number, login.pin, SystemClock().now() + LASTS)))
+        pin = Pin(login.number, login.pin, SystemClock().now() + LASTS)
+        return step.keep(SetupNotes(pin=pin, is_renewal=renew))
+
+
+@setup.command("renew", cls=Sharing)
+@click.pass_obj
+def renew(call: Call) -> int:
+    """Ask plex.tv once whether the PIN was confirmed; then write the new token of the Plex server in use."""
+    with _step(call) as step:
+        if step.notes.pin is None or not step.notes.is_renewal:
+            return _print_answer(call, {"pin": None, "renewed": ""})
+        notes = _check_sign_in(call, step.notes)
+        if not notes.servers:
+            return step.keep(notes)
+        try:
+            loaded = load(**sources(call, new_file=True), plugin_settings=settings_in_stash(step.here.config, PLUGIN))
+            hide(call, loaded)
+            plex = reach_in_use(notes.servers, loaded.config.plex_url, loaded.config.tls_ca_file)
+            step.write_settings({"plex_token": plex.token})
+        finally:
+            # The PIN is of no more use.
+            setup_files.remove(str(step.folder), setup_files.NOTES)
+        return _print_answer(call, {"pin": None, "renewed": plex.name})
+
+
+@setup.command("settings", cls=Sharing)
+@click.pass_obj
+def settings(call: Call) -> int:
+    """List all settings as Stash and this machine have them now; also what is wrong with one, and why one is read-only."""
+    with _step(call) as step:
+        saved = settings_in_stash(step.here.config, PLUGIN)
+        wrong = {name: why_not(name, saved[name]) for name in NAMES & saved.keys() if not is_emptied(saved[name])}
+        wrong = {name: reason for name, reason in wrong.items() if reason}
+        usable = {name: value for name, value in saved.items() if name not in wrong}
+        loaded = load(**sources(call, new_file=True), plugin_settings={**STAND_INS, **usable})
+        hide(call, loaded)
+        listed = []
+        for fact in setting_facts(loaded.config, loaded.origin):
+            name = fact["name"]
+            given = {"value": one_line(str(saved[name])), "source": WHERE[STASH]} if name in wrong else {}
+            fixed = why_read_only(name, loaded.origin[name])
+            listed.append({**fact, **given, "fixed": fixed, "problem": wrong.get(name, "")})
+        return _print_answer(call, {"settings": listed})
+
+
+@setup.command("set", cls=Sharing)
+@click.argument("name", type=click.Choice(sorted(NAMES)))
+@click.argument("value", default="")
+@click.pass_obj
+def set_one(call: Call, name: str, value: str) -> int:
+    """Change one setting: in plexsync.toml if it is there or Stash can't have it, else in Stash. Empty: remove it."""
+    with _step(call) as step:
+        if reason := why_read_only(name, step.here.origin[name]):
+            raise Unusable(reason)
+        try:
+            where = sources(call, new_file=True)
+            checked = check_values(where, {name: value}, hide=partial(hide, call)) if value else None
+        except ConfigError as error:
+            raise ConfigError([line.replace(ASIDE, " ") for line in error.lines]) from None
+        step.write_settings({name: in_the_file(checked, name) if checked else None})
+        return _print_answer(call, {"name": name})
 
 
 @setup.command("check", cls=Sharing)

@@ -80,6 +80,16 @@ def reach_of_account(server: OwnServer, ca_file: str) -> FoundPlex:
     )
 
 
+def reach_in_use(servers: Iterable[OwnServer], url: str, ca_file: str) -> FoundPlex:
+    """The server at the address in use, with its new token. Raises NeighbourError, and Unusable if it is none of them."""
+    for server in servers:
+        try:
+            return reach_plex(url, server.token, ca_file)
+        except Barred:
+            continue
+    raise Unusable(f"the Plex server at {url} is none of this account: sign in with the account that owns it")
+
+
 def _at_once(attempt: Callable[[str], T], urls: Sequence[str]) -> list[T]:
     with ThreadPoolExecutor(len(urls) or 1) as pool:
         return list(pool.map(attempt, urls))

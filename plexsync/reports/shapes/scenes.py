@@ -345,6 +345,8 @@ class FieldFacts(TypedDict):
     """In words, such as `write`, `add …` or `nothing`."""
     reason: str
     """Why a sync would change the field; empty if it would not."""
+    yours: str
+    """Whether you edited it in Plex: `undecided`, or `kept` if you decided to keep it there; else empty."""
     why: list[NoteFacts]
 
 

@@ -402,6 +402,8 @@ class SettingFacts(TypedDict):
     """Whether it can be set in Stash."""
     basic: bool
     """Whether it is one of those that most people need."""
+    group: str
+    """What it is for, as a page groups the settings; '' for none."""
     default: str
     """As in `plexsync.toml`, or `required`."""
     description: str

@@ -19,6 +19,23 @@
   const PANE = "plexsync-panel";
   // The worker writes its status into a file that Stash serves: looking at that starts no process.
   const STATUS = "plugin/" + ID + "/assets/status.json";
+  const LAST = "plexsync-status";
+  // PlexSync beside a Stash that has no Python; OWNER stands for the account that publishes it, as in the documentation.
+  const COMPOSE = [
+    "services:",
+    "  plexsync:",
+    "    image: ghcr.io/OWNER/plexsync:latest",
+    "    restart: unless-stopped",
+    '    user: "1000:1000"',
+    "    environment:",
+    "      PLEXSYNC_STASH_URL: " + new URL(".", document.baseURI).href.replace(/\/$/, ""),
+    "      PLEXSYNC_STASH_API_KEY_FILE: /run/secrets/stash_api_key",
+    "      PLEXSYNC_PLEX_URL: http://192.168.1.10:32400",
+    "      PLEXSYNC_PLEX_TOKEN_FILE: /run/secrets/plex_token",
+    "    volumes:",
+    "      - ./data:/data",
+    "      - ./secrets:/run/secrets:ro"
+  ].join("\n");
   const PACE = 5000;
   const OLD = 45000;
   const JOB_PACE = 1000;
@@ -28,8 +45,9 @@
 
   const OPERATION =
     "mutation PlexSyncOperation($id: ID!, $args: Map!) { runPluginOperation(plugin_id: $id, args: $args) }";
-  const JOB = "query PlexSyncJob($id: ID!) { findJob(input: { id: $id }) { status } }";
-  const TASK = "mutation PlexSyncTask($id: ID!, $name: String!) { runPluginTask(plugin_id: $id, task_name: $name) }";
+  const JOB = "query PlexSyncJob($id: ID!) { findJob(input: { id: $id }) { status progress } }";
+  const TASK =
+    "mutation PlexSyncTask($id: ID!, $name: String, $args: Map, $words: String) { runPluginTask(plugin_id: $id, task_name: $name, args_map: $args, description: $words) }";
 
   async function graphql(query, variables) {
     const answer = await fetch(new URL("graphql", document.baseURI), {
@@ -48,31 +66,32 @@
   }
 
   // PlexSync's own errors begin with its name. Any other one, before anything was answered, is one of starting it.
-  const NO_PYTHON =
-    "Stash could not run PlexSync. PlexSync needs Python 3.11 or newer, with pip, on the machine or in the container of Stash: " +
-    "install it, and name it in Stash under Settings, System, Python path. In a container without Python, run PlexSync outside of Stash.";
   let hasAnswered = false;
 
   async function ask(mode, args) {
     const data = await graphql(OPERATION, { id: ID, args: Object.assign({ mode }, args) }).catch((error) => {
       const starts = hasAnswered || !error.byStash || error.message.startsWith("PlexSync: ");
-      throw starts ? error : new Error(error.message + "\n" + NO_PYTHON);
+      throw starts ? error : Object.assign(new Error(error.message), { notStarted: true });
     });
     hasAnswered = true;
     const found = data.runPluginOperation;
     return found && typeof found === "object" ? found : { error: "the plugin said nothing" };
   }
 
-  async function startTask(name) {
-    return (await graphql(TASK, { id: ID, name })).runPluginTask;
+  // A task of the manifest; without a name, the plugin with these arguments.
+  async function startTask(name, args, words) {
+    return (await graphql(TASK, { id: ID, name, args, words })).runPluginTask;
   }
 
-  async function ended(job) {
+  async function ended(job, show) {
     for (;;) {
       await new Promise((resolve) => window.setTimeout(resolve, JOB_PACE));
       const found = (await graphql(JOB, { id: job })).findJob;
       if (!found || ["FINISHED", "CANCELLED", "FAILED"].includes(found.status)) {
         return;
+      }
+      if (show) {
+        show(found);
       }
     }
   }
@@ -85,7 +104,21 @@
       return null;
     }
     const now = Date.parse(answer.headers.get("Date") || "") || Date.now();
-    return now - Date.parse(facts.at) < OLD ? facts : null;
+    const fresh = now - Date.parse(facts.at) < OLD ? facts : null;
+    if (fresh) {
+      attempt(() => window.localStorage.setItem(LAST, JSON.stringify(fresh)));
+    }
+    return fresh;
+  }
+
+  // What this browser has seen last of it, for as long as nothing newer is known.
+  function lastStatus() {
+    try {
+      const facts = JSON.parse(window.localStorage.getItem(LAST));
+      return facts && facts.at ? Object.assign(facts, { got: Date.parse(facts.at) }) : null;
+    } catch {
+      return null;
+    }
   }
 
   // --- words ----------------------------------------------------------------------------------------------------------
@@ -271,8 +304,8 @@
 
   // The worker's own status; without one, a single answer: it is not asked for again before you want it. One that says that
   // a worker runs is asked for once more, since a worker that ends removes its status first.
-  function useStatus() {
-    const [facts, setFacts] = React.useState(null);
+  function useStatus(first, toGuide) {
+    const [facts, setFacts] = React.useState(first || null);
     const [wrong, setWrong] = React.useState([]);
     const [, setTurns] = React.useState(0);
     const live = React.useRef(true);
@@ -288,17 +321,20 @@
       try {
         found = await ask("page_status");
       } catch (error) {
-        found = { error: error.message };
+        found = { error: error.message, notStarted: error.notStarted };
       }
       const read = await readStatus().catch(() => null);
       under.current = false;
       asked.current = read ? 0 : asked.current + 1;
       enough.current = found.worker && found.worker.running ? 2 : 1;
+      if (live.current && found.guide) {
+        toGuide();
+      }
       if (live.current) {
         setWrong(found.wrong_settings || []);
         setFacts(Object.assign(read && !found.error ? Object.assign({ live: true }, read) : found, { got: Date.now() }));
       }
-    }, []);
+    }, [toGuide]);
     const look = React.useCallback(async () => {
       const read = await readStatus().catch(() => null);
       if (!live.current || under.current) {
@@ -329,8 +365,8 @@
     return [facts, wrong, query];
   }
 
-  function Page() {
-    const [facts, wrong, look] = useStatus();
+  function Page({ first, toGuide }) {
+    const [facts, wrong, look] = useStatus(first, toGuide);
     const [preview, setPreview] = React.useState(null);
     const [letters, setLetters] = React.useState(null);
     const count = facts && facts.dlq ? facts.dlq.count : 0;
@@ -364,9 +400,12 @@
       facts && !facts.error && e(Age, { facts, deeds }),
       facts && !facts.error && facts.plex && e("h2", null, facts.plex),
       facts && facts.error && !wrong.length && e(Trouble, { facts, deeds }),
+      facts && !facts.error && shared.Actions && e(shared.SignIn, { facts, look }),
+      facts && !facts.error && shared.Actions && e(shared.Plays, { facts, look }),
       facts && !facts.error && e(Status, { facts, deeds, show: setPreview }),
       preview && e(Preview, { preview, close: () => setPreview(null) }),
-      letters && e(Letters, { letters, deeds })
+      letters && e(Letters, { letters, deeds }),
+      facts && !facts.error && shared.Actions && e(shared.Actions, { look })
     );
   }
 
@@ -470,7 +509,7 @@
       facts.live ? "As the worker wrote it " : "No worker answers. As it was ",
       e(When, { at: facts.at }),
       " ",
-      e(Button, { busy: deeds.busy, onClick: () => deeds.run("refresh", async () => "") }, "Refresh")
+      deeds && e(Button, { busy: deeds.busy, onClick: () => deeds.run("refresh", async () => "") }, "Refresh")
     );
   }
 
@@ -494,6 +533,9 @@
     if (facts.installation && facts.installation.running) {
       return e(Note, { kind: "info" }, "PlexSync was updated: its packages are being installed, " + Math.round(100 * facts.installation.part) + " %.");
     }
+    if (facts.notStarted) {
+      return e(NoPython, { error: facts.error });
+    }
     const lines = String(facts.error).split("\n");
     return e(
       Note,
@@ -502,6 +544,20 @@
       facts.installed === false &&
         e(Button, { kind: "primary", busy: deeds.busy, onClick: () => task(deeds, "Install or repair dependencies") }, "Install now"),
       facts.too_old && e(Button, { kind: "primary", busy: deeds.busy, onClick: () => beginAnew(deeds) }, "Begin anew")
+    );
+  }
+
+  // Stash could not start PlexSync at all: the way round is the container, whose lines are here to copy.
+  function NoPython({ error }) {
+    const copy = () => navigator.clipboard && navigator.clipboard.writeText(COMPOSE).catch(() => {});
+    return e(
+      Note,
+      { kind: "danger" },
+      e("p", null, e("strong", null, "Stash can't start PlexSync: it needs Python 3.11 or newer, with pip, where Stash runs.")),
+      e("p", null, "Install it and name it under Settings, System, Python path; or run PlexSync in a container of its own, beside Stash and Plex:"),
+      e("pre", { className: "plexsync-lines" }, COMPOSE),
+      e("p", null, e(Button, { onClick: copy }, "Copy these lines"), " The documentation says more under Install, As a container."),
+      e("details", null, e("summary", null, "What Stash says"), error)
     );
   }
 
@@ -771,6 +827,13 @@
       }
     };
     const redo = act("redo", "", "The worker syncs it now: refresh in a moment.");
+    const decide = (target, one, verb) =>
+      deeds.run(verb, async () => {
+        const found = await ask("page_act", { scene: id, verb, field: one.field, library: target.library });
+        const name = FIELDS[one.field] || one.field;
+        const words = { take: name + ": Stash's value goes to Plex" + (found.worker ? " now: refresh in a moment." : "."), keep: name + " follows Plex from now on.", unkeep: name + " is no longer kept." };
+        return told(found, words[verb]);
+      });
     const undo = act("undo", "Take back what PlexSync wrote for this scene?", "The worker takes it back now: refresh in a moment.");
     const resting = facts && (facts.stands === "undone" || facts.stands === "released");
     const job = facts && facts.job;
@@ -794,7 +857,7 @@
       ),
       job && job.state !== "idle" && JOBS[job.state] && e("p", null, queued(job)),
       facts && facts.candidates && facts.candidates.length > 0 && e(Candidates, { id, candidates: facts.candidates, deeds }),
-      facts && (facts.targets || []).map((target) => e(Target, { key: target.key, target, whole, resting })),
+      facts && (facts.targets || []).map((target) => e(Target, { key: target.key, target, whole, resting, deeds, decide })),
       facts && (facts.targets || []).length > 0 &&
         e("label", null, e("input", { type: "checkbox", checked: whole, onChange: (event) => setWhole(event.target.checked) }), " Show the fields that stay as they are"),
       facts && (facts.steps || []).length > 0 &&
@@ -818,9 +881,15 @@
     return facts.verdict === STATUSES[0][0] ? true : facts.candidates && facts.candidates.length ? false : null;
   }
 
-  function Target({ target, whole, resting }) {
+  // What you can decide about a field that you edited in Plex.
+  const DECISIONS = {
+    undecided: [["take", "Use Stash's"], ["keep", "Keep Plex's"]],
+    kept: [["take", "Use Stash's"], ["unkeep", "No longer keep Plex's"]]
+  };
+
+  function Target({ target, whole, resting, deeds, decide }) {
     const stays = (one) => one.action.startsWith("nothing");
-    const fields = target.fields.filter((one) => whole || !stays(one) || one.why.length);
+    const fields = target.fields.filter((one) => whole || !stays(one) || one.why.length || one.yours);
     if (!fields.length) {
       return e("p", null, "Item " + target.key + (resting ? " is left as it is in Plex. " : " shows what Stash says. "), e(OpenInPlex, { item: target }));
     }
@@ -842,7 +911,7 @@
               e("th", { scope: "row" }, FIELDS[one.field] || one.field),
               e("td", null, shownAs(one.field, one.stash)),
               e("td", null, shownAs(one.field, one.plex), one.locked ? e("span", { className: "plexsync-locked", title: "locked in Plex" }, " (locked)") : ""),
-              e("td", null, one.action, [one.reason].concat(one.why.map((note) => note.text)).filter(Boolean).map((text, n) => e("small", { key: n }, text)))
+              e("td", null, one.action, [one.reason].concat(one.why.map((note) => note.text)).filter(Boolean).map((text, n) => e("small", { key: n }, text)), e("div", { className: "plexsync-choices" }, (DECISIONS[one.yours] || []).map(([verb, words]) => e(Button, { key: verb, busy: deeds.busy, onClick: () => decide(target, one, verb) }, words))))
             )
           )
         )
@@ -884,18 +953,29 @@
   }
 
   // The set-up guide, in setup.js, is shown in place of the page as long as PlexSync is not set up.
-  const shared = { React, e, ask, told, many, shownAs, useDeeds, Note, Button, Link, Status, FIELDS, PACE };
+  const shared = { React, e, ask, told, many, shownAs, startTask, ended, useDeeds, When, Note, Button, Link, Status, FIELDS, PACE };
   window.PlexSyncPage = shared;
   function Guarded() {
     const [setup, setSetup] = React.useState(null);
+    const [first, setFirst] = React.useState(lastStatus());
     const look = React.useCallback(() => {
       ask("setup_state").then(setSetup, () => setSetup({ stage: "" }));
     }, []);
-    React.useEffect(look, [look]);
+    React.useEffect(() => {
+      // What the worker wrote is painted before any process is started: where one runs, PlexSync is set up.
+      readStatus().catch(() => null).then((read) => {
+        if (read) {
+          setFirst(Object.assign({ live: true, got: Date.now() }, read));
+          setSetup({ stage: "" });
+        } else {
+          look();
+        }
+      });
+    }, [look]);
     if (setup === null) {
-      return e("div", { className: "plexsync-page" }, e("h1", null, "PlexSync"), e("p", { role: "status" }, "Asking …"));
+      return e("div", { className: "plexsync-page" }, e("h1", null, "PlexSync"), first ? e(Verdict, { facts: first }) : e("p", { role: "status" }, "Asking …"), first && e(Age, { facts: first }));
     }
-    return setup.stage && shared.Guide ? e(shared.Guide, { first: setup, close: () => setSetup({ stage: "" }) }) : e(Page);
+    return setup.stage && shared.Guide ? e(shared.Guide, { first: setup, close: () => setSetup({ stage: "" }) }) : e(Page, { first, toGuide: look });
   }
 
   attempt(() => api.register.route(PATH, fenced(Guarded)));

@@ -1,4 +1,4 @@
-"""The files of a set-up under way, in a folder beside the database: how far it is, and what its longer steps found.
+"""Files for the page in Stash, in a folder beside the database: a set-up under way, and the answer to what takes longer.
 
 They may hold the token of a sign-in that is not finished, so each belongs to its owner alone. A file is replaced
 completely or not at all. Standard library only.
@@ -14,6 +14,8 @@ from contextlib import suppress
 FOLDER = "setup"
 # How far it is; the results of the two steps that may take minutes; and the lock that one of these holds meanwhile.
 NOTES, PATHS, PREVIEW, LOCK = "notes.json", "paths.json", "preview.json", "step.lock"
+# The answer to what the page has asked for last.
+ANSWER = "answer.json"
 LARGEST = 2_000_000  # bytes
 
 
