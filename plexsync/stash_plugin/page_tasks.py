@@ -76,9 +76,9 @@ def answer(call: TaskRun) -> str:
 
 def page_answer(call: TaskRun) -> Facts:
     """Return the answer to what the page has asked for. Raises Failed."""
-    kept = setup_files.read(call.folder, setup_files.ANSWER)
-    facts = kept.get("facts")
-    if not isinstance(facts, dict) or kept.get("ticket") != str(call.args.get("ticket", "")):
+    stored = setup_files.read(call.folder, setup_files.ANSWER)
+    facts = stored.get("facts")
+    if not isinstance(facts, dict) or stored.get("ticket") != str(call.args.get("ticket", "")):
         raise Failed(LOST)
     return facts
 

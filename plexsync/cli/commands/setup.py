@@ -344,9 +344,9 @@ def settings(call: Call) -> int:
         listed = []
         for fact in setting_facts(loaded.config, loaded.origin):
             name = fact["name"]
-            given = {"value": one_line(str(saved[name])), "source": WHERE[STASH]} if name in wrong else {}
+            stated = {"value": one_line(str(saved[name])), "source": WHERE[STASH]} if name in wrong else {}
             fixed = why_read_only(name, loaded.origin[name])
-            listed.append({**fact, **given, "fixed": fixed, "problem": wrong.get(name, "")})
+            listed.append({**fact, **stated, "fixed": fixed, "problem": wrong.get(name, "")})
         return _print_answer(call, {"settings": listed})
 
 
