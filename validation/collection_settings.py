@@ -16,6 +16,7 @@ from validation.path_rules import entries
 from validation.redact import is_safe
 
 _ARROW = " => "
+PLAYLISTS = "children of: NAME, with the name of a tag in Stash, or empty"
 
 
 def templates(value: object) -> tuple[str, ...]:
@@ -76,6 +77,16 @@ def _words(value: object, choices: tuple[str, ...], rest: str) -> tuple[str, ...
     return words
 
 
+def children_of(value: object) -> str:
+    """The tag whose children are playlists, as `children of: NAME`; '' for none."""
+    if value == "":
+        return ""
+    head, _, name = value.partition(":") if isinstance(value, str) and is_safe(value) else ("", "", "")
+    if head.strip().lower() != "children of" or not (name := name.strip()):
+        raise ValueError(f"must be {PLAYLISTS}")
+    return f"children of: {name}"
+
+
 class CollectionSettings(CheckedModel):
     """The settings that name and dress collections. `PlexSyncConfig` has them with all others."""
 
@@ -104,9 +115,20 @@ class CollectionSettings(CheckedModel):
     """Where these collections are shown: any of recommended (in the library), home (yours) and shared (of your friends),
     separated by commas, or a list. Default recommended and home."""
 
+    playlists: Annotated[str, BeforeValidator(children_of)] = Field(default="")
+    """Playlists: children of: NAME makes one of each direct child of the Stash tag with exactly this name, of the scenes
+    that have the child itself. They are those of the token's account. Default none."""
+
+    playlist_order: Literal["date", "newest", "title", "added"] = Field(default="date")
+    """Order of the items of playlists: date (the oldest first), newest (the latest date first), title or added (to Stash),
+    default date. An order that you make in Plex stays."""
+
 
 NAMES = tuple(CollectionSettings.model_fields)
+# No library has its own.
+OF_ALL_LIBRARIES = ("collection_minimum", "playlists", "playlist_order")
 SHAPES = {
+    "playlists": PLAYLISTS,
     "collection_name": "a text with names of values in braces, or a list of the form source => text",
     "collection_sort": "a text with names of values in braces, or a list of the form source => text",
     "collection_parts": f"some of {', '.join(PARTS)}, with commas between them, or a list of them",

@@ -102,7 +102,7 @@ OF_A_LIBRARY = (
     "collection_tags",
     "tag_parents",
     "collections",
-    *(name for name in collection_settings.NAMES if name != "collection_minimum"),
+    *(name for name in collection_settings.NAMES if name not in collection_settings.OF_ALL_LIBRARIES),
     *(name for name in picture_settings.NAMES if name != "gallery_choices"),
     "performer_name",
     "role_text",

@@ -9,7 +9,9 @@ from plexsync.app.rules import is_dressing_on, profiles_of
 from plexsync.flows.collections.comparison import CollectionComparison
 from plexsync.flows.collections.flow import CollectionFlow, observe_compared, observe_worked
 from plexsync.flows.collections.inspection import CollectionInspector
+from plexsync.flows.collections.playlists import PlaylistInspector
 from plexsync.flows.scenes.canaries import LockCanaries
+from plexsync.flows.scenes.inspection_records import Observe
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.rules.queue.job import COLLECTION
 from plexsync.rules.record_class import record
@@ -28,11 +30,13 @@ class CollectionDressing:
         """What it adds to a worker; while it is off, only the flow."""
         if not self.is_on:
             return FlowParts([self.flow])
+        playlists = self.inspector.playlists
+        observing: list[Observe] = [observe_worked, *([playlists.observe] if playlists.rules else [])]
 
         def looks(stopping: Callable[[], bool]) -> list[RegularLook]:
             return [look_at_changes("compare collections", partial(self.comparison.run_if_due, stopping))]
 
-        return FlowParts([self.flow], [observe_worked], looks=looks, begin=self.comparison.run_if_due)
+        return FlowParts([self.flow], observing, looks=looks, begin=self.comparison.run_if_due)
 
 
 def collection_dressing(parts: Assembled) -> CollectionDressing:
@@ -42,14 +46,16 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
     """
     looks, work = parts.settings.looks, parts.settings.work
     inspector = _inspector(parts, looks_only=False)
-    is_on = is_dressing_on(looks)
+    is_dressed = is_dressing_on(looks)
     plex, locks = parts.plex.collections, LockCanaries(parts.store, parts.plex, parts.gates)
     retries = work.max_retries
-    flow = CollectionFlow(inspector, plex, parts.clock, parts.expiry, locks, max_retries=retries, is_on=is_on)
-    if is_on and observe_compared not in parts.reconciler.observing:
+    flow = CollectionFlow(inspector, plex, parts.clock, parts.expiry, locks, max_retries=retries, is_on=is_dressed)
+    if is_dressed and observe_compared not in parts.reconciler.observing:
         parts.reconciler.observing.append(observe_compared)
     counts = any(profile.dressing.minimum > 1 for profile in profiles_of(looks))
-    comparison = CollectionComparison(inspector, parts.clock, parts.settings.wishes, counts=counts)
+    is_on = is_dressed or inspector.playlists.rules is not None
+    wishes = parts.settings.wishes if is_dressed else None
+    comparison = CollectionComparison(inspector, parts.clock, wishes, counts=counts)
     return CollectionDressing(flow, inspector, comparison, is_on)
 
 
@@ -59,7 +65,18 @@ def collection_viewer(parts: Assembled) -> CollectionInspector:
 
 
 def _inspector(parts: Assembled, *, looks_only: bool) -> CollectionInspector:
-    pictures = parts.work_inspector.pictures
+    artwork = parts.work_inspector.pictures
+    pictures = artwork.of_flow(COLLECTION) if artwork else None
+    playlists = PlaylistInspector(
+        parts.store,
+        parts.stash.collections,
+        parts.plex.playlists,
+        parts.gates,
+        parts.settings.playlists,
+        parts.settings.looks.policy,
+        parts.expiry,
+        pictures,
+    )
     return CollectionInspector(
         parts.store,
         parts.stash.collections,
@@ -68,5 +85,6 @@ def _inspector(parts: Assembled, *, looks_only: bool) -> CollectionInspector:
         parts.settings.looks,
         parts.visitor if looks_only else parts.identity,
         StashIdentity(parts.store, parts.stash, parts.clock, looks_only=looks_only),
-        pictures.of_flow(COLLECTION) if pictures else None,
+        pictures,
+        playlists,
     )

@@ -17,7 +17,7 @@ from plexsync.app.database_files import lock_of
 from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, prints_of_settings, wishes
 from plexsync.app.machine import fence_of
 from plexsync.app.named_scenes import NamedScenes, existing_scenes, known_in
-from plexsync.app.rules import PartSettings, look_rules, work_rules
+from plexsync.app.rules import PartSettings, look_rules, playlist_rules, work_rules
 from plexsync.app.stored import Stored, address_of, check_settled, clock_of
 from plexsync.engine.asked_probes import ask_at_once, why_closed
 from plexsync.engine.clock import SystemRandom
@@ -175,6 +175,7 @@ def part_settings(config: PlexSyncConfig, store: Database) -> PartSettings:
         wishes=wishes(config),
         in_use=prints_of_settings(config),
         scan_absent=config.scan_absent,
+        playlists=playlist_rules(config),
     )
 
 

@@ -7,6 +7,7 @@ from typing import cast
 from plexsync.engine.rules import WorkRules
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules.collections.collections import Dressing, Part, Place
+from plexsync.rules.collections.playlists import PlaylistRules
 from plexsync.rules.match.scope import Kind, Scope, Term
 from plexsync.rules.merge import choice, template
 from plexsync.rules.merge.desired import Profile
@@ -131,6 +132,12 @@ def is_dressing_on(rules: LookRules) -> bool:
     return any(profile.dressing.is_on for profile in profiles_of(rules))
 
 
+def playlist_rules(config: PlexSyncConfig) -> PlaylistRules | None:
+    """Return which tags are playlists and how they are ordered; None while they are off."""
+    parent = config.playlists.partition(":")[2].strip()
+    return PlaylistRules(parent, config.playlist_order) if parent else None
+
+
 def profiles_of(rules: LookRules) -> tuple[Profile, ...]:
     """The profiles of all libraries."""
     return (rules.profile, *rules.libraries.values())
@@ -168,6 +175,7 @@ class PartSettings:
     in_use: str = ""
     scan_absent: bool = False
     pictures: bool = True
+    playlists: PlaylistRules | None = None
 
     @property
     def prints(self) -> dict[str, str]:

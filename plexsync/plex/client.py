@@ -13,6 +13,7 @@ from plexsync.plex import answers, artwork, edits
 from plexsync.plex.answers import Body
 from plexsync.plex.collections import CollectionClient
 from plexsync.plex.history import PlexHistory
+from plexsync.plex.playlists import PlaylistClient
 from plexsync.plex.requests import IDENTITY, ITEMS, PlexOptions, PlexRequests, check_number, query
 from plexsync.plex.requests import is_plex as is_plex
 from plexsync.rules.item import Cast, Entry, Item
@@ -30,7 +31,7 @@ PICTURES = msgspec.json.Decoder(Body[answers.OfferedPictures])
 class PlexClient:
     """One Plex Media Server: what it has, and the edits of its items. See `PlexRequests` for the options.
 
-    `history` and `collections` share its connections.
+    `history`, `collections` and `playlists` share its connections.
     """
 
     def __init__(self, url: str, token: str, **options: Unpack[PlexOptions]) -> None:
@@ -38,6 +39,7 @@ class PlexClient:
         self.libraries = self.requests.libraries
         self.history = PlexHistory(self.requests)
         self.collections = CollectionClient(self.requests)
+        self.playlists = PlaylistClient(self.requests)
 
     def close(self) -> None:
         """Close every connection."""

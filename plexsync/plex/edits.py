@@ -10,6 +10,7 @@ follow their list. So only a single text or list can be too long for a request; 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
+from typing import Literal
 from urllib.parse import quote
 
 from plexsync.rules.item import FACE, FIELDS, LISTS, PICTURES, ROLE, SCALARS, Cast, beside_whom
@@ -34,20 +35,20 @@ def targets(
     edit: Edit,
     *,
     cast: Cast | None = None,
-    form: CollectionForm | None = None,
+    form: CollectionForm | Literal["playlist"] | None = None,
     limit: int = LINE_LIMIT,
 ) -> list[str]:
     """The paths with query to send as PUT, in order; none for an empty edit.
 
-    `form`: the key is that of a collection, which takes fewer fields, and is edited by this form of request. `limit` is
+    `form`: the key is that of a collection or a playlist, which take fewer fields and are edited by this form. `limit` is
     the longest request line in bytes; a single text or list above it still travels alone.
     Raises ValueError for a section or item that is not a number, and for a field or value that Plex does not accept.
     """
     for role, text in (("library", section), ("item", key)):
         if not (text.isascii() and text.isdigit()):
             raise ValueError(f"an edit needs the number of its {role}")
-    if form == "item":
-        head = f"/library/metadata/{key}?"
+    if form in ("item", "playlist"):
+        head = f"/{'playlists' if form == 'playlist' else 'library/metadata'}/{key}?"
     else:
         head = f"/library/sections/{section}/all?type={COLLECTION if form else MOVIE}&id={key}&"
     if form and not edit.keys() <= OF_COLLECTIONS:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TypedDict
 
 from plexsync.engine.undo import BATCH
-from plexsync.flows.collections.inspection import CollectionFinding, CollectionInspector, CollectionSight
+from plexsync.flows.collections.findings import CollectionFinding, CollectionSight
+from plexsync.flows.collections.inspection import CollectionInspector
 from plexsync.flows.scenes.drift import Decided, DriftAnswer
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.reports.drift import DONE

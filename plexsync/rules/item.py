@@ -22,12 +22,15 @@ SCALARS = (
 )
 LISTS = ("actor", "director", "genre", "collection", "label")
 FIELDS = SCALARS + LISTS
+# Every field that is a list: also the members of a playlist, which are no field of an item.
+LIST_FIELDS = frozenset({*LISTS, "members"})
 # Of pictures, an edit contains only the locks. Their value is the key of the selected picture.
 PICTURES = ("thumb", "art")
 
 # What is set of a collection besides its texts and pictures. `order` is '' for that of release, ALPHABETICAL, or the keys
-# of the members with commas between; `home` the places at which Plex shows the collection, likewise.
-COLLECTION_SETTINGS = ("collectionMode", "home", "order")
+# of the members with commas between; `home` the places at which Plex shows the collection, likewise; `members` the keys
+# of a playlist's items, a list.
+COLLECTION_SETTINGS = ("collectionMode", "home", "order", "members")
 ALPHABETICAL = "alphabetical"
 
 # What Plex asks PlexSync for in a library that does so (`plexsync.provider`). All else is written to its items.

@@ -336,6 +336,7 @@ input TagFilterType {
   OR: TagFilterType
   NOT: TagFilterType
   name: StringCriterionInput
+  aliases: StringCriterionInput
   created_at: TimestampCriterionInput
   updated_at: TimestampCriterionInput
 }

@@ -359,6 +359,7 @@ TIMES: dict[str, Callable[[Any], Predicate]] = {
 NAMED_CRITERIA: dict[str, Callable[[Any], Predicate]] = {
     **TIMES,
     "name": text(lambda record: record.name),
+    "aliases": paths(lambda record: record.aliases),
     "disambiguation": text(lambda record: record.disambiguation),
     "parents": members(studio_parents),
 }

@@ -6,7 +6,8 @@ from math import ceil
 import msgspec
 
 from plexsync.http.client import LISTING_CAP
-from plexsync.rules.collections.collection_servers import CollectionSource
+from plexsync.rules.collections.collection_servers import CollectionSource, FoundTag, TaggedScene
+from plexsync.rules.match.paths import base_name
 from plexsync.rules.scene import Image
 from plexsync.stash import answers, collection_queries, queries
 from plexsync.stash.requests import StashRequests, scenes_cap, walking
@@ -71,10 +72,57 @@ class GroupedScene(msgspec.Struct):
     groups: list[GroupPlace]
 
 
+class NamedTag(msgspec.Struct):
+    """A tag with its aliases and its direct children."""
+
+    id: answers.Id
+    name: str
+    aliases: list[str]
+    children: list[NamedSource]
+
+
+class FoundTags(msgspec.Struct):
+    """Tags that were found."""
+
+    tags: list[NamedTag]
+
+
+class NamedTags(msgspec.Struct):
+    """The tags with a name, and those with it as an alias."""
+
+    named: FoundTags
+    aliased: FoundTags
+
+
+class TagId(msgspec.Struct):
+    """A tag."""
+
+    id: answers.Id
+
+
+class PathAnswer(msgspec.Struct):
+    """A file."""
+
+    path: str
+
+
+class TaggedAnswer(msgspec.Struct):
+    """A scene with its tags, and what orders it."""
+
+    id: answers.Id
+    title: str | None
+    date: str | None
+    created_at: str
+    files: list[PathAnswer]
+    tags: list[TagId]
+
+
 SOURCES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 NAMED = msgspec.json.Decoder(NamedSource | None)
 COUNTED = msgspec.json.Decoder(CountedSource)
 STAMPS = msgspec.json.Decoder(answers.ObjectList[CountedStamp])
+TAGS = msgspec.json.Decoder(NamedTags)
+TAG_SCENES = msgspec.json.Decoder(answers.FoundScenes[TaggedAnswer])
 GROUP_SCENES = msgspec.json.Decoder(answers.FoundScenes[GroupedScene])
 
 
@@ -142,6 +190,31 @@ class StashCollecting:
                         places[id].append((index is None, index or 0, answers.number(scene.id)))
         return {id: tuple(scene for _, _, scene in sorted(listed)) for id, listed in places.items()}
 
+    def tags_named(self, name: str) -> list[FoundTag]:
+        """The tags with this name, or alias, in any case, each with its direct children, in one request."""
+        alike = {"value": name, "modifier": "EQUALS"}
+        asked = {"named": {"name": alike}, "aliased": {"aliases": alike}, "page": {"per_page": -1}}
+        data = self._requests.ask(TAGS, collection_queries.PLAYLIST_TAGS, asked, cap=LISTING_CAP)
+        tags = {tag.id: tag for tag in (*data.named.tags, *data.aliased.tags)}
+        return [self._requests.checked(_found_tag, tag) for tag in tags.values()]
+
+    def tagged_scenes(self, ids: Sequence[int]) -> dict[int, list[TaggedScene]]:
+        """The scenes that have each of these tags itself, in one request for 5,000 scenes."""
+        tags: dict[int, list[TaggedScene]] = {id: [] for id in ids}
+
+        def ask(last: int) -> tuple[int, list[TaggedAnswer]]:
+            scenes = walking(queries.above(last, **collection_queries.with_tags(list(tags))), ORDER_PAGE)
+            data = self._requests.ask(TAG_SCENES, collection_queries.TAG_SCENES, scenes, cap=LISTING_CAP)
+            return data.findScenes.count, data.findScenes.scenes
+
+        for page in self._requests.walk(0, ask, lambda scene: answers.number(scene.id)) if tags else ():
+            for answer in page:
+                title = answer.title or next((base_name(file.path) for file in answer.files), "")
+                scene = TaggedScene(answers.number(answer.id), title, answer.date or "", answer.created_at)
+                for tag in {answers.number(tag.id) for tag in answer.tags} & tags.keys():
+                    tags[tag].append(scene)
+        return tags
+
     def _source(self, source: str, id: int, answer: msgspec.Raw) -> CollectionSource | None:
         if source not in FRONT:
             return CollectionSource(source, id, scenes=self._read_count(answer), scenes_below=self._read_count(answer))
@@ -168,6 +241,11 @@ def _source_of(source: str, id: int, answer: NamedSource) -> CollectionSource:
         scenes=answer.scenes,
         scenes_below=answer.scenes if answer.scenes_below is None else answer.scenes_below,
     )
+
+
+def _found_tag(answer: NamedTag) -> FoundTag:
+    children = (_source_of("tag", answers.number(child.id), child) for child in answer.children)
+    return FoundTag(answer.name, tuple(answer.aliases), tuple(children))
 
 
 def _image(source: str, id: int, leaf: str, address: str | None, updated_at: str) -> Image | None:

@@ -58,6 +58,21 @@ query GroupScenes($scenes: SceneFilterType, $page: FindFilterType) {
 }
 """
 
+PLAYLIST_TAGS = f"""
+query PlaylistTags($named: TagFilterType, $aliased: TagFilterType, $page: FindFilterType) {{
+  named: findTags(tag_filter: $named, filter: $page) {{ tags {{ id name aliases children {{ ...TagSource }} }} }}
+  aliased: findTags(tag_filter: $aliased, filter: $page) {{ tags {{ id name aliases children {{ ...TagSource }} }} }}
+}}
+{TAG_SOURCE}"""
+TAG_SCENES = """
+query TagScenes($scenes: SceneFilterType, $page: FindFilterType) {
+  findScenes(scene_filter: $scenes, filter: $page) {
+    count
+    scenes { id title date created_at files { path } tags { id } }
+  }
+}
+"""
+
 # The largest rating in Stash.
 MOST = 100
 
@@ -77,6 +92,11 @@ def objects(wanted: Mapping[str, Sequence[int]]) -> str:
 def in_groups(ids: Sequence[int]) -> dict[str, object]:
     """The SceneFilterType condition for scenes that are in one of these groups."""
     return {"groups": {"value": [str(id) for id in ids], "modifier": "INCLUDES"}}
+
+
+def with_tags(ids: Sequence[int]) -> dict[str, object]:
+    """The SceneFilterType condition for scenes that have one of these tags itself."""
+    return {"tags": {"value": [str(id) for id in ids], "modifier": "INCLUDES", "depth": 0}}
 
 
 def _field(source: str) -> Callable[[int], str]:

@@ -98,6 +98,7 @@ class Worker:
             fingerprints=dict.fromkeys(Neighbour, fingerprint),
             print_of_all=str(rules.pop("settings", "")),
             wishes=str(rules.pop("wishes", "")),
+            playlists=rules.pop("playlists", None),
             scan_absent=bool(rules.pop("scans", False)),
             work=WorkRules(**{"parallel": 1, "deadline": 4000, **rules}),
         )

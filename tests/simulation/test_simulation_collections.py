@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from plexsync.engine.tickets import READ_STASH
-from plexsync.flows.collections import inspection
+from plexsync.flows.collections import findings
 from plexsync.flows.collections.inspection import CollectionInspector
 from plexsync.rules.merge.plan_records import Policy
 from plexsync.rules.queue.job import HOUR
@@ -115,8 +115,8 @@ def test_a_product_that_writes_over_the_work_of_a_hand_is_found(monkeypatch):
     def forgetful(values, item, memory, pushing, policy):
         return plan(values, item, {}, (), Policy(first_push="stash"))
 
-    plan = inspection.plan
-    monkeypatch.setattr(inspection, "plan", forgetful)
+    plan = findings.plan
+    monkeypatch.setattr(findings, "plan", forgetful)
     assert "was edited by hand" in found_by(1, 2, 3)
 
 

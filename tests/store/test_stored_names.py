@@ -52,6 +52,8 @@ NOTES = {
     "PLAYS_JOURNALLED": "plays:journal",
     "PLAYS_COMPARED": "plays:compared",
     "COLLECTIONS_COMPARED": "collections:compared",
+    "PLAYLISTS_COMPARED": "playlists:compared",
+    "PLAYLISTS_PROBLEM": "playlists:problem",
     "CLOCK_SEEN": "clock:seen",
     "STASH_BACK": "stash:back",
     "PLAYS_MISSING": "plays:missing",
@@ -146,6 +148,7 @@ COLLECTIONS = {
     "undone": "undone",
     "released": "released",
     "no_library": "library not synced",
+    "no_tag": "the tag of playlists is unclear",
     "dropped": "",
     "failed": "",
 }

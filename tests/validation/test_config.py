@@ -97,6 +97,8 @@ DEFAULTS = {
     "collection_mode": "leave",
     "collection_home": (),
     "collection_home_places": ("recommended", "home"),
+    "playlists": "",
+    "playlist_order": "date",
     "poster": "cover",
     "background": "none",
     "gallery_choices": 0,

@@ -28,14 +28,14 @@ PAGE = 500
 
 
 class CollectionComparison(Comparison):
-    """Compares the known collections with both servers. `settings` represents those that decide what Plex should show.
+    """Compares known collections and playlists with both servers. `settings` represents those that decide what Plex shows.
 
-    `counts`: the number of an object's scenes decides whether it has a collection.
+    None: no collection is dressed. `counts`: the number of an object's scenes decides whether it has a collection.
     """
 
     what = "collections"
 
-    def __init__(self, inspector: CollectionInspector, clock: Clock, settings: str, *, counts: bool) -> None:
+    def __init__(self, inspector: CollectionInspector, clock: Clock, settings: str | None, *, counts: bool) -> None:
         self._inspector = inspector
         self._store = inspector.store
         self._gates = inspector.gates
@@ -46,6 +46,8 @@ class CollectionComparison(Comparison):
     def is_due(self) -> bool:
         """Whether a full comparison of scenes has ended since the last time, or settings differ."""
         with self._store.reading() as db:
+            if self._inspector.playlists.differ(db):
+                return True
             scenes, noted = db.notes.number(LAST_RECONCILE), db.notes.text(COLLECTIONS_COMPARED)
             differ = _differ(db, self._settings)
         at, _, _ = noted.partition(" ")
@@ -59,7 +61,8 @@ class CollectionComparison(Comparison):
         self._inspector.identity.check_again(self._gates)
         with self._store.reading() as db:
             noted, differ = db.notes.text(COLLECTIONS_COMPARED).partition(" ")[2], _differ(db, self._settings)
-            sections = {section.uuid or section.key: section.key for section in db.sections.all()}
+            dressed = () if self._settings is None else db.sections.all()
+            sections = {section.uuid or section.key: section.key for section in dressed}
             # Nothing is inspected in a library that is not synced.
             rows = {row.id: row for row in db.collections.every() if row.library in sections}
         wanted = set(rows) if differ else self._moved_in_plex(rows, sections)
@@ -72,6 +75,7 @@ class CollectionComparison(Comparison):
             wanted |= self._reordered_groups(
                 [row for row in rows.values() if row.object.source == "group" and ORDER in row.memory]
             )
+        wanted |= self._inspector.playlists.changed_rows()
         with self._store.writing() as tx:
             tx.jobs.want_all(COLLECTION, wanted, Why.SWEEP, self._clock.now())
             tx.notes.save(COLLECTIONS_COMPARED, f"{began} {self._settings if differ else noted}")
@@ -125,13 +129,13 @@ class CollectionComparison(Comparison):
         return reordered
 
 
-def _differ(db: Reader, settings: str) -> bool:
+def _differ(db: Reader, settings: str | None) -> bool:
     """Whether the last comparison of collections had other settings.
 
     They count once the comparison of scenes has taken them: it comes first, and may wait for a yes.
     """
     noted = db.notes.text(COLLECTIONS_COMPARED).partition(" ")[2]
-    return noted != settings and db.notes.text(WISHES) in ("", settings)
+    return settings is not None and noted != settings and db.notes.text(WISHES) in ("", settings)
 
 
 def _has_moved(

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.undo import CROWD
-from plexsync.flows.collections.inspection import EDITED, IN_STEP, CollectionFinding, CollectionInspector
+from plexsync.flows.collections.findings import EDITED, IN_STEP, CollectionFinding
+from plexsync.flows.collections.inspection import CollectionInspector
 from plexsync.flows.scenes.drift import Decisions, DriftAnswer, DriftFilter, with_answer
 from plexsync.rules.collections.collection_servers import CollectionSource
 from plexsync.rules.collections.collection_values import with_order

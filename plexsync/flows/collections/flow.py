@@ -8,21 +8,25 @@ from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
 from plexsync.flows.collections.decisions import CollectionUndo
-from plexsync.flows.collections.inspection import IN_STEP, CollectionFinding, CollectionInspector, as_scene
+from plexsync.flows.collections.findings import IN_STEP, CollectionFinding, CollectionSight, as_scene
+from plexsync.flows.collections.inspection import CollectionInspector
+from plexsync.flows.collections.playlists import PlaylistSight
 from plexsync.flows.collections.push import (
-    MOVES,
     OTHER_REQUESTS,
     CollectionJournal,
     CollectionPush,
     CollectionWrite,
     move_scenes,
 )
+from plexsync.flows.collections.reads import source_in_stash
 from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.collection_names import RenamedCollection, save_renames
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.push import PATIENCE, PICTURE_REQUESTS
+from plexsync.rules.collections.collection_order import MOVES
 from plexsync.rules.collections.collection_servers import PlexCollections
 from plexsync.rules.collections.collections import (
+    PLAYLIST,
     SOURCES,
     CollectionObject,
     CollectionRow,
@@ -72,13 +76,14 @@ class CollectionFlow(CollectionUndo, CollectionPush):
     def affected_ids(self, notice: ChangeNotice) -> Collection[int]:
         """The collections of the object. The name of a studio may be in those of all studios below it."""
         source = next((source for source in SOURCES if source == notice.kind), None)
+        lists = self._inspector.playlists.affected_ids(notice.id) if source == "tag" else set[int]()
         if source is None or not self._is_on:
-            return ()
+            return lists
         object = CollectionObject(source, notice.id)
         with self._store.reading() as db:
             if source == "studio" and self._inspector.names_parents:
                 return {row.id for row in db.collections.every() if row.object.source == "studio"}
-            return {row.id for row in db.collections.of_objects([object]).get(object, ())}
+            return lists | {row.id for row in db.collections.of_objects([object]).get(object, ())}
 
     def look(self, ids: Sequence[int]) -> Sequence[CollectionFinding]:
         """Inspect the collections, and what would have to change."""
@@ -112,7 +117,7 @@ class CollectionFlow(CollectionUndo, CollectionPush):
     ) -> list[CollectionWrite]:
         row, inspection = _as_found(last_row, finding, ended), finding.inspection
         writes = []
-        if inspection is not None and inspection.plan.edit:
+        if inspection is not None and (inspection.plan.edit or _deletes(inspection)):
             entry = Pushing(inspection.plan.sending, until, stamp=inspection.item.stamp)
             # What is only known to be in step after the push stays as it was.
             row = replace(row, pushing=(*row.pushing, entry), stamp=last_row.stamp, desired=last_row.desired)
@@ -143,7 +148,7 @@ class CollectionFlow(CollectionUndo, CollectionPush):
             return []
         with self._store.reading() as db:
             rows = [row for row in db.collections.page(after=0, limit=limit + 1) if row.id != but]
-        wanted = {str(row.object.source): [row.object.id] for row in rows}
+        wanted = {source_in_stash(row.object): [row.object.id] for row in rows}
         return [lambda: bool(self._inspector.stash.objects(wanted))] if wanted else []
 
     # --- settlement --------------------------------------------------------------------------------------------------
@@ -181,6 +186,10 @@ def _leave_to_others(tx: Writer, row: CollectionRow, *, now: int) -> None:
         tx.jobs.want(COLLECTION, heir.id, Why.SWEEP, now)
 
 
+def _deletes(inspection: CollectionSight) -> bool:
+    return isinstance(inspection, PlaylistSight) and inspection.deletes
+
+
 def _is_renamed(row: CollectionRow, finding: CollectionFinding) -> bool:
     """Whether scenes carry the title of this collection, and it is another one now."""
     return finding.is_named and bool(row.item) and row.item == finding.item and finding.name != row.name
@@ -197,7 +206,7 @@ def _as_found(row: CollectionRow, finding: CollectionFinding, ended: int) -> Col
         scenes=finding.scenes,
         object_at=finding.source.updated_at if finding.source else row.object_at,
     )
-    if not finding.item:
+    if not finding.item and row.object.source != PLAYLIST:
         return replace(inspected, memory={}, pushing=(), stamp=0, desired="")
     if finding.inspection is None:
         return replace(inspected, stamp=finding.stamp)

@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from plexsync.engine.flow import Observation
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
+from plexsync.flows.collections.findings import (
+    BY_MARK,
+    EDITED,
+    SHARED,
+    CollectionFinding,
+    CollectionSight,
+    as_scene,
+    plan_object,
+)
+from plexsync.flows.collections.playlists import PlaylistInspector
 from plexsync.flows.collections.reads import (
     HOME,
     PROVEN,
@@ -18,7 +27,6 @@ from plexsync.flows.collections.reads import (
 )
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import may_be_its_own
-from plexsync.flows.scenes.inspection_records import PlannedObject
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.rules.collections.collection_order import (
@@ -44,89 +52,16 @@ from plexsync.rules.collections.collection_values import (
     scenes_of,
     with_order,
 )
-from plexsync.rules.collections.collections import CollectionRow, Owner, first_of
+from plexsync.rules.collections.collections import PLAYLIST, CollectionRow, Owner, first_of
 from plexsync.rules.item import Item
-from plexsync.rules.merge.desired import Profile, Wanted, digest
-from plexsync.rules.merge.memory import undo_mode, with_addresses
-from plexsync.rules.merge.pictures import PicturePast
-from plexsync.rules.merge.plan import plan
+from plexsync.rules.merge.desired import Profile, Wanted
 from plexsync.rules.merge.taken_back import TakenBack
-from plexsync.rules.merge.traits import CollectionForm
-from plexsync.rules.merge.undo import begun_anew, is_undone, undo
+from plexsync.rules.merge.undo import begun_anew, undo
 from plexsync.rules.queue.job import Done, Waiting
-from plexsync.rules.record_class import record
-from plexsync.rules.scene import Image, Scene
+from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.rules.words.text import fold
 from plexsync.store.database import Database, Reader
-
-IN_STEP = CollectionStatus.IN_SYNC.stored
-EDITED = CollectionStatus.EDITED.stored
-SHARED = CollectionStatus.SHARED.stored
-BY_MARK: Mapping[TakenBack, str] = {
-    TakenBack.UNDO: CollectionStatus.UNDONE.stored,
-    TakenBack.RELEASE: CollectionStatus.RELEASED.stored,
-    TakenBack.GONE: CollectionStatus.UNDONE.stored,
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class CollectionSight(PlannedObject):
-    """A collection in Plex as it was planned, with the plan that brings it in step.
-
-    `item` has its order and its places in the home as values beside the others. `members` are its items as they stand.
-    `managed`: the home of Plex knows it. `form` says which request edits it.
-    """
-
-    members: tuple[str, ...] = ()
-    managed: bool = False
-    form: CollectionForm = "section"
-
-    @property
-    def undone(self) -> TakenBack:
-        """How it was undone, if it stays so."""
-        memory = self.plan.memory
-        return undo_mode(memory) if is_undone(memory, self.wanted.values) else TakenBack.NO
-
-
-@record
-class CollectionFinding(Observation):
-    """The inspection of one collection: a `inspection` of it to bring in step, or an `outcome`, or an `error` of it alone.
-
-    `row` is what was remembered, `name` the name that scenes carry from now on, `template_name` the one that the template
-    makes. `item` is the rating key ('' if it is not in Plex), `leaves`: it is forgotten once nothing is left of PlexSync's.
-    `is_named`: scenes carry the title that the collection has in Plex. `parts`: it shared a collection that has another
-    name now, so its scenes move to one of its own. `heir`: the row whose turn it is to dress it, and that was not inspected
-    since (0: none). `has_parted`: the collection that it shared is still there, and it has one of its own now.
-    """
-
-    row: CollectionRow | None = None
-    source: CollectionSource | None = None
-    inspection: CollectionSight | None = None
-    name: str = ""
-    template_name: str = ""
-    item: str = ""
-    section: str = ""
-    owner: Owner = ""
-    scenes: int = -1
-    stamp: int = 0
-    leaves: bool = False
-    is_named: bool = False
-    parts: bool = False
-    heir: int = 0
-    has_parted: bool = False
-
-    @property
-    def desired(self) -> str:
-        """A hash of the desired values, to tell a new request from a dead one."""
-        return digest(self.inspection.wanted) if self.inspection else ""
-
-
-def as_scene(row: CollectionRow, source: CollectionSource | None) -> Scene:
-    """The collection as the pictures of scenes are fetched: its id, and what Stash has for it."""
-    pictures = {"poster": source.picture, "background": source.background} if source else {}
-    images = [Image(name, image.path, image.version) for name, image in pictures.items() if image]
-    return Scene(row.id, images=tuple(images))
 
 
 def pictures_of(profile: Profile) -> Profile:
@@ -153,12 +88,14 @@ class CollectionInspector:
         identity: ServerIdentity,
         stash_identity: StashIdentity,
         pictures: Artwork | None,
+        playlists: PlaylistInspector,
     ) -> None:
         self.store = store
         self.stash = stash
         self.gates = gates
         self.identity = identity
         self.pictures = pictures
+        self.playlists = playlists
         self.reads = CollectionReads(stash, plex, gates, rules)
         self._rules = rules
         self._stash_identity = stash_identity
@@ -172,18 +109,32 @@ class CollectionInspector:
         """
         with self.store.reading() as db:
             batch = batch_of(db, ids, undoing, redoing=redoing)
+        playlists = {id: row for id, row in batch.rows.items() if row.object.source == PLAYLIST}
+        batch.rows = {id: row for id, row in batch.rows.items() if id not in playlists}
         batch.sources = self.reads.sources(batch.rows.values())
         if batch.rows.keys() - batch.sources.keys():
             self._stash_identity.check_again(self.gates)
         early = set() if undoing or redoing or not batch.many_scenes else self._early(batch)
         batch.rows = {id: row for id, row in batch.rows.items() if id not in early}
         findings = {id: CollectionFinding(id, outcome=SCENES_FIRST) for id in early}
-        if batch.rows:
+        if batch.rows or playlists:
             self.identity.ensure(self.gates)
-            self.reads.read(batch)
-            with self.pictures.batch([Scene(id) for id in batch.rows]) if self.pictures else nullcontext():
-                findings |= {id: self._finding(row, batch) for id, row in batch.rows.items()}
+            pictured = [Scene(id) for id in (*batch.rows, *playlists)]
+            with self.pictures.batch(pictured) if self.pictures else nullcontext():
+                if batch.rows:
+                    self.reads.read(batch)
+                    findings |= {id: self._finding(row, batch) for id, row in batch.rows.items()}
+                if playlists:
+                    findings |= self._playlist_findings(playlists, batch)
         return [findings.get(id) or CollectionFinding(id, outcome=Done()) for id in ids]
+
+    def _playlist_findings(
+        self, rows: Mapping[int, CollectionRow], batch: CollectionBatch
+    ) -> dict[int, CollectionFinding]:
+        findings = self.playlists.look(rows, waits=batch.many_scenes, undoing=batch.undoing, redoing=batch.redoing)
+        if any(finding.leaves for finding in findings.values()):
+            self._stash_identity.check_again(self.gates)
+        return findings
 
     @property
     def names_parents(self) -> bool:
@@ -194,6 +145,8 @@ class CollectionInspector:
 
     def values(self, row: CollectionRow, source: CollectionSource, profile: Profile) -> Wanted:
         """The desired values with pictures, without the order. Raises NeighbourError if a picture can't be read."""
+        if row.object.source == PLAYLIST:
+            return self.playlists.values(row, source)
         wanted = collection_values(row.object, source, profile.dressing)
         if self.pictures is None:
             return wanted
@@ -201,7 +154,7 @@ class CollectionInspector:
 
     def known_orders(self, rows: Sequence[CollectionRow]) -> dict[int, str]:
         """The orders that groups should have by what Stash says now, of the members that are remembered."""
-        ordered = {row.id: row for row in rows if concerns(row, ORDER)}
+        ordered = {row.id: row for row in rows if row.object.source != PLAYLIST and concerns(row, ORDER)}
         groups = self.reads.group_orders({row.object.id for row in ordered.values()})
         orders = {}
         for id, row in ordered.items():
@@ -314,14 +267,7 @@ class CollectionInspector:
             memory = begun_anew(memory)
         item = told_item(collection.item, batch.homes.get(section.key), members)
         memory, pushing = told_order(item.value(ORDER), wanted.values.get(ORDER), memory, row.pushing)
-        absent: frozenset[str] = frozenset()
-        if self.pictures:
-            asked = dict.fromkeys(memory, "") if undo_mode(memory) else {}
-            past = PicturePast(memory, tuple(pushing), is_first=not (memory or pushing))
-            looked = self.pictures.pictures_in_plex(item, {**asked, **wanted.values}, past)
-            item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
-        steps = plan(wanted.values, item, memory, pushing, self._rules.policy)
-        steps = replace(steps, memory=with_addresses(steps.memory, item))
+        item, steps, absent = plan_object(self.pictures, item, wanted, memory, pushing, self._rules.policy)
         managed = item.key in batch.homes.get(section.key, {})
         basis = (item, steps, wanted, pictures_of(profile), absent, batch.traits)
         inspection = CollectionSight(*basis, members=members, managed=managed, form=batch.form)

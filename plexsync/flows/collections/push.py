@@ -9,13 +9,17 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from plexsync.flows.collections.inspection import CollectionFinding, CollectionInspector, CollectionSight, told_item
+from plexsync.flows.collections.findings import CollectionFinding, CollectionSight
+from plexsync.flows.collections.inspection import CollectionInspector, told_item
+from plexsync.flows.collections.playlist_writes import after_write, create_playlist, delete_playlist, send_members
+from plexsync.flows.collections.playlists import PlaylistSight, with_members
 from plexsync.flows.collections.reads import HOME
 from plexsync.flows.scenes.collection_names import CARRIED_BY_SCENES, RenamedCollection, save_renames
 from plexsync.flows.scenes.push import ObjectFlow, ObjectJournal, ObjectWrite
-from plexsync.rules.collections.collection_order import CUSTOM, ORDER, Move, members_in, moves, sort_of
+from plexsync.rules.collections.collection_order import CUSTOM, MOVES, ORDER, Move, members_in, moves, sort_of
 from plexsync.rules.collections.collection_servers import PlexCollection, PlexCollections
 from plexsync.rules.collections.collections import CollectionRow
+from plexsync.rules.collections.playlists import playlist_item
 from plexsync.rules.item import COLLECTION_SETTINGS
 from plexsync.rules.merge.desired import digest
 from plexsync.rules.merge.memory import undo_mode
@@ -27,8 +31,6 @@ from plexsync.store.database import Writer
 
 log = logging.getLogger("PlexSync.collections")
 
-# The most moves of one write; the next one goes on.
-MOVES = 20
 # The most other requests: an edit in either form, settings, home, and the members read before they are moved.
 OTHER_REQUESTS = 5
 
@@ -39,7 +41,7 @@ class CollectionWrite(ObjectWrite):
 
     `entry` is its saved push. `form` is the form of edits that the server took, if it is not the known one. `unfinished`:
     more moves are to be made than one write makes. `title_taken`: another collection of the library has the title.
-    `title` is what was read back.
+    `is_deleted`: a playlist was deleted. `title` is what was read back.
     """
 
     finding: CollectionFinding
@@ -48,6 +50,7 @@ class CollectionWrite(ObjectWrite):
     entry: Pushing
     form: CollectionForm | None = None
     unfinished: bool = False
+    is_deleted: bool = False
     title_taken: bool = False
     title: str = ""
 
@@ -89,6 +92,8 @@ class CollectionJournal(ObjectJournal[CollectionWrite]):
                     stamp=write.stamp,
                     desired=digest(write.target.wanted),
                 )
+                if isinstance(write.target, PlaylistSight):
+                    updated = after_write(tx, updated, write, now=now)
                 tx.collections.save(updated)
                 write.save_refused(tx)
                 changes = [(write.job.id, write.key, write.moved, undo_mode(write.memory))]
@@ -157,6 +162,9 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
     def send(self, write: CollectionWrite) -> None:
         """Send the changed parts. If a later request fails, the error is `applied`."""
         try:
+            if isinstance(write.target, PlaylistSight):
+                self._send_playlist(write, write.target)
+                return
             if self._pictures:
                 self.send_pictures(self._pictures, write)
             self._send_texts(write)
@@ -166,6 +174,22 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
         except NeighbourError as error:
             error.applied = error.applied or write.begun
             raise
+
+    def _send_playlist(self, write: CollectionWrite, target: PlaylistSight) -> None:
+        """Create or delete a playlist, or send its changed parts."""
+        plex = self._inspector.playlists.plex
+        if target.creates:
+            create_playlist(plex, self._machine(), write)
+        elif not (target.deletes and delete_playlist(plex, write, target)):
+            if self._pictures:
+                self.send_pictures(self._pictures, write)
+            send_members(plex, self._machine(), write, target)
+
+    def _machine(self) -> str:
+        """The identifier of the Plex server, which a look has proven."""
+        with self._inspector.store.reading() as db:
+            server = db.servers.find()
+        return server.machine if server else ""
 
     def _send_texts(self, write: CollectionWrite) -> None:
         """Send texts and locks in the form that the server takes."""
@@ -225,6 +249,10 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
         if not sent:
             return
         try:
+            if lists := [write for write in sent if isinstance(write.target, PlaylistSight)]:
+                self._read_playlists_back(lists)
+            if not (sent := [write for write in sent if write not in lists]):
+                return
             answers = self._inspector.reads.of(write.key for write in sent)
             moved_home = {write.target.item.section for write in sent if HOME in write.target.plan.sending}
             homes = {section: self._inspector.reads.homes(section) for section in sorted(moved_home)}
@@ -234,6 +262,25 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
             # Sent and answered, but not read back: the saved pushes tell the next look what may be in Plex.
             for write in sent:
                 write.outcome = write.outcome or Waiting(str(error), "unavailable")
+
+    def _read_playlists_back(self, writes: Sequence[CollectionWrite]) -> None:
+        """Read all playlists back in one request, and the members of each."""
+        playlists = self._inspector.playlists
+        listed = playlists.listed()
+        for write in writes:
+            held = listed.get(write.key)
+            if write.is_deleted and held is None:
+                write.learn(playlist_item("", {}, {}, 0))
+                write.outcome = Done()
+            elif held is None or write.is_deleted:
+                gone = "vanished while it was edited" if held is None else "is still there"
+                write.outcome = Waiting(f"the playlist {gone}", "missing", counted=True)
+            elif write.unfinished:
+                write.outcome = Done()
+            else:
+                item = with_members(held, playlists.entries(held.key))
+                write.learn(self.with_pictures(self._pictures, write, item) if self._pictures else item)
+                write.title, write.outcome = item.value("title"), Done()
 
     def _conclude(
         self,

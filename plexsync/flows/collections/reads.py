@@ -19,7 +19,7 @@ from plexsync.rules.collections.collection_servers import (
     StashCollections,
 )
 from plexsync.rules.collections.collection_values import name_object
-from plexsync.rules.collections.collections import CollectionRow
+from plexsync.rules.collections.collections import PLAYLIST, CollectionObject, CollectionRow
 from plexsync.rules.collections.renamed_collections import FIELD, added_names
 from plexsync.rules.merge.desired import Profile
 from plexsync.rules.merge.taken_back import TakenBack
@@ -119,9 +119,9 @@ class CollectionReads:
         def ask(ids: list[int]) -> dict[int, CollectionSource]:
             wanted: dict[str, list[int]] = {}
             for id in ids:
-                wanted.setdefault(objects[id].source, []).append(objects[id].id)
+                wanted.setdefault(source_in_stash(objects[id]), []).append(objects[id].id)
             answers = self._stash.objects({source: sorted(set(some)) for source, some in wanted.items()})
-            pairs = {id: (str(objects[id].source), objects[id].id) for id in ids}
+            pairs = {id: (source_in_stash(objects[id]), objects[id].id) for id in ids}
             return {id: answers[pair] for id, pair in pairs.items() if pair in answers}
 
         return read_each(self._gates, Neighbour.STASH, ask, objects)
@@ -200,6 +200,11 @@ class CollectionReads:
                 if is_left:
                     batch.parted.add(row.id)
         return keys
+
+
+def source_in_stash(object: CollectionObject) -> str:
+    """The kind of object that Stash has: the playlists' are tags."""
+    return "tag" if object.source == PLAYLIST else object.source
 
 
 def by_name(listed: Iterable[ListedCollection]) -> dict[str, ListedCollection]:

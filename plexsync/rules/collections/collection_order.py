@@ -5,7 +5,7 @@ with commas between, '' for Plex's order of release, or `ALPHABETICAL`.
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.rules.item import ALPHABETICAL
@@ -17,6 +17,8 @@ ORDER = "order"
 # The sorts of a collection in Plex, by the order that they mean; any other order is a custom one.
 SORTS = {"": "0", ALPHABETICAL: "1"}
 CUSTOM = "2"
+# The most moves of one write; the next one goes on.
+MOVES = 20
 
 
 @record
@@ -96,14 +98,18 @@ def _longest_rising(keys: Sequence[str], place: Mapping[str, int]) -> set[str]:
 
 
 def told_order(
-    present: Value, wanted: Value | None, memory: Memory, pushing: Sequence[Pushing]
+    present: Value,
+    wanted: Value | None,
+    memory: Memory,
+    pushing: Sequence[Pushing],
+    own: Collection[str] | None = None,
 ) -> tuple[Memory, Sequence[Pushing]]:
     """The memory and the open pushes, as of the members that the collection has now.
 
-    Members that came and went change an order, and are no edit of yours: only a move is. A push that was cut short left an
-    order that PlexSync made, and nobody else.
+    Members that came and went change an order, and are no edit of yours: only a move is, of one of `own` if these are
+    given. A push that was cut short left an order that PlexSync made, and nobody else.
     """
-    pushing = [_told_push(push, present) for push in pushing]
+    pushing = [_told_push(push, present, own) for push in pushing]
     remembered = memory.get(ORDER)
     if cut_short := _cut_short(present, remembered, pushing):
         whole = [replace(push, fields=_without_order(push)) for push in pushing]
@@ -112,25 +118,27 @@ def told_order(
         return {**memory, ORDER: replace(begun, said=wanted_then, left=Held(present, locked=True))}, whole
     if remembered is None:
         return memory, pushing
-    return {**memory, ORDER: _told_memory(remembered, present, wanted)}, pushing
+    return {**memory, ORDER: _told_memory(remembered, present, wanted, own)}, pushing
 
 
-def _told_memory(remembered: Remembered, present: Value, wanted: Value | None) -> Remembered:
+def _told_memory(
+    remembered: Remembered, present: Value, wanted: Value | None, own: Collection[str] | None
+) -> Remembered:
     members = members_in(present)
-    is_left = _alike(present, remembered.left.value)
+    is_left = _alike(present, remembered.left.value, own)
     as_left = Held(present, remembered.left.locked) if is_left else remembered.left
     if is_left and not remembered.undone:
         wanted_now = as_text([key for key in members_in(remembered.said) if key in members]) or remembered.said
         return replace(remembered, left=as_left, said=wanted_now)
-    if wanted is not None and _alike(wanted, remembered.said):
+    if wanted is not None and _alike(wanted, remembered.said, own):
         # You moved a member, or undid the order. That others came or went since is no reason to make it anew.
         return replace(remembered, left=as_left, said=wanted)
     return replace(remembered, left=as_left)
 
 
-def _told_push(push: Pushing, present: Value) -> Pushing:
+def _told_push(push: Pushing, present: Value, own: Collection[str] | None) -> Pushing:
     sent = push.fields.get(ORDER)
-    if sent is None or not members_in(present) or not _alike(present, sent.sent.value):
+    if sent is None or not members_in(present) or not _alike(present, sent.sent.value, own):
         return push
     return replace(push, fields={**push.fields, ORDER: replace(sent, sent=Held(present, sent.sent.locked))})
 
@@ -164,8 +172,8 @@ def _without_order(push: Pushing) -> dict[str, Sending]:
     return {name: sent for name, sent in push.fields.items() if name != ORDER}
 
 
-def _alike(order: Value, other: Value) -> bool:
-    """Whether the members that are in both orders stand in the same order."""
+def _alike(order: Value, other: Value, own: Collection[str] | None) -> bool:
+    """Whether the members (of `own`, if these are given) that are in both orders stand in the same order."""
     first, second = members_in(order), members_in(other)
-    both = set(first) & set(second)
+    both = set(first) & set(second) & set(first if own is None else own)
     return bool(both) and [key for key in first if key in both] == [key for key in second if key in both]

@@ -41,6 +41,55 @@ class PlexCollection:
     smart: bool = False
 
 
+@record
+class PlexPlaylist:
+    """A playlist in full, without its members. `smart`: a query makes these."""
+
+    item: Item
+    smart: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its rating key."""
+        return self.item.key
+
+
+@record
+class PlaylistEntry:
+    """An item of a playlist, by its rating key; `key` is that of its place there."""
+
+    key: str
+    item: str
+
+
+class PlexPlaylists(Protocol):
+    """The playlists of Plex that the account of the token has: see `plexsync.plex.playlists.PlaylistClient`."""
+
+    def list_playlists(self, *, page: int = 500) -> Iterator[list[PlexPlaylist]]:
+        """Every playlist of videos, in pages without repeats: one request for each."""
+
+    def entries(self, key: str, *, page: int = 1000) -> list[PlaylistEntry]:
+        """The items of a playlist in its order. Raises Missing if it is gone."""
+
+    def create(self, machine: str, title: str, items: Sequence[str]) -> str:
+        """Make a playlist of at most 50 items; returns its rating key."""
+
+    def add(self, machine: str, key: str, items: Sequence[str]) -> None:
+        """Put at most 50 items at the end."""
+
+    def remove(self, key: str, entry: str) -> None:
+        """Take out what has this place."""
+
+    def move(self, key: str, entry: str, *, after: str = "") -> None:
+        """Put what has this place behind another place, or first."""
+
+    def edit(self, key: str, edit: Edit) -> None:
+        """Apply an edit of title and summary."""
+
+    def delete(self, key: str) -> None:
+        """Delete a playlist."""
+
+
 class PlexCollections(Protocol):
     """The collections of Plex. Pictures are uploaded and selected as those of items."""
 
@@ -95,6 +144,25 @@ class CollectionSource:
     scenes_below: int = 0
 
 
+@record
+class FoundTag:
+    """A tag of Stash with its aliases and its direct children."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    children: tuple[CollectionSource, ...] = ()
+
+
+@record
+class TaggedScene:
+    """What the order of a playlist needs of a scene: `title` is that of its file if it has none."""
+
+    id: int
+    title: str = ""
+    date: str = ""
+    added: str = ""
+
+
 class StashCollections(Protocol):
     """The sources of collections in Stash."""
 
@@ -110,6 +178,12 @@ class StashCollections(Protocol):
 
         Only `objects` proves that one is gone: an object can be left out while others are created and deleted.
         """
+
+    def tags_named(self, name: str) -> list[FoundTag]:
+        """The tags with this name, or alias, in any case, each with its direct children, in one request."""
+
+    def tagged_scenes(self, ids: Sequence[int]) -> dict[int, list[TaggedScene]]:
+        """The scenes that have each of these tags itself, in one request for 5,000 scenes. A tag without scenes has none."""
 
     def group_order(self, ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
         """The scenes of each of these groups in its order, in one request for 5,000 scenes: by `scene_index`, those without

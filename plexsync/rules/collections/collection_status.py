@@ -53,6 +53,10 @@ class CollectionStatus(StrEnum):
         *("no_library", "library not synced", "library not synced", "plain", "bright_black"),
         "its library is not synced, or not known yet",
     )
+    NO_TAG = (
+        *("no_tag", "the tag of playlists is unclear", "tag unclear", "wait", "red"),
+        "Stash has no tag, or several, with the name in the setting playlists, so nothing is written",
+    )
     DROPPED = ("dropped", "", "dropped", "plain", "bright_black", "you removed it from the queue")
     FAILED = ("failed", "", "needs you", "wait", "red", "a dead letter (plexsync dlq list)")
 

@@ -8,7 +8,7 @@ its field, so it ends when the memory is believed no more.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from plexsync.rules.item import LISTS, Item
+from plexsync.rules.item import LIST_FIELDS, Item
 from plexsync.rules.merge.plan_records import DriftChoice, Memory, Note, Plan, Remembered
 from plexsync.rules.merge.values import Held, Value, empty_value, held_field, name_keys, without_names
 from plexsync.rules.record_class import record
@@ -49,7 +49,7 @@ def drift_of(values: Mapping[str, Value], item: Item, plan: Plan) -> tuple[Drift
 def is_drift(note: Note) -> bool:
     """Whether a note of a plan is about a value of yours that Stash's value would replace."""
     # A list that is kept was never taken by Plex.
-    return note.reason == "person" or (note.reason == "kept" and note.field not in LISTS)
+    return note.reason == "person" or (note.reason == "kept" and note.field not in LIST_FIELDS)
 
 
 def _drift_field(name: str, values: Mapping[str, Value], item: Item, remembered: Remembered | None) -> DriftField:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from plexsync.rules.item import LISTS, NEVER_EMPTY, PICTURES, Item, beside_whom, field_key, is_lockless
+from plexsync.rules.item import LIST_FIELDS, NEVER_EMPTY, PICTURES, Item, beside_whom, field_key, is_lockless
 from plexsync.rules.merge.drift import still_kept
 from plexsync.rules.merge.list_members import emptied_list, owned_names, still_adopted, without_adopted
 from plexsync.rules.merge.plan_records import Change, Learnt, Memory, Note, Pushing, Remembered, Sending
@@ -66,7 +66,7 @@ def put(memory: dict[str, Remembered], name: str, remembered: Remembered | None)
 
 def is_released(name: str, remembered: Remembered) -> bool:
     """Whether nothing of PlexSync's is left in the field."""
-    if name in LISTS:
+    if name in LIST_FIELDS:
         return not remembered.ours and not remembered.adopted and remembered.left.locked == remembered.found.locked
     return matches(name, remembered.left, remembered.found)
 
@@ -137,7 +137,7 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
     read = {name: held_field(item, name) for name in sending}
     for name, sent in sending.items():
         now = read[name]
-        if name in LISTS:
+        if name in LIST_FIELDS:
             learnt = learnt_list(memory.get(name), sent, now, item.stamp)
             if stubborn := names_present(sent.removes, now.value):
                 again[name] = Change(None, sent.sent.locked, removes=stubborn)

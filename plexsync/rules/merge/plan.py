@@ -16,7 +16,7 @@ from plexsync.rules.collections.renamed_members import (
     renamed_members,
 )
 from plexsync.rules.item import (
-    LISTS,
+    LIST_FIELDS,
     NEVER_EMPTY,
     PICTURES,
     Item,
@@ -153,7 +153,7 @@ def _plan(
 
 def _while_pushing(name: str, step: Decision, before: Remembered, pushing: Sequence[Pushing]) -> Decision:
     """The decision for an emptied field, by which a value that was given up is known while an older push may arrive."""
-    if name in LISTS or step.memory or step.change or not is_released(name, before):
+    if name in LIST_FIELDS or step.memory or step.change or not is_released(name, before):
         return step
     if not any(name in push.fields for push in pushing):
         return step
@@ -322,7 +322,7 @@ def _without_lock(name: str, step: Decision, now: Held, remembered: Remembered |
         return step
     sending = replace(sending, sent=replace(sending.sent, locked=False))
     if change.value is None and not change.removes and not now.locked:
-        is_list = name in LISTS
+        is_list = name in LIST_FIELDS
         return Decision(
             learnt_list(remembered, sending, now) if is_list else learnt_scalar(sending, now), note=step.note
         )
@@ -350,9 +350,9 @@ def _resolved_field(
         if matches(name, now, sent.sent) or (is_alike and not matches(name, now, sent.before)):
             # It arrived, in whatever spelling: as if it had been read back, with the lock that was sent.
             result = Held(now.value, sent.sent.locked)
-            learnt = learnt_list(remembered, sent, result) if name in LISTS else learnt_scalar(sent, result)
+            learnt = learnt_list(remembered, sent, result) if name in LIST_FIELDS else learnt_scalar(sent, result)
             return _still_undone(remembered, learnt, now)
-    if name in LISTS:
+    if name in LIST_FIELDS:
         return _still_undone(remembered, _after_partial_push(remembered, sendings, now), now)
     if remembered and remembered.undone:
         return remembered
@@ -383,7 +383,7 @@ def _still_undone(remembered: Remembered | None, learnt: Remembered | None, now:
 
 def _after_repair(name: str, remembered: Remembered, sendings: Sequence[Sending], now: Held) -> Remembered:
     """The memory of a field that is as last read back. Only a list can have been changed and repaired since then."""
-    if name not in LISTS:
+    if name not in LIST_FIELDS:
         return remembered
     repairs = [sent for sent in sendings if matches(name, now, sent.sent) and not matches(name, now, sent.before)]
     members, adopted = dict(remembered.ours), remembered.adopted

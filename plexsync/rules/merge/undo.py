@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from plexsync.rules.item import FIELDS, LISTS, Item, is_lockless, is_of_person
+from plexsync.rules.item import FIELDS, LIST_FIELDS, Item, is_lockless, is_of_person
 from plexsync.rules.merge.drift import still_kept
 from plexsync.rules.merge.list_members import (
     cast_after,
@@ -121,7 +121,7 @@ def _resume_field(name: str, remembered: Remembered) -> Remembered | None:
         return remembered
     if is_released(name, remembered):
         return still_kept(name, None, remembered)
-    if name in LISTS:
+    if name in LIST_FIELDS:
         # Stash's members at the undo may never have been added; PlexSync's own members were.
         return replace(remembered, said=tuple(remembered.ours), undone=TakenBack.NO, before=None)
     return replace(remembered, undone=TakenBack.NO)

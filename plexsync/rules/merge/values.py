@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from plexsync.rules.item import LISTS, Item
+from plexsync.rules.item import LIST_FIELDS, Item
 from plexsync.rules.record_class import record
 from plexsync.rules.words.text import compose, fold
 
@@ -25,13 +25,13 @@ class Held:
 
 def held_field(item: Item, name: str) -> Held:
     """A field of an item: its value and whether it is locked."""
-    value: Value = item.lists.get(name, ()) if name in LISTS else item.value(name)
+    value: Value = item.lists.get(name, ()) if name in LIST_FIELDS else item.value(name)
     return Held(value, item.is_locked(name))
 
 
 def empty_value(name: str) -> Value:
     """The empty value of a field: () for a list, '' for a scalar."""
-    return () if name in LISTS else ""
+    return () if name in LIST_FIELDS else ""
 
 
 def matches(name: str, a: Held, b: Held) -> bool:

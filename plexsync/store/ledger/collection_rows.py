@@ -12,6 +12,7 @@ from plexsync.rules.collections.collections import (
     CollectionRow,
     KnownCollection,
     Owner,
+    Source,
 )
 from plexsync.rules.merge.plan_records import Pushing, Remembered
 from plexsync.rules.words.text import fold
@@ -27,6 +28,7 @@ LIST = f"select {_ALL} from collection where id in (select value from json_each(
 PAGE = f"select {_ALL} from collection where id > :after order by id limit :limit"
 # The same id can be that of a studio and of a tag.
 OF_OBJECTS = f"select {_KNOWN} from collection where object in (select value from json_each(:ids)) order by id"
+OF_SOURCE = f"select {_KNOWN} from collection where source = :source order by id"
 BY_NAME = f"""
 select {_KNOWN} from collection
  where name_key in (select value from json_each(:names)) and (library = :library or :library = '') order by id
@@ -88,6 +90,10 @@ class ReadOnlyCollections(Table):
             if collection.object in wanted:
                 collections.setdefault(collection.object, []).append(collection)
         return collections
+
+    def of_source(self, source: Source) -> list[KnownCollection]:
+        """Return the collections of all objects of this source, by id."""
+        return list(map(_known_collection, self._db.rows(OF_SOURCE, {"source": source})))
 
     def by_name(self, names: Iterable[str], *, library: str = "") -> list[KnownCollection]:
         """Return the collections with these names, in any case, in a library ('' for all), by id."""

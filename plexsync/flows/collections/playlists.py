@@ -1,0 +1,447 @@
+"""Inspects playlists, and finds those that may have changed: the children of one tag in Stash, and what Plex has of them.
+
+A playlist is the third kind of object, beside items and collections: it has a source (the direct children of a tag), a match
+(the remembered key, or a playlist that PlexSync was about to create), and one step more (its members, which PlexSync adds
+and removes itself).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from plexsync.engine.expiry import Expiry
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.engine.watching import asked_pages
+from plexsync.flows.collections.findings import (
+    BY_MARK,
+    EDITED,
+    CollectionFinding,
+    CollectionSight,
+    as_scene,
+    plan_object,
+)
+from plexsync.flows.scenes.artwork import Artwork
+from plexsync.flows.scenes.batch_reads import may_be_its_own
+from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.rules.collections.collection_order import ORDER, as_text, members_in, told_order
+from plexsync.rules.collections.collection_servers import (
+    CollectionSource,
+    PlaylistEntry,
+    PlexPlaylist,
+    PlexPlaylists,
+    StashCollections,
+)
+from plexsync.rules.collections.collection_status import CollectionStatus
+from plexsync.rules.collections.collections import PLAYLIST, CollectionObject, CollectionRow, KnownCollection
+from plexsync.rules.collections.playlists import (
+    MEMBERS,
+    MOST_AT_ONCE,
+    PlaylistRules,
+    UnclearTag,
+    children_of,
+    choose_items,
+    created_keys,
+    deleted_by_hand,
+    given_up,
+    has_deleted,
+    is_same,
+    may_still_arrive,
+    playlist_item,
+    sort_members,
+    sort_scenes,
+)
+from plexsync.rules.item import Item
+from plexsync.rules.merge.desired import Profile, Wanted, within
+from plexsync.rules.merge.memory import undo_mode
+from plexsync.rules.merge.plan import plan
+from plexsync.rules.merge.plan_records import Edit, Note, Policy
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
+from plexsync.rules.merge.undo import begun_anew, is_undone, undo
+from plexsync.rules.merge.values import Value
+from plexsync.rules.queue.job import COLLECTION, Done, Waiting, Why
+from plexsync.rules.queue.note_keys import PLAYLISTS_COMPARED, PLAYLISTS_PROBLEM
+from plexsync.rules.servers.errors import Missing, NeighbourError
+from plexsync.rules.words.text import NAME_LIMIT, SUMMARY_LIMIT, clean_block, clean_line, cut, fold
+from plexsync.store.database import Database, Reader, Writer
+
+# What a playlist shows of its tag's pictures.
+PICTURED = Profile(frozenset(), poster="poster", background="")
+ARRIVING = Waiting("a request that was not answered may still add items", "released", 5.0, backoff=False)
+SCENES_FIRST = Waiting("many scenes are synced first, which may be among its items", "released", 5.0, backoff=False)
+NOT_OURS = CollectionStatus.NOT_OURS.stored
+NO_SCENES = CollectionStatus.NO_SCENES.stored
+# The fields of a scene's item that can change its place.
+PLACING = frozenset({"title", "originallyAvailableAt", "addedAt"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaylistSight(CollectionSight):
+    """A playlist as it was planned, with its places. `creates`, `deletes`: that is all that is done first."""
+
+    entries: tuple[PlaylistEntry, ...] = ()
+    creates: bool = False
+    deletes: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaylistFacts:
+    """What is known of a batch of playlists: the tags' children and their scenes, the items of these, and all of Plex.
+
+    `bound` are the keys that any row has. `undoing`, `redoing`: it shows what that would do.
+    """
+
+    children: Mapping[int, CollectionSource]
+    scenes: Mapping[int, Sequence[int]]
+    items: Mapping[int, Sequence[str]]
+    listed: Mapping[str, PlexPlaylist]
+    bound: Collection[str]
+    traits: ServerTraits = UNKNOWN
+    undoing: TakenBack = TakenBack.NO
+    redoing: bool = False
+
+
+@dataclass(frozen=True)
+class PlaylistInspector:
+    """Inspects the current state of playlists. Without `rules` they are off, and only what you take back is inspected."""
+
+    store: Database
+    stash: StashCollections
+    plex: PlexPlaylists
+    gates: Gates
+    rules: PlaylistRules | None
+    policy: Policy
+    expiry: Expiry
+    pictures: Artwork | None
+
+    # --- reads ---------------------------------------------------------------------------------------------------------
+
+    def children(self) -> dict[int, CollectionSource]:
+        """The tags that are playlists, by id, in one request. Raises UnclearTag."""
+        if self.rules is None:
+            return {}
+        ask = partial(self.stash.tags_named, self.rules.parent)
+        return children_of(self.rules.parent, self.gates.ask(READ_STASH, ask, of_all=True))
+
+    def tagged_scenes(self, tags: Collection[int]) -> dict[int, list[int]]:
+        """The scenes that have each of these tags itself, in the order of their playlist."""
+        if self.rules is None or not tags:
+            return {}
+        tagged = self.gates.ask(READ_STASH, partial(self.stash.tagged_scenes, sorted(tags)), of_all=True)
+        return {tag: sort_scenes(scenes, self.rules.order) for tag, scenes in tagged.items()}
+
+    def listed(self) -> dict[str, PlexPlaylist]:
+        """All playlists of the account by key: one request for 500."""
+        pages = asked_pages(self.gates, READ_PLEX, self.plex.list_playlists(), of_all=True)
+        return {playlist.key: playlist for page in pages for playlist in page}
+
+    def entries(self, key: str) -> tuple[PlaylistEntry, ...]:
+        """The items of a playlist in its order; none if it is gone."""
+        try:
+            return tuple(self.gates.ask(READ_PLEX, partial(self.plex.entries, key)))
+        except Missing:
+            return ()
+
+    def read(self, children: Mapping[int, CollectionSource], tags: Collection[int]) -> PlaylistFacts:
+        """What is known of these tags' playlists."""
+        scenes, listed = self.tagged_scenes(children.keys() & set(tags)), self.listed()
+        with self.store.reading() as db:
+            items = _items_of_scenes(db, {id for some in scenes.values() for id in some})
+            bound = {row.item for row in db.collections.of_source(PLAYLIST)}
+            traits = db.probes.present_traits()
+        return PlaylistFacts(children=children, scenes=scenes, items=items, listed=listed, bound=bound, traits=traits)
+
+    # --- findings ------------------------------------------------------------------------------------------------------
+
+    def look(
+        self, rows: Mapping[int, CollectionRow], *, waits: bool, undoing: TakenBack, redoing: bool
+    ) -> dict[int, CollectionFinding]:
+        """Inspect these playlists. `waits`: many scenes are queued, which may be among their items."""
+        early = {id for id, row in rows.items() if waits and not (undoing or redoing or row.undone)}
+        findings = {id: CollectionFinding(id, outcome=SCENES_FIRST) for id in early}
+        rows = {id: row for id, row in rows.items() if id not in early}
+        if not rows:
+            return findings
+        try:
+            children = self.children()
+        except UnclearTag:
+            return findings | {id: _rest(row, CollectionStatus.NO_TAG.stored) for id, row in rows.items()}
+        facts = self.read(children, {row.object.id for row in rows.values()})
+        facts = replace(facts, undoing=undoing, redoing=redoing)
+        return findings | {id: self._finding(row, facts) for id, row in rows.items()}
+
+    def values(self, row: CollectionRow, source: CollectionSource) -> Wanted:
+        """What a playlist shows of its tag. Raises NeighbourError if the picture can't be read."""
+        notes: list[Note] = []
+        summary = within("summary", clean_block(source.summary), SUMMARY_LIMIT, notes)
+        wanted = Wanted({"title": cut(clean_line(source.name), NAME_LIMIT), "summary": summary}, tuple(notes))
+        return self.pictures.with_pictures(as_scene(row, source), wanted, PICTURED) if self.pictures else wanted
+
+    def _finding(self, row: CollectionRow, facts: PlaylistFacts) -> CollectionFinding:
+        child = facts.children.get(row.object.id)
+        if self.rules is None and not (row.undone or facts.undoing):
+            return _rest(row, row.standing)
+        base = replace(_rest(row, ""), outcome=None, source=child, leaves=self.rules is not None and child is None)
+        try:
+            wanted = self.values(row, child) if child else Wanted({})
+            base = replace(base, scenes=len(facts.scenes.get(row.object.id, ())) if child else row.scenes)
+            return self._of(base, row, wanted, facts)
+        except NeighbourError as error:
+            if not may_be_its_own(error):
+                raise
+            return replace(base, error=error)
+
+    def _of(
+        self, base: CollectionFinding, row: CollectionRow, wanted: Wanted, facts: PlaylistFacts
+    ) -> CollectionFinding:
+        """The finding about a playlist: the remembered one if Plex still has it, or else another one of the name."""
+        name, held = str(wanted.values.get("title", row.name)), facts.listed.get(row.item)
+        entries = self.entries(held.key) if held and not held.smart else ()
+        if held and row.owner == "foreign":
+            held = held if fold(held.item.value("title")) == fold(name) else None
+        elif held and not is_same(held.item, _items(entries), row.memory):
+            held = None
+        if held is None:
+            if row.item:
+                row = _lost(row, wanted, self._members(row, (), facts))
+            return self._without(replace(base, name=name), row, wanted, facts)
+        if held.smart or row.owner == "foreign":
+            return _not_ours(replace(base, name=name), held)
+        return self._planned(base, row, held, entries, wanted, facts)
+
+    def _members(self, row: CollectionRow, present: Collection[str], facts: PlaylistFacts) -> tuple[str, ...]:
+        return choose_items(facts.scenes.get(row.object.id, ()), facts.items, present)
+
+    def _without(
+        self, base: CollectionFinding, row: CollectionRow, wanted: Wanted, facts: PlaylistFacts
+    ) -> CollectionFinding:
+        """The finding about a playlist that Plex does not have, as far as is known: it is created, unless it rests."""
+        base = replace(base, row=row, item="", owner="", stamp=0)
+        mode = undo_mode(row.memory)
+        if base.leaves:
+            return base
+        if mode and not facts.redoing and is_undone(row.memory, wanted.values):
+            return replace(base, outcome=Done(BY_MARK[mode]))
+        if self.rules is None:
+            return replace(base, outcome=Done(row.standing))
+        namesakes = [
+            playlist
+            for playlist in facts.listed.values()
+            if fold(playlist.item.value("title")) == fold(base.name) and playlist.key not in facts.bound
+        ]
+        if keys := created_keys(row.pushing):
+            for playlist in (playlist for playlist in namesakes if not playlist.smart):
+                if keys.intersection(_items(entries := self.entries(playlist.key))):
+                    row = replace(row, item=playlist.key, owner="ours")
+                    return self._planned(replace(base, row=row), row, playlist, entries, wanted, facts)
+            if may_still_arrive(row.pushing, (), self.expiry.certain_end()):
+                return replace(base, outcome=ARRIVING)
+        if namesakes:
+            return _not_ours(base, namesakes[0])
+        members = self._members(row, (), facts)[:MOST_AT_ONCE]
+        if not members:
+            return replace(base, outcome=Done(NO_SCENES))
+        values: dict[str, Value] = {"title": base.name, MEMBERS: members}
+        if len(members) > 1:
+            values[ORDER] = as_text(members)
+        item = playlist_item("", {}, {}, 0)
+        sight = PlaylistSight(
+            item=item, plan=plan(values, item, {}, ()), wanted=Wanted(values), profile=PICTURED, creates=True
+        )
+        return replace(base, row=replace(row, memory={}, pushing=()), owner="ours", inspection=sight)
+
+    def _planned(
+        self,
+        base: CollectionFinding,
+        row: CollectionRow,
+        held: PlexPlaylist,
+        entries: tuple[PlaylistEntry, ...],
+        wanted: Wanted,
+        facts: PlaylistFacts,
+    ) -> CollectionFinding:
+        """The finding with its plan."""
+        present, memory, is_shown = _items(entries), row.memory, bool(facts.undoing or facts.redoing)
+        base = replace(base, name=held.item.value("title"), item=held.key, owner=row.owner, stamp=held.item.stamp)
+        if not is_shown and may_still_arrive(row.pushing, present, self.expiry.certain_end()):
+            return replace(base, outcome=ARRIVING)
+        if base.leaves:
+            memory = undo(memory, row.pushing, {}, (), TakenBack.GONE)
+        elif facts.undoing:
+            memory = undo(memory, row.pushing, wanted.values, tuple(wanted.values), facts.undoing)
+        elif facts.redoing:
+            memory = begun_anew(memory)
+        item = with_members(held, entries)
+        rests = bool(undo_mode(memory)) and is_undone(memory, wanted.values)
+        members = () if rests else self._members(row, present, facts)
+        if not rests:
+            memory = begun_anew(memory)
+            wanted = _with_order(wanted, members, present, plan({MEMBERS: members}, item, memory, row.pushing).edit)
+        memory, pushing = told_order(item.value(ORDER), wanted.values.get(ORDER), memory, row.pushing, members or None)
+        item, steps, absent = plan_object(self.pictures, item, wanted, memory, pushing, self.policy)
+        after = steps.edit[MEMBERS].value if MEMBERS in steps.edit else None
+        remaining = present if after is None else after
+        mode = undo_mode(steps.memory)
+        deletes = row.owner == "ours" and not members and not remaining and mode != TakenBack.RELEASE
+        sight = PlaylistSight(
+            item=item,
+            plan=steps,
+            wanted=wanted,
+            profile=PICTURED,
+            absent=absent,
+            traits=facts.traits,
+            members=present,
+            entries=entries,
+            deletes=deletes,
+        )
+        ends = EDITED if sight.kept_fields else ""
+        done = Done(BY_MARK[mode]) if rests else Done(NO_SCENES) if deletes else Done(found=ends)
+        return replace(base, inspection=sight, ends=done)
+
+    # --- what may have changed -------------------------------------------------------------------------------------------
+
+    def differ(self, db: Reader) -> bool:
+        """Whether the playlists were not compared yet under these settings."""
+        return self.rules is not None and db.notes.text(PLAYLISTS_COMPARED) != str(self.rules)
+
+    def note_children(self) -> tuple[dict[int, CollectionSource], set[int]]:
+        """Save which tags are playlists. Returns these, and the rows that are new, ended, or of a tag that was unclear."""
+        children, problem = dict[int, CollectionSource](), ""
+        try:
+            children = self.children()
+        except UnclearTag as unclear:
+            problem = str(unclear)
+        with self.store.writing() as tx:
+            before = tx.notes.text(PLAYLISTS_PROBLEM)
+            if problem != before:
+                tx.notes.save(PLAYLISTS_PROBLEM, problem)
+            rows = {row.object.id: row.id for row in tx.collections.of_source(PLAYLIST)}
+            new = [
+                KnownCollection(0, CollectionObject(PLAYLIST, id), "", "", child.name)
+                for id, child in children.items()
+                if id not in rows
+            ]
+            added = {row.id for some in tx.collections.ensure(new).values() for row in some}
+        if problem or before:
+            return children, added.union(rows.values()) if problem != before else added
+        return children, added | {id for tag, id in rows.items() if tag not in children}
+
+    def affected_ids(self, tag: int) -> set[int]:
+        """The playlists that a change of a tag may concern."""
+        if self.rules is None:
+            return set()
+        _, changed = self.note_children()
+        with self.store.reading() as db:
+            return changed | {row.id for row in db.collections.of_source(PLAYLIST) if row.object.id == tag}
+
+    def changed_rows(self) -> set[int]:
+        """The playlists that have changed on either side since they were in step."""
+        if self.rules is None:
+            return set()
+        children, changed = self.note_children()
+        if not children:
+            return changed
+        facts = self.read(children, set(children))
+        with self.store.reading() as db:
+            differ = self.differ(db)
+            playlists = db.collections.of_source(PLAYLIST)
+            rows = db.collections.of(row.id for row in playlists if row.object.id in children)
+        with self.store.writing() as tx:
+            tx.notes.save(PLAYLISTS_COMPARED, str(self.rules))
+        return changed | {id for id, row in rows.items() if differ or self._has_changed(row, facts)}
+
+    def _has_changed(self, row: CollectionRow, facts: PlaylistFacts) -> bool:
+        held, child = facts.listed.get(row.item), facts.children[row.object.id]
+        if held is None or held.item.stamp != row.stamp or child.updated_at != row.object_at:
+            return True
+        if row.undone or row.owner == "foreign":
+            return False
+        last = tuple(row.memory[MEMBERS].said) if MEMBERS in row.memory else ()
+        members = self._members(row, last, facts)
+        order = members_in(row.memory[ORDER].said) if ORDER in row.memory else last
+        return set(members) != set(last) or tuple(key for key in order if key in members) != members
+
+    def observe(self, tx: Writer, inspections: Sequence[Inspection], now: int) -> None:
+        """Queue the playlists that inspected scenes have come into, have left, or may have another place in."""
+        if not (playlists := tx.collections.of_source(PLAYLIST)):
+            return
+        keys = _items_of_scenes(tx, {inspection.id for inspection in inspections})
+        rows = tx.collections.of(row.id for row in playlists)
+        for row in rows.values():
+            last = set(row.memory[MEMBERS].said) if MEMBERS in row.memory else set[str]()
+            if any(_concerns(row, inspection, last, keys.get(inspection.id, ())) for inspection in inspections):
+                tx.jobs.want(COLLECTION, row.id, Why.SWEEP, now)
+
+
+def _concerns(row: CollectionRow, inspection: Inspection, last: set[str], remembered: Sequence[str]) -> bool:
+    scene = inspection.scene
+    own = {*remembered, *(target.item.key for target in inspection.targets)}
+    has_tag = scene is not None and row.object.id in scene.tag_ids
+    if not own or has_tag != bool(own & last):
+        return bool(own)
+    return has_tag and any(PLACING & target.plan.edit.keys() for target in inspection.targets)
+
+
+def _items_of_scenes(db: Reader, scenes: Collection[int]) -> dict[int, list[str]]:
+    """The items in the index that these scenes were pushed to. Scenes without one are left out."""
+    pairs = {*db.memories.traces(list(scenes)), *db.pushings.of(list(scenes))}
+    keys = {entry.key for entry in db.index.entries({key for _, key in pairs})}
+    items: dict[int, list[str]] = {}
+    for scene, key in sorted(pairs):
+        if key in keys:
+            items.setdefault(scene, []).append(key)
+    return items
+
+
+def _rest(row: CollectionRow, standing: str) -> CollectionFinding:
+    """The finding that leaves a playlist as it is."""
+    return CollectionFinding(
+        row.id,
+        row,
+        outcome=Done(standing),
+        name=row.name,
+        item=row.item,
+        section=row.section,
+        owner=row.owner,
+        scenes=row.scenes,
+        stamp=row.stamp,
+    )
+
+
+def _not_ours(base: CollectionFinding, held: PlexPlaylist) -> CollectionFinding:
+    """The finding about a playlist of the name that somebody else has made: nothing is written, and none is created."""
+    named = replace(base, item=held.key, owner="foreign", stamp=held.item.stamp)
+    return named if base.leaves else replace(named, outcome=Done(NOT_OURS))
+
+
+def _lost(row: CollectionRow, wanted: Wanted, members: Sequence[str]) -> CollectionRow:
+    """The row of a playlist that Plex does not have any more. If you deleted it, that counts as taken back."""
+    if row.undone:
+        memory = given_up(row.memory)
+    elif row.owner == "foreign" or has_deleted(row.pushing) or not members:
+        memory = {}
+    else:
+        memory = deleted_by_hand(row.memory, wanted.values)
+    return replace(row, item="", owner="", memory=memory, pushing=(), stamp=0)
+
+
+def _items(entries: Sequence[PlaylistEntry]) -> tuple[str, ...]:
+    """The items of these places, each once."""
+    return tuple(dict.fromkeys(entry.item for entry in entries))
+
+
+def with_members(held: PlexPlaylist, entries: Sequence[PlaylistEntry]) -> Item:
+    """A playlist as an item, with its members and their order as values."""
+    members = _items(entries)
+    scalars = {**held.item.scalars, ORDER: as_text(members)}
+    return replace(held.item, scalars=scalars, lists={MEMBERS: members})
+
+
+def _with_order(wanted: Wanted, members: tuple[str, ...], present: tuple[str, ...], edit: Edit) -> Wanted:
+    """The desired values with the members, and with the order of all that the playlist will have after this edit."""
+    after = edit[MEMBERS].value if MEMBERS in edit else None
+    future, places = present if after is None else tuple(after), {key: place for place, key in enumerate(members)}
+    values: dict[str, Value] = {**wanted.values, MEMBERS: members}
+    if len(future) > 1 and places:
+        values[ORDER] = as_text(sort_members(future, places))
+    return replace(wanted, values=values)

@@ -1,0 +1,125 @@
+"""Playlists: each direct child of one tag in Stash is a playlist in Plex of the scenes that have the child tag itself.
+
+Plex makes no playlist of a tag, so PlexSync creates and deletes them, and each item in it is a member of a list as a genre
+is. A playlist has no library, no locks and no settings: what it shows was set by PlexSync or by you.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal
+
+from plexsync.rules.collections.collection_servers import CollectionSource, FoundTag, TaggedScene
+from plexsync.rules.item import Item
+from plexsync.rules.merge.memory import give_up
+from plexsync.rules.merge.plan_records import Memory, Pushing
+from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.merge.undo import undo
+from plexsync.rules.merge.values import Held, Value, empty_value
+from plexsync.rules.record_class import record
+from plexsync.rules.words.text import fold
+
+PlaylistOrder = Literal["date", "newest", "title", "added"]
+# Nobody but PlexSync and you edits a playlist, so every part counts as locked.
+LOCKS = frozenset({"title", "summary", "thumb"})
+MEMBERS = "members"
+# The most items of one request, whose keys are in its address.
+MOST_AT_ONCE = 50
+
+
+@record
+class PlaylistRules:
+    """The name of the tag whose children are playlists, and the order of their items."""
+
+    parent: str
+    order: PlaylistOrder = "date"
+
+
+class UnclearTag(Exception):
+    """The setting names no tag, or not one alone. The message is one line for display."""
+
+
+def children_of(parent: str, candidates: Iterable[FoundTag]) -> dict[int, CollectionSource]:
+    """The children of the tag with exactly this name, by id. Raises UnclearTag."""
+    tags = list(candidates)
+    named = [tag for tag in tags if tag.name == parent]
+    if len(named) == 1:
+        return {child.id: child for child in named[0].children}
+    if named:
+        raise UnclearTag(f"playlists: Stash has {len(named)} tags named {parent!r}: rename one of them")
+    for tag in tags:
+        if parent in tag.aliases:
+            raise UnclearTag(f"playlists: {parent!r} is an alias of the tag {tag.name!r} in Stash: name that tag")
+        if fold(tag.name) == fold(parent):
+            raise UnclearTag(f"playlists: Stash has no tag {parent!r}, but {tag.name!r}: name it exactly so")
+    raise UnclearTag(f"playlists: Stash has no tag {parent!r}: create it, or correct the setting")
+
+
+def sort_scenes(scenes: Iterable[TaggedScene], order: PlaylistOrder) -> list[int]:
+    """These scenes in this order, by id. Scenes without a date come last."""
+    by_id = sorted(scenes, key=lambda scene: scene.id)
+    if order == "title":
+        return [scene.id for scene in sorted(by_id, key=lambda scene: fold(scene.title))]
+    if order == "added":
+        return [scene.id for scene in sorted(by_id, key=lambda scene: scene.added)]
+    dated = sorted((scene for scene in by_id if scene.date), key=lambda scene: scene.date, reverse=order == "newest")
+    return [scene.id for scene in (*dated, *(scene for scene in by_id if not scene.date))]
+
+
+def choose_items(scenes: Iterable[int], keys: Mapping[int, Sequence[str]], present: Collection[str]) -> tuple[str, ...]:
+    """One item for each of these scenes that has one: a member already, else that with the lowest key."""
+    chosen = []
+    for scene in scenes:
+        own = sorted(keys.get(scene, ()), key=int)
+        chosen += [next((key for key in own if key in present), own[0])] if own else []
+    return tuple(dict.fromkeys(chosen))
+
+
+def sort_members(members: Sequence[str], places: Mapping[str, int]) -> tuple[str, ...]:
+    """The members by their places. One without a place, which you added, stays behind the one that it stands behind."""
+    groups: list[list[str]] = [[]]
+    for key in members:
+        if key in places:
+            groups.append([])
+        groups[-1].append(key)
+    ordered = [groups[0], *sorted(groups[1:], key=lambda group: places[group[0]])]
+    return tuple(key for group in ordered for key in group)
+
+
+def playlist_item(key: str, scalars: Mapping[str, str], pictures: Mapping[str, str], stamp: int) -> Item:
+    """A playlist as an item, without its members."""
+    return Item(key, "", scalars=scalars, pictures=pictures, locks=LOCKS, stamp=stamp)
+
+
+def is_same(item: Item, members: Collection[str], memory: Memory) -> bool:
+    """Whether a playlist with a remembered key is the remembered one: keys are dealt anew when Plex is."""
+    title, held = memory.get("title"), memory.get(MEMBERS)
+    titles = {str(title.left.value), str(title.said)} if title else set()
+    return not memory or item.value("title") in titles or bool(held and set(held.ours.values()) & set(members))
+
+
+def created_keys(pushing: Sequence[Pushing]) -> frozenset[str]:
+    """The members with which a playlist was created by requests of unknown result."""
+    return frozenset(key for push in pushing if MEMBERS in push.fields for key in push.fields[MEMBERS].adds)
+
+
+def has_deleted(pushing: Sequence[Pushing]) -> bool:
+    """Whether a request of unknown result may have deleted the playlist."""
+    return any(MEMBERS in push.fields and not push.fields[MEMBERS].sent.value for push in pushing)
+
+
+def may_still_arrive(pushing: Sequence[Pushing], members: Collection[str], ended: int) -> bool:
+    """Whether a request that adds members may still arrive, after the time `ended`: sent again, it would add them twice."""
+    return any(
+        push.until > ended and set(push.fields[MEMBERS].adds) - set(members)
+        for push in pushing
+        if MEMBERS in push.fields
+    )
+
+
+def deleted_by_hand(memory: Memory, values: Mapping[str, Value]) -> Memory:
+    """The memory of a playlist that you deleted in Plex: taken back, with nothing of PlexSync's left."""
+    return given_up(undo(memory, (), values, tuple(values), TakenBack.UNDO))
+
+
+def given_up(memory: Memory) -> Memory:
+    """The memory of a playlist that is not there any more: nothing of it is PlexSync's."""
+    return {name: give_up(entry, Held(empty_value(name), locked=True)) for name, entry in memory.items()}
