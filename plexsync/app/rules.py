@@ -6,8 +6,8 @@ from typing import cast
 
 from plexsync.engine.rules import WorkRules
 from plexsync.flows.scenes.rules import LookRules
+from plexsync.rules.collections.collection_servers import PlaylistRules
 from plexsync.rules.collections.collections import Dressing, Part, Place
-from plexsync.rules.collections.playlists import PlaylistRules
 from plexsync.rules.match.scope import Kind, Scope, Term
 from plexsync.rules.merge import choice, template
 from plexsync.rules.merge.desired import Profile

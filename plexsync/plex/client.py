@@ -11,9 +11,8 @@ from plexsync.http.address import by_address as by_address
 from plexsync.http.client import LISTING_CAP
 from plexsync.plex import answers, artwork, edits
 from plexsync.plex.answers import Body
-from plexsync.plex.collections import CollectionClient
+from plexsync.plex.collections import CollectionClient, PlaylistClient
 from plexsync.plex.history import PlexHistory
-from plexsync.plex.playlists import PlaylistClient
 from plexsync.plex.requests import IDENTITY, ITEMS, PlexOptions, PlexRequests, check_number, query
 from plexsync.plex.requests import is_plex as is_plex
 from plexsync.rules.item import Cast, Entry, Item

@@ -19,7 +19,7 @@ from plexsync.reports.rows import SHORT, action, attempt_facts, note_facts, push
 from plexsync.reports.shapes.scenes import AttemptFacts, JobFacts, NoteFacts, PushFacts, SceneCollection
 from plexsync.reports.shapes.values import Moment
 from plexsync.rules.collections.collection_order import ORDER, members_in, sort_of
-from plexsync.rules.collections.collection_status import CollectionStatus, collection_status
+from plexsync.rules.collections.collection_status import CollectionStatus, collection_status, count_statuses
 from plexsync.rules.collections.collection_values import MODES
 from plexsync.rules.collections.collections import MOST_TENTHS, CollectionObject, CollectionRow, objects_of
 from plexsync.rules.item import PICTURES
@@ -274,10 +274,7 @@ def part_value(part: str, value: str | None, *, in_plex: bool = False) -> str:
 
 def collection_counts(db: Reader, *, library: str = "") -> dict[CollectionStatus, int]:
     """The number of collections of a library ('' for all) by status; those without one are left out."""
-    counts = dict.fromkeys(CollectionStatus, 0)
-    for standing, state, count in db.collections.count_all(library=library):
-        counts[collection_status(standing, state)] += count
-    return {status: count for status, count in counts.items() if count}
+    return count_statuses(db.collections.count_all(library=library))
 
 
 def collection_list(

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.collections.decisions import CollectionUndo
+from plexsync.rules.collections.collection_servers import PlaylistRules
 from plexsync.rules.collections.collections import CollectionRow
-from plexsync.rules.collections.playlists import PlaylistRules
 from plexsync.simulator.plex_server import PlaylistSnapshot
 from tests.engine.house import House
 from tests.engine.pools import Inline

@@ -3,7 +3,7 @@
 import pytest
 
 from plexsync.flows.collections.decisions import handed_over, want_collections
-from plexsync.rules.collections.playlists import PlaylistRules
+from plexsync.rules.collections.collection_servers import PlaylistRules
 from plexsync.rules.queue.note_keys import PLAYLISTS_PROBLEM
 from plexsync.simulator.stash_images import png
 from tests.flows.dressed import writes

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from plexsync.app.parts import Parts
 from plexsync.app.rules import is_dressing_on, profiles_of
 from plexsync.cli.checks.check import NOT_OWNER, Check
-from plexsync.reports.collections import collection_counts
 from plexsync.reports.format import many
-from plexsync.rules.collections.collection_status import CollectionStatus
+from plexsync.rules.collections.collection_status import CollectionStatus, count_statuses
 from plexsync.rules.records import SectionRow
 from plexsync.rules.servers.errors import Barred, NeighbourError, Refused
 from plexsync.rules.words.status_words import count_words
@@ -28,7 +27,7 @@ def collections(parts: Parts) -> Iterator[Check]:
         return
     with parts.store.reading() as db:
         form, sections = db.probes.present_traits().collection_edits, db.sections.all()
-        counts = collection_counts(db)
+        counts = count_statuses(db.collections.count_all())
     profiles = {row.key: looks.libraries.get(fold(row.title), looks.profile) for row in sections}
     dressed = [row for row in sections if profiles[row.key].dressing.is_on]
     plex = parts.plex.collections

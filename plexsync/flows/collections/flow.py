@@ -10,7 +10,7 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Tic
 from plexsync.flows.collections.decisions import CollectionUndo
 from plexsync.flows.collections.findings import IN_STEP, CollectionFinding, CollectionSight, as_scene
 from plexsync.flows.collections.inspection import CollectionInspector
-from plexsync.flows.collections.playlists import PlaylistSight
+from plexsync.flows.collections.playlists import PlaylistTarget
 from plexsync.flows.collections.push import (
     OTHER_REQUESTS,
     CollectionJournal,
@@ -187,7 +187,7 @@ def _leave_to_others(tx: Writer, row: CollectionRow, *, now: int) -> None:
 
 
 def _deletes(inspection: CollectionSight) -> bool:
-    return isinstance(inspection, PlaylistSight) and inspection.deletes
+    return isinstance(inspection, PlaylistTarget) and inspection.deletes
 
 
 def _is_renamed(row: CollectionRow, finding: CollectionFinding) -> bool:

@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from plexsync.flows.collections.playlists import PlaylistSight
+from plexsync.flows.collections.playlists import PlaylistTarget
 from plexsync.rules.collections.collection_order import MOVES, ORDER, members_in, moves
-from plexsync.rules.collections.collection_servers import PlexPlaylists
+from plexsync.rules.collections.collection_servers import MOST_AT_ONCE, PlexPlaylists
 from plexsync.rules.collections.collections import CollectionRow
-from plexsync.rules.collections.playlists import MEMBERS, MOST_AT_ONCE
+from plexsync.rules.collections.playlists import MEMBERS
 from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.queue.job import COLLECTION, Why
 from plexsync.rules.servers.errors import Missing
@@ -28,7 +28,7 @@ def create_playlist(plex: PlexPlaylists, machine: str, write: "CollectionWrite")
     write.key = plex.create(machine, str(edit["title"].value), tuple(edit[MEMBERS].value or ()))
 
 
-def delete_playlist(plex: PlexPlaylists, write: "CollectionWrite", target: PlaylistSight) -> bool:
+def delete_playlist(plex: PlexPlaylists, write: "CollectionWrite", target: PlaylistTarget) -> bool:
     """Delete a playlist, unless somebody has put anything into it since it was inspected."""
     if not {entry.item for entry in plex.entries(write.key)} <= set(target.members):
         return False
@@ -38,7 +38,7 @@ def delete_playlist(plex: PlexPlaylists, write: "CollectionWrite", target: Playl
     return True
 
 
-def send_members(plex: PlexPlaylists, machine: str, write: "CollectionWrite", target: PlaylistSight) -> None:
+def send_members(plex: PlexPlaylists, machine: str, write: "CollectionWrite", target: PlaylistTarget) -> None:
     """Send texts, members that go, members that come, and moves."""
     edit = target.plan.edit
     if texts := {name: edit[name] for name in ("title", "summary") if name in edit}:
@@ -78,6 +78,6 @@ def after_write(tx: Writer, row: CollectionRow, write: "CollectionWrite", *, now
     if write.is_deleted:
         memory = row.memory if undo_mode(row.memory) else {}
         return replace(row, item="", owner="", memory=memory, desired="")
-    if isinstance(write.target, PlaylistSight) and write.target.creates:
+    if isinstance(write.target, PlaylistTarget) and write.target.creates:
         tx.jobs.want(COLLECTION, row.id, Why.EDIT, now)
     return replace(row, item=write.key, name=write.title)

@@ -26,18 +26,19 @@ from plexsync.flows.scenes.batch_reads import may_be_its_own
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.collections.collection_order import ORDER, as_text, members_in, told_order
 from plexsync.rules.collections.collection_servers import (
+    MOST_AT_ONCE,
     CollectionSource,
     PlaylistEntry,
+    PlaylistRules,
     PlexPlaylist,
     PlexPlaylists,
     StashCollections,
+    playlist_item,
 )
 from plexsync.rules.collections.collection_status import CollectionStatus
 from plexsync.rules.collections.collections import PLAYLIST, CollectionObject, CollectionRow, KnownCollection
 from plexsync.rules.collections.playlists import (
     MEMBERS,
-    MOST_AT_ONCE,
-    PlaylistRules,
     UnclearTag,
     children_of,
     choose_items,
@@ -47,7 +48,6 @@ from plexsync.rules.collections.playlists import (
     has_deleted,
     is_same,
     may_still_arrive,
-    playlist_item,
     sort_members,
     sort_scenes,
 )
@@ -77,7 +77,7 @@ PLACING = frozenset({"title", "originallyAvailableAt", "addedAt"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaylistSight(CollectionSight):
+class PlaylistTarget(CollectionSight):
     """A playlist as it was planned, with its places. `creates`, `deletes`: that is all that is done first."""
 
     entries: tuple[PlaylistEntry, ...] = ()
@@ -121,8 +121,8 @@ class PlaylistInspector:
         """The tags that are playlists, by id, in one request. Raises UnclearTag."""
         if self.rules is None:
             return {}
-        ask = partial(self.stash.tags_named, self.rules.parent)
-        return children_of(self.rules.parent, self.gates.ask(READ_STASH, ask, of_all=True))
+        tags = self.gates.ask(READ_STASH, partial(self.stash.tags_named, self.rules.parent), of_all=True)
+        return children_of(self.rules.parent, tags)
 
     def tagged_scenes(self, tags: Collection[int]) -> dict[int, list[int]]:
         """The scenes that have each of these tags itself, in the order of their playlist."""
@@ -246,10 +246,10 @@ class PlaylistInspector:
         if len(members) > 1:
             values[ORDER] = as_text(members)
         item = playlist_item("", {}, {}, 0)
-        sight = PlaylistSight(
+        target = PlaylistTarget(
             item=item, plan=plan(values, item, {}, ()), wanted=Wanted(values), profile=PICTURED, creates=True
         )
-        return replace(base, row=replace(row, memory={}, pushing=()), owner="ours", inspection=sight)
+        return replace(base, row=replace(row, memory={}, pushing=()), owner="ours", inspection=target)
 
     def _planned(
         self,
@@ -261,9 +261,9 @@ class PlaylistInspector:
         facts: PlaylistFacts,
     ) -> CollectionFinding:
         """The finding with its plan."""
-        present, memory, is_shown = _items(entries), row.memory, bool(facts.undoing or facts.redoing)
+        present, memory, is_preview = _items(entries), row.memory, bool(facts.undoing or facts.redoing)
         base = replace(base, name=held.item.value("title"), item=held.key, owner=row.owner, stamp=held.item.stamp)
-        if not is_shown and may_still_arrive(row.pushing, present, self.expiry.certain_end()):
+        if not is_preview and may_still_arrive(row.pushing, present, self.expiry.certain_end()):
             return replace(base, outcome=ARRIVING)
         if base.leaves:
             memory = undo(memory, row.pushing, {}, (), TakenBack.GONE)
@@ -283,7 +283,7 @@ class PlaylistInspector:
         remaining = present if after is None else after
         mode = undo_mode(steps.memory)
         deletes = row.owner == "ours" and not members and not remaining and mode != TakenBack.RELEASE
-        sight = PlaylistSight(
+        target = PlaylistTarget(
             item=item,
             plan=steps,
             wanted=wanted,
@@ -294,9 +294,9 @@ class PlaylistInspector:
             entries=entries,
             deletes=deletes,
         )
-        ends = EDITED if sight.kept_fields else ""
+        ends = EDITED if target.kept_fields else ""
         done = Done(BY_MARK[mode]) if rests else Done(NO_SCENES) if deletes else Done(found=ends)
-        return replace(base, inspection=sight, ends=done)
+        return replace(base, inspection=target, ends=done)
 
     # --- what may have changed -------------------------------------------------------------------------------------------
 

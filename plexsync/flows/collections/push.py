@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 from plexsync.flows.collections.findings import CollectionFinding, CollectionSight
 from plexsync.flows.collections.inspection import CollectionInspector, told_item
 from plexsync.flows.collections.playlist_writes import after_write, create_playlist, delete_playlist, send_members
-from plexsync.flows.collections.playlists import PlaylistSight, with_members
+from plexsync.flows.collections.playlists import PlaylistTarget, with_members
 from plexsync.flows.collections.reads import HOME
 from plexsync.flows.scenes.collection_names import CARRIED_BY_SCENES, RenamedCollection, save_renames
 from plexsync.flows.scenes.push import ObjectFlow, ObjectJournal, ObjectWrite
 from plexsync.rules.collections.collection_order import CUSTOM, MOVES, ORDER, Move, members_in, moves, sort_of
-from plexsync.rules.collections.collection_servers import PlexCollection, PlexCollections
+from plexsync.rules.collections.collection_servers import PlexCollection, PlexCollections, playlist_item
 from plexsync.rules.collections.collections import CollectionRow
-from plexsync.rules.collections.playlists import playlist_item
 from plexsync.rules.item import COLLECTION_SETTINGS
 from plexsync.rules.merge.desired import digest
 from plexsync.rules.merge.memory import undo_mode
@@ -92,7 +91,7 @@ class CollectionJournal(ObjectJournal[CollectionWrite]):
                     stamp=write.stamp,
                     desired=digest(write.target.wanted),
                 )
-                if isinstance(write.target, PlaylistSight):
+                if isinstance(write.target, PlaylistTarget):
                     updated = after_write(tx, updated, write, now=now)
                 tx.collections.save(updated)
                 write.save_refused(tx)
@@ -162,7 +161,7 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
     def send(self, write: CollectionWrite) -> None:
         """Send the changed parts. If a later request fails, the error is `applied`."""
         try:
-            if isinstance(write.target, PlaylistSight):
+            if isinstance(write.target, PlaylistTarget):
                 self._send_playlist(write, write.target)
                 return
             if self._pictures:
@@ -175,7 +174,7 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
             error.applied = error.applied or write.begun
             raise
 
-    def _send_playlist(self, write: CollectionWrite, target: PlaylistSight) -> None:
+    def _send_playlist(self, write: CollectionWrite, target: PlaylistTarget) -> None:
         """Create or delete a playlist, or send its changed parts."""
         plex = self._inspector.playlists.plex
         if target.creates:
@@ -249,7 +248,7 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
         if not sent:
             return
         try:
-            if lists := [write for write in sent if isinstance(write.target, PlaylistSight)]:
+            if lists := [write for write in sent if isinstance(write.target, PlaylistTarget)]:
                 self._read_playlists_back(lists)
             if not (sent := [write for write in sent if write not in lists]):
                 return

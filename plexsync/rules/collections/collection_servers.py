@@ -4,7 +4,7 @@ The methods raise only `plexsync.rules.servers.errors.NeighbourError`.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from plexsync.rules.item import Item
 from plexsync.rules.merge.plan_records import Edit
@@ -16,6 +16,11 @@ from plexsync.rules.scene import Image
 # have no lock. In an `Item` the default is ''.
 PREFS = {"collectionMode": "-1", "collectionSort": "0"}
 # The kinds of objects in Stash that have a name of their own.
+PlaylistOrder = Literal["date", "newest", "title", "added"]
+# Nobody but PlexSync and you edits a playlist, so every part counts as locked.
+LOCKS = frozenset({"title", "summary", "thumb"})
+# The most items of one request, whose keys are in its address.
+MOST_AT_ONCE = 50
 OBJECT_SOURCES = ("studio", "group", "tag", "performer")
 
 
@@ -42,6 +47,14 @@ class PlexCollection:
 
 
 @record
+class PlaylistRules:
+    """The name of the tag whose children are playlists, and the order of their items."""
+
+    parent: str
+    order: PlaylistOrder = "date"
+
+
+@record
 class PlexPlaylist:
     """A playlist in full, without its members. `smart`: a query makes these."""
 
@@ -62,8 +75,13 @@ class PlaylistEntry:
     item: str
 
 
+def playlist_item(key: str, scalars: Mapping[str, str], pictures: Mapping[str, str], stamp: int) -> Item:
+    """A playlist as an item, without its members."""
+    return Item(key, "", scalars=scalars, pictures=pictures, locks=LOCKS, stamp=stamp)
+
+
 class PlexPlaylists(Protocol):
-    """The playlists of Plex that the account of the token has: see `plexsync.plex.playlists.PlaylistClient`."""
+    """The playlists of Plex that the account of the token has: see `plexsync.plex.collections.PlaylistClient`."""
 
     def list_playlists(self, *, page: int = 500) -> Iterator[list[PlexPlaylist]]:
         """Every playlist of videos, in pages without repeats: one request for each."""

@@ -4,6 +4,7 @@
 it has no stored word; nor has a collection that was not inspected yet.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -71,6 +72,14 @@ def collection_status(standing: str, job_state: str | None) -> CollectionStatus:
     if standing in _BY_STORED:
         return _BY_STORED[standing]
     return CollectionStatus.DROPPED if job_state == "dropped" else CollectionStatus.QUEUED
+
+
+def count_statuses(counts: Iterable[tuple[str, str, int]]) -> dict[CollectionStatus, int]:
+    """Add up these numbers of stored words and states of jobs by status; those without one are left out."""
+    totals = dict.fromkeys(CollectionStatus, 0)
+    for standing, state, count in counts:
+        totals[collection_status(standing, state)] += count
+    return {status: total for status, total in totals.items() if total}
 
 
 def named_status(text: str) -> CollectionStatus | None:

@@ -5,32 +5,17 @@ is. A playlist has no library, no locks and no settings: what it shows was set b
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal
 
-from plexsync.rules.collections.collection_servers import CollectionSource, FoundTag, TaggedScene
+from plexsync.rules.collections.collection_servers import CollectionSource, FoundTag, PlaylistOrder, TaggedScene
 from plexsync.rules.item import Item
 from plexsync.rules.merge.memory import give_up
 from plexsync.rules.merge.plan_records import Memory, Pushing
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.undo import undo
 from plexsync.rules.merge.values import Held, Value, empty_value
-from plexsync.rules.record_class import record
 from plexsync.rules.words.text import fold
 
-PlaylistOrder = Literal["date", "newest", "title", "added"]
-# Nobody but PlexSync and you edits a playlist, so every part counts as locked.
-LOCKS = frozenset({"title", "summary", "thumb"})
 MEMBERS = "members"
-# The most items of one request, whose keys are in its address.
-MOST_AT_ONCE = 50
-
-
-@record
-class PlaylistRules:
-    """The name of the tag whose children are playlists, and the order of their items."""
-
-    parent: str
-    order: PlaylistOrder = "date"
 
 
 class UnclearTag(Exception):
@@ -82,11 +67,6 @@ def sort_members(members: Sequence[str], places: Mapping[str, int]) -> tuple[str
         groups[-1].append(key)
     ordered = [groups[0], *sorted(groups[1:], key=lambda group: places[group[0]])]
     return tuple(key for group in ordered for key in group)
-
-
-def playlist_item(key: str, scalars: Mapping[str, str], pictures: Mapping[str, str], stamp: int) -> Item:
-    """A playlist as an item, without its members."""
-    return Item(key, "", scalars=scalars, pictures=pictures, locks=LOCKS, stamp=stamp)
 
 
 def is_same(item: Item, members: Collection[str], memory: Memory) -> bool:
