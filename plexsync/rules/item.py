@@ -22,14 +22,12 @@ SCALARS = (
 )
 LISTS = ("actor", "director", "genre", "collection", "label")
 FIELDS = SCALARS + LISTS
-# Every field that is a list: also the members of a playlist, which are no field of an item.
-LIST_FIELDS = frozenset({*LISTS, "members"})
+LIST_FIELDS = frozenset({*LISTS, "members"})  # also of playlists
 # Of pictures, an edit contains only the locks. Their value is the key of the selected picture.
 PICTURES = ("thumb", "art")
 
 # What is set of a collection besides its texts and pictures. `order` is '' for that of release, ALPHABETICAL, or the keys
-# of the members with commas between; `home` the places at which Plex shows the collection, likewise; `members` the keys
-# of a playlist's items, a list.
+# of the members with commas between; `home` the places at which Plex shows it, likewise; `members` are of a playlist.
 COLLECTION_SETTINGS = ("collectionMode", "home", "order", "members")
 ALPHABETICAL = "alphabetical"
 
@@ -128,9 +126,9 @@ class Item:
 
     `stamp` changes in Plex whenever anything about the item changes (0: unknown). `actor` is what Plex returns as Role.
     `roles` keeps the role text of each actor that has one, so that sending the cast again does not lose it; `faces`
-    keeps the address of the picture. A date added is a text of `plexsync.rules.merge.added_dates`. `pictures` has, by
-    name (of `PICTURES`), the address at which Plex shows a picture now; the address changes with the picture. Its key
-    is a scalar of the same name, once it was requested. `library` is the uuid of its library ('' if Plex did not
+    keeps the address of the picture. A date added is a text of `plexsync.rules.merge.added_dates`. `pictures` has, by name
+    (of `PICTURES`), the address at which Plex shows a picture now; the address changes with the picture. The key of that
+    picture is a scalar of the same name, once it was requested. `library` is the uuid of its library ('' if Plex did not
     say). `clip`: it is in a library of Other Videos. `rated_at`: when the account last rated it (UTC seconds, 0 if
     unknown). `unmatched`: no agent has matched the item, so it has no pictures of one.
     """

@@ -24,9 +24,8 @@ from plexsync.flows.scenes.collection_names import RenamedCollection, save_renam
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.push import PATIENCE, PICTURE_REQUESTS
 from plexsync.rules.collections.collection_order import MOVES
-from plexsync.rules.collections.collection_servers import PlexCollections
+from plexsync.rules.collections.collection_servers import PLAYLIST, PlexCollections
 from plexsync.rules.collections.collections import (
-    PLAYLIST,
     SOURCES,
     CollectionObject,
     CollectionRow,

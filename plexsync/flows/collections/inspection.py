@@ -38,6 +38,7 @@ from plexsync.rules.collections.collection_order import (
     told_order,
 )
 from plexsync.rules.collections.collection_servers import (
+    PLAYLIST,
     CollectionSource,
     PlexCollection,
     PlexCollections,
@@ -52,7 +53,7 @@ from plexsync.rules.collections.collection_values import (
     scenes_of,
     with_order,
 )
-from plexsync.rules.collections.collections import PLAYLIST, CollectionRow, Owner, first_of
+from plexsync.rules.collections.collections import CollectionRow, Owner, first_of
 from plexsync.rules.item import Item
 from plexsync.rules.merge.desired import Profile, Wanted
 from plexsync.rules.merge.taken_back import TakenBack

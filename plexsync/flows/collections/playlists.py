@@ -27,6 +27,7 @@ from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.collections.collection_order import ORDER, as_text, members_in, told_order
 from plexsync.rules.collections.collection_servers import (
     MOST_AT_ONCE,
+    PLAYLIST,
     CollectionSource,
     PlaylistEntry,
     PlaylistRules,
@@ -36,7 +37,7 @@ from plexsync.rules.collections.collection_servers import (
     playlist_item,
 )
 from plexsync.rules.collections.collection_status import CollectionStatus
-from plexsync.rules.collections.collections import PLAYLIST, CollectionObject, CollectionRow, KnownCollection
+from plexsync.rules.collections.collections import CollectionObject, CollectionRow, KnownCollection
 from plexsync.rules.collections.playlists import (
     MEMBERS,
     UnclearTag,
@@ -61,11 +62,13 @@ from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
 from plexsync.rules.merge.undo import begun_anew, is_undone, undo
 from plexsync.rules.merge.values import Value
 from plexsync.rules.queue.job import COLLECTION, Done, Waiting, Why
-from plexsync.rules.queue.note_keys import PLAYLISTS_COMPARED, PLAYLISTS_PROBLEM
+from plexsync.rules.queue.note_keys import PLAYLISTS_PROBLEM
 from plexsync.rules.servers.errors import Missing, NeighbourError
 from plexsync.rules.words.text import NAME_LIMIT, SUMMARY_LIMIT, clean_block, clean_line, cut, fold
 from plexsync.store.database import Database, Reader, Writer
 
+# The key of the note with the settings under which all playlists were queued last.
+PLAYLISTS_COMPARED = "playlists:compared"
 # What a playlist shows of its tag's pictures.
 PICTURED = Profile(frozenset(), poster="poster", background="")
 ARRIVING = Waiting("a request that was not answered may still add items", "released", 5.0, backoff=False)

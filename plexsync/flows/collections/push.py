@@ -7,18 +7,25 @@ collection before it is sent.
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from plexsync.flows.collections.findings import CollectionFinding, CollectionSight
 from plexsync.flows.collections.inspection import CollectionInspector, told_item
-from plexsync.flows.collections.playlist_writes import after_write, create_playlist, delete_playlist, send_members
 from plexsync.flows.collections.playlists import PlaylistTarget, with_members
 from plexsync.flows.collections.reads import HOME
 from plexsync.flows.scenes.collection_names import CARRIED_BY_SCENES, RenamedCollection, save_renames
 from plexsync.flows.scenes.push import ObjectFlow, ObjectJournal, ObjectWrite
 from plexsync.rules.collections.collection_order import CUSTOM, MOVES, ORDER, Move, members_in, moves, sort_of
-from plexsync.rules.collections.collection_servers import PlexCollection, PlexCollections, playlist_item
+from plexsync.rules.collections.collection_servers import (
+    MOST_AT_ONCE,
+    PlexCollection,
+    PlexCollections,
+    PlexPlaylists,
+    playlist_item,
+)
 from plexsync.rules.collections.collections import CollectionRow
+from plexsync.rules.collections.playlists import MEMBERS
 from plexsync.rules.item import COLLECTION_SETTINGS
 from plexsync.rules.merge.desired import digest
 from plexsync.rules.merge.memory import undo_mode
@@ -92,7 +99,7 @@ class CollectionJournal(ObjectJournal[CollectionWrite]):
                     desired=digest(write.target.wanted),
                 )
                 if isinstance(write.target, PlaylistTarget):
-                    updated = after_write(tx, updated, write, now=now)
+                    updated = _after_write(tx, updated, write, now=now)
                 tx.collections.save(updated)
                 write.save_refused(tx)
                 changes = [(write.job.id, write.key, write.moved, undo_mode(write.memory))]
@@ -150,6 +157,71 @@ def edit_by_either_form(
     return second
 
 
+# --- playlists --------------------------------------------------------------------------------------------------------
+
+
+def _create_playlist(plex: PlexPlaylists, machine: str, write: CollectionWrite) -> None:
+    """Create a playlist of its first members."""
+    edit = write.target.plan.edit
+    write.begun = True
+    write.key = plex.create(machine, str(edit["title"].value), tuple(edit[MEMBERS].value or ()))
+
+
+def _delete_playlist(plex: PlexPlaylists, write: CollectionWrite, target: PlaylistTarget) -> bool:
+    """Delete a playlist, unless somebody has put anything into it since it was inspected."""
+    if not {entry.item for entry in plex.entries(write.key)} <= set(target.members):
+        return False
+    write.begun = True
+    plex.delete(write.key)
+    write.is_deleted = True
+    return True
+
+
+def _send_members(plex: PlexPlaylists, machine: str, write: CollectionWrite, target: PlaylistTarget) -> None:
+    """Send texts, members that go, members that come, and moves."""
+    edit = target.plan.edit
+    if texts := {name: edit[name] for name in ("title", "summary") if name in edit}:
+        plex.edit(write.key, texts)
+        write.begun = True
+    budget = MOVES
+    if change := edit.get(MEMBERS):
+        going = [entry for entry in target.entries if entry.item in change.removes]
+        for entry in going[:budget]:
+            write.begun = True
+            with suppress(Missing):
+                plex.remove(write.key, entry.key)
+        budget -= len(going)
+        for start in range(0, min(len(change.adds), max(budget, 0) * MOST_AT_ONCE), MOST_AT_ONCE):
+            write.begun = True
+            plex.add(machine, write.key, change.adds[start : start + MOST_AT_ONCE])
+        budget -= -(-len(change.adds) // MOST_AT_ONCE)
+    if budget < 0:
+        write.unfinished = True
+    elif (order := edit.get(ORDER)) and order.value is not None:
+        _move_members(plex, write, members_in(order.value), budget)
+
+
+def _move_members(plex: PlexPlaylists, write: CollectionWrite, wanted: tuple[str, ...], budget: int) -> None:
+    places: dict[str, str] = {}
+    for entry in plex.entries(write.key):
+        places.setdefault(entry.item, entry.key)
+    steps = moves([*places], wanted)
+    for step in steps[:budget]:
+        write.begun = True
+        plex.move(write.key, places[step.item], after=places.get(step.after, ""))
+    write.unfinished = len(steps) > budget
+
+
+def _after_write(tx: Writer, row: CollectionRow, write: CollectionWrite, *, now: int) -> CollectionRow:
+    """The row after a write that was read back. One that was created is inspected again, since only a part is there."""
+    if write.is_deleted:
+        memory = row.memory if undo_mode(row.memory) else {}
+        return replace(row, item="", owner="", memory=memory, desired="")
+    if isinstance(write.target, PlaylistTarget) and write.target.creates:
+        tx.jobs.want(COLLECTION, row.id, Why.EDIT, now)
+    return replace(row, item=write.key, name=write.title)
+
+
 class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
     """The part of the flow of collections that sends, and reads back."""
 
@@ -178,11 +250,11 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
         """Create or delete a playlist, or send its changed parts."""
         plex = self._inspector.playlists.plex
         if target.creates:
-            create_playlist(plex, self._machine(), write)
-        elif not (target.deletes and delete_playlist(plex, write, target)):
+            _create_playlist(plex, self._machine(), write)
+        elif not (target.deletes and _delete_playlist(plex, write, target)):
             if self._pictures:
                 self.send_pictures(self._pictures, write)
-            send_members(plex, self._machine(), write, target)
+            _send_members(plex, self._machine(), write, target)
 
     def _machine(self) -> str:
         """The identifier of the Plex server, which a look has proven."""

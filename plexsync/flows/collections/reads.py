@@ -12,6 +12,7 @@ from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules.collections.collection_order import CUSTOM, ORDER
 from plexsync.rules.collections.collection_servers import (
+    PLAYLIST,
     CollectionSource,
     ListedCollection,
     PlexCollection,
@@ -19,7 +20,7 @@ from plexsync.rules.collections.collection_servers import (
     StashCollections,
 )
 from plexsync.rules.collections.collection_values import name_object
-from plexsync.rules.collections.collections import PLAYLIST, CollectionObject, CollectionRow
+from plexsync.rules.collections.collections import CollectionObject, CollectionRow
 from plexsync.rules.collections.renamed_collections import FIELD, added_names
 from plexsync.rules.merge.desired import Profile
 from plexsync.rules.merge.taken_back import TakenBack

@@ -16,6 +16,8 @@ from plexsync.rules.scene import Image
 # have no lock. In an `Item` the default is ''.
 PREFS = {"collectionMode": "-1", "collectionSort": "0"}
 # The kinds of objects in Stash that have a name of their own.
+# The source of playlists, which are no collections: their objects are tags.
+PLAYLIST: Literal["playlist"] = "playlist"
 PlaylistOrder = Literal["date", "newest", "title", "added"]
 # Nobody but PlexSync and you edits a playlist, so every part counts as locked.
 LOCKS = frozenset({"title", "summary", "thumb"})

@@ -22,7 +22,6 @@ from plexsync.rules.words.text import NAME_LIMIT, clean_line, cut
 # What a collection can be of, in the order in which a scene carries the names. Parent studios are studios.
 Source = Literal["studio", "group", "tag", "performer", "rating", "organized", "playlist"]
 SOURCES: tuple[Source, ...] = ("studio", "group", "tag", "performer", "rating", "organized", "playlist")
-PLAYLIST: Source = "playlist"
 # The words of the setting `collections`. Tags are chosen by a setting of their own.
 COLLECTIONS = ("studio", "parents", "groups", "performers", "rating", "organized")
 # The sources by the words of the settings that give each source a template.

@@ -27,8 +27,7 @@ HEARS = "on"
 LAST_RECONCILE = "reconcile:last"
 # What the last comparison, or `plexsync verify`, found (`plexsync.rules.words.verified`).
 VERIFIED = "verified"
-# The settings of playlists under which all of them were queued last, and what is wrong with their tag.
-PLAYLISTS_COMPARED = "playlists:compared"
+# What is wrong with the tag of the playlists.
 PLAYLISTS_PROBLEM = "playlists:problem"
 # The start of the last full comparison.
 LAST_RUN = "reconcile:run"
