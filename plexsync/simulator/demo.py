@@ -4,7 +4,6 @@ The verdict reads Plex by `plexapi`, and compares it with the data in the simula
 that did the work, so it can find errors in them.
 """
 
-import hashlib
 import itertools
 import threading
 import time
@@ -20,13 +19,14 @@ from typing import Any, Self
 from plexapi.server import PlexServer
 from plexapi.video import Movie
 
+from plexsync.simulator.drawings import SQUARE, TALL, WIDE, drawn
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_prefs import ADULT
 from plexsync.simulator.plex_server import ItemSnapshot
-from plexsync.simulator.stash_images import png
 
 FAVOURITES, LARGEST_FAVOURITES = "Favourites", 6
-POSTER, BACKGROUND = (40, 60), (64, 36)
+# Most covers are wide, as in a real Stash.
+SHAPES = (WIDE, WIDE, SQUARE, WIDE, TALL)
 LATENCY = 0.008
 SWITCH_LOOK = 0.1
 WEEKS = 30 * 86_400.0
@@ -57,30 +57,25 @@ def make_favourites(library: Any, plex: Any, handles: Any) -> None:
         movie.handle for movie in library.movies if movie.handle in library.bystanders and movie.section == section
     ]
     for number, handle in enumerate(movies[:LARGEST_FAVOURITES]):
-        poster = png(40, 90 + 15 * number, 140, width=POSTER[0], height=POSTER[1])
-        plex.hand_edit(handles.movies[handle], collection=[FAVOURITES], thumb=poster)
+        plex.hand_edit(handles.movies[handle], collection=[FAVOURITES], thumb=drawn(f"favourite {number}", TALL))
     key = plex.collection_keys(handles.sections[section])[FAVOURITES]
-    plex.hand_edit(key, summary="Chosen by hand.", thumb=png(190, 60, 50, width=POSTER[0], height=POSTER[1]))
+    plex.hand_edit(key, summary="Chosen by hand.", thumb=drawn(FAVOURITES, TALL))
 
 
-def give_pictures(library: Any, stash: Any) -> None:
-    """Give the studios and groups of the simulated Stash the pictures and texts that their collections show."""
+def give_pictures(library: Any, stash: Any, handles: Any) -> None:
+    """Give scenes, studios and groups of the simulated Stash pictures of several shapes, and texts of collections."""
+    for number, (handle, id) in enumerate(sorted(handles.scenes.items())):
+        stash.set_cover(id, drawn(handle, SHAPES[number % len(SHAPES)]))
     for name in sorted({scene.studio for scene in library.scenes if scene.studio}):
-        stash.edit_object("studio", name, details=f"What {name} has made.", image=coloured(name, POSTER))
+        stash.edit_object("studio", name, details=f"What {name} has made.", image=drawn(name, SQUARE))
     for name in sorted({name for scene in library.scenes for name, _ in scene.groups}):
         stash.edit_object(
             "group",
             name,
             synopsis=f"The films of {name}, in their order.",
-            front_image=coloured(name, POSTER),
-            back_image=coloured(f"behind {name}", BACKGROUND),
+            front_image=drawn(name, TALL),
+            back_image=drawn(f"behind {name}", WIDE),
         )
-
-
-def coloured(name: str, size: tuple[int, int]) -> bytes:
-    """A picture in a colour of its own for each name. The demo needs no package that draws."""
-    red, green, blue = hashlib.sha256(name.encode()).digest()[:3]
-    return png(red, green, blue, width=size[0], height=size[1])
 
 
 def allow_explicit(plex: Any, section: str) -> None:

@@ -12,7 +12,6 @@ from plexsync.plex.artwork import key_of
 from plexsync.rules.item import FIELDS
 from plexsync.rules.merge.desired import Profile
 from plexsync.rules.merge.taken_back import TakenBack
-from plexsync.simulator.stash_images import png
 from tests.engine.house import House
 from tests.tables import table
 

@@ -14,6 +14,7 @@ from plexsync.app.parts import Parts, open_parts
 from plexsync.app.setting_change import in_the_file
 from plexsync.cli.daemon.child import ROOT, command_of, environ
 from plexsync.cli.daemon.plex_children import WITH_FIRST
+from plexsync.extras import is_installed
 from plexsync.rules.servers.errors import LocalFault
 from plexsync.simulator.demo import Switch, allow_explicit, give_pictures, make_favourites, over_weeks, seconds_now
 from plexsync.simulator.library import build, populate
@@ -154,7 +155,7 @@ class Stage:
                 handles = populate(library, stash, plex)
                 stash.now = seconds_now
                 make_favourites(library, plex, handles)
-                give_pictures(library, stash)
+                give_pictures(library, stash, handles)
                 allow_explicit(plex, handles.sections[ASKING])
                 folder = Path(place)
                 away = folder / "plex-is-away"
@@ -226,7 +227,7 @@ def settings_of(home: Path, step: int, plex: Any, stash: Any, library: Any, data
         breaker_recovery_timeout=2,
         breaker_max_recovery_timeout=4,
         approve_bulk=True,
-        poster="none",
+        poster_shape="blur" if is_installed("art") else "as_is",
         collection_parts=("name", "summary", "poster", "background", "order"),
         watch_back="plays",
         web_bind=f"127.0.0.1:{free_port(USUAL_PORT + step)}",
