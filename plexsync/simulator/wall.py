@@ -1,20 +1,33 @@
 """The collections of a simulated Plex as people see them there: a wall of posters, and a page for each collection.
 
-Served at an address of its own, so also while Plex is down: as they are now, and as they were at `keep`.
+Served at an address of its own, so also while Plex is down: as they are now, and as they were at `keep`. A further page has
+covers in each shape that a poster can have, side by side.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from html import escape
 from typing import Any
 from urllib.parse import urlsplit
 
+from plexsync.simulator.drawings import SQUARE, WIDE, drawn
 from plexsync.simulator.http import Answer, HttpServer, Request
 from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_images import media_type
 
 NOW, BEFORE, ALL = "now", "before", "all"
+# The page of shapes: its covers, each with the anchors that make a difference, and what each shape shows of them.
+SHAPES = "shapes"
+COVERS = {
+    "A wide cover in every shape": ("scene-7", WIDE, ("left", "centre", "right")),
+    "A square one": ("scene-2", SQUARE, ("left", "centre", "right")),
+    "A high one": ("scene-9", (360, 720), ("top", "centre")),
+}
+WORDS = {"as_is": "as Plex cuts it", "bars": "all of it, with bars", "blur": "all of it, on its own blur"}
+ANCHORS = {"left": "its left", "centre": "its middle", "right": "its right", "top": "its top"}
+Shaper = Callable[[bytes, str, str], bytes]
 PICTURE = re.compile(r"/library/(?:metadata|collections)/([0-9]+)/(thumb|art|composite)/([0-9]+)(?:\?.*)?")
 # Everything that a page leads to lies beside it.
 LINK = re.compile(r'(?:href|src)="([^"/]+)"')
@@ -33,11 +46,15 @@ h2 { clear: both; }
 
 
 class Wall(HttpServer):
-    """The pages. `/wall` leads to the wall of now."""
+    """The pages. `/wall` leads to the wall of now.
 
-    def __init__(self, plex: PlexSim, port: int = 0) -> None:
+    `shaper` makes the poster of a picture, by shape and anchor; without it there is no page of shapes.
+    """
+
+    def __init__(self, plex: PlexSim, port: int = 0, shaper: Shaper | None = None) -> None:
         super().__init__(port=port)
         self._plex = plex
+        self._shaper = shaper
         self._before: dict[str, Answer] = {}
         self._kept = 0
 
@@ -61,6 +78,11 @@ class Wall(HttpServer):
         if when in ("", "wall"):
             return Answer(302, headers={"Location": f"/{NOW}/{ALL}"})
         answer = self._before.get(name, _gone(name, when)) if when == BEFORE else self._now(name)
+        if (when, name) == (NOW, ALL) and self._shaper:
+            shapes = (
+                f'{_shapes(list(COVERS)[:1])}<p><a href="../now/{SHAPES}">More covers in every shape</a></p></html>'
+            )
+            answer = replace(answer, body=answer.body.replace(b"</html>", shapes.encode()))
         tab = f'href="../{when}/'.encode()
         return replace(answer, body=answer.body.replace(tab, b'aria-current="page" ' + tab))
 
@@ -69,6 +91,8 @@ class Wall(HttpServer):
         kind, _, stamp = picture.partition("-")
         if name == ALL:
             return _page("Collections in Plex", name, "".join(self._all()))
+        if key == SHAPES and self._shaper:
+            return self._shaped(picture) if picture else _page("Shapes of posters", ALL, _shapes(COVERS))
         if not key.isdecimal():
             return _gone(name, NOW)
         if picture:
@@ -76,6 +100,14 @@ class Wall(HttpServer):
             return self._asked(f"/library/{room}/{key}/{kind}/{stamp}")
         of = next(iter(self._listed(f"/library/metadata/{key}")), {})
         return _page(of["title"], name, self._collection(of)) if of.get("type") == "collection" else _gone(name, NOW)
+
+    def _shaped(self, picture: str) -> Answer:
+        """The poster of a cover, by its number, shape and anchor."""
+        number, shape, anchor = picture.split("-")
+        name, size, _ = list(COVERS.values())[int(number)]
+        cover = drawn(name, size)
+        poster = self._shaper(cover, shape, anchor) if self._shaper and shape != "as_is" else cover
+        return Answer(200, poster, content_type=media_type(poster))
 
     def _all(self) -> Iterator[str]:
         for section in self._listed("/library/sections"):
@@ -123,6 +155,23 @@ def _posters(rows: list[dict[str, Any]], *, linked: bool = False) -> str:
         for row, inside in shown
     )
     return f"<ol>{''.join(entries)}</ol>" if rows else "<p>There is none.</p>"
+
+
+def _shapes(covers: Iterable[str]) -> str:
+    """Covers in every shape, each in a row."""
+    rows = []
+    for number, words in enumerate(covers):
+        *_, anchors = COVERS[words]
+        crops = "".join(_shape(number, "crop", anchor, ANCHORS[anchor]) for anchor in anchors)
+        as_is, bars, blur = (_shape(number, shape, "", shown) for shape, shown in WORDS.items())
+        rows.append(f"<h2>{words}</h2><ol>{as_is}{bars}{crops}{blur}</ol>")
+    return "".join(rows)
+
+
+def _shape(number: int, shape: str, anchor: str, words: str) -> str:
+    name = f"{SHAPES}-{number}-{shape}-{anchor}"
+    setting = f"{shape}, {anchor}" if anchor else shape
+    return f'<li><img src="{name}" alt="" loading="lazy"><bdi>{setting}</bdi><span class="soft">{words}</span></li>'
 
 
 def _members(of: dict[str, Any]) -> str:

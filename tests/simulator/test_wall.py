@@ -1,12 +1,17 @@
 """The wall of the demo: the collections of the simulated Plex as people see them, now and as they were."""
 
 import html
+import io
 import re
 from collections.abc import Iterator
 
 import httpx2
 import pytest
+from PIL import Image
 
+from plexsync.plex.imaging import PillowImaging
+from plexsync.rules.merge.pictures import LARGEST, Treatment
+from plexsync.simulator.drawings import SQUARE, TALL, WIDE, drawn
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png
@@ -98,3 +103,33 @@ def test_names_of_plex_are_text_on_the_page(hung: Hung, title: str) -> None:
     key = max(hung.plex.collection_keys(hung.section).values(), key=int)
     for path in ("/now/all", f"/now/{key}", f"/now/{hung.northlight}"):
         assert "<script>document" not in hung.client.get(path).text
+
+
+def test_covers_hang_in_every_shape_side_by_side() -> None:
+    imaging = PillowImaging()
+
+    def shape_poster(content: bytes, shape: str, anchor: str) -> bytes:
+        return imaging.make(content, Treatment(shape, "", anchor), largest=LARGEST)
+
+    with PlexSim() as plex, Wall(plex, shaper=shape_poster) as wall:
+        with httpx2.Client(base_url=wall.url, trust_env=False, timeout=HANG, follow_redirects=True) as client:
+            wall.keep()
+            names = re.findall(r'<img src="([^"]+)"', client.get("/wall").text)
+            words = [name.split("-")[2] for name in names]
+            assert list(dict.fromkeys(words)) == ["as_is", "bars", "crop", "blur"]
+            pictures = [
+                client.get(f"/now/{name}") for name in re.findall(r'<img src="([^"]+)"', client.get("/now/shapes").text)
+            ]
+            assert len(pictures) == 6 + 6 + 5
+            sizes = [Image.open(io.BytesIO(picture.content)).size for picture in pictures]
+            assert sizes[0] == (480, 270)
+            assert all(abs(width * 3 - height * 2) <= 3 for width, height in sizes[1 : len(names)])
+            assert "<img src=" not in client.get("/before/all").text
+
+
+def test_drawn_pictures_are_the_same_each_time_and_differ_by_name() -> None:
+    for size in (WIDE, TALL, SQUARE):
+        pictures = [drawn(name, size) for name in ("a", "b", "a")]
+        assert pictures[0] == pictures[2] != pictures[1]
+        assert Image.open(io.BytesIO(pictures[0])).size == size
+        assert len(Image.open(io.BytesIO(pictures[0])).convert("RGB").getcolors(1000)) > 30

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from plexsync.app.clients import pillow
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.setting_change import in_the_file
 from plexsync.cli.daemon.child import ROOT, command_of, environ
 from plexsync.cli.daemon.plex_children import WITH_FIRST
 from plexsync.extras import is_installed
+from plexsync.rules.merge.pictures import LARGEST, Treatment
 from plexsync.rules.servers.errors import LocalFault
 from plexsync.simulator.demo import Switch, allow_explicit, give_pictures, make_favourites, over_weeks, seconds_now
 from plexsync.simulator.library import build, populate
@@ -165,7 +167,7 @@ class Stage:
                     for number, home in enumerate(homes)
                 ]
                 first = machines[0]
-                with open_parts(first.config, first.data) as parts, Switch(plex, away) as switch, Wall(plex) as wall:
+                with open_parts(first.config, first.data) as parts, Switch(plex, away) as switch, wall_of(plex) as wall:
                     wall.keep()
                     with closing(locks_at(parts.address)) as locks:
                         yield cls(stash, plex, library, handles, folder, parts, switch, machines, locks, wall)
@@ -212,6 +214,17 @@ class Stage:
     def working(self) -> DemoMachine:
         """A machine that is up, else the first one."""
         return next((machine for machine in self.machines if machine.pid), self.machines[0])
+
+
+def wall_of(plex: Any) -> Wall:
+    """The wall of this Plex. It shows the shapes of posters, as the worker makes them, if the package for that is there."""
+    if not (imaging := pillow(needed=False)):
+        return Wall(plex)
+
+    def shape_poster(content: bytes, shape: str, anchor: str) -> bytes:
+        return imaging.make(content, Treatment(shape, "", anchor), largest=LARGEST)
+
+    return Wall(plex, shaper=shape_poster)
 
 
 def settings_of(home: Path, step: int, plex: Any, stash: Any, library: Any, database_url: str) -> PlexSyncConfig:
