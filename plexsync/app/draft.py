@@ -16,7 +16,7 @@ from plexsync.engine.flow import Outdated
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.scenes.inspection_records import Inspection, Target
-from plexsync.flows.scenes.preview import WOULD_CHANGE, look_at_all, preview_of
+from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, look_at_all, preview_of
 from plexsync.flows.scenes.rules import LookRules, names_of_pictures
 from plexsync.plex.client import PlexClient
 from plexsync.rules.collections.renamed_members import item_after_renames
@@ -57,12 +57,25 @@ class DraftItem:
 
 @record
 class DraftScene:
-    """A scene as it would be with the draft; `reason` says why nothing of it is written, if nothing is."""
+    """A scene as a dry run shows it, and its items as they would be with the draft."""
 
-    id: int
-    title: str
-    reason: str
+    preview: Preview
     items: tuple[DraftItem, ...] = ()
+
+    @property
+    def id(self) -> int:
+        """Its number in Stash."""
+        return self.preview.id
+
+    @property
+    def title(self) -> str:
+        """Its title in Stash."""
+        return self.preview.title
+
+    @property
+    def reason(self) -> str:
+        """Why nothing of it is written; '' if something is, or could be."""
+        return self.preview.reason or ("" if self.items else self.preview.word)
 
 
 @dataclass
@@ -172,7 +185,7 @@ class Draft:
     def _as_seen(self, inspection: Inspection) -> DraftScene:
         preview = preview_of(inspection, None, sweep=False)
         items = tuple(self._item(inspection, target) for target in inspection.targets)
-        return DraftScene(inspection.id, preview.title, preview.reason or ("" if items else preview.word), items)
+        return DraftScene(preview, items)
 
     def _item(self, inspection: Inspection, target: Target) -> DraftItem:
         changes = {

@@ -565,6 +565,8 @@ GET /scenes
 GET /scenes/{id}
 GET /settings
 GET /settings/change
+GET /settings/look
+GET /settings/look/look.toml
 GET /settings/plex
 GET /settings/plex/probe
 GET /settings/preview/pictures/{mark}
@@ -607,6 +609,7 @@ POST /scenes/picked
 POST /scenes/{id}/sync
 POST /scenes/{id}/{action}
 POST /settings/change
+POST /settings/look
 POST /settings/plex/probe
 POST /settings/plex/stop
 POST /settings/provider/add

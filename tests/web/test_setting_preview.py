@@ -2,6 +2,7 @@
 
 import re
 import threading
+import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -103,8 +104,8 @@ def test_what_is_typed_wrongly_is_said_in_its_place(dash: Dash, file: Path) -> N
 def test_while_a_server_is_down_the_page_says_so(dash: Dash) -> None:
     work(dash.world, dash.world.add(1))
     dash.world.plex.faults.set(Fault("status", status=503))
-    page = counted(dash, "title_template", NEW)
-    assert "How many scenes change can't be counted now" in page
+    assert "is not ready (503)" in preview(dash, "title_template", NEW)
+    until(lambda: "change can't be counted now" in plain(preview(dash, "title_template", NEW, do="count")))
 
 
 def test_a_newer_draft_ends_the_count_of_the_one_before(dash: Dash) -> None:
@@ -160,4 +161,49 @@ def test_with_script_the_page_follows_what_is_typed(dash: Dash, look: Look) -> N
     page.wait_for_selector("#draft a:has-text('Title 1')")
     assert page.input_value("#scene") == "2"
     assert urlsplit(page.url).path == PAGE
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+# --- the look as a file -----------------------------------------------------------------------------------------------
+
+
+LOOK_FILE = 'title_template = "{studio}: {title}"\ncontent_rating = "R"\n'
+
+
+def look_page(dash: Dash, text: str, do: str) -> str:
+    return plain(dash.post("/settings/look", value=text, do=do, scene="").text)
+
+
+def test_a_look_is_saved_previewed_and_imported(dash: Dash, file: Path) -> None:
+    work(dash.world, dash.world.add(3))
+    saved = dash.get("/settings/look/look.toml")
+    assert saved.headers["content-disposition"] == 'attachment; filename="look.toml"'
+    assert "title_template" in tomllib.loads(saved.text)
+    assert dash.world.plex.url not in saved.text
+    page = look_page(dash, LOOK_FILE, "preview")
+    assert "2 settings that change" in page
+    assert "title Title 0 Studio 0: Title 0" in page
+    assert not file.exists()
+    told = look_page(dash, LOOK_FILE, "set")
+    assert "2 settings of the look saved in plexsync.toml." in told
+    assert tomllib.loads(file.read_text()) == {"title_template": NEW, "content_rating": "R"}
+
+
+def test_a_bad_look_file_is_told_in_one_line(dash: Dash, file: Path) -> None:
+    for do in ("preview", "set", "count"):
+        assert "is no setting of a look: remove it from the file" in look_page(dash, "plex_token = 1", do)
+    assert "The look in use is the same." in look_page(dash, "tag_parents = false", "preview")
+    assert not file.exists()
+
+
+def test_a_look_file_is_chosen_with_script(dash: Dash, look: Look, tmp_path: Path) -> None:
+    work(dash.world, dash.world.add(3))
+    path = tmp_path / "look.toml"
+    path.write_text(LOOK_FILE)
+    page = look(width=390, dark=True).page
+    page.goto(f"{dash.url}/settings/look")
+    page.set_input_files("#file", path)
+    page.wait_for_selector("#draft tr.changes")
+    page.wait_for_selector("#draft-count:has-text('Changes 3 of 3 scenes.')")
+    assert page.input_value("#value") == LOOK_FILE
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
