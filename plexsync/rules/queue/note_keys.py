@@ -27,8 +27,7 @@ HEARS = "on"
 LAST_RECONCILE = "reconcile:last"
 # What the last comparison, or `plexsync verify`, found (`plexsync.rules.words.verified`).
 VERIFIED = "verified"
-# What is wrong with the tag of the playlists.
-PLAYLISTS_PROBLEM = "playlists:problem"
+PLAYLISTS_PROBLEM = "playlists:problem"  # What is wrong with their tag.
 # The start of the last full comparison.
 LAST_RUN = "reconcile:run"
 # The place where a comparison was interrupted.
