@@ -378,7 +378,8 @@ def page(shown: list[tuple[str, str]]) -> str:
         if of_group:
             lines += [f"## {title}", ""]
         for name, caption in of_group:
-            lines += [caption, "", f"![{re.sub('`', '', caption)}](pictures/{name})", ""]
+            words = (caption if len(caption) < 40 else caption.partition(": ")[0]).replace("`", "")
+            lines += [caption, "", f"![{words}](pictures/{name})", ""]
     return "\n".join(lines)
 
 
