@@ -151,10 +151,8 @@ class Item:
 
     def is_locked(self, name: str) -> bool:
         """Whether the field is locked, by you or by PlexSync."""
-        if name in COLLECTION_SETTINGS:
-            return True
         if is_lockless(name):
-            return bool(self.value(name))
+            return name in COLLECTION_SETTINGS or bool(self.value(name))
         return name in self.locks
 
     def value(self, name: str) -> str:
