@@ -208,9 +208,20 @@ def unwritten(error: OSError) -> int:
     return FAILED
 
 
+def begins_here() -> bool:
+    """Whether somebody at a terminal sees PlexSync for the first time: no settings, and no database, are on this machine."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    sources = Call().sources
+    is_set = any(name.startswith("PLEXSYNC_") for name in os.environ) or os.path.lexists(sources.file)
+    return not is_set and sources.database_folder(b"") is None
+
+
 def run_words(words: list[str]) -> int:
     """Run the words; raises OSError only if the answer can't be written."""
     call = Call()
+    if not words and begins_here():
+        words = ["init", "--start"]
     try:
         code = plexsync.main(words, prog_name="plexsync", obj=call, standalone_mode=False)
     except click.ClickException as error:

@@ -69,6 +69,13 @@ class PillowImaging:
                     return image.getvalue()
                 picture = picture.resize((max(1, picture.width * 3 // 4), max(1, picture.height * 3 // 4)))
 
+    def pixels(self, content: bytes, largest: tuple[int, int]) -> tuple[tuple[int, int], bytes]:
+        """The picture in at most this width and height: its size, and three bytes a pixel. Raises Unusable."""
+        with self._lock:
+            picture = self._flat(self._open(content))
+            picture.thumbnail(largest)
+            return picture.size, picture.tobytes()
+
     def reads(self, content: bytes) -> bool:
         """Whether the content is such a picture."""
         try:

@@ -7,16 +7,15 @@ from starlette.responses import Response
 
 from plexsync.app.parts import Parts
 from plexsync.engine.asked_probes import why_closed
-from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.engine.tickets import READ_PLEX
+from plexsync.reports.pictures import COVER, scene_picture
 from plexsync.rules.item import PICTURES
-from plexsync.rules.merge.pictures import image_of
 from plexsync.rules.servers.errors import Missing, Neighbour, Refused, Unavailable
 from plexsync.web.context import AWAY
 from plexsync.web.pages import PageCall, PageNotFound, page
 from plexsync.web.pages import picture as picture_of
 from plexsync.web.picture_cache import ShownPicture, shown_picture
 
-COVER = "cover"
 HEADERS = {"Cache-Control": "private, max-age=300"}
 # In the place of a picture: a browser counts an answer of 404 as an error of the page.
 NO_PICTURE, NOT_NOW = "no picture", "not available now"
@@ -31,7 +30,7 @@ def of_scene(call: PageCall) -> Response:
     id, name = call.number("id"), str(call.path.get("name", ""))
     if name not in (*PICTURES, COVER):
         raise PageNotFound
-    return passed_on(call, lambda parts: _from_stash(parts, id, name))
+    return passed_on(call, lambda parts: shown_picture(scene_picture(parts, id, name)))
 
 
 def of_item(call: PageCall) -> Response:
@@ -57,23 +56,6 @@ def passed_on(call: PageCall, fetch: Callable[[Parts], ShownPicture]) -> Respons
     if not picture.content:
         return picture_of(STAND_IN.format(NO_PICTURE))
     return Response(picture.content, media_type=picture.media_type, headers=HEADERS)
-
-
-def _from_stash(parts: Parts, id: int, name: str) -> ShownPicture:
-    """One picture that can't be read is no evidence about the server, so nothing is reported to its gate."""
-    if reason := why_closed(parts.gates, READ_STASH):
-        raise Unavailable(Neighbour.STASH, reason, sent=False)
-    sources = parts.settings.looks.profile.pictures.get(name, (COVER,))
-    scene = parts.stash.scenes([id]).get(id)
-    images = [image_of(scene.images, name, source) for source in sources] if scene else []
-    for image in filter(None, images):
-        try:
-            picture = parts.stash.picture(image.path)
-        except (Missing, Refused):
-            continue
-        if (answer := shown_picture(picture.content if picture else b"")).content:
-            return answer
-    return ShownPicture()
 
 
 def _from_plex(parts: Parts, key: str, name: str) -> ShownPicture:

@@ -27,7 +27,7 @@ if "PLEX_TV" in os.environ:
     from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
     for owner, name in ((MyPlexPinLogin, "PINS"), (MyPlexAccount, "key"), (MyPlexResource, "key")):
         setattr(owner, name, getattr(owner, name).replace("https://plex.tv", os.environ["PLEX_TV"]))
-if "init" in sys.argv:
+if "init" in sys.argv or len(sys.argv) == 1:
     # A busy machine is no server that does not answer.
     from plexsync.cli.setup import steps
     steps.GUESSING = 30.0

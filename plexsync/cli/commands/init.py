@@ -6,11 +6,13 @@ already stays until you agree. A token or key is typed without echo, or read fro
 file or the environment; it is never an argument of the command.
 """
 
+import io
 import os
 import shlex
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,7 @@ from plexsync.cli.setup.finder import ADDRESS, KEY, STASH, TOKEN, Finder, FoundP
 from plexsync.cli.setup.steps import plex_settings, written_rules
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import paper, say, table
+from plexsync.reports.format import many
 from plexsync.rules.servers.errors import NeighbourError, Unusable
 from validation.config import SECRETS
 from validation.redact import MASK, Redactor
@@ -73,6 +76,7 @@ def _no_secret(_context: click.Context, option: click.Parameter, value: str) -> 
 @click.option("--stash-api-key-env", metavar="NAME", default="", help="Read the API key from a variable.")
 @click.option("--path-map", "rules", metavar="RULE", multiple=True, help="Use this path rule; repeatable.")
 @click.option("--yes", is_flag=True, help="Ask nothing: take what was given and found.")
+@click.option("--start", is_flag=True, help="At the end, offer the first sync, and keep Plex in sync.")
 @click.argument("words", nargs=-1, metavar="")
 @click.pass_obj
 def init(
@@ -88,14 +92,16 @@ def init(
     stash_api_key_env: str,
     rules: tuple[str, ...],
     yes: bool,
+    start: bool,
     words: tuple[str, ...],
 ) -> int:
     """Set PlexSync up: sign in to Plex, find both servers, learn the path rules, write plexsync.toml.
 
     Signs in with a PIN that you confirm in a browser (this is the only command that talks to plex.tv), or takes a token
-    that you type. Tries both servers, looks at some scenes to see whether both name their files alike, shows what it found,
-    and writes the file with mode 0600. Settings that it does not ask for stay as they are; what a file held before is kept
-    beside it.
+    that you type. Tries both servers, looks at some scenes to see whether both name their files alike, shows what it found
+    and five scenes as they would look in Plex, and writes the file with mode 0600. Settings that it does not ask for stay
+    as they are; what a file held before is kept beside it. While nothing is set up, `plexsync` alone on a terminal is
+    `plexsync init --start`.
 
     Without a terminal, or with --yes, it asks nothing: give what it can't find by itself. A token or key never stands on
     the command line: it is read from a file or from a variable.
@@ -120,11 +126,36 @@ def init(
         typed=token,
         browser=not no_browser,
     )
-    return _set_up(call, given, yes=yes)
+    code, total = _set_up(call, given, yes=yes, start=start)
+    return _start(call, total) if start and code == FINE else code
 
 
-def _set_up(call: Call, given: Given, *, yes: bool) -> int:
-    """Find everything, show it, and write the file if you agree; returns the exit code."""
+def _start(call: Call, total: int) -> int:
+    """Offer the first sync of the whole library, then keep Plex in sync until stopped; returns the exit code."""
+    root = click.get_current_context().find_root().command
+
+    def run(*words: str) -> int:
+        fresh = Call(config_file=call.config_file, data_dir=call.data_dir)
+        code: int = root.main([*words], prog_name="plexsync", obj=fresh, standalone_mode=False)
+        return code
+
+    say(paper(), "Whatever PlexSync writes, plexsync undo takes back.")
+    if not click.confirm(f"Write {many(total, 'scene')} to Plex now, and keep Plex in sync?", default=True, err=True):
+        say(
+            paper(),
+            "Nothing was written to Plex. Later, plexsync sync --all writes it, and plexsync serve keeps it in sync.",
+        )
+        return FINE
+    with redirect_stdout(io.StringIO()):
+        # Its advice is to do what comes next.
+        code = run("sync", "--all", "--yes")
+    return code or run("serve")
+
+
+def _set_up(call: Call, given: Given, *, yes: bool, start: bool) -> tuple[int, int]:
+    """Find everything, show it, and write the file if you agree; returns the exit code, and the number of scenes."""
+    if start and (yes or call.json):
+        raise click.UsageError("--start asks before it writes: it goes without --yes and --json")
     file = toml_of(call)
     with open_log(call, level="error") as (console, _):
         here = here_of(call, new_file=True)
@@ -142,13 +173,13 @@ def _set_up(call: Call, given: Given, *, yes: bool) -> int:
             is_agreed = yes or _agrees(person, findings.settings(call), change, copy)
         except (click.Abort, KeyboardInterrupt):
             click.echo(f"\nplexsync: stopped; {_write_findings(file, findings) or 'nothing was written'}", err=True)
-            return INTERRUPTED
+            return INTERRUPTED, 0
         except (NeighbourError, Unusable) as error:
             if rest := _write_findings(file, findings):
-                return call.refuse(f"{Redactor(call.secrets).redact(str(error))}; {rest}")
+                return call.refuse(f"{Redactor(call.secrets).redact(str(error))}; {rest}"), 0
             raise
         if not is_agreed:
-            return call.declined("written", {})
+            return call.declined("written", {}), 0
         change.write(kept=copy)
         over = list(overriding(here, findings.settings(call)).values())
         facts = {
@@ -157,8 +188,8 @@ def _set_up(call: Call, given: Given, *, yes: bool) -> int:
             **findings.facts(),
             "overridden_by": over,
         }
-        call.answer(facts, lambda: _tell(call, file, copy, over))
-        return FINE
+        call.answer(facts, lambda: _tell(call, file, copy, over, start=start))
+        return FINE, findings.paths.total if findings.paths else 0
 
 
 def _secret(call: Call, option: str, file: Path | None, variable: str) -> str:
@@ -279,10 +310,12 @@ def _agrees(person: Person, settings: Mapping[str, object], change: FileChange, 
     return person.agrees(f"Write {'this into ' if change.before is not None else ''}{change.file}?")
 
 
-def _tell(call: Call, file: Path, kept: Path | None, over: Iterable[str]) -> None:
+def _tell(call: Call, file: Path, kept: Path | None, over: Iterable[str], *, start: bool) -> None:
     out = paper()
     say(out, f"{file} is written, for your eyes only." + (f" The one before is kept as {kept}." if kept else ""))
     for variable in over:
         say(out, f"{variable} is set in the environment, and wins over the file.")
+    if start:
+        return
     more = f" --config {shlex.quote(str(call.config_file))}" if call.config_file else ""
     out.print(table("Next", ("", ""), [(f"plexsync{more} {words}", purpose) for words, purpose in NEXT]))

@@ -47,10 +47,12 @@ from plexsync.cli.setup.steps import (
     stash_doubts,
     written_rules,
 )
+from plexsync.cli.terminal.pictured_scenes import show_scenes
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import LiveLine, table
 from plexsync.engine.clock import SystemClock
 from plexsync.reports.format import lasting, many, safe
+from plexsync.rules.queue.job import Kind
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Barred, NeighbourError, Unusable
 from plexsync.rules.words.text import fold
@@ -87,6 +89,8 @@ class FoundPaths:
 
     rules: tuple[Rule, ...] = ()
     lookup: PathLookup = field(default_factory=PathLookup)
+    total: int = 0
+    """The scenes of Stash."""
 
 
 @record
@@ -320,15 +324,23 @@ class Finder:
             "path_map": from_options or list(self.here.config.path_map),
         }
         config = config_of(settings)
-        with tempfile.TemporaryDirectory(prefix="plexsync-init-") as place, open_parts(config, Path(place)) as parts:
-            with LiveLine(person.console) as line:
-                lesson = PathLesson(parts, lambda words: line.show(f"comparing file names: {words}"))
-            if not lesson.scenes:
-                person.tell(
-                    "Paths: Stash has no scene with a file yet, so no path rules can be learnt. doctor learns them later."
-                )
-                return FoundPaths(lesson.rules)
-            return self._agree_on_rules(lesson)
+        with tempfile.TemporaryDirectory(prefix="plexsync-init-") as place:
+            with open_parts(config, Path(place)) as parts:
+                with LiveLine(person.console) as line:
+                    lesson = PathLesson(parts, lambda words: line.show(f"comparing file names: {words}"))
+                if not lesson.scenes:
+                    person.tell(
+                        "Paths: Stash has no scene with a file yet, so no path rules can be learnt. "
+                        "doctor learns them later."
+                    )
+                    return FoundPaths(lesson.rules)
+                total = parts.stash.newest()[Kind.SCENE].count
+                agreed = replace(self._agree_on_rules(lesson), total=total)
+            if person.present:
+                config = config_of({**settings, "path_map": written_rules(agreed.rules)})
+                with open_parts(config, Path(place)) as parts:
+                    person.try_out(lambda: show_scenes(parts, person.console))
+            return agreed
 
     def _agree_on_rules(self, lesson: PathLesson) -> FoundPaths:
         """The rules that you agree to."""
