@@ -283,6 +283,7 @@ OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
     "page_retry": lambda call: _then_worked(call, "dlq", "retry", *_which(call)),
     "page_drop": lambda call: call.facts("dlq", "drop", "--yes", *_which(call)),
     "page_scene": lambda call: call.facts("explain", _number(call, "scene")),
+    "page_ping": lambda call: call.facts("ping", _number(call, "scene")),
     "page_sync": page_sync,
     "page_act": page_act,
     "page_bind": lambda call: _then_worked(call, "bind", _number(call, "scene"), _number(call, "item")),

@@ -127,6 +127,14 @@ def test_a_field_is_taken_from_stash_or_kept_in_plex(inside: Trial) -> None:
     until(lambda: inside.title() == "One")
 
 
+def test_the_way_is_tested_with_a_worker_and_said_not_to_work_without_one(inside: Trial) -> None:
+    synced(inside)
+    assert "no worker runs" in inside.ask("page_ping", scene="1")["error"]
+    inside.task("Start the worker")
+    until(lambda: not inside.ask("page_ping", scene="1")["error"])
+    assert "read back equal" in inside.ask("page_ping", scene="1")["line"]
+
+
 def test_settings_are_read_and_saved_where_they_are(inside: Trial) -> None:
     facts = {one["name"]: one for one in inside.ask("page_settings")["settings"]}
     assert facts["plex_token"]["value"] == "***"

@@ -834,6 +834,11 @@
         const words = { take: name + ": Stash's value goes to Plex" + (found.worker ? " now: refresh in a moment." : "."), keep: name + " follows Plex from now on.", unkeep: name + " is no longer kept." };
         return told(found, words[verb]);
       });
+    const testWay = () =>
+      deeds.run("ping", async () => {
+        const found = await ask("page_ping", { scene: id });
+        return told(found, found.line);
+      });
     const undo = act("undo", "Take back what PlexSync wrote for this scene?", "The worker takes it back now: refresh in a moment.");
     const resting = facts && (facts.stands === "undone" || facts.stands === "released");
     const job = facts && facts.job;
@@ -853,6 +858,7 @@
         e(Button, { kind: "primary", busy: deeds.busy || facts === null, onClick: resting ? redo : sync }, deeds.busy ? "Syncing …" : resting ? "Redo" : "Sync now"),
         facts && !resting && (facts.targets || []).length > 0 && e(Button, { busy: deeds.busy, onClick: undo }, "Undo"),
         e(Button, { busy: deeds.busy, onClick: () => { setFacts(null); look(); } }, "Refresh"),
+        e(Button, { busy: deeds.busy || facts === null, onClick: testWay }, "Test the way"),
         e(Link, { to: PATH }, "All of PlexSync")
       ),
       job && job.state !== "idle" && JOBS[job.state] && e("p", null, queued(job)),
