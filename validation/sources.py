@@ -388,7 +388,8 @@ def _with_present_names(values: Mapping[str, object], result: _Findings) -> dict
     """The values under the present names of their settings. Each earlier name is reported once, those in tables as well."""
     tables = values.get("libraries")
     inside = [table for table in (tables.values() if isinstance(tables, Mapping) else ()) if isinstance(table, Mapping)]
-    earlier = [name for name in EARLIER if values.get(name) is not None or any(name in table for table in inside)]
+    here = [name for name in EARLIER if values.get(name) is not None and not is_emptied(values[name])]
+    earlier = [name for name in EARLIER if name in here or any(name in table for table in inside)]
     result.warnings += [line for line in map(earlier_name_line, earlier) if line not in result.warnings]
     return present_names(values)
 

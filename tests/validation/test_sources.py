@@ -861,6 +861,15 @@ def test_an_earlier_name_is_read_from_every_source_and_told_once(toml):
         assert load(environ={}, toml_path=toml(**SERVER), **given).config.poster_shape == "bars"
 
 
+def test_an_earlier_name_that_was_emptied_in_stash_is_not_told(toml):
+    loaded = load(environ={}, toml_path=toml(**SERVER), plugin_settings={"poster_padding": "", "poster_shape": "crop"})
+    assert (loaded.config.poster_shape, loaded.warnings) == ("crop", ())
+    assert (
+        load(environ={}, toml_path=toml(**SERVER), plugin_settings={"poster_padding": ""}).config.poster_shape
+        == "as_is"
+    )
+
+
 def test_the_present_name_counts_where_both_are_given(toml):
     assert (
         load(environ={}, toml_path=toml(**SERVER, poster_shape="crop", poster_padding=True)).config.poster_shape
