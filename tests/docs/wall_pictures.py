@@ -1,4 +1,7 @@
-"""The pictures of the looks: one library as a wall of posters, with `look = "plain"` and with `look = "rich"`."""
+"""The pictures of the looks: one library as a wall of posters, with `look = "plain"` and with `look = "rich"`.
+
+Before them, covers in every shape of poster.
+"""
 
 import io
 import tempfile
@@ -8,6 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Browser
 
+from plexsync.cli.commands.demo_stage import wall_of
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.simulator.wall import Wall
@@ -36,8 +40,16 @@ SERIES = (
 Colour = tuple[int, int, int]
 
 
+def shapes_picture(browser: Browser, folder: Path) -> Iterator[tuple[str, str]]:
+    """Take the picture of the shapes into this folder; yields its file and what it shows."""
+    with PlexSim(token=TOKEN) as plex, wall_of(plex) as wall:
+        shoot(browser, f"{wall.url}/now/shapes", folder / "wall-shapes.png")
+        yield "wall-shapes.png", "A wide, a square and a high cover in every `poster_shape`."
+
+
 def wall_pictures(browser: Browser, folder: Path) -> Iterator[tuple[str, str]]:
     """Take the pictures into this folder; yields each file and what it shows."""
+    yield from shapes_picture(browser, folder)
     with tempfile.TemporaryDirectory(prefix="plexsync-walls-") as place, StashSim(api_key=KEY) as stash:
         with PlexSim(token=TOKEN) as plex, Wall(plex) as wall:
             data = Path(place) / "data"
