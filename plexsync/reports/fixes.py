@@ -3,12 +3,13 @@
 import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TypedDict
 from urllib.parse import urlencode
 
-from plexsync.app.fixes import FixAction, FixOrder, FixResult
+from plexsync.app.fixes import ALIKE, FixAction, FixOrder, FixResult
 from plexsync.app.stored import Stored
+from plexsync.engine.dead_letters import Key
 from plexsync.flows.scenes.ambiguity import BOUND_ITEM
 from plexsync.flows.scenes.bindings import CandidateItem, SceneCandidates, candidates_known
 from plexsync.reports.attention import machine_needs
@@ -93,6 +94,8 @@ class FixEntry(TypedDict):
     """The files of the scene in Stash."""
     candidates: list[FixCandidate]
     steps: list[FixStep]
+    alike: int
+    """The number of other problems with this cause and remedy, for which the same can be done; at most 500."""
 
 
 class FixGroup(TypedDict):
@@ -158,6 +161,7 @@ def _machine_entry(
         "files": [],
         "candidates": [],
         "steps": steps,
+        "alike": 0,
     }
 
 
@@ -245,6 +249,15 @@ def order_of(action: str, target: str, item: str = "") -> FixOrder | None:
 
 def result_words(result: FixResult) -> str:
     """What a step did, as sentences."""
+    words, asked = _result_words(result), len(result.order.alike)
+    if not (asked and result.done):
+        return words
+    unfit = asked - len(result.others)
+    rest = f"; {unfit:,} left, which it does not fit" if unfit else ""
+    return f"{words} The same was done for {many(len(result.others), 'other')}{rest}."
+
+
+def _result_words(result: FixResult) -> str:
     order, (kind, id) = result.order, result.order.key
     name = f"Scene {id}" if kind == Kind.SCENE else f"{kind.title()} {id}"
     match order.action:
@@ -312,6 +325,8 @@ CHOOSE = {
 }
 START = ("", 0)
 NO_CANDIDATES = SceneCandidates(None, ())
+# For how many problems alike the same is done at once.
+MOST_ALIKE = 500
 # Of how many ambiguous scenes the folders of their candidates are compared, and how many folders are offered.
 COMPARED, FOLDERS = 500, 4
 
@@ -410,6 +425,7 @@ def _fill_unqueued(parts: Stored, group: FixGroup, page: FixPage) -> None:
                 "files": _files(NO_CANDIDATES, scene),
                 "candidates": [],
                 "steps": [step(FixAction.RETRY, "Retry", key, command=f"plexsync sync {key}"), _ignore(key)],
+                "alike": min(group["count"], MOST_ALIKE) - 1,
             }
         )
 
@@ -428,17 +444,83 @@ def _fill_letters(parts: Stored, group: FixGroup, page: FixPage, look: Look) -> 
         libraries = {section.key: section.title for section in db.sections.all()}
         names = {row_key(row.kind, row.id): title(db, row.kind, row.id) for row in page_rows}
         held = db.notes.held_ignores(ids)
+        alike = _alike(db, cause)
         folders = _folders(db) if cause == Cause.AMBIGUOUS else {}
     looked = look(list(ambiguous)) if ambiguous else Looked()
     for row in page_rows:
         key, is_scene = row_key(row.kind, row.id), row.kind == Kind.SCENE
         known = (looked.scenes.get(row.id) or candidates.get(row.id)) if is_scene else None
         entry = _entry(row, names[key], known or NO_CANDIDATES, scenes.get(row.id) if is_scene else None, libraries)
+        entry["alike"] = len(set(alike.get(_likeness(row), ())) - {(row.kind, row.id)})
         entry["steps"] += _steps(row, key, has_candidates=bool(entry["candidates"]), held=is_scene and row.id in held)
         group["entries"].append(entry)
     group["after"] = row_key(page_rows[-1].kind, page_rows[-1].id) if len(rows) > page.limit else None
     group["steps"] = _steps_for_all(cause, group["count"], page_rows, folders)
     return looked.away
+
+
+def _likeness(row: JobRow) -> tuple[bool, str]:
+    """What dead letters of one kind share: the same can be done for them."""
+    return row.kind == Kind.SCENE, cure(row.cls, row.error).meaning
+
+
+def _alike(db: Reader, cause: str) -> dict[tuple[bool, str], list[Key]]:
+    """The dead letters of a cause by likeness, at most `MOST_ALIKE`."""
+    alike: dict[tuple[bool, str], list[Key]] = {}
+    for row in db.jobs.in_state(State.DEAD, error_class=cause, limit=MOST_ALIKE):
+        alike.setdefault(_likeness(row), []).append((row.kind, row.id))
+    return alike
+
+
+def with_alike(parts: Stored, order: FixOrder) -> FixOrder:
+    """The order for this problem and for the others of its kind."""
+    kind, id = order.key
+    if order.action not in ALIKE:
+        return order
+    with parts.store.reading() as db:
+        row = db.jobs.find(kind, id)
+        if row is not None and row.state is State.DEAD:
+            keys = _alike(db, row.cls).get(_likeness(row), [])
+        else:
+            keys = (
+                [(kind, other) for other in db.standings.without_job(NEEDING, limit=MOST_ALIKE)] if row is None else []
+            )
+    return replace(order, alike=tuple(key for key in keys if key != order.key))
+
+
+@record
+class FixCard:
+    """One problem, with the cause that it is of: `count` problems there are in all; `away` as in `FixReport`."""
+
+    count: int
+    group: FixGroup | None = None
+    entry: FixEntry | None = None
+    away: str = ""
+
+
+def fix_card(parts: Stored, facts: StatusFacts, cause: str, after: str, look: Look) -> FixCard:
+    """The first problem after one (its key; '': from the beginning) of a cause ('': the first one), cause by cause."""
+    # In an order that does not change when problems are mended meanwhile.
+    ranks = {name: rank for rank, name in enumerate(CAUSES)}
+    counts = {name: count for name, count in _counts(parts, facts).items() if count}
+    total = sum(counts.values())
+
+    def place_of(name: str) -> tuple[int, str]:
+        return ranks.get(name, len(ranks)), name
+
+    for name in sorted(counts, key=place_of):
+        if cause and place_of(name) < place_of(cause):
+            continue
+        place = page_after(name, after if name == cause else "") or START
+        report = fix_report(parts, facts, FixPage(name, place, 1), look)
+        for group in report["groups"]:
+            entries = group["entries"]
+            if name == SYSTEM and name == cause:
+                keys = [entry["key"] for entry in entries]
+                entries = entries[keys.index(after) + 1 :] if after in keys else entries
+            if entries:
+                return FixCard(total, group, entries[0], report["away"])
+    return FixCard(total)
 
 
 def _steps_for_all(cause: str, count: int, rows: Sequence[JobRow], folders: Mapping[str, int]) -> list[FixStep]:
@@ -491,6 +573,7 @@ def _entry(
             for item in candidates.items
             if cured is TWO and item.rival
         ],
+        "alike": 0,
     }
 
 

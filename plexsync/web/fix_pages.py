@@ -1,16 +1,17 @@
-"""Everything that needs you, by cause, each with the buttons that mend it; what you are asked; and pages that bind many.
+"""Everything that needs you, one at a time or as a list, with its buttons; what you are asked; and pages that bind many.
 
 You are asked about changes of a server that only you can judge. Ambiguous scenes are bound together if they fit by
 duration, or if they have one candidate in a folder of Plex.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 
 from starlette.responses import Response
 
-from plexsync.app.fixes import ASKING, FixAction, FixOrder, carry_out
+from plexsync.app.fixes import ALIKE, ASKING, FixAction, FixOrder, carry_out
 from plexsync.flows.scenes.bindings import (
     Pairing,
     bind_pairs,
@@ -21,17 +22,32 @@ from plexsync.flows.scenes.bindings import (
     pairs_by,
 )
 from plexsync.reports.attention import questions
-from plexsync.reports.fixes import CAUSES, FixPage, FixReport, Looked, fix_report, order_of, page_after, result_words
+from plexsync.reports.fixes import (
+    CAUSES,
+    FixPage,
+    FixReport,
+    Looked,
+    fix_card,
+    fix_report,
+    order_of,
+    page_after,
+    result_words,
+    with_alike,
+)
 from plexsync.reports.format import many
 from plexsync.rules.queue.choices import Choice
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.web.context import Busy
-from plexsync.web.pages import PageCall, Wrong, action, address, page
+from plexsync.web.pages import PageCall, Wrong, action, address, page, whole_number
 
 HERE, ACCEPT = "/fix", "/accept"
 DURATION, FOLDER = "/dead/by-duration", "/dead/in-folder"
-AMBIGUOUS = "/fix?cause=ambiguous"
+LIST = "list"
+ALL = f"{HERE}?view={LIST}"
+AMBIGUOUS = f"{ALL}&cause=ambiguous"
+IGNORE = "i"
+MOST_COUNTED = 1_000_000
 # How many problems are shown of each cause, and of one cause alone.
 FEW, MANY = 5, 20
 # The number of pairs of a scene and an item that are shown.
@@ -41,17 +57,64 @@ QUEUEING = (FixAction.RETRY, FixAction.RETRY_ALL, FixAction.UNBIND, FixAction.UN
 
 
 def fix(call: PageCall) -> Response:
-    """The problems by cause, or those of one cause, page by page."""
-    cause = call.query.get("cause", "")
-    fixes = report(call, MANY if cause else FEW)
-    call.desk.count_as(fixes["count"])
-    return call.show(
-        "fix.html",
-        report=fixes,
-        cause=cause,
-        after=call.query.get("after", "") if cause else "",
-        buttons=set(FixAction),
+    """One problem with its choices; or, as a list, all problems by cause, or those of one cause page by page."""
+    cause, after = call.query.get("cause", ""), call.query.get("after", "")
+    if call.query.get("view") == LIST:
+        fixes = report(call, MANY if cause else FEW)
+        call.desk.count_as(fixes["count"])
+        after = after if cause else ""
+        return call.show("fix.html", report=fixes, cause=cause, after=after, buttons=set(FixAction))
+    card = fix_card(call.parts, call.desk.facts(), cause, after, lambda ids: _look(call, ids))
+    call.desk.count_as(card.count)
+    walk = DeckPlace.read(call.query)
+    entry = card.entry
+    steps = [*(choice["step"] for choice in entry["candidates"]), *entry["steps"]] if entry else []
+    taken = [step for step in steps if step["action"] in set(FixAction)]
+    numbered = [step for step in taken if step["action"] != FixAction.IGNORE]
+    keys = {id(step): str(number) for number, step in enumerate(numbered[:9], start=1)}
+    keys |= {id(step): IGNORE for step in taken if step["action"] == FixAction.IGNORE}
+    skip = (
+        replace(walk, cause=card.group["cause"], after=entry["key"], skipped=walk.skipped + 1)
+        if card.group and entry
+        else walk
     )
+    return call.show(
+        "deck.html",
+        card=card,
+        walk=walk,
+        total=max(card.count + walk.mended, walk.number),
+        key_of=lambda step: keys.get(id(step), ""),
+        is_button=lambda step: step["action"] in set(FixAction),
+        has_alike=bool(entry and entry["alike"] and any(step["action"] in ALIKE for step in taken)),
+        skip=skip.address,
+    )
+
+
+@record
+class DeckPlace:
+    """How far you are in the deck: behind which problem, and how many you have mended and skipped."""
+
+    cause: str = ""
+    after: str = ""
+    mended: int = 0
+    skipped: int = 0
+
+    @classmethod
+    def read(cls, values: Mapping[str, str]) -> "DeckPlace":
+        """The walk in an address or a form; numbers that are none count as 0."""
+        counts = [whole_number(values.get(name, ""), most=MOST_COUNTED) or 0 for name in ("mended", "skipped")]
+        cause = values.get("cause", "")
+        return cls(cause, values.get("after", "") if cause else "", *counts)
+
+    @property
+    def number(self) -> int:
+        """The number of the problem that is shown, from 1 on."""
+        return self.mended + self.skipped + 1
+
+    @property
+    def address(self) -> str:
+        """The address of the deck there."""
+        return address(HERE, {name: str(value) for name, value in vars(self).items() if value})
 
 
 def report(call: PageCall, limit: int) -> FixReport:
@@ -74,10 +137,15 @@ def _look(call: PageCall, ids: Sequence[int]) -> Looked:
 
 
 def mend(call: PageCall) -> Response:
-    """Carry out one step, and show the rest."""
-    order = order_of(call.form.get("action", ""), call.form.get("target", ""), call.form.get("item", ""))
-    if order is None:
+    """Carry out one step, for this problem or for all of its kind; a deck then shows the next, or why it was not done."""
+    chosen = call.form.get("step", "").split(" ") if call.form.get("step") else []
+    names = ("action", "target", "item")
+    values = dict(zip(names, chosen, strict=False)) if chosen else {name: call.form.get(name, "") for name in names}
+    order = order_of(values.get("action", ""), values.get("target", ""), values.get("item", ""))
+    if order is None or len(chosen) > len(names):
         raise Wrong("There is no such step.")
+    if call.form.get("same"):
+        order = with_alike(call.parts, order)
     desk = call.desk
     try:
         with desk.looking() if order.action in ASKING else nullcontext(desk.parts) as parts:
@@ -86,15 +154,19 @@ def mend(call: PageCall) -> Response:
         return call.to(_back(call), str(busy), well=False)
     closed = desk.ask_servers() if result.done and order.action in QUEUEING else ""
     more = f" {closed}." if closed else ""
-    return call.to(_back(call), f"{result_words(result)}{more}", well=bool(result.done))
+    count = max(result.done, 1) + len(result.others) if result.done else 0
+    return call.to(_back(call, count), f"{result_words(result)}{more}", well=bool(result.done))
 
 
-def _back(call: PageCall) -> str:
+def _back(call: PageCall, mended: int = 0) -> str:
     """The page that the button is on."""
+    if call.form.get("deck"):
+        walk = DeckPlace.read(call.form)
+        return replace(walk, mended=walk.mended + mended).address
     cause, after = call.form.get("shown", ""), call.form.get("after", "")
     if cause not in CAUSES:
-        return HERE
-    return address(HERE, {"cause": cause} | ({"after": after} if page_after(cause, after) else {}))
+        return ALL
+    return address(HERE, {"view": LIST, "cause": cause} | ({"after": after} if page_after(cause, after) else {}))
 
 
 # --- what you are asked ----------------------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ def test_an_answer_that_is_no_choice_is_asked_for_again_and_quitting_leaves_the_
     troubled: list[int], world: World, door: Door
 ) -> None:
     told = door("fix", "--cause", "ambiguous", answer="9\nq\n", terminal=True)
-    assert "it must be one of 1, 2, 3, s, q" in told.err
+    assert "it must be one of 1, 2, 3, i, 1+, 2+, 3+, i+, s, q" in told.err
     assert "The scene 1" not in told.err
     assert told.err.endswith("0 mended; 4 problems need you\n")
     assert set(states(world).values()) == {"dead"}

@@ -163,7 +163,7 @@ def test_terminal_and_dashboard_say_it_first_and_take_the_yes(world: World, many
     assert CHANGE in door("doctor").out
     with dashboard(world) as dash:
         assert CHANGE[1:] in plain(dash.get("/").text)
-        assert CHANGE[1:] in plain(dash.get("/fix").text)
+        assert CHANGE[1:] in plain(dash.get("/fix?view=list").text)
         assert dash.post("/reconcile", what="sync all").status_code == 200
         assert CHANGE[1:] in plain(dash.get("/reconcile").text)
         press(dash, button(dash, "/reconcile", what="sync all", agreed="yes"))

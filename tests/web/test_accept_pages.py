@@ -128,7 +128,7 @@ def test_lists_of_an_earlier_database_are_a_question_that_can_be_declined(lists:
     assert f"{ASKED}: take them as its own?" in plain(html.unescape(lists.get("/").text))
     page = lists.get("/accept").text
     assert "genre of scene 7: &lt;b&gt;Action&lt;/b&gt;" in page
-    assert "Take them as its own" in plain(lists.get("/fix").text)
+    assert "Take them as its own" in plain(lists.get("/fix?view=list").text)
     told = plain(lists.post("/accept", choice="old-lists", answer="no").text)
     assert "They stay as they are" in told
     assert ASKED not in told

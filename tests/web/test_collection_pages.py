@@ -230,7 +230,7 @@ def test_while_a_server_is_down_what_is_remembered_is_shown_and_nothing_is_decid
 
 def test_dead_letters_and_drift_name_collections(stage: Stage) -> None:
     dash, path = stage.dash, stage.path(FAILED)
-    for page in ("/dead", "/fix"):
+    for page in ("/dead", "/fix?view=list"):
         assert f'href="{path}"' in dash.get(page).text, page
     assert f"{FAILED} collection {stage.numbers[FAILED]} refused" in stage.shown("/dead")
     assert f'href="{path}"><bdi>{FAILED}</bdi></a>' in dash.get("/state").text

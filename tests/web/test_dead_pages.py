@@ -192,7 +192,7 @@ def twins(world: World, count: int) -> dict[int, tuple[str, str]]:
 def test_ambiguous_scenes_are_bound_together_to_their_items_in_a_folder(world: World) -> None:
     keys = twins(world, 3)
     with dashboard(world) as dash:
-        fix = dash.get("/fix").text
+        fix = dash.get("/fix?view=list").text
         links = re.findall(r'href="(/dead/in-folder[^"]*)">Bind 3 scenes to their item in (\S+)…<', fix)
         assert [folder for _, folder in links] == ["/elsewhere/a", "/elsewhere/b"]
         page = dash.get(links[0][0]).text
@@ -209,7 +209,7 @@ def test_ambiguous_scenes_are_bound_together_to_their_items_in_a_folder(world: W
             dash.get("/dead/in-folder?folder=/elsewhere/c").text
         )
         assert "Folder in Plex" in plain(dash.get("/dead/in-folder").text)
-        assert "/dead/in-folder" not in dash.get("/fix").text
+        assert "/dead/in-folder" not in dash.get("/fix?view=list").text
     assert [world.plex.item(first).scalars["title"] for first, _ in keys.values()] == ["Twin 0", "Twin 1", "Twin 2"]
 
 

@@ -92,7 +92,7 @@ def test_one_page_says_one_number_although_another_problem_has_just_come(
         tx.jobs.want(Kind.TAG, 9, Why.EDIT, clock.now())
     with closing(sqlite3.connect(dash.world.folder / DATABASE)) as db, db:
         db.execute("update job set state = 'dead', cls = 'refused', error = 'refused' where kind = 'tag'")
-    page = dash.get("/fix").text
+    page = dash.get("/fix?view=list").text
     listed = re.findall(r'<span class="count">(\d+)</span>', page)
     told = re.search(r'id="lead"[^>]*>(\d+) problem', page)
     assert told
@@ -101,26 +101,26 @@ def test_one_page_says_one_number_although_another_problem_has_just_come(
 
 def test_the_candidates_are_beside_the_scene_and_a_button_binds_one(furnished: Furnished) -> None:
     dash, ids = furnished
-    page = dash.get("/fix").text
+    page = dash.get("/fix?view=list").text
     told = plain(html.unescape(page))
     assert "The scene in Stash Twice in Plex /elsewhere/twice.mp4 1:00 · 77 B" in told
     assert "twice /media/scenes/b/twice.mp4 1:00 · 77 B same length, same size" in told
     key = re.findall(r"Item (\d+) in Movies", told)[1]
-    told = press(dash, button(dash, "/fix", action="bind", item=key))
+    told = press(dash, button(dash, "/fix?view=list", action="bind", item=key))
     assert f"Scene {ids['ambiguous']} is bound to item {key} of Movies, and is queued." in told
     assert "Twice in Plex" not in told
-    assert count(dash.get("/fix").text) == 2
+    assert count(dash.get("/fix?view=list").text) == 2
     assert dash.world.rows("select subject, item from binding") == [(ids["ambiguous"], key)]
 
 
 def test_a_scene_is_retried_and_another_ignored_and_the_page_shows_the_same_cause_again(furnished: Furnished) -> None:
     dash, ids = furnished
-    path = "/fix?cause=refused"
+    path = "/fix?view=list&cause=refused"
     told = press(dash, button(dash, path, action="retry", shown="refused"))
     assert f"Scene {ids['failed']} will be tried again." in told
     assert "Nothing with this cause needs you." in told
     assert state_of(dash.world, ids["failed"]) == "ready"
-    told = press(dash, button(dash, "/fix?cause=ambiguous", action="ignore"))
+    told = press(dash, button(dash, "/fix?view=list&cause=ambiguous", action="ignore"))
     assert f"Scene {ids['ambiguous']} is ignored from now on." in told
     assert state_of(dash.world, ids["ambiguous"]) == "ignored"
     again = dash.post("/fix", action="retry", target=str(ids["failed"]))
@@ -144,7 +144,7 @@ def test_the_api_answers_with_the_same(furnished: Furnished) -> None:
 def test_scenes_that_fit_by_duration_lead_to_the_page_that_binds_them_all(world: World) -> None:
     keys = look_alikes(world, 2)
     with dashboard(world) as dash:
-        page = dash.get("/fix?cause=ambiguous").text
+        page = dash.get("/fix?view=list&cause=ambiguous").text
         assert 'href="/dead/by-duration"' in page
         told = plain(html.unescape(page))
         assert "same length, other size" in told
@@ -166,20 +166,20 @@ def test_two_scenes_of_one_file_are_a_problem_of_their_own_and_no_button_deletes
     first, _, key = shared(world)
     with dashboard(world) as dash:
         (entry,) = dash.get("/api/fix?cause=ambiguous").json()["groups"][0]["entries"]
-        told = plain(html.unescape(dash.get("/fix").text))
+        told = plain(html.unescape(dash.get("/fix?view=list").text))
         assert f"Two scenes in Stash have this file, this one and scene {first}" in told
         assert "merge them in Stash, or choose which one Plex shows" in told.replace("Merge", "merge")
         assert "remove" not in entry["next"]
         labels = [step["label"] for step in (entry["candidates"][0]["step"], *entry["steps"])]
         assert labels == [f"Show this scene, not {first}", f"Show scene {first}, not this one", "Ignore"]
-        press(dash, button(dash, "/fix", action="bind", target=str(first), item=key))
+        press(dash, button(dash, "/fix?view=list", action="bind", target=str(first), item=key))
     assert world.rows("select subject, item from binding") == [(first, key)]
 
 
 def test_the_scene_that_you_did_not_choose_rests_under_a_word_of_its_own_and_asks_for_nothing(world: World) -> None:
     _, second, key = shared(world)
     with dashboard(world) as dash:
-        press(dash, button(dash, "/fix", action="bind", target=str(second), item=key))
+        press(dash, button(dash, "/fix?view=list", action="bind", target=str(second), item=key))
     work(world, [])
     with dashboard(world) as dash:
         assert [group["cause"] for group in dash.get("/api/fix").json()["groups"]] == ["system"]
@@ -197,20 +197,20 @@ def test_the_scene_that_you_did_not_choose_rests_under_a_word_of_its_own_and_ask
 def test_more_than_a_page_is_shown_page_by_page(world: World) -> None:
     keys = look_alikes(world, 7)
     with dashboard(world) as dash:
-        page = dash.get("/fix").text
-        (more,) = re.findall(r'<a href="(/fix\?cause=ambiguous&amp;after=5)">More of these</a>', page)
+        page = dash.get("/fix?view=list").text
+        (more,) = re.findall(r'<a href="(/fix\?view=list&amp;cause=ambiguous&amp;after=5)">More of these</a>', page)
         rest = dash.get(html.unescape(more)).text
         assert re.findall(r'id="fix-(\d+)"', page + rest) == [str(id) for id in keys]
         form = button(dash, html.unescape(more), action="ignore", target="6")
         answer = dash.client.post(form.action, data=dict(form.fields))
-        assert str(answer.url).endswith("/fix?cause=ambiguous&after=5")
+        assert str(answer.url).endswith("/fix?view=list&cause=ambiguous&after=5")
         assert re.findall(r'id="fix-(\d+)"', answer.text) == ["7"]
 
 
 def test_while_a_server_is_down_what_the_database_knows_is_shown(furnished: Furnished) -> None:
     dash, _ = furnished
     dash.world.plex.stop()
-    told = plain(html.unescape(dash.get("/fix").text))
+    told = plain(html.unescape(dash.get("/fix?view=list").text))
     assert "The candidates can't be read from both servers now" in told
     assert "/media/scenes/a/twice.mp4" in told
     assert "Bind 13" in told
@@ -224,16 +224,16 @@ def test_a_server_on_hold_is_tested_by_a_button_and_a_change_accepted_by_another
         tx.holds.save(Neighbour.PLEX, row)
         choice = HoldRow("stash_url", "another Stash", now, now + 1_500, prints[Neighbour.STASH], "stash")
         tx.holds.save(Neighbour.STASH, choice)
-    page = dash.get("/fix").text
+    page = dash.get("/fix?view=list").text
     told = plain(html.unescape(page))
     assert "Plex does not let PlexSync in" in told
     assert "Sign in to Plex again, in a terminal: plexsync fix" in told
     assert 'href="/settings/change?name=plex_token">Change plex_token</a>' in page
-    told = press(dash, button(dash, "/fix", action="test", target="plex"))
+    told = press(dash, button(dash, "/fix?view=list", action="test", target="plex"))
     assert "Plex answers, and PlexSync goes on." in told
-    told = press(dash, button(dash, "/fix", action="accept", target="stash"))
+    told = press(dash, button(dash, "/fix?view=list", action="accept", target="stash"))
     assert "Accepted: another Stash answers." in told
-    assert re.findall(r'id="fix-([\w-]+)"', dash.get("/fix").text) == ["count", "idle"]
+    assert re.findall(r'id="fix-([\w-]+)"', dash.get("/fix?view=list").text) == ["count", "idle"]
 
 
 STEPS = [
@@ -287,7 +287,7 @@ def test_in_a_browser_nothing_is_wider_than_the_window_and_every_target_is_large
     dash, ids = furnished
     dash.world.stash.edit_scene(ids["ambiguous"], title=HOSTILE[0])
     seen = look(width=width)
-    seen.page.goto(f"{dash.url}/fix")
+    seen.page.goto(f"{dash.url}/fix?view=list")
     seen.shoot(f"fix-{width}")
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
     small = "e => { const at = e.getBoundingClientRect(); return at.height < 24 || at.width < 24; }"

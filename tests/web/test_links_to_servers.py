@@ -29,12 +29,12 @@ def test_every_scene_leads_to_stash_and_to_its_item_in_plex(staged: tuple[Dash, 
     assert f'href="{stash}/scenes/{scenes["in_step"]}"' in page
     assert page.count(item) == 1
     assert re.search(f'{re.escape(item)}[0-9]+" [^>]*>Open in Plex: <bdi>Movies</bdi>', page)
-    for path in ("/fix", f"/scenes/{scenes['ambiguous']}"):
+    for path in ("/fix?cause=ambiguous", f"/scenes/{scenes['ambiguous']}"):
         page = dash.get(path).text
         assert f'href="{stash}/scenes/{scenes["ambiguous"]}"' in page
         # Each of its two candidates.
         assert page.count(item) >= 2
-    for path in ("/fix", "/drift", *(f"/scenes/{id}" for id in scenes.values())):
+    for path in ("/fix?cause=ambiguous", "/fix?view=list", "/drift", *(f"/scenes/{id}" for id in scenes.values())):
         for link in re.findall(r'<a [^>]*target="_blank"[^>]*>', dash.get(path).text):
             assert 'rel="noopener noreferrer"' in link
             assert TOKEN not in link

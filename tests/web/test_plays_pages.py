@@ -64,9 +64,9 @@ def test_every_entry_point_leads_to_the_page_and_its_numbers_are_the_same(world:
         assert f"{words}: wait for your yes" in shown(dash, "/")
         (need,) = [need for need in dash.get("/api/needs").json()["needs"] if need["key"] == "plays"]
         assert (need["kind"], words in need["text"]) == ("person", True)
-        fix = shown(dash, "/fix")
+        fix = shown(dash, "/fix?view=list")
         assert f"The first plays for Stash need your approval {words}" in fix
-        assert '<a class="as-button second" href="/plays">Look at the plays…</a>' in dash.get("/fix").text
+        assert '<a class="as-button second" href="/plays">Look at the plays…</a>' in dash.get("/fix?view=list").text
         page = shown(dash)
         assert words in page
         assert "2 plays would be added to 2 scenes, 2026-01-31" in page
@@ -112,7 +112,7 @@ def test_the_button_approves_another_rule_with_what_it_adds_since_the_day_that_w
         words = "1 play of someone by Stash's rule (10 %) is not in Stash"
         assert f"{words}: wait for your yes (plexsync plays sync); PlexSync goes on by Plex's rule" in shown(dash, "/")
         assert f'{words}. These wait for your approval; to leave them out, set watch_minimum = "plex".' in shown(
-            dash, "/fix"
+            dash, "/fix?view=list"
         )
         page = shown(dash)
         assert "More plays for Stash need your approval" in page

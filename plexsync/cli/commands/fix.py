@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import click
 
-from plexsync.app.fixes import FixAction, carry_out
+from plexsync.app.fixes import ALIKE, FixAction, carry_out
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FINE, Call, command
@@ -31,15 +31,17 @@ from plexsync.reports.fixes import (
     order_of,
     page_after,
     result_words,
+    with_alike,
 )
 from plexsync.reports.format import many, safe
+from plexsync.reports.rows import row_key
 from plexsync.reports.status import facts
 from plexsync.rules.servers.errors import NeighbourError
 from validation.sources import ConfigError
 
 # How many problems of each cause are listed, and read at once while you walk through them.
 MOST_LISTED, AHEAD = 50, 10
-SKIP, QUIT = "s", "q"
+SKIP, QUIT, IGNORE, SAME = "s", "q", "i", "+"
 
 
 @command("fix")
@@ -94,6 +96,8 @@ class Walk:
     call: Call
     cause: str
     goes_on: bool = True
+    same: bool = False
+    """Whether the last choice is for all problems of its kind."""
     shown: set[str] = field(default_factory=set)
     over: set[str] = field(default_factory=set)
     """The causes of which all problems were mended by one step."""
@@ -165,12 +169,21 @@ class Walk:
         for step in (*entry["steps"], *group["steps"]):
             if not _is_choice(step):
                 person.tell(f"  {step['label'].rstrip('…')}: {step['command']}")
-        for number, step in enumerate(steps, start=1):
+        choices = {str(number): step for number, step in enumerate(steps, start=1)}
+        for number, step in choices.items():
             person.tell(f"  {number}  {safe(step['label'])}")
-        answers = [*map(str, range(1, len(steps) + 1)), SKIP, QUIT]
-        numbers = f"a number, {SKIP}" if steps else SKIP
+        choices.update((IGNORE, step) for step in steps if step["action"] == FixAction.IGNORE)
+        alike = [answer + SAME for answer, step in choices.items() if entry["alike"] and step["action"] in ALIKE]
+        answers = [*choices, *alike, SKIP, QUIT]
+        words = [
+            *(["a number"] if steps else []),
+            *([f"{IGNORE} to ignore"] if IGNORE in choices else []),
+            f"{SKIP} to skip",
+            f"{QUIT} to quit",
+            *([f"with {SAME} for the other {entry['alike']:,} like this too"] if alike else []),
+        ]
         answer = person.line(
-            f"Your choice ({numbers} to skip, {QUIT} to quit)",
+            f"Your choice ({', '.join(words)})",
             option="--json",
             default=SKIP,
             wrong=lambda text: "" if text in answers else f"must be one of {', '.join(answers)}",
@@ -180,17 +193,20 @@ class Walk:
         if answer in (SKIP, QUIT):
             self.skipped += answer == SKIP
             return None
-        return steps[int(answer) - 1]
+        self.same = answer.endswith(SAME)
+        return choices[answer.removesuffix(SAME)]
 
     def _take(self, parts: Parts, person: Person, step: FixStep) -> bool:
-        """Take a step; False if it failed, and another one may help."""
+        """Take a step, if you want for all problems of its kind; False if it failed, and another one may help."""
         order = order_of(step["action"], step["target"], step["item"])
         if order is None:
             return False
-        result = carry_out(parts, order)
+        result = carry_out(parts, with_alike(parts, order) if self.same else order)
+        self.shown |= {row_key(*key) for key in result.others}
         if result.bound is not None:
             self.bound |= {item.key: order.key[1] for item, _ in result.bound.items}
-        self.mended += result.done if order.action is FixAction.RETRY_ALL else bool(result.done)
+        mended = result.done if order.action is FixAction.RETRY_ALL else bool(result.done)
+        self.mended += mended + len(result.others)
         person.tell(f"  {result_words(result)}", style="green" if result.done else "yellow")
         return not result.problem
 

@@ -12,7 +12,7 @@ from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.item import Item, Part
 from plexsync.rules.match.match_records import Binding, Candidate
 from plexsync.rules.match.origin import scene_origin
-from plexsync.rules.match.paths import lies_in
+from plexsync.rules.match.paths import lies_in, telling_folders
 from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.queue.job import Dead, Kind, Why
@@ -128,6 +128,16 @@ def in_folder(folder: str) -> Pairing:
         return _pair(inspection, [candidate for candidate in inspection.candidates if lies_in(candidate.path, folder)])
 
     return pairing
+
+
+def same_choice(inspection: Inspection, key: str) -> Pairing | None:
+    """The rule that binding this candidate follows: its folder tells it from the others, or it alone fits by duration."""
+    paths = {candidate.key: candidate.path for candidate in inspection.candidates}
+    folders = telling_folders(list(paths.values())) if key in paths else []
+    folder = next((folder for folder in folders if lies_in(paths[key], folder)), "")
+    if folder:
+        return in_folder(folder)
+    return by_duration if key in paths and by_duration(inspection) else None
 
 
 def pairs_by(
