@@ -64,8 +64,10 @@ def make_favourites(library: Any, plex: Any, handles: Any) -> None:
 
 def give_pictures(library: Any, stash: Any, handles: Any) -> None:
     """Give scenes, studios and groups of the simulated Stash pictures of several shapes, and texts of collections."""
-    for number, (handle, id) in enumerate(sorted(handles.scenes.items())):
-        stash.set_cover(id, drawn(handle, SHAPES[number % len(SHAPES)]))
+    with stash.data.lock:
+        # The moments at which the scenes were changed last stay.
+        for number, (handle, id) in enumerate(sorted(handles.scenes.items())):
+            stash.data.scene(id).cover = drawn(handle, SHAPES[number % len(SHAPES)])
     for name in sorted({scene.studio for scene in library.scenes if scene.studio}):
         stash.edit_object("studio", name, details=f"What {name} has made.", image=drawn(name, SQUARE))
     for name in sorted({name for scene in library.scenes for name, _ in scene.groups}):
