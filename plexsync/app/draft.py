@@ -5,51 +5,61 @@ scenes as a dry run does; what the inspection would note is rolled back. Of a sc
 shown beside what Plex has; of the library, the scenes are counted that would be written for the draft.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
+from plexsync.app.dressing import collection_viewer
 from plexsync.app.fingerprints import changed_names, client_id, prints_of_settings, wishes, words_of_change
 from plexsync.app.parts import Assembled, Parts, part_settings
+from plexsync.app.rules import profiles_of
 from plexsync.engine.flow import Outdated
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.watching import asked_pages
-from plexsync.flows.scenes.inspection_records import Inspection, Target
+from plexsync.flows.collections.findings import CollectionFinding, as_scene
+from plexsync.flows.collections.reads import batch_of
+from plexsync.flows.scenes.artwork import Artwork
+from plexsync.flows.scenes.inspection import BATCH
+from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, Target
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, look_at_all, preview_of
 from plexsync.flows.scenes.rules import LookRules, names_of_pictures
 from plexsync.plex.client import PlexClient
+from plexsync.rules.collections.collections import CollectionObject, KnownCollection, objects_of
 from plexsync.rules.collections.renamed_members import item_after_renames
 from plexsync.rules.item import PICTURES
 from plexsync.rules.merge.approval import FieldChange, field_change
 from plexsync.rules.merge.desired import Profile, desired_values
+from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Value, held_field
 from plexsync.rules.queue.job import Kind
 from plexsync.rules.queue.note_keys import ASKED_SETTINGS, IN_USE, WISHES
 from plexsync.rules.queue.setting_question import FEW, SettingQuestion
 from plexsync.rules.record_class import record
+from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.words.text import fold
 from plexsync.store.opening import UnwrittenDatabase, backend_at
 from validation.config import PlexSyncConfig
-from validation.looks import SETTING
+from validation.looks import LOOKS, SETTING
 from validation.sources import DEFAULT, LOOK
 
 # The scenes that are tried for one that the draft changes, if you have named none, and how many of them together.
 TRIED, TOGETHER = 36, 12
-# The scenes that a count names.
-MOST_NAMED = 12
+# The scenes that a count names, and the collections of a scene that are shown.
+MOST_NAMED, MOST_COLLECTIONS = 12, 4
 FIELD_OF_COLLECTIONS = "collection"
 
 
 @record
 class DraftItem:
-    """An item of a scene: what Plex has, and what it would show; `changes` are the fields that a sync would write.
+    """An item of a scene, or a collection: what Plex has, and what it would show; `changes` are what a sync would write.
 
     `fields` has (name, value in Plex, value afterwards). `pictures` has the bytes of those that would be sent.
     """
 
     key: str
+    title: str
     fields: tuple[tuple[str, Value | None, Value | None], ...]
     changes: Mapping[str, FieldChange]
     pictures: Mapping[str, bytes]
@@ -61,6 +71,7 @@ class DraftScene:
 
     preview: Preview
     items: tuple[DraftItem, ...] = ()
+    collections: tuple[DraftItem, ...] = ()
 
     @property
     def id(self) -> int:
@@ -82,13 +93,15 @@ class DraftScene:
 class DraftCount:
     """What a comparison with the draft has found so far: the scenes looked at, and those that the draft changes.
 
-    `waiting` are further scenes that would be written with the settings in use, too. `named` are the first that change.
+    `waiting` are further scenes that would be written with the settings in use, too. `collections` would be dressed
+    otherwise. `named` are the first scenes that change.
     """
 
     looked: int = 0
     total: int = 0
     changed: int = 0
     waiting: int = 0
+    collections: int = 0
     named: list[int] = field(default_factory=list)
     complete: bool = False
     problem: str = ""
@@ -101,7 +114,8 @@ def with_values(
     """The settings in use with those of the draft; a look of it sets what you have set nowhere yourself."""
     changed = set(names)
     if SETTING in changed:
-        changed |= {name for name, origin in origins.items() if origin in (DEFAULT, LOOK)}
+        of_looks = {name for look in LOOKS.values() for name in look}
+        changed |= {name for name in of_looks if origins.get(name, DEFAULT) in (DEFAULT, LOOK)}
     return config.model_copy(update={name: getattr(fresh, name) for name in changed})
 
 
@@ -112,6 +126,8 @@ class Draft:
         self.house = house
         self._now = parts.settings.looks
         self.inspector = house.inspector
+        # It has the pictures of the worker, which keep the bytes that they fetch.
+        self._viewer = collection_viewer(house)
         if self.inspector.pictures:
             # The bytes that an inspection fetches are those that the page shows.
             self.inspector.pictures = replace(self.inspector.pictures, sends=True)
@@ -142,7 +158,10 @@ class Draft:
         inspector = self.inspector
         inspector.gates.enter(*READS)
         count.total = inspector.gates.ask(READ_STASH, inspector.stash.newest, of_all=True)[Kind.SCENE].count
+        carried: dict[tuple[CollectionObject, str], KnownCollection] = {}
         for inspections in look_at_all(inspector):
+            if self._dresses:
+                carried |= self._carried_by(inspections)
             with inspector.store.reading() as db:
                 rows = db.jobs.of(Kind.SCENE, [inspection.id for inspection in inspections])
             for inspection in inspections:
@@ -158,7 +177,60 @@ class Draft:
             count.total = max(count.total, count.looked)
             if stopping():
                 return
+        collections = list(carried.values())
+        for start in range(0, len(collections), BATCH):
+            findings = self._look_at_collections(collections[start : start + BATCH])
+            count.collections += sum(bool(finding.inspection and finding.inspection.plan.edit) for finding in findings)
+            if stopping():
+                return
         count.complete = True
+
+    # --- collections -------------------------------------------------------------------------------------------------
+
+    @property
+    def _dresses(self) -> bool:
+        """Whether the draft dresses collections otherwise than the settings in use."""
+        draft, now = profiles_of(self.house.settings.looks), profiles_of(self._now)
+        are_other = [profile.dressing for profile in draft] != [profile.dressing for profile in now]
+        return are_other and any(profile.dressing.is_on for profile in draft)
+
+    def _carried_by(self, inspections: Iterable[Inspection]) -> dict[tuple[CollectionObject, str], KnownCollection]:
+        """The collections of these scenes that the draft dresses, by object and library."""
+        return {
+            (named.object, target.item.section): KnownCollection(
+                0, named.object, target.item.library or "", target.item.section, named.name
+            )
+            for inspection in inspections
+            if inspection.scene and not inspection.undone
+            for target in inspection.targets
+            if FIELD_OF_COLLECTIONS in target.profile.fields and target.profile.dressing.is_on
+            for named in objects_of(inspection.scene, target.profile)
+            if named.object.id
+        }
+
+    def _look_at_collections(self, collections: Sequence[KnownCollection]) -> list[CollectionFinding]:
+        """Inspect these collections, as if the scenes that carry them had made them known."""
+        with self.house.store.writing() as tx:
+            uuids = {section.key: section.uuid for section in tx.sections.all()}
+            entries = [replace(entry, library=entry.library or uuids.get(entry.section, "")) for entry in collections]
+            rows = tx.collections.ensure(entries)
+            wanted = {(entry.object, entry.library) for entry in entries}
+            ids = [row.id for some in rows.values() for row in some if (row.object, row.library) in wanted]
+            batch = batch_of(tx, ids, TakenBack.NO, redoing=False)
+        return self._viewer.look_at(batch, ids)
+
+    def _collections(self, inspection: Inspection) -> tuple[DraftItem, ...]:
+        """The collections of a scene that the draft would change."""
+        if not self._dresses or not (carried := self._carried_by([inspection])):
+            return ()
+        findings = self._look_at_collections(list(carried.values())[:MOST_COLLECTIONS])
+        return tuple(
+            self._item(finding.inspection, as_scene(finding.row, finding.source), self._viewer.pictures)
+            for finding in findings
+            if finding.inspection and finding.row and finding.inspection.plan.edit
+        )
+
+    # --- scenes ------------------------------------------------------------------------------------------------------
 
     def changes(self, inspection: Inspection) -> bool:
         """Whether the draft is why a sync would write the scene: a field of it would get another value in use."""
@@ -184,10 +256,11 @@ class Draft:
 
     def _as_seen(self, inspection: Inspection) -> DraftScene:
         preview = preview_of(inspection, None, sweep=False)
-        items = tuple(self._item(inspection, target) for target in inspection.targets)
-        return DraftScene(preview, items)
+        scene, artwork = inspection.scene, self.inspector.pictures
+        items = tuple(self._item(target, scene, artwork) for target in inspection.targets)
+        return DraftScene(preview, items, self._collections(inspection))
 
-    def _item(self, inspection: Inspection, target: Target) -> DraftItem:
+    def _item(self, target: PlannedObject, scene: Scene | None, artwork: Artwork | None) -> DraftItem:
         changes = {
             name: field_change(name, held_field(target.item, name), change) for name, change in target.plan.edit.items()
         }
@@ -198,20 +271,22 @@ class Draft:
         for name in names:
             after = changes[name].new.value if name in changes else held_field(stays, name).value
             fields.append((name, held_field(target.item, name).value, after))
-        pictures = {name: self._picture(inspection, target, name) for name in PICTURES if name in changes}
+        pictures = {name: _picture(target, scene, artwork, name) for name in PICTURES if name in changes}
+        title = str(held_field(target.item, "title").value or "")
         return DraftItem(
-            target.item.key, tuple(fields), changes, {name: some for name, some in pictures.items() if some}
+            target.item.key, title, tuple(fields), changes, {name: some for name, some in pictures.items() if some}
         )
 
-    def _picture(self, inspection: Inspection, target: Target, name: str) -> bytes:
-        """The bytes that would be sent; none if there are none, or if they can't be had now."""
-        key, artwork = str(target.wanted.values.get(name) or ""), self.inspector.pictures
-        if not (key and artwork and inspection.scene):
-            return b""
-        try:
-            return artwork.to_send(inspection.scene, target.item, name, key, target.profile, is_new=True)
-        except (NeighbourError, Outdated):
-            return b""
+
+def _picture(target: PlannedObject, scene: Scene | None, artwork: Artwork | None, name: str) -> bytes:
+    """The bytes that would be sent; none if there are none, or if they can't be had now."""
+    key = str(target.wanted.values.get(name) or "")
+    if not (key and artwork and scene):
+        return b""
+    try:
+        return artwork.to_send(scene, target.item, name, key, target.profile, is_new=True)
+    except (NeighbourError, Outdated):
+        return b""
 
 
 def ask_before_writing(
@@ -228,7 +303,8 @@ def ask_before_writing(
         if not (count.complete and names) or noted[WISHES] == now or parts.config.approve_bulk:
             return None
         words = words_of_change(config, names)
-        question = SettingQuestion(now, words, count.changed, agreed=agreed or count.changed <= FEW)
+        is_small = count.changed + count.collections <= FEW
+        question = SettingQuestion(now, words, count.changed, count.collections, agreed=agreed or is_small)
         tx.notes.save(ASKED_SETTINGS, question.to_text())
     return question
 

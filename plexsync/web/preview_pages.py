@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from plexsync.app.draft import DraftCount, DraftItem, DraftScene, open_draft
 from plexsync.reports.rows import in_order
-from plexsync.rules.item import PICTURES
+from plexsync.rules.item import COLLECTION_SETTINGS, PICTURES
 from plexsync.rules.merge.values import Value
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault, Unusable
@@ -37,9 +37,10 @@ class DraftRow:
 
 @record
 class ItemView:
-    """An item as the page shows it. `pictures` has the addresses of its pictures afterwards, by name."""
+    """An item, or a collection, as the page shows it. `pictures` has the addresses of its pictures afterwards, by name."""
 
     key: str
+    title: str
     rows: tuple[DraftRow, ...]
     pictures: Mapping[str, str]
 
@@ -50,6 +51,7 @@ class DraftView:
 
     scene: DraftScene | None = None
     items: tuple[ItemView, ...] = ()
+    collections: tuple[ItemView, ...] = ()
     problem: str = ""
     count: DraftCount | None = None
 
@@ -66,20 +68,23 @@ def draft_view(call: PageCall, config: PlexSyncConfig, chosen: str) -> DraftView
             scene = draft.scene(id or named[0]) if id or named else draft.some_scene()
     except (*AWAY, LocalFault, Unusable) as error:
         return DraftView(problem=str(error), count=count)
-    items = tuple(_item_view(call, item) for item in scene.items) if scene else ()
-    return DraftView(scene, items, "" if scene else NO_SCENE, count)
+    if scene is None:
+        return DraftView(problem=NO_SCENE, count=count)
+    items, collections = (tuple(_item_view(call, item) for item in some) for some in (scene.items, scene.collections))
+    return DraftView(scene, items, collections, count=count)
 
 
 def _item_view(call: PageCall, item: DraftItem) -> ItemView:
     values = {name: (before, after) for name, before, after in item.fields}
-    rows = tuple(DraftRow(name, *values[name]) for name in in_order(values) if name not in PICTURES)
+    names = [*in_order(values), *(name for name in COLLECTION_SETTINGS if name in values)]
+    rows = tuple(DraftRow(name, *values[name]) for name in names if name not in PICTURES)
     pictures = {name: f"/pictures/items/{item.key}/{name}" for name in PICTURES}
     for name in PICTURES:
         if content := item.pictures.get(name):
             pictures[name] = _keep(call, content)
         elif name in item.changes and not values[name][1]:
             pictures[name] = ""
-    return ItemView(item.key, rows, pictures)
+    return ItemView(item.key, item.title, rows, pictures)
 
 
 def _keep(call: PageCall, content: bytes) -> str:

@@ -14,7 +14,6 @@ from starlette.responses import Response
 from plexsync.app.draft import ask_before_writing, with_values
 from plexsync.app.fingerprints import settings_of_look, wishes
 from plexsync.app.setting_change import ASIDE, TRIED, check_values, in_the_file, try_connection, typed_form, write_into
-from plexsync.reports.format import many
 from plexsync.reports.probe import trait_facts, trait_rows
 from plexsync.reports.settings import BASIC, GROUPS, setting_facts, why_read_only
 from plexsync.reports.shapes.status import SettingFacts
@@ -266,8 +265,8 @@ def what_follows(call: PageCall, draft: PlexSyncConfig | None) -> str:
     question = ask_before_writing(call.parts, draft, count, agreed=agreed) if draft and count else None
     if question is None:
         return DUE
-    words = f"{question.words[:1].upper()}{question.words[1:]}: {many(question.scenes, 'scene')}"
-    return f" {words} {'will be written' if question.agreed else 'would change, and wait for your yes'}."
+    text = f"{question.text[:1].upper()}{question.text[1:]}"
+    return f" {text}: {'that is written now' if question.agreed else 'that waits for your yes'}."
 
 
 def _foreign(call: PageCall, companion: str, fresh: PlexSyncConfig) -> str:

@@ -216,3 +216,31 @@ def test_200_random_previews_are_what_is_then_written(world: World) -> None:
                 assert key_of(name, content) == told[name]
             written += bool(scene.items[0].changes)
     assert written > 60
+
+
+def test_the_collections_of_a_scene_are_shown_and_counted_as_they_are_then_dressed(world: World) -> None:
+    ids = world.add(14)
+    work(world, ids)
+    world.stash.edit_object("studio", "Studio 0", details="About it.", image=RED)
+    before = stored(world)
+    texts = {"collection_parts": "name, summary, poster", "collection_sort": "studio => 1 {name}"}
+    with draft_of(world, **texts) as draft:
+        scene = draft.scene(1)
+        draft.count(count := DraftCount(), lambda: False)
+    assert stored(world) == before
+    (collection,) = scene.collections
+    assert (collection.title, collection.pictures) == ("Studio 0", {"thumb": RED})
+    told = {name: after for name, _, after in collection.fields}
+    assert (told["summary"], told["titleSort"]) == ("About it.", "1 Studio 0")
+    assert (count.changed, count.collections) == (0, 7)
+    world.settings |= texts
+    assert world.run("sync", "--all", "--yes", "--wait").returncode == 0
+    assert world.run("collections", "sync", "--wait").returncode == 0
+    with open_parts(settings_of(world, {}), world.folder) as parts:
+        dressed = parts.plex.collections.read([collection.key])[collection.key].item
+    assert {name: held_field(dressed, name).value for name in told if name not in PICTURES} == {
+        name: value for name, value in told.items() if name not in PICTURES
+    }
+    with draft_of(world, **texts, collection_mode="shown") as draft:
+        draft.count(count := DraftCount(), lambda: False)
+    assert (count.changed, count.collections) == (0, 7)

@@ -123,7 +123,7 @@ def test_the_count_of_the_page_is_the_question_that_the_saved_setting_waits_for(
         assert f"Changes {MANY} of {MANY} scenes." in page
         assert f"Save, and write these {MANY}" in page
         told = plain(preview(dash, "title_template", NEW, do="set"))
-        assert f"{MANY} scenes would change, and wait for your yes." in told
+        assert f"{MANY} scenes would change: that waits for your yes." in told
         asked = question(dash)
     assert asked is not None
     assert (asked.scenes, asked.agreed) == (MANY, False)
@@ -140,7 +140,9 @@ def test_the_yes_of_the_page_is_the_yes_that_the_setting_waits_for(world: World)
     compared(world)
     with dashboard(world) as dash:
         counted(dash, "title_template", NEW)
-        assert f"{MANY} scenes will be written." in plain(preview(dash, "title_template", NEW, do="write"))
+        assert f"{MANY} scenes would change: that is written now." in plain(
+            preview(dash, "title_template", NEW, do="write")
+        )
         asked = question(dash)
     assert asked is not None
     assert asked.agreed
@@ -162,6 +164,15 @@ def test_with_script_the_page_follows_what_is_typed(dash: Dash, look: Look) -> N
     assert page.input_value("#scene") == "2"
     assert urlsplit(page.url).path == PAGE
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_look_shows_the_collections_of_the_scene(dash: Dash) -> None:
+    work(dash.world, dash.world.add(8))
+    dash.world.stash.edit_object("studio", "Studio 0", details="About it.", image=png(0, 0, 200))
+    page = preview(dash, "look", "rich", scene="1")
+    assert "Its collection Studio 0" in plain(page)
+    assert "summary – About it." in plain(page)
+    assert "the poster of the collection with this draft" in page
 
 
 # --- the look as a file -----------------------------------------------------------------------------------------------

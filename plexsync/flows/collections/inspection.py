@@ -110,12 +110,16 @@ class CollectionInspector:
         """
         with self.store.reading() as db:
             batch = batch_of(db, ids, undoing, redoing=redoing)
+        return self.look_at(batch, ids)
+
+    def look_at(self, batch: CollectionBatch, ids: Sequence[int]) -> list[CollectionFinding]:
+        """Inspect collections of which what is known was just read. Otherwise as `look`."""
         playlists = {id: row for id, row in batch.rows.items() if row.object.source == PLAYLIST}
         batch.rows = {id: row for id, row in batch.rows.items() if id not in playlists}
         batch.sources = self.reads.sources(batch.rows.values())
         if batch.rows.keys() - batch.sources.keys():
             self._stash_identity.check_again(self.gates)
-        early = set() if undoing or redoing or not batch.many_scenes else self._early(batch)
+        early = set() if batch.undoing or batch.redoing or not batch.many_scenes else self._early(batch)
         batch.rows = {id: row for id, row in batch.rows.items() if id not in early}
         findings = {id: CollectionFinding(id, outcome=SCENES_FIRST) for id in early}
         if batch.rows or playlists:
@@ -242,8 +246,10 @@ class CollectionInspector:
         with self.store.reading() as db:
             ids |= {other.id for other in db.collections.by_name([row.name], library=row.library)}
             ids |= {other.id for other in db.collections.by_item([key]) if other.library == row.library}
-            rows = db.collections.of(ids | {row.id}).values()
-        dresser = first_of(rows, key)
+            rows = db.collections.of(ids)
+        # Of a preview, a row of the batch need not be stored.
+        rows |= {id: batch.rows[id] for id in ids | {row.id} if id in batch.rows}
+        dresser = first_of(rows.values(), key)
         return dresser if dresser.id != row.id else None
 
     def _plan(
