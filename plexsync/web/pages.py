@@ -56,7 +56,7 @@ NAV = (
 )
 # The pages that belong to an entry of the bar, itself first.
 SECTIONS = {
-    "/": (("/", "Now"), ("/runs", "Runs")),
+    "/": (("/", "Overview"), ("/runs", "Runs")),
     "/fix": (("/fix", "Problems"), ("/review", "Review"), ("/drift", "Drift"), ("/dead", "Dead letters")),
     "/state": (("/state", "Now"), ("/outages", "Outages"), ("/charts", "Charts"), ("/reconcile", "Reconcile")),
 }

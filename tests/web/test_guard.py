@@ -533,6 +533,7 @@ GET /api/outages
 GET /api/plex
 GET /api/reconcile
 GET /api/review
+GET /api/runs
 GET /api/scenes
 GET /api/scenes/{id}
 GET /api/scenes/{id}/explain
@@ -561,6 +562,7 @@ GET /pictures/scenes/{id}/{name}
 GET /plays
 GET /reconcile
 GET /review
+GET /runs
 GET /scenes
 GET /scenes/{id}
 GET /settings
@@ -585,6 +587,7 @@ POST /api/drift
 POST /api/preview
 POST /api/reconcile
 POST /api/scenes/{id}/ignore
+POST /api/scenes/{id}/ping
 POST /api/scenes/{id}/redo
 POST /api/scenes/{id}/unignore
 POST /api/stop
@@ -606,6 +609,7 @@ POST /review
 POST /review/skipped
 POST /review/start
 POST /scenes/picked
+POST /scenes/{id}/ping
 POST /scenes/{id}/sync
 POST /scenes/{id}/{action}
 POST /settings/change
