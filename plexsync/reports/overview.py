@@ -32,13 +32,14 @@ class LatestScene(TypedDict):
 
 def night_words(db: Reader, facts: StatusFacts, now: int) -> str:
     """How many edits went to Plex since yesterday evening; they are all only if no scene waits or needs you."""
-    evening = datetime.fromtimestamp(now / 1000).replace(hour=NIGHT, minute=0, second=0) - timedelta(days=1)
-    edits = db.pushes.count_since(int(evening.timestamp()) * 1000)
-    words = f"{many(edits, 'edit') if edits else 'No edit'} since yesterday {NIGHT}:00"
-    if edits and not any(facts["scenes"][status]["count"] for status in UNFINISHED):
-        return f"{words}, all in Plex" if edits > 1 else f"{words}, in Plex"
+    begin = datetime.fromtimestamp(now / 1000).replace(hour=NIGHT, minute=0, second=0) - timedelta(days=1)
+    edits = db.pushes.count_since(int(begin.timestamp()) * 1000)
+    evening = f"since yesterday {NIGHT}:00"
+    if not any(facts["scenes"][status]["count"] for status in UNFINISHED) and edits > 1:
+        return f"{many(edits, 'edit')} {evening}, all in Plex"
     queued = facts["scenes"][SceneStatus.QUEUED]["count"]
-    return f"{words}{' in Plex' if edits else ''}{f', {queued:,} queued' if queued else ''}"
+    more = f", {queued:,} {'queued' if edits else 'is queued' if queued == 1 else 'are queued'}" if queued else ""
+    return f"{many(edits, 'edit') if edits else 'No edit'} went to Plex {evening}{more}"
 
 
 def latest_scenes(db: Reader) -> list[LatestScene]:
