@@ -120,6 +120,7 @@ wheels: setup ## does every pin have a wheel for each machine? (asks the package
 
 changelog: setup ## move the fragments of changelog.d/ into CHANGELOG.md, under the version of pyproject.toml
 	$(BIN)/towncrier build --yes --name PlexSync --version "$$($(BIN)/python -c 'from release import build; print(build.number())')"
+	$(BIN)/python -m release.changes
 
 bench: setup $(VENV)/.bench ## what a first sync costs (SINCE=COMMIT: and then), requests, the hook, the queue against others
 	$(BIN)/python -m bench $(if $(SINCE),--since $(SINCE))

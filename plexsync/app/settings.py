@@ -15,8 +15,9 @@ from pathlib import Path
 from plexsync.app import status_settings
 from plexsync.app.asking import asking_stash
 from plexsync.app.stored import address_of, salt_of
+from plexsync.app.version import BEFORE, changes_for, read_changes, version
 from plexsync.rules.match.server_scopes import store_folder
-from plexsync.rules.queue.note_keys import STASH_SETTINGS, STATUS_SETTINGS, VALID_SETTINGS
+from plexsync.rules.queue.note_keys import NEWS, STASH_SETTINGS, STATUS_SETTINGS, VALID_SETTINGS, VERSION
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.store.database import Database
@@ -303,11 +304,28 @@ def keep_valid(
         _keep(store, VALID_SETTINGS, where.fingerprint(content, salt_of(store), saved))
 
 
+def _keep_version(store: Database, config: PlexSyncConfig) -> None:
+    """Note the version that uses this database; after an update also what it brings for you."""
+    with suppress(LocalFault, Unusable):
+        # A new database gets the version with its salt.
+        salt_of(store)
+        with store.reading() as db:
+            before, waiting = db.notes.text(VERSION), db.notes.text(NEWS)
+        if before == version():
+            return
+        fresh = changes_for(config, read_changes(), after=before or BEFORE, until=version())
+        with store.writing() as tx:
+            tx.notes.save(VERSION, version())
+            if fresh:
+                tx.notes.save(NEWS, json.dumps([*fresh, *(json.loads(waiting) if waiting else [])]))
+
+
 def keep(store: Database, where: status_settings.Sources, current: Settings) -> None:
-    """Store Stash's answer if it was asked, and what `status` needs, unless a warning has to be repeated.
+    """Store Stash's answer if it was asked, what is new, and what `status` needs, unless a warning has to be repeated.
 
     Ignores a database that can't be written.
     """
+    _keep_version(store, current.loaded.config)
     if current.stash_settings is not None:
         keep_answer(store, current.stash_settings)
     content, loaded = where.content(), current.loaded

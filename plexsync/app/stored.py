@@ -2,14 +2,15 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from plexsync.app.version import version
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.clock import Clock
 from plexsync.rules.match.moves import MOVE, MOVED, move_note, moved_note
-from plexsync.rules.queue.note_keys import BEGUN, SALT
+from plexsync.rules.queue.note_keys import BEGUN, NEWS, SALT, VERSION
 from plexsync.rules.servers.errors import LocalFault, Unusable
 from plexsync.store.database import Database
 from plexsync.store.files.address import StoreAddress
@@ -108,6 +109,13 @@ def salt_of(store: Database) -> str:
             with store.writing() as tx:
                 tx.notes.save(SALT, salt)
                 tx.notes.save(BEGUN, str(SystemClock().now()))
+                tx.notes.save(VERSION, version())
         except LocalFault:
             pass
     return salt
+
+
+def end_news(store: Database) -> None:
+    """What is new for you was shown. Ignores a database that can't be written."""
+    with suppress(LocalFault, Unusable), store.writing() as tx:
+        tx.notes.save(NEWS, "")

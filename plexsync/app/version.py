@@ -1,9 +1,33 @@
-"""The version of this program, and the address of its repository."""
+"""The version of this program, the address of its repository, and what an update brings for you.
+
+`changes.json` has the entries of the changelog that name settings: `make changelog` makes it from CHANGELOG.md. Standard
+library only.
+"""
 
 import importlib.metadata
+import json
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import TypedDict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from validation.config import PlexSyncConfig
+
+CHANGES = Path(__file__).with_name("changes.json")
+# The last version whose databases do not say which version they are of.
+BEFORE = "0.2.0"
+
+
+class ChangelogEntry(TypedDict):
+    """An entry of the changelog: the version that brought it, and the settings that it names."""
+
+    version: str
+    settings: list[str]
+    text: str
 
 
 @cache
@@ -24,3 +48,26 @@ def repository() -> str:
     except importlib.metadata.PackageNotFoundError:
         return ""
     return next((url.partition(", ")[2] for url in urls if url.startswith("Repository, ")), "")
+
+
+def read_changes() -> list[ChangelogEntry]:
+    """The entries of all versions, newest first."""
+    entries: list[ChangelogEntry] = json.loads(CHANGES.read_text(encoding="utf-8"))
+    return entries
+
+
+def changes_for(
+    config: "PlexSyncConfig", changes: "Sequence[ChangelogEntry]", *, after: str, until: str
+) -> list[ChangelogEntry]:
+    """The entries of the versions behind `after`, up to `until`, that touch a setting whose value is not the default."""
+    usual = {name: field.get_default(call_default_factory=True) for name, field in type(config).model_fields.items()}
+    in_use = {name for name, value in usual.items() if getattr(config, name) != value}
+    return [
+        entry
+        for entry in changes
+        if _number(after) < _number(entry["version"]) <= _number(until) and not in_use.isdisjoint(entry["settings"])
+    ]
+
+
+def _number(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")[:3] if part.isdecimal()]

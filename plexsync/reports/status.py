@@ -135,6 +135,7 @@ def facts_of(
         "repaired_at": stamp(summary.repaired_at),
         "bulk_approved": config.approve_bulk or summary.approved,
         "old_lists": old_lists_facts(*summary.old_lists),
+        "news": json.loads(summary.news) if summary.news else [],
         "books": _books(summary.books, sum(count for state, count in summary.jobs.items() if state != "idle")),
     }
     return {"verdict": verdict(bare, config.stash_poll_interval), **bare}

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from plexsync.app.stored import end_news
 from plexsync.reports.attention import beside_verdict, needs
 from plexsync.reports.overview import latest_scenes, night_words
 from plexsync.reports.shapes.plex_servers import PlexFacts, PlexList
@@ -20,7 +21,7 @@ from plexsync.reports.verdict import BAD, WAIT, WELL, Sentence, calm_sentences
 from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.addresses import prefix_of
 from plexsync.web.entry_desks import DatabaseAway, EntryDesk, EntryDesks
-from plexsync.web.pages import PageCall, entry_of, page, read_request
+from plexsync.web.pages import PageCall, action, entry_of, page, read_request
 
 WORST_FIRST = (BAD, WAIT, WELL)
 
@@ -39,7 +40,14 @@ def overview(call: PageCall) -> Response:
         sentences=[*calm_sentences(facts), *more],
         night=night,
         latest=latest,
+        news=facts["news"],
     )
+
+
+def know_news(call: PageCall) -> Response:
+    """What is new was read: it is not shown again."""
+    end_news(call.parts.store)
+    return call.to("/")
 
 
 async def about(request: Request) -> Response:
@@ -119,6 +127,7 @@ async def listen(request: Request) -> Response:
 
 routes = [
     page("/", overview),
+    action("/news", know_news),
     Route("/about", about, methods=["GET"]),
     Route("/api/plex", listed, methods=["GET"]),
     Route("/live", listen, methods=["GET"]),

@@ -236,8 +236,8 @@ def test_a_template_asks_for_what_holds_no_secret(path: Path) -> None:
     facts = yaml.safe_load(head)
     assert path.suffix == ".md"
     assert {"name", "about", "title", "labels"} == set(facts)
-    assert "`plexsync doctor`" in body
-    assert "`plexsync status --json`" in body
+    asked = ("`plexsync report`",) if path.stem == "bug" else ("`plexsync doctor`", "`plexsync status --json`")
+    assert all(command in body for command in asked)
     assert "plexsync.toml" not in body
 
 

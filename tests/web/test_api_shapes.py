@@ -13,7 +13,7 @@ from plexsync.rules.collections.collections import CollectionObject, KnownCollec
 from plexsync.rules.plays.first_plays import FirstPlays, counted_text
 from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.plays.viewings import Viewing
-from plexsync.rules.queue.note_keys import DASHBOARD, LAST_RECONCILE, PLAYS_COUNTED, WORKER_ENDED
+from plexsync.rules.queue.note_keys import DASHBOARD, LAST_RECONCILE, NEWS, PLAYS_COUNTED, WORKER_ENDED
 from plexsync.rules.queue.worker_ends import after_end
 from plexsync.rules.records import HoldRow, ProviderRow
 from plexsync.rules.servers.errors import Neighbour
@@ -53,6 +53,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
         work(world, [ids["incomplete"]])
         world.settings["watch_back"] = "plays"
         with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+            tx.notes.save(NEWS, json.dumps([{"version": "9.0.0", "settings": ["poster"], "text": "It is new."}]))
             tx.notes.save(PLAYS_COUNTED, counted_text(FirstPlays("someone", 1, 0, at=parts.clock.now(), in_plex=0)))
             play = RememberedPlay(PlaySource("1"), PlayState.SENT)
             tx.plays.begin(ids["in_step"], "", "", {AT: play}, now=parts.clock.now())

@@ -602,6 +602,7 @@ POST /drift
 POST /fix
 POST /login
 POST /logout
+POST /news
 POST /plays
 POST /reconcile
 POST /reconcile/stop

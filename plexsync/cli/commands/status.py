@@ -32,7 +32,8 @@ def status(call: Call, scene: int | None, without_scene: bool, without_item: boo
     """
     if (scene is not None) + without_scene + without_item > 1:
         raise click.UsageError("one thing at a time: a scene, --without-scene or --without-item")
-    if scene is None and not (without_scene or without_item) and (facts := stored_facts(call.sources)):
+    facts = None if scene is not None or without_scene or without_item else stored_facts(call.sources)
+    if facts and (call.json or not facts["news"]):
         call.answer(facts, lambda: show_page(paper(), facts))
         return FINE
     # Settings and store take far longer to load than the status to show.

@@ -51,6 +51,8 @@ def show_page(out: Console, facts: "StatusFacts", plex: str = "") -> None:
     for server, held in facts["holds"].items():
         if held["choice"]:
             say(out, safe(f"{caption(server)} is {ON_HOLD}: {held['message']}."), style="bold")
+    for change in facts["news"]:
+        say(out, safe(f"New in {change['version']}: {change['text']}", 600))
     statuses = []
     for bucket in buckets():
         if count := sum(scenes[status]["count"] for status in bucket):

@@ -155,6 +155,16 @@ class BookFacts(TypedDict):
     """Whether the equation holds."""
 
 
+class NewsFacts(TypedDict):
+    """An entry of the changelog that is new for you: it touches a setting that you use."""
+
+    version: str
+    """The version that brought it."""
+    settings: list[str]
+    """The settings that it names."""
+    text: str
+
+
 class VerdictPart(TypedDict):
     """One part of the verdict, such as the number of scenes that need you."""
 
@@ -336,6 +346,8 @@ class BareFacts(TypedDict):
     """Whether the first write was approved."""
     old_lists: OldListsFacts | None
     """What you are asked once, after the first full comparison of a new database; null if nothing is asked."""
+    news: list[NewsFacts]
+    """What an update brought for you, until `plexsync status` or the overview has shown it."""
     books: BookFacts
 
 

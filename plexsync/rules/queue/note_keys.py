@@ -48,6 +48,9 @@ REPAIRED = "repaired"
 RESTORED = "restored"
 # The time when this database was created.
 BEGUN = "begun"
+# The version of PlexSync that used this database last, and what is new in it for you and was not shown yet.
+VERSION = "version"
+NEWS = "news"
 # The time when a write of a whole library was approved last, and the changed settings that asked for it, in words.
 BULK = "bulk:approved"
 # The time when you answered whether lists that an earlier PlexSync may have left are its own.

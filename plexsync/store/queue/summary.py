@@ -25,6 +25,7 @@ from plexsync.rules.queue.note_keys import (
     LAST_POLL,
     LAST_RECONCILE,
     LINES,
+    NEWS,
     PLAYS_COUNTED,
     REPAIRED,
     RESTORED,
@@ -175,7 +176,7 @@ class Summary:
         self.lines = note(db, LINES)
         self.first_plays = note(db, PLAYS_COUNTED)
         self.inside = note(db, INSIDE)
-        self.dashboard = note(db, DASHBOARD)
+        self.dashboard, self.news = note(db, DASHBOARD), note(db, NEWS)
         self.ended = note(db, WORKER_ENDED)
         self.thread_ended = note(db, THREAD_ENDED)
         self.repaired_at = number(db, REPAIRED) or None
