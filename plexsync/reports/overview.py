@@ -1,12 +1,12 @@
 """What the overview tells: the last night in one line, and the scenes that went over last."""
 
 from datetime import datetime, timedelta
-from typing import TypedDict
 
 from plexsync.reports.format import many
 from plexsync.reports.rows import short, title
 from plexsync.reports.shapes.status import StatusFacts
 from plexsync.rules.queue.job import Kind
+from plexsync.rules.record_class import record
 from plexsync.rules.records import PushRow
 from plexsync.rules.words.status_words import SceneStatus
 from plexsync.store.database import Reader
@@ -19,7 +19,8 @@ MOST_FIELDS = 4
 UNFINISHED = (SceneStatus.QUEUED, SceneStatus.NOT_IN_PLEX, SceneStatus.AMBIGUOUS, SceneStatus.FAILED)
 
 
-class LatestScene(TypedDict):
+@record
+class LatestScene:
     """A scene that went over: its title, the item that was written, when, and by which fields."""
 
     id: int
@@ -48,14 +49,14 @@ def latest_scenes(db: Reader) -> list[LatestScene]:
     for scene, push in db.pushes.latest(PUSHES):
         pushes.setdefault(scene, push)
     return [
-        {
-            "id": scene,
-            "title": title(db, Kind.SCENE, scene),
-            "item": push.key,
-            "at": push.at,
-            "fields": _field_words([short(name) for name in push.moved]),
-            "undone": push.undone,
-        }
+        LatestScene(
+            id=scene,
+            title=title(db, Kind.SCENE, scene),
+            item=push.key,
+            at=push.at,
+            fields=_field_words([short(name) for name in push.moved]),
+            undone=push.undone,
+        )
         for scene, push in list(pushes.items())[:LATEST]
     ]
 

@@ -575,6 +575,7 @@ GET /settings/preview/pictures/{mark}
 GET /settings/provider
 GET /settings/provider/add
 GET /settings/provider/remove
+GET /start
 GET /state
 GET /undo
 POST /accept

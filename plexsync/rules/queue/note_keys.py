@@ -49,8 +49,7 @@ RESTORED = "restored"
 # The time when this database was created.
 BEGUN = "begun"
 # The version of PlexSync that used this database last, and what is new in it for you and was not shown yet.
-VERSION = "version"
-NEWS = "news"
+VERSION, NEWS = "version", "news"
 # The time when a write of a whole library was approved last, and the changed settings that asked for it, in words.
 BULK = "bulk:approved"
 # The time when you answered whether lists that an earlier PlexSync may have left are its own.
@@ -78,8 +77,7 @@ CLOCK_SEEN = "clock:seen"
 COLLECTIONS_COMPARED = "collections:compared"
 # Scenes that Stash no longer lists with the newest time that they had (`plexsync.rules.match.restored_stash`).
 STASH_BACK = "stash:back"
-# How many of the plays that PlexSync added last are missing in Stash without evidence why
-# (`plexsync.rules.match.restored_stash`).
+# How many of the plays that were added last are missing in Stash (`plexsync.rules.match.restored_stash`).
 PLAYS_MISSING = "plays:missing"
 # A random text of this database, the salt of its hashes.
 SALT = "salt"
