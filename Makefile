@@ -12,7 +12,7 @@ ON_POSTGRES := tests/store $(ON_ENGINE:%=tests/engine/test_%.py)
 
 # What is about texts, pages in a browser, files of the repository and decisions is the same on every Python.
 ANY_PYTHON := deploy docs mutants release rules simulation test_layers.py test_measure.py torture/test_torture_table.py \
-	$(patsubst %,stash_plugin/test_page%.py,_dashboard _setup) \
+	$(patsubst %,stash_plugin/test_page%.py,_actions _dashboard _setup) \
 	$(patsubst %,web/test_%.py,accessibility browser demo_browser scene_browser)
 PYTEST     := $(BIN)/python -m pytest -q -n 5 --dist worksteal
 FIFTH      ?= $(shell $(BIN)/python -m tests.lengths)

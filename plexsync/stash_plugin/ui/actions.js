@@ -127,11 +127,23 @@
 
   // --- signing in again -------------------------------------------------------------------------------------------------
 
-  function SignIn({ facts, look }) {
+  const isBarred = (facts) => Boolean((facts.holds || {}).plex && facts.holds.plex.setting === "plex_token");
+
+  // It stays, with what it says, when the worker goes on with the new token.
+  function SignInNeeded({ facts, look }) {
+    const [needed, setNeeded] = React.useState(false);
+    const barred = isBarred(facts);
+    React.useEffect(() => {
+      if (barred) {
+        setNeeded(true);
+      }
+    }, [barred]);
+    return barred || needed ? e(Note, { kind: "warning", mends: true }, e(SignIn, { needed: barred, look })) : null;
+  }
+
+  function SignIn({ needed, look }) {
     const [pin, setPin] = React.useState(null);
     const deeds = useDeeds(() => undefined);
-    const hold = (facts.holds || {}).plex;
-    const needed = hold && hold.setting === "plex_token";
     React.useEffect(() => {
       if (!pin) {
         return undefined;
@@ -166,7 +178,7 @@
         return "";
       });
     return e(
-      needed || pin ? Mend : Quiet,
+      React.Fragment,
       null,
       needed && e("p", null, e("strong", null, "Plex does not let PlexSync in. "), "Sign in again: the rest stays as it is set up."),
       deeds.said && e(Note, { kind: deeds.said.kind }, deeds.said.text),
@@ -181,14 +193,6 @@
           )
         : e(Button, { kind: needed ? "primary" : "secondary", busy: deeds.busy, onClick: begin }, "Sign in to Plex again")
     );
-  }
-
-  function Mend({ children }) {
-    return e(Note, { kind: "warning", mends: true }, children);
-  }
-
-  function Quiet({ children }) {
-    return e("div", { className: "plexsync-buttons" }, children);
   }
 
   // --- taking back ------------------------------------------------------------------------------------------------------
@@ -439,9 +443,10 @@
       null,
       e(Part, { name: "Take back" }, e(TakeBack, { look })),
       e(Part, { name: "Import from Plex" }, e(Import, { look })),
-      e(Part, { name: "Settings" }, e(Settings))
+      e(Part, { name: "Settings" }, e(Settings)),
+      e(Part, { name: "Sign in to Plex" }, e("p", null, "For a new token of Plex; the rest stays as it is set up."), e(SignIn, { look }))
     );
   }
 
-  Object.assign(page, { Actions, Plays, SignIn });
+  Object.assign(page, { Actions, Plays, SignInNeeded });
 })();

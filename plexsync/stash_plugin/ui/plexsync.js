@@ -400,7 +400,7 @@
       facts && !facts.error && e(Age, { facts, deeds }),
       facts && !facts.error && facts.plex && e("h2", null, facts.plex),
       facts && facts.error && !wrong.length && e(Trouble, { facts, deeds }),
-      facts && !facts.error && shared.Actions && e(shared.SignIn, { facts, look }),
+      facts && !facts.error && shared.Actions && e(shared.SignInNeeded, { facts, look }),
       facts && !facts.error && shared.Actions && e(shared.Plays, { facts, look }),
       facts && !facts.error && e(Status, { facts, deeds, show: setPreview }),
       preview && e(Preview, { preview, close: () => setPreview(null) }),
