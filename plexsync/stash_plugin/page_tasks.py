@@ -14,6 +14,7 @@ from plexsync.store.files import setup_files
 
 TICKET = re.compile(r"[a-z0-9]{1,40}")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d[0-9TZ:.]{0,20}")
 NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 VERBS = ("undo", "release", "redo")
 KINDS = ("scenes", "collections", "plays", "resume", "ratings", "imports")
@@ -28,18 +29,18 @@ def _how(args: Mapping[str, object]) -> str:
 
 
 def act(args: Mapping[str, object]) -> tuple[str, ...]:
-    """A verb for everything of a kind, for a run, or for one number. Raises Failed."""
+    """A verb for everything of a kind, for what was done since a moment, for a run, or for one number. Raises Failed."""
     verb, kind = str(args.get("verb")), str(args.get("kind"))
     if verb not in VERBS or kind not in KINDS:
         raise Failed("no action is named")
     of = () if kind == "scenes" else ("--of", kind)
     if args.get("all") is True:
         return (verb, *of, "--all", _how(args))
-    name = "run" if args.get("run") else "number"
-    number = str(args.get(name, ""))
-    if not NUMBER.fullmatch(number):
-        raise Failed("no run is named")
-    return (verb, *of, *(("--run", number) if name == "run" else (number,)), _how(args))
+    for name, form in (("since", MOMENT), ("run", NUMBER), ("number", NUMBER)):
+        value = str(args.get(name) or "")
+        if form.fullmatch(value):
+            return (verb, *of, *((f"--{name}", value) if name != "number" else (value,)), _how(args))
+    raise Failed("no run is named")
 
 
 def plays(args: Mapping[str, object]) -> tuple[str, ...]:
@@ -87,17 +88,3 @@ def first_few(facts: Facts) -> Facts:
     """The facts with the first few entries of each list; `listed` has the length of those that were longer."""
     longer = {name: len(value) for name, value in facts.items() if isinstance(value, list) and len(value) > MOST_LISTED}
     return {**facts, **{name: facts[name][:MOST_LISTED] for name in longer}, "listed": longer}  # type: ignore[index]
-
-
-def page_runs(call: TaskRun) -> Facts:
-    """Return the runs of pushes, the latest first."""
-    kinds = {"scenes": (), "collections": ("--of", "collections")}
-    runs: list[dict[str, object]] = []
-    for kind, of in kinds.items():
-        facts = call.facts("undo", *of, "--runs")
-        if facts["code"] != 0:
-            return facts
-        rows = facts.get("runs")
-        runs += [{**run, "kind": kind} for run in rows if isinstance(run, dict)] if isinstance(rows, list) else []
-    runs.sort(key=lambda run: str(run["until"]), reverse=True)
-    return {"runs": runs[:MOST_LISTED]}

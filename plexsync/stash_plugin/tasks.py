@@ -292,7 +292,7 @@ OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
     "page_accept": page_accept,
     "page_anew": page_anew,
     "page_answer": page_tasks.page_answer,
-    "page_runs": page_tasks.page_runs,
+    "page_runs": lambda call: call.facts("history"),
     "page_settings": lambda call: call.facts("setup", "settings"),
     "page_set": page_set,
     "page_sign_in": lambda call: call.facts("setup", "sign-in", "--renew"),

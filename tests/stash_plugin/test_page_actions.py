@@ -37,6 +37,11 @@ def test_a_run_is_shown_and_then_taken_back(page, inside: Trial, faults):
     expect(page.get_by_text("Taken back: run 1.")).to_be_visible()
     assert asked == ["Take back what PlexSync wrote: run 1? What you have changed since stays."]
     assert inside.title() == "one"
+    row = page.get_by_role("row").filter(has_text="1 scene taken back in Plex")
+    expect(row).to_contain_text("you")
+    row.get_by_role("button", name="Redo since then").click()
+    expect(page.get_by_text("Redone: scenes since ")).to_be_visible()
+    assert inside.title() == "One"
     assert faults == []
 
 

@@ -32,7 +32,9 @@ def synced(trial: Trial) -> None:
 def test_a_run_is_listed_shown_and_taken_back(inside: Trial) -> None:
     synced(inside)
     (run,) = inside.ask("page_runs")["runs"]
-    assert (run["kind"], run["scenes"]) == ("scenes", 1)
+    assert (run["subject"], run["scenes"]) == ("scenes", 1)
+    (step,) = run["steps"]
+    assert (step["verb"], step["run"]) == ("undo", run["run"])
     shown = queued(inside, "act", verb="undo", kind="scenes", run=run["run"])
     assert shown["counts"]["scenes"] == 1
     assert shown["scenes"][0]["items"][0]["fields"][0]["field"] == "title"

@@ -12,6 +12,8 @@
   }
   const { React, e, ask, told, many, shownAs, startTask, ended, useDeeds, When, Note, Button, Link, FIELDS } = page;
   const CONFIRM = 2500;
+  // The number of runs that are shown.
+  const MOST = 20;
   const HEAD = { scope: "col" };
 
   // --- what takes longer ------------------------------------------------------------------------------------------------
@@ -201,11 +203,14 @@
   const COUNTS = { restore: "fields come back", remove: "lists lose names", unlock: "locks come off", lock: "locks come back", leave: "fields left alone", inspected: "collections looked at", would_change: "would change", resume_points: "resume points", play_times: "play times" };
 
   function Tiles({ counts }) {
-    const shown = Object.entries(counts).filter(([, count]) => typeof count === "number");
+    const shown = Object.entries(counts).filter(([, count]) => typeof count === "number" && count > 0);
     return e("div", { className: "plexsync-tiles" }, shown.map(([name, count]) => e("div", { key: name, className: "plexsync-tile" }, e("strong", null, count.toLocaleString()), e("span", null, COUNTS[name] || name.replace("_", " ")))));
   }
 
-  const named = (args) => (args.run ? "run " + args.run : args.number ? "import " + args.number : "all " + KINDS[args.kind]);
+  const named = (args) =>
+    args.run ? "run " + args.run : args.number ? "import " + args.number : args.since ? KINDS[args.kind] + " since " + new Date(args.since).toLocaleString() : "all " + KINDS[args.kind];
+  // What a step of a run asks for.
+  const asked = (step) => ({ verb: step.verb, kind: step.subject, ...(step.since ? { since: step.since } : step.subject === "imports" ? { number: step.run } : { run: step.run }) });
 
   function TakeBack({ look }) {
     const [runs, setRuns] = React.useState(null);
@@ -216,33 +221,47 @@
       read();
     }, []);
     const show = (args) => task.begin("act", { verb: "undo", ...args });
+    const after = () => {
+      window.setTimeout(look, 1000);
+      read();
+    };
+    const redo = (args) => {
+      if (window.confirm("Write again what was taken back: " + named(args) + "?")) {
+        task.begin("act", { ...args, do: true }, (done) => {
+          after();
+          return "Redone: " + named(args) + (done.worker ? ": the worker does it now." : ".") + complaints(done);
+        });
+      }
+    };
     const preview = task.found;
     const take = () => {
       if (window.confirm("Take back what PlexSync wrote: " + named(preview.args) + "? What you have changed since stays.")) {
         task.begin("act", { ...preview.args, do: true }, (done) => {
-          window.setTimeout(look, 1000);
+          after();
           return "Taken back: " + named(preview.args) + (done.worker && preview.args.kind !== "imports" ? ": the worker does it now." : ".") + complaints(done);
         });
       }
     };
-    const button = (args, words) => e(Button, { busy: task.deeds.busy, onClick: () => show(args) }, words);
+    const button = (args, words) => e(Button, { key: args.verb, busy: task.deeds.busy, onClick: () => (args.verb === "redo" ? redo(args) : show(args)) }, words);
+    const words = (step) => (step.verb === "redo" ? "Redo" : "Take back") + (step.since ? " since then" : "") + (step.verb === "redo" ? "" : " …");
     return e(
       React.Fragment,
       null,
       e("p", null, "What was there before PlexSync comes back; what you have changed since stays. Each is shown before it is done."),
       runs === null && e("p", { role: "status" }, "Asking …"),
       runs && runs.error && e(Note, { kind: "danger" }, runs.error),
-      runs && !runs.error && runs.runs.length === 0 && e("p", null, "Nothing was written to Plex yet."),
+      runs && !runs.error && runs.runs.length === 0 && e("p", null, "Nothing was written yet."),
       runs && !runs.error && runs.runs.length > 0 &&
         e(Rows, {
-          heads: ["when", "what", ""],
-          rows: runs.runs.map((one) =>
+          heads: ["when", "what", "by", ""],
+          rows: runs.runs.slice(0, MOST).map((one, n) =>
             e(
               "tr",
-              { key: one.kind + one.run },
+              { key: n },
               e("td", null, e(When, { at: one.until })),
-              e("td", null, many(one.scenes, KINDS[one.kind].replace(/s$/, ""))),
-              e("td", { className: "plexsync-deeds" }, button({ kind: one.kind, run: one.run }, "Take back …"))
+              e("td", null, one.words, (one.reason || one.names.length > 0) && e("small", null, one.reason || one.names.join(", "))),
+              e("td", null, one.by),
+              e("td", { className: "plexsync-deeds" }, one.steps.map((step) => button(asked(step), words(step))))
             )
           )
         }),
@@ -276,7 +295,7 @@
               key: item.key,
               heads: ["field", "Plex shows", "would show"],
               rows: item.fields.map((one) =>
-                e("tr", { key: one.field }, e("th", { scope: "row" }, FIELDS[one.field] || one.field), e("td", null, shownAs(one.field, one.now)), e("td", null, one.action === "leave" ? "stays: " + one.why : shownAs(one.field, one.then)))
+                e("tr", { key: one.field }, e("th", { scope: "row" }, FIELDS[one.field] || one.field), e("td", null, shownAs(one.field, one.now) + (one.locked ? " (locked)" : "")), e("td", null, one.action === "leave" ? "stays: " + one.why : shownAs(one.field, one.then) + (one.then_locked ? " (locked)" : "")))
               )
             })
           )
@@ -354,12 +373,15 @@
         "div",
         { className: "plexsync-buttons" },
         facts.counts.filled > 0 && e(Button, { kind: "primary", busy: task.deeds.busy, onClick: fill }, "Fill them in Stash"),
-        e(Button, { busy: task.deeds.busy, onClick: task.close }, "Leave it")
+        e(Button, { busy: task.deeds.busy, onClick: task.close }, facts.counts.filled > 0 ? "Leave it" : "Close")
       )
     );
   }
 
   // --- settings ---------------------------------------------------------------------------------------------------------
+
+  // What the plugin itself gives the program: the address of Stash and the folder of the database.
+  const isGiven = (one) => !one.in_stash && one.source === "environment";
 
   function Settings() {
     const [facts, setFacts] = React.useState(null);
@@ -377,13 +399,13 @@
     }
     const words = search.toLowerCase().split(/\s+/).filter(Boolean);
     const fits = (one) => words.every((word) => (one.name + " " + one.name.replace(/_/g, " ") + " " + one.value + " " + one.description).toLowerCase().includes(word));
-    const shown = facts.settings.filter((one) => !one.secret && fits(one) && (words.length || one.basic || one.source !== "default"));
+    const shown = facts.settings.filter((one) => !one.secret && !isGiven(one) && fits(one) && (words.length || one.basic || one.source !== "default"));
     const groups = [...new Set(shown.map((one) => one.group))];
     const save = (name, value) => deeds.run(name, async () => told(await ask("page_set", { name, value }), value ? name + " is saved." : name + " is at its default again."));
     return e(
       React.Fragment,
       null,
-      e("label", { className: "plexsync-field" }, "Search all " + facts.settings.length + " settings; without a search, the basic ones and those that are set", e("input", { type: "search", className: "form-control text-input", value: search, placeholder: "collections, poster, rating …", onChange: (event) => setSearch(event.target.value) })),
+      e("label", { className: "plexsync-field" }, "Search all settings; without a search, the basic ones and those that are set", e("input", { type: "search", className: "form-control text-input", value: search, placeholder: "collections, poster, rating …", onChange: (event) => setSearch(event.target.value) })),
       deeds.said && e(Note, { kind: deeds.said.kind }, deeds.said.text),
       shown.length === 0 && e("p", null, "No setting fits."),
       groups.map((group) =>
