@@ -19,7 +19,7 @@ from typing import Any, Self
 from plexapi.server import PlexServer
 from plexapi.video import Movie
 
-from plexsync.simulator.drawings import SQUARE, TALL, WIDE, drawn
+from plexsync.simulator.drawings import LARGE, SQUARE, TALL, WIDE, drawn
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_prefs import ADULT
 from plexsync.simulator.plex_server import ItemSnapshot
@@ -76,7 +76,7 @@ def give_pictures(library: Any, stash: Any, handles: Any) -> None:
             name,
             synopsis=f"The films of {name}, in their order.",
             front_image=drawn(name, TALL),
-            back_image=drawn(f"behind {name}", WIDE),
+            back_image=drawn(f"behind {name}", LARGE),
         )
 
 

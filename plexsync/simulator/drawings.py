@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from plexsync.simulator.stash_images import chunk
 
-WIDE, TALL, SQUARE = (480, 270), (400, 600), (400, 400)
+WIDE, TALL, SQUARE, LARGE = (480, 270), (400, 600), (400, 400), (1280, 720)
 VIEWS = 12
 # Indexes of the palette: the sky from above to the horizon, then the light, and what stands before it, the nearest last.
 SKY, LIGHT, LAYERS = 64, 64, 4
