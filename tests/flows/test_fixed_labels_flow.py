@@ -64,6 +64,19 @@ def test_an_undo_takes_the_fixed_label_and_leaves_the_same_label_where_a_person_
         assert (labels(house, ours), labels(house, theirs)) == (set(), {"Stash"})
 
 
+def test_labels_of_plexsync_go_when_the_settings_choose_none_and_stay_while_they_say_nothing(tmp_path):
+    with House(tmp_path / "data", profile=SHARED) as house:
+        (id,) = house.add(1)
+        by_hand(house, id, "Mine")
+        looked_at(house, id)
+        house.replace_worker(profile=replace(SHARED, fields=SHARED.fields - {"label"}, fixed_labels=()))
+        looked_at(house, id)
+        assert labels(house, id) == {"Mine", "Stash"}
+        house.replace_worker(profile=replace(SHARED, labels=choice.parse_patterns(["-*"]), fixed_labels=()))
+        looked_at(house, id)
+        assert labels(house, id) == {"Mine"}
+
+
 def test_a_removed_label_stays_away_after_an_older_database_was_restored(tmp_path):
     with House(tmp_path / "data", profile=SHARED) as house:
         (id,) = house.add(1)
