@@ -20,9 +20,9 @@ from plexsync.engine.watching import asked_pages
 from plexsync.flows.collections.findings import CollectionFinding, as_scene
 from plexsync.flows.collections.reads import batch_of
 from plexsync.flows.scenes.artwork import Artwork
-from plexsync.flows.scenes.inspection import BATCH
 from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, Target
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, look_at_all, preview_of
+from plexsync.flows.scenes.reconcile import BATCH
 from plexsync.flows.scenes.rules import LookRules, names_of_pictures
 from plexsync.plex.client import PlexClient
 from plexsync.rules.collections.collections import CollectionObject, KnownCollection, objects_of
@@ -159,7 +159,7 @@ class Draft:
         inspector.gates.enter(*READS)
         count.total = inspector.gates.ask(READ_STASH, inspector.stash.newest, of_all=True)[Kind.SCENE].count
         carried: dict[tuple[CollectionObject, str], KnownCollection] = {}
-        for inspections in look_at_all(inspector):
+        for inspections in look_at_all(inspector, batch=BATCH):
             if self._dresses:
                 carried |= self._carried_by(inspections)
             with inspector.store.reading() as db:

@@ -265,8 +265,8 @@ def what_follows(call: PageCall, draft: PlexSyncConfig | None) -> str:
     question = ask_before_writing(call.parts, draft, count, agreed=agreed) if draft and count else None
     if question is None:
         return DUE
-    text = f"{question.text[:1].upper()}{question.text[1:]}"
-    return f" {text}: {'that is written now' if question.agreed else 'that waits for your yes'}."
+    effect = question.text.rpartition(": ")[2]
+    return f" {effect}: {'that is written now' if question.agreed else 'that waits for your yes'}."
 
 
 def _foreign(call: PageCall, companion: str, fresh: PlexSyncConfig) -> str:

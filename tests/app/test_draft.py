@@ -151,13 +151,13 @@ def test_a_preview_and_a_count_write_nothing_anywhere(world: World) -> None:
 
 
 def test_a_count_says_how_far_it_is_and_costs_plex_no_more_than_a_comparison(world: World) -> None:
-    work(world, world.add(60))
+    work(world, world.add(110))
     count = DraftCount()
     with draft_of(world, title_template="{studio}[: {title}]") as draft:
         asked = len(world.plex.log)
         draft.count(count, lambda: False)
         cost = len(world.plex.log) - asked
-    assert (count.looked, count.total, count.changed, count.waiting) == (60, 60, 60, 0)
+    assert (count.looked, count.total, count.changed, count.waiting) == (110, 110, 110, 0)
     assert count.named[0] == 1
     with open_parts(settings_of(world, {}), world.folder) as parts:
         asked = len(world.plex.log)
