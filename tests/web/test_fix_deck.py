@@ -8,11 +8,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from plexsync.rules.queue.note_keys import INSIDE
+from plexsync.simulator.drawings import TALL, drawn
 from plexsync.store import intake
 from tests.cli.test_cli_fix import states, troubled, twins  # noqa: F401 - fixtures
 from tests.journey.world import World
 from tests.web.conftest import Dash, Look, dashboard
 from tests.web.stage import work
+from tests.web.test_accessibility import nothing_is_found
 from tests.web.test_pages import plain
 
 
@@ -213,15 +215,56 @@ def test_when_nothing_needs_you_it_says_so(calm: Dash) -> None:
     assert "Nothing needs you." in plain(calm.get("/fix").text)
 
 
+def picture(world: World, ids: list[int]) -> None:
+    """Wide covers of the scenes, and posters of their items."""
+    for id in ids:
+        world.stash.set_cover(id, drawn(f"scene {id}"))
+    for key in world.plex.keys(world.section):
+        world.plex.hand_edit(key, thumb=drawn(f"item {key}", TALL))
+
+
 @pytest.mark.parametrize("width", [1440, 820, 390])
 @pytest.mark.parametrize("dark", [False, True])
 def test_on_every_screen_nothing_is_too_wide_and_the_pictures_are_large(
-    deck: Dash, look: Look, width: int, dark: bool
+    deck: Dash,
+    troubled: list[int],  # noqa: F811
+    look: Look,
+    width: int,
+    dark: bool,
 ) -> None:
+    picture(deck.world, troubled)
     seen = look(width=width, dark=dark)
-    seen.page.goto(f"{deck.url}/fix?cause=ambiguous")
+    page = seen.page
+    page.goto(f"{deck.url}/fix?cause=ambiguous")
+    for image in page.locator(".deck .picture").all():
+        image.scroll_into_view_if_needed()
+        expect(image).to_have_js_property("complete", value=True)
+        box = image.bounding_box()
+        assert box
+        assert min(box["width"], box["height"]) > 150
     seen.shoot(f"deck-{width}-{'dark' if dark else 'light'}")
-    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     small = "e => { const at = e.getBoundingClientRect(); return at.height < 24 || at.width < 24; }"
     controls = "a:not(.skip), button:not([hidden])"
-    assert seen.page.evaluate(f"[...document.querySelectorAll('{controls}')].filter({small}).length") == 0
+    assert page.evaluate(f"[...document.querySelectorAll('{controls}')].filter({small}).length") == 0
+
+
+def test_axe_finds_nothing_on_any_card_nor_on_the_runs(deck: Dash, look: Look) -> None:
+    paths = ("/fix", "/fix?cause=ambiguous", "/fix?cause=comparison", "/fix?view=list", "/runs")
+    nothing_is_found(look(), [f"{deck.url}{path}" for path in paths])
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (820, True), (390, False), (390, True)])
+def test_the_runs_are_listed_on_every_screen(deck: Dash, look: Look, width: int, dark: bool) -> None:
+    deck.post("/act/scenes/undo", all="1")
+    work(deck.world)
+    seen = look(width=width, dark=dark)
+    seen.page.goto(f"{deck.url}/runs")
+    seen.shoot(f"runs-{width}-{'dark' if dark else 'light'}")
+    rows = seen.page.locator("table.runs tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("2 scenes taken back in Plex")
+    expect(rows.last).to_contain_text("2 scenes written to Plex: title")
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+    rows.first.get_by_role("link", name="Redo").click()
+    expect(seen.page.get_by_role("heading", level=1)).to_have_text("Sync 2 scenes again?")
