@@ -39,7 +39,9 @@ class Reader(HTMLParser):
         super().__init__()
         self._form: tuple[str, str] | None = None
         self._fields: list[tuple[str, str]] = []
-        self._select = ""
+        self._id = self._select = ""
+        # What presses each form, by its id: a button may stand outside it.
+        self._buttons: dict[str, list[list[tuple[str, str]]]] = {}
 
     def handle_starttag(self, tag: str, given: list[tuple[str, str | None]]) -> None:
         attrs = {name: value or "" for name, value in given}
@@ -48,19 +50,23 @@ class Reader(HTMLParser):
                 self.links.append(urljoin(self.base, attrs[name]))
         if tag == "form":
             self._form = urljoin(self.base, attrs.get("action") or self.base), attrs.get("method", "get").lower()
-            self._fields = []
+            self._fields, self._id = [], attrs.get("id", "")
+        elif tag == "button" and attrs.get("type", "submit") == "submit":
+            pressed = [(attrs["name"], attrs.get("value", ""))] if attrs.get("name") else []
+            self._buttons.setdefault(attrs.get("form", self._id), []).append(pressed)
         elif tag == "select":
             self._select = attrs.get("name", "")
         elif tag == "option" and self._select:
             self._fields.append((self._select, attrs.get("value", "")))
             self._select = ""
-        elif tag in ("input", "button", "textarea") and attrs.get("name"):
+        elif tag in ("input", "textarea") and attrs.get("name"):
             self._fields.append((attrs["name"], attrs.get("value", "")))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form" and self._form:
-            self.forms.append(Form(*self._form, tuple(self._fields)))
-            self._form = None
+            for pressed in self._buttons.pop(self._id, []):
+                self.forms.append(Form(*self._form, (*self._fields, *pressed)))
+            self._form, self._id = None, ""
 
 
 @dataclass

@@ -567,7 +567,7 @@ def test_the_keyboard_leads_past_the_navigation(dash: Dash, look: Look) -> None:
 def can_be_heard(page: Page, path: str) -> None:
     """A screen reader finds its way on the page that is open."""
     assert page.locator("h1").count() == 1, path
-    assert page.get_by_role("navigation", name="Pages").count() == 1, path
+    assert page.get_by_role("navigation", name="Pages", exact=True).count() == 1, path
     for role in ("banner", "main", "contentinfo"):
         assert page.get_by_role(role).count() == 1, (path, role)
     assert page.locator("[aria-current=page]").count() == 1, path
