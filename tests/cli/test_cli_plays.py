@@ -173,6 +173,7 @@ def test_the_pages_show_the_gate_and_the_plays(dash: Dash) -> None:
     page = dash.get("/").text
     verdict = page.partition('id="verdict"')[2].partition("</p>")[0]
     assert WAITS in verdict
+    page = dash.get("/state").text
     card = page.partition('id="server-stash-write"')[2].partition("</section>")[0]
     assert "Writing to Stash" in card
     assert CURE.partition("'")[0] in card
@@ -189,7 +190,7 @@ def test_the_pages_show_the_gate_and_the_plays(dash: Dash) -> None:
 
 def test_without_the_way_back_the_pages_have_neither(world: World) -> None:
     with dashboard(world) as dash:
-        page = dash.get("/").text
+        page = dash.get("/state").text
         assert 'id="server-stash"' in page
         assert 'id="server-stash-write"' not in page
         assert 'id="plays"' not in page

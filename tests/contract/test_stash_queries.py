@@ -76,6 +76,7 @@ ASKED = {
     "rules of the player": (watch_queries.PLAYER_RULES, {}),
     "rate": (watch_queries.RATE, {"input": {"id": "7", "rating100": 85}}),
     "clear a rating": (watch_queries.RATE, {"input": {"id": "7", "rating100": None}}),
+    "save as it is": (watch_queries.SAVE_UNCHANGED, {"input": {"id": "7"}}),
     "walk with more of their performers": (queries.walk(tags_above=False, people=True), WALKING),
     "walk": (queries.walk(tags_above=False), WALKING),
     "walk with what is above their tags": (queries.walk(tags_above=True), WALKING),
