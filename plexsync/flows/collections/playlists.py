@@ -44,6 +44,7 @@ from plexsync.rules.collections.playlists import (
     children_of,
     choose_items,
     created_keys,
+    created_title,
     deleted_by_hand,
     given_up,
     has_deleted,
@@ -216,31 +217,32 @@ class PlaylistInspector:
     def _members(self, row: CollectionRow, present: Collection[str], facts: PlaylistFacts) -> tuple[str, ...]:
         return choose_items(facts.scenes.get(row.object.id, ()), facts.items, present)
 
+    @staticmethod
+    def _namesakes(title: str, facts: PlaylistFacts) -> list[PlexPlaylist]:
+        """The playlists of this name that no tag has."""
+        named = (playlist for playlist in facts.listed.values() if fold(playlist.item.value("title")) == fold(title))
+        return [playlist for playlist in named if playlist.key not in facts.bound]
+
     def _without(
         self, base: CollectionFinding, row: CollectionRow, wanted: Wanted, facts: PlaylistFacts
     ) -> CollectionFinding:
         """The finding about a playlist that Plex does not have, as far as is known: it is created, unless it rests."""
-        base = replace(base, row=row, item="", owner="", stamp=0)
-        mode = undo_mode(row.memory)
+        if title := created_title(row.pushing):
+            for playlist in self._namesakes(title, facts):
+                entries = () if playlist.smart else self.entries(playlist.key)
+                if created_keys(row.pushing).intersection(_items(entries)):
+                    row = replace(row, item=playlist.key, owner="ours")
+                    return self._planned(replace(base, row=row), row, playlist, entries, wanted, facts)
+            if may_still_arrive(row.pushing, (), self.expiry.certain_end()):
+                return replace(base, outcome=ARRIVING)
+        base, mode = replace(base, row=row, item="", owner="", stamp=0), undo_mode(row.memory)
         if base.leaves:
             return base
         if mode and not facts.redoing and is_undone(row.memory, wanted.values):
             return replace(base, outcome=Done(BY_MARK[mode]))
         if self.rules is None:
             return replace(base, outcome=Done(row.standing))
-        namesakes = [
-            playlist
-            for playlist in facts.listed.values()
-            if fold(playlist.item.value("title")) == fold(base.name) and playlist.key not in facts.bound
-        ]
-        if keys := created_keys(row.pushing):
-            for playlist in (playlist for playlist in namesakes if not playlist.smart):
-                if keys.intersection(_items(entries := self.entries(playlist.key))):
-                    row = replace(row, item=playlist.key, owner="ours")
-                    return self._planned(replace(base, row=row), row, playlist, entries, wanted, facts)
-            if may_still_arrive(row.pushing, (), self.expiry.certain_end()):
-                return replace(base, outcome=ARRIVING)
-        if namesakes:
+        if namesakes := self._namesakes(base.name, facts):
             return _not_ours(base, namesakes[0])
         members = self._members(row, (), facts)[:MOST_AT_ONCE]
         if not members:

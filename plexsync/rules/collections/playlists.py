@@ -81,6 +81,12 @@ def created_keys(pushing: Sequence[Pushing]) -> frozenset[str]:
     return frozenset(key for push in pushing if MEMBERS in push.fields for key in push.fields[MEMBERS].adds)
 
 
+def created_title(pushing: Sequence[Pushing]) -> str:
+    """The name with which a playlist may have been created; '' if none was."""
+    titles = [str(push.fields["title"].sent.value) for push in pushing if "title" in push.fields]
+    return titles[-1] if created_keys(pushing) and titles else ""
+
+
 def has_deleted(pushing: Sequence[Pushing]) -> bool:
     """Whether a request of unknown result may have deleted the playlist."""
     return any(MEMBERS in push.fields and not push.fields[MEMBERS].sent.value for push in pushing)
