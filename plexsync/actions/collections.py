@@ -19,7 +19,6 @@ from plexsync.actions.model import (
 )
 from plexsync.app.dressing import collection_viewer
 from plexsync.app.parts import Parts
-from plexsync.app.rules import is_dressing_on
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.collections.decisions import CollectionUndo, handed_over, redone, want_collections
 from plexsync.reports.collections import (
@@ -41,7 +40,7 @@ from plexsync.rules.words.status_words import count_words
 from plexsync.store.database import Database
 
 LONGEST = 60
-OFF = "no part of collections is dressed, so nothing would be written: see the setting collection_parts"
+OFF = "no part of collections is dressed, and no tag makes playlists: see the settings collection_parts and playlists"
 # The number of collections that are named in one line.
 FEW = 10
 
@@ -114,7 +113,7 @@ class CollectionAction(Action):
 
     def refusal(self, parts: Parts) -> str:
         """Nothing is synced while no part is dressed."""
-        return OFF if self.verb is Verb.SYNC and not is_dressing_on(parts.settings.looks) else ""
+        return OFF if self.verb is Verb.SYNC and not parts.settings.has_objects else ""
 
     def choose(self, parts: Parts, selection: Selection) -> list[int]:
         """The named collections, or those that are concerned."""

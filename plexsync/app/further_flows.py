@@ -11,7 +11,13 @@ from plexsync.app.rules import is_dressing_on, is_provider_on, rating_rules, wat
 from plexsync.engine import gate_rows
 from plexsync.engine.tickets import WRITE_STASH
 from plexsync.rules.queue.job import COLLECTION, PLAYS, RATING, RATING_BACK
-from plexsync.rules.queue.note_keys import COLLECTIONS_COMPARED, PLAYS_COMPARED, PLAYS_COUNTED
+from plexsync.rules.queue.note_keys import (
+    COLLECTIONS_COMPARED,
+    PLAYLISTS_COMPARED,
+    PLAYLISTS_PROBLEM,
+    PLAYS_COMPARED,
+    PLAYS_COUNTED,
+)
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault
 from plexsync.store.database import Reader, Writer
@@ -124,7 +130,7 @@ def forget_ratings(parts: Assembled) -> None:
 
 def collections(parts: Parts) -> FlowParts | None:
     """Collections that PlexSync dresses."""
-    if not (is_dressing_on(parts.settings.looks) or holds(parts, lambda db: bool(db.collections.count_all()))):
+    if not (parts.settings.has_objects or holds(parts, lambda db: bool(db.collections.count_all()))):
         return None
     from plexsync.app.dressing import collection_dressing
 
@@ -132,14 +138,22 @@ def collections(parts: Parts) -> FlowParts | None:
 
 
 def forget_dressing(parts: Assembled) -> None:
-    """Drop the queued collections, since no part is switched on. What was written stays, and so does what is remembered.
+    """Drop the queued collections and playlists that are off. What was written stays, and so does what is remembered.
 
-    Collections that you want taken back stay in the queue. Switched on again, all are inspected anew.
+    Those that you want taken back stay in the queue. Switched on again, all are inspected anew.
     """
+    dressed, listed = is_dressing_on(parts.settings.looks), parts.settings.playlists is not None
+    notes = [] if dressed else [COLLECTIONS_COMPARED]
+    notes += [] if listed else [PLAYLISTS_COMPARED, PLAYLISTS_PROBLEM]
     with parts.store.writing() as tx:
-        tx.jobs.discard([COLLECTION], but=tx.collections.undone())
-        if tx.notes.text(COLLECTIONS_COMPARED):
-            tx.notes.save(COLLECTIONS_COMPARED, "")
+        stored = [note for note in notes if tx.notes.text(note)]
+        if dressed and not stored:
+            return
+        playlists = {row.id for row in tx.collections.of_source("playlist")}
+        going_on = {row.id for row in tx.collections.every()} - playlists if dressed else playlists if listed else ()
+        tx.jobs.discard([COLLECTION], but=[*tx.collections.undone(), *going_on])
+        for note in stored:
+            tx.notes.save(note, "")
 
 
 # --- libraries that ask PlexSync ---------------------------------------------------------------------------------------
@@ -167,6 +181,6 @@ def note_unheard(parts: Assembled) -> None:
 REGISTERED = (
     Registration(plays, clean_up_plays),
     Registration(ratings, lambda parts: None if rating_rules(parts.config) else forget_ratings(parts)),
-    Registration(collections, lambda parts: None if is_dressing_on(parts.settings.looks) else forget_dressing(parts)),
+    Registration(collections, forget_dressing),
     Registration(provider, lambda parts: None if is_provider_on(parts.config) else note_unheard(parts)),
 )

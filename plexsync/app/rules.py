@@ -178,6 +178,11 @@ class PartSettings:
     playlists: PlaylistRules | None = None
 
     @property
+    def has_objects(self) -> bool:
+        """Whether collections are dressed, or tags make playlists."""
+        return is_dressing_on(self.looks) or self.playlists is not None
+
+    @property
     def prints(self) -> dict[str, str]:
         """The hashes by which a comparison tells that settings have changed."""
         return {"settings": self.print_of_all, "wishes": self.wishes, "in_use": self.in_use}

@@ -27,7 +27,7 @@ from plexsync.rules.provider.standing import problem_of
 from plexsync.rules.queue.choices import CHANGES, EFFECTS, HELD_BY, Choice
 from plexsync.rules.queue.gate_names import CURE, GateName, caption, closed_words, is_covered
 from plexsync.rules.queue.job import DAY
-from plexsync.rules.queue.note_keys import PLAYS_MISSING
+from plexsync.rules.queue.note_keys import PLAYLISTS_PROBLEM, PLAYS_MISSING
 from plexsync.rules.queue.notices import NoticeRules, conditions
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Neighbour
@@ -96,7 +96,7 @@ def needs(parts: Stored, facts: StatusFacts) -> list[Need]:
     rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
     with parts.store.reading() as db:
         inspection = read_situation(db, None)
-        missing = find_missing_plays(db, now)
+        missing, playlists = find_missing_plays(db, now), db.notes.text(PLAYLISTS_PROBLEM)
     told = [_of(one.key, one.text, one.since, facts) for one in conditions(inspection, rules, None, now)]
     told += machine_needs(facts)
     known = {one.key.partition(":")[2] for one in told if one.key.startswith(("away:", "hold:"))}
@@ -109,13 +109,15 @@ def needs(parts: Stored, facts: StatusFacts) -> list[Need]:
             told.append(Need(f"away:{server}", "wait", closed_words(server), text))
     if missing:
         told.append(Need("plays", "wait", TITLE, missing_words(missing), since=missing.at))
+    if playlists:
+        told.append(Need("playlists", "person", "Playlists wait for their tag", f"{playlists}.", "/settings"))
     told += provider_needs(parts)
     return sorted(told, key=lambda one: one.kind != "person")
 
 
 def beside_verdict(needs: Iterable[Need]) -> list[Need]:
-    """The findings of which the verdict says nothing: plays that are missing in Stash, and libraries that do not ask."""
-    return [need for need in needs if need.title == TITLE or need.key.startswith("provider:")]
+    """The findings of which the verdict says nothing: missing plays, playlists without a tag, libraries that do not ask."""
+    return [need for need in needs if need.title == TITLE or need.key.startswith(("provider:", "playlists"))]
 
 
 def provider_needs(parts: Stored) -> list[Need]:

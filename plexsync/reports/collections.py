@@ -26,7 +26,7 @@ from plexsync.rules.item import PICTURES
 from plexsync.rules.merge.drift import kept_fields
 from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.merge.taken_back import TakenBack
-from plexsync.rules.merge.values import held_field
+from plexsync.rules.merge.values import Value, held_field
 from plexsync.rules.queue.job import COLLECTION, State
 from plexsync.rules.records import JobRow
 from plexsync.rules.servers.errors import NeighbourError
@@ -43,9 +43,9 @@ class CollectionRowFacts(TypedDict):
     name: str
     """The title in Plex when last read; until the collection was found, the name that scenes are given."""
     source: str
-    """`studio`, `group`, `tag`, `performer`, `rating` or `organized`."""
+    """`studio`, `group`, `tag`, `performer`, `rating` or `organized`; `playlist`: it is no collection, but a playlist."""
     object: int
-    """The number of the object in Stash. That of a rating is its tenths, 1 to 10."""
+    """The number of the object in Stash; of a playlist its tag. That of a rating is its tenths, 1 to 10."""
     library: str
     """The title of the library in Plex; empty if it is not known."""
     section: str
@@ -89,7 +89,7 @@ class CollectionPartFacts(TypedDict):
 
     part: str
     """The name in Plex: `title`, `titleSort`, `summary`, `thumb` (the poster), `art` (the background), `collectionMode`,
-    `home` or `order` (rating keys with commas between; empty: by release)."""
+    `home`, `members` (of a playlist: rating keys) or `order` (rating keys with commas between; empty: by release)."""
     stash: str | None
     """What Plex should show; null if the part is not synced, or not known now."""
     plex: str | None
@@ -140,7 +140,7 @@ class CollectionFacts(CollectionRowFacts):
 
 
 class CollectionChangeFacts(CollectionRowFacts):
-    """What a sync would do to a collection."""
+    """What a sync would do to a collection or a playlist."""
 
     verdict: str
     parts: list[CollectionPartFacts]
@@ -196,6 +196,7 @@ PART_WORDS: Mapping[str, str] = {
     "collectionMode": "mode",
     "home": "home",
     "order": "order",
+    "members": "items",
 }
 OWNER_WORDS: Mapping[str, str] = {
     "": "not known yet",
@@ -248,6 +249,8 @@ def part_name(text: str) -> str | None:
 def object_words(facts: CollectionRowFacts) -> str:
     """The object in Stash of a collection: `studio 7`, `rating 8 of 10`."""
     source, number = facts["source"], facts["object"]
+    if source == "playlist":
+        return f"playlist of tag {number}"
     if source == "organized":
         return "organized scenes"
     return f"{source} {number} of {MOST_TENTHS}" if source == "rating" else f"{source} {number}"
@@ -264,6 +267,8 @@ def part_value(part: str, value: str | None, *, in_plex: bool = False) -> str:
     if part == ORDER:
         sort = {"0": "by release", "1": "alphabetical"}.get(sort_of(value))
         return sort or f"a custom order of {many(len(members_in(value)), 'item')}"
+    if part == "members":
+        return many(len(value.split(",")) if value else 0, "item")
     if part == "home":
         return value.replace(",", ", ") or "not shown"
     return value
@@ -426,6 +431,11 @@ def _verdict(finding: CollectionFinding, facts: CollectionRowFacts) -> str:
     return f"in sync but for what you edited in Plex: {', '.join(edited)}" if edited else CollectionStatus.IN_SYNC.word
 
 
+def _text(value: Value) -> str:
+    """A value as a text; a list with commas between its members."""
+    return value if isinstance(value, str) else ",".join(value)
+
+
 def _in_order(names: Iterable[str]) -> list[str]:
     """Names of parts in display order, each once; others come last."""
     return sorted(dict.fromkeys(names), key=lambda name: [*PART_WORDS].index(name) if name in PART_WORDS else 99)
@@ -445,11 +455,11 @@ def _part_facts(inspection: CollectionSight, only: Collection[str] | None = None
         parts.append(
             {
                 "part": name,
-                "stash": None if value is None else str(value),
-                "plex": str(now.value),
+                "stash": None if value is None else _text(value),
+                "plex": _text(now.value),
                 "locked": now.locked,
-                "left": str(remembered.left.value) if remembered else None,
-                "before": str(remembered.found.value) if remembered else None,
+                "left": _text(remembered.left.value) if remembered else None,
+                "before": _text(remembered.found.value) if remembered else None,
                 "action": action(name, change, values),
                 "reason": changed if change else "",
                 "edited": drifted is not None and not drifted.is_kept,
@@ -469,8 +479,8 @@ def remembered_parts(row: CollectionRow) -> list[CollectionPartFacts]:
             "stash": None,
             "plex": None,
             "locked": row.memory[name].left.locked,
-            "left": str(row.memory[name].left.value),
-            "before": str(row.memory[name].found.value),
+            "left": _text(row.memory[name].left.value),
+            "before": _text(row.memory[name].found.value),
             "action": "",
             "reason": "",
             "edited": False,

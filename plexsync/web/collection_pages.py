@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from plexsync.app.dressing import collection_viewer
-from plexsync.app.rules import is_dressing_on
 from plexsync.reports.collections import (
     OWNER_WORDS,
     PART_WORDS,
@@ -69,7 +68,7 @@ def collections(call: PageCall) -> Response:
     more = facts["offset"]
     return call.show(
         "collections.html",
-        is_on=is_dressing_on(call.parts.settings.looks),
+        is_on=call.parts.settings.has_objects,
         line=collections_line(counts),
         known=sum(counts.values()),
         list=facts,
@@ -153,7 +152,7 @@ def collection(call: PageCall) -> Response:
     fact_row = facts or known
     return call.show(
         "collection.html",
-        is_on=is_dressing_on(call.parts.settings.looks),
+        is_on=call.parts.settings.has_objects,
         row={
             **known,
             "name": fact_row["name"],

@@ -52,6 +52,7 @@ NOTES = {
     "PLAYS_JOURNALLED": "plays:journal",
     "PLAYS_COMPARED": "plays:compared",
     "COLLECTIONS_COMPARED": "collections:compared",
+    "PLAYLISTS_COMPARED": "playlists:compared",
     "PLAYLISTS_PROBLEM": "playlists:problem",
     "CLOCK_SEEN": "clock:seen",
     "STASH_BACK": "stash:back",

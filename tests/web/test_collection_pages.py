@@ -79,7 +79,7 @@ def stage(world: World) -> Iterator[Stage]:
 def test_the_first_line_says_how_all_collections_stand_and_the_list_names_them(stage: Stage) -> None:
     page = stage.shown("/collections")
     line = "6 collections: 2 in sync, 1 edited in Plex, 1 not PlexSync’s, 1 waiting (1 queued), 1 needs you."
-    assert f"Collections {line}" in page
+    assert f"Collections and playlists {line}" in page
     assert "PlexSync leaves collections as Plex makes them" not in page
     names = [page.index(f"{name} {of}") for name, of in ((EDITED, "studio"), (FOREIGN, "studio"), (NEW, "tag 99"))]
     assert names == sorted(names)

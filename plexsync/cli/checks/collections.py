@@ -1,4 +1,4 @@
-"""Checks of the collections that PlexSync dresses: whether Plex lists and takes them, and how their edits are sent.
+"""Checks of collections and playlists: whether Plex lists and takes them, how edits are sent, and what their tag is.
 
 Scenes go on without collections, so what is wrong here is a warning.
 """
@@ -10,11 +10,13 @@ from plexsync.app.rules import is_dressing_on, profiles_of
 from plexsync.cli.checks.check import NOT_OWNER, Check
 from plexsync.reports.format import many
 from plexsync.rules.collections.collection_status import CollectionStatus, count_statuses
+from plexsync.rules.collections.playlists import UnclearTag, children_of
 from plexsync.rules.records import SectionRow
 from plexsync.rules.servers.errors import Barred, NeighbourError, Refused
 from plexsync.rules.words.status_words import count_words
 from plexsync.rules.words.text import fold
 
+PLAYLISTS = "playlists"
 LISTED, FORM, HOME, STANDING = "collections in Plex", "edits of collections", "collections at home", "collections"
 BY_LIBRARY = "sent by their library; a server that does not take that is found out by the first edit"
 BY_KEY = "sent to each collection, since this server does not take them by library"
@@ -23,6 +25,8 @@ BY_KEY = "sent to each collection, since this server does not take them by libra
 def collections(parts: Parts) -> Iterator[Check]:
     """How collections are listed, edited and shown, and how they stand; nothing while no part is switched on."""
     looks = parts.settings.looks
+    if parts.settings.playlists:
+        yield _playlists(parts, parts.settings.playlists.parent)
     if not is_dressing_on(looks):
         return
     with parts.store.reading() as db:
@@ -45,6 +49,18 @@ def collections(parts: Parts) -> Iterator[Check]:
             homes = Check(HOME, f"Plex shows {many(total, 'collection')} there")
         yield homes
     yield _standing(counts)
+
+
+def _playlists(parts: Parts, parent: str) -> Check:
+    """Which tags are playlists, and how many Plex has of the token's account."""
+    try:
+        tags = children_of(parent, parts.stash.collections.tags_named(parent))
+        count = sum(map(len, parts.plex.playlists.list_playlists()))
+    except UnclearTag as unclear:
+        return Check(PLAYLISTS, str(unclear), "until then no playlist is written")
+    except NeighbourError as error:
+        return Check(PLAYLISTS, str(error), "run doctor again when both servers answer")
+    return Check(PLAYLISTS, f"{many(len(tags), 'tag')} below {parent}; Plex lists {many(count, 'playlist')} of yours")
 
 
 def _counted(name: str, sections: list[SectionRow], count: Callable[[str], int]) -> list[tuple[str, int]] | Check:

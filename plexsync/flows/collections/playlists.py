@@ -63,13 +63,11 @@ from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
 from plexsync.rules.merge.undo import begun_anew, is_undone, undo
 from plexsync.rules.merge.values import Value
 from plexsync.rules.queue.job import COLLECTION, Done, Waiting, Why
-from plexsync.rules.queue.note_keys import PLAYLISTS_PROBLEM
+from plexsync.rules.queue.note_keys import PLAYLISTS_COMPARED, PLAYLISTS_PROBLEM
 from plexsync.rules.servers.errors import Missing, NeighbourError
 from plexsync.rules.words.text import NAME_LIMIT, SUMMARY_LIMIT, clean_block, clean_line, cut, fold
 from plexsync.store.database import Database, Reader, Writer
 
-# The key of the note with the settings under which all playlists were queued last.
-PLAYLISTS_COMPARED = "playlists:compared"
 # What a playlist shows of its tag's pictures.
 PICTURED = Profile(frozenset(), poster="poster", background="")
 ARRIVING = Waiting("a request that was not answered may still add items", "released", 5.0, backoff=False)

@@ -27,7 +27,9 @@ HEARS = "on"
 LAST_RECONCILE = "reconcile:last"
 # What the last comparison, or `plexsync verify`, found (`plexsync.rules.words.verified`).
 VERIFIED = "verified"
-PLAYLISTS_PROBLEM = "playlists:problem"  # What is wrong with their tag.
+# The settings under which all playlists were queued last, and what is wrong with their tag.
+PLAYLISTS_COMPARED = "playlists:compared"
+PLAYLISTS_PROBLEM = "playlists:problem"
 # The start of the last full comparison.
 LAST_RUN = "reconcile:run"
 # The place where a comparison was interrupted.
