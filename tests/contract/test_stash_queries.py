@@ -140,6 +140,18 @@ COLLECTIONS = {
         collection_queries.GROUP_SCENES,
         {"scenes": queries.above(0, **collection_queries.in_groups([3, 4])), "page": PAGE},
     ),
+    "tags by name or alias": (
+        collection_queries.PLAYLIST_TAGS,
+        {
+            "named": {"name": {"value": "Watch", "modifier": "EQUALS"}},
+            "aliased": {"aliases": {"value": "Watch", "modifier": "EQUALS"}},
+            "page": {"per_page": -1},
+        },
+    ),
+    "scenes of tags": (
+        collection_queries.TAG_SCENES,
+        {"scenes": queries.above(0, **collection_queries.with_tags([3, 4])), "page": PAGE},
+    ),
 }
 ASKED |= COLLECTIONS
 
