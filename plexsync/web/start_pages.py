@@ -35,6 +35,7 @@ from plexsync.web.pages import HERE, PageCall, PageNotFound, read_form, whole_nu
 from plexsync.web.sessions import Session, Sessions
 from validation.config import PlexSyncConfig
 from validation.locations import TOML
+from validation.redact import one_line
 from validation.sources import load
 
 log = logging.getLogger("PlexSync.web")
@@ -55,6 +56,7 @@ BEFORE = {"server": "sign-in", "libraries": "server", "stash": "libraries", "pat
 LONGER = {"paths": setup_files.PATHS, "preview": setup_files.PREVIEW}
 # Seconds until a page that waits is loaded again, and that a short step may take.
 SOON, PATIENCE = 3, 120
+LONGEST = 500  # characters of what a failed step has said
 # A code is of letters and digits that can't be taken for others, and lasts 15 minutes or 5 tries.
 LETTERS, LENGTH = "ABCDEFGHJKMNPQRSTUVWXYZ23456789", 8
 LASTS, TRIES, NEXT_CODE = 900.0, 5, 30.0
@@ -122,7 +124,7 @@ class SetupGuide:
         self._folder = request["folder"]
         self._file = file
         self._process: subprocess.Popen[str] | None = None
-        self._stepping = threading.Lock()
+        self._stepping, self._beginning = threading.Lock(), threading.Lock()
 
     def state(self) -> dict[str, object]:
         """What is known; of a step that takes longer, how far it is (`doing`, `part`), its `result`, or why it `failed`."""
@@ -131,11 +133,13 @@ class SetupGuide:
         stage = str(facts["stage"])
         if stage not in LONGER:
             return facts
-        runs = self._process is not None and self._process.poll() is None
-        result = setup_files.read(self._folder, LONGER[stage])
-        if not runs and not result:
-            self._begin(stage)
-            runs = True
+        with self._beginning:
+            # Its result is written before it ends.
+            runs = self._process is not None and self._process.poll() is None
+            result = setup_files.read(self._folder, LONGER[stage])
+            if not runs and not result:
+                self._begin(stage)
+                runs = True
         failed = "" if runs else str(result.get("error", "" if "result" in result else FAILED))
         return {
             **facts,
@@ -163,21 +167,23 @@ class SetupGuide:
         return queued or self.run("finish", self._file, typed=password)
 
     def _program(self, *words: str, typed: str = "") -> str:
-        done = subprocess.run(  # noqa: S603 - the command is PlexSync's own
-            [*self._request["command"], *words],
-            input=f"{typed}\n",
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            env={**os.environ, **self._request["environ"]},
-            timeout=None if words[0] == "sync" else PATIENCE,
-            check=False,
-        )
         try:
-            facts = json.loads(done.stdout)
+            done = subprocess.run(  # noqa: S603 - the command is PlexSync's own
+                [*self._request["command"], *words],
+                input=f"{typed}\n",
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                env={**os.environ, **self._request["environ"]},
+                timeout=None if words[0] == "sync" else PATIENCE,
+                check=False,
+            )
+            return str(json.loads(done.stdout).get("error", ""))
+        except subprocess.TimeoutExpired:
+            return "Nothing answered in time. Try again."
         except ValueError:
-            facts = {"error": FAILED}
-        return str(facts.get("error", ""))
+            log.warning("a step of the set-up failed: %s", one_line(done.stderr[-LONGEST:]))
+            return FAILED
 
     def _begin(self, stage: str) -> None:
         setup_files.write(self._folder, LONGER[stage], {"doing": "starting"})
@@ -220,9 +226,12 @@ def start(guide: SetupGuide, call: PageCall) -> Response:
     if state["stage"] == "sign-in" and state["pin"]:
         problem = guide.run("check")
         state = guide.state()
+        # There is nothing to choose where there is one server, or one library.
         if state["stage"] == "server" and len(as_list(state["servers"])) == 1:
-            # There is nothing to choose.
             problem = guide.run("server", "0")
+            state = guide.state()
+        if state["stage"] == "libraries" and len(titles := library_titles(state)) == 1:
+            problem = guide.run("libraries", "--", *titles)
             state = guide.state()
     if state["stage"] == "preview" and state["result"]:
         guide.open_pictures()
@@ -241,6 +250,13 @@ def start(guide: SetupGuide, call: PageCall) -> Response:
     if state["stage"] == "work":
         response.headers["Refresh"] = f"{SOON}; url=/"
     return response
+
+
+def library_titles(state: Mapping[str, object]) -> list[str]:
+    """The libraries of the chosen server."""
+    plex = state.get("plex")
+    libraries = as_list(plex.get("libraries")) if isinstance(plex, dict) else []
+    return [str(library["title"]) for library in libraries if isinstance(library, dict)]
 
 
 def as_list(value: object) -> list[object]:
@@ -269,6 +285,10 @@ def _server(guide: SetupGuide, call: PageCall) -> str:
     return guide.run("server", f"--address={call.form.get('address', '').strip()}", str(number))
 
 
+def _typed(guide: SetupGuide, call: PageCall, step: str) -> str:
+    return guide.run(step, f"--address={call.form.get('address', '').strip()}", typed=call.form.get("key", "").strip())
+
+
 def _finish(guide: SetupGuide, call: PageCall) -> str:
     password = call.form.get("password", "")
     if guide.needs_password and not password:
@@ -284,11 +304,10 @@ def _stage(guide: SetupGuide, call: PageCall) -> str:
 # What the buttons do, by their step; each returns why it failed, or ''.
 ACTS: Mapping[str, Callable[[SetupGuide, PageCall], str]] = {
     "sign-in": lambda guide, _call: guide.run("sign-in"),
+    "token": lambda guide, call: _typed(guide, call, "token"),
     "server": _server,
     "libraries": lambda guide, call: guide.run("libraries", "--", *call.picked),
-    "stash": lambda guide, call: guide.run(
-        "stash", f"--address={call.form.get('address', '').strip()}", typed=call.form.get("key", "").strip()
-    ),
+    "stash": lambda guide, call: _typed(guide, call, "stash"),
     "paths": lambda guide, call: guide.run("rules", f"--rules={call.form.get('rules', '')}"),
     "again": lambda guide, call: guide.look_again(call.form["stage"]) if call.form.get("stage") in LONGER else "",
     "stage": _stage,

@@ -120,6 +120,18 @@ def test_wrong_choices_are_one_line_each_and_nothing_is_written(ask: PageCall, t
     assert "the path rules must have the form" in ask("rules", "--rules=data, media")["error"]
 
 
+def test_libraries_can_be_chosen_anew_and_another_server_takes_another_sign_in(
+    ask: PageCall, tv: PlexTvSim, world
+) -> None:
+    world.plex.add_section("Shorts", locations=("/media/shorts",))
+    assert chosen(ask, tv)["stage"] == "paths"
+    assert world.stash.plugin_settings[PLUGIN]["plex_libraries"] == "Movies"
+    ask("stage", "libraries")
+    assert ask("libraries", "Shorts")["stage"] == "paths"
+    assert world.stash.plugin_settings[PLUGIN]["plex_libraries"] == "Shorts"
+    assert ask("stage", "server")["stage"] == "sign-in"
+
+
 def test_what_the_environment_sets_is_named_since_it_would_win(ask: PageCall, tv: PlexTvSim, world: World) -> None:
     world.unset = ("plex_token",)
     told = chosen(ask, tv)["error"]

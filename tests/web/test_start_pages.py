@@ -69,8 +69,9 @@ class Browser:
         return response.text
 
     def comes(self, words: str) -> str:
-        """Look until the page says this."""
-        until(lambda: words in self.get())
+        """Look until the page says this, or waits for nothing any more."""
+        until(lambda: words in self.get() or "…" not in self.pages[-1] and "looks by itself" not in self.pages[-1])
+        assert words in self.pages[-1], re.sub(r"<[^>]+>|\s+", " ", self.pages[-1])
         return self.pages[-1]
 
     def opens(self) -> str:
@@ -138,13 +139,12 @@ def signed_in(browser: Browser, tv: PlexTvSim) -> None:
     browser.get("/")
     page = browser.press(step="sign-in")
     tv.confirm(re.search(r'class="pin"><strong>(\w+)<', page)[1])
-    browser.comes("Which movie libraries")
+    browser.comes("Address of Stash")
 
 
 def chosen(browser: Browser, tv: PlexTvSim, world: World) -> None:
     """All is known; the preview is shown."""
     signed_in(browser, tv)
-    browser.press(step="libraries", pick="Movies")
     assert "asks for its API key" in browser.press(step="stash", address=world.stash.url)
     browser.press(step="stash", address=world.stash.url, key=KEY)
     page = browser.comes("With the rules below")
@@ -208,7 +208,7 @@ def test_the_code_opens_the_set_up_and_the_password_that_was_chosen_the_dashboar
         assert "Choose a password" in browser.press(step="finish", whole="no", password="")
         browser.press(step="finish", whole="no", password=PASSWORD)
         browser.opens()
-        assert world.plex.count("PUT") == 0, "nothing was approved"
+        assert not browser.client.get("/api/status").json()["bulk_approved"]
         browser.client.cookies.clear()
         assert "web_password" in browser.get("/")
         assert PASSWORD not in browser.said
@@ -231,6 +231,44 @@ def test_the_page_has_the_guard_of_all_pages(tmp_path: Path, tv) -> None:
 
 
 LIKE_A_TOKEN = "xBc7-9qRstUvWxYz0123"
+
+
+def test_servers_and_libraries_are_asked_for_where_there_are_several_and_each_step_leads_back(
+    tmp_path: Path, world: World, tv
+) -> None:
+    world.plex.add_section("Shorts", locations=("/media/shorts",))
+    library(world, 2)
+    tv.servers.append(Resource("Attic", "another-token-01", (Connection("http://127.0.0.1:9", "127.0.0.1", 9),)))
+    with browsing(tmp_path, tv) as browser:
+        browser.get()
+        tv.confirm(re.search(r'class="pin"><strong>(\w+)<', browser.press(step="sign-in"))[1])
+        browser.comes("Which one shows the videos")
+        assert "does not answer at any address" in browser.press(step="server", server="1")
+        assert "Shorts" in browser.press(step="server", server="0")
+        assert "choose at least one" in browser.press(step="libraries")
+        assert "Address of Stash" in browser.press(step="libraries", pick=["Shorts"])
+        browser.press(step="stash", address=world.stash.url, key="a-wrong-key-0123")
+        assert "does not accept" in browser.pages[-1]
+        browser.press(step="stash", address=world.stash.url, key=KEY)
+        browser.comes("No file is found by its full path")
+        assert "Which movie libraries" in browser.press(step="stage", stage="libraries")
+        browser.press(step="libraries", pick=["Movies", "Shorts"])
+        browser.press(step="stash", address=world.stash.url, key=KEY)
+        browser.comes("With the rules below")
+        assert "must have the form" in browser.press(step="paths", rules="data, media")
+        browser.press(step="paths", rules="/data => /media")
+        browser.comes("Approve, and sync all 2 scenes")
+    assert not browser.file.exists()
+    assert world.plex.count("PUT") == 0
+
+
+def test_a_token_can_be_typed_where_nobody_signs_in(tmp_path: Path, world: World, tv) -> None:
+    with browsing(tmp_path, tv) as browser:
+        browser.get()
+        assert "does not accept" in browser.press(step="token", address=world.plex.url, key="a-wrong-token-0123")
+        assert "Which movie libraries" in browser.press(step="token", address=world.plex.url, key=TOKEN)
+        assert TOKEN not in "".join(browser.pages)
+    assert not tv.pins
 
 
 def test_a_code_lasts_a_quarter_of_an_hour_and_the_next_is_not_printed_at_once(caplog) -> None:

@@ -414,13 +414,28 @@ def server(call: Call, number: int, typed: str) -> int:
         return step.keep(replace(step.notes, stage=SetupStage.LIBRARIES, plex=plex))
 
 
+@setup.command("token", cls=Sharing)
+@click.option("--address", "typed", default="", help="Where the server answers.")
+@click.pass_obj
+def token(call: Call, typed: str) -> int:
+    """Instead of a sign-in: reach the server with the token in the first line of standard input, and list its libraries."""
+    secret = sys.stdin.readline().strip()
+    call.hide(secret)
+    with _step(call) as step:
+        plex = reach_plex(address(typed.strip(), PLEX_PORT), secret, step.here.config.tls_ca_file)
+        return step.keep(SetupNotes(SetupStage.LIBRARIES, plex=plex))
+
+
 @setup.command("libraries", cls=Sharing)
 @click.argument("titles", nargs=-1)
 @click.pass_obj
 def libraries(call: Call, titles: tuple[str, ...]) -> int:
     """Choose the libraries, and write the settings of Plex."""
     with _step(call) as step:
-        plex = step.notes.plex
+        plex, written = step.notes.plex, step.here.config.plex_token
+        if plex is not None and not plex.token and written not in STAND_INS.values():
+            # They were chosen before, and are chosen anew.
+            plex = replace(plex, token=written)
         if plex is None or not plex.token:
             raise Unusable("choose a server first")
         chosen = replace(plex, libraries=tuple(chosen_libraries(plex, titles)))
@@ -473,7 +488,7 @@ def stage(call: Call, stage: str) -> int:
     """Go to a step: back to one before, or on to the work."""
     with _step(call) as step:
         wanted = SetupStage(stage)
-        if wanted is SetupStage.SIGN_IN:
+        if wanted is SetupStage.SIGN_IN or (wanted is SetupStage.SERVER and not step.notes.servers):
             return step.keep(SetupNotes())
         if wanted is not SetupStage.WORK:
             step.forget_results()
