@@ -70,7 +70,7 @@ class Browser:
 
     def comes(self, words: str) -> str:
         """Look until the page says this, or waits for nothing any more."""
-        until(lambda: words in self.get() or "…" not in self.pages[-1] and "looks by itself" not in self.pages[-1])
+        until(lambda: words in self.get() or ("…" not in self.pages[-1] and "looks by itself" not in self.pages[-1]))
         assert words in self.pages[-1], re.sub(r"<[^>]+>|\s+", " ", self.pages[-1])
         return self.pages[-1]
 
