@@ -1,5 +1,6 @@
 """Mends what needs you: the one place behind the buttons of the dashboard and the choices of `plexsync fix`."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
@@ -109,7 +110,7 @@ def _do_others(parts: Parts, order: FixOrder, pairing: Pairing | None) -> tuple[
             missed = set(dead_letters.drop(store, clock, keys)[1])
             return tuple(key for key in keys if key not in missed)
         case _:
-            return tuple(key for key in keys if _retry(parts, key))
+            return _retry(parts, keys)
     return tuple((Kind.SCENE.value, id) for id in done)
 
 
@@ -127,7 +128,7 @@ def _carry_out(parts: Parts, order: FixOrder) -> FixResult:
         case FixAction.UNIGNORE:
             return FixResult(order, len(unignore_scenes(store, [id], clock)))
         case FixAction.RETRY:
-            return FixResult(order, _retry(parts, order.key))
+            return FixResult(order, len(_retry(parts, [order.key])))
         case FixAction.RETRY_ALL:
             return FixResult(order, dead_letters.retry_all(store, clock, order.name))
         case FixAction.DROP:
@@ -157,10 +158,15 @@ def _bind(parts: Parts, order: FixOrder) -> FixResult:
     return FixResult(order, len(bound.items), bound=bound)
 
 
-def _retry(parts: Parts, key: Key) -> int:
-    """Retry a dead letter; a scene without a job, which only a comparison has seen, is queued."""
-    done = dead_letters.retry(parts.store, parts.clock, [key])[0]
-    kind, id = key
+def _retry(parts: Parts, keys: Sequence[Key]) -> tuple[Key, ...]:
+    """Retry dead letters; scenes without a job, which only a comparison has seen, are queued. Returns those of both."""
+    missed = set(dead_letters.retry(parts.store, parts.clock, keys)[1])
     with parts.store.reading() as db:
-        is_unqueued = kind == Kind.SCENE and db.jobs.find(kind, id) is None and db.standings.find(id) is not None
-    return want_scenes(parts.store, [id], Why.USER, parts.clock) if is_unqueued else done
+        unqueued = {
+            (kind, id)
+            for kind, id in missed
+            if kind == Kind.SCENE and db.jobs.find(kind, id) is None and db.standings.find(id) is not None
+        }
+    if unqueued:
+        want_scenes(parts.store, [id for _, id in unqueued], Why.USER, parts.clock)
+    return tuple(key for key in keys if key not in missed or key in unqueued)

@@ -472,20 +472,18 @@ def _alike(db: Reader, cause: str) -> dict[tuple[bool, str], list[Key]]:
     return alike
 
 
-def with_alike(parts: Stored, order: FixOrder) -> FixOrder:
-    """The order for this problem and for the others of its kind."""
-    kind, id = order.key
-    if order.action not in ALIKE:
+def with_alike(parts: Stored, order: FixOrder, problem: str) -> FixOrder:
+    """The order for this problem (its key) and for the others of its kind."""
+    key = key_of(problem)
+    if order.action not in ALIKE or key is None:
         return order
     with parts.store.reading() as db:
-        row = db.jobs.find(kind, id)
-        if row is not None and row.state is State.DEAD:
-            keys = _alike(db, row.cls).get(_likeness(row), [])
+        row = db.jobs.find(*key)
+        if row is None:
+            keys = [(key[0], id) for id in db.standings.without_job(NEEDING, limit=MOST_ALIKE)]
         else:
-            keys = (
-                [(kind, other) for other in db.standings.without_job(NEEDING, limit=MOST_ALIKE)] if row is None else []
-            )
-    return replace(order, alike=tuple(key for key in keys if key != order.key))
+            keys = _alike(db, row.cls).get(_likeness(row), []) if row.state is State.DEAD else []
+    return replace(order, alike=tuple(other for other in keys if other != key))
 
 
 @record

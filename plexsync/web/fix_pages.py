@@ -132,8 +132,8 @@ def _look(call: PageCall, ids: Sequence[int]) -> Looked:
     """The candidates of these scenes; an open page that updates itself does not ask both servers again and again."""
     if call.live:
         return Looked()
-    found, away = call.look(lambda parts: candidates_now(parts.inspector, ids))
-    return Looked(found or {}, away)
+    candidates, away = call.look(lambda parts: candidates_now(parts.inspector, ids))
+    return Looked(candidates or {}, away)
 
 
 def mend(call: PageCall) -> Response:
@@ -145,7 +145,7 @@ def mend(call: PageCall) -> Response:
     if order is None or len(chosen) > len(names):
         raise Wrong("There is no such step.")
     if call.form.get("same"):
-        order = with_alike(call.parts, order)
+        order = with_alike(call.parts, order, call.form.get("problem", ""))
     desk = call.desk
     try:
         with desk.looking() if order.action in ASKING else nullcontext(desk.parts) as parts:
@@ -239,8 +239,8 @@ def pairs_page(call: PageCall) -> Response:
     """Show the pairs, and the button that binds them."""
     rule = rule_of(call.here, call.query.get("folder", ""))
     asks = call.here == FOLDER and not rule.folder
-    found, away = call.look(lambda parts: [] if asks else pairs_by(rule.pairing, parts.inspector, limit=PAIRS + 1))
-    pairs = found or []
+    listed, away = call.look(lambda parts: [] if asks else pairs_by(rule.pairing, parts.inspector, limit=PAIRS + 1))
+    pairs = listed or []
     few, more = pairs[:PAIRS], len(pairs) > PAIRS
     fields = " ".join(f"{pair.scene}:{pair.key}" for pair in few)
     return call.show("pairs.html", rule=rule, asks=asks, pairs=few, more=more, fields=fields, away=away, back=AMBIGUOUS)

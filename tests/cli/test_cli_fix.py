@@ -126,6 +126,23 @@ def test_at_a_terminal_each_problem_is_mended_by_a_number(troubled: list[int], w
     assert world.rows("select subject, item from binding") == [(first, keys[1])]
 
 
+@pytest.mark.parametrize(
+    ("answer", "state", "line"), [("2+", "ready", "is bound to item"), ("i+", "ignored", "is ignored")]
+)
+def test_a_plus_behind_a_choice_does_the_same_for_all_alike(
+    world: World, door: Door, answer: str, state: str, line: str
+) -> None:
+    ids = twins(world, 3)
+    work(world, ids)
+    told = " ".join(door("fix", "--cause", "ambiguous", answer=f"{answer}\n", terminal=True).err.split())
+    assert "with + for the other 2 like this too" in told
+    assert line in told
+    assert "The same was done for 2 others." in told
+    assert "3 mended; 1 problem needs you" in told
+    assert told.count("Your choice") == 1
+    assert set(states(world).values()) == {state}
+
+
 def test_of_two_scenes_of_one_file_the_other_is_not_asked_about_once_you_chose(world: World, door: Door) -> None:
     files = [("/media/scenes/one.mp4", 1_423_000_000, 5_530_000)]
     key = world.plex.add_movie(world.section, files=files, title="One")

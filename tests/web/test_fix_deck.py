@@ -141,11 +141,30 @@ def test_others_that_a_choice_does_not_fit_are_left_and_it_says_so(world: World)
     work(world, ids)
     key = world.plex.keys(world.section)[0]
     with dashboard(world) as dash:
-        answer = dash.post("/fix", step=f"bind {ids[0]} {key}", same="1", deck="1", cause="ambiguous")
+        answer = dash.post(
+            "/fix", step=f"bind {ids[0]} {key}", same="1", problem=f"{ids[0]}", deck="1", cause="ambiguous"
+        )
         told = plain(html.unescape(answer.text))
         assert "The same was done for 2 others; 1 left, which it does not fit." in told
         assert "Problem 4 of 5 · 3 mended" in told
         assert f'id="fix-{ids[3]}"' in answer.text
+
+
+def test_of_two_scenes_with_one_file_only_you_can_tell(world: World) -> None:
+    ids = []
+    for n in range(2):
+        files = [(f"/media/scenes/{n}.mp4", 1_423_000_000, 5_530_000)]
+        world.plex.add_movie(world.section, files=files, title="One")
+        twice = [(f"/elsewhere/{place}/{n}.mp4", 1_423_000_000, 5530.0) for place in "ab"]
+        ids += [world.stash.add_scene(title=f"Scene {n}", files=[file]) for file in twice]
+    work(world, ids)
+    key = world.plex.keys(world.section)[0]
+    with dashboard(world) as dash:
+        answer = dash.post("/fix", step=f"bind {ids[0]} {key}", same="1", problem=f"{ids[1]}", deck="1")
+        told = plain(html.unescape(answer.text))
+    assert f"Scene {ids[0]} is bound to item {key} of Movies" in told
+    assert "The same was done for 0 others; 3 left, which it does not fit." in told
+    assert world.rows("select subject, item from binding") == [(ids[0], key)]
 
 
 @pytest.mark.parametrize(("action", "state"), [("ignore", "ignored"), ("retry", "ready")])
@@ -153,7 +172,9 @@ def test_ignoring_and_retrying_can_be_for_all_alike(world: World, action: str, s
     ids = twins(world, 3)
     work(world, ids)
     with dashboard(world) as dash:
-        answer = dash.post("/fix", step=f"{action} {ids[1]} ", same="1", deck="1", cause="ambiguous")
+        answer = dash.post(
+            "/fix", step=f"{action} {ids[1]} ", same="1", problem=f"{ids[1]}", deck="1", cause="ambiguous"
+        )
         assert "The same was done for 2 others." in plain(answer.text)
     assert set(states(world).values()) == {state}
 

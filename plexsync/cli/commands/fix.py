@@ -156,7 +156,7 @@ class Walk:
         """Ask until the problem is mended or you skip it; True if a setting was changed, so that the walk begins anew."""
         while step := self._choose_step(person, group, entry):
             is_setting = step["action"] in (SIGN_IN, SETTING)
-            is_done = self._set(start, person, step) if is_setting else self._take(parts, person, step)
+            is_done = self._set(start, person, step) if is_setting else self._take(parts, person, step, entry["key"])
             if is_done and step in group["steps"]:
                 self.over.add(group["cause"])
             if is_done:
@@ -196,12 +196,12 @@ class Walk:
         self.same = answer.endswith(SAME)
         return choices[answer.removesuffix(SAME)]
 
-    def _take(self, parts: Parts, person: Person, step: FixStep) -> bool:
+    def _take(self, parts: Parts, person: Person, step: FixStep, problem: str) -> bool:
         """Take a step, if you want for all problems of its kind; False if it failed, and another one may help."""
         order = order_of(step["action"], step["target"], step["item"])
         if order is None:
             return False
-        result = carry_out(parts, with_alike(parts, order) if self.same else order)
+        result = carry_out(parts, with_alike(parts, order, problem) if self.same else order)
         self.shown |= {row_key(*key) for key in result.others}
         if result.bound is not None:
             self.bound |= {item.key: order.key[1] for item, _ in result.bound.items}
