@@ -147,16 +147,16 @@ def demo_routes(switch: Path) -> list[Route]:
     """The page and its two buttons, for the demo that watches this file."""
 
     def show(call: PageCall) -> Response:
-        found = call.desk.facts()
+        now = call.desk.facts()
         with call.reading() as db:
             used = db.attempts.count_used()
         return call.show(
             "demo.html",
             down=switch.exists(),
-            found=found,
-            plex=server(found, GateName.PLEX),
-            scenes=scenes(found),
-            bar=bar(found),
+            found=now,
+            plex=server(now, GateName.PLEX),
+            scenes=scenes(now),
+            bar=bar(now),
             used=used,
         )
 
