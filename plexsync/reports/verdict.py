@@ -133,10 +133,9 @@ def calm_sentences(facts: "BareFacts") -> "list[Sentence]":
     share = f"{f'{in_sync:,} of {total:,}' if in_sync < total else 'All'} {in_sync_words(facts['kept_fields'])}"
     return [
         *(Sentence(capitalize(words), "/fix") for _, words in _yours(facts)),
-        *(Sentence(capitalize(words), "/state") for _, words in _servers(facts)),
         *(
-            Sentence(capitalize(words), "/state")
-            for _, words in _worker(facts["worker"], parse_stamp(facts["at"] or NEVER))
+            Sentence(capitalize(words), "/fix" if tone in (BAD, NEEDS) else "/state")
+            for tone, words in (*_servers(facts), *_worker(facts["worker"], parse_stamp(facts["at"] or NEVER)))
         ),
         Sentence(", ".join([share, *going_on]), "/drift" if facts["kept_fields"] else "")
         if total

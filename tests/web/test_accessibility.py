@@ -26,7 +26,18 @@ ALL = {"resultTypes": ["violations"]}
 # What depends on the colours; the rest of a page is the same in light and dark.
 COLOURS = {**ALL, "runOnly": ["color-contrast", "link-in-text-block"]}
 # The pages on which trouble is told; `test_axe_finds_nothing_on_any_page_in_trouble` opens all.
-TROUBLED = {"/", "/accept", "/dead", "/fix", "/outages", "/reconcile", "/scenes", "/scenes/1", "/settings/plex"}
+TROUBLED = {
+    "/",
+    "/accept",
+    "/dead",
+    "/fix",
+    "/outages",
+    "/reconcile",
+    "/scenes",
+    "/scenes/1",
+    "/settings/plex",
+    "/state",
+}
 PARTS = 8
 
 

@@ -36,7 +36,8 @@ LIST = """
 select item, at, document, undone from push where flow = :flow and subject = :scene order by number desc
 """
 LATEST = """
-select subject, item, at, document, undone from push where flow = :flow order by number desc limit :limit
+select subject, item, at, document, undone from push indexed by push_at
+ where flow = :flow order by at desc, number desc limit :limit
 """
 COUNT_SINCE = "select count(*) from push indexed by push_at where at >= :since and flow = :flow"
 PUSHED_AT = """
