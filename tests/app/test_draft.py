@@ -56,6 +56,9 @@ CHOICES = {
     "poster": ("none", "cover", "studio, cover"),
     "background": ("none", "cover"),
     "poster_logo": ("off", "top_left", "bottom_right"),
+    "poster_shape": ("as_is", "bars", "crop", "blur"),
+    "labels": ("", "Stash", "Stash, Mine"),
+    "performer_picture_url": ("", "https://example.org/people/{id}.jpg"),
     "look": ("plain", "rich"),
     **dict.fromkeys(
         ("sync_title", "sync_studio", "sync_summary", "sync_date", "sync_cast", "sync_genres"), ("true", "false")
