@@ -133,7 +133,9 @@ class Day:
     # --- by hand in Plex -----------------------------------------------------------------------------------------------
 
     def playlist(self) -> str:
-        return self.rng.choice(sorted(self.own()) or [""])
+        """One that PlexSync knows to have created: a hand is slower than the next look."""
+        bound = {row.item for row in self.rows()} | self.given
+        return self.rng.choice(sorted(self.own().keys() & bound) or [""])
 
     def hand_add(self) -> None:
         if key := self.playlist():
@@ -251,7 +253,7 @@ class Day:
         for id, tag in children.items():
             row = rows[id]
             tagged = [one for one, scene in scenes.items() if any(t.id == id for t in scene.tags)]
-            if row.item in self.foreign:
+            if row.item in self.foreign or (row.owner == "foreign" and row.item in touched):
                 continue
             if not row.item:
                 problems += [f"{tag.name} is missing"] if tagged else []

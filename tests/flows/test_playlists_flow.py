@@ -72,6 +72,14 @@ def test_a_change_of_tags_and_dates_in_stash_comes_with_the_scene(tmp_path):
         assert members(house, "Evening") == [2]
 
 
+def test_a_second_item_comes_before_the_first_one_by_its_date(tmp_path):
+    with listed_house(tmp_path) as house:
+        ids = begin(house, (), ("Evening",))
+        retag(house, ids[0], "Evening")
+        house.work_until_settled()
+        assert members(house, "Evening") == [0, 1]
+
+
 def test_a_new_child_a_renamed_one_and_one_that_is_none_any_more(tmp_path):
     with listed_house(tmp_path) as house:
         ids = begin(house, ("Evening",), ("Morning",))

@@ -202,7 +202,7 @@ class PlaylistInspector:
         entries = self.entries(held.key) if held and not held.smart else ()
         if held and row.owner == "foreign":
             held = held if fold(held.item.value("title")) == fold(name) else None
-        elif held and not is_same(held.item, _items(entries), row.memory):
+        elif held and not is_same(held.item, _items(entries), row.name, row.memory):
             held = None
         if held is None:
             if row.item:
@@ -245,9 +245,7 @@ class PlaylistInspector:
         members = self._members(row, (), facts)[:MOST_AT_ONCE]
         if not members:
             return replace(base, outcome=Done(NO_SCENES))
-        values: dict[str, Value] = {"title": base.name, MEMBERS: members}
-        if len(members) > 1:
-            values[ORDER] = as_text(members)
+        values: dict[str, Value] = {"title": base.name, MEMBERS: members, ORDER: as_text(members)}
         item = playlist_item("", {}, {}, 0)
         target = PlaylistTarget(
             item=item, plan=plan(values, item, {}, ()), wanted=Wanted(values), profile=PICTURED, creates=True
@@ -445,6 +443,6 @@ def _with_order(wanted: Wanted, members: tuple[str, ...], present: tuple[str, ..
     after = edit[MEMBERS].value if MEMBERS in edit else None
     future, places = present if after is None else tuple(after), {key: place for place, key in enumerate(members)}
     values: dict[str, Value] = {**wanted.values, MEMBERS: members}
-    if len(future) > 1 and places:
+    if future and places:
         values[ORDER] = as_text(sort_members(future, places))
     return replace(wanted, values=values)

@@ -176,4 +176,6 @@ def _alike(order: Value, other: Value, own: Collection[str] | None) -> bool:
     """Whether the members (of `own`, if these are given) that are in both orders stand in the same order."""
     first, second = members_in(order), members_in(other)
     both = set(first) & set(second) & set(first if own is None else own)
-    return bool(both) and [key for key in first if key in both] == [key for key in second if key in both]
+    return (bool(both) or own is not None) and [key for key in first if key in both] == [
+        key for key in second if key in both
+    ]

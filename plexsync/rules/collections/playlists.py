@@ -69,11 +69,12 @@ def sort_members(members: Sequence[str], places: Mapping[str, int]) -> tuple[str
     return tuple(key for group in ordered for key in group)
 
 
-def is_same(item: Item, members: Collection[str], memory: Memory) -> bool:
-    """Whether a playlist with a remembered key is the remembered one: keys are dealt anew when Plex is."""
-    title, held = memory.get("title"), memory.get(MEMBERS)
-    titles = {str(title.left.value), str(title.said)} if title else set()
-    return not memory or item.value("title") in titles or bool(held and set(held.ours.values()) & set(members))
+def is_same(item: Item, members: Collection[str], name: str, memory: Memory) -> bool:
+    """Whether a playlist with a remembered key is the one of this name: keys are dealt anew when Plex is."""
+    title, remembered = memory.get("title"), memory.get(MEMBERS)
+    titles = {name, *((str(title.left.value), str(title.said)) if title else ())}
+    has_member = bool(remembered and set(remembered.ours.values()) & set(members))
+    return not memory or has_member or item.value("title") in titles
 
 
 def created_keys(pushing: Sequence[Pushing]) -> frozenset[str]:
