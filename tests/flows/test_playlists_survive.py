@@ -1,0 +1,117 @@
+"""A kill at each request, a lost answer, and what playlists cost."""
+
+import pytest
+
+from plexsync.rules.collections.playlists import MEMBERS
+from plexsync.simulator.http import Fault
+from plexsync.simulator.stash_images import png
+from tests.engine.house import House
+from tests.engine.test_engine_crashes import Killed
+from tests.flows.dressed import writes
+from tests.flows.listed import PARENT, begin, listed_house, members, playlist, retag, row, settle, titles, undo
+from tests.flows.test_playlist_histories import Death
+
+
+def prepared(house: House) -> list[int]:
+    """Playlists in step, in which something of every part has changed in Stash since, and a new one."""
+    ids = begin(house, ("Evening",), ("Evening",), ("Evening",), (), ("Noon",))
+    house.stash_sim.edit_object("tag", "Evening", description="Text", image=png(1, 2, 3))
+    house.stash_sim.edit_scene(ids[0], tags=[])
+    house.stash_sim.edit_scene(ids[3], tags=["Evening"], date="2019-01-01")
+    house.stash_sim.set_tag_parents("Noon", [PARENT])
+    house.want(ids[0], ids[3])
+    house.worker.dressing.comparison.compare()
+    house.clock.move(3)
+    return ids
+
+
+def is_right(house: House) -> None:
+    assert (members(house, "Evening"), members(house, "Noon")) == ([3, 1, 2], [4])
+    assert titles(house) == ["Evening", "Noon"]
+    assert playlist(house, "Evening").item.scalars["summary"] == "Text"
+    assert playlist(house, "Evening").item.poster
+    house.forget_requests()
+    settle(house)
+    assert writes(house) == []
+    assert house.books_balance()
+    undo(house, "Evening", "Noon")
+    assert titles(house) == []
+
+
+def test_a_kill_before_any_request_loses_and_doubles_nothing(tmp_path):
+    at, requests = 0, 1
+    while at < requests:
+        with listed_house(tmp_path / str(at)) as house:
+            prepared(house)
+            death = Death(house, at)
+            try:
+                settle(house)
+            except Killed:
+                death.at = 0
+                house.replace_worker(holder="next")
+                house.worker.engine.reclaim()
+            death.at = 0
+            settle(house)
+            requests = max(requests, death.requests)
+            is_right(house)
+        at += 1
+    assert requests > 12
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "reset", "cut"])
+def test_an_answer_that_is_lost_loses_and_doubles_nothing(tmp_path, kind):
+    at, is_over = 0, False
+    while not is_over:
+        at += 1
+        with listed_house(tmp_path / str(at)) as house:
+            prepared(house)
+            seen: list[str] = []
+
+            def is_lost(request, seen=seen, at=at):
+                seen += [] if request.method == "GET" else [request.path]
+                return request.method != "GET" and len(seen) == at
+
+            house.plex_sim.faults.set(Fault(kind, when=is_lost, times=1))
+            settle(house)
+            is_over = bool(house.plex_sim.faults.active)
+            house.plex_sim.faults.clear()
+            settle(house)
+            is_right(house)
+    assert at > 6
+
+
+def test_undone_while_it_was_killed_nothing_of_it_is_left(tmp_path):
+    for at in range(1, 8):
+        with listed_house(tmp_path / str(at)) as house:
+            begin(house, ("Evening",), ("Evening",))
+            death = Death(house, at)
+            try:
+                undo(house, "Evening")
+            except Killed:
+                death.at = 0
+                house.replace_worker(holder="next")
+                house.worker.engine.reclaim()
+            settle(house)
+            assert (titles(house), row(house, "Evening").standing) == ([], "undone")
+
+
+def test_a_comparison_costs_two_requests_of_plex_at_most_and_a_change_few(tmp_path):
+    with listed_house(tmp_path) as house:
+        ids = begin(house, *[("Evening", "Night")] * 5, ())
+        house.worker.dressing.comparison.compare()
+        assert [request.path for request in house.plex_sim.log if "playlists" in request.path] == ["/playlists"]
+        assert not house.unsettled()
+        house.forget_requests()
+        retag(house, ids[5], "Evening")
+        house.work_until_settled()
+        asked = [request for request in house.plex_sim.log if "/playlists" in request.path]
+        assert len(asked) == 6, "listed and read, added, read for its order, listed and read back"
+        assert len(row(house, "Evening").memory[MEMBERS].ours) == 6
+
+
+def test_of_two_items_of_a_scene_one_is_in_the_playlist(tmp_path):
+    with listed_house(tmp_path) as house:
+        other = house.plex_sim.add_section("Other", locations=("/media",))
+        house.plex_sim.add_movie(other, files=[("/media/scene 00000.mp4", 1000, 60_000)], title="again")
+        begin(house, ("Evening",), ("Evening",))
+        assert members(house, "Evening") == [0, 1]
