@@ -23,7 +23,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from plexsync.app.parts import open_parts
-from plexsync.app.setting_change import like_a_secret, why_unguarded
+from plexsync.app.setting_change import like_a_secret, why_not, why_unguarded
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.files import setup_files
@@ -291,8 +291,8 @@ def _typed(guide: SetupGuide, call: PageCall, step: str) -> str:
 
 def _finish(guide: SetupGuide, call: PageCall) -> str:
     password = call.form.get("password", "")
-    if guide.needs_password and not password:
-        return "Choose a password: others can reach this dashboard."
+    if guide.needs_password and (problem := why_not("web_password", password) if password else "is missing"):
+        return f"Choose a password: it {problem}."
     return guide.finish(whole=call.form.get("whole") == "yes", password=password)
 
 

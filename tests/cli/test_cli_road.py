@@ -20,6 +20,9 @@ from tests.cli.terminal import ROOT, Terminal
 from tests.journey.world import KEY, TOKEN, World
 from tests.patience import until
 
+PICTURE = BytesIO()
+Image.new("RGB", (40, 60), (200, 30, 30)).save(PICTURE, "PNG")
+
 
 @pytest.fixture
 def tv(world: World) -> Iterator[PlexTvSim]:
@@ -68,14 +71,23 @@ def test_plexsync_alone_goes_from_nothing_to_a_library_in_sync(tmp_path: Path, w
         assert "Usage: plexsync" in terminal.text, "it is set up now"
 
 
-def test_a_no_at_the_end_leaves_plex_alone(tmp_path: Path, world: World, tv: PlexTvSim) -> None:
+@pytest.mark.parametrize(
+    ("kind", "picture"),
+    [({"TERM": "xterm-kitty"}, "\x1b_Ga=T"), ({"COLORTERM": "truecolor"}, "\N{UPPER HALF BLOCK}"), ({}, "")],
+    ids=["kitty", "16 million colours", "plain"],
+)
+def test_a_no_at_the_end_leaves_plex_alone(
+    kind: dict[str, str], picture: str, tmp_path: Path, world: World, tv: PlexTvSim
+) -> None:
     world.plex.add_movie(world.section, files=[("/media/scenes/1.mp4", 10, 9_000)], title="file")
     world.plex.add_movie(world.section, files=[("/media/scenes/2.mp4", 11, 9_000)], title="file")
-    world.stash.add_scene(title="Title", files=[("/data/scenes/1.mp4", 10, 9.0)])
+    world.stash.add_scene(title="Title", files=[("/data/scenes/1.mp4", 10, 9.0)], cover=PICTURE.getvalue())
     world.stash.add_scene(title="Title", files=[("/data/scenes/2.mp4", 11, 9.0)])
-    with Terminal([], {"HOME": str(tmp_path), "PLEX_TV": tv.url}, columns=120, cwd=tmp_path) as terminal:
+    with Terminal([], {"HOME": str(tmp_path), "PLEX_TV": tv.url, **kind}, columns=120, cwd=tmp_path) as terminal:
         typed(terminal, tv, world)
         terminal.answer("plexsync.toml?")
+        assert picture in terminal.raw
+        assert {"\x1b_G" in terminal.raw, "\N{UPPER HALF BLOCK}" in terminal.raw} == {bool(picture), False}
         terminal.answer("Write 2 scenes to Plex now", "n")
         assert terminal.end() == 0
         assert "Nothing was written to Plex." in terminal.text
@@ -96,9 +108,6 @@ def test_elsewhere_plexsync_alone_prints_help(streams: str, tmp_path: Path) -> N
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------
-
-PICTURE = BytesIO()
-Image.new("RGB", (40, 60), (200, 30, 30)).save(PICTURE, "PNG")
 
 
 def test_a_picture_is_sent_to_kitty_in_messages_that_together_are_its_pixels() -> None:

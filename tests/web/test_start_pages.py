@@ -16,12 +16,15 @@ from typing import Any
 
 import httpx2
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
+from plexsync.simulator.drawings import WIDE, drawn
 from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 from plexsync.web.start_pages import LASTS, NEXT_CODE, TRIES, CodeSessions
 from tests.engine.clocks import Clock
 from tests.journey.world import KEY, TOKEN, World
 from tests.patience import HANG, until
+from tests.web.conftest import Look
 
 ROOT = Path(__file__).resolve().parents[2]
 # Where each process of PlexSync finds plex.tv. A busy machine is no server that does not answer.
@@ -205,7 +208,10 @@ def test_the_code_opens_the_set_up_and_the_password_that_was_chosen_the_dashboar
         browser.get()
         assert "Sign in to Plex" in browser.press("/login", password=browser.code().lower())
         chosen(browser, tv, world)
-        assert "Choose a password" in browser.press(step="finish", whole="no", password="")
+        assert "Choose a password: it is missing" in browser.press(step="finish", whole="no", password="")
+        assert "Choose a password: it must have at least 15" in browser.press(
+            step="finish", whole="yes", password="short"
+        )
         browser.press(step="finish", whole="no", password=PASSWORD)
         browser.opens()
         assert not browser.client.get("/api/status").json()["bulk_approved"]
@@ -260,6 +266,32 @@ def test_servers_and_libraries_are_asked_for_where_there_are_several_and_each_st
         browser.comes("Approve, and sync all 2 scenes")
     assert not browser.file.exists()
     assert world.plex.count("PUT") == 0
+
+
+def test_axe_finds_nothing_and_nothing_is_wider_than_its_screen(tmp_path: Path, world: World, tv, look: Look) -> None:
+    library(world, 2)
+    world.stash.set_cover(1, drawn("one", WIDE))
+    with browsing(tmp_path, tv) as browser:
+
+        def looks_well() -> None:
+            seen = look()
+            seen.page.goto(str(browser.client.base_url.join("/start")))
+            for dark, width in ((True, 390), (False, 820), (False, 1440)):
+                seen.page.emulate_media(color_scheme="dark" if dark else "light")
+                seen.page.set_viewport_size({"width": width, "height": 900})
+                assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+                assert not Axe().run(seen.page, options={"resultTypes": ["violations"]}).response["violations"]
+            seen.page.close()
+
+        looks_well()
+        signed_in(browser, tv)
+        looks_well()
+        browser.press(step="stash", address=world.stash.url, key=KEY)
+        browser.comes("With the rules below")
+        looks_well()
+        browser.press(step="paths", rules="/data => /media")
+        browser.comes("Approve, and sync")
+        looks_well()
 
 
 def test_a_token_can_be_typed_where_nobody_signs_in(tmp_path: Path, world: World, tv) -> None:

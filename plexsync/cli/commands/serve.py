@@ -76,7 +76,8 @@ def serve(
     in Stash, it takes over by itself. One worker runs on a database: a second one says so and exits with 1. With
     PostgreSQL a second one, on another machine, stands by and takes over once the first one no longer works. Ctrl-C or
     SIGTERM stops it in good order within ten seconds. The dashboard answers at web_bind, http://127.0.0.1:9797 unless set
-    otherwise. With several Plex servers in plexsync.toml, each has a worker of its own; --plex NAME runs that one alone.
+    otherwise; while nothing is set up, its page /start does that. With several Plex servers in plexsync.toml, each has a
+    worker of its own; --plex NAME runs that one alone.
 
     Logs one event a line to standard error and to plexsync.log in the data folder; PLEXSYNC_LOG sets the level (debug,
     info, warning, error). On a terminal it begins with its version, the address of the dashboard and how to stop it; the

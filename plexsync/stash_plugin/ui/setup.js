@@ -386,6 +386,8 @@
           "details",
           { key: scene.id, open: scene === found.scenes[0] },
           e("summary", null, scene.title || "scene " + scene.id),
+          scene.items.some((item) => item.fields.some((one) => one.field === "thumb")) &&
+            e("img", { className: "plexsync-cover", src: new URL("scene/" + scene.id + "/screenshot", document.baseURI).href, alt: "The picture in Stash", loading: "lazy" }),
           scene.items.map((item) =>
             e(
               "div",
