@@ -55,7 +55,7 @@ def test_plexsync_alone_goes_from_nothing_to_a_library_in_sync(tmp_path: Path, w
         typed(terminal, tv, world)
         shown = terminal.until("plexsync.toml?")
         assert len(re.findall(r"Scene \d+: Title \d", shown)) == 5
-        assert "title: file 0 -> Title 0" in shown
+        assert "title: file 0 -> Title 0\n" in shown, "and no word of locks"
         assert world.plex.count("PUT") == 0, "nothing is written before it is agreed to"
         terminal.press("\n")
         terminal.answer("Write 7 scenes to Plex now, and keep Plex in sync?")

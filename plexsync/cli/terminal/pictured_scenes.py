@@ -46,7 +46,7 @@ def show_scenes(parts: Parts, console: Console) -> bool:
 
 
 def _show(parts: Parts, console: Console, scene: Preview) -> None:
-    lines = Text("\n".join(scene_lines(scene)))
+    lines = Text("\n".join(scene_lines(scene, locks=False)))
     if draws_kitty(os.environ) and console.is_terminal:
         size, pixels = _pixels(parts, scene, LARGE)
         console.file.write("".join(kitty_messages(size, pixels)))

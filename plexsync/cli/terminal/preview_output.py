@@ -106,8 +106,8 @@ class PreviewTotals:
 # --- a scene as text -------------------------------------------------------------------------------------------------
 
 
-def scene_lines(preview: Preview) -> Iterator[str]:
-    """A scene as text: one line for each field that would change, and for each note."""
+def scene_lines(preview: Preview, *, locks: bool = True) -> Iterator[str]:
+    """A scene as text: one line for each field that would change, with its lock if `locks`, and for each note."""
     name = f"Scene {preview.id}: {safe(preview.title, 120)}" if preview.title else f"Scene {preview.id}"
     if preview.standing != WOULD_CHANGE:
         yield f"{name}: {preview.word}{f' ({safe(preview.reason)})' if preview.reason else ''}"
@@ -115,12 +115,13 @@ def scene_lines(preview: Preview) -> Iterator[str]:
     for item in preview.items:
         yield f"{name} (item {item.key})"
         for change in item.fields:
-            yield f"  {short(change.field)}: {'; '.join(_change_words(change))}"
+            if words := "; ".join(_change_words(change, locks=locks)):
+                yield f"  {short(change.field)}: {words}"
     for note in preview.notes:
         yield f"  {short(note.field)} ({note.reason}): {safe(note.text)}"
 
 
-def _change_words(change: FieldChange) -> Iterator[str]:
+def _change_words(change: FieldChange, *, locks: bool) -> Iterator[str]:
     if isinstance(change.new.value, tuple):
         if change.adds:
             yield f"add {safe(', '.join(change.adds))}"
@@ -129,7 +130,7 @@ def _change_words(change: FieldChange) -> Iterator[str]:
     elif change.new.value != change.old.value:
         old, new = single_values(change)
         yield f"{safe(old, 120) or '(empty)'} -> {safe(new, 120) or '(empty)'}"
-    if lock := lock_change(change.old, change.new):
+    if locks and (lock := lock_change(change.old, change.new)):
         yield lock
 
 

@@ -396,7 +396,7 @@
                 "table",
                 { className: "table table-striped" },
                 e("thead", null, e("tr", null, ["field", "Plex shows", "would show"].map((head) => e("th", { key: head, scope: "col" }, head)))),
-                e("tbody", null, item.fields.map((one) => e("tr", { key: one.field }, e("th", { scope: "row" }, FIELDS[one.field] || one.field), e("td", null, brief(one.field, one.old)), e("td", null, brief(one.field, one.new), one.locked && !one.was_locked ? e("span", { className: "plexsync-locked" }, " (locked)") : ""))))
+                e("tbody", null, item.fields.map((one) => e("tr", { key: one.field }, e("th", { scope: "row" }, FIELDS[one.field] || one.field), e("td", null, brief(one.field, one.old)), e("td", null, brief(one.field, one.new)))))
               )
             )
           )
