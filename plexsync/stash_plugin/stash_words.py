@@ -128,8 +128,10 @@ def in_its_field(line: str) -> str:
     """Return the message about a wrong setting, with the form that its field in Stash takes."""
     match = re.match(r"(\w+) (in the plugin settings in Stash must|is missing)", line)
     name, form = _field(match[1]) if match else ("", "")
-    if not match or not name:
+    if not match:
         return inside(line)
+    if not name:
+        return f"{line}. It is on {PAGE}, under Settings"
     if match[2] == "is missing":
         return f"{match[1]} is missing: enter it in the settings of the plugin in Stash, in the field {name}"
     return f"{line}. The field {name} takes: {form}"

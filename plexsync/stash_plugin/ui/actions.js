@@ -63,7 +63,7 @@
       e(
         "table",
         { className: "table table-striped" },
-        e("thead", null, e("tr", null, heads.map((head, n) => e("th", { key: n, ...HEAD }, head)))),
+        e("thead", null, e("tr", null, heads.map((head, n) => e("th", { key: n, ...HEAD }, head || e("span", { className: "sr-only" }, "what can be done"))))),
         e("tbody", null, rows)
       )
     );

@@ -67,6 +67,8 @@
 
   // PlexSync's own errors begin with its name. Any other one, before anything was answered, is one of starting it.
   let hasAnswered = false;
+  // What writes into the settings in Stash: its own page must not save over that what it had read before.
+  const SAVES = ["page_set", "page_renew", "setup_libraries", "setup_rules"];
 
   async function ask(mode, args) {
     const data = await graphql(OPERATION, { id: ID, args: Object.assign({ mode }, args) }).catch((error) => {
@@ -74,6 +76,9 @@
       throw starts ? error : Object.assign(new Error(error.message), { notStarted: true });
     });
     hasAnswered = true;
+    if (SAVES.includes(mode) && api.utils && api.utils.StashService) {
+      attempt(() => api.utils.StashService.getClient().refetchQueries({ include: ["Configuration"] }));
+    }
     const found = data.runPluginOperation;
     return found && typeof found === "object" ? found : { error: "the plugin said nothing" };
   }
