@@ -854,7 +854,7 @@
       facts === null && e("p", { role: "status" }, "Asking Stash and Plex …"),
       facts && facts.error && !facts.wrong_settings && e(Note, { kind: "danger" }, facts.error),
       facts && e(WrongSettings, { wrong: facts.wrong_settings || [] }),
-      facts && facts.verdict && e("p", { className: "plexsync-verdict" }, e(Light, { good: goodness(facts) }, facts.verdict)),
+      facts && facts.verdict && e("p", { className: "plexsync-verdict" }, e(Light, { good: goodness(facts) }, facts.verdict.replace(" (the tab Plex of the scene)", ""))),
       facts && facts.plays && e("p", { className: "plexsync-plays" }, "Plays: " + facts.plays.text + "."),
       facts && facts.plays && e("ul", { className: "plexsync-viewings" }, facts.plays.lines.map((line, n) => e("li", { key: n }, line))),
       e(
