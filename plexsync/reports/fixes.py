@@ -475,7 +475,8 @@ def _alike(db: Reader, cause: str) -> dict[tuple[bool, str], list[Key]]:
 def with_alike(parts: Stored, order: FixOrder, problem: str) -> FixOrder:
     """The order for this problem (its key) and for the others of its kind."""
     key = key_of(problem)
-    if order.action not in ALIKE or key is None:
+    # A step about another scene, such as a rival of this one, says nothing about problems alike.
+    if order.action not in ALIKE or key is None or order.key != key:
         return order
     with parts.store.reading() as db:
         row = db.jobs.find(*key)

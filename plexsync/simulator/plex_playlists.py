@@ -24,6 +24,7 @@ class Playlists:
 
     def __init__(self, library: Library) -> None:
         self._library = library
+        self.are_listed = True
 
     def of(self, account: int) -> list[Item]:
         """The playlists of an account, oldest first."""
@@ -77,9 +78,8 @@ class Playlists:
     def listing(self, asked: Asked, account: int, largest: int | None) -> Answer:
         """The playlists of the account."""
         kind, smart = asked.params.get("playlistType", VIDEO), asked.params.get("smart")
-        shown = [
-            one for one in self.of(account) if kind == VIDEO and (smart is None or smart == str(int(bool(one.smart))))
-        ]
+        every = self.of(account) if self.are_listed else []
+        shown = [one for one in every if kind == VIDEO and (smart is None or smart == str(int(bool(one.smart))))]
         return self._answer(asked, shown, largest)
 
     def create(self, asked: Asked, account: int, machine: str) -> Answer:

@@ -551,6 +551,11 @@ class PlexSim(HttpServer):
             places = {str(held): entry for entry, held in self._item(key).entries}
             self._playlists.move(self._item(key), places[item], places[after] if after else None)
 
+    def list_playlists(self, *, all_of_them: bool) -> None:
+        """Whether the list of playlists has them; without, as that of a server that has only just started."""
+        with self._lock:
+            self._playlists.are_listed = all_of_them
+
     def remove_playlist(self, key: str) -> None:
         """Somebody deletes a playlist."""
         with self._lock:

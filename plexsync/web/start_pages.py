@@ -56,7 +56,8 @@ BEFORE = {"server": "sign-in", "libraries": "server", "stash": "libraries", "pat
 LONGER = {"paths": setup_files.PATHS, "preview": setup_files.PREVIEW}
 # Seconds until a page that waits is loaded again, and that a short step may take.
 SOON, PATIENCE = 3, 120
-LONGEST = 500  # characters of what a failed step has said
+# In characters: of what a failed step has said, and of a password that is read.
+LONGEST, LONGEST_PASSWORD = 500, 4096
 # A code is of letters and digits that can't be taken for others, and lasts 15 minutes or 5 tries.
 LETTERS, LENGTH = "ABCDEFGHJKMNPQRSTUVWXYZ23456789", 8
 LASTS, TRIES, NEXT_CODE = 900.0, 5, 30.0
@@ -324,13 +325,17 @@ def code_page(call: PageCall) -> Response:
     if isinstance(sessions, CodeSessions) and call.form.get("new"):
         problem = "" if sessions.print_code() else "The last code still counts, or was printed just now."
     elif call.form:
-        if sessions.is_password(call.form.get("password", "")[:100]):
+        # A code has its own number of tries.
+        if not is_code and (wait := sessions.wait(call.client)):
+            problem = f"Too many wrong passwords: try again in {wait:.0f} s."
+        elif sessions.is_password(call.form.get("password", "")[:LONGEST_PASSWORD]):
             response = RedirectResponse(START, 303)
             value = sessions.encode(sessions.fresh(signed_in=True))
             response.headers.append("set-cookie", cookie_header(call.cookie, value))
             return response
-        sessions.count_attempt(call.client)
-        problem = f"This is not the {'code' if is_code else 'password'}."
+        else:
+            sessions.count_attempt(call.client)
+            problem = f"This is not the {'code' if is_code else 'password'}."
     over = isinstance(sessions, CodeSessions) and sessions.is_over
     return call.show(
         "start_code.html", status=401 if call.form else 200, problem=problem, over=over, is_code=is_code, is_lost=True

@@ -236,6 +236,21 @@ def test_a_playlist_that_a_hand_has_deleted_stays_away_until_it_is_asked_for(tmp
         assert members(house, "Evening") == [0, 1]
 
 
+def test_a_playlist_that_plex_leaves_out_of_its_list_for_a_while_is_not_given_up(tmp_path):
+    with listed_house(tmp_path) as house:
+        ids = begin(house, ("Evening",), ())
+        key = playlist(house, "Evening").item.key
+        house.plex_sim.list_playlists(all_of_them=False)
+        retag(house, ids[1], "Evening")
+        house.clock.move(120)
+        house.work_for(300)
+        assert (row(house, "Evening").item, row(house, "Evening").standing) == (key, "in step")
+        house.plex_sim.list_playlists(all_of_them=True)
+        house.clock.move(3600)
+        settle(house)
+        assert (playlist(house, "Evening").item.key, members(house, "Evening")) == (key, [0, 1])
+
+
 def test_a_playlist_that_is_emptied_goes_if_it_is_ours_and_comes_back_with_a_scene(tmp_path):
     with listed_house(tmp_path) as house:
         movie = house.plex_sim.add_movie(house.section, files=[("/media/mine.mp4", 1, 1)], title="mine")

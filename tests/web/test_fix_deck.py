@@ -289,3 +289,12 @@ def test_the_runs_are_listed_on_every_screen(deck: Dash, look: Look, width: int,
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
     rows.first.get_by_role("link", name="Redo").click()
     expect(seen.page.get_by_role("heading", level=1)).to_have_text("Sync 2 scenes again?")
+
+
+def test_a_step_about_another_scene_is_taken_for_that_one_alone(world: World) -> None:
+    ids = twins(world, 3)
+    work(world, ids)
+    with dashboard(world) as dash:
+        key = world.plex.keys(world.section)[0]
+        dash.post("/fix", step=f"bind {ids[0]} {key}", problem=str(ids[1]), same="1", deck="1")
+        assert world.rows("select subject, item from binding") == [(ids[0], key)]

@@ -102,8 +102,8 @@ def tv(world: World) -> Iterator[PlexTvSim]:
 
 
 @contextmanager
-def browsing(tmp_path: Path, tv: PlexTvSim, host: str = "127.0.0.1") -> Iterator[Browser]:
-    """A `plexsync serve` with nothing set but where its dashboard listens."""
+def browsing(tmp_path: Path, tv: PlexTvSim, host: str = "127.0.0.1", password: str = "") -> Iterator[Browser]:
+    """A `plexsync serve` with nothing set but where its dashboard listens, and its password, if there is one."""
     home, site, log = tmp_path / "home", tmp_path / "site", tmp_path / "serve.log"
     home.mkdir()
     site.mkdir()
@@ -112,7 +112,7 @@ def browsing(tmp_path: Path, tv: PlexTvSim, host: str = "127.0.0.1") -> Iterator
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": os.pathsep.join((str(site), str(ROOT)))}
-    bind = {"PLEXSYNC_WEB_BIND": f"{host}:{port}"}
+    bind = {"PLEXSYNC_WEB_BIND": f"{host}:{port}", **({"PLEXSYNC_WEB_PASSWORD": password} if password else {})}
     with log.open("wb") as out:
         words = [sys.executable, "-m", "plexsync", "serve"]
         process = subprocess.Popen(words, cwd=home, env={**environ, **bind}, stdout=out, stderr=out)
@@ -219,6 +219,23 @@ def test_the_code_opens_the_set_up_and_the_password_that_was_chosen_the_dashboar
         assert "web_password" in browser.get("/")
         assert PASSWORD not in browser.said
     assert tomllib.loads(browser.file.read_text())["web_password"] == PASSWORD
+
+
+def test_a_password_that_is_set_already_is_asked_for_and_cannot_be_guessed_by_trying(tmp_path: Path, tv) -> None:
+    password = "a long sentence " * 10
+    with browsing(tmp_path, tv, password=password.strip()) as browser:
+        assert "Password" in browser.get()
+        for _ in range(5):
+            assert "This is not the password" in browser.press("/login", password=PASSWORD)
+        assert "Too many wrong passwords" in browser.press("/login", password=password.strip())
+    assert not tv.pins
+
+
+def test_a_long_password_opens_the_set_up(tmp_path: Path, tv) -> None:
+    password = ("a long sentence " * 10).strip()
+    with browsing(tmp_path, tv, password=password) as browser:
+        browser.get()
+        assert "Sign in to Plex" in browser.press("/login", password=password)
 
 
 def test_the_page_has_the_guard_of_all_pages(tmp_path: Path, tv) -> None:

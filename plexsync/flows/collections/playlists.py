@@ -71,6 +71,7 @@ from plexsync.store.database import Database, Reader, Writer
 # What a playlist shows of its tag's pictures.
 PICTURED = Profile(frozenset(), poster="poster", background="")
 ARRIVING = Waiting("a request that was not answered may still add items", "released", 5.0, backoff=False)
+UNLISTED = Waiting("Plex does not list the playlist, but still has it", "missing", 60.0)
 SCENES_FIRST = Waiting("many scenes are synced first, which may be among its items", "released", 5.0, backoff=False)
 NOT_OURS = CollectionStatus.NOT_OURS.stored
 NO_SCENES = CollectionStatus.NO_SCENES.stored
@@ -204,6 +205,9 @@ class PlaylistInspector:
             held = held if fold(held.item.value("title")) == fold(name) else None
         elif held and not is_same(held.item, _items(entries), row.name, row.memory):
             held = None
+        elif held is None and row.item and self.entries(row.item):
+            # Only an answer that it is gone says that somebody has deleted it.
+            return replace(base, name=name, outcome=UNLISTED)
         if held is None:
             if row.item:
                 row = _lost(row, wanted, self._members(row, (), facts))
