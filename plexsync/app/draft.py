@@ -8,6 +8,7 @@ shown beside what Plex has; of the library, the scenes are counted that would be
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
 from plexsync.app.dressing import collection_viewer
@@ -27,8 +28,8 @@ from plexsync.flows.scenes.rules import LookRules, names_of_pictures
 from plexsync.plex.client import PlexClient
 from plexsync.rules.collections.collections import CollectionObject, KnownCollection, objects_of
 from plexsync.rules.collections.renamed_members import item_after_renames
-from plexsync.rules.item import PICTURES
-from plexsync.rules.merge.approval import FieldChange, field_change
+from plexsync.rules.item import COLLECTION_SETTINGS, FIELDS, PICTURES
+from plexsync.rules.merge.approval import field_change
 from plexsync.rules.merge.desired import Profile, desired_values
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Value, held_field
@@ -49,19 +50,30 @@ TRIED, TOGETHER = 36, 12
 # The scenes that a count names, and the collections of a scene that are shown.
 MOST_NAMED, MOST_COLLECTIONS = 12, 4
 FIELD_OF_COLLECTIONS = "collection"
+# The places of the fields on a screen; what is shown beside the cast comes last.
+PLACES = {name: place for place, name in enumerate((*FIELDS, *COLLECTION_SETTINGS, *PICTURES))}
+
+
+class DraftRow(NamedTuple):
+    """A field of an item: its value in Plex, and afterwards."""
+
+    field: str
+    before: Value | None
+    after: Value | None
+
+    @property
+    def changes(self) -> bool:
+        """Whether Plex would show another value."""
+        return self.before != self.after
 
 
 @record
 class DraftItem:
-    """An item of a scene, or a collection: what Plex has, and what it would show; `changes` are what a sync would write.
-
-    `fields` has (name, value in Plex, value afterwards). `pictures` has the bytes of those that would be sent.
-    """
+    """An item of a scene, or a collection, in display order. `pictures` are those that would be sent (empty: Plex's own)."""
 
     key: str
     title: str
-    fields: tuple[tuple[str, Value | None, Value | None], ...]
-    changes: Mapping[str, FieldChange]
+    rows: tuple[DraftRow, ...]
     pictures: Mapping[str, bytes]
 
 
@@ -74,14 +86,9 @@ class DraftScene:
     collections: tuple[DraftItem, ...] = ()
 
     @property
-    def id(self) -> int:
-        """Its number in Stash."""
-        return self.preview.id
-
-    @property
-    def title(self) -> str:
-        """Its title in Stash."""
-        return self.preview.title
+    def all_items(self) -> tuple[DraftItem, ...]:
+        """Its items, and its collections."""
+        return (*self.items, *self.collections)
 
     @property
     def reason(self) -> str:
@@ -261,21 +268,17 @@ class Draft:
         return DraftScene(preview, items, self._collections(inspection))
 
     def _item(self, target: PlannedObject, scene: Scene | None, artwork: Artwork | None) -> DraftItem:
-        changes = {
-            name: field_change(name, held_field(target.item, name), change) for name, change in target.plan.edit.items()
-        }
-        # A picture that stays is whatever Plex shows.
-        names = dict.fromkeys((*(name for name in target.wanted.values if name not in PICTURES), *changes))
-        # What is shown beside a cast member goes with its name.
-        stays, fields = item_after_renames(target.item, target.plan.renamed), []
-        for name in names:
-            after = changes[name].new.value if name in changes else held_field(stays, name).value
-            fields.append((name, held_field(target.item, name).value, after))
-        pictures = {name: _picture(target, scene, artwork, name) for name in PICTURES if name in changes}
-        title = str(held_field(target.item, "title").value or "")
-        return DraftItem(
-            target.item.key, title, tuple(fields), changes, {name: some for name, some in pictures.items() if some}
-        )
+        edit = target.plan.edit
+        # A picture that stays is whatever Plex shows; what is shown beside a cast member goes with its name.
+        names = {name for name in target.wanted.values if name not in PICTURES} | edit.keys()
+        stays, rows = item_after_renames(target.item, target.plan.renamed), []
+        for name in sorted(names, key=lambda name: (PLACES.get(name, len(PLACES)), name)):
+            now, after = held_field(target.item, name), held_field(stays, name)
+            after = field_change(name, now, edit[name]).new if name in edit else after
+            rows.append(DraftRow(name, now.value, after.value))
+        sent = ((row, _picture(target, scene, artwork, row.field)) for row in rows if row.field in PICTURES)
+        pictures = {row.field: content for row, content in sent if content or not row.after}
+        return DraftItem(target.item.key, target.item.value("title"), tuple(rows), pictures)
 
 
 def _picture(target: PlannedObject, scene: Scene | None, artwork: Artwork | None, name: str) -> bytes:

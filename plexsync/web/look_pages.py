@@ -6,9 +6,8 @@ from plexsync.app.look_file import NAME, look_text, read_look, texts_of
 from plexsync.app.setting_change import write_into
 from plexsync.reports.format import many
 from plexsync.reports.settings import why_read_only
-from plexsync.rules.queue.setting_question import FEW
 from plexsync.web.pages import PageCall, action, page
-from plexsync.web.preview_pages import DraftView, draft_view
+from plexsync.web.preview_pages import DraftView, chosen_scene, count_part, draft_view
 from plexsync.web.settings_pages import HERE, TAKEN, draft_of, what_follows, words_of
 from validation.sources import DEFAULT, ConfigError
 
@@ -45,9 +44,8 @@ def take(call: PageCall) -> Response:
         done = f"{many(len(settings), 'setting')} of the look saved in {call.desk.origins.file.name}."
         return call.to(HERE, f"{done} {TAKEN}{what_follows(call, draft)}")
     if step == "count":
-        counts = call.desk.counts
-        return call.show("draft_count.html", draft=DraftView(count=counts.find(draft) or counts.begin(draft)), few=FEW)
-    scene = (step.removeprefix("scene ") if step.startswith("scene ") else call.form.get("scene", "")).strip()[:18]
+        return count_part(call, draft)
+    scene = chosen_scene(call)
     view = draft_view(call, draft, scene) if settings else DraftView(problem="The look in use is the same.")
     return _show(call, view, text, scene, texts_of(config, settings))
 
@@ -66,7 +64,6 @@ def _show(
         text=text,
         scene=counts.chosen(call.session.id, scene),
         rows=rows or [],
-        few=FEW,
         file=file,
     )
 

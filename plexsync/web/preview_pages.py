@@ -2,13 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import field
 
 from starlette.responses import Response
 
-from plexsync.app.draft import DraftCount, DraftItem, DraftScene, open_draft
-from plexsync.reports.rows import in_order
-from plexsync.rules.item import COLLECTION_SETTINGS, PICTURES
-from plexsync.rules.merge.values import Value
+from plexsync.app.draft import DraftCount, DraftScene, open_draft
+from plexsync.rules.queue.setting_question import FEW
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault, Unusable
 from plexsync.web.context import AWAY
@@ -19,41 +18,33 @@ from validation.config import PlexSyncConfig
 
 AT = "/settings/preview/pictures"
 NO_SCENE = "Stash has no scene to look at."
-
-
-@record
-class DraftRow:
-    """A field of an item: what Plex shows, and what it would show."""
-
-    field: str
-    before: Value | None
-    after: Value | None
-
-    @property
-    def changes(self) -> bool:
-        """Whether it would be written."""
-        return self.before != self.after
-
-
-@record
-class ItemView:
-    """An item, or a collection, as the page shows it. `pictures` has the addresses of its pictures afterwards, by name."""
-
-    key: str
-    title: str
-    rows: tuple[DraftRow, ...]
-    pictures: Mapping[str, str]
+# The longest number of a scene.
+LONGEST = 18
 
 
 @record
 class DraftView:
-    """What the page says of a draft. `problem`: why no scene can be shown now."""
+    """What the page says of a draft. `problem`: why no scene can be shown now.
+
+    `shots` has the addresses of new pictures ('' for one of Plex's own), by the key of the item and the name.
+    """
 
     scene: DraftScene | None = None
-    items: tuple[ItemView, ...] = ()
-    collections: tuple[ItemView, ...] = ()
     problem: str = ""
     count: DraftCount | None = None
+    shots: Mapping[str, str] = field(default_factory=dict)
+    few: int = FEW
+
+
+def count_part(call: PageCall, config: PlexSyncConfig) -> Response:
+    """The part of the page about the count, which is begun if it was not."""
+    counts = call.desk.counts
+    return call.show("draft_count.html", draft=DraftView(count=counts.find(config) or counts.begin(config)))
+
+
+def chosen_scene(call: PageCall) -> str:
+    """The scene that the form asks for: that of the pressed button, else the typed one."""
+    return (call.form.get("do", "").partition("scene ")[2] or call.form.get("scene", "")).strip()[:LONGEST]
 
 
 def draft_view(call: PageCall, config: PlexSyncConfig, chosen: str) -> DraftView:
@@ -70,21 +61,10 @@ def draft_view(call: PageCall, config: PlexSyncConfig, chosen: str) -> DraftView
         return DraftView(problem=str(error), count=count)
     if scene is None:
         return DraftView(problem=NO_SCENE, count=count)
-    items, collections = (tuple(_item_view(call, item) for item in some) for some in (scene.items, scene.collections))
-    return DraftView(scene, items, collections, count=count)
-
-
-def _item_view(call: PageCall, item: DraftItem) -> ItemView:
-    values = {name: (before, after) for name, before, after in item.fields}
-    names = [*in_order(values), *(name for name in COLLECTION_SETTINGS if name in values)]
-    rows = tuple(DraftRow(name, *values[name]) for name in names if name not in PICTURES)
-    pictures = {name: f"/pictures/items/{item.key}/{name}" for name in PICTURES}
-    for name in PICTURES:
-        if content := item.pictures.get(name):
-            pictures[name] = _keep(call, content)
-        elif name in item.changes and not values[name][1]:
-            pictures[name] = ""
-    return ItemView(item.key, item.title, rows, pictures)
+    fresh = ((item.key, name, some) for item in scene.all_items for name, some in item.pictures.items())
+    return DraftView(
+        scene, count=count, shots={f"{key} {name}": _keep(call, some) if some else "" for key, name, some in fresh}
+    )
 
 
 def _keep(call: PageCall, content: bytes) -> str:

@@ -21,7 +21,7 @@ from plexsync.rules.merge.traits import UNKNOWN
 from plexsync.rules.queue.setting_question import FEW
 from plexsync.rules.servers.errors import NeighbourError, Unusable
 from plexsync.web.pages import PageCall, PageNotFound, Wrong, action, page, whole_number
-from plexsync.web.preview_pages import DraftView, draft_view
+from plexsync.web.preview_pages import DraftView, chosen_scene, count_part, draft_view
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.plex_entries import OF_AN_ENTRY, TOKEN
 from validation.redact import MASK
@@ -162,7 +162,6 @@ def _show_form(
         previewed=name in settings_of_look(config),
         scene=call.desk.counts.chosen(call.session.id, scene),
         draft=draft,
-        few=FEW,
     )
 
 
@@ -216,17 +215,13 @@ def _preview(call: PageCall, name: str, typed: str, step: str) -> Response:
     """The form with the typed value as a draft, or only the count of what it changes. Nothing is written."""
     if name not in settings_of_look(call.parts.config):
         raise PageNotFound
-    scene = (step.partition(" ")[2] or call.form.get("scene", "")).strip()[:LONGEST]
+    scene = chosen_scene(call)
     try:
         config = draft_of(call, {name: typed})
     except ConfigError as error:
         return _show_form(call, name, typed=typed, scene=scene, draft=DraftView(problem=words_of(error)))
     if step == "count":
-        return call.show(
-            "draft_count.html",
-            draft=DraftView(count=call.desk.counts.find(config) or call.desk.counts.begin(config)),
-            few=FEW,
-        )
+        return count_part(call, config)
     return _show_form(call, name, typed=typed, scene=scene, draft=draft_view(call, config, scene))
 
 

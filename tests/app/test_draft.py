@@ -111,7 +111,7 @@ def stored(world: World) -> str:
 def shown(scene: DraftScene) -> dict[str, Value | None]:
     """What the preview says that the only item of the scene shows afterwards."""
     (item,) = scene.items
-    return {name: after for name, _, after in item.fields}
+    return {name: after for name, _, after in item.rows}
 
 
 def in_plex(world: World, key: str, names: list[str]) -> dict[str, Value | None]:
@@ -135,8 +135,8 @@ def test_a_preview_shows_what_plex_has_and_what_it_would_show(world: World) -> N
     with draft_of(world, title_template="{studio}: {title}") as draft:
         scene = draft.scene(1)
     (item,) = scene.items
-    assert ("title", "Title 0", "Studio 0: Title 0") in item.fields
-    assert [name for name, before, after in item.fields if before != after] == ["title"]
+    assert ("title", "Title 0", "Studio 0: Title 0") in item.rows
+    assert [name for name, before, after in item.rows if before != after] == ["title"]
 
 
 def test_a_preview_and_a_count_write_nothing_anywhere(world: World) -> None:
@@ -193,7 +193,7 @@ def test_the_scene_that_is_shown_unasked_is_one_that_the_draft_changes(world: Wo
     with draft_of(world, genre_tags="*, -Tag 5") as draft:
         scene = draft.some_scene()
     assert scene is not None
-    assert scene.id == 6
+    assert scene.preview.id == 6
 
 
 def test_200_random_previews_are_what_is_then_written(world: World) -> None:
@@ -217,7 +217,7 @@ def test_200_random_previews_are_what_is_then_written(world: World) -> None:
             assert comparable(have, told) == comparable(told, told), texts
             for name, content in scene.items[0].pictures.items():
                 assert key_of(name, content) == told[name]
-            written += bool(scene.items[0].changes)
+            written += any(row.changes for row in scene.items[0].rows)
     assert written > 60
 
 
@@ -233,7 +233,7 @@ def test_the_collections_of_a_scene_are_shown_and_counted_as_they_are_then_dress
     assert stored(world) == before
     (collection,) = scene.collections
     assert (collection.title, collection.pictures) == ("Studio 0", {"thumb": RED})
-    told = {name: after for name, _, after in collection.fields}
+    told = {name: after for name, _, after in collection.rows}
     assert (told["summary"], told["titleSort"]) == ("About it.", "1 Studio 0")
     assert (count.changed, count.collections) == (0, 7)
     world.settings |= texts
