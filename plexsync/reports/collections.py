@@ -49,7 +49,7 @@ class CollectionRowFacts(TypedDict):
     library: str
     """The title of the library in Plex; empty if it is not known."""
     section: str
-    """The key of the library."""
+    """The key of the library; empty for a playlist, which has none."""
     key: str
     """The rating key of the collection; empty while it was not found in Plex."""
     owner: str
@@ -320,7 +320,7 @@ def _row_facts(row: CollectionRow, job: JobRow | None, libraries: Mapping[str, s
         "source": row.object.source,
         "object": row.object.id,
         "library": libraries.get(row.library or row.section, ""),
-        "section": row.section,
+        "section": "" if row.object.source == "playlist" else row.section,
         "key": row.item,
         "owner": row.owner,
         "stands": status.value,

@@ -3,6 +3,7 @@
 import pytest
 
 from plexsync.rules.collections.playlists import MEMBERS
+from plexsync.rules.queue.choices import ACCEPTED, Choice
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House
@@ -107,6 +108,21 @@ def test_a_comparison_costs_two_requests_of_plex_at_most_and_a_change_few(tmp_pa
         asked = [request for request in house.plex_sim.log if "/playlists" in request.path]
         assert len(asked) == 6, "listed and read, added, read for its order, listed and read back"
         assert len(row(house, "Evening").memory[MEMBERS].ours) == 6
+
+
+def test_on_another_server_that_was_accepted_all_are_created_anew(tmp_path):
+    with listed_house(tmp_path) as house:
+        begin(house, ("Evening",), ("Night",))
+        undo(house, "Night")
+        for key in house.plex_sim.playlists():
+            house.plex_sim.remove_playlist(key)
+        house.plex_sim.machine = "b" * 40
+        with house.store.writing() as tx:
+            tx.notes.save(ACCEPTED + Choice.PLEX_SERVER, "1")
+        house.replace_worker(holder="next")
+        settle(house)
+        assert members(house, "Evening") == [0]
+        assert (titles(house), row(house, "Night").standing) == (["Evening"], "undone")
 
 
 def test_of_two_items_of_a_scene_one_is_in_the_playlist(tmp_path):

@@ -92,7 +92,8 @@ class PlaylistTarget(CollectionSight):
 class PlaylistFacts:
     """What is known of a batch of playlists: the tags' children and their scenes, the items of these, and all of Plex.
 
-    `bound` are the keys that any row has. `undoing`, `redoing`: it shows what that would do.
+    `bound` are the keys that any row has. `machine` names the server: rows have it as their section. `undoing`, `redoing`:
+    it shows what that would do.
     """
 
     children: Mapping[int, CollectionSource]
@@ -100,6 +101,7 @@ class PlaylistFacts:
     items: Mapping[int, Sequence[str]]
     listed: Mapping[str, PlexPlaylist]
     bound: Collection[str]
+    machine: str = ""
     traits: ServerTraits = UNKNOWN
     undoing: TakenBack = TakenBack.NO
     redoing: bool = False
@@ -152,8 +154,16 @@ class PlaylistInspector:
         with self.store.reading() as db:
             items = _items_of_scenes(db, {id for some in scenes.values() for id in some})
             bound = {row.item for row in db.collections.of_source(PLAYLIST)}
-            traits = db.probes.present_traits()
-        return PlaylistFacts(children=children, scenes=scenes, items=items, listed=listed, bound=bound, traits=traits)
+            traits, server = db.probes.present_traits(), db.servers.find()
+        return PlaylistFacts(
+            children=children,
+            scenes=scenes,
+            items=items,
+            listed=listed,
+            bound=bound,
+            traits=traits,
+            machine=server.machine if server else "",
+        )
 
     # --- findings ------------------------------------------------------------------------------------------------------
 
@@ -185,7 +195,16 @@ class PlaylistInspector:
         child = facts.children.get(row.object.id)
         if self.rules is None and not (row.undone or facts.undoing):
             return _rest(row, row.standing)
-        base = replace(_rest(row, ""), outcome=None, source=child, leaves=self.rules is not None and child is None)
+        if row.section not in ("", facts.machine):
+            # Another server was accepted: nothing of what was written to the first one is there.
+            row = replace(row, item="", owner="", memory=given_up(row.memory) if row.undone else {}, pushing=())
+        base = replace(
+            _rest(row, ""),
+            outcome=None,
+            section=facts.machine,
+            source=child,
+            leaves=self.rules is not None and child is None,
+        )
         try:
             wanted = self.values(row, child) if child else Wanted({})
             base = replace(base, scenes=len(facts.scenes.get(row.object.id, ())) if child else row.scenes)
