@@ -256,10 +256,11 @@ def object_words(facts: CollectionRowFacts) -> str:
     return f"{source} {number} of {MOST_TENTHS}" if source == "rating" else f"{source} {number}"
 
 
-def part_value(part: str, value: str | None, *, in_plex: bool = False) -> str:
+def part_value(part: str, value: Value | None, *, in_plex: bool = False) -> str:
     """The value of a part as it is shown; '' for none."""
     if value is None:
         return ""
+    value = _text(value)
     if part in PICTURES:
         return ("a picture" if in_plex else "the picture from Stash") if value else ""
     if part == "collectionMode":

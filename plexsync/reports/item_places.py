@@ -21,15 +21,15 @@ class ItemPlaces:
         """The page of an item in Plex's web app, which holds no secret; None while no server is known."""
         return self._page(f"/library/metadata/{key}")
 
-    def collection(self, key: str) -> str | None:
-        """The page of a collection there; None while no server is known."""
-        return self._page(f"/library/collections/{key}")
+    def collection(self, key: str, *, is_playlist: bool = False) -> str | None:
+        """The page of a collection or a playlist there; None while no server is known."""
+        return self._page(f"/playlists/{key}", "playlist") if is_playlist else self._page(f"/library/collections/{key}")
 
-    def _page(self, path: str) -> str | None:
+    def _page(self, path: str, kind: str = "details") -> str | None:
         if not self.machine:
             return None
         place = quote(path, safe="")
-        return f"{WEB_APP}#!/server/{quote(self.machine, safe='')}/details?key={place}"
+        return f"{WEB_APP}#!/server/{quote(self.machine, safe='')}/{kind}?key={place}"
 
     def library(self, section: str) -> str:
         """The name of a library; '' if it is not known."""

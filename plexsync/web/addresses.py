@@ -87,10 +87,10 @@ class ServerLinks:
         with self.parts.store.reading() as db:
             return item_places(db).link(key) or ""
 
-    def collection(self, key: str) -> str:
-        """The page of a collection in Plex; '' while no Plex server is known."""
+    def collection(self, key: str, source: str) -> str:
+        """The page of a collection or a playlist in Plex; '' while no Plex server is known."""
         with self.parts.store.reading() as db:
-            return item_places(db).collection(key) or ""
+            return item_places(db).collection(key, is_playlist=source == "playlist") or ""
 
     def items(self, keys: Sequence[str]) -> list[ItemLink]:
         """The pages of these items in Plex, each with the name of its library; none while no Plex server is known."""

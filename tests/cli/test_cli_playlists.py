@@ -68,4 +68,9 @@ def test_doctor_and_the_overview_say_that_the_tag_is_unclear(listed: World, door
         assert "Playlists wait for their tag" in plain(html.unescape(dash.get("/").text))
         page = plain(html.unescape(dash.get("/collections").text))
         assert "Evening playlist of tag" in page
+        (number,) = [row["id"] for row in door("collections", "list", "--json").facts["collections"]]
+        page = dash.get(f"/collections/{number}").text
+        (key,) = listed.plex.playlists()
+        assert f"/playlist?key=%2Fplaylists%2F{key}" in page
+        assert "/tags/" in page
     assert shown(listed) == before

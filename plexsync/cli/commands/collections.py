@@ -42,7 +42,7 @@ WORDS = ", ".join(status.value for status in CollectionStatus)
 @click.option("--limit", metavar="N", type=click.IntRange(1), default=MOST_LISTED, show_default=True, help="How many.")
 @click.pass_obj
 def list_(call: Call, standing: str, offset: int, limit: int) -> int:
-    """List the collections by name, with how each stands.
+    """List the collections and playlists by name, with how each stands.
 
     Asks neither server: it tells what the last inspection has found. A collection is noted when one of its scenes is
     inspected.
@@ -222,9 +222,10 @@ undo = action_command(
     """Take back what was written to collections.
 
     What was there before comes back, with its lock. What a person changed in Plex since stays as it is. The collection
-    keeps its members, since those are names of scenes (plexsync undo). It stays so until the object changes in Stash or
-    you call plexsync collections redo. Works also while no part is switched on. Asks once for more than one. Exits with 1
-    if nothing was written to one that was named.
+    keeps its members, since those are names of scenes (plexsync undo). A playlist of PlexSync is deleted, or loses its own
+    items if you added others. All stay so until the object changes in Stash or you call plexsync collections redo. Works
+    also while no part is switched on. Asks once for more than one. Exits with 1 if nothing was written to one that was
+    named.
 
     \b
     Examples:
@@ -347,7 +348,7 @@ def _part_row(part: CollectionPartFacts, now: int) -> tuple[str, ...]:
 
 @family("collections")
 def collections() -> None:
-    """Show how the collections of Plex stand, dress them, and take that back.
+    """Show how the collections and playlists of Plex stand, dress them, and take that back.
 
     \b
     Examples:
