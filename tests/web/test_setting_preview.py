@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from plexsync.app.fingerprints import settings_of_look
 from plexsync.app.parts import open_parts
@@ -159,6 +160,7 @@ def test_with_script_the_page_follows_what_is_typed(dash: Dash, look: Look) -> N
     page.fill("#value", NEW)
     page.wait_for_selector("#draft tr.changes")
     page.wait_for_selector("#draft-count:has-text('Changes 3 of 3 scenes.')")
+    assert not Axe().run(page).violations_count
     page.click("#draft-count button:has-text('#2')")
     page.wait_for_selector("#draft a:has-text('Title 1')")
     assert page.input_value("#scene") == "2"
@@ -217,4 +219,5 @@ def test_a_look_file_is_chosen_with_script(dash: Dash, look: Look, tmp_path: Pat
     page.wait_for_selector("#draft tr.changes")
     page.wait_for_selector("#draft-count:has-text('Changes 3 of 3 scenes.')")
     assert page.input_value("#value") == LOOK_FILE
+    assert not Axe().run(page).violations_count
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
