@@ -6,6 +6,8 @@ its size, any other is refused, and what is made of it is never larger than `LAR
 
 import importlib
 import io
+import struct
+from contextlib import suppress
 from functools import cached_property
 from threading import Lock
 from types import ModuleType
@@ -95,6 +97,9 @@ class PillowImaging:
             if parts > 1 and picture.draft(None, (picture.width // parts, picture.height // parts)) is None:
                 raise Unusable("the picture is no JPEG, and has more than 40 million pixels")
             picture.load()
+            # A camera says how a picture is to be turned; what is made of it does not say so any more.
+            with suppress(OSError, ValueError, SyntaxError, KeyError, TypeError, struct.error):
+                importlib.import_module("PIL.ImageOps").exif_transpose(picture, in_place=True)
         except Unusable:
             raise
         except Exception:  # noqa: BLE001 - a file that is none, or broken, raises whatever its reader meets

@@ -103,6 +103,18 @@ def test_a_picture_that_has_the_shape_keeps_its_size():
     assert {made(bands((400, 600)), shape).size for shape in ("as_is", "bars", "crop", "blur")} == {(400, 600)}
 
 
+def test_a_picture_of_a_camera_is_turned_as_it_says():
+    lying, exif = Image.new("RGB", (600, 400), RED), Image.Exif()
+    lying.paste(BLUE, (0, 0, 300, 400))
+    exif[0x0112] = 6
+    content = io.BytesIO()
+    lying.save(content, "JPEG", exif=exif)
+    shown = made(content.getvalue(), "bars")
+    assert shown.size == (400, 600)
+    assert is_like(shown, (200, 100), BLUE)
+    assert is_like(shown, (200, 500), RED)
+
+
 def test_a_transparent_picture_lies_on_black():
     content = io.BytesIO()
     Image.new("RGBA", (300, 200), (250, 250, 250, 0)).save(content, "PNG")
