@@ -130,7 +130,9 @@ def calm_sentences(facts: "BareFacts") -> "list[Sentence]":
     in_sync, others = _scene_counts(facts)
     going_on = [count_words(status.word, count) for status, count in others.items() if count and status.tone != WAIT]
     total, yours = in_sync + sum(others.values()), _decisions(facts, others)
-    share = f"{f'{in_sync:,} of {total:,}' if in_sync < total else 'All'} {in_sync_words(facts['kept_fields'])}"
+    # Without a full comparison there may be more scenes than are known.
+    are_all = in_sync == total and facts["last_reconcile"]
+    share = f"{'All' if are_all else f'{in_sync:,} of {total:,}'} {in_sync_words(facts['kept_fields'])}"
     return [
         *(Sentence(capitalize(words), "/fix") for _, words in _yours(facts)),
         *(

@@ -56,6 +56,10 @@ def test_all_in_sync_is_said_only_if_every_scene_is(fine: BareFacts, counts: dic
     assert spoken({**fine, "scenes": scenes(**counts)}) == text
 
 
+def test_all_is_not_said_before_every_scene_was_compared(fine: BareFacts) -> None:
+    assert spoken({**fine, "last_reconcile": None}).startswith("1,000 of 1,000 in sync. No full comparison yet: ")
+
+
 def test_what_stops_everything_comes_first_and_leads_to_where_it_is_mended(fine: BareFacts) -> None:
     sentences = calm_sentences({**fine, "holds": {"plex": hold("plex-server")}})
     assert sentences == [Sentence("Another Plex server answers", "/fix"), Sentence("All in sync")]

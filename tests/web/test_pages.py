@@ -63,7 +63,7 @@ def test_the_overview_begins_with_the_verdict(world: World) -> None:
         told = dash.get("/api/status").json()["verdict"]
         assert first_line(dash.get("/").text) == (
             "bad",
-            "No worker runs. All in sync. No full comparison yet: other scenes are not counted. ",
+            "No worker runs. 3 of 3 in sync. No full comparison yet: other scenes are not counted. ",
         )
         page = dash.get("/state").text
         assert first_line(page) == (
@@ -74,7 +74,9 @@ def test_the_overview_begins_with_the_verdict(world: World) -> None:
         with dash.parts.store.writing() as tx:
             tx.holds.save(Neighbour.PLEX, HoldRow("plex_url", "another", 1, 2, "print", "plex-server"))
         dash.parts.clock.sleep(FRESH)
-        assert first_line(dash.get("/").text)[1].startswith("Another Plex server answers. No worker runs. All in sync.")
+        assert first_line(dash.get("/").text)[1].startswith(
+            "Another Plex server answers. No worker runs. 3 of 3 in sync."
+        )
         health = first_line(dash.get("/state").text)[1]
         assert health.startswith("Another Plex server answers · no worker runs → fix · 3 of")
 
