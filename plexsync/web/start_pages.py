@@ -13,6 +13,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -27,7 +28,7 @@ from plexsync.app.setting_change import like_a_secret, why_not, why_unguarded
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.files import setup_files
-from plexsync.web import picture_pages
+from plexsync.web import login_pages, picture_pages
 from plexsync.web.context import Busy, Desk, Origins
 from plexsync.web.entry_desks import DatabaseAway, EntryDesk, EntryDesks
 from plexsync.web.guard import Doors, Guard, cookie_header
@@ -56,8 +57,7 @@ BEFORE = {"server": "sign-in", "libraries": "server", "stash": "libraries", "pat
 LONGER = {"paths": setup_files.PATHS, "preview": setup_files.PREVIEW}
 # Seconds until a page that waits is loaded again, and that a short step may take.
 SOON, PATIENCE = 3, 120
-# In characters: of what a failed step has said, and of a password that is read.
-LONGEST, LONGEST_PASSWORD = 500, 4096
+LONGEST = 500  # characters of what a failed step has said
 # A code is of letters and digits that can't be taken for others, and lasts 15 minutes or 5 tries.
 LETTERS, LENGTH = "ABCDEFGHJKMNPQRSTUVWXYZ23456789", 8
 LASTS, TRIES, NEXT_CODE = 900.0, 5, 30.0
@@ -125,6 +125,7 @@ class SetupGuide:
         self._folder = request["folder"]
         self._file = file
         self._process: subprocess.Popen[str] | None = None
+        self._opened = 0
         self._stepping, self._beginning = threading.Lock(), threading.Lock()
 
     def state(self) -> dict[str, object]:
@@ -207,8 +208,12 @@ class SetupGuide:
             yield opened
 
     def open_pictures(self) -> None:
-        """Let the pictures of the preview be fetched by what was chosen."""
-        if self.entries.first.open_desk is None:
+        """Let the pictures of the preview be fetched by what was chosen, also after it was chosen anew."""
+        mark = Path(self._folder, TOML).stat().st_mtime_ns
+        if mark != self._opened:
+            self._opened = mark
+            self.entries.close()
+            self.entries.every = (EntryDesk("", self._draft),)
             self.entries.first.try_open()
 
     def close(self) -> None:
@@ -275,9 +280,8 @@ def act(guide: SetupGuide, call: PageCall) -> Response:
     response = call.to(START, problem, well=False)
     if step == "finish" and not problem and isinstance(call.sessions, CodeSessions):
         # Whoever has chosen the password need not type it again.
-        later = call.sessions.later = Sessions(guide.key, guide.key, form["password"], SystemClock())
-        value = later.encode(later.fresh(signed_in=True))
-        response.headers.append("set-cookie", cookie_header(call.cookie, value))
+        call.sessions.later = Sessions(guide.key, guide.key, form["password"], SystemClock())
+        return _signed_in(response, call, call.sessions.later)
     return response
 
 
@@ -316,70 +320,54 @@ ACTS: Mapping[str, Callable[[SetupGuide, PageCall], str]] = {
 }
 
 
-def code_page(call: PageCall) -> Response:
+def code_page(sessions: CodeSessions, call: PageCall) -> Response:
     """Ask for the code; POST takes it, or prints a new one."""
-    sessions = call.sessions
-    if call.session.signed_in:
-        return RedirectResponse(START, 303)
-    is_code, problem = isinstance(sessions, CodeSessions), ""
-    if isinstance(sessions, CodeSessions) and call.form.get("new"):
+    problem = ""
+    if call.form.get("new"):
         problem = "" if sessions.print_code() else "The last code still counts, or was printed just now."
     elif call.form:
-        # A code has its own number of tries.
-        if not is_code and (wait := sessions.wait(call.client)):
-            problem = f"Too many wrong passwords: try again in {wait:.0f} s."
-        elif sessions.is_password(call.form.get("password", "")[:LONGEST_PASSWORD]):
-            response = RedirectResponse(START, 303)
-            value = sessions.encode(sessions.fresh(signed_in=True))
-            response.headers.append("set-cookie", cookie_header(call.cookie, value))
-            return response
-        else:
-            sessions.count_attempt(call.client)
-            problem = f"This is not the {'code' if is_code else 'password'}."
-    over = isinstance(sessions, CodeSessions) and sessions.is_over
-    return call.show(
-        "start_code.html", status=401 if call.form else 200, problem=problem, over=over, is_code=is_code, is_lost=True
-    )
+        if sessions.is_password(call.form.get("password", "")[:100]):
+            return _signed_in(RedirectResponse(START, 303), call, sessions)
+        problem = "This is not the code."
+    status = 401 if call.form else 200
+    return call.show("start_code.html", status=status, problem=problem, over=sessions.is_over, is_lost=True)
+
+
+def _signed_in(response: Response, call: PageCall, sessions: Sessions) -> Response:
+    value = sessions.encode(sessions.fresh(signed_in=True))
+    response.headers.append("set-cookie", cookie_header(call.cookie, value))
+    return response
 
 
 def build_start(guide: SetupGuide, doors: Doors) -> Guard:
     """The application, behind its guard."""
-    config = guide.config
-    sessions = Sessions(guide.key, guide.key, config.web_password, SystemClock())
-    if guide.needs_password:
-        sessions = CodeSessions(guide.key, SystemClock())
-        sessions.print_code()
+    key, clock = guide.key, SystemClock()
 
-    def endpoint(handler: Callable[[PageCall], Response]) -> Callable[[Request], object]:
+    def route(path: str, method: str, handler: Callable[[PageCall], Response]) -> Route:
         async def answer(request: Request) -> Response:
             return await asyncio.to_thread(handler, await read_form(request))
 
-        return answer
+        return Route(path, answer, methods=[method])
 
-    async def elsewhere(_request: Request) -> Response:
-        return RedirectResponse(START, 303)
-
-    async def health(_request: Request) -> Response:
-        return JSONResponse({"error": "not set up yet"}, 503)
-
-    async def missing(_request: Request, _error: Exception) -> Response:
-        return Response(status_code=404)
-
-    async def alive(_request: Request) -> Response:
-        return JSONResponse({"alive": True})
-
+    sessions, login = Sessions(key, key, guide.config.web_password, clock), login_pages.routes
+    if guide.needs_password:
+        sessions = by_code = CodeSessions(key, clock)
+        by_code.print_code()
+        login = [route("/login", method, partial(code_page, by_code)) for method in ("GET", "POST")]
     app = Starlette(
         routes=[
-            Route(START, endpoint(lambda call: start(guide, call)), methods=["GET"]),
-            Route(START, endpoint(lambda call: act(guide, call)), methods=["POST"]),
-            Route("/login", endpoint(code_page), methods=["GET", "POST"]),
-            Route("/health", health),
-            Route("/health/live", alive),
+            route(START, "GET", partial(start, guide)),
+            route(START, "POST", partial(act, guide)),
+            *login,
+            Route("/health", lambda _request: JSONResponse({"error": "not set up yet"}, 503)),
+            Route("/health/live", lambda _request: JSONResponse({"alive": True})),
             *picture_pages.routes,
             Mount("/static", StaticFiles(directory=HERE / "static")),
-            Route("/{path:path}", elsewhere),
+            Route("/{path:path}", lambda _request: RedirectResponse(START, 303)),
         ],
-        exception_handlers=dict.fromkeys((PageNotFound, DatabaseAway, Busy), missing),
+        exception_handlers=dict.fromkeys(
+            (PageNotFound, DatabaseAway, Busy), lambda _request, _error: Response(status_code=404)
+        ),
     )
     app.state.entries, app.state.sessions, app.state.extra_nav = guide.entries, sessions, ()
     return Guard(app, doors=doors, sessions=sessions, names=(), end=lambda: None)

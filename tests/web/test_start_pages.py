@@ -103,7 +103,9 @@ def tv(world: World) -> Iterator[PlexTvSim]:
 
 
 @contextmanager
-def browsing(tmp_path: Path, tv: PlexTvSim, host: str = "127.0.0.1", *, in_data: bool = False) -> Iterator[Browser]:
+def browsing(
+    tmp_path: Path, tv: PlexTvSim, host: str = "127.0.0.1", *, in_data: bool = False, password: str = ""
+) -> Iterator[Browser]:
     """A `plexsync serve` with nothing set but where its dashboard listens.
 
     `in_data`: it runs in its folder for data, and may write nowhere else, as in a container.
@@ -117,6 +119,8 @@ def browsing(tmp_path: Path, tv: PlexTvSim, host: str = "127.0.0.1", *, in_data:
         port = free.getsockname()[1]
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": os.pathsep.join((str(site), str(ROOT)))}
     bind = {"PLEXSYNC_WEB_BIND": f"{host}:{port}"}
+    if password:
+        bind |= {"PLEXSYNC_WEB_PASSWORD": password}
     if in_data:
         bind |= {"PLEXSYNC_DATA_DIR": str(home), "HOME": "/nowhere"}
     with log.open("wb") as out:
@@ -228,6 +232,17 @@ def test_the_code_opens_the_set_up_and_the_password_that_was_chosen_the_dashboar
     assert {"plexsync.toml", "plexsync.db"} <= left
     assert not [name for name in left if name.startswith("plexsync-start-")], "the draft is gone"
     assert tomllib.loads(browser.file.read_text())["web_password"] == PASSWORD
+
+
+def test_a_password_that_is_set_is_asked_for_in_the_place_of_a_code(tmp_path: Path, tv) -> None:
+    with browsing(tmp_path, tv, "0.0.0.0", password=PASSWORD) as browser:
+        assert "web_password" in browser.get()
+        for _ in range(TRIES):
+            assert "This is not the password" in browser.press("/login", password="another one of them")
+        assert "Too many wrong passwords" in browser.press("/login", password=PASSWORD)
+        assert not CODE.search(browser.said)
+        browser.client.cookies.clear()
+        assert browser.client.get("/start", headers={"Authorization": f"Bearer {PASSWORD}"}).status_code == 429
 
 
 def test_the_page_has_the_guard_of_all_pages(tmp_path: Path, tv) -> None:
