@@ -245,6 +245,13 @@ def test_a_password_that_is_set_is_asked_for_in_the_place_of_a_code(tmp_path: Pa
         assert browser.client.get("/start", headers={"Authorization": f"Bearer {PASSWORD}"}).status_code == 429
 
 
+def test_a_long_password_opens_the_set_up(tmp_path: Path, tv) -> None:
+    password = ("a long sentence " * 10).strip()
+    with browsing(tmp_path, tv, password=password) as browser:
+        browser.get()
+        assert "Sign in to Plex" in browser.press("/login", password=password)
+
+
 def test_the_page_has_the_guard_of_all_pages(tmp_path: Path, tv) -> None:
     with browsing(tmp_path, tv) as browser:
         page = browser.client.get("/start")
