@@ -71,6 +71,7 @@ FEATURES: Sequence[Feature] = (
         ("people_pictures",),
     ),
     Feature("collections are dressed", SIMULATED, ("collection_parts",), ("collection_edits",)),
+    Feature("playlists are made of tags", SIMULATED, ("playlists",)),
     Feature("plays come back to Stash", SIMULATED, ("watch_back",)),
     Feature("ratings go both ways", SIMULATED, ("rating_direction",)),
     Feature("libraries ask PlexSync", SIMULATED, ("provider_listen",)),

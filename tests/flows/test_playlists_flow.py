@@ -290,6 +290,7 @@ def test_while_the_tag_is_unclear_nothing_is_written_and_it_is_said(tmp_path, na
         retag(house, ids[1], "Evening")
         house.want(tag, kind="tag")
         settle(house)
+        assert not house.worker.dressing.comparison.is_due()
         assert (problem(house), house.plex_sim.playlists()) == (text, before)
         assert row(house, "Evening").standing == "the tag of playlists is unclear"
         for other in [other for other in data.tags.values() if other.id != tag and other.name in (*names, PARENT)]:
@@ -298,6 +299,18 @@ def test_while_the_tag_is_unclear_nothing_is_written_and_it_is_said(tmp_path, na
         house.want(tag, kind="tag")
         settle(house)
         assert (problem(house), members(house, "Evening")) == ("", [0, 1])
+
+
+def test_of_a_tag_without_children_nothing_is_asked_again_and_again(tmp_path):
+    with listed_house(tmp_path) as house:
+        begin(house, (PARENT,), children=())
+        assert (titles(house), problem(house)) == ([], "")
+        assert not house.worker.dressing.comparison.is_due()
+        house.stash_sim.set_tag_parents("Evening", [PARENT])
+        retag(house, 1, "Evening")
+        house.want(_tag(house, "Evening"), kind="tag")
+        house.work_until_settled()
+        assert titles(house) == ["Evening"]
 
 
 def test_items_are_added_by_fifty_in_one_request(tmp_path):

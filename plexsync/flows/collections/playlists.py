@@ -370,9 +370,12 @@ class PlaylistInspector:
             differ = self.differ(db)
             playlists = db.collections.of_source(PLAYLIST)
             rows = db.collections.of(row.id for row in playlists if row.object.id in children)
-        with self.store.writing() as tx:
-            tx.notes.save(PLAYLISTS_COMPARED, str(self.rules))
         return changed | {id for id, row in rows.items() if differ or self._has_changed(row, facts)}
+
+    def save_compared(self, tx: Writer) -> None:
+        """Save that all playlists were compared under these settings."""
+        if self.rules is not None and tx.notes.text(PLAYLISTS_COMPARED) != str(self.rules):
+            tx.notes.save(PLAYLISTS_COMPARED, str(self.rules))
 
     def _has_changed(self, row: CollectionRow, facts: PlaylistFacts) -> bool:
         held, child = facts.listed.get(row.item), facts.children[row.object.id]
