@@ -34,7 +34,7 @@ from plexsync.reports.fixes import (
     result_words,
     with_alike,
 )
-from plexsync.reports.format import many
+from plexsync.reports.format import many, sentences
 from plexsync.rules.queue.choices import Choice
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError
@@ -153,9 +153,12 @@ def mend(call: PageCall) -> Response:
     except Busy as busy:
         return call.to(_back(call), str(busy), well=False)
     closed = desk.ask_servers() if result.done and order.action in QUEUEING else ""
-    more = f" {closed}." if closed else ""
+    is_alone = bool(call.form.get("same") and result.done and not order.alike)
+    more = sentences(
+        "Nothing was done for the others: that is a choice about this one alone" if is_alone else "", closed
+    )
     count = max(result.done, 1) + len(result.others) if result.done else 0
-    return call.to(_back(call, count), f"{result_words(result)}{more}", well=bool(result.done))
+    return call.to(_back(call, count), f"{result_words(result)} {more}".rstrip(), well=bool(result.done))
 
 
 def _back(call: PageCall, mended: int = 0) -> str:

@@ -163,7 +163,7 @@ def test_of_two_scenes_with_one_file_only_you_can_tell(world: World) -> None:
         answer = dash.post("/fix", step=f"bind {ids[0]} {key}", same="1", problem=f"{ids[1]}", deck="1")
         told = plain(html.unescape(answer.text))
     assert f"Scene {ids[0]} is bound to item {key} of Movies" in told
-    assert "The same was done for 0 others; 3 left, which it does not fit." in told
+    assert "Nothing was done for the others: that is a choice about this one alone." in told
     assert world.rows("select subject, item from binding") == [(ids[0], key)]
 
 
