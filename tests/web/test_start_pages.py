@@ -123,6 +123,7 @@ def browsing(
         bind |= {"PLEXSYNC_WEB_PASSWORD": password}
     if in_data:
         bind |= {"PLEXSYNC_DATA_DIR": str(home), "HOME": "/nowhere"}
+        (home / "plexsync-start-killed").mkdir()
     with log.open("wb") as out:
         words = [sys.executable, "-m", "plexsync", "serve"]
         process = subprocess.Popen(words, cwd=home, env={**environ, **bind}, stdout=out, stderr=out)

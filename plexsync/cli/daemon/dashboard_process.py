@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -36,6 +37,7 @@ STOP = "Ctrl-C stops it in good order."
 NOT_ASKED_FOR = "Dashboard: none, because of --no-web"
 SWITCHED_OFF = "Dashboard: none, because web_bind = none"
 SETTINGS = "PlexSync.config"
+DRAFT = "plexsync-start-"
 
 
 @record
@@ -82,7 +84,10 @@ class Dashboard(ListeningProcess):
         if values.host_and_port(config.web_bind) is None or not is_installed("web"):
             return False
         above = config.data_dir if config.data_dir and os.access(config.data_dir, os.W_OK) else None
-        folder = self._guide.enter_context(tempfile.TemporaryDirectory(prefix="plexsync-start-", dir=above))
+        for draft in Path(above).glob(f"{DRAFT}*") if above else ():
+            # A process that was killed has not removed its draft.
+            shutil.rmtree(draft, ignore_errors=True)
+        folder = self._guide.enter_context(tempfile.TemporaryDirectory(prefix=DRAFT, dir=above))
         guide = {
             "command": command_of("plexsync", "--json", "--config", str(Path(folder, TOML))),
             "environ": {name: value for name, value in os.environ.items() if name.startswith("PLEXSYNC_")},
