@@ -15,7 +15,7 @@ from pathlib import Path
 from plexsync.app import status_settings
 from plexsync.app.asking import asking_stash
 from plexsync.app.stored import address_of, salt_of
-from plexsync.app.version import BEFORE, changes_for, read_changes, version
+from plexsync.app.version import BEFORE, changes_for, is_newer, read_changes, version
 from plexsync.rules.match.server_scopes import store_folder
 from plexsync.rules.queue.note_keys import NEWS, STASH_SETTINGS, STATUS_SETTINGS, VALID_SETTINGS, VERSION
 from plexsync.rules.record_class import record
@@ -311,7 +311,8 @@ def _keep_version(store: Database, config: PlexSyncConfig) -> None:
         salt_of(store)
         with store.reading() as db:
             before, waiting = db.notes.text(VERSION), db.notes.text(NEWS)
-        if before == version():
+        if before and not is_newer(version(), before):
+            # It is known, or was: of two versions on one database, the older one does not make the newer one new again.
             return
         fresh = changes_for(config, read_changes(), after=before or BEFORE, until=version())
         with store.writing() as tx:

@@ -69,5 +69,10 @@ def changes_for(
     ]
 
 
+def is_newer(version: str, other: str) -> bool:
+    """Whether a version comes after another one."""
+    return _number(version) > _number(other)
+
+
 def _number(version: str) -> list[int]:
     return [int(part) for part in version.split(".")[:3] if part.isdecimal()]

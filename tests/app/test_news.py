@@ -129,6 +129,18 @@ def test_a_database_of_a_version_that_did_not_say_which_it_was_shows_what_came_a
     assert "New in 7.0.0" in door("status").out
 
 
+def test_two_versions_that_use_one_database_make_nothing_new_again(world: World, door: Door, update: Update) -> None:
+    world.settings["poster"] = "none"
+    update("0.2.0")
+    door("ignore", "7")
+    update(NEXT, POSTER)
+    assert "New in" in door("status").out
+    for number in ("0.2.0", NEXT):
+        update(number, POSTER)
+        door("ignore", "8")
+    assert noted(world) == (NEXT, "")
+
+
 def test_what_two_updates_brought_is_kept_until_somebody_has_seen_it(world: World, door: Door, update: Update) -> None:
     world.settings["poster"] = "none"
     for number, entries in (("0.1.0", ()), ("0.2.0", (OLD,)), (NEXT, (POSTER, OLD)), (NEXT, (POSTER, OLD))):
