@@ -134,6 +134,7 @@ def test_two_versions_that_use_one_database_make_nothing_new_again(world: World,
     update("0.2.0")
     door("ignore", "7")
     update(NEXT, POSTER)
+    door("ignore", "8")
     assert "New in" in door("status").out
     for number in ("0.2.0", NEXT):
         update(number, POSTER)
