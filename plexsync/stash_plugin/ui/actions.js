@@ -357,7 +357,7 @@
     return e(
       Note,
       { kind: "info" },
-      e("p", null, many(facts.counts.scenes, "scene") + " looked at; " + (facts.counts.filled ? "fields of " + many(facts.counts.filled, "scene") + " would be filled." : "nothing is to be filled.")),
+      e("p", null, many(facts.counts.scenes, "scene") + " looked at" + (facts.counts.skipped ? ", " + facts.counts.skipped.toLocaleString() + " of them left out (not in Plex, ignored, undone)" : "") + "; " + (facts.counts.filled ? "fields of " + many(facts.counts.filled, "scene") + " would be filled." : "nothing is to be filled.")),
       e(Tiles, { counts: facts.counts.fields }),
       facts.missing.length > 0 && e("p", null, "Not in Stash, so left out: " + facts.missing.map((one) => one.name).join(", ") + ((facts.listed || {}).missing ? " and more" : "") + "."),
       facts.create.length > 0 && e("p", null, "Created first: " + facts.create.map((one) => one.name).join(", ") + ((facts.listed || {}).create ? " and more" : "") + "."),

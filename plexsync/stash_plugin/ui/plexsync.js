@@ -492,7 +492,7 @@
 
   // Whether a part of this page settles some of what needs you.
   function canMend(facts) {
-    return facts.bulk_approved === false || Boolean(facts.setting_change || facts.old_lists) || (facts.dlq && facts.dlq.count > 0) || Object.values(facts.holds || {}).some((hold) => hold.choice);
+    return facts.bulk_approved === false || Boolean(facts.plays && facts.plays.first) || Boolean(facts.setting_change || facts.old_lists) || (facts.dlq && facts.dlq.count > 0) || Object.values(facts.holds || {}).some((hold) => hold.choice || hold.setting === "plex_token");
   }
 
   // Leads down to the first part of the page that settles something.
