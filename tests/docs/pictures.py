@@ -32,6 +32,7 @@ from rich.text import Text
 
 from plexsync.rules.queue.job import DAY as A_DAY
 from plexsync.rules.queue.samples import MINUTE, Sample
+from plexsync.simulator.drawings import TALL, drawn
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
@@ -47,7 +48,7 @@ SCENES = 240
 CHROMIUM = "/usr/bin/chromium"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 # The pages that the dashboard leads to are taken in its own order, up to so many.
-MOST_PAGES = 12
+MOST_PAGES = 16
 FIRST = (
     "The Long Way",
     "Harbour",
@@ -142,7 +143,7 @@ def library() -> Iterator[World]:
             folder = Path(place) / "data"
             folder.mkdir(mode=0o700)
             world = World(stash, plex, folder)
-            world.settings |= {"breaker_recovery_timeout": "1", "breaker_max_recovery_timeout": "2"}
+            world.settings |= {"poster": "cover", "breaker_recovery_timeout": "1", "breaker_max_recovery_timeout": "2"}
             world.section = plex.add_section("Movies", locations=("/media/scenes",))
             for number in range(SCENES):
                 scene(world, number)
@@ -188,7 +189,7 @@ def scene(world: World, number: int) -> None:
     path = f"/media/scenes/{title}.mp4"
     if number % 60 != 59:
         world.plex.add_movie(world.section, files=[(path, 10_000_000 + number, 60_000)], title=title.lower())
-    world.stash.add_scene(
+    id = world.stash.add_scene(
         title=title,
         details=f"{title}, as told by those who were there.",
         date=f"20{10 + number % 15}-{1 + number % 12:02}-{1 + number % 28:02}",
@@ -198,6 +199,7 @@ def scene(world: World, number: int) -> None:
         tags=[TAGS[number % len(TAGS)]],
         files=[(path, 10_000_000 + number, 60.0)],
     )
+    world.stash.set_cover(id, drawn(title, TALL))
 
 
 def an_outage(world: World) -> None:
@@ -230,11 +232,11 @@ def terminal(world: World, one: Terminal) -> tuple[str, str]:
     text = seen(world, one.words)
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(Text.from_ansi(f"\x1b[1m$ plexsync {' '.join(one.words)}\x1b[0m\n{text}"), soft_wrap=True)
-    drawn = console.export_svg(title="plexsync", unique_id=one.name)
+    text = console.export_svg(title="plexsync", unique_id=one.name)
     # Fonts from elsewhere are nobody's business; every system has one of fixed width.
-    drawn = re.sub(r"@font-face \{[^}]*\}\s*", "", drawn).replace("Fira Code", "ui-monospace, Menlo, Consolas")
+    text = re.sub(r"@font-face \{[^}]*\}\s*", "", text).replace("Fira Code", "ui-monospace, Menlo, Consolas")
     name = f"terminal-{one.name}.svg"
-    (PICTURES / name).write_text(drawn, encoding="utf-8")
+    (PICTURES / name).write_text(text, encoding="utf-8")
     return name, one.caption
 
 
@@ -320,10 +322,13 @@ def walls() -> Iterator[tuple[str, str]]:
 
 def tour(browser: Browser, address: str) -> Iterator[tuple[str, str]]:
     """The pages in the dashboard's own order, then the first one as others see it."""
-    first = opened(browser, address, DAY)
-    ways = first.eval_on_selector_all("nav a[href^='/']", "links => links.map(a => a.getAttribute('href'))")
-    first.close()
-    paths = list(dict.fromkeys(way.partition("#")[0].partition("?")[0] for way in ways)) or ["/"]
+    paths = ["/", "/runs"]
+    for path in paths:
+        # The pages of the bar, and those below each of them.
+        page = opened(browser, address + path, DAY)
+        ways = page.eval_on_selector_all("nav a[href^='/']", "links => links.map(a => a.getAttribute('href'))")
+        page.close()
+        paths += [way for way in dict.fromkeys(ways) if way not in paths and "?" not in way and "#" not in way]
     for path in paths[:MOST_PAGES]:
         yield from shot(browser, address + path, DAY)
     for look in (NIGHT, PHONE):
