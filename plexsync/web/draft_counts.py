@@ -12,6 +12,9 @@ from validation.config import PlexSyncConfig
 log = logging.getLogger("PlexSync.web")
 
 LAST_WAIT = 5.0
+# Seconds after which a count that no page has asked for ends: it asks both servers for every scene, and may read pictures.
+UNSEEN = 300.0
+ENDED = "no page was open for it, so counting has ended: press Preview"
 # The browsers whose scene is remembered.
 MOST_CHOSEN = 100
 
@@ -24,6 +27,7 @@ class DraftCounts:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._draft: tuple[str, PlexSyncConfig, DraftCount] | None = None
+        self._seen = 0.0
         self._closed = False
         self._chosen: dict[str, str] = {}
 
@@ -39,7 +43,10 @@ class DraftCounts:
     def find(self, config: PlexSyncConfig) -> DraftCount | None:
         """The count of this draft, if it is the latest."""
         with self._lock:
-            return self._draft[2] if self._draft and self._draft[0] == wishes(config) else None
+            count = self._draft[2] if self._draft and self._draft[0] == wishes(config) else None
+            if count:
+                self._seen = self._parts.clock.monotonic()
+            return count
 
     def begin(self, config: PlexSyncConfig) -> DraftCount:
         """Count this draft from now on, unless that is done already; one that failed is begun anew."""
@@ -47,7 +54,7 @@ class DraftCounts:
             return count
         count = DraftCount()
         with self._lock:
-            self._draft = wishes(config), config, count
+            self._draft, self._seen = (wishes(config), config, count), self._parts.clock.monotonic()
             if not self._closed and (self._thread is None or not self._thread.is_alive()):
                 self._thread = threading.Thread(target=self._run, name="draft", daemon=True)
                 self._thread.start()
@@ -69,10 +76,19 @@ class DraftCounts:
                     return
             self._count(draft[1], draft[2])
 
+    @property
+    def _is_unseen(self) -> bool:
+        return self._parts.clock.monotonic() - self._seen > UNSEEN
+
+    def _is_latest(self, count: DraftCount) -> bool:
+        return self._draft is not None and self._draft[2] is count
+
     def _count(self, config: PlexSyncConfig, count: DraftCount) -> None:
         try:
             with open_draft(self._parts, config) as draft:
-                draft.count(count, lambda: self._closed or self._draft is None or self._draft[2] is not count)
+                draft.count(count, lambda: self._closed or self._is_unseen or not self._is_latest(count))
+            if not count.complete and self._is_unseen and self._is_latest(count):
+                count.problem = ENDED
         except (NeighbourError, LocalFault, NewerDatabase, Unusable) as error:
             count.problem = str(error)
         except Exception:
