@@ -97,7 +97,7 @@ def init(
 ) -> int:
     """Set PlexSync up: sign in to Plex, find both servers, learn the path rules, write plexsync.toml.
 
-    Signs in with a PIN that you confirm in a browser (this is the only command that talks to plex.tv), or takes a token
+    Signs in with a PIN that you confirm in a browser (PlexSync talks to plex.tv for a sign-in alone), or takes a token
     that you type. Tries both servers, looks at some scenes to see whether both name their files alike, shows what it found
     and five scenes as they would look in Plex, and writes the file with mode 0600. Settings that it does not ask for stay
     as they are; what a file held before is kept beside it. While nothing is set up, `plexsync` alone on a terminal is
