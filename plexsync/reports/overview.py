@@ -32,15 +32,17 @@ class LatestScene:
 
 
 def night_words(db: Reader, facts: StatusFacts, now: int) -> str:
-    """How many edits went to Plex since yesterday evening; they are all only if no scene waits or needs you."""
+    """How many edits went to Plex since yesterday evening; all are there only if nothing waits, needs you or was undone."""
     begin = datetime.fromtimestamp(now / 1000).replace(hour=NIGHT, minute=0, second=0) - timedelta(days=1)
-    edits = db.pushes.count_since(int(begin.timestamp()) * 1000)
-    evening = f"since yesterday {NIGHT}:00"
-    if not any(facts["scenes"][status]["count"] for status in UNFINISHED) and edits > 1:
+    since = int(begin.timestamp()) * 1000
+    taken_back = db.pushes.count_since(since, undone=True)
+    edits, evening = db.pushes.count_since(since) - taken_back, f"since yesterday {NIGHT}:00"
+    undone = f", {taken_back:,} taken back" if taken_back else ""
+    if edits > 1 and not taken_back and not any(facts["scenes"][status]["count"] for status in UNFINISHED):
         return f"{many(edits, 'edit')} {evening}, all in Plex"
     queued = facts["scenes"][SceneStatus.QUEUED]["count"]
     more = f", {queued:,} {'queued' if edits else 'is queued' if queued == 1 else 'are queued'}" if queued else ""
-    return f"{many(edits, 'edit') if edits else 'No edit'} went to Plex {evening}{more}"
+    return f"{many(edits, 'edit') if edits else 'No edit'} went to Plex {evening}{more}{undone}"
 
 
 def latest_scenes(db: Reader) -> list[LatestScene]:

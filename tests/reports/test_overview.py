@@ -120,6 +120,13 @@ def test_all_are_in_plex_only_if_no_scene_waits_or_needs_you(parts: Parts, fine:
     )
 
 
+def test_what_was_taken_back_is_no_edit(parts: Parts, fine: StatusFacts) -> None:
+    for scene in (1, 2, 3):
+        push(parts, scene, MOMENT)
+    push(parts, 1, MOMENT, undone="undo")
+    assert night(parts, fine) == "3 edits went to Plex since yesterday 22:00, 1 taken back"
+
+
 def test_what_is_queued_is_told_without_an_edit(parts: Parts, fine: StatusFacts) -> None:
     assert night(parts, {**fine, "scenes": scenes(waiting=2)}).endswith("since yesterday 22:00, 2 are queued")
 

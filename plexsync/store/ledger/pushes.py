@@ -40,6 +40,7 @@ select subject, item, at, document, undone from push indexed by push_at
  where flow = :flow order by at desc, number desc limit :limit
 """
 COUNT_SINCE = "select count(*) from push indexed by push_at where at >= :since and flow = :flow"
+COUNT_UNDONE = f"{COUNT_SINCE} and undone <> ''"
 PUSHED_AT = """
 select subject, at from push
  where number in (
@@ -97,9 +98,9 @@ class ReadOnlyPushes(FlowTable):
         )
         return [(scene, push) for scene, push in pushes if push.moved]
 
-    def count_since(self, since: int) -> int:
-        """Count the pushes at `since` or later."""
-        return int(self._db.value(COUNT_SINCE, {"flow": self._flow, "since": since}))
+    def count_since(self, since: int, *, undone: bool = False) -> int:
+        """Count the pushes at `since` or later; `undone`: those that took something back."""
+        return int(self._db.value(COUNT_UNDONE if undone else COUNT_SINCE, {"flow": self._flow, "since": since}))
 
     def last_at(self, scenes: Sequence[int]) -> dict[int, int]:
         """Return the time of the last push of these scenes. Scenes without one are left out."""
