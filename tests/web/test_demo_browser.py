@@ -8,6 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from plexsync.cli.commands import demo_stage
 from plexsync.cli.commands.demo_stage import Stage
+from plexsync.rules.queue.note_keys import LAST_RECONCILE
 from tests.journey.world import until
 from tests.patience import HANG
 from tests.web.conftest import Look
@@ -61,6 +62,12 @@ def done(stage: Stage) -> int:
         return db.books.done()
 
 
+def is_compared(stage: Stage) -> bool:
+    """Whether the first comparison has ended, and all that it queued."""
+    with stage.parts.store.reading() as db:
+        return bool(db.notes.text(LAST_RECONCILE)) and not db.jobs.count_unsettled()
+
+
 def edit(stage: Stage, count: int, words: str) -> None:
     ids = [stage.handles.scenes[handle] for handle, truth in stage.library.truth.items() if truth.movies]
     for id in ids[:count]:
@@ -70,6 +77,7 @@ def edit(stage: Stage, count: int, words: str) -> None:
 def test_an_outage_the_waiting_queue_and_the_ramp_are_seen_live(stage: Stage, look: Look) -> None:
     address = f"http://{stage.parts.config.web_bind}/demo"
     until(lambda: answers(address))
+    until(lambda: is_compared(stage))
     page = look().page
     page.goto(address)
     expect(figure(page, "in sync")).not_to_have_text("0", timeout=PATIENCE)
