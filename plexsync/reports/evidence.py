@@ -13,7 +13,7 @@ class Level(StrEnum):
 
     SIMULATED = "simulated"
     RECORDED = "recorded"
-    SEEN = "seen here"
+    TRIED = "tried here"
 
 
 # Values of settings by which a feature is not in use.
@@ -39,8 +39,8 @@ class Feature:
     def level_on(self, learnt: LearntTraits | None) -> Level:
         """The level on the server that these answers are of: every question of the feature has one there."""
         answers = learnt.traits.answers() if learnt else {}
-        is_seen = bool(self.traits) and all(answers.get(name) is not None for name in self.traits)
-        return Level.SEEN if is_seen else self.level
+        is_tried = bool(self.traits) and all(answers.get(name) is not None for name in self.traits)
+        return Level.TRIED if is_tried else self.level
 
 
 SIMULATED, RECORDED = Level.SIMULATED, Level.RECORDED
@@ -82,8 +82,8 @@ def evidence_words(config: PlexSyncConfig, learnt: LearntTraits | None, version:
     """The features in use by their level, on a server of this version."""
     present = learnt if learnt and learnt.version == version else None
     levels = [(feature.level_on(present), feature.name) for feature in FEATURES if feature.in_use(config)]
-    counts = {level: sum(own is level for own, _ in levels) for level in (Level.SEEN, RECORDED)}
+    counts = {level: sum(own is level for own, _ in levels) for level in (Level.TRIED, RECORDED)}
     rest = [name for own, name in levels if own is SIMULATED]
-    words = f"{len(levels)} features in use: {counts[Level.SEEN]} seen on this server (plexsync probe)"
+    words = f"{len(levels)} features in use: {counts[Level.TRIED]} tried on this server (plexsync probe)"
     words += f", {counts[RECORDED]} held to answers of real servers"
     return f"{words}, {len(rest)} to the simulated one alone: {'; '.join(rest)}" if rest else words

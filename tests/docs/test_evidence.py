@@ -45,9 +45,9 @@ def test_a_probe_raises_the_level_on_its_version_alone() -> None:
     config = PlexSyncConfig(**SETTINGS, sync_rating=True)
     learnt = LearntTraits("machine", "1.43", traits_from(answers), 0)
     seen, other = evidence_words(config, learnt, "1.43"), evidence_words(config, learnt, "1.44")
-    assert ": 1 seen on this server" in seen
+    assert ": 1 tried on this server" in seen
     assert "ratings in Plex" not in seen, "all its questions are answered"
     assert "lists are edited" in seen, "some of its questions are not"
-    assert ": 0 seen on this server" in other
+    assert ": 0 tried on this server" in other
     assert "ratings go both ways" not in seen, "it is off"
     assert "ratings go both ways" in evidence_words(PlexSyncConfig(**SETTINGS, rating_direction="both"), None, "1.43")
