@@ -10,19 +10,19 @@ from tests.sources import Source
 pytestmark = pytest.mark.xdist_group("sources")
 # Figure, what it is now at most. A share is in thousandths.
 LIMITS = {
-    "vague": 151,
+    "vague": 149,
     "shared_class_names": 0,
-    "largest_class": 316,
+    "largest_class": 303,
     "longest_function": 50,
     "untyped": 0,
     "status_tables": 1,
-    "tokens": 640_000,
+    "tokens": 610_000,
     "largest_with_bases": 530,
     "participles": 23,
     "house_nouns": 5,
     "import_lines": 80,
     "inner_imports": 39,
-    "doors": 276,
+    "doors": 258,
 }
 
 

@@ -22,6 +22,8 @@ NOTES = {
     "LENT_LIBRARY": "probe:library",
     "STASH_CALLED": "stash:called",
     "LAST_POLL": "poll:last",
+    "VERSION": "version",
+    "NEWS": "news",
     "EDIT_BY_LINE": "edit:line",
     "EDIT_BY_HOOK": "edit:hook",
     "EDIT_BY_POLL": "edit:poll",

@@ -217,7 +217,7 @@ def left(dash: Dash) -> int:
 
 def test_an_answer_that_nobody_reads_is_given_up(tight: Dash) -> None:
     with connected(tight, keeps=1) as slow:
-        slow.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        slow.sendall(b"GET /settings?view=all HTTP/1.1\r\nHost: localhost\r\n\r\n")
         until(lambda: left(tight))
         tight.pass_time(server.PROGRESS)
         until(lambda: not tight.connections)
@@ -225,7 +225,7 @@ def test_an_answer_that_nobody_reads_is_given_up(tight: Dash) -> None:
 
 def test_also_after_its_connection_began_to_close(tight: Dash) -> None:
     with connected(tight, keeps=1) as slow:
-        slow.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        slow.sendall(b"GET /settings?view=all HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         until(lambda: left(tight))
         until(lambda: tight.connections[0].transport.is_closing())
         tight.pass_time(server.PROGRESS)

@@ -56,6 +56,8 @@ def start(
         encoding="utf-8",
         errors="replace",
         pass_fds=() if os.name == "nt" else tuple(inherits),
+        # Ctrl-C on a terminal is for this process, which ends the child in good order.
+        process_group=None if os.name == "nt" else 0,
     )
 
 

@@ -116,12 +116,12 @@ def preview_scenes(
         progress(done, max(done, total))
 
 
-def look_at_all(inspector: Inspector, as_if: AsIf = TakenBack.NO, *, batch: int = BATCH) -> Iterator[list[Inspection]]:
-    """Inspect every scene of Stash, a batch at a time."""
+def look_at_all(inspector: Inspector, as_if: AsIf = TakenBack.NO, *, batch: int = 0) -> Iterator[list[Inspection]]:
+    """Inspect every scene of Stash, a batch (0: of the usual size) at a time."""
     for page in asked_pages(inspector.gates, READ_STASH, inspector.stash.walk(), of_all=True):
-        for start in range(0, len(page), batch):
+        for start in range(0, len(page), batch or BATCH):
             inspector.gates.enter(*READS)
-            yield inspector.look_at(page[start : start + batch], as_if)
+            yield inspector.look_at(page[start : start + (batch or BATCH)], as_if)
 
 
 def preview_of(inspection: Inspection, row: JobRow | None, *, sweep: bool, whole: bool = False) -> Preview:
