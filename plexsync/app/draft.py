@@ -111,8 +111,6 @@ class DraftCount:
     collections: int = 0
     named: list[int] = field(default_factory=list)
     complete: bool = False
-    problem: str = ""
-    """Why it could not go on."""
 
 
 def with_values(

@@ -1,7 +1,8 @@
 """Long tasks started from a page: a full comparison, a preview, a sync of all scenes. One runs at a time.
 
 A task has its own thread and its own parts, as a command has, so no page waits for it. It ends with the
-dashboard; a comparison that is started again resumes where it stopped.
+dashboard; a comparison that is started again resumes where it stopped. Beside them, the scenes that a draft of settings
+changes are counted, one draft at a time.
 """
 
 import logging
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from plexsync.app.draft import DraftCount, open_draft
+from plexsync.app.fingerprints import wishes
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.review import make_review, write_approved
 from plexsync.app.switches import approve_bulk, waits_for_yes
@@ -37,6 +40,9 @@ log = logging.getLogger("PlexSync.web")
 MOST_SAVED = 8
 SHOWN_CHANGES = 25
 LAST_WAIT = 5.0
+# Seconds after which a count that no page has asked for ends: it asks both servers for every scene, and may read pictures.
+UNSEEN = 300.0
+ENDED = "no page was open for it, so counting has ended: press Preview"
 
 
 @dataclass
@@ -169,12 +175,13 @@ TASKS: dict[str, Do] = {
     "review": review,
     "write approved": write_reviewed,
 }
+COUNT = "count"
 # The others take moments.
-STOPPABLE = frozenset({"compare", "compare anew", "preview", "review", "write approved"})
+STOPPABLE = frozenset({"compare", "compare anew", "preview", "review", "write approved", COUNT})
 
 
 class BackgroundTasks:
-    """The running task, and the ended ones, newest first."""
+    """The running task, the one that takes its place, and the ended ones, newest first."""
 
     def __init__(self, config: PlexSyncConfig, parts: Parts, ended: Callable[[], None]) -> None:
         self._config = config
@@ -185,15 +192,23 @@ class BackgroundTasks:
         self._thread: threading.Thread | None = None
         self._probing: threading.Thread | None = None
         self.current: BackgroundTask | None = None
+        self._next: tuple[BackgroundTask, Do] | None = None
         self.past: deque[BackgroundTask] = deque(maxlen=MOST_SAVED)
 
     def start(self, name: str) -> bool:
         """Start a task; False while another is running."""
+        return self._begin(BackgroundTask(name, self._clock.now()), TASKS[name])
+
+    def _begin(self, task: BackgroundTask, do: Do, *, instead: bool = False) -> bool:
+        """Start a task, `instead` of a running one as soon as that has stopped."""
         with self._lock:
             if self.current is not None:
-                return False
-            task = self.current = BackgroundTask(name, self._clock.now())
-            self._thread = threading.Thread(target=self._run, args=(task,), name="task", daemon=True)
+                if instead:
+                    self._next = task, do
+                    self.current.stop.set()
+                return instead
+            self.current = task
+            self._thread = threading.Thread(target=self._run, args=(task, do), name=task.name, daemon=True)
             self._thread.start()
             return True
 
@@ -209,6 +224,7 @@ class BackgroundTasks:
         with self._lock:
             if self.current is None or not self.current.stoppable:
                 return False
+            self._next = None
             self.current.stop.set()
             return True
 
@@ -233,18 +249,63 @@ class BackgroundTasks:
             log.exception("asking a server failed by a fault of PlexSync")
         self._ended()
 
-    def _run(self, task: BackgroundTask) -> None:
-        try:
-            with open_parts(self._config, self._folder) as parts:
-                ask_at_once(parts.store, parts.gates, parts.clock, *READS)
-                TASKS[task.name](parts, task)
-        except (NeighbourError, LocalFault, NewerDatabase, Unusable) as error:
-            task.why = str(error)
-        except Exception:
-            log.exception("%s failed by a fault of PlexSync", task.name)
-            task.why = "a fault of PlexSync; the log says more"
-        task.ended = self._clock.now()
-        self._ended()
-        with self._lock:
-            self.past.appendleft(task)
-            self.current = None
+    def _run(self, task: BackgroundTask, do: Do) -> None:
+        following: tuple[BackgroundTask, Do] | None = task, do
+        while following:
+            task, do = following
+            try:
+                with open_parts(self._config, self._folder) as parts:
+                    ask_at_once(parts.store, parts.gates, parts.clock, *READS)
+                    do(parts, task)
+            except (NeighbourError, LocalFault, NewerDatabase, Unusable) as error:
+                task.why = str(error)
+            except Exception:
+                log.exception("%s failed by a fault of PlexSync", task.name)
+                task.why = "a fault of PlexSync; the log says more"
+            task.ended = self._clock.now()
+            self._ended()
+            with self._lock:
+                self.past.appendleft(task)
+                following, self._next = self._next, None
+                self.current = following[0] if following else None
+
+
+@dataclass(kw_only=True)
+class CountTask(BackgroundTask):
+    """The count of what a draft changes; `seen` is when a page last asked for it (seconds, monotonic)."""
+
+    config: PlexSyncConfig = field(repr=False)
+    seen: float
+    count: DraftCount = field(default_factory=DraftCount)
+
+
+class DraftCounts(BackgroundTasks):
+    """The count of the latest draft. A newer one ends it, and so does it that nobody asks for it for `unseen` seconds."""
+
+    latest: CountTask | None = None
+    unseen = UNSEEN
+
+    def find(self, config: PlexSyncConfig) -> CountTask | None:
+        """The count of this draft, if it is the latest."""
+        task = self.latest
+        if task is None or wishes(task.config) != wishes(config):
+            return None
+        task.seen = self._clock.monotonic()
+        return task
+
+    def begin(self, config: PlexSyncConfig) -> CountTask:
+        """Count this draft from now on, unless that is done already; one that failed is begun anew."""
+        if (task := self.find(config)) and not task.why:
+            return task
+        task = self.latest = CountTask(COUNT, self._clock.now(), config=config, seen=self._clock.monotonic())
+        self._begin(task, lambda parts, _: self._count(parts, task), instead=True)
+        return task
+
+    def _count(self, parts: Parts, task: CountTask) -> None:
+        def stopping() -> bool:
+            if self._clock.monotonic() - task.seen > self.unseen:
+                task.why = ENDED
+            return bool(task.why) or task.stopping()
+
+        with open_draft(parts, task.config) as draft:
+            draft.count(task.count, stopping)

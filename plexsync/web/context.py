@@ -20,8 +20,7 @@ from plexsync.reports.shapes.status import StatusFacts
 from plexsync.reports.status import facts
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
-from plexsync.web.background_tasks import BackgroundTasks
-from plexsync.web.draft_counts import DraftCounts
+from plexsync.web.background_tasks import BackgroundTasks, DraftCounts
 from plexsync.web.picture_cache import PictureCache
 
 T = TypeVar("T")
@@ -66,7 +65,7 @@ class Desk:
         self.parts = parts
         self.origins = origins
         self.tasks = BackgroundTasks(parts.config, parts, self.stale)
-        self.counts = DraftCounts(parts)
+        self.counts = DraftCounts(parts.config, parts, self.stale)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="page")
         self.pictures = PictureCache()
         self._waiting = 0

@@ -57,14 +57,13 @@ def _show(
     scene: str | None = None,
     rows: list[tuple[str, str, str]] | None = None,
 ) -> Response:
-    counts, file = call.desk.counts, str(call.desk.origins.file)
     return call.show(
         "look.html",
         draft=draft,
         text=text,
-        scene=counts.chosen(call.session.id, scene),
+        scene=call.sessions.scene(call.session, scene),
         rows=rows or [],
-        file=file,
+        file=str(call.desk.origins.file),
     )
 
 

@@ -6,10 +6,11 @@ from dataclasses import field
 
 from starlette.responses import Response
 
-from plexsync.app.draft import DraftCount, DraftScene, open_draft
+from plexsync.app.draft import DraftScene, open_draft
 from plexsync.rules.queue.setting_question import FEW
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault, Unusable
+from plexsync.web.background_tasks import CountTask
 from plexsync.web.context import AWAY
 from plexsync.web.pages import PageCall, PageNotFound, page, whole_number
 from plexsync.web.picture_cache import shown_picture
@@ -31,7 +32,7 @@ class DraftView:
 
     scene: DraftScene | None = None
     problem: str = ""
-    count: DraftCount | None = None
+    task: CountTask | None = None
     shots: Mapping[str, str] = field(default_factory=dict)
     few: int = FEW
 
@@ -39,7 +40,7 @@ class DraftView:
 def count_part(call: PageCall, config: PlexSyncConfig) -> Response:
     """The part of the page about the count, which is begun if it was not."""
     counts = call.desk.counts
-    return call.show("draft_count.html", draft=DraftView(count=counts.find(config) or counts.begin(config)))
+    return call.show("draft_count.html", draft=DraftView(task=counts.find(config) or counts.begin(config)))
 
 
 def chosen_scene(call: PageCall) -> str:
@@ -50,20 +51,20 @@ def chosen_scene(call: PageCall) -> str:
 def draft_view(call: PageCall, config: PlexSyncConfig, chosen: str) -> DraftView:
     """Look at the chosen scene, or at one that the draft changes; a browser without script has its count begun at once."""
     counts, id = call.desk.counts, whole_number(chosen, least=1)
-    count = counts.find(config) if call.live else counts.begin(config)
+    task = counts.find(config) if call.live else counts.begin(config)
     if chosen and id is None:
-        return DraftView(problem="Give the number of a scene, or leave it empty.", count=count)
-    named = count.named if count else []
+        return DraftView(problem="Give the number of a scene, or leave it empty.", task=task)
+    named = task.count.named if task else []
     try:
         with call.desk.looking() as parts, open_draft(parts, config) as draft:
             scene = draft.scene(id or named[0]) if id or named else draft.some_scene()
     except (*AWAY, LocalFault, Unusable) as error:
-        return DraftView(problem=str(error), count=count)
+        return DraftView(problem=str(error), task=task)
     if scene is None:
-        return DraftView(problem=NO_SCENE, count=count)
+        return DraftView(problem=NO_SCENE, task=task)
     fresh = ((item.key, name, some) for item in scene.all_items for name, some in item.pictures.items())
     return DraftView(
-        scene, count=count, shots={f"{key} {name}": _keep(call, some) if some else "" for key, name, some in fresh}
+        scene, task=task, shots={f"{key} {name}": _keep(call, some) if some else "" for key, name, some in fresh}
     )
 
 

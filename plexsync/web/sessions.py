@@ -48,6 +48,7 @@ class Sessions:
         self._clock = clock
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._notices: OrderedDict[str, tuple[str, bool]] = OrderedDict()
+        self._scenes: OrderedDict[str, str] = OrderedDict()
         self._tries: OrderedDict[str, deque[float]] = OrderedDict()
 
     def fresh(self, *, signed_in: bool = False) -> Session:
@@ -83,6 +84,12 @@ class Sessions:
     def take_notice(self, session: Session) -> tuple[str, bool] | None:
         """Take the session's notice; it is returned once."""
         return self._notices.pop(session.id, None)
+
+    def scene(self, session: Session, chosen: str | None) -> str:
+        """The scene that this browser looks at beside the settings, '' for any; None asks for the one of before."""
+        if chosen is not None:
+            _keep(self._scenes, session.id, chosen)
+        return self._scenes.get(session.id, "")
 
     def browser_cookie(self, session: Session) -> str:
         """Encode that the browser of this session has signed in, as a cookie value."""

@@ -160,7 +160,7 @@ def _show_form(
         file=str(origins.file),
         shared_by=shared_by(origins.servers, name),
         previewed=name in settings_of_look(config),
-        scene=call.desk.counts.chosen(call.session.id, scene),
+        scene=call.sessions.scene(call.session, scene),
         draft=draft,
     )
 
@@ -255,9 +255,9 @@ def _write_settings(
 
 def what_follows(call: PageCall, draft: PlexSyncConfig | None) -> str:
     """What becomes of the items that the settings change: a complete count of the page is the question that they ask."""
-    count = call.desk.counts.find(draft) if draft else None
+    task = call.desk.counts.find(draft) if draft else None
     agreed = call.form.get("do") == "write"
-    question = ask_before_writing(call.parts, draft, count, agreed=agreed) if draft and count else None
+    question = ask_before_writing(call.parts, draft, task.count, agreed=agreed) if draft and task else None
     if question is None:
         return DUE
     effect = question.text.rpartition(": ")[2]

@@ -16,7 +16,6 @@ from plexsync.rules.queue.note_keys import ASKED_SETTINGS
 from plexsync.rules.queue.setting_question import SettingQuestion, read
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
-from plexsync.web import draft_counts
 from tests.journey.world import World, until
 from tests.web.conftest import Dash, Look, dashboard
 from tests.web.stage import config_of, work
@@ -114,18 +113,32 @@ def test_a_newer_draft_ends_the_count_of_the_one_before(dash: Dash) -> None:
     work(dash.world, dash.world.add(3))
     assert "Changes 3 of 3 scenes." in counted(dash, "title_template", NEW)
     assert "Changes 0 of 3 scenes." in counted(dash, "genre_tags", "*, -Nothing")
-    assert len([one for one in threading.enumerate() if one.name == "draft"]) <= 1
+    assert len([one for one in threading.enumerate() if one.name == "count"]) <= 1
 
 
-def test_a_count_ends_when_no_page_asks_for_it_any_more_and_a_preview_begins_it_anew(
-    dash: Dash, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_count_ends_when_no_page_asks_for_it_any_more_and_a_preview_begins_it_anew(dash: Dash) -> None:
     work(dash.world, dash.world.add(3))
-    with monkeypatch.context() as soon:
-        soon.setattr(draft_counts, "UNSEEN", -1.0)
-        preview(dash, "title_template", NEW)
-        until(lambda: "no page was open for it" in preview(dash, "title_template", NEW, do="count"))
+    counts = dash.entries.first.desk.counts
+    patience, counts.unseen = counts.unseen, -1.0
+    preview(dash, "title_template", NEW)
+    until(lambda: "no page was open for it" in preview(dash, "title_template", NEW, do="count"))
+    counts.unseen = patience
     assert "Changes 3 of 3 scenes." in counted(dash, "title_template", NEW)
+
+
+def test_a_count_and_a_comparison_run_side_by_side(dash: Dash) -> None:
+    work(dash.world, dash.world.add(3))
+    desk, faults = dash.entries.first.desk, dash.world.stash.faults
+    faults.set(Fault("hang", times=1))
+    preview(dash, "title_template", NEW, do="count")
+    until(lambda: not faults.active)
+    assert desk.tasks.start("compare")
+    until(lambda: desk.tasks.last("compare") is not None)
+    assert desk.counts.current is not None, "it hangs, and the comparison did not wait for it"
+    last = desk.tasks.last("compare")
+    assert last is not None
+    assert last.state == "done"
+    faults.clear()
 
 
 def test_the_count_of_the_page_is_the_question_that_the_saved_setting_waits_for(world: World) -> None:
