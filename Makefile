@@ -10,10 +10,12 @@ ON_ENGINE   := any_flow next_batch engine_batch engine_crashes engine_evidence e
 	dead_letter_cures gates housekeeping metrics_sampler reconnect round_trips settle statements two_clocks
 ON_POSTGRES := tests/store $(ON_ENGINE:%=tests/engine/test_%.py)
 
-# What is about texts, pages in a browser, files of the repository and decisions is the same on every Python.
-ANY_PYTHON := deploy docs mutants release rules simulation test_layers.py test_measure.py torture/test_torture_table.py \
-	$(patsubst %,stash_plugin/test_page%.py,_actions _dashboard _setup) \
-	$(patsubst %,web/test_%.py,accessibility browser demo_browser scene_browser)
+# What is the same on every Python: texts, files of the repository, pure decisions, the scripts of pages, and lives of chance
+# in one process, whose store and connections have tests of their own. What a browser shows is marked by tests/conftest.py.
+ANY_PYTHON := deploy docs mutants release reports rules simulation test_layers.py test_measure.py torture/test_torture_table.py \
+	$(patsubst %,flows/test_%.py,collection_histories import_chance playlist_histories undo_histories) \
+	$(patsubst %,stash_plugin/test_page%.py,_actions _calls _dashboard _servers _setup _words) \
+	$(patsubst %,web/test_%.py,accessibility browser demo_browser fix_deck scene_browser) worker/test_breaker_mutations.py
 PYTEST     := $(BIN)/python -m pytest -q -n 5 --dist worksteal
 FIFTH      ?= $(shell $(BIN)/python -m tests.lengths)
 unexport PYTHONDONTWRITEBYTECODE
@@ -95,7 +97,7 @@ test-postgres-all: compiled
 
 # Those whose result can depend on the interpreter.
 test-interpreter: compiled ## the tests to run on another Python (PYTHON=python3.13 VENV=.venv/3.13)
-	$(PYTEST) $(ANY_PYTHON:%=--ignore=tests/%) $(PYTEST_OPTIONS)
+	$(PYTEST) -m 'not any_python' $(ANY_PYTHON:%=--ignore=tests/%) $(PYTEST_OPTIONS)
 
 # Byte code is written once, not by each of the processes that tests start, whatever the environment says.
 compiled: setup
@@ -108,8 +110,7 @@ measure: setup ## how large and how clear the code is: the figures that tests/te
 check: setup ## linters, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/mypy --platform win32
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 & $(BIN)/mypy && wait $$!
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
 dist: setup ## the plugins with their index, the wheel and the sdist, in dist/; built, then installed elsewhere and tried

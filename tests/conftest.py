@@ -65,7 +65,13 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if lengths.has_none(config, collection_path) else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in filter(looks_at_pages, items):
+        item.add_marker("any_python")
     if missing := postgres_server.missing():
         for item in filter(lambda item: item.get_closest_marker("needs_postgres"), items):
             item.add_marker(pytest.mark.skip(reason=missing))
@@ -74,6 +80,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out |= {item for item in items if any(map(item.get_closest_marker, NOT_ON_POSTGRES))}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
+
+
+def looks_at_pages(item: pytest.Item) -> bool:
+    """Whether it looks at pages in a browser. What the server sends it is tested without one, on every Python."""
+    return "chromium" in getattr(item, "fixturenames", ())
 
 
 def is_worker(config: pytest.Config) -> bool:

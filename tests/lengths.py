@@ -27,6 +27,15 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addoption("--fifth", type=int, choices=FIFTHS, help="a fifth of what is chosen otherwise")
 
 
+def has_none(config: pytest.Config, path: Path) -> bool:
+    """Whether a test file has nothing for this run: only what takes long is wanted, and it marks nothing as such."""
+    return config.getoption("--long") == "only" and path.match("test_*.py") and not _marks_long(path)
+
+
+def _marks_long(path: Path) -> bool:
+    return "mark.long" in path.read_text(encoding="utf-8")
+
+
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
     """The tests that this run leaves out. A test that is named by its function runs, however long it takes."""
     long, fifth = config.getoption("--long"), config.getoption("--fifth")
@@ -39,6 +48,11 @@ def leave_out(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.It
         )
         return by_length or (fifth is not None and fifth_of(item.nodeid) != fifth)
 
+    for path in {item.path for item in items if item.get_closest_marker("long")}:
+        if not _marks_long(path):
+            raise pytest.UsageError(
+                f"{path}: a test that takes long is marked in its own file, or the long run misses it"
+            )
     return [item for item in items if is_out(item)]
 
 

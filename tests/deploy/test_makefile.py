@@ -1,6 +1,7 @@
 """What `make` writes: no commands, and at the end of an installation the next step."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -83,6 +84,15 @@ def test_a_fifth_is_of_what_all_tests_have_more(tmp_path: Path) -> None:
     made(tmp_path, "install")
     (run,) = runs(tmp_path, "test-fifth", "FIFTH=3")
     assert "--long=only --fifth=3" in run
+
+
+def test_another_python_leaves_out_what_is_the_same_on_each_and_names_it_as_it_is(tmp_path: Path) -> None:
+    made(tmp_path, "install")
+    (run,) = runs(tmp_path, "test-interpreter")
+    assert "-m 'not any_python'" in run
+    left_out = re.findall(r"--ignore=(\S+)", run)
+    assert "tests/rules" in left_out
+    assert [name for name in left_out if not (MAKEFILE.parent / name).exists()] == []
 
 
 def test_help_lists_every_target(tmp_path: Path) -> None:
