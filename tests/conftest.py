@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +23,9 @@ from hypothesis import HealthCheck, settings
 from tests import lengths, postgres_server, stores, templates
 from tests.chance import GIVEN
 from tests.costs import Costs
+
+if TYPE_CHECKING:
+    from tests.journey.world import World
 
 pytest_plugins = ["tests.browser"]
 NOT_ON_POSTGRES = ("sqlite_only", "many_steps")
@@ -109,6 +113,15 @@ def use_memory(config: pytest.Config) -> None:
         config.option.basetemp = str(folder / "pytest")
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> "Iterator[World]":
+    """Both servers, with an empty library, and a data folder."""
+    from tests.journey.world import world_in
+
+    with world_in(tmp_path / "data") as made:
+        yield made
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,10 +11,8 @@ from plexsync.app.parts import Parts, open_parts
 from plexsync.app.provider_steps import steps
 from plexsync.app.provider_steps.plan import plan_adding
 from plexsync.plex.requests import PlexRequests
-from plexsync.simulator.plex_server import PlexSim
-from plexsync.simulator.stash_server import StashSim
 from plexsync.store.database import Database
-from tests.journey.world import KEY, TOKEN, World
+from tests.journey.world import World, world_in
 from tests.patience import HANG
 from tests.provider.stage import answer_store, answering
 from tests.web.stage import config_of
@@ -30,9 +28,8 @@ class Killed(BaseException):
 @contextmanager
 def asking_world(folder: Path, **settings: str) -> Iterator[World]:
     """A library of Plex, a Stash, and the provider at `provider_listen`."""
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as world:
-        world.section = plex.add_section("Movies", locations=("/media/scenes",))
+    with world_in(folder) as world:
+        plex = world.plex
         plex.set_section_pref(world.section, "includeAdultContent", "1")
         with answering(answer_store(folder), path="") as asked:
             world.settings |= {"provider_listen": asked.url.removeprefix("http://"), **settings}

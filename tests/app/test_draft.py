@@ -6,7 +6,6 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -19,10 +18,8 @@ from plexsync.plex.artwork import key_of
 from plexsync.rules.item import PICTURES
 from plexsync.rules.merge.values import Value, held_field
 from plexsync.rules.queue.job import Why
-from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png
-from plexsync.simulator.stash_server import StashSim
-from tests.journey.world import KEY, TOKEN, World
+from tests.journey.world import World
 from validation.config import PlexSyncConfig
 from validation.sources import load
 
@@ -67,19 +64,9 @@ CHOICES = {
 }
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
-        made.section = plex.add_section("Movies", locations=("/media/scenes",))
-        yield made
-
-
 def settings_of(world: World, texts: Mapping[str, str]) -> PlexSyncConfig:
     """The settings of the world with these in their place."""
-    environ = {name: value for name, value in world.environ.items() if name.startswith("PLEXSYNC_")}
-    return load(environ=environ, toml_path=None, overrides=texts).config
+    return load(environ=world.given, toml_path=None, overrides=texts).config
 
 
 @contextmanager

@@ -15,14 +15,14 @@ from plexsync.app.version import ChangelogEntry, changes_for, read_changes
 from plexsync.rules.queue.note_keys import NEWS, VERSION
 from release import build
 from release.changes import changes, content
-from tests.cli.conftest import Door, bare, door, hasty, world
+from tests.cli.conftest import Door, bare, door, hasty
 from tests.journey.world import World
 from tests.web.conftest import dashboard
 from tests.web.stage import config_of
 from tests.web.test_pages import plain
 from validation.config import PlexSyncConfig
 
-__all__ = ("bare", "door", "hasty", "world")
+__all__ = ("bare", "door", "hasty")
 
 NEXT = "7.0.0"
 POSTER: ChangelogEntry = {"version": NEXT, "settings": ["poster"], "text": "poster can be a <b>square</b>."}

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -12,21 +11,10 @@ from plexsync.flows.scenes.preview import Approved
 from plexsync.rules.merge.approval import FieldChange
 from plexsync.rules.merge.values import Held, Value
 from plexsync.rules.servers.errors import Unusable
-from plexsync.simulator.plex_server import PlexSim
-from plexsync.simulator.stash_server import StashSim
 from plexsync.store.files.review_file import APPROVED, OPEN, QUEUED, REFUSED, SKIPPED, ChangeFilter, ReviewFile
 from plexsync.store.queue.notes import APPROVED as APPROVED_PARTS
-from tests.journey.world import KEY, TOKEN, World
+from tests.journey.world import World
 from tests.web.stage import config_of, work
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
-        made.section = plex.add_section("Movies", locations=("/media/scenes",))
-        yield made
 
 
 @pytest.fixture

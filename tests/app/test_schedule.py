@@ -9,8 +9,7 @@ from plexsync.app.run import Schedule
 from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.rules.queue.job import Why
 from plexsync.rules.queue.note_keys import CURSOR, LAST_POLL, LAST_RECONCILE, REPAIRED
-from tests.journey.world import KEY, TOKEN, World
-from tests.web.conftest import PlexSim, StashSim
+from tests.journey.world import world_in
 from tests.web.stage import config_of
 
 
@@ -18,9 +17,7 @@ from tests.web.stage import config_of
 def parts(tmp_path) -> Iterator[Parts]:
     """The parts of a worker that has polled Stash, and has never compared its 130 scenes with Plex."""
     folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as world:
-        world.section = plex.add_section("Movies", locations=("/media/scenes",))
+    with world_in(folder) as world:
         world.add(130)
         with open_parts(config_of(world), folder) as parts:
             save(parts, LAST_POLL)

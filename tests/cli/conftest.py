@@ -3,9 +3,8 @@ file."""
 
 import json
 import logging
-import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -15,9 +14,7 @@ import pytest
 
 from plexsync.cli.main import run
 from plexsync.simulator.http import Fault, Request
-from plexsync.simulator.plex_server import PlexSim
-from plexsync.simulator.stash_server import StashSim
-from tests.journey.world import KEY, TOKEN, World
+from tests.journey.world import KEY, TOKEN, World, forget_settings
 from tests.patience import HANG
 
 
@@ -47,8 +44,7 @@ class Typed(StringIO):
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of the machine reaches the test."""
-    for name in [name for name in os.environ if name.startswith(("PLEXSYNC_", "XDG_"))]:
-        monkeypatch.delenv(name)
+    forget_settings(monkeypatch)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.chdir(tmp_path)
@@ -72,9 +68,7 @@ def door(
 
     def call(*words: str, answer: str = "", terminal: bool = False) -> Answer:
         if world is not None:
-            for name, value in world.environ.items():
-                if name.startswith("PLEXSYNC_"):
-                    monkeypatch.setenv(name, value)
+            world.move_in(monkeypatch)
         monkeypatch.setattr("sys.stdin", Typed(answer) if terminal else StringIO(answer))
         monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
         # No codes for colours between the words.
@@ -88,15 +82,6 @@ def door(
         return Answer(code, out, err)
 
     return call
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
-        made.section = plex.add_section("Movies", locations=("/media/scenes",))
-        yield made
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from plexsync.cli.main import run
 from plexsync.simulator.stash_server import StashSim
+from tests.journey.world import forget_settings
 from validation.config import PlexSyncConfig
 from validation.imported import STASH2PLEX, import_settings
 
@@ -42,8 +43,7 @@ OURS = {
 
 @pytest.fixture
 def stash(tmp_path, monkeypatch):
-    for name in [name for name in os.environ if name.startswith(("PLEXSYNC_", "XDG_"))]:
-        monkeypatch.delenv(name)
+    forget_settings(monkeypatch)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     with StashSim(api_key=KEY) as sim:

@@ -86,7 +86,7 @@ def started(world: World, *words: str, program: str = PROGRAM, **environ: str) -
 
 
 def sources(world: World) -> Sources:
-    return Sources({name: value for name, value in world.environ.items() if name.startswith("PLEXSYNC_")}, None, None)
+    return Sources(world.given, None, None)
 
 
 @pytest.mark.parametrize("words", [("status",), ("status", "--json"), ("--json", "status")], ids=" ".join)

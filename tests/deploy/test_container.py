@@ -248,7 +248,7 @@ def world(image: Path) -> Iterator[World]:
 
 def started(image: Path, world: World | None, *words: str, **more: str) -> subprocess.Popen[str]:
     """The entry point with a command, as the user without rights."""
-    settings = {name: value for name, value in (world.environ if world else {}).items() if name.startswith("PLEXSYNC_")}
+    settings = world.given if world else {}
     rights = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
     return subprocess.Popen(
         [str(image / "usr/local/bin/plexsync"), *words],

@@ -89,9 +89,7 @@ def world(prepared: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> W
     """The same world, with a copy of its database and this process in an empty folder."""
     shutil.copytree(prepared.folder, tmp_path / "data")
     made = World(prepared.stash, prepared.plex, tmp_path / "data", section=prepared.section)
-    for name, value in made.environ.items():
-        if name.startswith("PLEXSYNC_"):
-            monkeypatch.setenv(name, value)
+    made.move_in(monkeypatch)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     return made

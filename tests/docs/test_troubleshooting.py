@@ -2,17 +2,14 @@
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from random import Random
 
 import pytest
 from plexapi.server import PlexServer
 
-from plexsync.simulator.plex_server import PlexSim
-from plexsync.simulator.stash_server import StashSim
 from tests.docs.pages import pages
-from tests.journey.world import KEY, TOKEN, World
+from tests.journey.world import TOKEN, World
 from tests.store.eleven import old_database
 
 PAGE = pages()["docs/troubleshooting.md"]
@@ -124,15 +121,6 @@ WORLDS: dict[str, Callable[[World], None]] = {
     "The database was written by a newer PlexSync": newer,
     "The database is too old": too_old,
 }
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
-        made.section = plex.add_section("Movies", locations=("/media/scenes",))
-        yield made
 
 
 def test_every_answer_that_is_quoted_has_a_world() -> None:

@@ -4,20 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_hooks import HookRunner
-from plexsync.simulator.stash_server import StashSim
-from tests.journey.world import KEY, ROOT, TOKEN, World, until
+from tests.journey.world import ROOT, TOKEN, World, until, world_in
 
 
 @pytest.fixture
 def world(tmp_path):
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
     # No look at either side in the time that a test takes.
-    settings = {"stash_poll_interval": "3600"}
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder, settings) as made:
-        made.section = plex.add_section("Movies", locations=("/media/scenes",))
+    with world_in(tmp_path / "data", {"stash_poll_interval": "3600"}) as made:
         yield made
 
 

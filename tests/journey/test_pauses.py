@@ -4,17 +4,12 @@ import signal
 
 import pytest
 
-from plexsync.simulator.plex_server import PlexSim
-from plexsync.simulator.stash_server import StashSim
-from tests.journey.world import KEY, TOKEN, World, stop, until
+from tests.journey.world import World, stop, until, world_in
 
 
 @pytest.fixture
 def world(tmp_path):
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
-        made.section = plex.add_section("Movies", locations=("/media/scenes",))
+    with world_in(tmp_path / "data") as made:
         made.settings["watch_back"] = "plays+resume"
         yield made
 

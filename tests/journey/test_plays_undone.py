@@ -7,9 +7,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from plexsync.simulator.http import Fault
-from plexsync.simulator.plex_server import PlexSim
-from plexsync.simulator.stash_server import StashSim
-from tests.journey.world import KEY, TOKEN, World, until
+from tests.journey.world import KEY, World, until, world_in
 from tests.patience import HANG
 
 AT = 1_700_000_000
@@ -17,10 +15,7 @@ AT = 1_700_000_000
 
 @pytest.fixture
 def world(tmp_path):
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
-        made.section = plex.add_section("Movies", locations=("/media/scenes",))
+    with world_in(tmp_path / "data") as made:
         made.settings["watch_back"] = "plays"
         # So each play of a second is one of its own.
         made.settings["watch_minimum"] = "plex"

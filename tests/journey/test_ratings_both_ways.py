@@ -2,20 +2,7 @@
 
 import signal
 
-import pytest
-
-from plexsync.simulator.plex_server import PlexSim
-from plexsync.simulator.stash_server import StashSim
-from tests.journey.world import KEY, TOKEN, World, stop, until
-
-
-@pytest.fixture
-def world(tmp_path):
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
-        made.section = plex.add_section("Movies", locations=("/media/scenes",))
-        yield made
+from tests.journey.world import stop, until
 
 
 def test_what_you_rate_on_either_side_is_on_the_other(world):

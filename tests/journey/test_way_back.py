@@ -7,21 +7,10 @@ import pytest
 
 from plexsync.reports.format import local
 from plexsync.simulator.http import Fault
-from plexsync.simulator.plex_server import PlexSim
-from plexsync.simulator.stash_server import StashSim
-from tests.journey.world import KEY, TOKEN, World, stop, until
+from tests.journey.world import stop, until
 from tests.web.conftest import dashboard
 
 AT = 1_700_000_000
-
-
-@pytest.fixture
-def world(tmp_path):
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
-        made.section = plex.add_section("Movies", locations=("/media/scenes",))
-        yield made
 
 
 @pytest.mark.long

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Self
 
+import pytest
 from plexapi.server import PlexServer
 
 from plexsync.simulator.plex_server import PlexSim
@@ -39,7 +40,7 @@ from plexsync.cli.main import main
 main()
 """
 
-__all__ = ["KEY", "ROOT", "TOKEN", "World", "stop", "until"]
+__all__ = ["KEY", "ROOT", "TOKEN", "World", "forget_settings", "stop", "until", "world_in"]
 
 
 @dataclass
@@ -71,7 +72,8 @@ class World:
                     stream.close()
 
     @property
-    def environ(self) -> dict[str, str]:
+    def texts(self) -> dict[str, str]:
+        """The settings by their names."""
         settings = {
             "plex_url": self.plex.url,
             "plex_token": TOKEN,
@@ -89,8 +91,22 @@ class World:
             "web_bind": "none",
             **self.settings,
         }
-        given = {f"PLEXSYNC_{name.upper()}": value for name, value in settings.items() if name not in self.unset}
-        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), **given}
+        return {name: value for name, value in settings.items() if name not in self.unset}
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The settings as the environment gives them."""
+        return {f"PLEXSYNC_{name.upper()}": value for name, value in self.texts.items()}
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of a process."""
+        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.given}
+
+    def move_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let this process have the settings."""
+        for name, value in self.given.items():
+            monkeypatch.setenv(name, value)
 
     def add(self, count: int, *, start: int = 0) -> list[int]:
         """Scenes with a file each, the same files in Plex; nothing in step yet."""
@@ -206,6 +222,21 @@ class World:
 
     def in_step(self, ids: list[int]) -> bool:
         return not self.out_of_step(ids)
+
+
+@contextmanager
+def world_in(folder: Path, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[World]:
+    """A new world with an empty library; its data folder is made here."""
+    folder.mkdir(mode=0o700)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder, {**settings}) as made:
+        made.section = plex.add_section("Movies", locations=("/media/scenes",))
+        yield made
+
+
+def forget_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine reaches this test."""
+    for name in [name for name in os.environ if name.startswith(("PLEXSYNC_", "XDG_"))]:
+        monkeypatch.delenv(name)
 
 
 def differences(scene, movie) -> list[tuple[str, object, object]]:

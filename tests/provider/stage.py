@@ -1,7 +1,5 @@
 """The provider on a real port, with the answers of a library in a real database."""
 
-import asyncio
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +7,6 @@ from pathlib import Path
 
 import httpx2
 
-from plexsync.cli.daemon.child import listening
 from plexsync.provider.app import Provider
 from plexsync.provider.libraries import AnswerStore, AskingLibraries
 from plexsync.provider.notes import FigureNotes
@@ -19,9 +16,7 @@ from plexsync.store.database import Database
 from plexsync.store.files.address import StoreAddress
 from plexsync.store.files.provider_secrets import LibrarySecrets, renew_path
 from plexsync.store.ledger.provider_memory import ProviderRow, StoredAnswer
-from plexsync.web.server import Patient, Quiet, server
-from tests.journey.world import until
-from tests.patience import HANG
+from tests.served import Served, served
 
 LIBRARY, OTHER = "uuid-1", "uuid-2"
 IDENTIFIER = "tv.plex.agents.custom.plexsync.a1"
@@ -61,20 +56,11 @@ class Shelf:
 
 
 @dataclass
-class Asked:
+class Asked(Served):
     """A provider that answers, and a client that asks as Plex does."""
 
-    url: str
-    client: httpx2.Client
-    serving: Quiet
-    loop: asyncio.AbstractEventLoop
     notes: FigureNotes
     path: str
-
-    @property
-    def connections(self) -> list[Patient]:
-        """The connections that the server holds."""
-        return [one for one in tuple(self.serving.server_state.connections) if isinstance(one, Patient)]
 
     def get(self, path: str = "", **headers: str) -> httpx2.Response:
         """Ask for a path below the secret."""
@@ -104,24 +90,10 @@ def answering(*stores: AnswerStore, path: str) -> Iterator[Asked]:
     """The provider on these databases, in a thread of this process."""
     notes = FigureNotes()
     app = Provider(AskingLibraries(stores), notes, "1.2.3")
-    serving = server(app, lifespan="off")
-    at = listening("127.0.0.1", 0)
-    url = f"http://127.0.0.1:{at.getsockname()[1]}"
-    loops: list[asyncio.AbstractEventLoop] = []
-
-    async def run() -> None:
-        loops.append(asyncio.get_running_loop())
-        await serving.serve(sockets=[at])
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()), name="provider")
-    thread.start()
     try:
-        until(lambda: serving.started)
-        with httpx2.Client(base_url=url, trust_env=False, timeout=HANG) as client:
-            yield Asked(url, client, serving, loops[0], notes, path)
+        with served(app, lifespan="off") as at:
+            yield Asked(**vars(at), notes=notes, path=path)
     finally:
-        loops[0].call_soon_threadsafe(serving.end)
-        thread.join(HANG)
         app.close()
         notes.close()
         for store in stores:

@@ -11,25 +11,14 @@ import pytest
 
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
 from plexsync.cli.daemon.shift import PlexAnswers
-from plexsync.simulator.plex_server import PlexSim
-from plexsync.simulator.stash_server import StashSim
 from plexsync.store.database import Database
 from plexsync.store.files.provider_secrets import renew_path
-from tests.journey.world import KEY, TOKEN, World, until
+from tests.journey.world import World, until
 from tests.patience import HANG
 from tests.provider.stage import LIBRARY, Shelf
 from tests.web.test_serving import children, free_port, serving
 from validation.config import PlexSyncConfig
 from validation.sources import Loaded
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
-        made.section = plex.add_section("Movies", locations=("/media/scenes",))
-        yield made
 
 
 @pytest.fixture

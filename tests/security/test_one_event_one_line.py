@@ -46,9 +46,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
                 tags=[trick],
                 files=[(path, 1_000 + number, 60.0)],
             )
-        for name, value in made.environ.items():
-            if name.startswith("PLEXSYNC_"):
-                monkeypatch.setenv(name, value)
+        made.move_in(monkeypatch)
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.setenv("COLUMNS", "400")
         monkeypatch.chdir(tmp_path)

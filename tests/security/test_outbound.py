@@ -11,11 +11,9 @@ import pytest
 from plexsync.plex.client import PlexClient
 from plexsync.rules.servers.errors import NeighbourError, Unavailable
 from plexsync.simulator.http import Answer, HttpServer
-from plexsync.simulator.plex_server import PlexSim
-from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
 from tests import forked
-from tests.journey.world import KEY, ROOT, TOKEN, World
+from tests.journey.world import KEY, ROOT, TOKEN, World, world_in
 from tests.patience import HANG
 from validation.sources import ConfigError, load
 
@@ -82,10 +80,7 @@ main(sys.argv[1:])
 
 @pytest.fixture
 def world(tmp_path: Path):
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
-        made.section = plex.add_section("Movies", locations=("/media/scenes",))
+    with world_in(tmp_path / "data") as made:
         made.add(5)
         yield made
 

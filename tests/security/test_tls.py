@@ -229,9 +229,7 @@ def test_a_bad_certificate_is_a_hold_that_ends_when_it_is_trusted(
     world.add(3)
     front = fronted("", plex)
     world.settings["plex_url"] = front.url
-    for name, value in world.environ.items():
-        if name.startswith("PLEXSYNC_"):
-            monkeypatch.setenv(name, value)
+    world.move_in(monkeypatch)
     monkeypatch.setenv("HOME", str(tmp_path))
     run(["sync", "1", "2", "3"])
     assert run(["drain"]) == 1

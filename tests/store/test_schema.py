@@ -26,6 +26,7 @@ from plexsync.store.files import backup, integrity, repair
 from plexsync.store.files.lock import try_lock
 from plexsync.store.files.older_database import move_away, older_databases
 from tests import templates
+from tests.journey.world import forget_settings
 from tests.store.eleven import missing, old_database, put_back
 from tests.torture.score import broken, dump
 
@@ -347,8 +348,7 @@ LOST = "undo of what was written, ignores, bindings, decisions, approvals and de
 
 
 def at_home(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    for name in [name for name in os.environ if name.startswith(("PLEXSYNC_", "XDG_"))]:
-        monkeypatch.delenv(name)
+    forget_settings(monkeypatch)
     monkeypatch.setenv("PLEXSYNC_PLEX_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("PLEXSYNC_PLEX_TOKEN", "a-token-that-nobody-has")
     monkeypatch.setenv("PLEXSYNC_DATA_DIR", str(folder))

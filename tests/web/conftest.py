@@ -1,6 +1,5 @@
 """The browser's door: a real server on a real database, simulated neighbours behind it, and Debian's chromium before it."""
 
-import asyncio
 import os
 import re
 import threading
@@ -16,7 +15,6 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from plexsync.app.parts import Parts, open_parts
-from plexsync.cli.daemon.child import listening
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.store.files.installation import browser_key
@@ -24,10 +22,11 @@ from plexsync.web.__main__ import doors
 from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins
 from plexsync.web.entry_desks import EntryDesk, EntryDesks
-from plexsync.web.server import Patient, Quiet, server
 from plexsync.web.sessions import COOKIE
-from tests.journey.world import KEY, TOKEN, World, until
+from tests.journey.world import KEY, TOKEN, World
 from tests.patience import HANG
+from tests.served import Served, served
+from tests.web.stage import config_of
 from validation.config import PlexSyncConfig
 
 SHOTS = os.environ.get("SHOTS", "")
@@ -35,25 +34,16 @@ TOKEN_FIELD = re.compile(r'name="token" value="([0-9a-f]{64})"')
 
 
 @dataclass
-class Dash:
+class Dash(Served):
     """A running dashboard, as a browser without script sees it: it keeps cookies and follows where it is sent."""
 
     world: World
     entries: EntryDesks
-    url: str
-    client: httpx2.Client
-    serving: Quiet
-    loop: asyncio.AbstractEventLoop
 
     @property
     def parts(self) -> Parts:
         """The parts of the first Plex server."""
         return self.entries.first.desk.parts
-
-    @property
-    def connections(self) -> list[Patient]:
-        """The connections that the server holds."""
-        return [one for one in tuple(self.serving.server_state.connections) if isinstance(one, Patient)]
 
     def pass_time(self, seconds: float) -> None:
         """Every time limit of the server comes nearer by this, and those that are over act."""
@@ -105,50 +95,20 @@ def dashboard(
     **settings: object,
 ) -> Iterator[Dash]:
     """The dashboard of a world, and of `further` ones by their names, in a thread of this process; no worker runs."""
-    names = PlexSyncConfig.model_fields
-    by_name = {**dict.fromkeys(names, "default"), **(origins or {})}
+    by_name = {**dict.fromkeys(PlexSyncConfig.model_fields, "default"), **(origins or {})}
     servers = (name, *further) if further else ()
     desks = []
     for entry, of in {name: world, **(further or {})}.items():
-        environ = {name.removeprefix("PLEXSYNC_").lower(): value for name, value in of.environ.items()}
-        given = {name: value for name, value in environ.items() if name in names}
-        config = PlexSyncConfig(**given | {"web_bind": "127.0.0.1:9797"} | settings)
+        config = config_of(of, **{"web_bind": "127.0.0.1:9797"} | settings)
         known = Origins(by_name, world.folder.parent / "plexsync.toml", plex=entry, servers=servers)
         desks.append(EntryDesk(entry, partial(desk_of, config, of.folder, known)))
     with closing(EntryDesks(desks)) as entries:
         entries.open()
         rules = DashboardRules(doors(config), config.web_password, browser_key=browser_key(world.folder), switch=switch)
         app = build(entries, rules)
-        serving = server(app)
-        at = listening("127.0.0.1", 0)
-        url = f"http://127.0.0.1:{at.getsockname()[1]}"
-        loops: list[asyncio.AbstractEventLoop] = []
-
-        async def run() -> None:
-            loops.append(asyncio.get_running_loop())
-            await serving.serve(sockets=[at])
-
-        thread = threading.Thread(target=lambda: asyncio.run(run()), name="dashboard")
-        thread.start()
-        try:
-            until(lambda: serving.started)
-            with httpx2.Client(base_url=url, follow_redirects=True, trust_env=False, timeout=HANG) as client:
-                yield Dash(world, entries, url, client, serving, loops[0])
-        finally:
-            serving.should_exit = True
-            if loops:
-                loops[0].call_soon_threadsafe(serving.end)
-                loops[0].call_soon_threadsafe(app.end)
-            thread.join(HANG)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
-        made.section = plex.add_section("Movies", locations=("/media/scenes",))
-        yield made
+        with served(app, end=app.end) as at:
+            at.client.follow_redirects = True
+            yield Dash(**vars(at), world=world, entries=entries)
 
 
 @pytest.fixture

@@ -33,10 +33,10 @@ HOSTILE = (
 )
 
 
-def config_of(world: World) -> PlexSyncConfig:
-    names = PlexSyncConfig.model_fields
-    environ = {name.removeprefix("PLEXSYNC_").lower(): value for name, value in world.environ.items()}
-    return PlexSyncConfig(**{name: value for name, value in environ.items() if name in names})
+def config_of(world: World, **settings: object) -> PlexSyncConfig:
+    """The settings of a world, and others in their place."""
+    given = {name: value for name, value in world.texts.items() if name in PlexSyncConfig.model_fields}
+    return PlexSyncConfig(**given | settings)
 
 
 def work(world: World, ids: Iterable[int] = ()) -> None:

@@ -13,9 +13,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from axe_playwright_python.sync_playwright import Axe
 
 from plexsync.simulator.http import Fault
-from plexsync.simulator.plex_server import PlexSim
-from plexsync.simulator.stash_server import StashSim
-from tests.journey.world import KEY, TOKEN, World
+from tests.journey.world import World, world_in
 from tests.web.conftest import Look, Seen, dashboard
 from tests.web.crawl import Crawl
 from tests.web.stage import furnish
@@ -56,13 +54,11 @@ def pages(crawl: Crawl) -> Iterator[str]:
 @contextmanager
 def addresses(folder: Path, *, trouble: bool) -> Iterator[list[str]]:
     """The addresses of all pages of a furnished house."""
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as world:
-        world.section = plex.add_section("Movies", locations=("/media/scenes",))
+    with world_in(folder) as world:
         scenes = furnish(world)
         if trouble:
-            plex.faults.set(Fault("status", status=503))
-            stash.faults.set(Fault("status", status=503))
+            world.plex.faults.set(Fault("status", status=503))
+            world.stash.faults.set(Fault("status", status=503))
         with dashboard(world) as dash:
             if trouble:
                 everything(dash.parts)

@@ -17,13 +17,11 @@ from plexsync.rules.queue.note_keys import DASHBOARD, LAST_RECONCILE, NEWS, PLAY
 from plexsync.rules.queue.worker_ends import after_end
 from plexsync.rules.records import HoldRow, ProviderRow
 from plexsync.rules.servers.errors import Neighbour
-from plexsync.simulator.plex_server import PlexSim
-from plexsync.simulator.stash_server import StashSim
 from plexsync.store.database import Writer
 from plexsync.store.files import lock
 from plexsync.store.files.lock import try_lock
 from tests.conformity import Conformity, reachable
-from tests.journey.world import KEY, TOKEN, World, until
+from tests.journey.world import World, until, world_in
 from tests.web.conftest import Dash, dashboard
 from tests.web.stage import config_of, furnish, refusing, work
 from tests.web.test_api import post
@@ -34,10 +32,8 @@ AT = 1_700_000_000
 @pytest.fixture(scope="module")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, dict[str, int]]]:
     """A world with a scene for each status and a month of outages, and the numbers of the scenes by status."""
-    folder = tmp_path_factory.mktemp("shapes") / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as world:
-        world.section = plex.add_section("Movies", locations=("/media/scenes",))
+    with world_in(tmp_path_factory.mktemp("shapes") / "data") as world:
+        stash, plex = world.stash, world.plex
         ids = furnish(world)
         # A note for one scene, and for another a dead letter with a push before it.
         plex.hand_edit(plex.keys(world.section)[ids["in_step"] - 1], summary="Edited in Plex")

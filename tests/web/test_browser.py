@@ -11,11 +11,9 @@ from plexsync.rules.queue.job import Kind, Why
 from plexsync.rules.records import BreakerRow
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault
-from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png
-from plexsync.simulator.stash_server import StashSim
 from plexsync.web import live
-from tests.journey.world import KEY, TOKEN, World, until
+from tests.journey.world import World, until, world_in
 from tests.patience import HANG
 from tests.web.conftest import Dash, Look, Seen, dashboard
 from tests.web.stage import work
@@ -72,20 +70,17 @@ REVIEWED = 23
 @pytest.fixture(scope="session")
 def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dash]:
     """A review: long, hostile and plain titles, lists, posters, and a decision of each kind."""
-    folder = tmp_path_factory.mktemp("review") / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as world:
-        world.section = plex.add_section("Movies", locations=("/media/scenes",))
+    with world_in(tmp_path_factory.mktemp("review") / "data") as world:
         world.settings["poster"] = "cover"
         world.add(REVIEWED)
         for id in (1, 2):
-            stash.set_cover(id, png(200, 0, id))
+            world.stash.set_cover(id, png(200, 0, id))
         assert world.run("sync", "--all", "--wait").returncode == 0
         for id in range(1, REVIEWED + 1):
             title = HOSTILE[id] if id < len(HOSTILE) else "A title " + "w" * 300
-            stash.quiet_edit(id, title=title, tags=["Tag 1", f"Fresh {id}"], performers=["Somebody Else"])
+            world.stash.quiet_edit(id, title=title, tags=["Tag 1", f"Fresh {id}"], performers=["Somebody Else"])
         for id in (1, 2):
-            stash.set_cover(id, png(0, 200, id))
+            world.stash.set_cover(id, png(0, 200, id))
         with dashboard(world) as dash:
             assert dash.post("/review/start", what="review").status_code == 200
             until(lambda: dash.get("/api/review").json()["at"] is not None)
@@ -99,10 +94,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dash]:
 @pytest.fixture(scope="module")
 def in_step(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dash]:
     """Three scenes in sync, for tests that only look."""
-    folder = tmp_path_factory.mktemp("synced") / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as world:
-        world.section = plex.add_section("Movies", locations=("/media/scenes",))
+    with world_in(tmp_path_factory.mktemp("synced") / "data") as world:
         synced(world)
         with dashboard(world) as dash:
             yield dash
