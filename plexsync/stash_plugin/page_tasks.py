@@ -1,4 +1,4 @@
-"""What the page in Stash asks for that may take long: take-backs, the first plays, an import.
+"""What the page in Stash asks for that may take long: take-backs, the first plays, an import, a setting's preview.
 
 Each is one command of `plexsync`, run as a task in Stash's queue, which shows how far it is and can stop it. The answer
 waits in a file for the page that asked, under the ticket that it gave. Standard library only.
@@ -20,6 +20,8 @@ VERBS = ("undo", "release", "redo")
 KINDS = ("scenes", "collections", "plays", "resume", "ratings", "imports")
 # The number of entries of each list that the page is given.
 MOST_LISTED = 20
+# In characters.
+LONGEST_VALUE = 20_000
 LOST = "it ended without an answer: it was stopped, or another window has asked meanwhile. Stash's log says more"
 
 
@@ -56,7 +58,27 @@ def import_(args: Mapping[str, object]) -> tuple[str, ...]:
     return ("import", _how(args), *(("--create",) if args.get("create") is True else ()))
 
 
-COMMANDS: dict[str, Callable[[Mapping[str, object]], tuple[str, ...]]] = {"act": act, "plays": plays, "import": import_}
+def setting_of(args: Mapping[str, object]) -> tuple[str, str]:
+    """The name of a setting, and its new value; '' removes it. Raises Failed."""
+    name, value = str(args.get("name", "")), args.get("value", "")
+    if not re.fullmatch(r"[a-z][a-z_]{1,60}", name) or not isinstance(value, str) or len(value) > LONGEST_VALUE:
+        raise Failed("no setting is named")
+    return name, value.strip()
+
+
+def draft(args: Mapping[str, object]) -> tuple[str, ...]:
+    """What Plex would show with another value of a setting, of this scene or of one that it changes. Raises Failed."""
+    scene = str(args.get("scene") or "")
+    of_scene = ("--scene", scene) if NUMBER.fullmatch(scene) else ()
+    return ("config", "set", "--dry-run", *of_scene, "--", *setting_of(args))
+
+
+COMMANDS: dict[str, Callable[[Mapping[str, object]], tuple[str, ...]]] = {
+    "act": act,
+    "plays": plays,
+    "import": import_,
+    "draft": draft,
+}
 
 
 def answer(call: TaskRun) -> str:

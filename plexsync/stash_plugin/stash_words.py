@@ -62,6 +62,7 @@ TABLE = (
     (r"\bdlq retry this scene", f"retry this scene on {PAGE}"),
     (r"\bdlq retry\b", f"Retry on {PAGE}"),
     ("run the worker with -v, ", ""),
+    (" on the command line must", " must"),
     (
         r"plexsync bind SCENE ITEM binds it, plexsync bind --by-duration all of this kind\.",
         f"{BUTTON} binds it, match_by_duration under Settings on {PAGE} all of this kind.",
@@ -86,7 +87,9 @@ TABLE = (
         ELSEWHERE,
     ),
 )
-SIGN = re.compile(r"plexsync [a-z]|begin anew\. |explain (?:shows|lists)|dlq retry|--anew|strict_mode =|with -v")
+SIGN = re.compile(
+    r"plexsync [a-z]|begin anew\. |explain (?:shows|lists)|dlq retry|--anew|strict_mode =|with -v|command line must"
+)
 # Texts of the library: they are shown as they are.
 FOREIGN = {"title", "stash", "plex", "path", "files", "names"}
 

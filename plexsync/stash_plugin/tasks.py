@@ -24,7 +24,6 @@ PATIENCE = 60.0
 MOST_IDS = 500
 # In characters: of a field or a library.
 LONGEST_NAME = 500
-LONGEST_VALUE = 20_000
 NO_WORKER = "no worker runs"
 SERVED = "the worker does the rest"
 REPORT = "preview.html"
@@ -222,10 +221,7 @@ def page_renew(call: TaskRun) -> Facts:
 
 def page_set(call: TaskRun) -> Facts:
     """Change one setting; an empty value removes it. Raises Failed."""
-    name, value = str(call.args.get("name", "")), call.args.get("value", "")
-    if not re.fullmatch(r"[a-z][a-z_]{1,60}", name) or not isinstance(value, str) or len(value) > LONGEST_VALUE:
-        raise Failed("no setting is named")
-    return call.facts("setup", "set", "--", name, value.strip())
+    return call.facts("setup", "set", "--", *page_tasks.setting_of(call.args))
 
 
 def _then_worked(call: TaskRun, *words: str) -> Facts:

@@ -106,6 +106,22 @@ def test_an_import_shows_the_settings_a_scene_and_a_count_and_saves_after_a_yes(
     assert world.plex.count("PUT") == writes
 
 
+def test_a_setting_is_previewed_before_it_is_saved(world: World, toml: Path, door: Door) -> None:
+    work(world, world.add(3))
+    writes, before = world.plex.count("PUT"), toml.read_text()
+    draft = ("--config", str(toml), "config", "set", "--dry-run", "title_template", "{studio}: {title}")
+    facts = door(*draft, "--scene", "2", "--json").facts
+    assert (facts["changed"], facts["looked"], facts["total"], facts["named"]) == (3, 3, 3, [1, 2, 3])
+    (item,) = facts["scene"]["items"]
+    assert facts["scene"]["id"] == 2
+    assert item["fields"] == [{"field": "title", "old": "Title 1", "new": "Studio 1: Title 1"}]
+    assert item["pictures"] == []
+    shown = door("--config", str(toml), "config", "set", "--dry-run", "poster", "none")
+    assert "poster" in shown.out, shown.err
+    assert toml.read_text() == before
+    assert world.plex.count("PUT") == writes
+
+
 def test_an_import_as_json(world: World, toml: Path, look: Path, door: Door) -> None:
     work(world, world.add(1))
     facts = door("--config", str(toml), "config", "import-look", str(look), "--yes", "--json").facts

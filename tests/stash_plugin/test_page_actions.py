@@ -160,3 +160,29 @@ def test_the_page_paints_what_the_worker_wrote_before_any_process_answers(page, 
     expect(page.get_by_text("No worker answers. As it was")).to_be_visible()
     expect(page.get_by_text("The first write needs your approval")).to_be_visible()
     assert faults == []
+
+
+def test_a_setting_shows_a_scene_and_a_count_before_it_is_saved(page, inside: Trial, faults):
+    synced(inside)
+    go(page, inside, PAGE)
+    press(page, "▸ Settings")
+    page.get_by_label("title_template").fill("{title}!")
+    press(page, "Preview title_template")
+    expect(page.get_by_text("Changes 1 of 1 scene.")).to_be_visible()
+    row = page.get_by_role("row", name=re.compile("^title"))
+    expect(row).to_contain_text("One!")
+    assert inside.title() == "One"
+    assert "title_template" not in inside.stash.plugin_settings[PLUGIN]
+    page.get_by_label("title_template").fill("{nothing}")
+    expect(row).to_have_count(0)
+    press(page, "Preview title_template")
+    expect(page.get_by_role("alert").filter(has_text="title_template must name known values")).to_be_visible()
+    # The tab of a scene previews that scene.
+    go(page, inside, "/scenes/1")
+    press(page, "Plex")
+    press(page, "▸ Settings, with a preview of this scene")
+    page.get_by_label("poster", exact=True).fill("none")
+    press(page, "Preview poster")
+    expect(page.get_by_text("Nothing was saved yet.")).to_be_visible()
+    expect(page.get_by_role("tabpanel").get_by_role("link", name="One")).to_be_visible()
+    assert faults == []

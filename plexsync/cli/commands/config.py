@@ -20,7 +20,7 @@ from plexsync.app.setting_change import (
     why_unguarded,
     write_into,
 )
-from plexsync.app.settings import NotSetUp
+from plexsync.app.settings import NotSetUp, SettingsNeed
 from plexsync.cli.call import FINE, WRONG, Call, Sharing, family
 from plexsync.cli.settings import here_of, hide, sources, toml_of
 from plexsync.cli.start import begin_call
@@ -99,8 +99,10 @@ def get(call: Call, name: str) -> int:
 @config.command("set", cls=Sharing, short_help="Change one setting in plexsync.toml.")
 @click.argument("name")
 @click.argument("value", required=False)
+@click.option("--dry-run", "dry", is_flag=True, help="Save nothing: show what it changes in Plex.")
+@click.option("--scene", type=click.IntRange(min=1), help="The scene to show, by its number.")
 @click.pass_obj
-def set_one(call: Call, name: str, value: str | None) -> int:
+def set_one(call: Call, name: str, value: str | None, dry: bool, scene: int | None) -> int:
     """Change one setting in plexsync.toml; the rest of the file stays as you wrote it.
 
     The value is checked first. A secret is never taken from the command line: leave its value out, and type it when
@@ -109,7 +111,7 @@ def set_one(call: Call, name: str, value: str | None) -> int:
     \b
     Examples:
       plexsync config set dlq_retention_days 30
-      plexsync config set plex_libraries "Movies, Clips"
+      plexsync config set title_template "{studio}: {title}" --dry-run
       plexsync config set plex_token
     """
     name, value = present_setting(name, value)
@@ -120,6 +122,10 @@ def set_one(call: Call, name: str, value: str | None) -> int:
     _check_shared(call)
     text = _read_value(name) if value is None else value
     config = check_values(sources(call), {name: text}, hide=partial(hide, call))
+    if dry:
+        with begin_call(call, need=SettingsNeed.WORK) as start:
+            call.answer(show_look(call, start, {name: in_the_file(config, name)}, scene))
+        return FINE
     write_into(toml_of(call), {name: in_the_file(config, name)})
     return _report_change(call, name, f"{name} is {MASK if name in TELLING else safe(text)} now")
 
@@ -204,7 +210,7 @@ def import_look(call: Call, file: Path, dry: bool, yes: bool) -> int:
       plexsync config import-look look.toml
     """
     _check_shared(call)
-    with begin_call(call) as start:
+    with begin_call(call, need=SettingsNeed.WORK) as start:
         settings = read_look_file(file, start.config)
         check_written_counts(start.settings.loaded, settings, "and wins over the file: change it there")
         facts = show_look(call, start, settings)

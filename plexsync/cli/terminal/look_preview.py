@@ -1,25 +1,30 @@
-"""What a look file would change: the settings, one scene, and how many of the first scenes."""
+"""What changed settings would change in Plex: the settings, one scene, and how many scenes."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 
-from plexsync.app.draft import Draft, DraftCount, open_draft, with_values
+from plexsync.app.draft import DraftCount, DraftItem, DraftScene, open_draft, with_values
 from plexsync.app.look_file import texts_of
-from plexsync.app.parts import open_parts
+from plexsync.app.parts import Parts, open_parts
 from plexsync.app.setting_change import config_of
 from plexsync.cli.call import Call
 from plexsync.cli.start import Begun
 from plexsync.cli.terminal.preview_output import scene_lines
-from plexsync.cli.terminal.screen import paper, say, table
-from plexsync.reports.comparisons import PreviewFacts, scene_facts
+from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.reports.format import many, safe
+from plexsync.rules.item import PICTURES, Item
+from plexsync.rules.merge.pictures import kind_of
 from plexsync.rules.servers.errors import NeighbourError, Unusable
 
-# A call counts this many scenes; the settings page counts all of them, in the background.
-COUNTED = 500
+# A larger picture is not part of the facts, in bytes.
+LARGEST_SHOWN = 1_000_000
 
 
-def show_look(call: Call, start: Begun, settings: Mapping[str, object]) -> dict[str, object]:
-    """Show the settings that differ, and what they change; returns the facts for JSON."""
+def show_look(call: Call, start: Begun, settings: Mapping[str, object], scene: int | None = None) -> dict[str, object]:
+    """Show the settings that differ, and what they change of this scene (None: one that they change), and of how many.
+
+    Returns the facts for JSON.
+    """
     rows = texts_of(start.config, settings)
     facts: dict[str, object] = {"settings": [{"name": name, "now": now, "then": then} for name, now, then in rows]}
     if not rows:
@@ -34,24 +39,57 @@ def show_look(call: Call, start: Begun, settings: Mapping[str, object]) -> dict[
     count = DraftCount()
     try:
         with open_parts(start.config, start.folder) as parts, open_draft(parts, config) as draft:
-            facts["scene"] = _show_scene(call, draft)
-            draft.count(count, lambda: count.looked >= COUNTED)
+            facts["scene"] = _show_scene(call, parts, draft.scene(scene) if scene else draft.some_scene())
+            with ProgressBar(start.console, "comparing") as bar:
+                draft.count(count, lambda: _shown(bar, count))
     except (NeighbourError, Unusable) as error:
         facts["problem"] = str(error)
         _tell(call, f"what it changes in Plex can't be shown now: {error}")
         return facts
-    facts |= {"changed": count.changed, "looked": count.looked, "total": count.total}
+    names = ("changed", "collections", "looked", "total", "named")
+    facts |= {name: getattr(count, name) for name in names}
     _tell(call, f"changes {count.changed:,} of {many(count.looked, 'scene')} looked at, of {count.total:,}")
     return facts
 
 
-def _show_scene(call: Call, draft: Draft) -> PreviewFacts | None:
-    scene = draft.some_scene()
+def _shown(bar: ProgressBar, count: DraftCount) -> bool:
+    """Show how far the count is; it is not stopped."""
+    bar.at(count.looked, count.total)
+    return False
+
+
+def _show_scene(call: Call, parts: Parts, scene: DraftScene | None) -> dict[str, object] | None:
     if scene is None:
         return None
     for line in scene_lines(scene.preview):
         _tell(call, line)
-    return scene_facts(scene.preview)
+    items = [_item_facts(parts, item) for item in scene.all_items]
+    return {"id": scene.preview.id, "title": scene.preview.title, "why": scene.reason, "items": items}
+
+
+def _item_facts(parts: Parts, item: DraftItem) -> dict[str, object]:
+    """What changes of an item; `old` and `new` of a picture are addresses with its data, '' where there is none to show."""
+    rows = [row for row in item.rows if row.changes]
+    texts = [{"field": row.field, "old": row.before, "new": row.after} for row in rows if row.field not in PICTURES]
+    here = parts.plex.items([item.key]).get(item.key) if item.pictures else None
+    pictures = [
+        {"field": name, "old": _as_data(_in_plex(parts, here, name)), "new": _as_data(content)}
+        for name, content in item.pictures.items()
+    ]
+    return {"key": item.key, "title": item.title, "fields": texts, "pictures": pictures}
+
+
+def _in_plex(parts: Parts, item: Item | None, name: str) -> bytes:
+    try:
+        return parts.plex.picture(item.pictures[name]) if item and item.pictures.get(name) else b""
+    except NeighbourError:
+        return b""
+
+
+def _as_data(content: bytes) -> str:
+    kind = kind_of(content)
+    is_shown = kind in ("jpeg", "png", "webp") and len(content) <= LARGEST_SHOWN
+    return f"data:image/{kind};base64,{b64encode(content).decode()}" if is_shown else ""
 
 
 def _tell(call: Call, line: str) -> None:

@@ -383,7 +383,8 @@
   // What the plugin itself gives the program: the address of Stash and the folder of the database.
   const isGiven = (one) => !one.in_stash && one.source === "environment";
 
-  function Settings() {
+  // `scene`: the one that a draft shows; without it, one that it changes.
+  function Settings({ scene }) {
     const [facts, setFacts] = React.useState(null);
     const [search, setSearch] = React.useState("");
     const look = () => ask("page_settings").then(setFacts, (error) => setFacts({ error: error.message }));
@@ -413,14 +414,17 @@
           "section",
           { key: group, "aria-label": group || "More" },
           e("h2", null, group || "More"),
-          shown.filter((one) => one.group === group).map((one) => e(Setting, { key: one.name + "=" + one.value, one, deeds, save }))
+          shown.filter((one) => one.group === group).map((one) => e(Setting, { key: one.name + "=" + one.value, one, deeds, save, scene }))
         )
       )
     );
   }
 
-  function Setting({ one, deeds, save }) {
+  function Setting({ one, deeds, save, scene }) {
     const [value, setValue] = React.useState(one.value);
+    const task = useLonger();
+    const show = (id) => task.begin("draft", { name: one.name, value, ...(id ? { scene: id } : {}) });
+    const draft = task.found && task.found.args.value === value && task.found.facts;
     const isSwitch = one.default === "true" || one.default === "false";
     return e(
       "div",
@@ -440,9 +444,34 @@
       e(
         "div",
         { className: "plexsync-buttons" },
-        value !== one.value && e(Button, { kind: "primary", busy: deeds.busy, onClick: () => save(one.name, value) }, "Save " + one.name),
+        value !== one.value && one.shown && e(Button, { busy: task.deeds.busy, onClick: () => show(scene) }, "Preview " + one.name),
+        value !== one.value && e(Button, { kind: "primary", busy: deeds.busy || task.deeds.busy, onClick: () => save(one.name, value) }, "Save " + one.name),
         !one.fixed && !["default", "look"].includes(one.source) && one.default !== "required" && value === one.value && e(Button, { busy: deeds.busy, onClick: () => save(one.name, "") }, "Back to the default of " + one.name)
-      )
+      ),
+      e(Progress, { task }),
+      draft && e(Draft, { facts: draft, show, busy: task.deeds.busy })
+    );
+  }
+
+  // A scene in Plex, now and with the value that is typed, and how many scenes it changes.
+  function Draft({ facts, show, busy }) {
+    const { scene, named } = facts;
+    return e(
+      Note,
+      { kind: facts.problem ? "warning" : "info" },
+      facts.problem && "What it changes in Plex can't be shown now: " + facts.problem,
+      !facts.problem && e("p", null, e("strong", null, facts.settings.length ? "Changes " + facts.changed.toLocaleString() + " of " + many(facts.looked, "scene") + (facts.collections ? ", and " + many(facts.collections, "collection") : "") + ". " : "It is the value in use. "), "Nothing was saved yet."),
+      named && named.length > 0 && e("p", null, "Look at ", named.map((id) => e(Button, { key: id, busy, onClick: () => show(id) }, "#" + id))),
+      scene && e("p", null, e(Link, { to: "/scenes/" + scene.id }, scene.title || "scene " + scene.id), scene.why ? ": " + scene.why : scene.items.some((item) => item.fields.length + item.pictures.length) ? "" : ": as before"),
+      scene &&
+        scene.items.map((item) =>
+          e(
+            React.Fragment,
+            { key: item.key },
+            item.pictures.map((one) => e("div", { key: one.field, className: "plexsync-shots" }, ["old", "new"].map((side) => e("figure", { key: side }, one[side] && e("img", { src: one[side], alt: "" }), e("figcaption", null, FIELDS[one.field] + (side === "old" ? " now" : " with this") + (one[side] ? "" : ": Plex's own")))))),
+            item.fields.length > 0 && e(Rows, { heads: ["field of " + (item.title || "item " + item.key), "Plex shows", "would show"], rows: item.fields.map((one) => e("tr", { key: one.field }, e("th", { scope: "row" }, FIELDS[one.field] || one.field), e("td", null, shownAs(one.field, one.old)), e("td", null, shownAs(one.field, one.new)))) })
+          )
+        )
     );
   }
 
@@ -470,5 +499,5 @@
     );
   }
 
-  Object.assign(page, { Actions, Plays, SignInNeeded });
+  Object.assign(page, { Actions, Part, Plays, Settings, SignInNeeded });
 })();

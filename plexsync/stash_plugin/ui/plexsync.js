@@ -872,7 +872,8 @@
       facts && (facts.targets || []).length > 0 &&
         e("label", null, e("input", { type: "checkbox", checked: whole, onChange: (event) => setWhole(event.target.checked) }), " Show the fields that stay as they are"),
       facts && (facts.steps || []).length > 0 &&
-        e("details", null, e("summary", null, "How it was matched"), e("ol", null, facts.steps.map((step, n) => e("li", { key: n }, step.text))))
+        e("details", null, e("summary", null, "How it was matched"), e("ol", null, facts.steps.map((step, n) => e("li", { key: n }, step.text)))),
+      shared.Part && e(shared.Part, { name: "Settings, with a preview of this scene" }, e(shared.Settings, { scene: id }))
     );
   }
 
