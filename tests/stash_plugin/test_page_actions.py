@@ -186,3 +186,17 @@ def test_a_setting_shows_a_scene_and_a_count_before_it_is_saved(page, inside: Tr
     expect(page.get_by_text("Nothing was saved yet.")).to_be_visible()
     expect(page.get_by_role("tabpanel").get_by_role("link", name="One")).to_be_visible()
     assert faults == []
+
+
+def test_another_address_of_plex_is_chosen_by_signing_in_again(page, inside: Trial, faults):
+    synced(inside)
+    go(page, inside, PAGE)
+    press(page, "▸ Settings")
+    expect(page.get_by_role("button", name="Sign in, and choose another server")).to_be_visible()
+    expect(page.get_by_role("textbox", name="plex_url")).to_have_count(0)
+    press(page, "Sign in, and choose another server")
+    expect(page.get_by_role("heading", name="Set up PlexSync")).to_be_visible()
+    press(page, "Leave it as it is set up")
+    expect(page.get_by_role("button", name="▸ Settings")).to_be_visible()
+    assert inside.stash.plugin_settings[PLUGIN]["plex_url"] == inside.plex.url
+    assert faults == []

@@ -383,8 +383,8 @@
   // What the plugin itself gives the program: the address of Stash and the folder of the database.
   const isGiven = (one) => !one.in_stash && one.source === "environment";
 
-  // `scene`: the one that a draft shows; without it, one that it changes.
-  function Settings({ scene }) {
+  // `scene`: the one that a draft shows, with the settings that it has a draft for; without it, all, and one that it changes.
+  function Settings({ scene, look: toGuide }) {
     const [facts, setFacts] = React.useState(null);
     const [search, setSearch] = React.useState("");
     const look = () => ask("page_settings").then(setFacts, (error) => setFacts({ error: error.message }));
@@ -400,7 +400,7 @@
     }
     const words = search.toLowerCase().split(/\s+/).filter(Boolean);
     const fits = (one) => words.every((word) => (one.name + " " + one.name.replace(/_/g, " ") + " " + one.value + " " + one.description).toLowerCase().includes(word));
-    const shown = facts.settings.filter((one) => !one.secret && !isGiven(one) && fits(one) && (words.length || one.basic || one.source !== "default"));
+    const shown = facts.settings.filter((one) => !one.secret && !isGiven(one) && (one.shown || !scene) && fits(one) && (words.length || one.basic || one.source !== "default"));
     const groups = [...new Set(shown.map((one) => one.group))];
     const save = (name, value) => deeds.run(name, async () => told(await ask("page_set", { name, value }), value ? name + " is saved." : name + " is at its default again."));
     return e(
@@ -414,18 +414,21 @@
           "section",
           { key: group, "aria-label": group || "More" },
           e("h2", null, group || "More"),
-          shown.filter((one) => one.group === group).map((one) => e(Setting, { key: one.name + "=" + one.value, one, deeds, save, scene }))
+          shown.filter((one) => one.group === group).map((one) => e(Setting, { key: one.name + "=" + one.value, one, deeds, save, scene, toGuide }))
         )
       )
     );
   }
 
-  function Setting({ one, deeds, save, scene }) {
+  function Setting({ one, deeds, save, scene, toGuide }) {
     const [value, setValue] = React.useState(one.value);
     const task = useLonger();
     const show = (id) => task.begin("draft", { name: one.name, value, ...(id ? { scene: id } : {}) });
     const draft = task.found && task.found.args.value === value && task.found.facts;
     const isSwitch = one.default === "true" || one.default === "false";
+    // The token is sent to the address: another one is chosen in the guide, which signs in for it.
+    const isSignedIn = one.name === "plex_url" && one.set && !one.problem;
+    const signIn = () => deeds.run("guide", async () => (told(await ask("setup_stage", { stage: "sign-in" })), toGuide(), ""));
     return e(
       "div",
       { className: "plexsync-setting" },
@@ -433,7 +436,7 @@
         "label",
         null,
         e("strong", null, one.name),
-        one.fixed
+        one.fixed || isSignedIn
           ? e("div", null, one.value || "–")
           : isSwitch
           ? e("select", { className: "form-control text-input", value, onChange: (event) => setValue(event.target.value) }, ["true", "false"].map((name) => e("option", { key: name, value: name }, name === "true" ? "on" : "off")))
@@ -446,7 +449,8 @@
         { className: "plexsync-buttons" },
         value !== one.value && one.shown && e(Button, { busy: task.deeds.busy, onClick: () => show(scene) }, "Preview " + one.name),
         value !== one.value && e(Button, { kind: "primary", busy: deeds.busy || task.deeds.busy, onClick: () => save(one.name, value) }, "Save " + one.name),
-        !one.fixed && !["default", "look"].includes(one.source) && one.default !== "required" && value === one.value && e(Button, { busy: deeds.busy, onClick: () => save(one.name, "") }, "Back to the default of " + one.name)
+        isSignedIn && !one.fixed && e(Button, { busy: deeds.busy, onClick: signIn }, "Sign in, and choose another server"),
+        !one.fixed && !isSignedIn && !["default", "look"].includes(one.source) && one.default !== "required" && value === one.value && e(Button, { busy: deeds.busy, onClick: () => save(one.name, "") }, "Back to the default of " + one.name)
       ),
       e(Progress, { task }),
       draft && e(Draft, { facts: draft, show, busy: task.deeds.busy })
@@ -494,7 +498,7 @@
       null,
       e(Part, { name: "Take back" }, e(TakeBack, { look })),
       e(Part, { name: "Import from Plex" }, e(Import, { look })),
-      e(Part, { name: "Settings" }, e(Settings)),
+      e(Part, { name: "Settings" }, e(Settings, { look })),
       e(Part, { name: "Sign in to Plex" }, e("p", null, "For a new token of Plex; the rest stays as it is set up."), e(SignIn, { look }))
     );
   }

@@ -970,6 +970,7 @@
   function Guarded() {
     const [setup, setSetup] = React.useState(null);
     const [first, setFirst] = React.useState(lastStatus());
+    const been = React.useRef(Boolean(first));
     const look = React.useCallback(() => {
       ask("setup_state").then(setSetup, () => setSetup({ stage: "" }));
     }, []);
@@ -987,7 +988,11 @@
     if (setup === null) {
       return e("div", { className: "plexsync-page" }, e("h1", null, "PlexSync"), first ? e(Verdict, { facts: first }) : e("p", { role: "status" }, "Asking …"), first && e(Age, { facts: first }));
     }
-    return setup.stage && shared.Guide ? e(shared.Guide, { first: setup, close: () => setSetup({ stage: "" }) }) : e(Page, { first, toGuide: look });
+    if (setup.stage && shared.Guide) {
+      return e(shared.Guide, { first: setup, close: () => setSetup({ stage: "" }), again: been.current });
+    }
+    been.current = true;
+    return e(Page, { first, toGuide: look });
   }
 
   attempt(() => api.register.route(PATH, fenced(Guarded)));

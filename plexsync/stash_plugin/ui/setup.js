@@ -50,7 +50,8 @@
     }, [pace]);
   }
 
-  function Guide({ first, close }) {
+  // `again`: it was set up before, so the guide can be left.
+  function Guide({ first, close, again }) {
     const [state, setState] = React.useState(first);
     const [trouble, setTrouble] = React.useState("");
     const looks = React.useRef({ asked: 0, shown: 0 });
@@ -95,7 +96,7 @@
       ),
       deeds.said && e(Note, { kind: deeds.said.kind }, lines(deeds.said.text)),
       trouble && e(Note, { kind: "danger" }, lines(trouble)),
-      e("section", { "aria-label": now < 0 ? "Step" : STEPS[now][1] }, e(Part, { key: state.stage, state, deeds, look, setTrouble, close }))
+      e("section", { "aria-label": now < 0 ? "Step" : STEPS[now][1] }, e(Part, { key: state.stage, state, deeds, look, setTrouble, close, again }))
     );
   }
 
@@ -110,6 +111,13 @@
   // One action of the guide: the answer's error is shown, and then the next step is looked for.
   function act(deeds, mode, args, done) {
     return deeds.run(mode, async () => told(await ask(mode, args), done || ""));
+  }
+
+  function finish(deeds, close) {
+    return deeds.run("finish", async () => {
+      told(await ask("setup_finish"));
+      close();
+    });
   }
 
   function Progress({ words, part }) {
@@ -151,7 +159,7 @@
     );
   }
 
-  function SignIn({ state, deeds, look, setTrouble }) {
+  function SignIn({ state, deeds, look, setTrouble, close, again }) {
     const pin = state.pin;
     const had = React.useRef(false);
     had.current = had.current || !!pin;
@@ -196,7 +204,9 @@
             e("p", { role: "status" }, "Waiting for you to confirm it …")
           )
         : e(Button, { kind: "primary", busy: deeds.busy, onClick: begin }, deeds.busy ? "Asking plex.tv …" : "Sign in to Plex"),
-      e("p", { className: "plexsync-aside" }, "Or enter address and token by hand, under Settings, Plugins, PlexSync, and load this page again.")
+      again
+        ? e("p", { className: "plexsync-aside" }, e(Button, { busy: deeds.busy, onClick: () => finish(deeds, close) }, "Leave it as it is set up"))
+        : e("p", { className: "plexsync-aside" }, "Or enter address and token by hand, under Settings, Plugins, PlexSync, and load this page again.")
     );
   }
 
@@ -451,11 +461,6 @@
     const synced = count("in_step");
     const inSync = many(synced, "scene") + " in sync" + (facts && facts.kept_fields ? " but for " + many(facts.kept_fields, "field") + " kept in Plex" : "");
     const queued = count("waiting");
-    const finish = () =>
-      deeds.run("finish", async () => {
-        told(await ask("setup_finish"));
-        close();
-      });
     return e(
       React.Fragment,
       null,
@@ -467,7 +472,7 @@
       count("absent") > 0 && e("p", null, many(count("absent"), "scene") + " not in Plex yet: PlexSync looks again after each scan of Plex."),
       count("failed") + count("ambiguous") > 0 && e("p", null, many(count("failed") + count("ambiguous"), "scene") + " need you: the page of PlexSync lists them."),
       state.scenes && state.scenes.length > 0 && e("ul", null, state.scenes.map((one) => e("li", { key: one.id }, e(Link, { to: "/scenes/" + one.id }, one.title || "scene " + one.id)))),
-      e("div", { className: "plexsync-buttons" }, e(Button, { kind: "primary", busy: deeds.busy, onClick: finish }, "Finish"))
+      e("div", { className: "plexsync-buttons" }, e(Button, { kind: "primary", busy: deeds.busy, onClick: () => finish(deeds, close) }, "Finish"))
     );
   }
 
