@@ -5,7 +5,6 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +51,5 @@ def _tree(title: str, entries: Sequence[str]) -> str:
 
 
 def setup(app: Sphinx) -> None:
-    """Diagrams are drawn by GitHub; here they are read as they are written."""
-    app.add_lexer("mermaid", TextLexer)
+    """The menu is read from the tables of the first page."""
     app.connect("source-read", _navigation)

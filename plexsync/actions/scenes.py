@@ -164,7 +164,7 @@ def _change(field: UndoField, item: str) -> PreviewRow:
 
 
 def _text(name: str, value: Value, *, locked: bool) -> str:
-    text = on_screen(value, name) if isinstance(value, str) else ", ".join(value)
+    text = " ".join(on_screen(value, name).split()) if isinstance(value, str) else ", ".join(value)
     return f"{safe(text, LONGEST) or '-'}{' (locked)' if locked else ''}"
 
 

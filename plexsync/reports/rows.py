@@ -193,7 +193,9 @@ def on_screen(value: str, field: str) -> str: ...
 @overload
 def on_screen(value: AnyValue, field: str) -> AnyValue: ...
 def on_screen(value: object, field: str) -> object:
-    """The value of a field for a screen: a date added in local time, any other as it is."""
+    """The value of a field for a screen: a picture in words, a date added in local time, any other as it is."""
+    if field in PICTURES and isinstance(value, str) and "://" in value:
+        return "an uploaded picture" if value.startswith("upload://") else "a picture of Plex's own"
     if field != ADDED or not isinstance(value, str) or not value:
         return value
     try:

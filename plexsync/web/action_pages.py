@@ -44,6 +44,7 @@ API_NAMES = {
     (SubjectKind.COLLECTIONS, "take"): Verb.HAND_OVER,
     (SubjectKind.COLLECTIONS, "use-stash"): Verb.TAKE,
 }
+SYNCED = (SubjectKind.SCENES, SubjectKind.COLLECTIONS)
 LEADS: Mapping[Verb, str] = {
     Verb.UNDO: "What was there before comes back. What you have changed since stays. It is then left alone until you edit"
     " it in Stash or redo it.",
@@ -201,7 +202,7 @@ def confirm(call: PageCall) -> Response:
         away = str(error)
     except (NotPossible, Unfit) as error:
         raise Wrong(str(error)) from None
-    names = ("pick", *SELECTORS, "field")
+    names = ("pick", *SELECTORS, "field", "from")
     rows = [row for subject in previews for row in subject.changes]
     return call.show(
         "action.html",
@@ -209,7 +210,7 @@ def confirm(call: PageCall) -> Response:
         columns=[place for place, name in enumerate(COLUMNS) if any(getattr(row, name) for row in rows)],
         names=COLUMNS,
         question=question or f"{capitalize(chosen.verb)} {chosen.subject}",
-        lead=LEADS.get(chosen.verb, ""),
+        lead=LEADS.get(chosen.verb, "") if chosen.subject in SYNCED else "",
         heads=chosen.heads,
         shown=[subject for subject in previews if subject.changes or subject.error],
         more=0 if selection.library else max(0, count - MOST_LISTED),
@@ -219,12 +220,14 @@ def confirm(call: PageCall) -> Response:
         path=call.here,
         label=BUTTONS[chosen.verb],
         values={name: call.query[name] for name in names if call.query.get(name)},
-        back=_back(chosen, selection),
+        back=_back(call.query, chosen, selection),
     )
 
 
-def _back(chosen: Action, selection: Selection) -> str:
-    """The page that the action belongs to."""
+def _back(values: Mapping[str, str], chosen: Action, selection: Selection) -> str:
+    """The page that you came from, or that the action belongs to."""
+    if values.get("from") == "overview":
+        return "/"
     if not selection.is_named or chosen.subject is SubjectKind.IMPORTS:
         return HERE
     return f"/{chosen.subject.numbered}/{selection.ids[0]}"
@@ -233,7 +236,7 @@ def _back(chosen: Action, selection: Selection) -> str:
 def press(call: PageCall) -> Response:
     """Do it, and show what came of it."""
     chosen, selection = _of_form(call, call.form)
-    back = _back(chosen, selection)
+    back = _back(call.form, chosen, selection)
     try:
         result = carry_out(call, chosen, selection)
     except Busy as busy:

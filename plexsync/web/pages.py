@@ -21,7 +21,6 @@ from plexsync.reports.rows import PLAY_WORDS, on_screen, short
 from plexsync.reports.scenes import left_out_words
 from plexsync.reports.shapes.scenes import PastAttempt
 from plexsync.reports.verdict import word_for_worker, worker_tone
-from plexsync.rules.item import PICTURES
 from plexsync.rules.queue.choices import hold_cause
 from plexsync.rules.queue.gate_names import caption
 from plexsync.rules.record_class import record
@@ -59,6 +58,12 @@ SECTIONS = {
     "/": (("/", "Overview"), ("/runs", "Runs")),
     "/fix": (("/fix", "Problems"), ("/review", "Review"), ("/drift", "Drift"), ("/dead", "Dead letters")),
     "/state": (("/state", "Now"), ("/outages", "Outages"), ("/charts", "Charts"), ("/reconcile", "Reconcile")),
+    "/settings": (
+        ("/settings", "Settings"),
+        ("/settings/look", "Look file"),
+        ("/settings/plex", "Plex server"),
+        ("/settings/provider", "Plex asks PlexSync"),
+    ),
 }
 
 # Columns whose largest values come first: the newest times.
@@ -131,7 +136,7 @@ class PageCall:
         """The page of the bar, or of a section, that the requested page belongs to."""
         page = self.here.removeprefix("/act")
         pages = (*NAV, *(entry for pages in self.sections.values() for entry in pages))
-        return next((path for path, _ in pages if path != "/" and page.startswith(path)), "/")
+        return max((path for path, _ in pages if page.startswith(path)), key=len)
 
     @property
     def section(self) -> str:
@@ -408,13 +413,6 @@ def _moment(value: int | str | None, now: int) -> Markup:
     return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(text, ago(at, now))
 
 
-def format_field(value: str | tuple[str, ...] | None, field: str) -> str | tuple[str, ...] | None:
-    """The value of a field on a page: a picture in words, since its key tells nobody anything."""
-    if field in PICTURES and isinstance(value, str) and "://" in value:
-        return "an uploaded picture" if value.startswith("upload://") else "a picture of Plex's own"
-    return on_screen(value, field)
-
-
 def is_failure(attempt: PastAttempt) -> bool:
     """Whether this attempt failed. Others ended with a status that is no fault: not in Plex yet, skipped, needs you."""
     return status_of(attempt["then"], attempt["cause"], "") in (
@@ -443,7 +441,7 @@ def _environment() -> Environment:
         "number": "{:,}".format,
         "share": share,
         "short": short,
-        "on_screen": format_field,
+        "on_screen": on_screen,
         "left_out": left_out_words,
         "measures": measures,
         "compared": compare_files,

@@ -26,11 +26,18 @@ def plays(call: PageCall) -> Response:
     with call.reading() as db:
         counted, is_approved = read_counted(db.notes.text(PLAYS_COUNTED)), bool(db.notes.text(PLAYS_APPROVED))
     first, after = counted_facts(counted) if counted else None, call.query.get("after", "")[:LONGEST_KEY]
+    config = call.parts.config
     # An open page asks for its changed parts again and again, and the list is none of them.
     page, away = _page(call, counted.since, after) if counted and not call.live else (None, "")
     return call.show(
         "plays.html",
-        is_off=call.parts.config.watch_back == "off",
+        config=config,
+        ways=(
+            ("plays", "watch_back", config.watch_back != "off"),
+            ("resume points", "watch_back", config.watch_back == "plays+resume"),
+            ("marked as played", "watch_marked", config.watch_back != "off" and config.watch_marked),
+            ("ratings", "rating_direction", config.rating_direction == "both"),
+        ),
         is_approved=is_approved,
         first=first,
         lines=first_plays_lines(first) if first else [],

@@ -11,6 +11,7 @@ import pytest
 
 from plexsync.app.parts import open_parts
 from plexsync.flows.scenes.verbs import want_scenes
+from plexsync.reports.rows import on_screen
 from plexsync.rules.queue.job import Kind, State, Why
 from plexsync.rules.records import BreakerRow
 from plexsync.rules.scene import Scene
@@ -18,7 +19,6 @@ from plexsync.rules.servers.errors import Neighbour
 from plexsync.rules.words.status_words import SceneStatus
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
-from plexsync.web.pages import format_field as in_words
 from tests.journey.world import World, until
 from tests.patience import HANG
 from tests.web.conftest import Dash, dashboard
@@ -229,7 +229,7 @@ def test_the_posters_of_both_servers_are_pictures(world: World) -> None:
         page = dash.get("/scenes/1").text
     assert "poster : chosen by Plex → became an uploaded picture and locked" in plain(page)
     assert "://posters" not in page
-    assert in_words("media://ce/posters/frame", "thumb") == "a picture of Plex's own"
+    assert on_screen("media://ce/posters/frame", "thumb") == "a picture of Plex's own"
 
 
 def test_an_ambiguous_scene_offers_its_candidates_and_binding_one_settles_it(staged) -> None:
