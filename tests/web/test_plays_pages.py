@@ -1,6 +1,7 @@
 """The page Plays: what waits for your approval, and the button that approves exactly what it shows."""
 
 import html
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -53,6 +54,22 @@ def count(dash: Dash) -> None:
 
 def shown(dash: Dash, path: str = "/plays") -> str:
     return plain(html.unescape(dash.get(path).text))
+
+
+@pytest.mark.parametrize(
+    ("settings", "on"),
+    [
+        ({}, []),
+        ({"rating_direction": "both"}, ["ratings"]),
+        ({"watch_back": "plays", "watch_marked": True}, ["plays", "marked as played"]),
+        ({"watch_back": "plays+resume"}, ["plays", "resume points"]),
+    ],
+)
+def test_the_page_says_what_comes_back(world: World, settings: dict[str, object], on: list[str]) -> None:
+    with dashboard(world, **settings) as dash:
+        rows = re.findall(r'<dt>([^<]+)</dt>\s*<dd><span class="badge \w+">(on|off)</span>', dash.get("/plays").text)
+    assert [name for name, state in rows if state == "on"] == on
+    assert [name for name, _ in rows] == ["plays", "resume points", "marked as played", "ratings"]
 
 
 def test_every_entry_point_leads_to_the_page_and_its_numbers_are_the_same(world: World) -> None:

@@ -273,7 +273,7 @@ def test_a_scene_whose_picture_is_refused_is_not_plainly_in_sync(world: World) -
 def test_binding_an_undone_scene_says_that_it_rests(staged) -> None:
     dash, found = staged
     id = found["in_step"]
-    dash.post("/act/scenes/undo", pick=id)
+    assert dash.post("/act/scenes/undo", pick=id).url.path == f"/scenes/{id}"
     work(dash.world)
     key = dash.world.plex.add_movie(dash.world.section, files=[("/elsewhere/other.mp4", 5, 60_000)], title="other")
     after = plain(dash.post(f"/scenes/{id}/bind", item=key).text)
@@ -359,8 +359,14 @@ def test_undo_asks_first_and_the_worker_takes_it_back(staged) -> None:
     assert "restore" in asked
     assert "scene 00000" in asked
     assert world.rows("select count(*) from memory where undone <> ''") == [(0,)], "a question changes nothing"
-    after = plain(dash.post("/act/scenes/undo", pick=id).text)
-    assert "1 scene to be taken back; no worker is running: start plexsync serve." in after
+    (link,) = re.findall(rf'href="(/act/scenes/undo\?pick={id}&[^"]+)"', html.unescape(dash.get("/").text))
+    assert dict(re.findall(r'name="(pick|from)" value="([^"]*)"', dash.get(link).text)) == {
+        "pick": str(id),
+        "from": "overview",
+    }
+    answer = dash.post("/act/scenes/undo", pick=id, **{"from": "overview"})
+    assert answer.url.path == "/", "who comes from the overview is back there"
+    assert "1 scene to be taken back; no worker is running: start plexsync serve." in plain(answer.text)
     assert world.rows(f"select undone from memory where subject = {id}") == [("undo",)]
     work(world)
     assert world.plex.item("1").scalars["title"] == "scene 00000"
