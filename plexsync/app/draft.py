@@ -295,13 +295,13 @@ def ask_before_writing(
 ) -> SettingQuestion | None:
     """Make a complete count the question that these settings wait for, once they are saved; None if they need none.
 
-    `agreed`: you have said yes, knowing the count. A worker that counts by itself would ask the same.
+    `agreed`: you have said yes, knowing the count. A worker that counts by itself would ask the same. It counts playlists.
     """
     now, in_use = wishes(config), prints_of_settings(config)
     with parts.store.writing() as tx:
         noted = tx.notes.texts((WISHES, IN_USE))
         names = changed_names(noted[IN_USE], in_use)
-        if not (count.complete and names) or noted[WISHES] == now or parts.config.approve_bulk:
+        if not (count.complete and names) or "playlists" in names or noted[WISHES] == now or parts.config.approve_bulk:
             return None
         words = words_of_change(config, names)
         is_small = count.changed + count.collections <= FEW

@@ -76,6 +76,7 @@ def _inspector(parts: Assembled, *, looks_only: bool) -> CollectionInspector:
         parts.settings.looks.policy,
         parts.expiry,
         pictures,
+        parts.settings.wishes,
     )
     return CollectionInspector(
         parts.store,

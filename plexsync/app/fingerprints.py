@@ -53,7 +53,9 @@ def wishes(config: PlexSyncConfig) -> str:
     def plain(value: object) -> object:
         return sorted(map(str, value)) if isinstance(value, frozenset | set) else repr(value)
 
-    return _digest(json.dumps([asdict(look_rules(config)), config.library_names], default=plain, sort_keys=True))
+    listed = [config.playlists] if config.playlists else []
+    parts = [asdict(look_rules(config)), config.library_names, *listed]
+    return _digest(json.dumps(parts, default=plain, sort_keys=True))
 
 
 class _Read:
@@ -72,7 +74,8 @@ def prints_of_settings(config: PlexSyncConfig) -> str:
     """Fingerprints of the settings that decide what Plex should show, one for each. They reveal neither names nor paths."""
     reader = _Read(config)
     look_rules(cast("PlexSyncConfig", reader))
-    names = sorted(reader.names & type(config).model_fields.keys())
+    listed = {"playlists"} if config.playlists else set()
+    names = sorted(reader.names & type(config).model_fields.keys() | listed)
     return json.dumps(
         {
             name: hashlib.blake2b(repr(getattr(config, name)).encode(errors="replace"), digest_size=4).hexdigest()

@@ -4,6 +4,7 @@ A flow that is off is not assembled and not imported. One that has written befor
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from plexsync.app.flow_parts import FlowParts
 from plexsync.app.parts import Assembled, Parts
@@ -21,6 +22,9 @@ from plexsync.rules.queue.note_keys import (
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault
 from plexsync.store.database import Reader, Writer
+
+if TYPE_CHECKING:
+    from plexsync.app.dressing import CollectionDressing
 
 
 @record
@@ -132,9 +136,18 @@ def collections(parts: Parts) -> FlowParts | None:
     """Collections that PlexSync dresses."""
     if not (parts.settings.has_objects or holds(parts, lambda db: bool(db.collections.count_all()))):
         return None
+    return _dressing(parts).parts_to_add()
+
+
+def _dressing(parts: Parts) -> "CollectionDressing":
     from plexsync.app.dressing import collection_dressing
 
-    return collection_dressing(parts).parts_to_add()
+    return collection_dressing(parts)
+
+
+def count_playlists(parts: Parts) -> tuple[int, int] | None:
+    """How many playlists the settings would delete, and create; None while their tag is unclear. Raises NeighbourError."""
+    return _dressing(parts).inspector.playlists.count_changes() if parts.settings.playlists else (0, 0)
 
 
 def forget_dressing(parts: Assembled) -> None:

@@ -14,7 +14,7 @@ from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lets_in, stash_lines
 from plexsync.app.fingerprints import changed_names, words_of_change
 from plexsync.app.flow_parts import COMPARE_LOOK, LONGEST_LOOK, FlowParts, RegularLook, look_at_changes
-from plexsync.app.further_flows import clean_up, further_flows
+from plexsync.app.further_flows import clean_up, count_playlists, further_flows
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import HOUR, MINUTE
 from plexsync.app.switches import asked_settings, bulk_approved, has_lost
@@ -32,7 +32,7 @@ from plexsync.flows.scenes.preview import WOULD_CHANGE, preview_scenes
 from plexsync.flows.scenes.stash_lines import StashListener
 from plexsync.rules.queue.note_keys import ASKED_SETTINGS, CHANGED, IN_USE, LAST_POLL, LAST_RECONCILE, LAST_RUN, WISHES
 from plexsync.rules.queue.notices import NoticeRules
-from plexsync.rules.queue.setting_question import FEW, SettingQuestion, read
+from plexsync.rules.queue.setting_question import SettingQuestion, read
 from plexsync.rules.servers.errors import NeighbourError, SyncError
 from plexsync.rules.servers.http_answers import whole_request
 from plexsync.store.files.siblings import Siblings, siblings_of
@@ -391,15 +391,21 @@ def settings_wait(parts: Parts, stopping: Callable[[], bool]) -> bool:
 
 def _count_effect(parts: Parts, names: Collection[str], stopping: Callable[[], bool]) -> SettingQuestion | None:
     """The question about these settings; None if it could not be counted now."""
+    only_lists, standings = set(names) == {"playlists"}, Counter[str]()
     try:
-        standings = Counter(scene.standing for scene in preview_scenes(parts.inspector, sweep=True, stopping=stopping))
+        playlists = count_playlists(parts) if "playlists" in names else (0, 0)
+        if playlists and not only_lists:
+            scenes = preview_scenes(parts.inspector, sweep=True, stopping=stopping)
+            standings = Counter(scene.standing for scene in scenes)
     except NeighbourError as error:
         log.info("what changed settings would write can't be counted now: %s", error)
         return None
-    if stopping():
+    if stopping() or playlists is None:
         return None
     with parts.store.reading() as db:
         known = db.collections.count_all() if any(name.startswith("collection") for name in names) else []
         dressed = sum(count for *_, count in known)
-    scenes, words = standings[WOULD_CHANGE], words_of_change(parts.config, names)
-    return SettingQuestion(parts.settings.wishes, words, scenes, dressed, agreed=scenes + dressed <= FEW)
+    question = SettingQuestion(
+        parts.settings.wishes, words_of_change(parts.config, names), standings[WOULD_CHANGE], dressed, playlists
+    )
+    return question.agreed_to() if question.is_small else question

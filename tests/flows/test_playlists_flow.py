@@ -340,12 +340,47 @@ def test_without_the_setting_nothing_is_asked_and_an_undo_still_takes_back(tmp_p
         assert titles(house) == []
 
 
-def test_another_parent_takes_the_playlists_of_the_first_one_away(tmp_path):
-    with listed_house(tmp_path) as house:
+def test_another_parent_takes_the_playlists_of_the_first_one_away_after_your_yes(tmp_path):
+    with listed_house(tmp_path, wishes="first") as house:
+        house.worker.reconciler.note_wishes()
         house.stash_sim.set_tag_parents("Morning", ["Others"])
-        begin(house, ("Evening",), ("Morning",))
-        house.replace_worker(playlists=PlaylistRules("Others"))
+        ids = begin(house, ("Evening",), ("Night",), ("Morning",))
+        before = house.plex_sim.playlists()
+        house.replace_worker(playlists=PlaylistRules("Others"), wishes="second")
+        house.worker.reconciler.note_wishes()
+        assert house.worker.dressing.inspector.playlists.count_changes() == (2, 1)
+        assert not house.worker.dressing.comparison.is_due()
+        retag(house, ids[1], "Evening")
+        house.want(_tag(house, "Evening"), kind="tag")
+        settle(house)
+        assert (house.plex_sim.playlists(), row(house, "Evening").standing) == (before, "in step")
+        undo(house, "Night")
+        assert titles(house) == ["Evening"], "what you take back yourself is"
+        house.worker.reconciler.reconcile()
         assert house.worker.dressing.comparison.is_due()
         settle(house)
         assert titles(house) == ["Morning"]
         assert not house.worker.dressing.comparison.is_due()
+
+
+def test_a_tag_that_loses_many_children_at_once_is_asked_about(tmp_path):
+    children = tuple(f"List {n}" for n in range(11))
+    with listed_house(tmp_path) as house:
+        begin(house, *((child,) for child in children), children=children)
+        before = house.plex_sim.playlists()
+        for child in children:
+            house.stash_sim.set_tag_parents(child, [])
+        house.want(_tag(house, children[0]), kind="tag")
+        settle(house)
+        assert (len(before), house.plex_sim.playlists()) == (11, before)
+        assert problem(house).startswith("playlists: 11 of 11 tags are no children of 'Playlists' any more")
+        assert row(house, children[0]).standing == "the tag of playlists is unclear"
+        for child in children[1:]:
+            house.stash_sim.set_tag_parents(child, [PARENT])
+        house.want(_tag(house, children[0]), kind="tag")
+        settle(house)
+        assert (problem(house), titles(house)) == ("", sorted(children[1:]))
+        for child in children:
+            house.stash_sim.set_tag_parents(child, [])
+        undo(house, *children[1:])
+        assert titles(house) == []

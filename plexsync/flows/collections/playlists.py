@@ -5,6 +5,7 @@ A playlist is the third kind of object, beside items and collections: it has a s
 and removes itself).
 """
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -54,6 +55,7 @@ from plexsync.rules.collections.playlists import (
     sort_scenes,
 )
 from plexsync.rules.item import Item
+from plexsync.rules.match.losses import is_large
 from plexsync.rules.merge.desired import Profile, Wanted, within
 from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.merge.plan import plan
@@ -63,7 +65,7 @@ from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
 from plexsync.rules.merge.undo import begun_anew, is_undone, undo
 from plexsync.rules.merge.values import Value
 from plexsync.rules.queue.job import COLLECTION, Done, Waiting, Why
-from plexsync.rules.queue.note_keys import PLAYLISTS_COMPARED, PLAYLISTS_PROBLEM
+from plexsync.rules.queue.note_keys import PLAYLISTS_COMPARED, PLAYLISTS_PROBLEM, WISHES
 from plexsync.rules.servers.errors import Missing, NeighbourError
 from plexsync.rules.words.text import NAME_LIMIT, SUMMARY_LIMIT, clean_block, clean_line, cut, fold
 from plexsync.store.database import Database, Reader, Writer
@@ -105,11 +107,15 @@ class PlaylistFacts:
     traits: ServerTraits = UNKNOWN
     undoing: TakenBack = TakenBack.NO
     redoing: bool = False
+    is_on: bool = True
 
 
 @dataclass(frozen=True)
 class PlaylistInspector:
-    """Inspects the current state of playlists. Without `rules` they are off, and only what you take back is inspected."""
+    """Inspects the current state of playlists. Without `rules` they are off, and only what you take back is inspected.
+
+    `wishes` represents the settings that decide what Plex shows: a changed one may wait for your yes.
+    """
 
     store: Database
     stash: StashCollections
@@ -119,15 +125,51 @@ class PlaylistInspector:
     policy: Policy
     expiry: Expiry
     pictures: Artwork | None
+    wishes: str = ""
 
     # --- reads ---------------------------------------------------------------------------------------------------------
 
     def children(self) -> dict[int, CollectionSource]:
-        """The tags that are playlists, by id, in one request. Raises UnclearTag."""
+        """The tags that are playlists, by id, in one request. Raises UnclearTag, its message is '' if a change waits.
+
+        As many as are a loss (`plexsync.rules.match.losses`) do not leave one tag at once.
+        """
+        with self.store.reading() as db:
+            if self.rules is None or self._waits(db):
+                raise UnclearTag
+        children = self._children_of(self.rules)
+        with self.store.reading() as db:
+            parent, _, agreed = _compared(db)
+            owned, lost = _owned(db), _owned(db, but=children)
+        if parent == self.rules.parent and is_large(len(lost - agreed), len(owned)):
+            raise UnclearTag(
+                f"playlists: {len(lost)} of {len(owned)} tags are no children of {parent!r} any more: bring them back, or"
+                " take their playlists back (plexsync collections undo)"
+            )
+        return children
+
+    def _children_of(self, rules: PlaylistRules) -> dict[int, CollectionSource]:
+        tags = self.gates.ask(READ_STASH, partial(self.stash.tags_named, rules.parent), of_all=True)
+        return children_of(rules.parent, tags)
+
+    def _waits(self, db: Reader) -> bool:
+        """Whether the changed settings name another tag than the playlists in Plex are of, and wait for your yes."""
+        is_other = self.rules is not None and _compared(db)[0] != self.rules.parent
+        return is_other and db.notes.text(WISHES) not in ("", self.wishes) and bool(_owned(db))
+
+    def count_changes(self) -> tuple[int, int] | None:
+        """How many playlists the settings would delete, and create; None while the tag is unclear."""
         if self.rules is None:
-            return {}
-        tags = self.gates.ask(READ_STASH, partial(self.stash.tags_named, self.rules.parent), of_all=True)
-        return children_of(self.rules.parent, tags)
+            return 0, 0
+        try:
+            children = self._children_of(self.rules)
+        except UnclearTag as unclear:
+            with self.store.writing() as tx:
+                tx.notes.save(PLAYLISTS_PROBLEM, str(unclear))
+            return None
+        with self.store.reading() as db:
+            lost, rows = _owned(db, but=children), {row.object.id for row in db.collections.of_source(PLAYLIST)}
+        return len(lost), sum(map(bool, self.tagged_scenes(children.keys() - rows).values()))
 
     def tagged_scenes(self, tags: Collection[int]) -> dict[int, list[int]]:
         """The scenes that have each of these tags itself, in the order of their playlist."""
@@ -177,11 +219,17 @@ class PlaylistInspector:
         if not rows:
             return findings
         try:
-            children = self.children()
-        except UnclearTag:
-            return findings | {id: _rest(row, CollectionStatus.NO_TAG.stored) for id, row in rows.items()}
+            children, is_on = self.children(), True
+        except UnclearTag as unclear:
+            children, is_on = dict[int, CollectionSource](), False
+            standing = CollectionStatus.NO_TAG.stored if str(unclear) else ""
+            resting = {id: row for id, row in rows.items() if not (row.undone or undoing)}
+            findings |= {id: _rest(row, standing or row.standing) for id, row in resting.items()}
+            rows = {id: row for id, row in rows.items() if id not in resting}
+        if not rows:
+            return findings
         facts = self.read(children, {row.object.id for row in rows.values()})
-        facts = replace(facts, undoing=undoing, redoing=redoing)
+        facts = replace(facts, undoing=undoing, redoing=redoing, is_on=is_on)
         return findings | {id: self._finding(row, facts) for id, row in rows.items()}
 
     def values(self, row: CollectionRow, source: CollectionSource) -> Wanted:
@@ -193,8 +241,6 @@ class PlaylistInspector:
 
     def _finding(self, row: CollectionRow, facts: PlaylistFacts) -> CollectionFinding:
         child = facts.children.get(row.object.id)
-        if self.rules is None and not (row.undone or facts.undoing):
-            return _rest(row, row.standing)
         if row.section not in ("", facts.machine):
             # Another server was accepted: nothing of what was written to the first one is there.
             row = replace(row, item="", owner="", memory=given_up(row.memory) if row.undone else {}, pushing=())
@@ -203,7 +249,7 @@ class PlaylistInspector:
             outcome=None,
             section=facts.machine,
             source=child,
-            leaves=self.rules is not None and child is None,
+            leaves=facts.is_on and child is None,
         )
         try:
             wanted = self.values(row, child) if child else Wanted({})
@@ -261,7 +307,7 @@ class PlaylistInspector:
             return base
         if mode and not facts.redoing and is_undone(row.memory, wanted.values):
             return replace(base, outcome=Done(BY_MARK[mode]))
-        if self.rules is None:
+        if not facts.is_on:
             return replace(base, outcome=Done(row.standing))
         if namesakes := self._namesakes(base.name, facts):
             return _not_ours(base, namesakes[0])
@@ -325,16 +371,17 @@ class PlaylistInspector:
     # --- what may have changed -------------------------------------------------------------------------------------------
 
     def differ(self, db: Reader) -> bool:
-        """Whether the playlists were not compared yet under these settings."""
-        return self.rules is not None and db.notes.text(PLAYLISTS_COMPARED) != str(self.rules)
+        """Whether the playlists were not compared yet under these settings, and need not wait for your yes."""
+        rules = self.rules
+        return rules is not None and _compared(db)[:2] != (rules.parent, rules.order) and not self._waits(db)
 
     def note_children(self) -> tuple[dict[int, CollectionSource], set[int]]:
         """Save which tags are playlists. Returns these, and the rows that are new, ended, or of a tag that was unclear."""
-        children, problem = dict[int, CollectionSource](), ""
+        children, problem, is_clear = dict[int, CollectionSource](), "", True
         try:
             children = self.children()
         except UnclearTag as unclear:
-            problem = str(unclear)
+            problem, is_clear = str(unclear), False
         with self.store.writing() as tx:
             before = tx.notes.text(PLAYLISTS_PROBLEM)
             if problem != before:
@@ -346,9 +393,10 @@ class PlaylistInspector:
                 if id not in rows
             ]
             added = {row.id for some in tx.collections.ensure(new).values() for row in some}
-        if problem or before:
-            return children, added.union(rows.values()) if problem != before else added
-        return children, added | {id for tag, id in rows.items() if tag not in children}
+            left = {id for tag, id in rows.items() if is_clear and tag not in children}
+            if is_clear and self.rules and _compared(tx)[0] != self.rules.parent:
+                _save_compared(tx, self.rules.parent, "", left)
+        return children, added | (left if problem == before else set(rows.values()))
 
     def affected_ids(self, tag: int) -> set[int]:
         """The playlists that a change of a tag may concern."""
@@ -374,8 +422,8 @@ class PlaylistInspector:
 
     def save_compared(self, tx: Writer) -> None:
         """Save that all playlists were compared under these settings."""
-        if self.rules is not None and tx.notes.text(PLAYLISTS_COMPARED) != str(self.rules):
-            tx.notes.save(PLAYLISTS_COMPARED, str(self.rules))
+        if self.rules is not None and self.differ(tx):
+            _save_compared(tx, self.rules.parent, self.rules.order, _compared(tx)[2])
 
     def _has_changed(self, row: CollectionRow, facts: PlaylistFacts) -> bool:
         held, child = facts.listed.get(row.item), facts.children[row.object.id]
@@ -398,6 +446,22 @@ class PlaylistInspector:
             last = set(row.memory[MEMBERS].said) if MEMBERS in row.memory else set[str]()
             if any(_concerns(row, inspection, last, keys.get(inspection.id, ())) for inspection in inspections):
                 tx.jobs.want(COLLECTION, row.id, Why.SWEEP, now)
+
+
+def _compared(db: Reader) -> tuple[str, str, frozenset[int]]:
+    """The tag and the order under which the playlists were last compared, and those that left when that tag was named."""
+    parent, order, agreed = json.loads(db.notes.text(PLAYLISTS_COMPARED) or '["", "", []]')
+    return str(parent), str(order), frozenset(agreed)
+
+
+def _save_compared(tx: Writer, parent: str, order: str, agreed: Collection[int]) -> None:
+    tx.notes.save(PLAYLISTS_COMPARED, json.dumps([parent, order, sorted(agreed)]))
+
+
+def _owned(db: Reader, but: Collection[int] = ()) -> set[int]:
+    """The playlists in Plex that are PlexSync's, without those of some tags."""
+    rows = db.collections.of(row.id for row in db.collections.of_source(PLAYLIST) if row.object.id not in but)
+    return {id for id, row in rows.items() if row.item and row.owner != "foreign" and not row.undone}
 
 
 def _concerns(row: CollectionRow, inspection: Inspection, last: set[str], remembered: Sequence[str]) -> bool:

@@ -56,7 +56,7 @@ class CollectionStatus(StrEnum):
     )
     NO_TAG = (
         *("no_tag", "the tag of playlists is unclear", "tag unclear", "wait", "red"),
-        "Stash has no tag, or several, with the name in the setting playlists, so nothing is written",
+        "Stash has no tag, or several, with the name in the setting playlists, or it lost many children: nothing is written",
     )
     DROPPED = ("dropped", "", "dropped", "plain", "bright_black", "you removed it from the queue")
     FAILED = ("failed", "", "needs you", "wait", "red", "a dead letter (plexsync dlq list)")

@@ -9,37 +9,64 @@ FEW = 20
 class SettingQuestion:
     """What has changed in `words`, and how many scenes and collections it would write.
 
-    `wishes` is the fingerprint of the settings that were counted; `agreed`: you have said yes, or they are few.
+    `playlists`: how many it would delete, and create. `wishes` is the fingerprint of the settings that were counted;
+    `agreed`: you have said yes, or they are few.
     """
 
-    def __init__(self, wishes: str, words: str, scenes: int, collections: int = 0, *, agreed: bool = False) -> None:
+    def __init__(
+        self,
+        wishes: str,
+        words: str,
+        scenes: int,
+        collections: int = 0,
+        playlists: tuple[int, int] = (0, 0),
+        *,
+        agreed: bool = False,
+    ) -> None:
         self.wishes = wishes
         self.words = words
         self.scenes = scenes
         self.collections = collections
+        self.playlists = playlists
         self.agreed = agreed
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it need not be asked: it writes few items, and deletes none."""
+        deleted, created = self.playlists
+        return not deleted and self.scenes + self.collections + created <= FEW
 
     @property
     def text(self) -> str:
         """`look is rich now: 288 scenes would change`."""
-        counts = ((self.scenes, "scene"), (self.collections, "collection"))
-        some = [f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count]
-        return f"{self.words}: {' and '.join(some)} would change"
+        deleted, created = self.playlists
+        changed = " and ".join(_many(self.scenes, "scene") + _many(self.collections, "collection"))
+        effects = [f"{changed} would change"] if changed else []
+        effects += [f"{count} would be deleted" for count in _many(deleted, "playlist")]
+        effects += [f"{count} would be created" for count in _many(created, "playlist")]
+        return f"{self.words}: {', '.join(effects)}"
 
     def agreed_to(self) -> "SettingQuestion":
         """The same with your yes."""
-        return SettingQuestion(self.wishes, self.words, self.scenes, self.collections, agreed=True)
+        return SettingQuestion(self.wishes, self.words, self.scenes, self.collections, self.playlists, agreed=True)
 
     def to_text(self) -> str:
         """The text of the note."""
-        return json.dumps([self.wishes, self.words, self.scenes, self.collections, self.agreed])
+        counts = (self.scenes, self.collections, self.agreed, *self.playlists)
+        return json.dumps([self.wishes, self.words, *counts])
+
+
+def _many(count: int, noun: str) -> list[str]:
+    return [f"{count:,} {noun}{'' if count == 1 else 's'}"] if count else []
 
 
 def read(text: str) -> SettingQuestion | None:
     """The question of a note; None if there is none, or if it is unreadable."""
     try:
-        wishes, words, scenes, collections, agreed = json.loads(text)
-        return SettingQuestion(str(wishes), str(words), int(scenes), int(collections), agreed=bool(agreed))
+        wishes, words, scenes, collections, agreed, *lists = json.loads(text)
+        deleted, created = map(int, lists or (0, 0))
+        counts = (int(scenes), int(collections), (deleted, created))
+        return SettingQuestion(str(wishes), str(words), *counts, agreed=bool(agreed))
     except (ValueError, TypeError):
         return None
 

@@ -1,0 +1,68 @@
+"""A changed setting `playlists` asks you before it deletes a playlist."""
+
+import threading
+
+import pytest
+
+from plexsync.app.parts import at_work
+from plexsync.app.run import drain
+from plexsync.app.switches import approve_bulk
+from plexsync.reports.status import facts
+from tests.cli.test_cli_setting_changes import started, synced
+from tests.journey.world import World
+from tests.web.stage import config_of, work
+
+CHANGE = "playlists is children of: Others now: 2 playlists would be deleted, 1 playlist would be created"
+
+
+@pytest.fixture
+def listed(world: World) -> World:
+    """Three scenes: two in the playlists of the children of one tag, and one that has a child of another."""
+    world.settings["playlists"] = "children of: Playlists"
+    ids = synced(world, 3)
+    for id, (tag, parent) in zip(
+        ids, (("Evening", "Playlists"), ("Night", "Playlists"), ("Morning", "Others")), strict=True
+    ):
+        world.stash.set_tag_parents(tag, [parent])
+        world.stash.edit_scene(id, tags=[tag])
+    work(world, ids)
+    drained(world, 2)
+    return world
+
+
+def drained(world: World, playlists: int) -> None:
+    """Worked until Plex has so many playlists."""
+    with at_work(config_of(world), world.folder) as (parts, _):
+        drain(parts, threading.Event(), lambda _step: None, wait_for=lambda: len(world.plex.playlists()) == playlists)
+
+
+def test_another_parent_waits_for_one_yes(listed: World) -> None:
+    before = listed.plex.playlists()
+    with started(listed, playlists="children of: Others") as (parts, schedule):
+        assert not schedule()
+        change = facts(parts)["setting_change"]
+        assert change is not None
+        assert change["text"] == CHANGE
+    work(listed, [1])
+    assert listed.plex.playlists() == before
+    with started(listed) as (parts, schedule):
+        approve_bulk(parts)
+        assert schedule()
+        assert facts(parts)["setting_change"] is None
+    drained(listed, 1)
+    assert [one.item.scalars["title"] for one in listed.plex.playlists().values()] == ["Morning"]
+
+
+def test_while_the_new_parent_is_unclear_nothing_is_asked_or_deleted(listed: World) -> None:
+    before = listed.plex.playlists()
+    with started(listed, playlists="children of: Wrong") as (parts, schedule):
+        assert not schedule()
+        status = facts(parts)
+        assert status["setting_change"] is None
+        with parts.store.reading() as db:
+            assert "no tag 'Wrong'" in db.notes.text("playlists:problem")
+    work(listed, [1])
+    with started(listed, playlists="children of: Playlists") as (parts, schedule):
+        assert schedule()
+        assert facts(parts)["setting_change"] is None
+    assert listed.plex.playlists() == before
