@@ -4,7 +4,7 @@ A collection is an item of its own that Plex makes of a tag. Its home and its or
 those of the token's account. The pictures of both are uploaded and selected as those of items.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -27,14 +27,13 @@ from plexsync.plex.answers import (
     sort_title,
     whole_number,
 )
-from plexsync.plex.requests import UNWANTED_FIELDS, WITHOUT_FILES, PlexRequests, check_number, query, slice_of
+from plexsync.plex.requests import UNWANTED_FIELDS, WITHOUT_FILES, K, PlexRequests, R, check_number, query, slice_of
 from plexsync.rules.collections.collection_servers import (
     MOST_AT_ONCE,
     PREFS,
     ListedCollection,
     PlaylistEntry,
     PlexCollection,
-    PlexPlaylist,
     playlist_item,
 )
 from plexsync.rules.collections.collections import PLACES
@@ -54,7 +53,7 @@ PROMOTIONS = ("promotedToRecommended", "promotedToOwnHome", "promotedToSharedHom
 
 
 class CollectionAnswer(FullAnswer):
-    """A collection, in a list or in full. In a list it has no locks."""
+    """A collection or a playlist, in a list or in full. In a list it has no locks."""
 
     type: str = ""
     smart: Flag = False
@@ -63,9 +62,10 @@ class CollectionAnswer(FullAnswer):
 
 
 class MemberAnswer(msgspec.Struct):
-    """A member of a collection, of any type."""
+    """A member of a collection or a playlist, of any type, and its place in a playlist."""
 
     ratingKey: Number
+    playlistItemID: Number = ""
 
 
 class HubAnswer(msgspec.Struct):
@@ -75,20 +75,6 @@ class HubAnswer(msgspec.Struct):
     promotedToRecommended: Flag = False
     promotedToOwnHome: Flag = False
     promotedToSharedHome: Flag = False
-
-
-class PlaylistAnswer(FullAnswer):
-    """A playlist, in a list or as made."""
-
-    type: str = ""
-    smart: bool | int | str = False
-
-
-class PlaylistPlace(msgspec.Struct):
-    """An item of a playlist, and its place there."""
-
-    ratingKey: Number
-    playlistItemID: Number
 
 
 class Hubs(msgspec.Struct):
@@ -102,9 +88,6 @@ COLLECTIONS = msgspec.json.Decoder(Body[FullPage[CollectionAnswer]])
 LISTED = msgspec.json.Decoder(Body[Page[CollectionAnswer]])
 MEMBERS = msgspec.json.Decoder(Body[Page[MemberAnswer]])
 HUBS = msgspec.json.Decoder(Body[Hubs])
-PLAYLISTS = msgspec.json.Decoder(Body[FullPage[PlaylistAnswer]])
-LISTED_PLAYLISTS = msgspec.json.Decoder(Body[Page[PlaylistAnswer]])
-ENTRIES = msgspec.json.Decoder(Body[Page[PlaylistPlace]])
 
 
 class CollectionClient:
@@ -115,7 +98,9 @@ class CollectionClient:
 
     def list_collections(self, section: str, *, page: int = 500) -> Iterator[list[ListedCollection]]:
         """Every collection of a library by key, in pages without repeats; an incomplete list raises Unavailable."""
-        return self._requests.walk(partial(self._page_of_collections, section), page)
+        check_number(section)
+        asked = {"type": edits.COLLECTION, "sort": "id", "excludeFields": UNWANTED_FIELDS}
+        return _listing(self._requests, f"/library/sections/{section}/all", asked, LISTED, _listed, page)
 
     def read(self, keys: Sequence[str]) -> dict[str, PlexCollection]:
         """Collections in full by rating key, in one request; missing ones, and keys of other items, are left out."""
@@ -123,7 +108,8 @@ class CollectionClient:
 
     def members(self, key: str, *, page: int = 1000) -> list[str]:
         """The keys of a collection's items in the order of the collection. Raises Missing if it is gone."""
-        pages = self._requests.walk(partial(self._page_of_members, key), page)
+        check_number(key)
+        pages = _listing(self._requests, f"/library/collections/{key}/items", WITHOUT_FILES, MEMBERS, _member, page)
         return [member.key for members in pages for member in members]
 
     def edit_collection(self, section: str, key: str, edit: Edit, form: CollectionForm) -> None:
@@ -148,10 +134,7 @@ class CollectionClient:
 
         Plex answers with the members.
         """
-        for number in (key, item, after or "0"):
-            check_number(number)
-        behind = f"?after={after}" if after else ""
-        self._requests.write("PUT", f"/library/collections/{key}/items/{item}/move{behind}", cap=LISTING_CAP)
+        _move(self._requests, "/library/collections", key, item, after)
 
     def homes(self, section: str) -> dict[str, tuple[str, ...]]:
         """The collections of a library that its home manages, and where it shows each, in one request."""
@@ -179,18 +162,6 @@ class CollectionClient:
         elif managed:
             self._requests.write("DELETE", hub)
 
-    def _page_of_collections(self, section: str, start: int, size: int) -> tuple[list[ListedCollection], int]:
-        check_number(section)
-        asked = {"type": edits.COLLECTION, "sort": "id", "excludeFields": UNWANTED_FIELDS, **slice_of(start, size)}
-        answer = self._requests.ask("GET", f"/library/sections/{section}/all?{query(asked)}", cap=LISTING_CAP)
-        return self._requests.page(answer, LISTED, _listed, start, size)
-
-    def _page_of_members(self, key: str, start: int, size: int) -> tuple[list[ListedCollection], int]:
-        check_number(key)
-        asked = {**WITHOUT_FILES, **slice_of(start, size)}
-        answer = self._requests.ask("GET", f"/library/collections/{key}/items?{query(asked)}", cap=LISTING_CAP)
-        return self._requests.page(answer, MEMBERS, _member, start, size)
-
 
 class PlaylistClient:
     """The playlists of an account of Plex, read and written by its client."""
@@ -198,22 +169,24 @@ class PlaylistClient:
     def __init__(self, requests: PlexRequests) -> None:
         self._requests = requests
 
-    def list_playlists(self, *, page: int = 500) -> Iterator[list[PlexPlaylist]]:
+    def list_playlists(self, *, page: int = 500) -> Iterator[list[PlexCollection]]:
         """Every playlist of videos, in pages without repeats; an incomplete list raises Unavailable."""
-        return self._requests.walk(self._page_of_playlists, page)
+        return _listing(self._requests, "/playlists", {"playlistType": "video"}, LISTED, _playlist, page)
 
     def entries(self, key: str, *, page: int = 1000) -> list[PlaylistEntry]:
         """The items of a playlist in its order. Raises Missing if it is gone."""
-        pages = self._requests.walk(partial(self._page_of_entries, key), page)
+        check_number(key)
+        pages = _listing(self._requests, f"/playlists/{key}/items", WITHOUT_FILES, MEMBERS, _entry, page)
         return [entry for entries in pages for entry in entries]
 
     def create(self, machine: str, title: str, items: Sequence[str]) -> str:
         """Make a playlist of these items, at most `MOST_AT_ONCE`; returns its rating key."""
         asked: dict[str, str | int] = {"type": "video", "smart": 0, "title": title, "uri": _content(machine, items)}
-        playlist, *_ = self._requests.parsed(
-            self._requests.ask("POST", f"/playlists?{query(asked)}"), PLAYLISTS, _playlists
-        )
-        return playlist.key
+        answer = self._requests.ask("POST", f"/playlists?{query(asked)}")
+        playlists, _ = self._requests.page(answer, LISTED, _playlist, 0, 1)
+        if not playlists:
+            raise self._requests.foreign("with no playlist")
+        return playlists[0].key
 
     def add(self, machine: str, key: str, items: Sequence[str]) -> None:
         """Put these items, at most `MOST_AT_ONCE`, at the end of a playlist. Raises Missing if it is gone."""
@@ -228,9 +201,7 @@ class PlaylistClient:
 
     def move(self, key: str, entry: str, *, after: str = "") -> None:
         """Put what has this place behind another place, or first. Raises Missing for a place that does not exist."""
-        for number in (key, entry, after or "0"):
-            check_number(number)
-        self._requests.write("PUT", f"/playlists/{key}/items/{entry}/move{f'?after={after}' if after else ''}")
+        _move(self._requests, "/playlists", key, entry, after)
 
     def edit(self, key: str, edit: Edit) -> None:
         """Apply an edit of title and summary. Raises Missing if the playlist is gone."""
@@ -241,16 +212,27 @@ class PlaylistClient:
         check_number(key)
         self._requests.write("DELETE", f"/playlists/{key}")
 
-    def _page_of_playlists(self, start: int, size: int) -> tuple[list[PlexPlaylist], int]:
-        asked = {"playlistType": "video", **slice_of(start, size)}
-        answer = self._requests.ask("GET", f"/playlists?{query(asked)}", cap=LISTING_CAP)
-        return self._requests.page(answer, LISTED_PLAYLISTS, _playlist, start, size)
 
-    def _page_of_entries(self, key: str, start: int, size: int) -> tuple[list[PlaylistEntry], int]:
-        check_number(key)
-        asked = {**WITHOUT_FILES, **slice_of(start, size)}
-        answer = self._requests.ask("GET", f"/playlists/{key}/items?{query(asked)}", cap=LISTING_CAP)
-        return self._requests.page(answer, ENTRIES, _entry, start, size)
+def _listing(
+    requests: PlexRequests,
+    path: str,
+    asked: Mapping[str, str | int],
+    decoder: "msgspec.json.Decoder[Body[Page[R]]]",
+    parse: Callable[[R], K],
+    page: int,
+) -> Iterator[list[K]]:
+    def read(start: int, size: int) -> tuple[list[K], int]:
+        answer = requests.ask("GET", f"{path}?{query({**asked, **slice_of(start, size)})}", cap=LISTING_CAP)
+        return requests.page(answer, decoder, parse, start, size)
+
+    return requests.walk(read, page)
+
+
+def _move(requests: PlexRequests, path: str, key: str, item: str, after: str) -> None:
+    for number in (key, item, after or "0"):
+        check_number(number)
+    behind = f"?after={after}" if after else ""
+    requests.write("PUT", f"{path}/{key}/items/{item}/move{behind}", cap=LISTING_CAP)
 
 
 def _content(machine: str, items: Sequence[str]) -> str:
@@ -261,23 +243,15 @@ def _content(machine: str, items: Sequence[str]) -> str:
     return f"server://{machine}/com.plexapp.plugins.library/library/metadata/{','.join(items)}"
 
 
-def _playlists(container: FullPage[PlaylistAnswer]) -> list[PlexPlaylist]:
-    playlists = [_playlist(metadata) for metadata in rows_of(container)]
-    if not playlists:
-        raise ValueError("no playlist was made")
-    return playlists
-
-
-def _playlist(metadata: PlaylistAnswer) -> PlexPlaylist:
-    pictures = {
-        name: path for name, path in (("thumb", metadata.thumb),) if path and not path.startswith("/playlists/")
-    }
+def _playlist(metadata: CollectionAnswer) -> PlexCollection:
+    thumb = metadata.thumb or ""
+    pictures = {"thumb": thumb} if thumb and not thumb.startswith("/playlists/") else {}
     texts = {"title": metadata.title or "", "summary": metadata.summary or ""}
     item = playlist_item(key_of(metadata.ratingKey), texts, pictures, whole_number(metadata.updatedAt or 0))
-    return PlexPlaylist(item, is_set(metadata.smart) or metadata.type != "playlist")
+    return PlexCollection(item, is_set(metadata.smart) or metadata.type != "playlist")
 
 
-def _entry(metadata: PlaylistPlace) -> PlaylistEntry:
+def _entry(metadata: MemberAnswer) -> PlaylistEntry:
     return PlaylistEntry(key_of(metadata.playlistItemID), key_of(metadata.ratingKey))
 
 

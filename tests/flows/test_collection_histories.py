@@ -5,24 +5,20 @@ and an undo takes everything off. Each day is one seed; PLEXSYNC_TORTURE=1 lives
 """
 
 import os
-import random
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
-from plexsync.engine.undo import wish_undone
-from plexsync.flows.collections.decisions import CollectionDecisions, CollectionUndo, redone, want_collections
+from plexsync.flows.collections.decisions import CollectionDecisions
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
 from plexsync.plex.artwork import key_of as picture_key
 from plexsync.rules.servers.errors import NeighbourError
-from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House
-from tests.engine.test_engine_crashes import Killed
+from tests.flows.days import Act, Days
 from tests.flows.dressed import Shown, begin, dressed_house, key_of, rows, shown, writes
 from tests.flows.test_collections_flow import EVERYTHING, redress
-from tests.flows.test_collections_survive import Death
+from tests.flows.test_collections_survive import death_of
 
 DAYS = 300 if os.environ.get("PLEXSYNC_TORTURE") else 3
 STEPS = 24
@@ -32,11 +28,9 @@ TEXT = {"studio": "details", "group": "synopsis", "tag": "description"}
 PICTURE = {"studio": "image", "group": "front_image", "tag": "image"}
 
 
-class Day:
+class Day(Days):
     def __init__(self, house: House, seed: int) -> None:
-        self.house = house
-        self.rng = random.Random(seed)
-        self.serial = 0
+        super().__init__(house, seed, most=4)
         self.touched: set[tuple[str, str]] = set()  # (key, part) where a person was
         self.pictures: set[str] = set()
         self.names = {"studio": list(STUDIOS), "group": list(GROUPS), "tag": list(TAGS)}
@@ -59,20 +53,14 @@ class Day:
         seen = shown(self.house)
         return {key: _without_members(seen[key]) for key in self.foreign}
 
-    def live(self) -> None:
-        acts: tuple[Callable[[], None], ...] = (
+    def acts(self) -> tuple[Act, ...]:
+        return (
             *(self.edit_scene, self.edit_object, self.edit_object, self.draw, self.rename, self.hand, self.hand),
-            *(self.move, self.decide, self.undo, self.redo, self.compare, self.kill, self.at_once, self.time),
+            *(self.move, self.decide, self.undo, self.redo, self.compare, self.kill, self.meet, self.time),
             *(self.work, self.work, self.work),
         )
-        for _ in range(STEPS):
-            self.rng.choice(acts)()
 
     # --- what happens ------------------------------------------------------------------------------------------------
-
-    def new(self, word: str) -> str:
-        self.serial += 1
-        return f"{word} {self.serial}"
 
     def edit_scene(self) -> None:
         id, (studios, groups, tags) = self.rng.choice(self.ids), self.names.values()
@@ -142,56 +130,16 @@ class Day:
             decisions = CollectionDecisions(inspector, self.house.clock)
             decisions.decide(self.some(), answer, DriftFilter())
 
-    def some(self) -> list[int]:
-        known = sorted(row.id for row in rows(self.house).values())
-        return self.rng.sample(known, min(len(known), self.rng.randint(1, 4)))
-
-    def undo(self, ids: list[int] | None = None) -> None:
-        worker, known = self.house.worker, self.some() if ids is None else ids
-        wish_undone(
-            self.house.store,
-            CollectionUndo(worker.dressing.inspector),
-            self.house.clock,
-            known,
-            "undo",
-        )
-
-    def redo(self) -> None:
-        want_collections(self.house.store, self.house.clock, self.some(), redone)
-
     def compare(self) -> None:
         with suppress(NeighbourError):
             self.house.worker.reconciler.reconcile()
             self.house.worker.dressing.comparison.compare()
 
-    def work(self) -> None:
-        self.house.clock.move(3)
-        self.house.work()
-
-    def time(self) -> None:
-        self.house.clock.move(self.rng.choice((1, 60, 700)))
-
     def kill(self) -> None:
-        death = Death(self.house, self.rng.randint(1, 12))
-        self.house.clock.move(3)
-        with suppress(Killed):
-            self.house.work()
-        death.at = 0
-        self.house.replace_worker(holder=self.new("next"))
-        self.house.worker.engine.reclaim()
+        self.die(death_of(self.house, self.rng.randint(1, 12)))
 
-    def at_once(self) -> None:
-        """Something else happens while Plex has a write that it has not answered."""
-        happens = [self.rng.choice((self.undo, self.redo, self.edit_object, self.edit_scene))]
-
-        def write(request: Request) -> bool:
-            if request.method != "GET" and happens:
-                happens.pop()()
-            return False
-
-        self.house.plex_sim.faults.set(Fault("status", status=500, when=write))
-        self.work()
-        self.house.plex_sim.faults.clear()
+    def meet(self) -> None:
+        self.at_once(self.undo, self.redo, self.edit_object, self.edit_scene)
 
     # --- what must be true in the end --------------------------------------------------------------------------------
 
@@ -201,7 +149,7 @@ class Day:
         self.house.want(*self.ids)
         self.house.work_until_settled()
         self.compare()
-        want_collections(self.house.store, self.house.clock, [row.id for row in rows(self.house).values()], redone)
+        self.redo_all()
         self.house.work_until_settled()
         redress(self.house)
         redress(self.house)
@@ -227,7 +175,7 @@ def _without_members(entry: Shown) -> Shown:
 def test_whatever_the_day_was_like_stash_is_shown_and_an_undo_takes_all_of_it_off(tmp_path, seed: int) -> None:
     with dressed_house(tmp_path, **EVERYTHING) as house:
         day = Day(house, seed)
-        day.live()
+        day.live(STEPS)
         day.rest()
         assert day.wrong_texts() == {}
         assert day.others() == day.before

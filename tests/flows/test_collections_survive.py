@@ -11,6 +11,7 @@ from plexsync.rules.queue.job import COLLECTION, State
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault, Request
 from tests.engine.test_engine_crashes import Killed
+from tests.flows.days import Death
 from tests.flows.dressed import begin, collection, dressed_house, key_of, members, profile, rows, shown, want
 from tests.flows.test_collections_flow import EVERYTHING, RED, a_library, by_hand, dressed_again, redress
 from tests.flows.test_collections_undone import undo
@@ -20,30 +21,10 @@ PICTURES = ("pictures", "upload", "show", "hide")
 OBJECTS = ("objects", "group_order")
 
 
-class Death:
-    """Kills the worker before its request number `at`; `requests` counts them."""
-
-    def __init__(self, house, at):
-        self.requests, self.at = 0, at
-        plex, stash = house.worker.plex, house.worker.stash
-        of_clients = (
-            (plex.collections, COLLECTIONS),
-            (plex, PICTURES),
-            (stash.collections, OBJECTS),
-            (stash, ["picture"]),
-        )
-        for client, names in of_clients:
-            for name in names:
-                setattr(client, name, self._lethal(getattr(client, name)))
-
-    def _lethal(self, real):
-        def request(*args, **kwargs):
-            self.requests += 1
-            if self.requests == self.at:
-                raise Killed
-            return real(*args, **kwargs)
-
-        return request
+def death_of(house, at):
+    """Kills the worker before its request about collections number `at`."""
+    plex, stash = house.worker.plex, house.worker.stash
+    return Death({plex.collections: COLLECTIONS, plex: PICTURES, stash.collections: OBJECTS, stash: ["picture"]}, at)
 
 
 def prepared(house):
@@ -76,7 +57,7 @@ def test_a_kill_before_any_request_loses_and_doubles_nothing(tmp_path):
         at += 1
         with dressed_house(tmp_path / str(at), **EVERYTHING) as house:
             prepared(house)
-            death = Death(house, at)
+            death = death_of(house, at)
             try:
                 house.work()
                 alive, death.at = True, 0
@@ -120,7 +101,7 @@ def test_undone_while_it_was_killed_everything_is_restored(tmp_path):
         with dressed_house(tmp_path / str(at), **EVERYTHING) as house:
             prepared(house)
             known = rows(house)
-            death = Death(house, at)
+            death = death_of(house, at)
             try:
                 house.work()
                 alive, death.at = True, 0
@@ -362,7 +343,7 @@ def test_an_edit_of_a_scene_without_dressed_collections_costs_what_it_did(tmp_pa
 def test_hand_edits_survive_a_kill_as_well(tmp_path):
     with dressed_house(tmp_path, **{**EVERYTHING, "home": choice.Patterns()}) as house:
         prepared(house)
-        Death(house, 6)
+        death_of(house, 6)
         with pytest.raises(Killed):
             house.work()
         house.replace_worker(holder="next")

@@ -5,20 +5,15 @@ once there is rest, and an undo leaves Plex as it was. Each day is one seed; PLE
 """
 
 import os
-import random
-from collections.abc import Callable
-from contextlib import suppress
 
 import pytest
 
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.collections.decisions import CollectionUndo, handed_over, redone, want_collections
-from plexsync.rules.collections.collections import CollectionRow
-from plexsync.rules.servers.errors import NeighbourError
-from plexsync.simulator.http import Fault, Request
+from plexsync.flows.collections.decisions import CollectionUndo, handed_over, want_collections
+from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House
-from tests.engine.test_engine_crashes import Killed
+from tests.flows.days import Act, Days, Death
 from tests.flows.dressed import writes
 from tests.flows.listed import PARENT, begin, listed_house, row, settle
 
@@ -28,28 +23,14 @@ SCENES = 7
 CALLS = ("list_playlists", "entries", "create", "add", "remove", "move", "edit", "delete")
 
 
-class Death:
+def death_of(house: House, at: int) -> Death:
     """Kills the worker before its request about playlists number `at`."""
-
-    def __init__(self, house: House, at: int) -> None:
-        self.requests, self.at = 0, at
-        client = house.worker.plex.playlists
-        for name in CALLS:
-            setattr(client, name, self._lethal(getattr(client, name)))
-
-    def _lethal(self, real: Callable) -> Callable:
-        def request(*args: object, **kwargs: object) -> object:
-            self.requests += 1
-            if self.requests == self.at:
-                raise Killed
-            return real(*args, **kwargs)
-
-        return request
+    return Death({house.worker.plex.playlists: CALLS}, at)
 
 
-class Day:
+class Day(Days):
     def __init__(self, house: House, seed: int) -> None:
-        self.house, self.rng, self.serial = house, random.Random(seed), 0
+        super().__init__(house, seed, most=3)
         sim = house.plex_sim
         self.mine = [
             sim.add_movie(house.section, files=[(f"/media/mine {n}.mp4", 1, 1)], title="mine") for n in range(2)
@@ -74,26 +55,15 @@ class Day:
     def own(self) -> dict:
         return {key: one for key, one in self.house.plex_sim.playlists().items() if key not in self.foreign}
 
-    def rows(self) -> list[CollectionRow]:
-        with self.house.store.reading() as db:
-            ids = [row.id for row in db.collections.of_source("playlist")]
-            return list(db.collections.of(ids).values())
-
-    def live(self) -> None:
-        acts = (
+    def acts(self) -> tuple[Act, ...]:
+        return (
             *(self.retag, self.retag, self.retag, self.date, self.text, self.rename, self.parent),
             *(self.hand_add, self.hand_take, self.hand_move, self.hand_name, self.hand_delete),
-            *(self.undo, self.redo, self.compare, self.kill, self.kill, self.lose, self.lose, self.at_once, self.time),
+            *(self.undo, self.redo, self.compare, self.kill, self.kill, self.lose, self.lose, self.meet, self.time),
             *(self.work, self.work, self.work, self.work),
         )
-        for _ in range(STEPS):
-            self.rng.choice(acts)()
 
     # --- in Stash ------------------------------------------------------------------------------------------------------
-
-    def new(self, word: str) -> str:
-        self.serial += 1
-        return f"{word} {self.serial}"
 
     def retag(self) -> None:
         id = self.rng.choice(self.ids)
@@ -171,59 +141,21 @@ class Day:
 
     # --- with PlexSync ---------------------------------------------------------------------------------------------------
 
-    def some(self) -> list[int]:
-        ids = sorted(row.id for row in self.rows())
-        return self.rng.sample(ids, min(len(ids), self.rng.randint(1, 3)))
-
     def undo(self, ids: list[int] | None = None) -> None:
-        inspector = self.house.worker.dressing.inspector
         chosen = self.some() if ids is None else ids
         self.left |= {row.item for row in self.rows() if row.id in chosen}
-        wish_undone(self.house.store, CollectionUndo(inspector), self.house.clock, chosen, "undo")
-
-    def redo(self) -> None:
-        want_collections(self.house.store, self.house.clock, self.some(), redone)
-
-    def compare(self) -> None:
-        with suppress(NeighbourError):
-            self.house.worker.dressing.comparison.compare()
-
-    def work(self) -> None:
-        self.house.clock.move(3)
-        self.house.work()
-
-    def time(self) -> None:
-        self.house.clock.move(self.rng.choice((1, 60, 700)))
+        super().undo(chosen)
 
     def kill(self) -> None:
-        death = Death(self.house, self.rng.randint(1, 14))
-        self.house.clock.move(3)
-        with suppress(Killed):
-            self.house.work()
-        death.at = 0
-        self.house.replace_worker(holder=self.new("next"))
-        self.house.worker.engine.reclaim()
+        self.die(death_of(self.house, self.rng.randint(1, 14)))
 
     def lose(self) -> None:
         """The answer to a write is lost, after it was carried out or before."""
         kind = self.rng.choice(("reset_after", "reset", "cut"))
-        writing = Fault(kind, times=self.rng.randint(1, 2), when=lambda request: request.method != "GET")
-        self.house.plex_sim.faults.set(writing)
-        self.work()
-        self.house.plex_sim.faults.clear()
+        self.work_with(Fault(kind, times=self.rng.randint(1, 2), when=lambda request: request.method != "GET"))
 
-    def at_once(self) -> None:
-        """Something else happens while Plex has a write that it has not answered."""
-        happens = [self.rng.choice((self.undo, self.redo, self.text, self.retag))]
-
-        def write(request: Request) -> bool:
-            if request.method != "GET" and happens:
-                happens.pop()()
-            return False
-
-        self.house.plex_sim.faults.set(Fault("status", status=500, when=write))
-        self.work()
-        self.house.plex_sim.faults.clear()
+    def meet(self) -> None:
+        self.at_once(self.undo, self.redo, self.text, self.retag)
 
     # --- what must be true in the end --------------------------------------------------------------------------------
 
@@ -232,7 +164,7 @@ class Day:
         self.house.clock.move(3600)
         self.house.want(*self.ids)
         settle(self.house)
-        want_collections(self.house.store, self.house.clock, [row.id for row in self.rows()], redone)
+        self.redo_all()
         settle(self.house)
 
     def wrong(self) -> list[str]:
@@ -285,7 +217,7 @@ class Day:
 def test_whatever_the_day_was_like_stash_is_shown_and_an_undo_leaves_plex_as_before(tmp_path, seed: int) -> None:
     with listed_house(tmp_path) as house:
         day = Day(house, seed)
-        day.live()
+        day.live(STEPS)
         day.rest()
         assert day.wrong() == []
         assert day.others() == day.before

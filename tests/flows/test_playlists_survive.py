@@ -10,7 +10,7 @@ from tests.engine.house import House
 from tests.engine.test_engine_crashes import Killed
 from tests.flows.dressed import writes
 from tests.flows.listed import PARENT, begin, listed_house, members, playlist, retag, row, settle, titles, undo
-from tests.flows.test_playlist_histories import Death
+from tests.flows.test_playlist_histories import death_of
 
 
 def prepared(house: House) -> list[int]:
@@ -44,7 +44,7 @@ def test_a_kill_before_any_request_loses_and_doubles_nothing(tmp_path):
     while at < requests:
         with listed_house(tmp_path / str(at)) as house:
             prepared(house)
-            death = Death(house, at)
+            death = death_of(house, at)
             try:
                 settle(house)
             except Killed:
@@ -85,7 +85,7 @@ def test_undone_while_it_was_killed_nothing_of_it_is_left(tmp_path):
     for at in range(1, 8):
         with listed_house(tmp_path / str(at)) as house:
             begin(house, ("Evening",), ("Evening",))
-            death = Death(house, at)
+            death = death_of(house, at)
             try:
                 undo(house, "Evening")
             except Killed:

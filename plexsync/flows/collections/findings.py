@@ -1,29 +1,33 @@
 """What an inspection of collections and playlists finds: one of them as it is, and the plan that brings it in step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plexsync.engine.flow import Observation
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.inspection_records import PlannedObject
-from plexsync.rules.collections.collection_servers import CollectionSource
+from plexsync.rules.collections.collection_order import ORDER, told_order
+from plexsync.rules.collections.collection_servers import CollectionSource, PlaylistEntry
 from plexsync.rules.collections.collection_status import CollectionStatus
+from plexsync.rules.collections.collection_values import collection_values
 from plexsync.rules.collections.collections import CollectionRow, Owner
 from plexsync.rules.item import Item
-from plexsync.rules.merge.desired import Wanted, digest
+from plexsync.rules.merge.desired import Profile, Wanted, digest
 from plexsync.rules.merge.memory import undo_mode, with_addresses
 from plexsync.rules.merge.pictures import PicturePast
 from plexsync.rules.merge.plan import plan
 from plexsync.rules.merge.plan_records import Memory, Plan, Policy, Pushing
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.traits import CollectionForm
-from plexsync.rules.merge.undo import is_undone
+from plexsync.rules.merge.undo import begun_anew, is_undone, undo
+from plexsync.rules.queue.job import Done
 from plexsync.rules.record_class import record
 from plexsync.rules.scene import Image, Scene
 
 IN_STEP = CollectionStatus.IN_SYNC.stored
 EDITED = CollectionStatus.EDITED.stored
 SHARED = CollectionStatus.SHARED.stored
+NO_SCENES = CollectionStatus.NO_SCENES.stored
 BY_MARK: Mapping[TakenBack, str] = {
     TakenBack.UNDO: CollectionStatus.UNDONE.stored,
     TakenBack.RELEASE: CollectionStatus.RELEASED.stored,
@@ -36,18 +40,29 @@ class CollectionSight(PlannedObject):
     """A collection in Plex as it was planned, with the plan that brings it in step.
 
     `item` has its order and its places in the home as values beside the others. `members` are its items as they stand.
-    `managed`: the home of Plex knows it. `form` says which request edits it.
+    `managed`: the home of Plex knows it. `form` says which request edits it. Of a playlist, `entries` are its places, and
+    all that is done is that PlexSync `creates` or `deletes` it.
     """
 
     members: tuple[str, ...] = ()
     managed: bool = False
     form: CollectionForm = "section"
+    entries: tuple[PlaylistEntry, ...] = ()
+    creates: bool = False
+    deletes: bool = False
 
     @property
     def undone(self) -> TakenBack:
         """How it was undone, if it stays so."""
         memory = self.plan.memory
         return undo_mode(memory) if is_undone(memory, self.wanted.values) else TakenBack.NO
+
+    @property
+    def ends(self) -> Done:
+        """How it stands once it is in step."""
+        if self.undone:
+            return Done(BY_MARK[self.undone])
+        return Done(NO_SCENES) if self.deletes else Done(found=EDITED if self.kept_fields else "")
 
 
 @record
@@ -90,10 +105,40 @@ def as_scene(row: CollectionRow, source: CollectionSource | None) -> Scene:
     return Scene(row.id, images=tuple(images))
 
 
+def pictures_of(profile: Profile) -> Profile:
+    """The pictures that the collections of a library show."""
+    poster, background = (name if name in profile.dressing.parts else "" for name in ("poster", "background"))
+    return Profile(frozenset(), poster=poster, background=background)
+
+
+def values_of(pictures: Artwork | None, row: CollectionRow, source: CollectionSource, profile: Profile) -> Wanted:
+    """The desired values with pictures, without the order. Raises NeighbourError if a picture can't be read."""
+    wanted = collection_values(row.object, source, profile.dressing)
+    return pictures.with_pictures(as_scene(row, source), wanted, pictures_of(profile)) if pictures else wanted
+
+
+def as_taken_back(row: CollectionRow, wanted: Wanted, *, leaves: bool, undoing: TakenBack, redoing: bool) -> Memory:
+    """The memory of a row, as of what `leaves`, or as undoing or redoing it now would make it."""
+    memory = undo(row.memory, row.pushing, {}, (), TakenBack.GONE) if leaves else row.memory
+    if undoing:
+        return undo(memory, row.pushing, wanted.values, tuple(wanted.values), undoing)
+    return begun_anew(memory) if redoing else memory
+
+
 def plan_object(
-    pictures: Artwork | None, item: Item, wanted: Wanted, memory: Memory, pushing: Sequence[Pushing], policy: Policy
+    pictures: Artwork | None,
+    item: Item,
+    wanted: Wanted,
+    memory: Memory,
+    pushing: Sequence[Pushing],
+    policy: Policy,
+    own: Collection[str] | None = None,
 ) -> tuple[Item, Plan, frozenset[str]]:
-    """The item with the keys of its pictures, its plan, and the pictures that Plex does not have. Raises NeighbourError."""
+    """The item with the keys of its pictures, its plan, and the pictures that Plex does not have. Raises NeighbourError.
+
+    `own`: the members whose order counts, see `told_order`.
+    """
+    memory, pushing = told_order(item.value(ORDER), wanted.values.get(ORDER), memory, pushing, own)
     absent: frozenset[str] = frozenset()
     if pictures:
         asked = dict.fromkeys(memory, "") if undo_mode(memory) else {}

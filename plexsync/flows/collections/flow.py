@@ -8,9 +8,8 @@ from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
 from plexsync.flows.collections.decisions import CollectionUndo
-from plexsync.flows.collections.findings import IN_STEP, CollectionFinding, CollectionSight, as_scene
+from plexsync.flows.collections.findings import IN_STEP, CollectionFinding, as_scene
 from plexsync.flows.collections.inspection import CollectionInspector
-from plexsync.flows.collections.playlists import PlaylistTarget
 from plexsync.flows.collections.push import (
     OTHER_REQUESTS,
     CollectionJournal,
@@ -116,7 +115,7 @@ class CollectionFlow(CollectionUndo, CollectionPush):
     ) -> list[CollectionWrite]:
         row, inspection = _as_found(last_row, finding, ended), finding.inspection
         writes = []
-        if inspection is not None and (inspection.plan.edit or _deletes(inspection)):
+        if inspection is not None and (inspection.plan.edit or inspection.deletes):
             entry = Pushing(inspection.plan.sending, until, stamp=inspection.item.stamp)
             # What is only known to be in step after the push stays as it was.
             row = replace(row, pushing=(*row.pushing, entry), stamp=last_row.stamp, desired=last_row.desired)
@@ -183,10 +182,6 @@ def _leave_to_others(tx: Writer, row: CollectionRow, *, now: int) -> None:
             tx.collections.save(replace(heir, memory=row.memory, pushing=row.pushing))
             tx.jobs.wrest(COLLECTION, heir.id, now=now)
         tx.jobs.want(COLLECTION, heir.id, Why.SWEEP, now)
-
-
-def _deletes(inspection: CollectionSight) -> bool:
-    return isinstance(inspection, PlaylistTarget) and inspection.deletes
 
 
 def _is_renamed(row: CollectionRow, finding: CollectionFinding) -> bool:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.flows.collections.findings import (
-    BY_MARK,
-    EDITED,
     SHARED,
     CollectionFinding,
     CollectionSight,
-    as_scene,
+    as_taken_back,
+    pictures_of,
     plan_object,
+    values_of,
 )
 from plexsync.flows.collections.playlists import PlaylistInspector
 from plexsync.flows.collections.reads import (
@@ -35,7 +35,6 @@ from plexsync.rules.collections.collection_order import (
     members_in,
     order_in_plex,
     placed_order,
-    told_order,
 )
 from plexsync.rules.collections.collection_servers import (
     PLAYLIST,
@@ -46,7 +45,6 @@ from plexsync.rules.collections.collection_servers import (
 )
 from plexsync.rules.collections.collection_status import CollectionStatus
 from plexsync.rules.collections.collection_values import (
-    collection_values,
     has_collection,
     home_text,
     name_object,
@@ -57,19 +55,11 @@ from plexsync.rules.collections.collections import CollectionRow, Owner, first_o
 from plexsync.rules.item import Item
 from plexsync.rules.merge.desired import Profile, Wanted
 from plexsync.rules.merge.taken_back import TakenBack
-from plexsync.rules.merge.undo import begun_anew, undo
 from plexsync.rules.queue.job import Done, Waiting
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.rules.words.text import fold
 from plexsync.store.database import Database, Reader
-
-
-def pictures_of(profile: Profile) -> Profile:
-    """The pictures that the collections of a library show."""
-    poster, background = (name if name in profile.dressing.parts else "" for name in ("poster", "background"))
-    return Profile(frozenset(), poster=poster, background=background)
-
 
 SCENES_FIRST = Waiting("many scenes are synced first, which may be among its members", "released", 5.0, backoff=False)
 # A single member stands in every order.
@@ -119,8 +109,11 @@ class CollectionInspector:
         batch.sources = self.reads.sources(batch.rows.values())
         if batch.rows.keys() - batch.sources.keys():
             self._stash_identity.check_again(self.gates)
-        early = set() if batch.undoing or batch.redoing or not batch.many_scenes else self._early(batch)
+        early = set[int]()
+        if batch.many_scenes and not (batch.undoing or batch.redoing):
+            early = self._early(batch) | {id for id, row in playlists.items() if not row.undone}
         batch.rows = {id: row for id, row in batch.rows.items() if id not in early}
+        playlists = {id: row for id, row in playlists.items() if id not in early}
         findings = {id: CollectionFinding(id, outcome=SCENES_FIRST) for id in early}
         if batch.rows or playlists:
             self.identity.ensure(self.gates)
@@ -130,16 +123,10 @@ class CollectionInspector:
                     self.reads.read(batch)
                     findings |= {id: self._finding(row, batch) for id, row in batch.rows.items()}
                 if playlists:
-                    findings |= self._playlist_findings(playlists, batch)
-        return [findings.get(id) or CollectionFinding(id, outcome=Done()) for id in ids]
-
-    def _playlist_findings(
-        self, rows: Mapping[int, CollectionRow], batch: CollectionBatch
-    ) -> dict[int, CollectionFinding]:
-        findings = self.playlists.look(rows, waits=batch.many_scenes, undoing=batch.undoing, redoing=batch.redoing)
-        if any(finding.leaves for finding in findings.values()):
+                    findings |= self.playlists.look(playlists, undoing=batch.undoing, redoing=batch.redoing)
+        if any(findings[id].leaves for id in playlists):
             self._stash_identity.check_again(self.gates)
-        return findings
+        return [findings.get(id) or CollectionFinding(id, outcome=Done()) for id in ids]
 
     @property
     def names_parents(self) -> bool:
@@ -152,10 +139,7 @@ class CollectionInspector:
         """The desired values with pictures, without the order. Raises NeighbourError if a picture can't be read."""
         if row.object.source == PLAYLIST:
             return self.playlists.values(row, source)
-        wanted = collection_values(row.object, source, profile.dressing)
-        if self.pictures is None:
-            return wanted
-        return self.pictures.with_pictures(as_scene(row, source), wanted, pictures_of(profile))
+        return values_of(self.pictures, row, source, profile)
 
     def known_orders(self, rows: Sequence[CollectionRow]) -> dict[int, str]:
         """The orders that groups should have by what Stash says now, of the members that are remembered."""
@@ -260,30 +244,19 @@ class CollectionInspector:
         batch: CollectionBatch,
     ) -> CollectionFinding:
         """The finding with its plan. Raises NeighbourError if one of its pictures can't be read."""
-        section, memory = batch.sections[row.id], row.memory
+        section, wanted = batch.sections[row.id], Wanted({})
         profile, members = self.reads.profile(section), batch.members.get(collection.item.key, ())
-        if base.leaves or base.source is None:
-            memory, wanted = undo(memory, row.pushing, {}, (), TakenBack.GONE), Wanted({})
-        else:
+        if base.source is not None and not base.leaves:
             wanted = self.values(row, base.source, profile)
             if row.object.id in batch.groups and self.reads.is_ordered(row, section):
                 wanted = self._with_order(wanted, members, batch.groups[row.object.id])
-        if batch.undoing:
-            memory = undo(memory, row.pushing, wanted.values, tuple(wanted.values), batch.undoing)
-        elif batch.redoing:
-            memory = begun_anew(memory)
+        memory = as_taken_back(row, wanted, leaves=base.leaves, undoing=batch.undoing, redoing=batch.redoing)
         item = told_item(collection.item, batch.homes.get(section.key), members)
-        memory, pushing = told_order(item.value(ORDER), wanted.values.get(ORDER), memory, row.pushing)
-        item, steps, absent = plan_object(self.pictures, item, wanted, memory, pushing, self._rules.policy)
+        item, steps, absent = plan_object(self.pictures, item, wanted, memory, row.pushing, self._rules.policy)
         managed = item.key in batch.homes.get(section.key, {})
         basis = (item, steps, wanted, pictures_of(profile), absent, batch.traits)
         inspection = CollectionSight(*basis, members=members, managed=managed, form=batch.form)
-        ends = (
-            Done(BY_MARK[inspection.undone])
-            if inspection.undone
-            else Done(found=EDITED if inspection.kept_fields else "")
-        )
-        return replace(base, inspection=inspection, ends=ends)
+        return replace(base, inspection=inspection, ends=inspection.ends)
 
     def _with_order(self, wanted: Wanted, members: Sequence[str], scenes: Sequence[int]) -> Wanted:
         """The desired values with the order of the group, as far as its scenes are members."""

@@ -16,29 +16,31 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.collections.findings import (
     BY_MARK,
-    EDITED,
+    NO_SCENES,
     CollectionFinding,
     CollectionSight,
-    as_scene,
+    as_taken_back,
+    pictures_of,
     plan_object,
+    values_of,
 )
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import may_be_its_own
 from plexsync.flows.scenes.inspection_records import Inspection
-from plexsync.rules.collections.collection_order import ORDER, as_text, members_in, told_order
+from plexsync.rules.collections.collection_order import ORDER, as_text, members_in
 from plexsync.rules.collections.collection_servers import (
     MOST_AT_ONCE,
     PLAYLIST,
     CollectionSource,
     PlaylistEntry,
     PlaylistRules,
-    PlexPlaylist,
+    PlexCollection,
     PlexPlaylists,
     StashCollections,
     playlist_item,
 )
 from plexsync.rules.collections.collection_status import CollectionStatus
-from plexsync.rules.collections.collections import CollectionObject, CollectionRow, KnownCollection
+from plexsync.rules.collections.collections import CollectionObject, CollectionRow, Dressing, KnownCollection
 from plexsync.rules.collections.playlists import (
     MEMBERS,
     UnclearTag,
@@ -56,38 +58,28 @@ from plexsync.rules.collections.playlists import (
 )
 from plexsync.rules.item import Item
 from plexsync.rules.match.losses import is_large
-from plexsync.rules.merge.desired import Profile, Wanted, within
+from plexsync.rules.merge.desired import Profile, Wanted
 from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.merge.plan import plan
-from plexsync.rules.merge.plan_records import Edit, Note, Policy
+from plexsync.rules.merge.plan_records import Edit, Policy
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
-from plexsync.rules.merge.undo import begun_anew, is_undone, undo
+from plexsync.rules.merge.undo import begun_anew, is_undone
 from plexsync.rules.merge.values import Value
 from plexsync.rules.queue.job import COLLECTION, Done, Waiting, Why
 from plexsync.rules.queue.note_keys import PLAYLISTS_COMPARED, PLAYLISTS_PROBLEM, WISHES
 from plexsync.rules.servers.errors import Missing, NeighbourError
-from plexsync.rules.words.text import NAME_LIMIT, SUMMARY_LIMIT, clean_block, clean_line, cut, fold
+from plexsync.rules.words.text import fold
 from plexsync.store.database import Database, Reader, Writer
 
-# What a playlist shows of its tag's pictures.
-PICTURED = Profile(frozenset(), poster="poster", background="")
+# What a playlist shows of its tag.
+SHOWN = Profile(frozenset(), dressing=Dressing(frozenset({"name", "summary", "poster"})))
+PICTURED = pictures_of(SHOWN)
 ARRIVING = Waiting("a request that was not answered may still add items", "released", 5.0, backoff=False)
 UNLISTED = Waiting("Plex does not list the playlist, but still has it", "missing", 60.0)
-SCENES_FIRST = Waiting("many scenes are synced first, which may be among its items", "released", 5.0, backoff=False)
 NOT_OURS = CollectionStatus.NOT_OURS.stored
-NO_SCENES = CollectionStatus.NO_SCENES.stored
 # The fields of a scene's item that can change its place.
 PLACING = frozenset({"title", "originallyAvailableAt", "addedAt"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlaylistTarget(CollectionSight):
-    """A playlist as it was planned, with its places. `creates`, `deletes`: that is all that is done first."""
-
-    entries: tuple[PlaylistEntry, ...] = ()
-    creates: bool = False
-    deletes: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +93,7 @@ class PlaylistFacts:
     children: Mapping[int, CollectionSource]
     scenes: Mapping[int, Sequence[int]]
     items: Mapping[int, Sequence[str]]
-    listed: Mapping[str, PlexPlaylist]
+    listed: Mapping[str, PlexCollection]
     bound: Collection[str]
     machine: str = ""
     traits: ServerTraits = UNKNOWN
@@ -178,7 +170,7 @@ class PlaylistInspector:
         tagged = self.gates.ask(READ_STASH, partial(self.stash.tagged_scenes, sorted(tags)), of_all=True)
         return {tag: sort_scenes(scenes, self.rules.order) for tag, scenes in tagged.items()}
 
-    def listed(self) -> dict[str, PlexPlaylist]:
+    def listed(self) -> dict[str, PlexCollection]:
         """All playlists of the account by key: one request for 500."""
         pages = asked_pages(self.gates, READ_PLEX, self.plex.list_playlists(), of_all=True)
         return {playlist.key: playlist for page in pages for playlist in page}
@@ -210,21 +202,16 @@ class PlaylistInspector:
     # --- findings ------------------------------------------------------------------------------------------------------
 
     def look(
-        self, rows: Mapping[int, CollectionRow], *, waits: bool, undoing: TakenBack, redoing: bool
+        self, rows: Mapping[int, CollectionRow], *, undoing: TakenBack, redoing: bool
     ) -> dict[int, CollectionFinding]:
-        """Inspect these playlists. `waits`: many scenes are queued, which may be among their items."""
-        early = {id for id, row in rows.items() if waits and not (undoing or redoing or row.undone)}
-        findings = {id: CollectionFinding(id, outcome=SCENES_FIRST) for id in early}
-        rows = {id: row for id, row in rows.items() if id not in early}
-        if not rows:
-            return findings
+        """Inspect these playlists. While their tag is unclear, or waits for your yes, only what you take back."""
+        findings, is_on, children = dict[int, CollectionFinding](), True, dict[int, CollectionSource]()
         try:
-            children, is_on = self.children(), True
+            children = self.children()
         except UnclearTag as unclear:
-            children, is_on = dict[int, CollectionSource](), False
-            standing = CollectionStatus.NO_TAG.stored if str(unclear) else ""
-            resting = {id: row for id, row in rows.items() if not (row.undone or undoing)}
-            findings |= {id: _rest(row, standing or row.standing) for id, row in resting.items()}
+            is_on, standing = False, CollectionStatus.NO_TAG.stored if str(unclear) else ""
+            resting = {id for id, row in rows.items() if redoing or not (row.undone or undoing)}
+            findings = {id: _rest(rows[id], standing or rows[id].standing) for id in resting}
             rows = {id: row for id, row in rows.items() if id not in resting}
         if not rows:
             return findings
@@ -234,10 +221,7 @@ class PlaylistInspector:
 
     def values(self, row: CollectionRow, source: CollectionSource) -> Wanted:
         """What a playlist shows of its tag. Raises NeighbourError if the picture can't be read."""
-        notes: list[Note] = []
-        summary = within("summary", clean_block(source.summary), SUMMARY_LIMIT, notes)
-        wanted = Wanted({"title": cut(clean_line(source.name), NAME_LIMIT), "summary": summary}, tuple(notes))
-        return self.pictures.with_pictures(as_scene(row, source), wanted, PICTURED) if self.pictures else wanted
+        return values_of(self.pictures, row, source, SHOWN)
 
     def _finding(self, row: CollectionRow, facts: PlaylistFacts) -> CollectionFinding:
         child = facts.children.get(row.object.id)
@@ -285,7 +269,7 @@ class PlaylistInspector:
         return choose_items(facts.scenes.get(row.object.id, ()), facts.items, present)
 
     @staticmethod
-    def _namesakes(title: str, facts: PlaylistFacts) -> list[PlexPlaylist]:
+    def _namesakes(title: str, facts: PlaylistFacts) -> list[PlexCollection]:
         """The playlists of this name that no tag has."""
         named = (playlist for playlist in facts.listed.values() if fold(playlist.item.value("title")) == fold(title))
         return [playlist for playlist in named if playlist.key not in facts.bound]
@@ -316,7 +300,7 @@ class PlaylistInspector:
             return replace(base, outcome=Done(NO_SCENES))
         values: dict[str, Value] = {"title": base.name, MEMBERS: members, ORDER: as_text(members)}
         item = playlist_item("", {}, {}, 0)
-        target = PlaylistTarget(
+        target = CollectionSight(
             item=item, plan=plan(values, item, {}, ()), wanted=Wanted(values), profile=PICTURED, creates=True
         )
         return replace(base, row=replace(row, memory={}, pushing=()), owner="ours", inspection=target)
@@ -325,48 +309,35 @@ class PlaylistInspector:
         self,
         base: CollectionFinding,
         row: CollectionRow,
-        held: PlexPlaylist,
+        held: PlexCollection,
         entries: tuple[PlaylistEntry, ...],
         wanted: Wanted,
         facts: PlaylistFacts,
     ) -> CollectionFinding:
         """The finding with its plan."""
-        present, memory, is_preview = _items(entries), row.memory, bool(facts.undoing or facts.redoing)
+        present, is_preview = _items(entries), bool(facts.undoing or facts.redoing)
         base = replace(base, name=held.item.value("title"), item=held.key, owner=row.owner, stamp=held.item.stamp)
         if not is_preview and may_still_arrive(row.pushing, present, self.expiry.certain_end()):
             return replace(base, outcome=ARRIVING)
-        if base.leaves:
-            memory = undo(memory, row.pushing, {}, (), TakenBack.GONE)
-        elif facts.undoing:
-            memory = undo(memory, row.pushing, wanted.values, tuple(wanted.values), facts.undoing)
-        elif facts.redoing:
-            memory = begun_anew(memory)
+        memory = as_taken_back(row, wanted, leaves=base.leaves, undoing=facts.undoing, redoing=facts.redoing)
         item = with_members(held, entries)
         rests = bool(undo_mode(memory)) and is_undone(memory, wanted.values)
         members = () if rests else self._members(row, present, facts)
         if not rests:
             memory = begun_anew(memory)
             wanted = _with_order(wanted, members, present, plan({MEMBERS: members}, item, memory, row.pushing).edit)
-        memory, pushing = told_order(item.value(ORDER), wanted.values.get(ORDER), memory, row.pushing, members or None)
-        item, steps, absent = plan_object(self.pictures, item, wanted, memory, pushing, self.policy)
+        own, pushing = members or None, row.pushing
+        item, steps, absent = plan_object(self.pictures, item, wanted, memory, pushing, self.policy, own)
         after = steps.edit[MEMBERS].value if MEMBERS in steps.edit else None
         remaining = present if after is None else after
-        mode = undo_mode(steps.memory)
-        deletes = row.owner == "ours" and not members and not remaining and mode != TakenBack.RELEASE
-        target = PlaylistTarget(
-            item=item,
-            plan=steps,
-            wanted=wanted,
-            profile=PICTURED,
-            absent=absent,
-            traits=facts.traits,
+        deletes = row.owner == "ours" and not members and not remaining
+        target = CollectionSight(
+            *(item, steps, wanted, PICTURED, absent, facts.traits),
             members=present,
             entries=entries,
-            deletes=deletes,
+            deletes=deletes and undo_mode(steps.memory) != TakenBack.RELEASE,
         )
-        ends = EDITED if target.kept_fields else ""
-        done = Done(BY_MARK[mode]) if rests else Done(NO_SCENES) if deletes else Done(found=ends)
-        return replace(base, inspection=target, ends=done)
+        return replace(base, inspection=target, ends=target.ends)
 
     # --- what may have changed -------------------------------------------------------------------------------------------
 
@@ -387,12 +358,9 @@ class PlaylistInspector:
             if problem != before:
                 tx.notes.save(PLAYLISTS_PROBLEM, problem)
             rows = {row.object.id: row.id for row in tx.collections.of_source(PLAYLIST)}
-            new = [
-                KnownCollection(0, CollectionObject(PLAYLIST, id), "", "", child.name)
-                for id, child in children.items()
-                if id not in rows
-            ]
-            added = {row.id for some in tx.collections.ensure(new).values() for row in some}
+            new = {CollectionObject(PLAYLIST, id): child.name for id, child in children.items() if id not in rows}
+            ensured = tx.collections.ensure(KnownCollection(0, object, "", "", name) for object, name in new.items())
+            added = {row.id for some in ensured.values() for row in some}
             left = {id for tag, id in rows.items() if is_clear and tag not in children}
             if is_clear and self.rules and _compared(tx)[0] != self.rules.parent:
                 _save_compared(tx, self.rules.parent, "", left)
@@ -450,7 +418,11 @@ class PlaylistInspector:
 
 def _compared(db: Reader) -> tuple[str, str, frozenset[int]]:
     """The tag and the order under which the playlists were last compared, and those that left when that tag was named."""
-    parent, order, agreed = json.loads(db.notes.text(PLAYLISTS_COMPARED) or '["", "", []]')
+    try:
+        parent, order, agreed = json.loads(db.notes.text(PLAYLISTS_COMPARED))
+    except ValueError:
+        # Nothing was compared yet, or by a version that noted it otherwise.
+        return "", "", frozenset()
     return str(parent), str(order), frozenset(agreed)
 
 
@@ -499,7 +471,7 @@ def _rest(row: CollectionRow, standing: str) -> CollectionFinding:
     )
 
 
-def _not_ours(base: CollectionFinding, held: PlexPlaylist) -> CollectionFinding:
+def _not_ours(base: CollectionFinding, held: PlexCollection) -> CollectionFinding:
     """The finding about a playlist of the name that somebody else has made: nothing is written, and none is created."""
     named = replace(base, item=held.key, owner="foreign", stamp=held.item.stamp)
     return named if base.leaves else replace(named, outcome=Done(NOT_OURS))
@@ -521,7 +493,7 @@ def _items(entries: Sequence[PlaylistEntry]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(entry.item for entry in entries))
 
 
-def with_members(held: PlexPlaylist, entries: Sequence[PlaylistEntry]) -> Item:
+def with_members(held: PlexCollection, entries: Sequence[PlaylistEntry]) -> Item:
     """A playlist as an item, with its members and their order as values."""
     members = _items(entries)
     scalars = {**held.item.scalars, ORDER: as_text(members)}

@@ -6,19 +6,20 @@ collection before it is sent.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from plexsync.flows.collections.findings import CollectionFinding, CollectionSight
 from plexsync.flows.collections.inspection import CollectionInspector, told_item
-from plexsync.flows.collections.playlists import PlaylistTarget, with_members
+from plexsync.flows.collections.playlists import with_members
 from plexsync.flows.collections.reads import HOME
 from plexsync.flows.scenes.collection_names import CARRIED_BY_SCENES, RenamedCollection, save_renames
 from plexsync.flows.scenes.push import ObjectFlow, ObjectJournal, ObjectWrite
 from plexsync.rules.collections.collection_order import CUSTOM, MOVES, ORDER, Move, members_in, moves, sort_of
 from plexsync.rules.collections.collection_servers import (
     MOST_AT_ONCE,
+    PLAYLIST,
     PlexCollection,
     PlexCollections,
     PlexPlaylists,
@@ -26,11 +27,12 @@ from plexsync.rules.collections.collection_servers import (
 )
 from plexsync.rules.collections.collections import CollectionRow
 from plexsync.rules.collections.playlists import MEMBERS
-from plexsync.rules.item import COLLECTION_SETTINGS
+from plexsync.rules.item import COLLECTION_SETTINGS, Item
 from plexsync.rules.merge.desired import digest
 from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.merge.plan_records import Edit, Pushing
 from plexsync.rules.merge.traits import CollectionForm, ServerTraits
+from plexsync.rules.merge.values import Value
 from plexsync.rules.queue.job import COLLECTION, Done, Kind, Waiting, Why
 from plexsync.rules.servers.errors import Conflict, Missing, NeighbourError
 from plexsync.store.database import Writer
@@ -59,6 +61,11 @@ class CollectionWrite(ObjectWrite):
     is_deleted: bool = False
     title_taken: bool = False
     title: str = ""
+
+    @property
+    def is_playlist(self) -> bool:
+        """Whether it is a playlist, and no collection."""
+        return self.row.object.source == PLAYLIST
 
     def prolong(self, tx: Writer, until: int) -> None:
         """Extend the saved push until `until`."""
@@ -98,7 +105,7 @@ class CollectionJournal(ObjectJournal[CollectionWrite]):
                     stamp=write.stamp,
                     desired=digest(write.target.wanted),
                 )
-                if isinstance(write.target, PlaylistTarget):
+                if write.is_playlist:
                     updated = _after_write(tx, updated, write, now=now)
                 tx.collections.save(updated)
                 write.save_refused(tx)
@@ -157,58 +164,12 @@ def edit_by_either_form(
     return second
 
 
-# --- playlists --------------------------------------------------------------------------------------------------------
-
-
-def _create_playlist(plex: PlexPlaylists, machine: str, write: CollectionWrite) -> None:
-    """Create a playlist of its first members."""
-    edit = write.target.plan.edit
-    write.begun = True
-    write.key = plex.create(machine, str(edit["title"].value), tuple(edit[MEMBERS].value or ()))
-
-
-def _delete_playlist(plex: PlexPlaylists, write: CollectionWrite, target: PlaylistTarget) -> bool:
-    """Delete a playlist, unless somebody has put anything into it since it was inspected."""
-    if not {entry.item for entry in plex.entries(write.key)} <= set(target.members):
-        return False
-    write.begun = True
-    plex.delete(write.key)
-    write.is_deleted = True
-    return True
-
-
-def _send_members(plex: PlexPlaylists, machine: str, write: CollectionWrite, target: PlaylistTarget) -> None:
-    """Send texts, members that go, members that come, and moves."""
-    edit = target.plan.edit
-    if texts := {name: edit[name] for name in ("title", "summary") if name in edit}:
-        plex.edit(write.key, texts)
-        write.begun = True
-    budget = MOVES
-    if change := edit.get(MEMBERS):
-        going = [entry for entry in target.entries if entry.item in change.removes]
-        for entry in going[:budget]:
-            write.begun = True
-            with suppress(Missing):
-                plex.remove(write.key, entry.key)
-        budget -= len(going)
-        for start in range(0, min(len(change.adds), max(budget, 0) * MOST_AT_ONCE), MOST_AT_ONCE):
-            write.begun = True
-            plex.add(machine, write.key, change.adds[start : start + MOST_AT_ONCE])
-        budget -= -(-len(change.adds) // MOST_AT_ONCE)
-    if budget < 0:
-        write.unfinished = True
-    elif (order := edit.get(ORDER)) and order.value is not None:
-        _move_members(plex, write, members_in(order.value), budget)
-
-
-def _move_members(plex: PlexPlaylists, write: CollectionWrite, wanted: tuple[str, ...], budget: int) -> None:
-    places: dict[str, str] = {}
-    for entry in plex.entries(write.key):
-        places.setdefault(entry.item, entry.key)
-    steps = moves([*places], wanted)
+def _steps(write: CollectionWrite, present: Sequence[str], order: Value, budget: int) -> Iterator[Move]:
+    """The moves that one write makes, at most `budget`; each counts as begun as it is taken."""
+    steps = moves(present, members_in(order))
     for step in steps[:budget]:
         write.begun = True
-        plex.move(write.key, places[step.item], after=places.get(step.after, ""))
+        yield step
     write.unfinished = len(steps) > budget
 
 
@@ -217,7 +178,7 @@ def _after_write(tx: Writer, row: CollectionRow, write: CollectionWrite, *, now:
     if write.is_deleted:
         memory = row.memory if undo_mode(row.memory) else {}
         return replace(row, item="", owner="", memory=memory, desired="")
-    if isinstance(write.target, PlaylistTarget) and write.target.creates:
+    if write.target.creates:
         tx.jobs.want(COLLECTION, row.id, Why.EDIT, now)
     return replace(row, item=write.key, name=write.title)
 
@@ -233,8 +194,8 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
     def send(self, write: CollectionWrite) -> None:
         """Send the changed parts. If a later request fails, the error is `applied`."""
         try:
-            if isinstance(write.target, PlaylistTarget):
-                self._send_playlist(write, write.target)
+            if write.is_playlist:
+                self._send_playlist(write, self._inspector.playlists.plex)
                 return
             if self._pictures:
                 self.send_pictures(self._pictures, write)
@@ -246,21 +207,43 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
             error.applied = error.applied or write.begun
             raise
 
-    def _send_playlist(self, write: CollectionWrite, target: PlaylistTarget) -> None:
-        """Create or delete a playlist, or send its changed parts."""
-        plex = self._inspector.playlists.plex
+    def _send_playlist(self, write: CollectionWrite, plex: PlexPlaylists) -> None:
+        """Create or delete a playlist, or send its pictures, texts, members that go, members that come, and moves."""
+        target, edit, machine, budget = write.target, write.target.plan.edit, write.finding.section, MOVES
         if target.creates:
-            _create_playlist(plex, self._machine(), write)
-        elif not (target.deletes and _delete_playlist(plex, write, target)):
-            if self._pictures:
-                self.send_pictures(self._pictures, write)
-            _send_members(plex, self._machine(), write, target)
-
-    def _machine(self) -> str:
-        """The identifier of the Plex server, which a look has proven."""
-        with self._inspector.store.reading() as db:
-            server = db.servers.find()
-        return server.machine if server else ""
+            write.begun = True
+            write.key = plex.create(machine, str(edit["title"].value), tuple(edit[MEMBERS].value or ()))
+            return
+        # One that somebody has put anything into since it was inspected is not deleted.
+        if target.deletes and {entry.item for entry in plex.entries(write.key)} <= set(target.members):
+            write.begun = True
+            plex.delete(write.key)
+            write.is_deleted = True
+            return
+        if self._pictures:
+            self.send_pictures(self._pictures, write)
+        if texts := {name: edit[name] for name in ("title", "summary") if name in edit}:
+            plex.edit(write.key, texts)
+            write.begun = True
+        if change := edit.get(MEMBERS):
+            going = [entry for entry in target.entries if entry.item in change.removes]
+            for entry in going[:budget]:
+                write.begun = True
+                with suppress(Missing):
+                    plex.remove(write.key, entry.key)
+            budget -= len(going)
+            for start in range(0, min(len(change.adds), max(budget, 0) * MOST_AT_ONCE), MOST_AT_ONCE):
+                write.begun = True
+                plex.add(machine, write.key, change.adds[start : start + MOST_AT_ONCE])
+            budget -= -(-len(change.adds) // MOST_AT_ONCE)
+        if budget < 0:
+            write.unfinished = True
+        elif (order := edit.get(ORDER)) and order.value is not None:
+            places: dict[str, str] = {}
+            for entry in plex.entries(write.key):
+                places.setdefault(entry.item, entry.key)
+            for step in _steps(write, [*places], order.value, budget):
+                plex.move(write.key, places[step.item], after=places.get(step.after, ""))
 
     def _send_texts(self, write: CollectionWrite) -> None:
         """Send texts and locks in the form that the server takes."""
@@ -303,16 +286,13 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
         if sort_of(write.target.item.value(ORDER)) != CUSTOM:
             # Only now Plex says with which order the custom one begins.
             present = tuple(self._plex.members(write.key))
-        steps: list[Move] = moves(present, members_in(order.value))
-        for step in steps[:MOVES]:
-            write.begun = True
+        for step in _steps(write, present, order.value, MOVES):
             self._plex.move(write.key, step.item, after=step.after)
-        write.unfinished = len(steps) > MOVES
 
     # --- read-back ---------------------------------------------------------------------------------------------------
 
     def read_back(self, writes: Sequence[CollectionWrite]) -> None:
-        """Read all collections back in one request; what they show is what is remembered."""
+        """Read all collections back in one request, and all playlists; what they show is what is remembered."""
         for write in writes:
             if write.title_taken:
                 write.outcome = Done()
@@ -320,11 +300,10 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
         if not sent:
             return
         try:
-            if lists := [write for write in sent if isinstance(write.target, PlaylistTarget)]:
-                self._read_playlists_back(lists)
-            if not (sent := [write for write in sent if write not in lists]):
-                return
-            answers = self._inspector.reads.of(write.key for write in sent)
+            collections = [write.key for write in sent if not write.is_playlist]
+            answers = self._inspector.reads.of(collections) if collections else {}
+            if len(collections) < len(sent):
+                answers |= self._inspector.playlists.listed()
             moved_home = {write.target.item.section for write in sent if HOME in write.target.plan.sending}
             homes = {section: self._inspector.reads.homes(section) for section in sorted(moved_home)}
             for write in sent:
@@ -334,25 +313,6 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
             for write in sent:
                 write.outcome = write.outcome or Waiting(str(error), "unavailable")
 
-    def _read_playlists_back(self, writes: Sequence[CollectionWrite]) -> None:
-        """Read all playlists back in one request, and the members of each."""
-        playlists = self._inspector.playlists
-        listed = playlists.listed()
-        for write in writes:
-            held = listed.get(write.key)
-            if write.is_deleted and held is None:
-                write.learn(playlist_item("", {}, {}, 0))
-                write.outcome = Done()
-            elif held is None or write.is_deleted:
-                gone = "vanished while it was edited" if held is None else "is still there"
-                write.outcome = Waiting(f"the playlist {gone}", "missing", counted=True)
-            elif write.unfinished:
-                write.outcome = Done()
-            else:
-                item = with_members(held, playlists.entries(held.key))
-                write.learn(self.with_pictures(self._pictures, write, item) if self._pictures else item)
-                write.title, write.outcome = item.value("title"), Done()
-
     def _conclude(
         self,
         write: CollectionWrite,
@@ -361,14 +321,24 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
     ) -> None:
         if isinstance(answer, NeighbourError):
             write.outcome = Waiting(str(answer), "unavailable")
-        elif answer is None:
-            write.outcome = Waiting("the collection vanished while it was edited", "missing", counted=True)
+        elif (answer is None) != write.is_deleted:
+            text = "vanished while it was edited" if answer is None else "is still there"
+            noun = "playlist" if write.is_playlist else "collection"
+            write.outcome = Waiting(f"the {noun} {text}", "missing", counted=True)
         elif write.unfinished:
             write.outcome = Done()
+        else:
+            item = playlist_item("", {}, {}, 0) if answer is None else self._as_read(write, answer, homes)
+            write.learn(item)
+            write.title, write.outcome = item.value("title"), Done()
+
+    def _as_read(
+        self, write: CollectionWrite, answer: PlexCollection, homes: dict[str, tuple[str, ...]] | None
+    ) -> Item:
+        if write.is_playlist:
+            item = with_members(answer, self._inspector.playlists.entries(write.key))
         else:
             is_ordered = ORDER in write.target.plan.sending
             members = self._inspector.reads.members(write.key) if is_ordered else write.target.members
             item = told_item(answer.item, homes, members)
-            item = self.with_pictures(self._pictures, write, item) if self._pictures else item
-            write.learn(item)
-            write.title, write.outcome = item.value("title"), Done()
+        return self.with_pictures(self._pictures, write, item) if self._pictures else item

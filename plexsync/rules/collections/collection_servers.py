@@ -38,7 +38,7 @@ class ListedCollection:
 
 @record
 class PlexCollection:
-    """A collection in full.
+    """A collection or a playlist in full, without its members.
 
     `item` has its title, sort title and summary, both settings of `PREFS` ('' = Plex's default), its locks and stamp, and
     the addresses of its own pictures: the one that Plex composes of its members' posters is left out.
@@ -47,6 +47,11 @@ class PlexCollection:
     item: Item
     smart: bool = False
 
+    @property
+    def key(self) -> str:
+        """Its rating key."""
+        return self.item.key
+
 
 @record
 class PlaylistRules:
@@ -54,19 +59,6 @@ class PlaylistRules:
 
     parent: str
     order: PlaylistOrder = "date"
-
-
-@record
-class PlexPlaylist:
-    """A playlist in full, without its members. `smart`: a query makes these."""
-
-    item: Item
-    smart: bool = False
-
-    @property
-    def key(self) -> str:
-        """Its rating key."""
-        return self.item.key
 
 
 @record
@@ -85,7 +77,7 @@ def playlist_item(key: str, scalars: Mapping[str, str], pictures: Mapping[str, s
 class PlexPlaylists(Protocol):
     """The playlists of Plex that the account of the token has: see `plexsync.plex.collections.PlaylistClient`."""
 
-    def list_playlists(self, *, page: int = 500) -> Iterator[list[PlexPlaylist]]:
+    def list_playlists(self, *, page: int = 500) -> Iterator[list[PlexCollection]]:
         """Every playlist of videos, in pages without repeats: one request for each."""
 
     def entries(self, key: str, *, page: int = 1000) -> list[PlaylistEntry]:
