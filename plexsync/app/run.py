@@ -405,7 +405,6 @@ def _count_effect(parts: Parts, names: Collection[str], stopping: Callable[[], b
     with parts.store.reading() as db:
         known = db.collections.count_all() if any(name.startswith("collection") for name in names) else []
         dressed = sum(count for *_, count in known)
-    question = SettingQuestion(
-        parts.settings.wishes, words_of_change(parts.config, names), standings[WOULD_CHANGE], dressed, playlists
-    )
+    counts = (standings[WOULD_CHANGE], dressed, False, *playlists)
+    question = SettingQuestion(parts.settings.wishes, words_of_change(parts.config, names), *counts)
     return question.agreed_to() if question.is_small else question

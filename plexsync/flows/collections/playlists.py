@@ -63,7 +63,7 @@ from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.merge.plan import plan
 from plexsync.rules.merge.plan_records import Edit, Policy
 from plexsync.rules.merge.taken_back import TakenBack
-from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
+from plexsync.rules.merge.traits import ServerTraits
 from plexsync.rules.merge.undo import begun_anew, is_undone
 from plexsync.rules.merge.values import Value
 from plexsync.rules.queue.job import COLLECTION, Done, Waiting, Why
@@ -82,7 +82,7 @@ NOT_OURS = CollectionStatus.NOT_OURS.stored
 PLACING = frozenset({"title", "originallyAvailableAt", "addedAt"})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class PlaylistFacts:
     """What is known of a batch of playlists: the tags' children and their scenes, the items of these, and all of Plex.
 
@@ -95,8 +95,8 @@ class PlaylistFacts:
     items: Mapping[int, Sequence[str]]
     listed: Mapping[str, PlexCollection]
     bound: Collection[str]
-    machine: str = ""
-    traits: ServerTraits = UNKNOWN
+    machine: str
+    traits: ServerTraits
     undoing: TakenBack = TakenBack.NO
     redoing: bool = False
     is_on: bool = True
@@ -131,11 +131,11 @@ class PlaylistInspector:
                 raise UnclearTag
         children = self._children_of(self.rules)
         with self.store.reading() as db:
-            parent, _, agreed = _compared(db)
-            owned, lost = _owned(db), _owned(db, but=children)
-        if parent == self.rules.parent and is_large(len(lost - agreed), len(owned)):
+            (parent, _, agreed), tags = _last_comparison(db), _tags_in_plex(db)
+        lost = tags - children.keys() - agreed
+        if parent == self.rules.parent and is_large(len(lost), len(tags)):
             raise UnclearTag(
-                f"playlists: {len(lost)} of {len(owned)} tags are no children of {parent!r} any more: bring them back, or"
+                f"playlists: {len(lost)} of {len(tags)} tags are no children of {parent!r} any more: bring them back, or"
                 " take their playlists back (plexsync collections undo)"
             )
         return children
@@ -146,8 +146,8 @@ class PlaylistInspector:
 
     def _waits(self, db: Reader) -> bool:
         """Whether the changed settings name another tag than the playlists in Plex are of, and wait for your yes."""
-        is_other = self.rules is not None and _compared(db)[0] != self.rules.parent
-        return is_other and db.notes.text(WISHES) not in ("", self.wishes) and bool(_owned(db))
+        is_other = self.rules is not None and _last_comparison(db)[0] != self.rules.parent
+        return is_other and db.notes.text(WISHES) not in ("", self.wishes) and bool(_tags_in_plex(db))
 
     def count_changes(self) -> tuple[int, int] | None:
         """How many playlists the settings would delete, and create; None while the tag is unclear."""
@@ -160,8 +160,9 @@ class PlaylistInspector:
                 tx.notes.save(PLAYLISTS_PROBLEM, str(unclear))
             return None
         with self.store.reading() as db:
-            lost, rows = _owned(db, but=children), {row.object.id for row in db.collections.of_source(PLAYLIST)}
-        return len(lost), sum(map(bool, self.tagged_scenes(children.keys() - rows).values()))
+            lost = _tags_in_plex(db) - children.keys()
+            new = children.keys() - {row.object.id for row in db.collections.of_source(PLAYLIST)}
+        return len(lost), sum(map(bool, self.tagged_scenes(new).values()))
 
     def tagged_scenes(self, tags: Collection[int]) -> dict[int, list[int]]:
         """The scenes that have each of these tags itself, in the order of their playlist."""
@@ -189,15 +190,7 @@ class PlaylistInspector:
             items = _items_of_scenes(db, {id for some in scenes.values() for id in some})
             bound = {row.item for row in db.collections.of_source(PLAYLIST)}
             traits, server = db.probes.present_traits(), db.servers.find()
-        return PlaylistFacts(
-            children=children,
-            scenes=scenes,
-            items=items,
-            listed=listed,
-            bound=bound,
-            traits=traits,
-            machine=server.machine if server else "",
-        )
+        return PlaylistFacts(children, scenes, items, listed, bound, server.machine if server else "", traits)
 
     # --- findings ------------------------------------------------------------------------------------------------------
 
@@ -344,7 +337,7 @@ class PlaylistInspector:
     def differ(self, db: Reader) -> bool:
         """Whether the playlists were not compared yet under these settings, and need not wait for your yes."""
         rules = self.rules
-        return rules is not None and _compared(db)[:2] != (rules.parent, rules.order) and not self._waits(db)
+        return rules is not None and _last_comparison(db)[:2] != (rules.parent, rules.order) and not self._waits(db)
 
     def note_children(self) -> tuple[dict[int, CollectionSource], set[int]]:
         """Save which tags are playlists. Returns these, and the rows that are new, ended, or of a tag that was unclear."""
@@ -361,10 +354,10 @@ class PlaylistInspector:
             new = {CollectionObject(PLAYLIST, id): child.name for id, child in children.items() if id not in rows}
             ensured = tx.collections.ensure(KnownCollection(0, object, "", "", name) for object, name in new.items())
             added = {row.id for some in ensured.values() for row in some}
-            left = {id for tag, id in rows.items() if is_clear and tag not in children}
-            if is_clear and self.rules and _compared(tx)[0] != self.rules.parent:
-                _save_compared(tx, self.rules.parent, "", left)
-        return children, added | (left if problem == before else set(rows.values()))
+            leaving = rows.keys() - children.keys() if is_clear else set[int]()
+            if is_clear and self.rules and _last_comparison(tx)[0] != self.rules.parent:
+                _save_comparison(tx, self.rules.parent, "", leaving)
+        return children, added.union(rows[tag] for tag in (leaving if problem == before else rows))
 
     def affected_ids(self, tag: int) -> set[int]:
         """The playlists that a change of a tag may concern."""
@@ -391,7 +384,7 @@ class PlaylistInspector:
     def save_compared(self, tx: Writer) -> None:
         """Save that all playlists were compared under these settings."""
         if self.rules is not None and self.differ(tx):
-            _save_compared(tx, self.rules.parent, self.rules.order, _compared(tx)[2])
+            _save_comparison(tx, self.rules.parent, self.rules.order, _last_comparison(tx)[2])
 
     def _has_changed(self, row: CollectionRow, facts: PlaylistFacts) -> bool:
         held, child = facts.listed.get(row.item), facts.children[row.object.id]
@@ -416,8 +409,8 @@ class PlaylistInspector:
                 tx.jobs.want(COLLECTION, row.id, Why.SWEEP, now)
 
 
-def _compared(db: Reader) -> tuple[str, str, frozenset[int]]:
-    """The tag and the order under which the playlists were last compared, and those that left when that tag was named."""
+def _last_comparison(db: Reader) -> tuple[str, str, frozenset[int]]:
+    """The tag and the order under which the playlists were last compared, and the tags that it replaced."""
     try:
         parent, order, agreed = json.loads(db.notes.text(PLAYLISTS_COMPARED))
     except ValueError:
@@ -426,14 +419,14 @@ def _compared(db: Reader) -> tuple[str, str, frozenset[int]]:
     return str(parent), str(order), frozenset(agreed)
 
 
-def _save_compared(tx: Writer, parent: str, order: str, agreed: Collection[int]) -> None:
+def _save_comparison(tx: Writer, parent: str, order: str, agreed: Collection[int]) -> None:
     tx.notes.save(PLAYLISTS_COMPARED, json.dumps([parent, order, sorted(agreed)]))
 
 
-def _owned(db: Reader, but: Collection[int] = ()) -> set[int]:
-    """The playlists in Plex that are PlexSync's, without those of some tags."""
-    rows = db.collections.of(row.id for row in db.collections.of_source(PLAYLIST) if row.object.id not in but)
-    return {id for id, row in rows.items() if row.item and row.owner != "foreign" and not row.undone}
+def _tags_in_plex(db: Reader) -> set[int]:
+    """The tags that have a playlist in Plex which is PlexSync's."""
+    rows = db.collections.of(row.id for row in db.collections.of_source(PLAYLIST))
+    return {row.object.id for row in rows.values() if row.item and row.owner != "foreign" and not row.undone}
 
 
 def _concerns(row: CollectionRow, inspection: Inspection, last: set[str], remembered: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from plexsync.rules.collections.collection_servers import CollectionSource, FoundTag, PlaylistOrder, TaggedScene
 from plexsync.rules.item import Item
 from plexsync.rules.merge.memory import give_up
-from plexsync.rules.merge.plan_records import Memory, Pushing
+from plexsync.rules.merge.plan_records import Memory, Pushing, Sending
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.undo import undo
 from plexsync.rules.merge.values import Held, Value, empty_value
@@ -79,7 +79,7 @@ def is_same(item: Item, members: Collection[str], name: str, memory: Memory) -> 
 
 def created_keys(pushing: Sequence[Pushing]) -> frozenset[str]:
     """The members with which a playlist was created by requests of unknown result."""
-    return frozenset(key for push in pushing if MEMBERS in push.fields for key in push.fields[MEMBERS].adds)
+    return frozenset(key for _, sent in _sent_members(pushing) for key in sent.adds)
 
 
 def created_title(pushing: Sequence[Pushing]) -> str:
@@ -90,16 +90,16 @@ def created_title(pushing: Sequence[Pushing]) -> str:
 
 def has_deleted(pushing: Sequence[Pushing]) -> bool:
     """Whether a request of unknown result may have deleted the playlist."""
-    return any(MEMBERS in push.fields and not push.fields[MEMBERS].sent.value for push in pushing)
+    return any(not sent.sent.value for _, sent in _sent_members(pushing))
 
 
 def may_still_arrive(pushing: Sequence[Pushing], members: Collection[str], ended: int) -> bool:
     """Whether a request that adds members may still arrive, after the time `ended`: sent again, it would add them twice."""
-    return any(
-        push.until > ended and set(push.fields[MEMBERS].adds) - set(members)
-        for push in pushing
-        if MEMBERS in push.fields
-    )
+    return any(until > ended and set(sent.adds) - set(members) for until, sent in _sent_members(pushing))
+
+
+def _sent_members(pushing: Sequence[Pushing]) -> list[tuple[int, Sending]]:
+    return [(push.until, push.fields[MEMBERS]) for push in pushing if MEMBERS in push.fields]
 
 
 def deleted_by_hand(memory: Memory, values: Mapping[str, Value]) -> Memory:
