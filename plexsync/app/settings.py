@@ -15,7 +15,7 @@ from pathlib import Path
 from plexsync.app import status_settings
 from plexsync.app.asking import asking_stash
 from plexsync.app.stored import address_of, salt_of
-from plexsync.app.version import BEFORE, changes_for, is_newer, read_changes, version
+from plexsync.app.version import BEFORE, ChangelogEntry, changes_for, is_newer, read_changes, version
 from plexsync.rules.match.server_scopes import store_folder
 from plexsync.rules.queue.note_keys import NEWS, STASH_SETTINGS, STATUS_SETTINGS, VALID_SETTINGS, VERSION
 from plexsync.rules.record_class import record
@@ -304,19 +304,21 @@ def keep_valid(
         _keep(store, VALID_SETTINGS, where.fingerprint(content, salt_of(store), saved))
 
 
-def _keep_version(store: Database, config: PlexSyncConfig) -> None:
+def keep_version(
+    store: Database, config: PlexSyncConfig, number: str, changes: Callable[[], list[ChangelogEntry]] = read_changes
+) -> None:
     """Note the version that uses this database; after an update also what it brings for you."""
     with suppress(LocalFault, Unusable):
         # A new database gets the version with its salt.
         salt_of(store)
         with store.reading() as db:
             before, waiting = db.notes.text(VERSION), db.notes.text(NEWS)
-        if before and not is_newer(version(), before):
+        if before and not is_newer(number, before):
             # It is known, or was: of two versions on one database, the older one does not make the newer one new again.
             return
-        fresh = changes_for(config, read_changes(), after=before or BEFORE, until=version())
+        fresh = changes_for(config, changes(), after=before or BEFORE, until=number)
         with store.writing() as tx:
-            tx.notes.save(VERSION, version())
+            tx.notes.save(VERSION, number)
             if fresh:
                 tx.notes.save(NEWS, json.dumps([*fresh, *(json.loads(waiting) if waiting else [])]))
 
@@ -326,7 +328,7 @@ def keep(store: Database, where: status_settings.Sources, current: Settings) -> 
 
     Ignores a database that can't be written.
     """
-    _keep_version(store, current.loaded.config)
+    keep_version(store, current.loaded.config, version())
     if current.stash_settings is not None:
         keep_answer(store, current.stash_settings)
     content, loaded = where.content(), current.loaded

@@ -3,14 +3,12 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from plexsync.app import settings, stored
 from plexsync.app import version as news
 from plexsync.app.parts import open_parts
+from plexsync.app.settings import keep_version
 from plexsync.app.version import ChangelogEntry, changes_for, read_changes
 from plexsync.rules.queue.note_keys import NEWS, VERSION
 from release import build
@@ -28,26 +26,24 @@ NEXT = "7.0.0"
 POSTER: ChangelogEntry = {"version": NEXT, "settings": ["poster"], "text": "poster can be a <b>square</b>."}
 PATHS: ChangelogEntry = {"version": NEXT, "settings": ["path_map"], "text": "path_map has more rules."}
 OLD: ChangelogEntry = {"version": "0.2.0", "settings": ["poster"], "text": "poster came."}
-Update = Callable[..., None]
 
 
-@pytest.fixture
-def update(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Update:
-    """The program is another version from now on, with these entries in its file."""
-
-    def to(number: str, *entries: ChangelogEntry) -> None:
-        file = tmp_path / "changes.json"
-        file.write_text(json.dumps(entries))
-        monkeypatch.setattr(news, "CHANGES", file)
-        monkeypatch.setattr(settings, "version", lambda: number)
-        monkeypatch.setattr(stored, "version", lambda: number)
-
-    return to
+def update(world: World, number: str, *entries: ChangelogEntry) -> None:
+    """Another version uses the database, with these entries in its file."""
+    config = config_of(world)
+    with open_parts(config, world.folder) as parts:
+        keep_version(parts.store, config, number, lambda: [*entries])
 
 
 def noted(world: World) -> tuple[str, str]:
     with open_parts(config_of(world), world.folder) as parts, parts.store.reading() as db:
         return db.notes.text(VERSION), db.notes.text(NEWS)
+
+
+def be_of(world: World, number: str) -> None:
+    """The database was used last by this version."""
+    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+        tx.notes.save(VERSION, number)
 
 
 # --- the entries -----------------------------------------------------------------------------------------------------
@@ -94,20 +90,19 @@ def test_only_versions_in_between_and_settings_in_use_count(
 # --- once ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_new_installation_shows_nothing(world: World, door: Door, update: Update) -> None:
+def test_a_new_installation_shows_nothing(world: World, door: Door) -> None:
     world.settings["poster"] = "none"
-    update(NEXT, POSTER, OLD)
+    update(world, news.version(), POSTER, OLD)
     assert door("status", "--json").facts["news"] == []
     assert "New in" not in door("status").out
-    assert noted(world) == (NEXT, "")
+    assert noted(world) == (news.version(), "")
 
 
-def test_status_shows_once_what_an_update_brings_for_a_setting_in_use(world: World, door: Door, update: Update) -> None:
+def test_status_shows_once_what_an_update_brings_for_a_setting_in_use(world: World, door: Door) -> None:
     world.settings["poster"] = "none"
-    update("0.2.0")
     door("ignore", "7")
-    update(NEXT, POSTER, PATHS, OLD)
-    # Whichever command comes first notes it, and reading it by a program shows it to nobody.
+    update(world, NEXT, POSTER, PATHS, OLD)
+    # Whichever command comes next, of a version that knows nothing new: reading it by a program shows it to nobody.
     door("ignore", "8")
     assert door("status", "--json").facts["news"] == door("status", "--json").facts["news"] == [POSTER]
     assert f"New in {NEXT}: {POSTER['text']}" in door("status").out
@@ -116,37 +111,40 @@ def test_status_shows_once_what_an_update_brings_for_a_setting_in_use(world: Wor
     assert noted(world) == (NEXT, "")
 
 
+def test_a_command_notes_its_version_and_that_it_has_nothing_new(world: World, door: Door) -> None:
+    door("ignore", "7")
+    be_of(world, "0.1.0")
+    door("ignore", "8")
+    assert noted(world)[0] == news.version()
+
+
 def test_a_database_of_a_version_that_did_not_say_which_it_was_shows_what_came_after_it(
-    world: World, door: Door, update: Update
+    world: World, door: Door
 ) -> None:
     world.settings["poster"] = "none"
-    update(news.BEFORE)
     door("ignore", "7")
-    with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
-        tx.notes.save(VERSION, "")
-    update(NEXT, POSTER, OLD)
-    door("ignore", "8")
+    be_of(world, "")
+    update(world, NEXT, POSTER, OLD)
+    assert noted(world) == (NEXT, json.dumps([POSTER]))
     assert "New in 7.0.0" in door("status").out
 
 
-def test_two_versions_that_use_one_database_make_nothing_new_again(world: World, door: Door, update: Update) -> None:
+def test_two_versions_that_use_one_database_make_nothing_new_again(world: World, door: Door) -> None:
     world.settings["poster"] = "none"
-    update("0.2.0")
     door("ignore", "7")
-    update(NEXT, POSTER)
-    door("ignore", "8")
+    update(world, NEXT, POSTER)
     assert "New in" in door("status").out
     for number in ("0.2.0", NEXT):
-        update(number, POSTER)
-        door("ignore", "8")
+        update(world, number, POSTER)
     assert noted(world) == (NEXT, "")
 
 
-def test_what_two_updates_brought_is_kept_until_somebody_has_seen_it(world: World, door: Door, update: Update) -> None:
+def test_what_two_updates_brought_is_kept_until_somebody_has_seen_it(world: World, door: Door) -> None:
     world.settings["poster"] = "none"
-    for number, entries in (("0.1.0", ()), ("0.2.0", (OLD,)), (NEXT, (POSTER, OLD)), (NEXT, (POSTER, OLD))):
-        update(number, *entries)
-        door("ignore", "7")
+    door("ignore", "7")
+    be_of(world, "0.1.0")
+    for number, entries in (("0.2.0", (OLD,)), (NEXT, (POSTER, OLD)), (NEXT, (POSTER, OLD))):
+        update(world, number, *entries)
     assert noted(world) == (NEXT, json.dumps([POSTER, OLD]))
 
 
