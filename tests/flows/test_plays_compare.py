@@ -11,19 +11,13 @@ from plexsync.simulator.http import Fault
 from tests.engine.house import DAY, HOUR, House
 from tests.engine.pools import Inline
 from tests.flows.data_folder import restored, saved
-
-AT = 1_700_000_000
+from tests.flows.plays_stage import AT, play
 
 
 @pytest.fixture
 def house(tmp_path):
     with House(tmp_path / "data", watch=WatchRules(), pool=Inline()) as house:
         yield house
-
-
-def play(house, id, *moments):
-    for moment in moments:
-        house.plex_sim.play(house.key_of(id), at=moment)
 
 
 def poll(house):

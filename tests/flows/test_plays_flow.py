@@ -1,6 +1,5 @@
 """The way back: what an account plays in Plex is in Stash, each play once, whatever happens in between."""
 
-from contextlib import contextmanager
 from random import Random
 
 import pytest
@@ -13,6 +12,7 @@ from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault, Request
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
+from tests.flows.boundaries import Killed, of_plays
 from tests.flows.test_stash_rebuilt import rebuild
 
 AT = 1_700_000_000
@@ -403,50 +403,6 @@ def test_plays_are_taken_back_and_only_ours(house):
 # --- kills -----------------------------------------------------------------------------------------------------------
 
 
-class Killed(BaseException):
-    """The process ends here: nothing of ours runs any more."""
-
-
-class Boundaries:
-    """Kills the worker at its n-th boundary: before and after each request, and after each commit."""
-
-    def __init__(self, house: House, number: int) -> None:
-        self.left = number
-        stash, plex, self._store = house.worker.stash.watching, house.worker.plex, house.store
-        for method in (
-            *("watched_scenes", "only_plays", "add_plays", "take_plays"),
-            *("save_activity", "restore_activity", "player_rules"),
-        ):
-            setattr(stash, method, self._counted(getattr(stash, method)))
-        for method in ("plays", "sessions"):
-            setattr(plex.history, method, self._counted(getattr(plex.history, method)))
-        self._writing = self._store.writing
-        self._store.writing = self._committed
-
-    def pass_one(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise Killed
-
-    def _counted(self, request):
-        def counted(*args, **given):
-            self.pass_one()
-            answer = request(*args, **given)
-            self.pass_one()
-            return answer
-
-        return counted
-
-    @contextmanager
-    def _committed(self):
-        with self._writing() as tx:
-            yield tx
-        self.pass_one()
-
-    def end(self) -> None:
-        self._store.writing = self._writing
-
-
 def test_a_kill_at_any_boundary_loses_and_doubles_no_play(tmp_path):
     number, killed = 0, True
     while killed:
@@ -456,7 +412,7 @@ def test_a_kill_at_any_boundary_loses_and_doubles_no_play(tmp_path):
             house.stash_sim.plays.add(one, [AT + 5])
             play(house, one, AT, AT + 5)
             play(house, two, AT + 1)
-            boundaries, killed = Boundaries(house, number), False
+            boundaries, killed = of_plays(house, number), False
             try:
                 poll(house)
                 undo(house, one)

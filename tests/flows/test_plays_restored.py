@@ -6,14 +6,13 @@ import os
 import pytest
 
 from plexsync.rules.plays.plays import WatchRules
-from plexsync.rules.queue.job import PLAYS, Lane, State, Why
+from plexsync.rules.queue.job import PLAYS, Lane, State
 from plexsync.rules.servers.errors import LocalFault
 from plexsync.simulator.http import Fault
 from tests.engine.house import HOUR, House
 from tests.engine.pools import Inline
 from tests.flows.data_folder import restarted, restored, saved
-
-AT = 1_700_000_000
+from tests.flows.plays_stage import AT, look, play
 
 
 @pytest.fixture
@@ -22,22 +21,10 @@ def house(tmp_path):
         yield house
 
 
-def play(house, id, *moments):
-    for moment in moments:
-        house.plex_sim.play(house.key_of(id), at=moment)
-
-
 def poll(house):
     house.clock.move(60)
     assert house.worker.back.history.poll() == ""
     house.work()
-
-
-def look(house, *ids):
-    with house.store.writing() as tx:
-        for id in ids:
-            tx.jobs.want(PLAYS, id, Why.USER, house.clock.now())
-    house.work_for(HOUR)
 
 
 def plays(house, id):

@@ -6,14 +6,12 @@ from plexsync.engine.undo import wish_undone
 from plexsync.reports.attention import MISSING_FOR, find_missing_plays, missing_words
 from plexsync.rules.match.restored_stash import missing_plays
 from plexsync.rules.plays.plays import WatchRules
-from plexsync.rules.queue.job import PLAYS, Why
 from plexsync.rules.queue.note_keys import PLAYS_MISSING, STASH_BACK
 from tests.engine.house import DAY, HOUR, House
 from tests.engine.pools import Inline
+from tests.flows.boundaries import Killed, of_plays
 from tests.flows.data_folder import restored, saved
-from tests.flows.test_plays_flow import Boundaries, Killed
-
-AT = 1_700_000_000
+from tests.flows.plays_stage import AT, look, play
 
 
 @pytest.fixture
@@ -29,22 +27,10 @@ def stocked(house, count):
     return ids
 
 
-def play(house, id, *moments):
-    for moment in moments:
-        house.plex_sim.play(house.key_of(id), at=moment)
-
-
 def poll(house):
     house.clock.move(60)
     assert house.worker.back.history.poll() == ""
     house.work_until_settled()
-
-
-def look(house, *ids):
-    with house.store.writing() as tx:
-        for id in ids:
-            tx.jobs.want(PLAYS, id, Why.USER, house.clock.now())
-    house.work_for(HOUR)
 
 
 def plays(house, *ids):
@@ -339,7 +325,7 @@ def test_a_kill_at_any_boundary_after_two_restores_loses_and_doubles_no_play(tmp
             house.stash_sim.restore(copy)
             restored(house, ours)
             play(house, ids[0], AT + 900)
-            boundaries, killed = Boundaries(house, number), False
+            boundaries, killed = of_plays(house, number), False
             try:
                 house.worker.back.comparison.run_if_due()
                 house.worker.back.history.poll()

@@ -12,7 +12,8 @@ from plexsync.rules.queue.job import PLAYS, State
 from plexsync.simulator.http import Fault, Request
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
-from tests.flows.test_plays_flow import AT, Boundaries, Killed, adding, mutations, play, plays, poll
+from tests.flows.boundaries import Killed, of_plays
+from tests.flows.test_plays_flow import AT, adding, mutations, play, plays, poll
 
 
 @pytest.fixture
@@ -399,7 +400,7 @@ def test_a_kill_at_any_boundary_of_an_undo_and_a_redo_harms_no_history(tmp_path,
             house.stash_sim.plays.add(ids[0], [AT + 6])
             if not on:
                 switch_off(house)
-            boundaries, killed = Boundaries(house, number), False
+            boundaries, killed = of_plays(house, number), False
             try:
                 make_all(house, ids, redo)
             except Killed:

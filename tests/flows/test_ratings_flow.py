@@ -1,6 +1,5 @@
 """Ratings both ways: what you rate in Stash or in Plex is on the other side too, whatever happens in between."""
 
-from contextlib import contextmanager
 from random import Random
 
 import pytest
@@ -18,6 +17,7 @@ from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_traits import Traits
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
+from tests.flows.boundaries import Boundaries, Killed
 from tests.flows.test_stash_rebuilt import rebuild
 
 
@@ -720,45 +720,6 @@ def test_random_edits_settle_with_no_write_left_over(house):
 # --- kills -----------------------------------------------------------------------------------------------------------
 
 
-class Killed(BaseException):
-    """The process ends here: nothing of ours runs any more."""
-
-
-class Boundaries:
-    """Kills the worker at its n-th boundary: before and after each request, and after each commit."""
-
-    def __init__(self, house: House, number: int) -> None:
-        self.left = number
-        stash, plex, self._store = house.worker.stash, house.worker.plex, house.store
-        for client, method in ((stash, "scenes"), (stash.watching, "rate"), (plex, "rate"), (plex, "items")):
-            setattr(client, method, self._counted(getattr(client, method)))
-        self._writing = self._store.writing
-        self._store.writing = self._committed
-
-    def pass_one(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise Killed
-
-    def _counted(self, request):
-        def counted(*args, **given):
-            self.pass_one()
-            answer = request(*args, **given)
-            self.pass_one()
-            return answer
-
-        return counted
-
-    @contextmanager
-    def _committed(self):
-        with self._writing() as tx:
-            yield tx
-        self.pass_one()
-
-    def end(self) -> None:
-        self._store.writing = self._writing
-
-
 def test_a_kill_at_any_boundary_loses_no_rating(tmp_path):
     number, killed = 0, True
     while killed:
@@ -770,7 +731,9 @@ def test_a_kill_at_any_boundary_loses_no_rating(tmp_path):
             house.stash_sim.edit_scene(two, rating100=40)
             house.want(one, two)
             house.clock.move(2)
-            boundaries, killed = Boundaries(house, number), False
+            stash, plex = house.worker.stash, house.worker.plex
+            requests = (stash, ("scenes",)), (stash.watching, ("rate",)), (plex, ("rate", "items"))
+            boundaries, killed = Boundaries(house, number, *requests), False
             try:
                 house.work()
             except Killed:

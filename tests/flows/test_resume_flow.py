@@ -1,7 +1,5 @@
 """Resume points: what was left in Plex is resumed there in Stash, whatever happens in between."""
 
-from contextlib import contextmanager
-
 import pytest
 
 from plexsync.engine.undo import wish_undone
@@ -21,6 +19,7 @@ from plexsync.simulator.http import Fault, Request
 from plexsync.store.ledger.plays_file import PlaysFile
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
+from tests.flows.boundaries import Boundaries, Killed
 
 WITH_RESUME = WatchRules(resume=True)
 
@@ -525,46 +524,6 @@ def test_other_wishes_leave_resume_points_alone(house):
 # --- kills -----------------------------------------------------------------------------------------------------------
 
 
-class Killed(BaseException):
-    """The process ends here: nothing of ours runs any more."""
-
-
-class Boundaries:
-    """Kills the worker at its n-th boundary: before and after each request, and after each commit."""
-
-    def __init__(self, house: House, number: int) -> None:
-        self.left = number
-        stash, plex, self._store = house.worker.stash.watching, house.worker.plex, house.store
-        reads = (stash, "watched_scenes"), (plex.history, "viewings"), (plex, "items")
-        for client, method in (*reads, (stash, "save_activity")):
-            setattr(client, method, self._counted(getattr(client, method)))
-        self._writing = self._store.writing
-        self._store.writing = self._committed
-
-    def pass_one(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise Killed
-
-    def _counted(self, request):
-        def counted(*args, **given):
-            self.pass_one()
-            answer = request(*args, **given)
-            self.pass_one()
-            return answer
-
-        return counted
-
-    @contextmanager
-    def _committed(self):
-        with self._writing() as tx:
-            yield tx
-        self.pass_one()
-
-    def end(self) -> None:
-        self._store.writing = self._writing
-
-
 def test_a_kill_at_any_boundary_ends_where_plex_is_or_where_it_was_before(tmp_path):
     number, killed = 0, True
     while killed:
@@ -575,7 +534,10 @@ def test_a_kill_at_any_boundary_ends_where_plex_is_or_where_it_was_before(tmp_pa
             house.stash_sim.plays.add(one, [house.plex_sim.now()])
             leave(house, one, 31_000)
             leave(house, two, 12_000)
-            boundaries, killed = Boundaries(house, number), False
+            stash, plex = house.worker.stash.watching, house.worker.plex
+            reads = (plex.history, ("viewings",)), (plex, ("items",))
+            stashs = ("watched_scenes", "save_activity")
+            boundaries, killed = Boundaries(house, number, *reads, (stash, stashs)), False
             try:
                 poll(house)
                 undo(house, one)

@@ -20,9 +20,9 @@ from plexsync.rules.scene import Scene, WatchedScene
 from plexsync.simulator.http import Fault, Request
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
+from tests.flows.boundaries import Boundaries, Killed, of_plays
 from tests.flows.data_folder import restored, saved
 from tests.flows.living_room import LivingRoom
-from tests.flows.test_plays_flow import Boundaries, Killed
 
 
 @pytest.fixture
@@ -537,7 +537,7 @@ def test_a_kill_at_any_boundary_of_a_viewing_and_of_its_undo_adds_nothing_twice(
             id, key = add(room)
             house.stash_sim.plays.save_activity(id, 3.25, 11.1)
             before = of_stash(room, id)
-            room.boundaries = Boundaries(house, number)
+            room.boundaries = of_plays(house, number)
             room.survive(partial(room.watch, key, 100))
             for wanted in (UNDO, REDO) if redo else (UNDO,):
                 room.survive(partial(wish, room, wanted))

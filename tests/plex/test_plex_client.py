@@ -6,7 +6,6 @@ import threading
 import pytest
 
 from plexsync.plex.artwork import key_of
-from plexsync.plex.client import PlexClient
 from plexsync.rules.item import Entry, Item, Part
 from plexsync.rules.merge.plan_records import Change
 from plexsync.rules.servers.errors import (
@@ -26,10 +25,9 @@ from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png
 from plexsync.simulator.stash_server import StashSim
 from tests.patience import HANG, until
+from tests.plex.conftest import TOKEN
 from tests.tables import table
 from tests.transports import Answering, saying
-
-TOKEN = "canary-plex-token-0123456789"
 
 
 @pytest.fixture
@@ -41,27 +39,6 @@ def sim():
 @pytest.fixture
 def section(sim):
     return sim.add_section("Movies", locations=["/media/movies", "/media/more"])
-
-
-@pytest.fixture
-def plex(sim):
-    client = PlexClient(sim.url, TOKEN, read_timeout=HANG)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def made():
-    """Clients that are closed in the end."""
-    clients = []
-
-    def make(url, token=TOKEN, **more):
-        clients.append(PlexClient(url, token, **more))
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        client.close()
 
 
 def movies(sim, section, count):

@@ -11,10 +11,8 @@ from plexsync.rules.servers.errors import Conflict, ForeignNotFound, Missing, Re
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png
-from tests.patience import HANG
+from tests.plex.conftest import TOKEN
 from tests.transports import saying
-
-TOKEN = "canary-plex-token-0123456789"
 
 
 @pytest.fixture
@@ -23,13 +21,6 @@ def sim():
         running.add_section("Movies")
         running.add_section("Others")
         yield running
-
-
-@pytest.fixture
-def plex(sim):
-    client = PlexClient(sim.url, TOKEN, read_timeout=HANG)
-    yield client
-    client.close()
 
 
 def movie(sim: PlexSim, *names: str, section: str = "1", **fields: object) -> str:

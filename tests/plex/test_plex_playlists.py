@@ -2,16 +2,15 @@
 
 import pytest
 
-from plexsync.plex.client import PlexClient
 from plexsync.rules.collections.collection_servers import MOST_AT_ONCE, PlexPlaylists
 from plexsync.rules.merge.plan_records import Change
 from plexsync.rules.servers.errors import Missing, Unavailable
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png
-from tests.patience import HANG
+from tests.plex.conftest import TOKEN
 from tests.plex.test_plex_collections import answering
 
-TOKEN, OTHER = "canary-plex-token-0123456789", "another-token"
+OTHER = "another-token"
 
 
 @pytest.fixture
@@ -22,13 +21,6 @@ def sim():
             running.add_movie("1", [(f"/media/{n}.mp4", 1, 1000)])
         running.account_tokens[OTHER] = running.add_account("Ann")
         yield running
-
-
-@pytest.fixture
-def plex(sim):
-    client = PlexClient(sim.url, TOKEN, read_timeout=HANG)
-    yield client
-    client.close()
 
 
 def listed(playlists: PlexPlaylists, page: int = 500) -> dict[str, tuple[str, bool]]:

@@ -19,43 +19,17 @@ from plexsync.simulator.http import Answer, Fault
 from plexsync.simulator.plex_server import EPOCH, PlexSim
 from plexsync.simulator.plex_traits import Traits
 from tests.patience import HANG
+from tests.plex.conftest import TOKEN
 from tests.tables import table
 from tests.transports import Answering, saying
 
-TOKEN = "canary-plex-token-0123456789"
 OWNER = 1
 HISTORY = "/status/sessions/history/all"
 
 
 @pytest.fixture
-def sim():
-    with PlexSim(token=TOKEN) as running:
-        running.add_section("Movies")
-        yield running
-
-
-@pytest.fixture
 def key(sim):
     return sim.add_movie("1", [("/media/a.mp4", 123_456, 60_000)], title="A")
-
-
-@pytest.fixture
-def plex(made, sim):
-    return made(sim.url)
-
-
-@pytest.fixture
-def made():
-    """Clients that are closed in the end."""
-    clients = []
-
-    def make(url="http://nas", **more):
-        clients.append(PlexClient(url, TOKEN, read_timeout=HANG, **more))
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        client.close()
 
 
 def played(sim, key, *seconds, account=OWNER):

@@ -7,10 +7,8 @@ from plexsync.rules.records import Rated
 from plexsync.rules.servers.errors import Missing, Unavailable
 from plexsync.rules.servers.neighbours import PlexWatch
 from plexsync.simulator.plex_server import EPOCH, PlexSim
-from tests.patience import HANG
+from tests.plex.conftest import TOKEN
 from tests.transports import saying
-
-TOKEN = "canary-plex-token-0123456789"
 
 
 @pytest.fixture
@@ -26,13 +24,6 @@ def sim():
 
         running.rate = rate
         yield running
-
-
-@pytest.fixture
-def plex(sim):
-    client = PlexClient(sim.url, TOKEN, read_timeout=HANG)
-    yield client
-    client.close()
 
 
 def answering(body: str) -> PlexClient:

@@ -10,27 +10,11 @@ from plexsync.rules.records import PlexSession
 from plexsync.rules.servers.errors import Refused, Unavailable
 from plexsync.rules.servers.neighbours import PlexWatch
 from plexsync.simulator.http import Fault
-from plexsync.simulator.plex_server import PlexSim
-from tests.patience import HANG
+from tests.plex.conftest import TOKEN
 from tests.tables import table
 from tests.transports import saying
 
-TOKEN = "canary-plex-token-0123456789"
 OWNER = 1
-
-
-@pytest.fixture
-def sim():
-    with PlexSim(token=TOKEN) as running:
-        running.add_section("Movies")
-        yield running
-
-
-@pytest.fixture
-def plex(sim):
-    client = PlexClient(sim.url, TOKEN, read_timeout=HANG)
-    yield client
-    client.close()
 
 
 def movies(sim, *lengths):

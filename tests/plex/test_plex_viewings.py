@@ -4,18 +4,15 @@ import json
 
 import pytest
 
-from plexsync.plex.client import PlexClient
 from plexsync.rules.item import ViewState
 from plexsync.rules.records import ViewingPage
 from plexsync.rules.servers.errors import Missing, Unavailable
 from plexsync.rules.servers.neighbours import PlexWatch
 from plexsync.simulator.http import Answer
 from plexsync.simulator.plex_server import EPOCH, PlexSim
-from tests.patience import HANG
+from tests.plex.conftest import TOKEN
 from tests.tables import table
 from tests.transports import Answering
-
-TOKEN = "canary-plex-token-0123456789"
 
 
 @pytest.fixture
@@ -24,25 +21,6 @@ def sim():
     with PlexSim(token=TOKEN, clock=lambda: 0.0) as running:
         running.add_section("Movies")
         yield running
-
-
-@pytest.fixture
-def made():
-    """Clients that are closed in the end."""
-    clients = []
-
-    def make(url="http://nas", **more):
-        clients.append(PlexClient(url, TOKEN, read_timeout=HANG, **more))
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        client.close()
-
-
-@pytest.fixture
-def plex(made, sim):
-    return made(sim.url)
 
 
 @pytest.fixture

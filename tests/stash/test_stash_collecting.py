@@ -8,23 +8,7 @@ from plexsync.rules.servers.errors import Unavailable
 from plexsync.simulator.stash_images import png
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
-from tests.patience import HANG
 from tests.transports import saying
-
-KEY = "canary-stash-key-0123456789"
-
-
-@pytest.fixture
-def sim():
-    with StashSim(api_key=KEY) as running:
-        yield running
-
-
-@pytest.fixture
-def stash(sim):
-    client = StashClient(sim.url, KEY, read_timeout=HANG)
-    yield client
-    client.close()
 
 
 def answering(body: str) -> StashClient:

@@ -4,25 +4,9 @@ import pytest
 
 from plexsync.rules.servers.errors import Unavailable
 from plexsync.rules.servers.neighbours import StashWatch
-from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
-from tests.patience import HANG
+from tests.stash.conftest import KEY
 from tests.transports import saying
-
-KEY = "canary-stash-key-0123456789"
-
-
-@pytest.fixture
-def sim():
-    with StashSim(api_key=KEY) as running:
-        yield running
-
-
-@pytest.fixture
-def stash(sim):
-    client = StashClient(sim.url, KEY, read_timeout=HANG)
-    yield client
-    client.close()
 
 
 def test_a_rating_is_set_and_cleared_and_nothing_else_changes(sim, stash):

@@ -11,42 +11,15 @@ from plexsync.rules.records import PlayerRules
 from plexsync.rules.servers.errors import Barred, Throttled, TooLong, Unavailable
 from plexsync.rules.servers.neighbours import StashWatch
 from plexsync.simulator.http import Fault
-from plexsync.simulator.stash_server import StashSim
-from plexsync.stash.client import StashClient
 from tests.patience import HANG
+from tests.stash.conftest import KEY
 from tests.stash.test_stash_client import GOOD, SPOILED
 from tests.tables import table
 from tests.transports import saying
 
-KEY = "canary-stash-key-0123456789"
 # 2026-01-02T03:04:05Z
 MOMENT = 1_767_323_045
 UNWATCHED = {"play_duration": 0, "resume_time": None}
-
-
-@pytest.fixture
-def sim():
-    with StashSim(api_key=KEY) as running:
-        yield running
-
-
-@pytest.fixture
-def made():
-    """Clients that are closed in the end."""
-    clients = []
-
-    def make(url, key=KEY, **more):
-        clients.append(StashClient(url, key, **more))
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        client.close()
-
-
-@pytest.fixture
-def stash(sim, made):
-    return made(sim.url, read_timeout=HANG)
 
 
 @pytest.fixture
