@@ -1,20 +1,31 @@
 """Settings that are not saved yet: what they would show in Plex, by the code that syncs, and without a write.
 
-A draft is a house of its own, put together with the draft's settings on the same database and the same servers. It inspects
-scenes as a dry run does; what the inspection would note is rolled back. Of a scene, what a sync would leave in Plex is
-shown beside what Plex has; of the library, the scenes are counted that would be written for the draft.
+A draft is a house of its own, put together with the draft's settings on the same database and the same servers, and one more
+with the settings in use. Both inspect scenes as a dry run does; what the inspections would note is rolled back. Of a scene,
+what a sync would leave in Plex is shown beside what Plex has; of the library, the scenes are counted of which the draft
+would write something that the settings in use would not.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from operator import attrgetter
 from typing import NamedTuple
 
 from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
 from plexsync.app.dressing import collection_viewer
-from plexsync.app.fingerprints import changed_names, client_id, prints_of_settings, wishes, words_of_change
+from plexsync.app.fingerprints import (
+    changed_names,
+    client_id,
+    known_values,
+    prints_of_settings,
+    wishes,
+    words_of_change,
+)
 from plexsync.app.parts import Assembled, Parts, part_settings
 from plexsync.app.rules import profiles_of
+from plexsync.app.setting_change import config_of
 from plexsync.engine.flow import Outdated
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.watching import asked_pages
@@ -24,32 +35,35 @@ from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, Target
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, look_at_all, preview_of
 from plexsync.flows.scenes.reconcile import BATCH
-from plexsync.flows.scenes.rules import LookRules, names_of_pictures
+from plexsync.flows.scenes.rules import LookRules
 from plexsync.plex.client import PlexClient
 from plexsync.rules.collections.collections import CollectionObject, KnownCollection, objects_of
 from plexsync.rules.collections.renamed_members import item_after_renames
-from plexsync.rules.item import COLLECTION_SETTINGS, FIELDS, PICTURES
+from plexsync.rules.item import COLLECTION_SETTINGS, FIELDS, PICTURES, Item
 from plexsync.rules.merge.approval import field_change
-from plexsync.rules.merge.desired import Profile, desired_values
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Value, held_field
 from plexsync.rules.queue.job import Kind
 from plexsync.rules.queue.note_keys import ASKED_SETTINGS, IN_USE, WISHES
 from plexsync.rules.queue.setting_question import FEW, SettingQuestion
 from plexsync.rules.record_class import record
-from plexsync.rules.scene import Scene
+from plexsync.rules.scene import CHOICE, Scene
 from plexsync.rules.servers.errors import NeighbourError
-from plexsync.rules.words.text import fold
+from plexsync.rules.words.status_words import Finding
 from plexsync.store.opening import UnwrittenDatabase, backend_at
 from validation.config import PlexSyncConfig
 from validation.looks import LOOKS, SETTING
-from validation.sources import DEFAULT, LOOK
+from validation.sources import DEFAULT, LOOK, ConfigError
 
 # The scenes that are tried for one that the draft changes, if you have named none, and how many of them together.
 TRIED, TOGETHER = 36, 12
 # The scenes that a count names, and the collections of a scene that are shown.
 MOST_NAMED, MOST_COLLECTIONS = 12, 4
 FIELD_OF_COLLECTIONS = "collection"
+# How scenes stand that are given pictures to choose from, and nothing else.
+WITH_CHOICES = (Finding.IN_SYNC.value, Finding.KEPT.value)
+# The rules that decide which scenes are written, and where.
+ADMITTING = attrgetter("scope", "paths", "strict", "by_duration")
 # The places of the fields on a screen; what is shown beside the cast comes last.
 PLACES = {name: place for place, name in enumerate((*FIELDS, *COLLECTION_SETTINGS, *PICTURES))}
 
@@ -69,12 +83,16 @@ class DraftRow(NamedTuple):
 
 @record
 class DraftItem:
-    """An item of a scene, or a collection, in display order. `pictures` are those that would be sent (empty: Plex's own)."""
+    """An item of a scene, or a collection, in display order. `pictures` are those that would be sent (empty: Plex's own).
+
+    `choices`: so many pictures of galleries it would be given to choose from, at the most.
+    """
 
     key: str
     title: str
     rows: tuple[DraftRow, ...]
     pictures: Mapping[str, bytes]
+    choices: int = 0
 
 
 @record
@@ -100,17 +118,47 @@ class DraftScene:
 class DraftCount:
     """What a comparison with the draft has found so far: the scenes looked at, and those that the draft changes.
 
-    `waiting` are further scenes that would be written with the settings in use, too. `collections` would be dressed
-    otherwise. `named` are the first scenes that change.
+    `waiting` are further scenes that would be written with the settings in use, too; `leaving` those that would no longer
+    be written. `by_hand` pictures that somebody has chosen in Plex would be replaced. `collections` would be dressed
+    otherwise. `named` are the first scenes that change or leave.
     """
 
     looked: int = 0
     total: int = 0
     changed: int = 0
     waiting: int = 0
+    leaving: int = 0
+    by_hand: int = 0
     collections: int = 0
     named: list[int] = field(default_factory=list)
     complete: bool = False
+
+
+class Effect(NamedTuple):
+    """What a draft does to a scene: it writes something, or writes it no more; and so many pictures chosen by hand go.
+
+    `gives`: what it writes may be no more than pictures to choose from.
+    """
+
+    changes: bool = False
+    leaves: bool = False
+    gives: bool = False
+    by_hand: int = 0
+
+
+class _PlexOfTwo(PlexClient):
+    """The Plex of two houses that look at the same scenes one after the other: an item is read once for both."""
+
+    @cached_property
+    def read_items(self) -> dict[str, Item]:
+        """The items that were read since the last `clear`."""
+        return {}
+
+    def items(self, keys: Sequence[str]) -> dict[str, Item]:
+        """As `PlexClient.items`."""
+        if unread := [key for key in keys if key not in self.read_items]:
+            self.read_items.update(super().items(unread))
+        return {key: self.read_items[key] for key in keys if key in self.read_items}
 
 
 def with_values(
@@ -125,11 +173,12 @@ def with_values(
 
 
 class Draft:
-    """The house of a draft. `parts` are those in use, from which it takes the store's place and the clock."""
+    """The house of a draft, and that of the settings in use; both have the same servers."""
 
-    def __init__(self, parts: Parts, house: Assembled) -> None:
+    def __init__(self, house: Assembled, in_use: Assembled | None, plex: _PlexOfTwo) -> None:
+        """Without `in_use`, all that would be written counts as changed by the draft."""
         self.house = house
-        self._now = parts.settings.looks
+        self._now, self._plex = in_use, plex
         self.inspector = house.inspector
         # It has the pictures of the worker, which keep the bytes that they fetch.
         self._viewer = collection_viewer(house)
@@ -148,8 +197,9 @@ class Draft:
         best: Inspection | None = None
         tried = 0
         for page in asked_pages(self.house.gates, READ_STASH, self.house.stash.walk(page=TOGETHER)):
-            for inspection in self.inspector.look_at(page):
-                if self.changes(inspection):
+            inspections = self.inspector.look_at(page)
+            for inspection, effect in zip(inspections, self.effects(inspections), strict=True):
+                if effect.changes or effect.leaves:
                     return self._as_seen(inspection)
                 if best is None or (inspection.targets and not best.targets):
                     best = inspection
@@ -164,20 +214,28 @@ class Draft:
         inspector.gates.enter(*READS)
         count.total = inspector.gates.ask(READ_STASH, inspector.stash.newest, of_all=True)[Kind.SCENE].count
         carried: dict[tuple[CollectionObject, str], KnownCollection] = {}
+        if self._now and self._now.settings.looks == self.house.settings.looks:
+            count.looked, count.complete = count.total, True
+            return
         for inspections in look_at_all(inspector, batch=BATCH):
             if self._dresses:
                 carried |= self._carried_by(inspections)
             with inspector.store.reading() as db:
                 rows = db.jobs.of(Kind.SCENE, [inspection.id for inspection in inspections])
-            for inspection in inspections:
-                if preview_of(inspection, rows.get(inspection.id), sweep=True).standing != WOULD_CHANGE:
-                    continue
-                if self.changes(inspection):
+            for inspection, effect in zip(inspections, self.effects(inspections), strict=True):
+                standing = preview_of(inspection, rows.get(inspection.id), sweep=True).standing
+                if effect.changes and standing in (WOULD_CHANGE, *(WITH_CHOICES if effect.gives else ())):
                     count.changed += 1
-                    if len(count.named) < MOST_NAMED:
-                        count.named.append(inspection.id)
-                else:
+                    count.by_hand += effect.by_hand
+                elif standing == WOULD_CHANGE:
                     count.waiting += 1
+                elif effect.leaves:
+                    count.leaving += 1
+                else:
+                    continue
+                if (effect.changes or effect.leaves) and len(count.named) < MOST_NAMED:
+                    count.named.append(inspection.id)
+            self._plex.read_items.clear()
             count.looked += len(inspections)
             count.total = max(count.total, count.looked)
             if stopping():
@@ -195,9 +253,9 @@ class Draft:
     @property
     def _dresses(self) -> bool:
         """Whether the draft dresses collections otherwise than the settings in use."""
-        draft, now = profiles_of(self.house.settings.looks), profiles_of(self._now)
-        are_other = [profile.dressing for profile in draft] != [profile.dressing for profile in now]
-        return are_other and any(profile.dressing.is_on for profile in draft)
+        draft = [profile.dressing for profile in profiles_of(self.house.settings.looks)]
+        now = [profile.dressing for profile in profiles_of(self._now.settings.looks)] if self._now else []
+        return draft != now and any(dressing.is_on for dressing in draft)
 
     def _carried_by(self, inspections: Iterable[Inspection]) -> dict[tuple[CollectionObject, str], KnownCollection]:
         """The collections of these scenes that the draft dresses, by object and library."""
@@ -237,27 +295,20 @@ class Draft:
 
     # --- scenes ------------------------------------------------------------------------------------------------------
 
-    def changes(self, inspection: Inspection) -> bool:
-        """Whether the draft is why a sync would write the scene: a field of it would get another value in use."""
-        return any(self._fields_of_draft(inspection, target) for target in inspection.targets if target.plan.edit)
-
-    def _fields_of_draft(self, inspection: Inspection, target: Target) -> set[str]:
-        if inspection.scene is None:
-            return set()
-        now, draft = self._profile_now(target.item.section), target.profile
-        before, after = (desired_values(inspection.scene, profile).values for profile in (now, draft))
-        differ = {name for name in target.plan.edit if before.get(name) != after.get(name) and name not in PICTURES}
-        before_pictures, after_pictures = names_of_pictures(now), names_of_pictures(draft)
-        differ |= {name for name in PICTURES if before_pictures.get(name) != after_pictures.get(name)}
-        if now.dressing != draft.dressing:
-            # How many scenes a collection needs is not in the desired values.
-            differ.add(FIELD_OF_COLLECTIONS)
-        return differ & target.plan.edit.keys()
-
-    def _profile_now(self, section: str) -> Profile:
-        with self.house.store.reading() as db:
-            titles = {row.key: fold(row.title) for row in db.sections.all()} if self._now.libraries else {}
-        return self._now.libraries.get(titles.get(section, ""), self._now.profile)
+    def effects(self, inspections: Sequence[Inspection]) -> list[Effect]:
+        """What the draft does to these scenes: with it a sync would write otherwise than with the settings in use."""
+        if self._now is None:
+            return [Effect(_is_written(inspection)) for inspection in inspections]
+        draft, now = self.house.settings.looks, self._now.settings.looks
+        admits_otherwise = ADMITTING(draft) != ADMITTING(now)
+        asked = [
+            inspection.scene
+            for inspection in inspections
+            if inspection.scene and (_is_written(inspection) or (admits_otherwise and not inspection.targets))
+        ]
+        in_use = {inspection.id: inspection for inspection in self._now.inspector.look_at(asked)} if asked else {}
+        gives = draft.gallery_choices != now.gallery_choices
+        return [_effect(each, in_use.get(each.id), gives=gives) for each in inspections]
 
     def _as_seen(self, inspection: Inspection) -> DraftScene:
         preview = preview_of(inspection, None, sweep=False)
@@ -276,7 +327,36 @@ class Draft:
             rows.append(DraftRow(name, now.value, after.value))
         sent = ((row, _picture(target, scene, artwork, row.field)) for row in rows if row.field in PICTURES)
         pictures = {row.field: content for row, content in sent if content or not row.after}
-        return DraftItem(target.item.key, target.item.value("title"), tuple(rows), pictures)
+        offered = [image for image in scene.images if image.source == CHOICE] if scene else []
+        choices = len(offered) if isinstance(target, Target) and target.choices else 0
+        return DraftItem(target.item.key, target.item.value("title"), tuple(rows), pictures, choices)
+
+
+def _is_written(inspection: Inspection) -> bool:
+    return any(target.plan.edit or target.choices for target in inspection.targets)
+
+
+def _effect(draft: Inspection, in_use: Inspection | None, *, gives: bool) -> Effect:
+    """The difference between both inspections of a scene; `gives`: other pictures of galleries to choose from."""
+    if in_use is None:
+        return Effect()
+    if not draft.targets:
+        return Effect(leaves=bool(in_use.targets) and draft.error is None)
+    before = {target.item.key: target.plan.edit for target in in_use.targets}
+    gives = gives and any(target.choices for target in draft.targets)
+    changes, by_hand = gives, 0
+    for target in draft.targets:
+        others = before.get(target.item.key, {})
+        names = {name for name, change in target.plan.edit.items() if others.get(name) != change}
+        changes = changes or bool(names)
+        by_hand += sum(_is_by_hand(target, name) for name in names.intersection(PICTURES))
+    return Effect(changes, gives=gives, by_hand=by_hand)
+
+
+def _is_by_hand(target: Target, name: str) -> bool:
+    """Whether an item shows a picture that somebody has chosen, which the edit replaces."""
+    now, past = held_field(target.item, name), target.memory.get(name)
+    return bool(now.value) and (now.value != past.left.value if past else now.locked)
 
 
 def _picture(target: PlannedObject, scene: Scene | None, artwork: Artwork | None, name: str) -> bytes:
@@ -303,38 +383,57 @@ def ask_before_writing(
         names = changed_names(noted[IN_USE], in_use)
         if not (count.complete and names) or "playlists" in names or noted[WISHES] == now or parts.config.approve_bulk:
             return None
-        words = words_of_change(config, names)
         is_small = count.changed + count.collections <= FEW
+        words = words_of_change(config, names)
         question = SettingQuestion(now, words, count.changed, count.collections, agreed=agreed or is_small)
         tx.notes.save(ASKED_SETTINGS, question.to_text())
     return question
 
 
+def count_change(parts: Parts, before: str, stopping: Callable[[], bool]) -> DraftCount:
+    """Count what the settings in use change, compared with those `before` (see `prints_of_settings`). Raises NeighbourError.
+
+    If one of these is not known any more, all that would be written counts.
+    """
+    # What becomes of playlists is not told by scenes.
+    names = set(changed_names(before, parts.settings.in_use)) - {"playlists"}
+    values, earlier = known_values(before, names), None
+    if values is not None:
+        with suppress(ConfigError):
+            fresh = config_of(values)
+            earlier = parts.config.model_copy(update={name: getattr(fresh, name) for name in values})
+    count = DraftCount()
+    with _open(parts, parts.config, earlier) as draft:
+        draft.count(count, stopping)
+    return count
+
+
 def _both(draft: LookRules, now: LookRules) -> LookRules:
     """Rules for what is asked of Stash: as much as the draft needs, and as the settings in use do."""
-    return replace(
-        draft,
-        libraries={**draft.libraries, **{f"\0{name}": some for name, some in now.libraries.items()}, "\0": now.profile},
-    )
+    others = {f"\0{name}": some for name, some in now.libraries.items()}
+    return replace(draft, libraries={**draft.libraries, **others, "\0": now.profile})
+
+
+def open_draft(parts: Parts, config: PlexSyncConfig) -> AbstractContextManager[Draft]:
+    """Put a draft's house together, beside that of the settings in use. Raises Unusable if a package is missing."""
+    return _open(parts, config, parts.config)
 
 
 @contextmanager
-def open_draft(parts: Parts, config: PlexSyncConfig) -> Iterator[Draft]:
-    """Put a draft's house together. Raises Unusable if a package is missing that the draft needs."""
+def _open(parts: Parts, config: PlexSyncConfig, in_use: PlexSyncConfig | None) -> Iterator[Draft]:
     with ExitStack() as stack:
         store = UnwrittenDatabase.on(backend_at(parts.store.address))
         stack.callback(store.close)
-        settings, client = part_settings(config, store), client_id(store)
+        settings = [part_settings(some, store) for some in (config, in_use) if some]
+        client, alive = client_id(store), parts.watchdog.alive
         imaging = pillow(needed=changes_posters(config))
-        stash = stash_client(config, parts.clock, _both(settings.looks, parts.settings.looks), alive=_nothing)
+        stash = stash_client(config, parts.clock, _both(settings[0].looks, settings[-1].looks), alive=alive)
         stack.callback(stash.close)
-        plex = plex_client(PlexClient, config, parts.clock, client_id=client, alive=_nothing)
+        plex = plex_client(_PlexOfTwo, config, parts.clock, client_id=client, alive=alive)
         stack.callback(plex.close)
         events = plex_events(config, client_id=client)
-        yield Draft(
-            parts, Assembled(store, stash, plex, parts.clock, parts.rng, settings, events=events, imaging=imaging)
-        )
-
-
-def _nothing() -> None:
-    """Nobody watches a draft."""
+        houses = [
+            Assembled(store, stash, plex, parts.clock, parts.rng, some, events=events, imaging=imaging)
+            for some in settings
+        ]
+        yield Draft(houses[0], houses[1] if in_use else None, plex)

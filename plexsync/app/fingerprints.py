@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
 from typing import cast
 
 from plexsync.app.rules import SWITCHES, look_rules, profile
@@ -15,6 +15,20 @@ from validation import path_rules
 from validation.config import PlexSyncConfig
 from validation.looks import LOOKS, SETTING
 
+# The place of the values beside the fingerprints, and the settings without one there: another library list is compared with
+# nothing, and an address may hold a secret.
+VALUES = "values"
+WITHOUT_VALUE = frozenset({"plex_libraries", "performer_picture_url"})
+# Settings that decide what Plex shows and have no preview, each with the reason.
+OTHER_LIBRARIES = "Not previewed: it decides which libraries are looked at, and a preview looks at those in use."
+RATINGS = "Not previewed: ratings in both directions are compared one by one, from the moment when it is saved."
+UNSHOWN = {
+    "libraries": "Not previewed: tables are written in plexsync.toml. What they change is counted, and you are asked.",
+    "plex_libraries": OTHER_LIBRARIES,
+    "rating_direction": RATINGS,
+    "rating_wins": RATINGS,
+    "when_gone": "Not previewed: it acts when a scene is removed from Stash. No scene that is there changes.",
+}
 # Longer values of a changed setting are not shown, nor are more settings than these.
 SHORT, MOST_SHOWN = 40, 4
 
@@ -58,36 +72,48 @@ def wishes(config: PlexSyncConfig) -> str:
     return _digest(json.dumps(parts, default=plain, sort_keys=True))
 
 
+@dataclass
 class _Read:
     """Settings that remember which of them were read."""
 
-    def __init__(self, config: PlexSyncConfig) -> None:
-        self.config = config
-        self.names = {SETTING, "plex_libraries"}
+    config: PlexSyncConfig
+    names: set[str]
 
     def __getattr__(self, name: str) -> object:
         self.names.add("libraries" if name == "of_library" else name)
         return getattr(self.config, name)
 
 
+def _read_by(make: Callable[[PlexSyncConfig], object], config: PlexSyncConfig) -> set[str]:
+    """The settings that this reads, and those that are always part of what it makes."""
+    reader = _Read(config, {SETTING, "plex_libraries"})
+    make(cast("PlexSyncConfig", reader))
+    return reader.names & type(config).model_fields.keys()
+
+
 def prints_of_settings(config: PlexSyncConfig) -> str:
-    """Fingerprints of the settings that decide what Plex should show, one for each. They reveal neither names nor paths."""
-    reader = _Read(config)
-    look_rules(cast("PlexSyncConfig", reader))
-    listed = {"playlists"} if config.playlists else set()
-    names = sorted(reader.names & type(config).model_fields.keys() | listed)
-    return json.dumps(
-        {
-            name: hashlib.blake2b(repr(getattr(config, name)).encode(errors="replace"), digest_size=4).hexdigest()
-            for name in names
-        }
-    )
+    """Fingerprints of the settings that decide what Plex should show, one for each, and most of the values."""
+    listed = {"playlists"} if config.playlists else set[str]()
+    values = {name: getattr(config, name) for name in sorted(_read_by(look_rules, config) | listed)}
+    prints: dict[str, object] = {
+        name: hashlib.blake2b(repr(value).encode(errors="replace"), digest_size=4).hexdigest()
+        for name, value in values.items()
+    }
+    kept = {name: value for name, value in values.items() if name not in WITHOUT_VALUE}
+    return json.dumps({**prints, VALUES: kept}, default=dict)
 
 
 def changed_names(before: str, now: str) -> list[str]:
     """The settings that differ between two of `prints_of_settings`; none if nothing is known from before."""
     old, new = json.loads(before or "{}"), json.loads(now)
-    return sorted(name for name in old.keys() | new.keys() if before and old.get(name) != new.get(name))
+    names = (old.keys() | new.keys()) - {VALUES} if before else set[str]()
+    return sorted(name for name in names if old.get(name) != new.get(name))
+
+
+def known_values(before: str, names: Collection[str]) -> dict[str, object] | None:
+    """The values that these settings had, from `prints_of_settings`; None if one of them is not known."""
+    values = json.loads(before or "{}").get(VALUES, {})
+    return {name: values[name] for name in names} if values.keys() >= set(names) else None
 
 
 def words_of_change(config: PlexSyncConfig, names: Collection[str]) -> str:
@@ -107,10 +133,12 @@ def words_of_change(config: PlexSyncConfig, names: Collection[str]) -> str:
 
 def settings_of_look(config: PlexSyncConfig) -> frozenset[str]:
     """The settings that decide what Plex shows of a scene, in a library without settings of its own."""
-    reader = _Read(config)
-    profile(cast("PlexSyncConfig", reader))
-    # Ratings in both directions have a flow of their own.
-    return frozenset(reader.names & type(config).model_fields.keys()) - {"plex_libraries", "rating_direction"}
+    return frozenset(_read_by(profile, config)) - UNSHOWN.keys()
+
+
+def previewed_settings(config: PlexSyncConfig) -> frozenset[str]:
+    """The settings of which a preview shows what they change: also those that decide which scenes are written, and when."""
+    return frozenset(_read_by(look_rules, config)) - UNSHOWN.keys() - {"provider_listen"}
 
 
 def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> dict[str, str]:

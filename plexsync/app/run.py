@@ -3,7 +3,6 @@
 import logging
 import secrets
 import threading
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
@@ -28,12 +27,11 @@ from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
-from plexsync.flows.scenes.preview import WOULD_CHANGE, preview_scenes
 from plexsync.flows.scenes.stash_lines import StashListener
 from plexsync.rules.queue.note_keys import ASKED_SETTINGS, CHANGED, IN_USE, LAST_POLL, LAST_RECONCILE, LAST_RUN, WISHES
 from plexsync.rules.queue.notices import NoticeRules
 from plexsync.rules.queue.setting_question import SettingQuestion, read
-from plexsync.rules.servers.errors import NeighbourError, SyncError
+from plexsync.rules.servers.errors import NeighbourError, SyncError, Unusable
 from plexsync.rules.servers.http_answers import whole_request
 from plexsync.store.files.siblings import Siblings, siblings_of
 from plexsync.store.log_watch import watch_log
@@ -379,7 +377,7 @@ def settings_wait(parts: Parts, stopping: Callable[[], bool]) -> bool:
         return False
     if question is None or question.wishes != parts.settings.wishes:
         names = changed_names(before, parts.settings.in_use)
-        question = _count_effect(parts, names, stopping) if names else None
+        question = _count_effect(parts, before, names, stopping) if names else None
         if question is None:
             return bool(names)
         with parts.store.writing() as tx:
@@ -389,22 +387,21 @@ def settings_wait(parts: Parts, stopping: Callable[[], bool]) -> bool:
     return not question.agreed
 
 
-def _count_effect(parts: Parts, names: Collection[str], stopping: Callable[[], bool]) -> SettingQuestion | None:
+def _count_effect(
+    parts: Parts, before: str, names: Collection[str], stopping: Callable[[], bool]
+) -> SettingQuestion | None:
     """The question about these settings; None if it could not be counted now."""
-    only_lists, standings = set(names) == {"playlists"}, Counter[str]()
+    # A worker has it only while changed settings are counted.
+    from plexsync.app.draft import count_change
+
     try:
         playlists = count_playlists(parts) if "playlists" in names else (0, 0)
-        if playlists and not only_lists:
-            scenes = preview_scenes(parts.inspector, sweep=True, stopping=stopping)
-            standings = Counter(scene.standing for scene in scenes)
-    except NeighbourError as error:
+        count = count_change(parts, before, stopping) if playlists else None
+    except (NeighbourError, Unusable) as error:
         log.info("what changed settings would write can't be counted now: %s", error)
         return None
-    if stopping() or playlists is None:
+    if not (playlists and count and count.complete):
         return None
-    with parts.store.reading() as db:
-        known = db.collections.count_all() if any(name.startswith("collection") for name in names) else []
-        dressed = sum(count for *_, count in known)
-    counts = (standings[WOULD_CHANGE], dressed, False, *playlists)
+    counts = (count.changed, count.collections, False, *playlists)
     question = SettingQuestion(parts.settings.wishes, words_of_change(parts.config, names), *counts)
     return question.agreed_to() if question.is_small else question

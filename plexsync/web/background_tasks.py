@@ -272,10 +272,10 @@ class BackgroundTasks:
 
 @dataclass(kw_only=True)
 class CountTask(BackgroundTask):
-    """The count of what a draft changes; `seen` is when a page last asked for it (seconds, monotonic)."""
+    """The count of what a draft changes; `asked_at` is when a page last asked for it (seconds, monotonic)."""
 
     config: PlexSyncConfig = field(repr=False)
-    seen: float
+    asked_at: float
     count: DraftCount = field(default_factory=DraftCount)
 
 
@@ -290,20 +290,20 @@ class DraftCounts(BackgroundTasks):
         task = self.latest
         if task is None or wishes(task.config) != wishes(config):
             return None
-        task.seen = self._clock.monotonic()
+        task.asked_at = self._clock.monotonic()
         return task
 
     def begin(self, config: PlexSyncConfig) -> CountTask:
         """Count this draft from now on, unless that is done already; one that failed is begun anew."""
         if (task := self.find(config)) and not task.why:
             return task
-        task = self.latest = CountTask(COUNT, self._clock.now(), config=config, seen=self._clock.monotonic())
+        task = self.latest = CountTask(COUNT, self._clock.now(), config=config, asked_at=self._clock.monotonic())
         self._begin(task, lambda parts, _: self._count(parts, task), instead=True)
         return task
 
     def _count(self, parts: Parts, task: CountTask) -> None:
         def stopping() -> bool:
-            if self._clock.monotonic() - task.seen > self.unseen:
+            if self._clock.monotonic() - task.asked_at > self.unseen:
                 task.why = ENDED
             return bool(task.why) or task.stopping()
 

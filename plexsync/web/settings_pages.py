@@ -12,7 +12,7 @@ from typing import Literal, get_args, get_origin
 from starlette.responses import Response
 
 from plexsync.app.draft import ask_before_writing, with_values
-from plexsync.app.fingerprints import settings_of_look, wishes
+from plexsync.app.fingerprints import UNSHOWN, previewed_settings, wishes
 from plexsync.app.setting_change import ASIDE, TRIED, check_values, in_the_file, try_connection, typed_form, write_into
 from plexsync.reports.probe import trait_facts, trait_rows
 from plexsync.reports.settings import BASIC, GROUPS, setting_facts, why_read_only
@@ -159,7 +159,8 @@ def _show_form(
         failed=failed,
         file=str(origins.file),
         shared_by=shared_by(origins.servers, name),
-        previewed=name in settings_of_look(config),
+        previewed=name in previewed_settings(config),
+        unshown=UNSHOWN.get(name, ""),
         scene=call.sessions.scene(call.session, scene),
         draft=draft,
     )
@@ -213,7 +214,7 @@ def save(call: PageCall) -> Response:
 
 def _preview(call: PageCall, name: str, typed: str, step: str) -> Response:
     """The form with the typed value as a draft, or only the count of what it changes. Nothing is written."""
-    if name not in settings_of_look(call.parts.config):
+    if name not in previewed_settings(call.parts.config):
         raise PageNotFound
     scene = chosen_scene(call)
     try:

@@ -1,5 +1,6 @@
 """A setting is seen before it is saved: a scene before and after, and how many scenes it changes."""
 
+import json
 import re
 import threading
 import tomllib
@@ -9,10 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from plexsync.app.fingerprints import settings_of_look
+from plexsync.app.fingerprints import UNSHOWN, VALUES, previewed_settings, settings_of_look
 from plexsync.app.parts import open_parts
 from plexsync.app.run import settings_wait
-from plexsync.rules.queue.note_keys import ASKED_SETTINGS
+from plexsync.rules.queue.note_keys import ASKED_SETTINGS, IN_USE
 from plexsync.rules.queue.setting_question import SettingQuestion, read
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
@@ -86,13 +87,16 @@ def test_the_poster_of_a_draft_is_shown_as_it_would_be_sent(dash: Dash) -> None:
     assert dash.get("/settings/preview/pictures/0123").status_code == 404
 
 
-def test_every_setting_that_decides_what_plex_shows_has_a_preview_and_no_other(dash: Dash) -> None:
-    shown = settings_of_look(dash.parts.config)
+def test_every_setting_that_decides_what_plex_shows_has_a_preview_or_says_why_not(dash: Dash) -> None:
+    shown = previewed_settings(dash.parts.config)
+    assert settings_of_look(dash.parts.config) < shown
     assert {"look", "title_template", "poster", "collections", "performer_name", "label_tags", "sync_rating"} <= shown
-    assert {"collection_name", "sort_title_template", "background"} <= shown
-    assert not {"plex_url", "plex_token", "path_map", "libraries", "plex_libraries", "rating_direction"} & shown
+    assert {"scope", "scope_match", "conflict_policy", "first_push", "gallery_choices", "strict_mode"} <= shown
+    assert not {"plex_url", "plex_token", "plex_libraries", "rating_direction", "when_gone", "provider_listen"} & shown
     for name in PlexSyncConfig.model_fields:
-        assert ('id="draft"' in dash.get(f"{PAGE}?name={name}").text) is (name in shown)
+        page = dash.get(f"{PAGE}?name={name}").text
+        assert ('id="draft"' in page) is (name in shown), name
+        assert ("Not previewed: " in page) is (name in UNSHOWN), name
     assert dash.post(PAGE, name="max_retries", value="3", do="preview").status_code == 404
 
 
@@ -176,6 +180,27 @@ def test_the_yes_of_the_page_is_the_yes_that_the_setting_waits_for(world: World)
     with open_parts(config_of(world), world.folder) as parts:
         parts.reconciler.note_wishes()
         assert not settings_wait(parts, lambda: False)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_worker_counts_a_file_edited_by_hand_as_the_page_counts_the_same_value(world: World, is_known: bool) -> None:
+    world.settings["approve_bulk"] = "false"
+    compared(world)
+    world.stash.quiet_edit(1, title="Edited")
+    with dashboard(world) as dash:
+        assert "Changes 2 of 25 scenes. 1 scene more would be" in counted(dash, "genre_tags", "*, -Tag 3")
+        if not is_known:
+            # As an earlier version has noted it.
+            with dash.parts.store.writing() as tx:
+                noted = json.loads(tx.notes.text(IN_USE))
+                tx.notes.save(IN_USE, json.dumps({name: noted[name] for name in noted if name != VALUES}))
+        world.settings["genre_tags"] = "*, -Tag 3"
+        with open_parts(config_of(world), world.folder) as parts:
+            parts.reconciler.note_wishes()
+            assert not settings_wait(parts, lambda: False)
+        asked = question(dash)
+    assert asked is not None
+    assert asked.scenes == (2 if is_known else 3), "of a value that is not known, all that would be written counts"
 
 
 def test_with_script_the_page_follows_what_is_typed(dash: Dash, look: Look) -> None:

@@ -20,7 +20,7 @@ import msgspec
 
 from plexsync.app.asking import asking_stash
 from plexsync.app.clients import LINK, OwnServer, SignIn
-from plexsync.app.fingerprints import settings_of_look
+from plexsync.app.fingerprints import previewed_settings
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.setting_change import (
     ASIDE,
@@ -342,7 +342,7 @@ def settings(call: Call) -> int:
         usable = {name: value for name, value in saved.items() if name not in wrong}
         loaded = load(**sources(call, new_file=True), plugin_settings={**STAND_INS, **usable})
         hide(call, loaded)
-        listed, shown = [], settings_of_look(loaded.config)
+        listed, shown = [], previewed_settings(loaded.config)
         for fact in setting_facts(loaded.config, loaded.origin):
             name = fact["name"]
             stated = {"value": one_line(str(saved[name])), "source": WHERE[STASH]} if name in wrong else {}
