@@ -40,8 +40,7 @@ def states(world: World) -> dict[int, str]:
     return dict(world.rows("select id, state from job where kind = 'scene' and state <> 'idle' order by id"))
 
 
-@pytest.fixture
-def troubled(world: World) -> list[int]:
+def trouble(world: World) -> list[int]:
     """Two ambiguous scenes and one that Plex refuses; no worker runs."""
     ids = twins(world, 2)
     # Others are written, so that the refusal is this scene's own.
@@ -50,6 +49,11 @@ def troubled(world: World) -> list[int]:
     with refusing(world, "Refused"):
         work(world, [*ids, refused, *others])
     return [*ids, refused]
+
+
+@pytest.fixture
+def troubled(world: World) -> list[int]:
+    return trouble(world)
 
 
 def test_the_list_has_every_problem_by_cause_with_its_steps(troubled: list[int], world: World, door: Door) -> None:

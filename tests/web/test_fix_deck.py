@@ -10,8 +10,8 @@ from playwright.sync_api import Page, expect
 from plexsync.rules.queue.note_keys import INSIDE
 from plexsync.simulator.drawings import TALL, drawn
 from plexsync.store import intake
-from tests.cli.test_cli_fix import states, troubled, twins  # noqa: F401 - fixtures
-from tests.journey.world import World
+from tests.cli.test_cli_fix import states, trouble, troubled, twins  # noqa: F401 - fixtures
+from tests.journey.world import World, world_in
 from tests.web.conftest import Dash, Look, dashboard
 from tests.web.stage import work
 from tests.web.test_accessibility import nothing_is_found
@@ -28,6 +28,26 @@ def press(page: Page, key: str) -> None:
 def deck(troubled: list[int], world: World) -> Iterator[Dash]:  # noqa: F811
     with dashboard(world) as dash:
         yield dash
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dash]:
+    """A deck with pictures, for tests that decide nothing."""
+    with world_in(tmp_path_factory.mktemp("still") / "data") as world:
+        picture(world, trouble(world))
+        with dashboard(world) as dash:
+            yield dash
+
+
+@pytest.fixture(scope="module")
+def taken_back(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dash]:
+    """A deck whose scenes in sync were all taken back, for tests that only look."""
+    with world_in(tmp_path_factory.mktemp("taken") / "data") as world:
+        trouble(world)
+        with dashboard(world) as dash:
+            dash.post("/act/scenes/undo", all="1")
+            work(world)
+            yield dash
 
 
 def test_the_whole_deck_is_decided_by_keys(deck: Dash, troubled: list[int], world: World, look: Look) -> None:  # noqa: F811
@@ -217,17 +237,17 @@ def test_while_a_server_is_down_what_the_database_knows_is_shown(deck: Dash, wor
     "values",
     ["cause=nonsense", "cause=ambiguous&after=x", "mended=-1&skipped=x", "mended=9999999999", "after=7", "view=odd"],
 )
-def test_an_address_that_somebody_has_changed_shows_a_problem_or_the_end(deck: Dash, values: str) -> None:
-    answer = deck.get(f"/fix?{values}")
+def test_an_address_that_somebody_has_changed_shows_a_problem_or_the_end(still: Dash, values: str) -> None:
+    answer = still.get(f"/fix?{values}")
     assert answer.status_code == 200
     assert re.search("Problem [0-9]+ of 4|You have seen all of them", plain(answer.text))
 
 
 @pytest.mark.parametrize("step", ["", "bind 1", "bind 1 2 3", "ignore", "nothing 1 ", "ignore 1 2 3 4"])
-def test_a_step_that_does_not_exist_is_refused(deck: Dash, world: World, step: str) -> None:
-    before = states(world)
-    assert deck.post("/fix", step=step, deck="1").status_code == 400
-    assert states(world) == before
+def test_a_step_that_does_not_exist_is_refused(still: Dash, step: str) -> None:
+    before = states(still.world)
+    assert still.post("/fix", step=step, deck="1").status_code == 400
+    assert states(still.world) == before
 
 
 def test_when_nothing_needs_you_it_says_so(calm: Dash) -> None:
@@ -247,16 +267,11 @@ def picture(world: World, ids: list[int]) -> None:
 @pytest.mark.parametrize("width", [1440, 820, 390])
 @pytest.mark.parametrize("dark", [False, True])
 def test_on_every_screen_nothing_is_too_wide_and_the_pictures_are_large(
-    deck: Dash,
-    troubled: list[int],  # noqa: F811
-    look: Look,
-    width: int,
-    dark: bool,
+    still: Dash, look: Look, width: int, dark: bool
 ) -> None:
-    picture(deck.world, troubled)
     seen = look(width=width, dark=dark)
     page = seen.page
-    page.goto(f"{deck.url}/fix?cause=ambiguous")
+    page.goto(f"{still.url}/fix?cause=ambiguous")
     for image in page.locator(".deck .picture").all():
         image.scroll_into_view_if_needed()
         expect(image).to_have_js_property("complete", value=True)
@@ -270,17 +285,15 @@ def test_on_every_screen_nothing_is_too_wide_and_the_pictures_are_large(
     assert page.evaluate(f"[...document.querySelectorAll('{controls}')].filter({small}).length") == 0
 
 
-def test_axe_finds_nothing_on_any_card_nor_on_the_runs(deck: Dash, look: Look) -> None:
+def test_axe_finds_nothing_on_any_card_nor_on_the_runs(still: Dash, look: Look) -> None:
     paths = ("/fix", "/fix?cause=ambiguous", "/fix?cause=comparison", "/fix?view=list", "/runs")
-    nothing_is_found(look(), [f"{deck.url}{path}" for path in paths])
+    nothing_is_found(look(), [f"{still.url}{path}" for path in paths])
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1440, False), (820, True), (390, False), (390, True)])
-def test_the_runs_are_listed_on_every_screen(deck: Dash, look: Look, width: int, dark: bool) -> None:
-    deck.post("/act/scenes/undo", all="1")
-    work(deck.world)
+def test_the_runs_are_listed_on_every_screen(taken_back: Dash, look: Look, width: int, dark: bool) -> None:
     seen = look(width=width, dark=dark)
-    seen.page.goto(f"{deck.url}/runs")
+    seen.page.goto(f"{taken_back.url}/runs")
     seen.shoot(f"runs-{width}-{'dark' if dark else 'light'}")
     rows = seen.page.locator("table.runs tbody tr")
     expect(rows).to_have_count(2)

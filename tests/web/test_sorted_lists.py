@@ -3,6 +3,8 @@
 import html
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -12,14 +14,14 @@ from plexsync.reports.scenes import FEW
 from plexsync.rules.queue.job import Kind, Why
 from plexsync.rules.scene import Scene, SceneFile
 from plexsync.rules.servers.errors import Neighbour
-from tests.journey.world import World
+from tests.journey.world import World, world_in
 from tests.web.conftest import Dash, Look, dashboard
 from tests.web.stage import config_of, furnish
 from tests.web.test_dead_pages import die, sqlite
 from tests.web.test_outage_pages import shut
 from tests.web.test_scene_pages import listed, plain
 
-MANY = FEW + 150
+SOME, MANY = 130, FEW + 150
 
 
 def fill(world: World, count: int) -> None:
@@ -70,17 +72,25 @@ def heads(page: str) -> dict[str, str]:
     return {label: html.unescape(href) for href, label in links}
 
 
-@pytest.fixture
-def many(world: World) -> Iterator[Dash]:
-    fill(world, MANY)
-    with dashboard(world) as dash:
+@contextmanager
+def filled(folder: Path, count: int) -> Iterator[Dash]:
+    with world_in(folder / "data") as world:
+        fill(world, count)
+        with dashboard(world) as dash:
+            yield dash
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dash]:
+    """For tests that change nothing."""
+    with filled(tmp_path_factory.mktemp("many"), MANY) as dash:
         yield dash
 
 
-@pytest.fixture
-def some(world: World) -> Iterator[Dash]:
-    fill(world, 130)
-    with dashboard(world) as dash:
+@pytest.fixture(scope="module")
+def some(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dash]:
+    """For tests that change nothing."""
+    with filled(tmp_path_factory.mktemp("some"), SOME) as dash:
         yield dash
 
 
@@ -102,25 +112,22 @@ def test_every_page_of_a_long_list_goes_on_in_the_order_of_its_address(many: Das
 
 
 @pytest.mark.parametrize("sort", ["status", "-status"])
-@pytest.mark.parametrize("count", [130, MANY])
-def test_by_status_scenes_come_in_the_order_of_the_tabs(world: World, sort: str, count: int) -> None:
-    fill(world, count)
-    with dashboard(world) as dash:
+def test_by_status_scenes_come_in_the_order_of_the_tabs(some: Dash, many: Dash, sort: str) -> None:
+    for dash, count in ((some, SOME), (many, MANY)):
         ids = [int(id) for id in walk(dash, f"/scenes?sort={sort}", scenes_of)]
-    order = sorted(range(1, count + 1), key=lambda id: (id % 3 == 0, id), reverse=sort == "-status")
-    assert ids == order
+        assert ids == sorted(range(1, count + 1), key=lambda id: (id % 3 == 0, id), reverse=sort == "-status")
 
 
 @pytest.mark.parametrize("sort", ["since", "-since"])
 def test_a_list_that_is_not_long_is_sorted_by_the_time_of_its_rows(some: Dash, sort: str) -> None:
     ids = [int(id) for id in walk(some, f"/scenes?sort={sort}", scenes_of)]
-    assert ids == sorted(range(1, 131), key=lambda id: (id * 37 % 101, id), reverse=sort == "-since")
+    assert ids == sorted(range(1, SOME + 1), key=lambda id: (id * 37 % 101, id), reverse=sort == "-since")
 
 
 def test_a_list_that_is_not_long_is_sorted_by_title_and_number_as_a_long_one(some: Dash) -> None:
     for sort, key in (("title", name_of), ("number", int)):
         ids = [int(id) for id in walk(some, f"/scenes?sort={sort}", scenes_of)]
-        assert ids == sorted(range(1, 131), key=key)  # type: ignore[arg-type]
+        assert ids == sorted(range(1, SOME + 1), key=key)  # type: ignore[arg-type]
         assert [int(id) for id in walk(some, f"/scenes?sort=-{sort}", scenes_of)] == ids[::-1]
 
 
@@ -163,14 +170,15 @@ def test_filters_keep_the_order_and_a_heading_keeps_the_filter(many: Dash) -> No
     assert heads(many.get("/scenes?q=all&sort=title").text)["Title"] == "/scenes?q=all&sort=-title#list"
 
 
-def test_a_page_goes_on_after_a_row_that_has_gone(many: Dash) -> None:
-    first = many.get("/scenes?stands=ignored&sort=title").text
-    last = listed(first)[-1]
-    more = re.search(r'<a id="next" href="([^"]+)"', first)
-    assert more
-    with many.parts.store.writing() as tx:
-        tx.jobs.unignore(Kind.SCENE, last, now=many.parts.clock.now())
-    second = listed(many.get(html.unescape(more[1])).text)
+def test_a_page_goes_on_after_a_row_that_has_gone(tmp_path: Path) -> None:
+    with filled(tmp_path, MANY) as dash:
+        first = dash.get("/scenes?stands=ignored&sort=title").text
+        last = listed(first)[-1]
+        more = re.search(r'<a id="next" href="([^"]+)"', first)
+        assert more
+        with dash.parts.store.writing() as tx:
+            tx.jobs.unignore(Kind.SCENE, last, now=dash.parts.clock.now())
+        second = listed(dash.get(html.unescape(more[1])).text)
     order = sorted((id for id in range(1, MANY + 1) if id % 3 == 0), key=name_of)
     assert second == order[50:100]
 
