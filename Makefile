@@ -10,12 +10,14 @@ ON_ENGINE   := any_flow next_batch engine_batch engine_crashes engine_evidence e
 	dead_letter_cures gates housekeeping metrics_sampler reconnect round_trips settle statements two_clocks
 ON_POSTGRES := tests/store $(ON_ENGINE:%=tests/engine/test_%.py)
 
-# What is the same on every Python: texts, files of the repository, pure decisions, the scripts of pages, and lives of chance
-# in one process, whose store and connections have tests of their own. What a browser shows is marked by tests/conftest.py.
-ANY_PYTHON := deploy docs mutants release reports rules simulation test_layers.py test_measure.py torture/test_torture_table.py \
-	$(patsubst %,flows/test_%.py,collection_histories import_chance playlist_histories undo_histories) \
+# What is the same on every Python: files of the repository, texts, decisions, what a flow does between a store and two
+# servers (all three have tests of their own), what a page says and its script does. That a page opens at all is tested by
+# the crawl and the guard, on each. What is looked at in a browser is marked by tests/conftest.py.
+ANY_PYTHON := contract deploy docs flows mutants release reports rules simulation test_layers.py test_measure.py \
+	torture/test_torture_table.py worker/test_breaker_mutations.py $(patsubst tests/%,%,$(wildcard tests/web/test_*_pages.py)) \
 	$(patsubst %,stash_plugin/test_page%.py,_actions _calls _dashboard _servers _setup _words) \
-	$(patsubst %,web/test_%.py,accessibility browser demo_browser fix_deck scene_browser) worker/test_breaker_mutations.py
+	$(patsubst %,web/test_%.py,accessibility browser demo_browser fix_deck links_to_servers one_status pages plex_switch \
+	scene_browser setting_preview sorted_lists)
 PYTEST     := $(BIN)/python -m pytest -q -n 5 --dist worksteal
 FIFTH      ?= $(shell $(BIN)/python -m tests.lengths)
 unexport PYTHONDONTWRITEBYTECODE

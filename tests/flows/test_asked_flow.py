@@ -366,7 +366,6 @@ def test_an_explanation_says_which_fields_plex_asks_for(house) -> None:
     assert (told["title"], told["genre"]) == ("tell Plex to ask for it", "remove Tag 1")
 
 
-@pytest.mark.any_python
 def test_two_hundred_scenes_of_chance_have_the_same_values_by_asking_and_by_writing(house, tmp_path) -> None:
     rng = Random(200)
     drawn = [drawn_scene(rng) for _ in range(200)]
@@ -384,7 +383,6 @@ def test_two_hundred_scenes_of_chance_have_the_same_values_by_asking_and_by_writ
             assert shown(house, here) == shown(other, there)
 
 
-@pytest.mark.any_python
 def test_lives_of_chance_end_with_stashs_values_your_locks_and_no_others(tmp_path) -> None:
     for seed in range(8):
         with asking_house(tmp_path / f"life {seed}") as house:
