@@ -348,12 +348,14 @@ def shot(browser: Browser, url: str, look: Look) -> Iterator[tuple[str, str]]:
     path = urlsplit(url).path
     page = opened(browser, url, look)
     title = re.split(r" [·|–-] ", page.title())[0].strip()
-    taken = Image.open(io.BytesIO(page.screenshot()))
+    taken = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     there = page.evaluate("fetch(location.href).then(answer => answer.ok)")
     page.close()
     if there:
         name = "-".join(["dashboard", *re.findall(r"[a-z0-9]+", path), look.name]).rstrip("-") + ".png"
-        taken.convert("RGB").quantize(colors=128, dither=Image.Dither.NONE).save(PICTURES / name, optimize=True)
+        # The posters of the overview are shown in all their colours: with fewer, a sky has bands.
+        shown = taken if path == "/" else taken.quantize(colors=128, dither=Image.Dither.NONE)
+        shown.save(PICTURES / name, optimize=True)
         yield name, f"The dashboard{look.words}: {title}."
 
 

@@ -28,8 +28,8 @@ from tests.web.collection_stage import (
 )
 from tests.web.conftest import Dash, Look, dashboard
 from tests.web.crawl import Crawl, Reader
+from tests.web.test_accessibility import nothing_is_found
 from tests.web.test_api import post
-from tests.web.test_browser import opens_well
 from tests.web.test_fix_pages import button, press
 from tests.web.test_pages import plain
 
@@ -313,11 +313,9 @@ def test_every_link_and_form_of_the_pages_leads_somewhere_and_names_are_text(wor
 
 
 def test_the_pages_open_well_in_a_browser(stage: Stage, look: Look) -> None:
-    window = look()
     paths = ["/collections", *(stage.path(name) for name in (EDITED, FOREIGN, FAILED)), stage.asked("undo", IN_SYNC)]
-    for path in paths:
-        opens_well(window, stage.dash, path, "collections")
-    page = window.page
+    nothing_is_found(look(), [f"{stage.dash.url}{path}" for path in paths])
+    page = look().page
     page.goto(f"{stage.dash.url}/collections")
     page.get_by_role("link", name=EDITED).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(EDITED)
