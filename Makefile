@@ -12,9 +12,12 @@ ON_POSTGRES := tests/store $(ON_ENGINE:%=tests/engine/test_%.py)
 
 # What is the same on every Python: files of the repository, texts, decisions, what a flow does between a store and two
 # servers (all three have tests of their own), what a page says and its script does. That a page opens at all is tested by
-# the crawl and the guard, on each. What is looked at in a browser is marked by tests/conftest.py.
+# the crawl and the guard, on each. What is looked at in a browser is marked by tests/conftest.py. And the plans of the
+# databases, and the tests' own servers.
 ANY_PYTHON := contract deploy docs flows mutants release reports rules simulation test_layers.py test_measure.py \
-	torture/test_torture_table.py worker/test_breaker_mutations.py $(patsubst tests/%,%,$(wildcard tests/web/test_*_pages.py)) \
+	engine/test_rows_visited.py security/test_dependencies.py security/test_static_rules.py test_postgres_proxy.py \
+	test_postgres_server.py torture/test_torture_table.py worker/test_breaker_mutations.py \
+	$(patsubst tests/%,%,$(wildcard tests/web/test_*_pages.py)) \
 	$(patsubst %,stash_plugin/test_page%.py,_actions _calls _dashboard _servers _setup _words) \
 	$(patsubst %,web/test_%.py,accessibility browser demo_browser fix_deck links_to_servers one_status pages plex_switch \
 	scene_browser setting_preview sorted_lists)

@@ -45,7 +45,7 @@ def test_it_answers_with_serve_comes_back_when_it_dies_and_ends_with_it(world: W
     world.settings["provider_listen"] = f"127.0.0.1:{port}"
     with serving(world, "--no-web") as process:
         until(lambda: ask(port, secret) == 200)
-        assert f"provider: http://127.0.0.1:{port}/***" in world.log()
+        until(lambda: f"provider: http://127.0.0.1:{port}/***" in world.log())
         (child,) = children(process.pid)
         told = Path(f"/proc/{child}/cmdline").read_bytes() + Path(f"/proc/{child}/environ").read_bytes()
         assert not [word for word in (b"plex-token", b"PLEXSYNC_", secret.encode()) if word in told]
