@@ -38,6 +38,7 @@ from plexsync.flows.scenes.reconcile import BATCH
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.plex.client import PlexClient
 from plexsync.rules.collections.collections import CollectionObject, KnownCollection, objects_of
+from plexsync.rules.collections.playlists import UnclearTag
 from plexsync.rules.collections.renamed_members import item_after_renames
 from plexsync.rules.item import COLLECTION_SETTINGS, FIELDS, PICTURES, Item
 from plexsync.rules.merge.approval import field_change
@@ -120,7 +121,8 @@ class DraftCount:
 
     `waiting` are further scenes that would be written with the settings in use, too; `leaving` those that would no longer
     be written. `by_hand` pictures that somebody has chosen in Plex would be replaced. `collections` would be dressed
-    otherwise. `named` are the first scenes that change or leave.
+    otherwise. `named` are the first scenes that change or leave. Playlists would be `deleted`, and `created` with so many
+    scenes; `unclear` says why that can't be told.
     """
 
     looked: int = 0
@@ -131,6 +133,9 @@ class DraftCount:
     by_hand: int = 0
     collections: int = 0
     named: list[int] = field(default_factory=list)
+    deleted: Sequence[str] = ()
+    created: Mapping[str, int] = field(default_factory=dict)
+    unclear: str = ""
     complete: bool = False
 
 
@@ -213,6 +218,12 @@ class Draft:
         inspector = self.inspector
         inspector.gates.enter(*READS)
         count.total = inspector.gates.ask(READ_STASH, inspector.stash.newest, of_all=True)[Kind.SCENE].count
+        lists = self.house.settings.playlists
+        if lists and self._now and lists != self._now.settings.playlists:
+            try:
+                count.deleted, count.created = self._viewer.playlists.changes(lists)
+            except UnclearTag as unclear:
+                count.unclear = str(unclear)
         carried: dict[tuple[CollectionObject, str], KnownCollection] = {}
         if self._now and self._now.settings.looks == self.house.settings.looks:
             count.looked, count.complete = count.total, True

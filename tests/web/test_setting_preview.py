@@ -91,13 +91,31 @@ def test_every_setting_that_decides_what_plex_shows_has_a_preview_or_says_why_no
     shown = previewed_settings(dash.parts.config)
     assert settings_of_look(dash.parts.config) < shown
     assert {"look", "title_template", "poster", "collections", "performer_name", "label_tags", "sync_rating"} <= shown
-    assert {"scope", "scope_match", "conflict_policy", "first_push", "gallery_choices", "strict_mode"} <= shown
+    assert {
+        "scope",
+        "scope_match",
+        "conflict_policy",
+        "first_push",
+        "gallery_choices",
+        "strict_mode",
+        "playlists",
+    } <= shown
     assert not {"plex_url", "plex_token", "plex_libraries", "rating_direction", "when_gone", "provider_listen"} & shown
     for name in PlexSyncConfig.model_fields:
         page = dash.get(f"{PAGE}?name={name}").text
         assert ('id="draft"' in page) is (name in shown), name
         assert ("Not previewed: " in page) is (name in UNSHOWN), name
     assert dash.post(PAGE, name="max_retries", value="3", do="preview").status_code == 404
+
+
+def test_changed_playlists_say_by_name_which_would_be_created_and_why_none_can_be(dash: Dash) -> None:
+    work(dash.world, dash.world.add(13))
+    for tag in ("Tag 1", "Tag 2", "Empty"):
+        dash.world.stash.set_tag_parents(tag, ["Lists"])
+    page = counted(dash, "playlists", "children of: Lists")
+    assert "Changes 0 of 13 scenes." in page
+    assert "2 playlists would be created. Tag 1 : created, with 2 scenes Tag 2 : created, with 1 scene" in page
+    assert "Stash has no tag &#39;Nowhere&#39;: create it" in counted(dash, "playlists", "children of: Nowhere")
 
 
 def test_what_is_typed_wrongly_is_said_in_its_place(dash: Dash, file: Path) -> None:

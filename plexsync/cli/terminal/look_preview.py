@@ -46,9 +46,22 @@ def show_look(call: Call, start: Begun, settings: Mapping[str, object], scene: i
         facts["problem"] = str(error)
         _tell(call, f"what it changes in Plex can't be shown now: {error}")
         return facts
-    names = ("changed", "collections", "leaving", "by_hand", "looked", "total", "named")
+    names = [
+        "changed",
+        "collections",
+        "leaving",
+        "by_hand",
+        "created",
+        "deleted",
+        "unclear",
+        "looked",
+        "total",
+        "named",
+    ]
     facts |= {name: getattr(count, name) for name in names}
     _tell(call, f"changes {count.changed:,} of {many(count.looked, 'scene')} looked at, of {count.total:,}")
+    if count.by_hand:
+        _tell(call, f"replaces {many(count.by_hand, 'picture')} chosen in Plex")
     return facts
 
 

@@ -154,15 +154,21 @@ class PlaylistInspector:
         if self.rules is None:
             return 0, 0
         try:
-            children = self._children_of(self.rules)
+            deleted, created = self.changes(self.rules)
         except UnclearTag as unclear:
             with self.store.writing() as tx:
                 tx.notes.save(PLAYLISTS_PROBLEM, str(unclear))
             return None
+        return len(deleted), len(created)
+
+    def changes(self, rules: PlaylistRules) -> tuple[list[str], dict[str, int]]:
+        """The names of the playlists that these rules would delete, and create, with their scenes. Raises UnclearTag."""
+        children = self._children_of(rules)
         with self.store.reading() as db:
-            lost = _tags_in_plex(db) - children.keys()
-            new = children.keys() - {row.object.id for row in db.collections.of_source(PLAYLIST)}
-        return len(lost), sum(map(bool, self.tagged_scenes(new).values()))
+            lost, rows = _tags_in_plex(db) - children.keys(), db.collections.of_source(PLAYLIST)
+        tagged = self.tagged_scenes(children.keys() - {row.object.id for row in rows})
+        created = {children[tag].name: len(scenes) for tag, scenes in tagged.items() if scenes}
+        return [row.name for row in rows if row.object.id in lost], created
 
     def tagged_scenes(self, tags: Collection[int]) -> dict[int, list[int]]:
         """The scenes that have each of these tags itself, in the order of their playlist."""

@@ -464,7 +464,7 @@
       Note,
       { kind: facts.problem ? "warning" : "info" },
       facts.problem && "What it changes in Plex can't be shown now: " + facts.problem,
-      !facts.problem && e("p", null, e("strong", null, facts.settings.length ? "Changes " + facts.changed.toLocaleString() + " of " + many(facts.looked, "scene") + (facts.collections ? ", and " + many(facts.collections, "collection") : "") + ". " : "It is the value in use. "), "Nothing was saved yet."),
+      !facts.problem && e("p", null, e("strong", null, facts.settings.length ? "Changes " + facts.changed.toLocaleString() + " of " + many(facts.looked, "scene") + (facts.collections ? ", and " + many(facts.collections, "collection") : "") + ". " : "It is the value in use. "), facts.leaving ? many(facts.leaving, "scene") + " would no longer be written: what Plex has of them stays. " : "", facts.by_hand ? "It replaces " + many(facts.by_hand, "picture") + " chosen in Plex. " : "", facts.unclear ? facts.unclear + ". " : "", Object.entries(facts.created || {}).map(([name, count]) => "Playlist “" + name + "” would be created, with " + many(count, "scene") + ". "), (facts.deleted || []).map((name) => "Playlist “" + name + "” would be deleted. "), "Nothing was saved yet."),
       named && named.length > 0 && e("p", null, "Look at ", named.map((id) => e(Button, { key: id, busy, onClick: () => show(id) }, "#" + id))),
       scene && e("p", null, e(Link, { to: "/scenes/" + scene.id }, scene.title || "scene " + scene.id), scene.why ? ": " + scene.why : scene.items.some((item) => item.fields.length + item.pictures.length) ? "" : ": as before"),
       scene &&
