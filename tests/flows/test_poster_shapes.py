@@ -13,6 +13,7 @@ from plexsync.rules.item import FIELDS
 from plexsync.rules.merge.desired import Profile
 from plexsync.rules.merge.taken_back import TakenBack
 from tests.engine.house import House
+from tests.flows.test_artwork import covered
 from tests.tables import table
 
 AS_IS = Profile(frozenset(FIELDS), poster="cover")
@@ -39,15 +40,6 @@ def house(tmp_path):
         yield made
 
 
-def covered(house, cover=WIDE):
-    (id,) = house.add(1)
-    house.stash_sim.set_cover(id, cover)
-    house.clock.move(3)
-    looked_at(house, id)
-    house.forget_requests()
-    return id
-
-
 def looked_at(house, id):
     house.want(id)
     house.work_until_settled()
@@ -64,7 +56,7 @@ def size(house, id):
 
 
 def test_another_shape_sends_another_poster_once_and_the_first_one_again_uploads_nothing(house):
-    id = covered(house)
+    id = covered(house, WIDE)
     assert poster(house, id) == key_of("thumb", WIDE)
     posters = {}
     for shape, anchor, wanted in (
@@ -106,7 +98,7 @@ def test_an_undo_shows_the_poster_from_before(shape, tmp_path):
 
 def test_a_lost_row_makes_the_same_bytes_and_uploads_nothing(tmp_path):
     with House(tmp_path / "data", profile=shaped("blur")) as house:
-        id = covered(house)
+        id = covered(house, WIDE)
         house.replace_worker()
         with house.store.writing() as tx:
             tx.pictures.forget(id)
@@ -116,7 +108,7 @@ def test_a_lost_row_makes_the_same_bytes_and_uploads_nothing(tmp_path):
 
 def test_libraries_have_shapes_of_their_own(tmp_path):
     with House(tmp_path / "data", profile=AS_IS, profiles={"movies": shaped("crop", "left")}) as house:
-        assert size(house, covered(house)) == (120, 180)
+        assert size(house, covered(house, WIDE)) == (120, 180)
 
 
 def test_a_picture_that_stays_as_it_is_is_not_opened(house):
