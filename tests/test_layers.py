@@ -29,7 +29,14 @@ MAY = {
     "validation": {"plexsync.rules"},
     "plexsync.simulator": set(),
     "plexsync.engine": {"plexsync.rules", "plexsync.store", "worker"},
-    "plexsync.flows": {"plexsync.rules", "plexsync.engine", "plexsync.store", "worker"},
+    "plexsync.flows": {
+        "plexsync.rules",
+        "plexsync.engine",
+        "plexsync.store",
+        "plexsync.stash",
+        "plexsync.plex",
+        "worker",
+    },
     "plexsync.stash_plugin": {
         "plexsync.store.intake",
         "plexsync.store.files.lock",

@@ -28,14 +28,14 @@ from plexsync.actions.table import action_of
 from plexsync.app.database_files import half_mended, mend
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import SettingsNeed
-from plexsync.cli.call import FAILED, FINE, Body, Call, Sharing, command
+from plexsync.cli.call import FAILED, FINE, YES, Body, Call, Sharing, command
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.daemon.work_loop import Remaining, RemainingJobs, WorkResult, work
 from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.param_types import SceneNumber, When
 from plexsync.cli.terminal.preview_output import dry_run as sync_dry_run
 from plexsync.cli.terminal.prompts import confirm
-from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
+from plexsync.cli.terminal.screen import ProgressBar, filled_table, paper, say, table
 from plexsync.cli.terminal.worker_hint import worker_hint
 from plexsync.engine.tickets import READS
 from plexsync.reports.format import local, safe, stamp
@@ -128,12 +128,9 @@ def _options(subject: SubjectKind, *, every: str, since: str, run: str, of: bool
     return [
         *options,
         click.option("--dry-run", is_flag=True, help="Show what would be done; changes nothing."),
-        click.option("--yes", is_flag=True, help="Do not ask."),
+        YES,
         click.option("--wait", is_flag=True, help="Return when it is done, with a summary."),
     ]
-
-
-# --- what an action does ---------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -215,9 +212,6 @@ def _wait(call: Call, start: Begun, stop: Stop, action: Action, done: ActionResu
     return stop.code or (FAILED if settled.is_failed else complained)
 
 
-# --- previews and runs -----------------------------------------------------------------------------------------------
-
-
 def _show(call: Call, start: Begun, action: Action, asked: ActionRequest) -> int:
     """Show what would be done; writes nothing."""
     if isinstance(action, RedoScenes):
@@ -248,10 +242,9 @@ def show_changes(call: Call, action: Action, preview: Iterable[SubjectPreview]) 
 
 
 def _table(heading: str, action: Action, changes: Sequence[PreviewRow]) -> RenderableType:
-    """The changes of a subject; a column in which all rows are empty is left out."""
+    """The changes of a subject."""
     rows = [(change.part, change.change, change.now, change.then, change.note) for change in changes]
-    places = [place for place in range(len(action.heads)) if any(row[place] for row in rows)]
-    return table(heading, [action.heads[place] for place in places], [[row[place] for place in places] for row in rows])
+    return filled_table(heading, action.heads, rows)
 
 
 def list_runs(call: Call, subject: SubjectKind) -> int:

@@ -166,6 +166,9 @@ class SharingFamily(Sharing, click.Group):
 
 
 Body = Callable[..., int]
+# Options of several commands.
+YES = click.option("--yes", is_flag=True, help="Do not ask.")
+FORCE = click.option("--force", is_flag=True, help="Replace the file if it exists.")
 
 
 def command(name: str) -> Callable[[Body], Sharing]:
@@ -173,6 +176,6 @@ def command(name: str) -> Callable[[Body], Sharing]:
     return click.command(name, cls=Sharing)
 
 
-def family(name: str) -> Callable[[Callable[..., None]], SharingFamily]:
+def family(name: str, *members: click.Command) -> Callable[[Callable[..., None]], SharingFamily]:
     """Declare a family of commands; its docstring is its help."""
-    return click.group(name, cls=SharingFamily)
+    return click.group(name, cls=SharingFamily, commands=members)

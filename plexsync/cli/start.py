@@ -74,8 +74,14 @@ class Begun:
         self.tell(parts)
         self.ask(parts)
 
+    def reach(self, parts: "Parts") -> None:
+        """The same; raises why Stash can't be asked."""
+        self.meet(parts)
+        if self.settings.away:
+            raise self.settings.away
+
     def require(self, parts: "Parts") -> None:
-        """The same; raises why Stash can't be asked if settings may be missing for it."""
+        """`meet`; raises why Stash can't be asked if settings may be missing for it."""
         self.meet(parts)
         if self.settings.away and not self.settings.sure:
             raise self.settings.away

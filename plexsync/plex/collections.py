@@ -1,4 +1,4 @@
-"""Collections and playlists in Plex: implements the two protocols in `plexsync.rules.collections.collection_servers`.
+"""Collections and playlists in Plex.
 
 A collection is an item of its own that Plex makes of a tag. Its home and its order are not among its fields. Playlists are
 those of the token's account. The pictures of both are uploaded and selected as those of items.

@@ -1,4 +1,4 @@
-"""Plays, viewings and ratings in Plex: implements `plexsync.rules.servers.neighbours.PlexWatch`.
+"""Plays, viewings and ratings in Plex.
 
 Plex shows its history, its accounts and its sessions to the owner of the server alone. Whoever else asks gets 401 or 403,
 although the same token may read and write everything else. So these are Refused here and never Barred, which would hold
@@ -177,7 +177,10 @@ class PlexHistory:
         yield from (unsorted[at : at + page] for at in range(0, len(unsorted), page))
 
     def accounts(self) -> dict[int, str]:
-        """The names of the server's accounts by id, in one request; Refused if Plex does not show them to this token."""
+        """The names of the server's accounts by id, in one request. The owner's id is 1; names may be '' or double.
+
+        Refused if Plex does not show them to this token.
+        """
         accounts = self._requests.parsed(self._ask_as_owner("/accounts", ACCOUNTS_CAP), ACCOUNTS, _accounts)
         # An account may be named like the token.
         return {id: self._requests.redacted(name) for id, name in accounts.items()}

@@ -18,6 +18,7 @@ from plexsync.plex.answers import (
     Flag,
     FullPage,
     ItemAnswer,
+    LocationAnswer,
     Number,
     check_size,
     digits,
@@ -112,12 +113,6 @@ class GroupList(msgspec.Struct):
     MetadataAgentProviderGroup: list[ProviderGroupAnswer] = []
 
 
-class PlaceAnswer(msgspec.Struct):
-    """A folder of a library."""
-
-    path: str | None = None
-
-
 class AgentAnswer(msgspec.Struct):
     """A library and its agent."""
 
@@ -127,7 +122,7 @@ class AgentAnswer(msgspec.Struct):
     agent: str = ""
     uuid: str = ""
     metadataAgentProviderGroupId: Number | None = None
-    Location: list[PlaceAnswer] = []
+    Location: list[LocationAnswer] = []
     allowSync: Flag = True
 
 

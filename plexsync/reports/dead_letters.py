@@ -211,20 +211,16 @@ def json_pieces(head: Mapping[str, object], name: str, items: Iterable[object]) 
 
 def csv_pieces(letters: Iterable[LetterFacts]) -> Iterator[str]:
     """Yield a header line, then one line per letter."""
-    out = io.StringIO()
-    lines = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    lines.writerow(COLUMNS)
+    yield csv_line(COLUMNS)
     for letter in letters:
-        yield _take_text(out)
-        lines.writerow([cell(value) for value in _cells(letter)])
-    yield _take_text(out)
+        yield csv_line(_cells(letter))
 
 
-def _take_text(out: io.StringIO) -> str:
-    text = out.getvalue()
-    out.seek(0)
-    out.truncate()
-    return text
+def csv_line(values: Iterable[object]) -> str:
+    """A line of a file in CSV that no spreadsheet evaluates."""
+    out = io.StringIO()
+    csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(map(cell, values))
+    return out.getvalue()
 
 
 def _cells(letter: LetterFacts) -> list[object]:

@@ -1,6 +1,5 @@
 """What is known of each feature on real Plex servers. `docs/reliability.md` has the same table, with the tests."""
 
-from collections.abc import Sequence
 from enum import StrEnum
 
 from plexsync.rules.merge.traits import LearntTraits
@@ -44,7 +43,7 @@ class Feature:
 
 
 SIMULATED, RECORDED = Level.SIMULATED, Level.RECORDED
-FEATURES: Sequence[Feature] = (
+FEATURES: tuple[Feature, ...] = (
     Feature("libraries, items and their files are read", RECORDED),
     Feature("sign-in at plex.tv", RECORDED),
     Feature("scans and plays are heard at once", RECORDED),

@@ -1,11 +1,9 @@
 """What the first write of plays to Stash would do, in words, and as the lines of a file."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 
 from plexsync.flows.plays.first_run import PlaysPage
-from plexsync.reports.dead_letters import cell
+from plexsync.reports.dead_letters import csv_line as csv_line
 from plexsync.reports.format import many, safe, spent, stamp
 from plexsync.reports.shapes.plays import ScenePlaysFacts
 from plexsync.reports.shapes.status import FirstPlaysFacts
@@ -75,13 +73,6 @@ def csv_lines(scenes: Sequence[ScenePlaysFacts]) -> Iterator[str]:
     for scene in scenes:
         for moment in scene["missing"]:
             yield csv_line((scene["id"], scene["title"], moment))
-
-
-def csv_line(values: Sequence[object]) -> str:
-    """A line of the file."""
-    out = io.StringIO()
-    csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow([cell(value) for value in values])
-    return out.getvalue()
 
 
 def _days(first: str | None, last: str | None) -> str:

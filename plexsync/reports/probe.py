@@ -5,7 +5,7 @@ from typing import NamedTuple, TypedDict
 from plexsync.app.stored import Stored
 from plexsync.reports.format import stamp
 from plexsync.reports.shapes.values import Moment
-from plexsync.rules.merge.traits import QUESTIONS, UNKNOWN, LearntTraits, ServerTraits, answer_words
+from plexsync.rules.merge.traits import QUESTIONS, UNKNOWN, LearntTraits, ServerTraits, TraitQuestion, answer_words
 from plexsync.rules.servers.scratch import ProbeOutcome
 
 
@@ -83,11 +83,10 @@ class TraitRow(NamedTuple):
 
 def trait_rows(traits: list[TraitFacts]) -> list[TraitRow]:
     """The answers as text."""
-    return [
-        TraitRow(
-            QUESTIONS[trait["name"]].words,
-            answer_words(trait["name"], trait["answer"]) or ": ".join(filter(None, ("not answered", trait["reason"]))),
-            QUESTIONS[trait["name"]].use or "stored only",
-        )
-        for trait in traits
-    ]
+    return [answer_row(QUESTIONS[trait["name"]], trait["answer"], trait["reason"]) for trait in traits]
+
+
+def answer_row(question: TraitQuestion, answer: str | float | None, reason: str = "") -> TraitRow:
+    """An answer as text; without one, the reason if it is known."""
+    words = answer_words(question, answer) or ": ".join(filter(None, ("not answered", reason)))
+    return TraitRow(question.words, words, question.use or "stored only")

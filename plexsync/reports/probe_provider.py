@@ -1,11 +1,10 @@
 """How a Plex server asks a metadata provider: `plexsync probe --provider`. None of it has a name, path or address in it."""
 
-from collections.abc import Mapping
 from typing import TypedDict
 
 from plexsync.app.probe.provider_questions import ProviderOutcome
-from plexsync.reports.probe import TraitRow
-from plexsync.rules.merge.traits import Answer, TraitQuestion
+from plexsync.reports.probe import TraitRow, answer_row
+from plexsync.rules.merge.traits import TraitQuestion
 
 
 class ProviderAnswerFacts(TypedDict):
@@ -30,7 +29,7 @@ class ProviderProbeFacts(TypedDict):
 
 
 BOTH = "PlexSync is right under both"
-QUESTIONS: Mapping[str, TraitQuestion] = {
+QUESTIONS: dict[str, TraitQuestion] = {
     "registers_by": TraitQuestion(
         "The token of requests about providers",
         "both are tried",
@@ -85,15 +84,4 @@ def provider_probe_facts(outcome: ProviderOutcome, program: str) -> ProviderProb
 
 def provider_rows(answers: list[ProviderAnswerFacts]) -> list[TraitRow]:
     """The answers as text."""
-    return [
-        TraitRow(
-            QUESTIONS[each["name"]].words,
-            _words(QUESTIONS[each["name"]], each["answer"]) or "not answered",
-            QUESTIONS[each["name"]].use,
-        )
-        for each in answers
-    ]
-
-
-def _words(question: TraitQuestion, answer: Answer) -> str:
-    return "" if answer is None else question.answers.get(answer, str(answer))
+    return [answer_row(QUESTIONS[each["name"]], each["answer"]) for each in answers]

@@ -26,10 +26,10 @@ T = TypeVar("T")
 RECENT_IDS = 1000
 
 
-class Found(msgspec.Struct, Generic[T]):
-    """The data of a query for one thing, such as a page or an object (None if that is gone)."""
+class OnlyId(msgspec.Struct):
+    """An object of which only the id matters."""
 
-    found: T
+    id: Id
 
 
 class Scenes(msgspec.Struct, Generic[T]):
@@ -39,29 +39,11 @@ class Scenes(msgspec.Struct, Generic[T]):
     scenes: list[T]
 
 
-class FoundScenes(msgspec.Struct, Generic[T]):
-    """The data of a query for a page of scenes."""
-
-    findScenes: Scenes[T]
-
-
 class Objects(msgspec.Struct, Generic[T]):
     """A page of objects of another kind."""
 
     count: int
     objects: list[T]
-
-
-class ObjectList(msgspec.Struct, Generic[T]):
-    """The data of a query for a page of such objects."""
-
-    listed: Objects[T]
-
-
-class SystemStatus(msgspec.Struct, Generic[T]):
-    """The data of a query about Stash itself."""
-
-    systemStatus: T
 
 
 class ImageFileAnswer(msgspec.Struct):
@@ -265,12 +247,6 @@ class Questions(msgspec.Struct):
     fields: list[Question]
 
 
-class AskedQuestions(msgspec.Struct, rename={"type": "__type"}):
-    """The data of the query QUESTIONS."""
-
-    type: Questions
-
-
 class ImagesAnswer(msgspec.Struct):
     """The first images of a gallery, in the order in which Stash shows them."""
 
@@ -302,12 +278,6 @@ class VersionText(msgspec.Struct):
     version: str | None
 
 
-class Version(msgspec.Struct):
-    """The data of the query VERSION."""
-
-    version: VersionText
-
-
 class InstalledPlugin(msgspec.Struct):
     """An installed plugin."""
 
@@ -316,22 +286,10 @@ class InstalledPlugin(msgspec.Struct):
     version: str | None = None
 
 
-class InstalledPlugins(msgspec.Struct):
-    """The data of the query PLUGINS."""
-
-    plugins: list[InstalledPlugin] | None
-
-
 class Plugins(msgspec.Struct):
     """Plugin settings, by plugin."""
 
     plugins: dict[str, dict[str, object] | None]
-
-
-class PluginSettings(msgspec.Struct):
-    """The data of the query PLUGIN_SETTINGS."""
-
-    configuration: Plugins
 
 
 def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:

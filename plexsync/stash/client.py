@@ -27,20 +27,20 @@ NO_PICTURES = ("text/html", "application/json")
 
 SCENES = msgspec.json.Decoder(dict[str, answers.SceneAnswer | None])
 EXISTING = msgspec.json.Decoder(dict[str, answers.ExistingAnswer | None])
-WALKED = msgspec.json.Decoder(answers.FoundScenes[answers.SceneAnswer])
-WALKED_IDS = msgspec.json.Decoder(answers.FoundScenes[answers.Stamped])
-RIVALS = msgspec.json.Decoder(answers.FoundScenes[answers.FilesAnswer])
-RECENT = msgspec.json.Decoder(answers.Found[answers.FoundThings])
-COUNTED = msgspec.json.Decoder(answers.Found[answers.Count])
-PICTURED = msgspec.json.Decoder(answers.Found[answers.PicturePath | None])
+WALKED = msgspec.json.Decoder(dict[str, answers.Scenes[answers.SceneAnswer]])
+WALKED_IDS = msgspec.json.Decoder(dict[str, answers.Scenes[answers.Stamped]])
+RIVALS = msgspec.json.Decoder(dict[str, answers.Scenes[answers.FilesAnswer]])
+RECENT = msgspec.json.Decoder(dict[str, answers.FoundThings])
+COUNTED = msgspec.json.Decoder(dict[str, answers.Count])
+PICTURED = msgspec.json.Decoder(dict[str, answers.PicturePath | None])
 NEWEST = msgspec.json.Decoder(answers.NewestOfAll)
-QUESTIONS = msgspec.json.Decoder(answers.AskedQuestions)
-RECENT_FILES = msgspec.json.Decoder(answers.Found[answers.FoundRecentFiles])
-PROBED = msgspec.json.Decoder(answers.SystemStatus[answers.Status])
-VERSION = msgspec.json.Decoder(answers.Version)
-CONFIG_PATH = msgspec.json.Decoder(answers.SystemStatus[answers.ConfigFile])
-PLUGINS = msgspec.json.Decoder(answers.InstalledPlugins)
-PLUGIN_SETTINGS = msgspec.json.Decoder(answers.PluginSettings)
+QUESTIONS = msgspec.json.Decoder(dict[str, answers.Questions])
+RECENT_FILES = msgspec.json.Decoder(dict[str, answers.FoundRecentFiles])
+PROBED = msgspec.json.Decoder(dict[str, answers.Status])
+VERSION = msgspec.json.Decoder(dict[str, answers.VersionText])
+CONFIG_PATH = msgspec.json.Decoder(dict[str, answers.ConfigFile])
+PLUGINS = msgspec.json.Decoder(dict[str, list[answers.InstalledPlugin] | None])
+PLUGIN_SETTINGS = msgspec.json.Decoder(dict[str, answers.Plugins])
 ANYTHING = msgspec.json.Decoder()
 CONFIGURED = msgspec.json.Decoder(dict[str, dict[str, object]])
 IMAGES = msgspec.json.Decoder(dict[str, answers.ImagesAnswer])
@@ -69,7 +69,7 @@ class StashClient:
 
     def probe(self) -> None:
         """One cheap authenticated request; raises unless Stash answers and is ready."""
-        status = self.requests.ask(PROBED, queries.PROBE).systemStatus.status
+        status = self.requests.ask_one(PROBED, "systemStatus", queries.PROBE).status
         if status != "OK":
             reasons = {"SETUP": "is not set up yet", "NEEDS_MIGRATION": "waits for the migration of its database"}
             raise Unavailable(
@@ -78,23 +78,25 @@ class StashClient:
 
     def version(self) -> str:
         """The version as Stash writes it ("v0.30.1"); '' for a build without one."""
-        return self.requests.ask(VERSION, queries.VERSION).version.version or ""
+        return self.requests.ask_one(VERSION, "version", queries.VERSION).version or ""
 
     def config_path(self) -> str:
         """The path of Stash's configuration file on its own machine, '' if there is none."""
-        return self.requests.ask(CONFIG_PATH, queries.CONFIG_PATH).systemStatus.configPath or ""
+        return self.requests.ask_one(CONFIG_PATH, "systemStatus", queries.CONFIG_PATH).configPath or ""
 
     def plugin(self, plugin_id: str) -> Plugin | None:
         """An installed plugin; None if it is not installed."""
-        plugins = self.requests.ask(PLUGINS, queries.PLUGINS).plugins or []
+        plugins = self.requests.ask_one(PLUGINS, "plugins", queries.PLUGINS) or []
         return next(
             (Plugin(plugin.version or "", plugin.enabled) for plugin in plugins if plugin.id == plugin_id), None
         )
 
     def plugin_settings(self, plugin_id: str) -> dict[str, object]:
         """The settings that Stash stores for a plugin; empty if there are none."""
-        data = self.requests.ask(PLUGIN_SETTINGS, queries.PLUGIN_SETTINGS, {"ids": [plugin_id]}, cap=SETTINGS_CAP)
-        return data.configuration.plugins.get(plugin_id) or {}
+        data = self.requests.ask_one(
+            PLUGIN_SETTINGS, "configuration", queries.PLUGIN_SETTINGS, {"ids": [plugin_id]}, cap=SETTINGS_CAP
+        )
+        return data.plugins.get(plugin_id) or {}
 
     def configure_plugin(self, plugin_id: str, settings: Mapping[str, object]) -> None:
         """Replace all settings that Stash stores for a plugin."""
@@ -148,7 +150,7 @@ class StashClient:
 
         def ask(last: int) -> tuple[int, list[Scene]]:
             query = queries.walk(**self.requests.more)
-            data = self.requests.ask(WALKED, query, walking(queries.above(last), page)).findScenes
+            data = self.requests.ask_one(WALKED, "findScenes", query, walking(queries.above(last), page))
             return data.count, self._with_choices(self.requests.checked(list, map(self._pair, data.scenes)))
 
         return self.requests.walk(after, ask, lambda scene: scene.id)
@@ -166,7 +168,7 @@ class StashClient:
         if not wanted:
             return []
         scenes = queries.path_filter(name for name in names if name)
-        data = self.requests.ask(RIVALS, queries.RIVALS, walking(scenes, EVERYTHING)).findScenes
+        data = self.requests.ask_one(RIVALS, "findScenes", queries.RIVALS, walking(scenes, EVERYTHING))
         if data.count != len(data.scenes):
             raise self.requests.foreign("with a part of its scenes")
         rivals = self.requests.checked(
@@ -194,8 +196,8 @@ class StashClient:
             return False
         _, kind, id, leaf = image.path.split("/")
         if kind == "scene":
-            return self.requests.ask(COUNTED, queries.LACKS_COVER, {"id": int(id)}).found.count > 0
-        owner = self.requests.ask(PICTURED, queries.PICTURE[kind, leaf], {"id": id}).found
+            return self.requests.ask_one(COUNTED, "found", queries.LACKS_COVER, {"id": int(id)}).count > 0
+        owner = self.requests.ask_one(PICTURED, "found", queries.PICTURE[kind, leaf], {"id": id})
         return owner is None or not answers.is_own_picture(owner.path)
 
     def showing(self, kind: Kind, id: int) -> list[int]:
@@ -211,7 +213,7 @@ class StashClient:
         Once per client, another request asks whether Stash can list files (from 0.29 on).
         """
         if self._knows_files is None:
-            asked = self.requests.ask(QUESTIONS, queries.QUESTIONS).type.fields
+            asked = self.requests.ask_one(QUESTIONS, "__type", queries.QUESTIONS).fields
             self._knows_files = any(field.name == "findFiles" for field in asked)
         query = queries.NEWEST_AND_FILES if self._knows_files else queries.NEWEST
         try:
@@ -232,7 +234,7 @@ class StashClient:
 
         Only for a Stash whose `news` include files.
         """
-        data = self.requests.ask(RECENT_FILES, queries.RECENT_FILES, {"page": _newest_first(page, size)}).found
+        data = self.requests.ask_one(RECENT_FILES, "found", queries.RECENT_FILES, {"page": _newest_first(page, size)})
         return [(file.path if file.type == "VideoFile" else "", file.updated_at) for file in data.files]
 
     def _newest(self, query: str) -> answers.NewestOfAll:
@@ -253,13 +255,13 @@ class StashClient:
 
     def recent(self, kind: Kind, *, page: int, size: int) -> list[tuple[int, str]]:
         """(id, updated_at), newest first; page 1 is the first."""
-        data = self.requests.ask(RECENT, queries.RECENT[kind], {"page": _newest_first(page, size)}).found
+        data = self.requests.ask_one(RECENT, "found", queries.RECENT[kind], {"page": _newest_first(page, size)})
         return self.requests.checked(answers.stamps_of, data.things)
 
     def _walk_ids(self, after: int, page: int, more: Mapping[str, object]) -> Iterator[list[tuple[int, str]]]:
         def ask(last: int) -> tuple[int, list[tuple[int, str]]]:
             scenes = queries.above(last, **more)
-            data = self.requests.ask(WALKED_IDS, queries.WALK_IDS, walking(scenes, page)).findScenes
+            data = self.requests.ask_one(WALKED_IDS, "findScenes", queries.WALK_IDS, walking(scenes, page))
             return data.count, self.requests.checked(answers.stamps_of, data.scenes)
 
         return self.requests.walk(after, ask, lambda stamp: stamp[0])

@@ -1,4 +1,4 @@
-"""The sources of collections in Stash: implements `plexsync.rules.collections.collection_servers.StashCollections`."""
+"""The sources of collections in Stash."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
@@ -52,16 +52,10 @@ class CountedStamp(answers.Stamped):
     scenes_below: int | None = None
 
 
-class GroupId(msgspec.Struct):
-    """A group."""
-
-    id: answers.Id
-
-
 class GroupPlace(msgspec.Struct):
     """The place of a scene in a group."""
 
-    group: GroupId
+    group: answers.OnlyId
     scene_index: int | None
 
 
@@ -94,12 +88,6 @@ class NamedTags(msgspec.Struct):
     aliased: FoundTags
 
 
-class TagId(msgspec.Struct):
-    """A tag."""
-
-    id: answers.Id
-
-
 class PathAnswer(msgspec.Struct):
     """A file."""
 
@@ -114,16 +102,16 @@ class TaggedAnswer(msgspec.Struct):
     date: str | None
     created_at: str
     files: list[PathAnswer]
-    tags: list[TagId]
+    tags: list[answers.OnlyId]
 
 
 SOURCES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 NAMED = msgspec.json.Decoder(NamedSource | None)
 COUNTED = msgspec.json.Decoder(CountedSource)
-STAMPS = msgspec.json.Decoder(answers.ObjectList[CountedStamp])
+STAMPS = msgspec.json.Decoder(dict[str, answers.Objects[CountedStamp]])
 TAGS = msgspec.json.Decoder(NamedTags)
-TAG_SCENES = msgspec.json.Decoder(answers.FoundScenes[TaggedAnswer])
-GROUP_SCENES = msgspec.json.Decoder(answers.FoundScenes[GroupedScene])
+TAG_SCENES = msgspec.json.Decoder(dict[str, answers.Scenes[TaggedAnswer]])
+GROUP_SCENES = msgspec.json.Decoder(dict[str, answers.Scenes[GroupedScene]])
 
 
 class StashCollecting:
@@ -154,7 +142,9 @@ class StashCollecting:
         number = last = total = 0
         while True:
             number += 1
-            data = self._requests.ask(STAMPS, query, {"page": queries.page(page, sort="id", number=number)}).listed
+            data = self._requests.ask_one(
+                STAMPS, "listed", query, {"page": queries.page(page, sort="id", number=number)}
+            )
             stamps = [self._requests.checked(_stamp_of, source, answer, counted=counted) for answer in data.objects]
             deleted, total = max(total - data.count, 0), data.count
             if deleted:
@@ -177,10 +167,14 @@ class StashCollecting:
 
         def ask(last: int) -> tuple[int, list[GroupedScene]]:
             scenes = queries.above(last, **collection_queries.in_groups(groups))
-            data = self._requests.ask(
-                GROUP_SCENES, collection_queries.GROUP_SCENES, walking(scenes, ORDER_PAGE), cap=LISTING_CAP
+            data = self._requests.ask_one(
+                GROUP_SCENES,
+                "findScenes",
+                collection_queries.GROUP_SCENES,
+                walking(scenes, ORDER_PAGE),
+                cap=LISTING_CAP,
             )
-            return data.findScenes.count, data.findScenes.scenes
+            return data.count, data.scenes
 
         for page in self._requests.walk(0, ask, lambda scene: answers.number(scene.id)) if groups else ():
             for scene in page:
@@ -204,8 +198,10 @@ class StashCollecting:
 
         def ask(last: int) -> tuple[int, list[TaggedAnswer]]:
             scenes = walking(queries.above(last, **collection_queries.with_tags(list(tags))), ORDER_PAGE)
-            data = self._requests.ask(TAG_SCENES, collection_queries.TAG_SCENES, scenes, cap=LISTING_CAP)
-            return data.findScenes.count, data.findScenes.scenes
+            data = self._requests.ask_one(
+                TAG_SCENES, "findScenes", collection_queries.TAG_SCENES, scenes, cap=LISTING_CAP
+            )
+            return data.count, data.scenes
 
         for page in self._requests.walk(0, ask, lambda scene: answers.number(scene.id)) if tags else ():
             for answer in page:

@@ -1,4 +1,4 @@
-"""What an import reads and writes in Stash: implements `plexsync.rules.servers.neighbours.StashImport`.
+"""What an import reads and writes in Stash. Values are JSON, see `plexsync.rules.merge.import_records`.
 
 A write returns what Stash has after it. An answer that is broken, partial or an error raises Unavailable with `sent`:
 Stash may have carried out the write, or do so later.
@@ -6,22 +6,13 @@ Stash may have carried out the write, or do so later.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Generic, TypeVar
 
 import msgspec
 
 from plexsync.rules.merge.import_records import NameKind, StashField, StashFields, StashName, StashObject
 from plexsync.stash import import_queries, queries
-from plexsync.stash.answers import Id, ObjectList, StudioAnswer, TagAnswer, number
+from plexsync.stash.answers import Id, Objects, OnlyId, StudioAnswer, TagAnswer, number
 from plexsync.stash.requests import EVERYTHING, StashRequests, scenes_cap
-
-T = TypeVar("T")
-
-
-class OnlyId(msgspec.Struct):
-    """An object of which only the id matters."""
-
-    id: Id
 
 
 class Created(msgspec.Struct):
@@ -74,30 +65,12 @@ class ObjectAnswer(msgspec.Struct):
     child_studios: list[OnlyId] = []
 
 
-class Written(msgspec.Struct, Generic[T]):
-    """The data of the mutations CREATE and of the queries USES; null if the object is gone."""
-
-    object: T
-
-
-class Filled(msgspec.Struct):
-    """The data of the mutation FILL."""
-
-    scene: ImportAnswer
-
-
-class Destroyed(msgspec.Struct):
-    """The data of the mutations DESTROY."""
-
-    gone: bool
-
-
 FIELDS = msgspec.json.Decoder(dict[str, ImportAnswer | None])
-FILLED = msgspec.json.Decoder(Filled)
-NAMES = msgspec.json.Decoder(ObjectList[NameAnswer])
-CREATED = msgspec.json.Decoder(Written[ObjectAnswer])
-USED = msgspec.json.Decoder(Written[ObjectAnswer | None])
-DESTROYED = msgspec.json.Decoder(Destroyed)
+FILLED = msgspec.json.Decoder(dict[str, ImportAnswer])
+NAMES = msgspec.json.Decoder(dict[str, Objects[NameAnswer]])
+CREATED = msgspec.json.Decoder(dict[str, ObjectAnswer])
+USED = msgspec.json.Decoder(dict[str, ObjectAnswer | None])
+DESTROYED = msgspec.json.Decoder(dict[str, bool])
 # The fields of Stash's update that take ids.
 IDS = (StashField.STUDIO, StashField.PERFORMERS, StashField.TAGS)
 
@@ -116,7 +89,7 @@ class StashCreating:
             NameKind.STUDIO: import_queries.STUDIO_NAMES,
             NameKind.TAG: tags,
         }[kind]
-        answer = self._requests.ask(NAMES, query, {"page": queries.page(EVERYTHING, sort="name")}).listed
+        answer = self._requests.ask_one(NAMES, "listed", query, {"page": queries.page(EVERYTHING, sort="name")})
         if answer.count != len(answer.objects):
             raise self._requests.foreign("with a part of its names")
         return self._requests.checked(list, map(_name, answer.objects))
@@ -128,24 +101,24 @@ class StashCreating:
     def fill(self, id: int, values: Mapping[StashField, str]) -> StashFields:
         """Set these fields of a scene (JSON by field) in one request; returns its fields after it."""
         values_by_name = {name.value: _input(name, value) for name, value in values.items()}
-        answer = self._requests.ask(
-            FILLED, import_queries.FILL, {"input": {"id": str(id), **values_by_name}}, cap=scenes_cap([id])
+        answer = self._requests.ask_one(
+            FILLED, "scene", import_queries.FILL, {"input": {"id": str(id), **values_by_name}}, cap=scenes_cap([id])
         )
-        return self._requests.checked(_fields, answer.scene)
+        return self._requests.checked(_fields, answer)
 
     def create(self, kind: NameKind, name: str) -> StashObject:
         """Create an object with this name. Stash answers with an error if the name is taken."""
-        answer = self._requests.ask(CREATED, import_queries.CREATE[kind], {"name": name}).object
+        answer = self._requests.ask_one(CREATED, "object", import_queries.CREATE[kind], {"name": name})
         return self._requests.checked(_object, answer)
 
     def find_object(self, kind: NameKind, id: int) -> StashObject | None:
         """An object and the number of things that use it; None if it is gone."""
-        answer = self._requests.ask(USED, import_queries.USES[kind], {"id": str(id)}).object
+        answer = self._requests.ask_one(USED, "object", import_queries.USES[kind], {"id": str(id)})
         return None if answer is None else self._requests.checked(_object, answer)
 
     def destroy(self, kind: NameKind, id: int) -> None:
         """Delete an object."""
-        self._requests.ask(DESTROYED, import_queries.DESTROY[kind], {"id": str(id)})
+        self._requests.ask_one(DESTROYED, "gone", import_queries.DESTROY[kind], {"id": str(id)})
 
 
 def _name(answer: NameAnswer) -> StashName:

@@ -137,6 +137,21 @@ class StashRequests:
             raise self._wire.foreign(f"with an error of its own{self._about(query, messages(envelope.errors))}")
         return self.decoded(decoder, envelope.data)
 
+    def ask_one(
+        self,
+        decoder: "msgspec.json.Decoder[dict[str, D]]",
+        name: str,
+        query: str,
+        variables: Mapping[str, object] | None = None,
+        *,
+        cap: int = LISTING_CAP,
+    ) -> D:
+        """The answer to the only question of a request, which has this name there."""
+        data = self.ask(decoder, query, variables, cap=cap)
+        if data.keys() != {name}:
+            raise self._wire.foreign("not with what was asked for")
+        return data[name]
+
     def _about(self, query: str, message: str) -> str:
         """The name of the query, and what Stash says about it."""
         words = self._wire.scrub(message)

@@ -1,4 +1,4 @@
-"""What was watched, in Stash: implements `plexsync.rules.servers.neighbours.StashWatch`.
+"""What was watched and rated, in Stash. Plays are in whole seconds UTC.
 
 Every write of plays returns those after it, so that no second request has to read them. An answer that is broken,
 partial or an error raises Unavailable with `sent`: Stash may have carried out the write, or do so later.
@@ -54,12 +54,6 @@ class PlaysAnswer(msgspec.Struct):
     history: list[Moment]
 
 
-class PlaysWritten(msgspec.Struct):
-    """The data of the mutations ADD_PLAYS and TAKE_PLAYS."""
-
-    plays: PlaysAnswer
-
-
 class InterfaceSettings(msgspec.Struct):
     """Settings of Stash's interface, where anybody may write anything."""
 
@@ -73,12 +67,6 @@ class Interface(msgspec.Struct):
     ui: InterfaceSettings
 
 
-class InterfaceOf(msgspec.Struct):
-    """The data of the query PLAYER_RULES."""
-
-    configuration: Interface
-
-
 class RatedScene(msgspec.Struct):
     """A scene after it was rated."""
 
@@ -86,19 +74,13 @@ class RatedScene(msgspec.Struct):
     rating100: int | None
 
 
-class RatingWritten(msgspec.Struct):
-    """The data of the mutation RATE."""
-
-    scene: RatedScene
-
-
 WATCHED = msgspec.json.Decoder(dict[str, WatchedAnswer | None])
 ONLY_PLAYS = msgspec.json.Decoder(dict[str, ScenePlaysAnswer | None])
-PLAYS_WRITTEN = msgspec.json.Decoder(PlaysWritten)
+PLAYS_WRITTEN = msgspec.json.Decoder(dict[str, PlaysAnswer])
 # Whether each part of a mutation was carried out.
 CARRIED_OUT = msgspec.json.Decoder(dict[str, bool])
-INTERFACE = msgspec.json.Decoder(InterfaceOf)
-RATING_WRITTEN = msgspec.json.Decoder(RatingWritten)
+INTERFACE = msgspec.json.Decoder(dict[str, Interface])
+RATING_WRITTEN = msgspec.json.Decoder(dict[str, RatedScene])
 
 
 class StashWatching:
@@ -144,22 +126,29 @@ class StashWatching:
         self._save(watch_queries.SAVE_ACTIVITY, id, at, seconds, "saved")
 
     def restore_activity(self, id: int, *, seconds: float, at: float | None = None) -> None:
-        """Set the play time of a scene, and where it is resumed, both in seconds; None leaves the latter alone."""
+        """Set the play time of a scene, and where it is resumed, both in seconds; None leaves the latter alone.
+
+        Stash first sets the play time to 0 and then adds to it: one of the two may arrive without the other.
+        """
         self._save(watch_queries.RESTORE_ACTIVITY, id, at, seconds, "reset", "saved")
 
     def player_rules(self) -> PlayerRules:
         """How Stash's own player notes what is watched, in one request; by default where a setting can't be read."""
-        settings = self._requests.ask(INTERFACE, watch_queries.PLAYER_RULES).configuration.ui
+        settings = self._requests.ask_one(INTERFACE, "configuration", watch_queries.PLAYER_RULES).ui
         return PlayerRules(amount_of(settings.minimumPlayPercent), settings.trackActivity is not False)
 
     def rate(self, id: int, rating: int | None) -> int | None:
         """Set the rating of a scene from 1 to 100, None clears it; returns the rating after it."""
         variables = {"input": {"id": str(id), "rating100": rating}}
-        return self._requests.ask(RATING_WRITTEN, watch_queries.RATE, variables, cap=ORDINARY_CAP).scene.rating100
+        return self._requests.ask_one(
+            RATING_WRITTEN, "scene", watch_queries.RATE, variables, cap=ORDINARY_CAP
+        ).rating100
 
     def save_unchanged(self, id: int) -> None:
         """Save a scene as it is. Whoever listens to Stash's changes hears of it."""
-        self._requests.ask(RATING_WRITTEN, watch_queries.SAVE_UNCHANGED, {"input": {"id": str(id)}}, cap=ORDINARY_CAP)
+        self._requests.ask_one(
+            RATING_WRITTEN, "scene", watch_queries.SAVE_UNCHANGED, {"input": {"id": str(id)}}, cap=ORDINARY_CAP
+        )
 
     def _save(self, mutation: str, id: int, at: float | None, seconds: float | None, *parts: str) -> None:
         answer = self._requests.ask(CARRIED_OUT, mutation, {"id": str(id), "position": at, "seconds": seconds})
@@ -168,7 +157,7 @@ class StashWatching:
 
     def _write(self, mutation: str, id: int, moments: "Moments") -> tuple[int, ...]:
         variables = {"id": str(id), "times": moments.texts()}
-        plays = self._requests.ask(PLAYS_WRITTEN, mutation, variables, cap=PLAYS_CAP).plays
+        plays = self._requests.ask_one(PLAYS_WRITTEN, "plays", mutation, variables, cap=PLAYS_CAP)
         if plays.count != len(plays.history):
             raise self._requests.foreign("with a part of the plays")
         return plays_of(plays.history)

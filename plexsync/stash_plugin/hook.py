@@ -185,9 +185,6 @@ def without_cookie(data: bytes) -> bytes:
     return b"".join([*parts, data[done:]])
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------
-
-
 def read(handle: int) -> bytes:
     """Read standard input until it ends, the deadline passes, or it is longer than the limit."""
     chunks, size, deadline = [], 0, time.monotonic() + READ_SECONDS

@@ -29,9 +29,6 @@ SERVED = "the worker does the rest"
 REPORT = "preview.html"
 
 
-# --- tasks -----------------------------------------------------------------------------------------------------------
-
-
 def reconcile(call: TaskRun) -> str:
     """Run a full comparison, and work what differs."""
     call.plexsync("reconcile")
@@ -136,9 +133,6 @@ def provide(call: TaskRun) -> None:
     if dependencies.is_outdated(call.folder):
         log("i", "PlexSync: after the update its packages are installed first")
         install_packages(call)
-
-
-# --- operations of the page ------------------------------------------------------------------------------------------
 
 
 def not_ready(call: TaskRun, error: dependencies.NotReady) -> Facts:

@@ -127,9 +127,6 @@ def carry_out(call: PageCall, action: Action, selection: Selection) -> ActionRes
     return result
 
 
-# --- for programs ----------------------------------------------------------------------------------------------------
-
-
 def program(call: PageCall, body: Mapping[str, object]) -> tuple[Mapping[str, object], int]:
     """As the command of this action with --yes and --json."""
     return _program(call, _asked_action(call), body)
@@ -169,9 +166,6 @@ def _program(call: PageCall, chosen: Action, body: Mapping[str, object]) -> tupl
     if result.jobs:
         call.desk.ask_servers()
     return result.facts, 200
-
-
-# --- in the browser --------------------------------------------------------------------------------------------------
 
 
 def _of_form(call: PageCall, values: Mapping[str, str]) -> tuple[Action, Selection]:

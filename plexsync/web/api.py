@@ -72,9 +72,6 @@ Answer = Facts | tuple[Facts, int]
 Body = Mapping[str, object]
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------
-
-
 def status(call: PageCall) -> StatusFacts:
     """As `plexsync status --json`."""
     return call.desk.facts()
@@ -209,9 +206,6 @@ def settings(call: PageCall) -> SettingList:
     return {"settings": setting_facts(call.parts.config, call.desk.origins.by_name)}
 
 
-# --- actions ---------------------------------------------------------------------------------------------------------
-
-
 def sync(call: PageCall, body: Body) -> Answer:
     """As `plexsync sync SCENE... --json` or `sync --all`; the first write needs your approval."""
     parts = call.parts
@@ -334,9 +328,6 @@ def _move_letters(
     if "all" in body and body["all"] is not True:
         raise Wrong("all must be true")
     return {verb: every(parts.store, parts.clock, cause)}
-
-
-# --- parsing requests ------------------------------------------------------------------------------------------------
 
 
 def _whole(call: PageCall, name: str, usual: int, most: int) -> int:

@@ -285,9 +285,6 @@ def corners(piece: Sequence[Point]) -> str:
     return " ".join(pieces)
 
 
-# --- the pages -------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Record:
     """The recorded samples of a period: in the resolution of its charts, and as the rows of its tables."""

@@ -39,9 +39,6 @@ MAIN = (
 )
 
 
-# --- the list --------------------------------------------------------------------------------------------------------
-
-
 @record
 class Filter:
     """What a request lists: one status (None for all) of one library, by its title and as the database has it."""
@@ -132,9 +129,6 @@ def _tabs(wanted: Filter, counts: Mapping[str, int]) -> list[Tab]:
 def stands(name: str) -> CollectionStatus:
     """The status with this name in JSON."""
     return named_status(name) or CollectionStatus.QUEUED
-
-
-# --- one collection --------------------------------------------------------------------------------------------------
 
 
 def collection(call: PageCall) -> Response:

@@ -172,9 +172,6 @@ def _back(call: PageCall, mended: int = 0) -> str:
     return address(HERE, {"view": LIST, "cause": cause} | ({"after": after} if page_after(cause, after) else {}))
 
 
-# --- what you are asked ----------------------------------------------------------------------------------------------
-
-
 def questions_page(call: PageCall) -> Response:
     """Show every open question, what accepting does, and the button."""
     return call.show("accept.html", asked=questions(call.parts))
@@ -199,9 +196,6 @@ def choice_named(text: str) -> Choice:
     if text not in set(Choice):
         raise Wrong(f"choice must be one of {', '.join(Choice)}")
     return Choice(text)
-
-
-# --- scenes bound together -------------------------------------------------------------------------------------------
 
 
 @record

@@ -57,9 +57,6 @@ async def about(request: Request) -> Response:
     return await asyncio.to_thread(show if call.entry.open_desk else partial(show, needing=lambda: 0))
 
 
-# --- all Plex servers ---------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class OtherVerdict:
     """What another server adds to the verdict, with the page that shows more of it."""

@@ -191,7 +191,8 @@ class PageCall:
                 {"now": desk.now, "needing": desk.problems, "links": ServerLinks(desk.parts, self.host)} if desk else {}
             ),
         }
-        text = TEMPLATES.get_template(template).render({**common, **values, "token": lambda: token_field(self.session)})
+        token = Markup('<input type="hidden" name="token" value="{}">').format(self.session.token)
+        text = TEMPLATES.get_template(template).render({**common, **values, "token": lambda: token})
         return HTMLResponse(at_prefix(text, self.entry.prefix), status)
 
     def to(self, path: str, notice: str = "", *, well: bool = True) -> Response:
@@ -318,11 +319,6 @@ def bare(path: str, handler: Handler, method: str) -> Route:
 def picture(svg: str) -> Response:
     """An SVG picture as a response."""
     return Response(svg, media_type="image/svg+xml")
-
-
-def token_field(session: Session) -> Markup:
-    """The hidden token field of every form."""
-    return Markup('<input type="hidden" name="token" value="{}">').format(session.token)
 
 
 def entry_of(request: Request) -> EntryDesk:

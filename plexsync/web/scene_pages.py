@@ -45,9 +45,6 @@ LONGEST_SEARCH = 200
 NONE_PICKED = "Tick the rows first."
 
 
-# --- the list --------------------------------------------------------------------------------------------------------
-
-
 def scenes(call: PageCall) -> Response:
     """A page of scenes, by status or by name."""
     text = call.query.get("q", "").strip()[:LONGEST_SEARCH]
@@ -150,9 +147,6 @@ STEPS: Mapping[str, Callable[[PageCall, Sequence[int]], str]] = {
     "ignore": ignore_all,
     "unignore": _unignore_all,
 }
-
-
-# --- one scene -------------------------------------------------------------------------------------------------------
 
 
 def scene(call: PageCall) -> Response:

@@ -140,9 +140,6 @@ def latest_troubles(call: PageCall) -> list[dict[str, object]]:
         ]
 
 
-# --- the demo ----------------------------------------------------------------------------------------------------------
-
-
 def demo_routes(switch: Path) -> list[Route]:
     """The page and its two buttons, for the demo that watches this file."""
 

@@ -4,7 +4,8 @@ import pytest
 
 from plexsync.plex.artwork import key_of
 from plexsync.plex.client import PlexClient
-from plexsync.rules.collections.collection_servers import ListedCollection, PlexCollection, PlexCollections
+from plexsync.plex.collections import CollectionClient
+from plexsync.rules.collections.collection_servers import ListedCollection, PlexCollection
 from plexsync.rules.item import Item
 from plexsync.rules.merge.plan_records import Change
 from plexsync.rules.servers.errors import Conflict, ForeignNotFound, Missing, Refused, Unavailable
@@ -41,7 +42,7 @@ def answering(body: str, status: int = 200) -> PlexClient:
 
 
 def test_the_collections_of_a_library_are_listed_with_a_request_for_each_page(sim, plex):
-    reader: PlexCollections = plex.collections
+    reader: CollectionClient = plex.collections
     keys = [movie(sim, f"C{n}", "All") for n in range(4)]
     movie(sim, "Elsewhere", section="2")
     smart = sim.add_smart_collection("1", "Recent", keys[:3])

@@ -2,7 +2,8 @@
 
 import pytest
 
-from plexsync.rules.collections.collection_servers import MOST_AT_ONCE, PlexPlaylists
+from plexsync.plex.collections import PlaylistClient
+from plexsync.rules.collections.collection_servers import MOST_AT_ONCE
 from plexsync.rules.merge.plan_records import Change
 from plexsync.rules.servers.errors import Missing, Unavailable
 from plexsync.simulator.plex_server import PlexSim
@@ -23,7 +24,7 @@ def sim():
         yield running
 
 
-def listed(playlists: PlexPlaylists, page: int = 500) -> dict[str, tuple[str, bool]]:
+def listed(playlists: PlaylistClient, page: int = 500) -> dict[str, tuple[str, bool]]:
     found = (one for some in playlists.list_playlists(page=page) for one in some)
     return {one.key: (one.item.value("title"), one.smart) for one in found}
 

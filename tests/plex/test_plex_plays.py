@@ -12,9 +12,9 @@ from plexapi.server import PlexServer
 
 from plexsync.http.connections import NotConnected
 from plexsync.plex.client import PlexClient
+from plexsync.plex.history import PlexHistory
 from plexsync.rules.records import PlexPlay
 from plexsync.rules.servers.errors import Barred, Refused, Unavailable
-from plexsync.rules.servers.neighbours import PlexWatch
 from plexsync.simulator.http import Answer, Fault
 from plexsync.simulator.plex_server import EPOCH, PlexSim
 from plexsync.simulator.plex_traits import Traits
@@ -64,7 +64,7 @@ def asked(sim):
 
 
 def test_a_play_says_who_played_what_when_and_where(sim, plex, key):
-    watch: PlexWatch = plex.history
+    watch: PlexHistory = plex.history
     other = sim.add_section("Clips", locations=["/clips"], agent="com.plexapp.agents.none")
     clip = sim.add_movie(other, [("/clips/b.mp4", 5, 1000)])
     (first,), (second,) = played(sim, clip, 20), played(sim, key, 10)

@@ -3,9 +3,9 @@
 import pytest
 
 from plexsync.plex.client import PlexClient
+from plexsync.plex.history import PlexHistory
 from plexsync.rules.records import Rated
 from plexsync.rules.servers.errors import Missing, Unavailable
-from plexsync.rules.servers.neighbours import PlexWatch
 from plexsync.simulator.plex_server import EPOCH, PlexSim
 from tests.plex.conftest import TOKEN
 from tests.transports import saying
@@ -32,7 +32,7 @@ def answering(body: str) -> PlexClient:
 
 
 def test_items_that_were_rated_since_are_listed_oldest_first(sim, plex):
-    ratings: PlexWatch = plex.history
+    ratings: PlexHistory = plex.history
     keys = [sim.add_movie("1", [(f"/media/{n}.mp4", n, 1000)], title=str(n)) for n in range(5)]
     for key, rating, second in zip(keys, (8, 7.5, None, 3), (30, 10, 20, 5), strict=False):
         sim.rate(key, rating, second)

@@ -6,9 +6,9 @@ import httpx2
 import pytest
 
 from plexsync.plex.client import PlexClient
+from plexsync.plex.history import PlexHistory
 from plexsync.rules.records import PlexSession
 from plexsync.rules.servers.errors import Refused, Unavailable
-from plexsync.rules.servers.neighbours import PlexWatch
 from plexsync.simulator.http import Fault
 from tests.plex.conftest import TOKEN
 from tests.tables import table
@@ -22,7 +22,7 @@ def movies(sim, *lengths):
 
 
 def test_a_session_says_who_plays_what_where_and_how_far(sim, plex):
-    watch: PlexWatch = plex.history
+    watch: PlexHistory = plex.history
     guest = sim.add_account("guest")
     one, two = movies(sim, 60_000, 0)
     sim.sessions.start(one, 5_000, player="Living room")
@@ -192,7 +192,7 @@ def prefs(**values):
 
 
 def test_plex_tells_from_which_percentage_on_it_counts_a_play(sim, plex):
-    watch: PlexWatch = plex.history
+    watch: PlexHistory = plex.history
     assert watch.played_threshold() == 90
     httpx2.put(f"{sim.url}/:/prefs?LibraryVideoPlayedThreshold=50&X-Plex-Token={TOKEN}")
     sim.clear_log()

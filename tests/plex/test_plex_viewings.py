@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from plexsync.plex.history import PlexHistory
 from plexsync.rules.item import ViewState
 from plexsync.rules.records import ViewingPage
 from plexsync.rules.servers.errors import Missing, Unavailable
-from plexsync.rules.servers.neighbours import PlexWatch
 from plexsync.simulator.http import Answer
 from plexsync.simulator.plex_server import EPOCH, PlexSim
 from tests.plex.conftest import TOKEN
@@ -53,7 +53,7 @@ def listing(*rows, total=None):
 
 
 def test_what_was_watched_is_listed_newest_first(sim, plex):
-    watch: PlexWatch = plex.history
+    watch: PlexHistory = plex.history
     one, two, three, _ = movies(sim, 4)
     left(sim, one, three, two)
     sim.play(three, at=EPOCH + 9)

@@ -33,7 +33,7 @@ def test_every_trait_has_a_question_and_is_asked_once() -> None:
     ],
 )
 def test_an_answer_has_words(name: str, answer: traits.Answer, words: str) -> None:
-    assert traits.answer_words(name, answer) == words
+    assert traits.answer_words(traits.QUESTIONS[name], answer) == words
 
 
 def test_the_stored_form_is_read_back() -> None:

@@ -2,12 +2,13 @@
 
 import pytest
 
-from plexsync.rules.collections.collection_servers import CollectionSource, StashCollections
+from plexsync.rules.collections.collection_servers import CollectionSource
 from plexsync.rules.scene import Image
 from plexsync.rules.servers.errors import Unavailable
 from plexsync.simulator.stash_images import png
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
+from plexsync.stash.collecting import StashCollecting
 from tests.transports import saying
 
 
@@ -27,7 +28,7 @@ def stamp_of(sim: StashSim, kind: str, id: int) -> str:
 
 
 def test_objects_of_all_sources_are_read_in_one_request(sim, stash):
-    reader: StashCollections = stash.collections
+    reader: StashCollecting = stash.collections
     sim.set_parent_studio("Below", "Above")
     sim.add_scene(studio="Below", performers=[("Ann", "the first")], tags=["One"], groups=["Saga"], rating100=85)
     sim.add_scene(studio="Above", rating100=84, organized=True)

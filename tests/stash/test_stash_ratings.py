@@ -3,14 +3,14 @@
 import pytest
 
 from plexsync.rules.servers.errors import Unavailable
-from plexsync.rules.servers.neighbours import StashWatch
 from plexsync.stash.client import StashClient
+from plexsync.stash.watching import StashWatching
 from tests.stash.conftest import KEY
 from tests.transports import saying
 
 
 def test_a_rating_is_set_and_cleared_and_nothing_else_changes(sim, stash):
-    writer: StashWatch = stash.watching
+    writer: StashWatching = stash.watching
     id = sim.add_scene(title="A", details="What happens", tags=["One"], files=[("/a.mp4", 1, 1.0)])
     before = stash.scenes([id])[id]
     assert writer.rate(id, 85) == 85

@@ -9,8 +9,8 @@ import pytest
 from plexsync.rules.plays.plays import Moments
 from plexsync.rules.records import PlayerRules
 from plexsync.rules.servers.errors import Barred, Throttled, TooLong, Unavailable
-from plexsync.rules.servers.neighbours import StashWatch
 from plexsync.simulator.http import Fault
+from plexsync.stash.watching import StashWatching
 from tests.patience import HANG
 from tests.stash.conftest import KEY
 from tests.stash.test_stash_client import GOOD, SPOILED
@@ -64,7 +64,7 @@ def test_moments_do_not_change():
 
 
 def test_it_is_what_a_flow_asks_for(stash):
-    neighbour: StashWatch = stash.watching
+    neighbour: StashWatching = stash.watching
     assert neighbour.watched_scenes([1]) == {}
 
 

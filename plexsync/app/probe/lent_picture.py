@@ -17,44 +17,73 @@ from plexsync.rules.merge.traits import is_private
 PATIENCE, PACE = 5.0, 0.05
 
 
-class PictureServer(ThreadingTCPServer):
-    """Serves one picture at `path`. A client that never ends keeps nothing waiting."""
+class LentServer(ThreadingTCPServer):
+    """Listens at an address of this machine, `place`. A client that never ends keeps nothing waiting."""
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, host: str, content: bytes) -> None:
+    def __init__(self, host: str, handler: type["LentHandler"]) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.content = content
-        self.path = f"/{secrets.token_urlsafe(16)}.png"
-        super().__init__((host, 0), PictureHandler)
+        super().__init__((host, 0), handler)
         literal = f"[{host}]" if ":" in host else host
-        self.address = f"http://{literal}:{self.server_address[1]}{self.path}"
+        self.place = f"http://{literal}:{self.server_address[1]}"
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away early is no fault."""
 
 
-class PictureHandler(BaseHTTPRequestHandler):
+class LentHandler(BaseHTTPRequestHandler):
     """Answers one request."""
 
     timeout = PATIENCE
     server_version, sys_version = "PlexSync", ""
+
+    def send(self, status: int, kind: str, content: bytes) -> None:
+        """Send an answer with content of this type."""
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing: the answers of the probe are the record."""
+
+
+@contextmanager
+def serving(server: LentServer) -> Iterator[None]:
+    """Answer while the `with` lasts."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=(PACE,), name="lent server", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class PictureServer(LentServer):
+    """Serves one picture at `path`."""
+
+    def __init__(self, host: str, content: bytes) -> None:
+        self.content = content
+        self.path = f"/{secrets.token_urlsafe(16)}.png"
+        super().__init__(host, PictureHandler)
+        self.address = f"{self.place}{self.path}"
+
+
+class PictureHandler(LentHandler):
+    """Answers a request for the picture."""
+
     server: PictureServer
 
     def do_GET(self) -> None:
         """Send the picture, or 404 for any other path."""
         if self.path != self.server.path:
             return self.send_error(404)
-        self.send_response(200)
-        self.send_header("Content-Type", "image/png")
-        self.send_header("Content-Length", str(len(self.server.content)))
-        self.end_headers()
-        self.wfile.write(self.server.content)
-        return None
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing: the answer of the probe is the record."""
+        return self.send(200, "image/png", self.server.content)
 
 
 @contextmanager
@@ -65,14 +94,8 @@ def lent_picture(host: str, port: int, content: bytes) -> Iterator[str]:
     except (OSError, ValueError):
         yield ""
         return
-    with server:
-        thread = threading.Thread(target=server.serve_forever, args=(PACE,), name="lent picture", daemon=True)
-        thread.start()
-        try:
-            yield server.address if is_private(server.address) else ""
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(server):
+        yield server.address if is_private(server.address) else ""
 
 
 def own_address(host: str, port: int) -> str:

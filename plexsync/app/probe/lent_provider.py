@@ -6,15 +6,11 @@ answers only below a path that nobody can guess.
 
 import json
 import secrets
-import socket
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
-from socketserver import ThreadingTCPServer
 from urllib.parse import urlsplit
 
-from plexsync.app.probe.lent_picture import PACE, PATIENCE, own_address
+from plexsync.app.probe.lent_picture import LentHandler, LentServer, own_address, serving
 from plexsync.rules.provider.documents import (
     MATCHES,
     METADATA,
@@ -40,26 +36,17 @@ class PlexQuestion:
     body: Mapping[str, object]
 
 
-class LentProvider(ThreadingTCPServer):
+class LentProvider(LentServer):
     """Answers for the file at `path`, with the `values` that the probe sets; None: its key is unknown."""
 
-    daemon_threads = True
-    block_on_close = False
-
     def __init__(self, host: str, identifier: str, path: str) -> None:
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.identifier = identifier
         self.secret = secrets.token_urlsafe(24)
         self.values: Values | None = None
         # Only appended to.
         self.questions: list[PlexQuestion] = []
         self._path = path.replace("\\", "/")
-        super().__init__((host, 0), QuestionHandler)
-        literal = f"[{host}]" if ":" in host else host
-        self.place = f"http://{literal}:{self.server_address[1]}"
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away early is no fault."""
+        super().__init__(host, QuestionHandler)
 
     def answer(self, question: PlexQuestion) -> Document | None:
         """The answer to a question; None for what is not known."""
@@ -82,11 +69,9 @@ class LentProvider(ThreadingTCPServer):
         return bool(name) and f"/{self._path.lstrip('/')}".endswith(f"/{name}")
 
 
-class QuestionHandler(BaseHTTPRequestHandler):
-    """Answers one request."""
+class QuestionHandler(LentHandler):
+    """Answers a question."""
 
-    timeout = PATIENCE
-    server_version, sys_version = "PlexSync", ""
     server: LentProvider
 
     def do_GET(self) -> None:
@@ -114,24 +99,12 @@ class QuestionHandler(BaseHTTPRequestHandler):
             question = PlexQuestion(path, names, asked if isinstance(asked, dict) else {})
             document = self.server.answer(question)
         content = json.dumps(document).encode() if document is not None else b""
-        self.send_response(404 if document is None else 200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing: the answers of the probe are the record."""
+        self.send(404 if document is None else 200, "application/json", content)
 
 
 @contextmanager
 def lent_provider(host: str, port: int, identifier: str, path: str) -> Iterator[LentProvider]:
     """Serve the provider while the `with` lasts, at this machine's address towards a host. Raises OSError and ValueError."""
-    with LentProvider(own_address(host, port), identifier, path) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(PACE,), name="lent provider", daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    server = LentProvider(own_address(host, port), identifier, path)
+    with serving(server):
+        yield server

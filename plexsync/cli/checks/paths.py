@@ -185,9 +185,6 @@ def _judge_lookup(name: str, lookup: PathLookup, rules: Sequence[Rule]) -> Check
     return Check(name, summary)
 
 
-# --- which rules map the files ---------------------------------------------------------------------------------------
-
-
 def suggest_rules(pairs: Sequence[Pair], rules: PathRules = (), *, mapped: Sequence[Pair] = ()) -> list[Suggestion]:
     """Rules that map the first path of several pairs to the second, those with the most matches first.
 

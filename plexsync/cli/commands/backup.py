@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from plexsync.app.database_files import check_restorable, restore_backup, save_backup
-from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.call import FINE, FORCE, Call, command
 from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import LiveLine, paper, say
@@ -20,7 +20,7 @@ BUSY = "a worker runs on this database: stop it first, then restore"
 
 @command("backup")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@FORCE
 @click.pass_obj
 def backup(call: Call, file: Path, force: bool) -> int:
     """Copy the database to a file, also while a worker runs.

@@ -76,9 +76,7 @@ def bind(
 def _bind_one(call: Call, scene: int, items: Sequence[str]) -> int:
     """Bind these items to a scene."""
     with begin_call(call, need=SettingsNeed.LOOK) as start, open_parts(start.config, start.folder) as parts:
-        start.meet(parts)
-        if start.settings.away:
-            raise start.settings.away
+        start.reach(parts)
         try:
             bound = bindings.bind(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, scene, items)
         except bindings.CantBind as error:
@@ -101,9 +99,7 @@ def _bind_one(call: Call, scene: int, items: Sequence[str]) -> int:
 def _bind_pairs(call: Call, pairing: bindings.Pairing, none: str, *, dry: bool, yes: bool) -> int:
     """List the pairs, ask once, and bind those that are still the same. `none`: what no scene has, if there are none."""
     with begin_call(call, need=SettingsNeed.LOOK) as start, open_parts(start.config, start.folder) as parts:
-        start.meet(parts)
-        if start.settings.away:
-            raise start.settings.away
+        start.reach(parts)
         with ProgressBar(start.console, "looking") as bar:
             pairs = bindings.pairs_by(pairing, parts.inspector, bar.at)
         facts = {

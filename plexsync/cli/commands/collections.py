@@ -1,7 +1,5 @@
 """`plexsync collections`: the collections that PlexSync dresses: how they stand, why, and whose they are."""
 
-from collections.abc import Sequence
-
 import click
 from rich.console import Console
 
@@ -12,11 +10,11 @@ from plexsync.app.dressing import collection_viewer
 from plexsync.app.parts import open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.actions import SelectionOptions, action_command, fitting, run_action
-from plexsync.cli.call import FAILED, FINE, Body, Call, Sharing, command, family
+from plexsync.cli.call import FAILED, FINE, YES, Body, Call, Sharing, command, family
 from plexsync.cli.start import begin_call
 from plexsync.cli.start import open_call_store as opened_only
-from plexsync.cli.terminal.rows import attempt_table, push_table, row_table
-from plexsync.cli.terminal.screen import paper, say, table
+from plexsync.cli.terminal.rows import past_tables, row_table
+from plexsync.cli.terminal.screen import filled_table, paper, say, table
 from plexsync.reports.collections import (
     OWNER_WORDS,
     PART_WORDS,
@@ -75,10 +73,7 @@ def _tell_list(facts: CollectionList, now: int, out: Console) -> None:
         names = (safe(row["name"], LONGEST), object_words(row), safe(row["library"], LONGEST))
         rows.append((f"{row['id']}", *names, f"{status.word}{queued}", since, safe(row["why"], LONGEST)))
     heads = ("", "collection", "of", "library", "stands", "since", "why")
-    places = [place for place in range(len(heads)) if any(row[place] for row in rows)]
-    out.print(
-        table("", [heads[place] for place in places], [[row[place] for place in places] for row in rows], right=(0,))
-    )
+    out.print(filled_table("", heads, rows, right=(0,)))
     if facts["offset"] is not None:
         say(out, f"the list goes on: plexsync collections list --offset {facts['offset']}")
     counts = ((named_status(name), count) for name, count in facts["counts"].items())
@@ -140,9 +135,6 @@ def take(call: Call, names: tuple[str, ...], library: str, wait: bool) -> int:
     return run_action(call, HAND_OVER, SelectionOptions(names, library=library), yes=True, wait=wait)
 
 
-# --- decisions -------------------------------------------------------------------------------------------------------
-
-
 def _decision(name: str, action: Action, text: str) -> Sharing:
     """A command that decides about parts; `text` is its help."""
 
@@ -156,7 +148,7 @@ def _decision(name: str, action: Action, text: str) -> Sharing:
     )
     @click.option("--all", "every", is_flag=True, help="Every collection with such a part.")
     @click.option("--dry-run", is_flag=True, help="Show what would be decided; changes nothing.")
-    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @YES
     @click.pass_obj
     def body(
         call: Call, names: tuple[str, ...], library: str, parts: tuple[str, ...], every: bool, dry_run: bool, yes: bool
@@ -210,8 +202,6 @@ unkeep = _decision(
       plexsync collections unkeep "Studio 3"
     """,
 )
-
-# --- undo ------------------------------------------------------------------------------------------------------------
 
 WRITTEN = "Every collection that anything was written to."
 SINCE = "The collections written to since then: 2026-03-31, 2h, 3d."
@@ -269,9 +259,6 @@ redo = action_command(
 )
 
 
-# --- explain ---------------------------------------------------------------------------------------------------------
-
-
 @command("explain")
 @click.argument("name")
 @click.option("--library", metavar="NAME", default="", help="The library of Plex, if two have this name.")
@@ -289,9 +276,7 @@ def explain(call: Call, name: str, library: str) -> int:
     """
     with begin_call(call, need=SettingsNeed.LOOK) as start, open_parts(start.config, start.folder) as parts:
         now = parts.clock.now()
-        start.meet(parts)
-        if start.settings.away:
-            raise start.settings.away
+        start.reach(parts)
         with fitting():
             (row,) = find_collections(parts.store, [name], library)
         facts = collection_report(parts.store, collection_viewer(parts), row.id)
@@ -306,10 +291,8 @@ def explain(call: Call, name: str, library: str) -> int:
         _tell_collection(facts, now, out)
         if job:
             out.print(row_table(job, now, facts["name"]))
-        if attempts:
-            out.print(attempt_table(attempts))
-        if pushes:
-            out.print(push_table(pushes))
+        for drawn in past_tables(attempts, pushes):
+            out.print(drawn)
 
     call.answer({**facts}, tell)
     return FAILED if facts["away"] else FINE
@@ -346,7 +329,7 @@ def _part_row(part: CollectionPartFacts, now: int) -> tuple[str, ...]:
     )
 
 
-@family("collections")
+@family("collections", list_, sync, explain, take, keep, use_stash, unkeep, undo, release, redo)
 def collections() -> None:
     """Show how the collections and playlists of Plex stand, dress them, and take that back.
 
@@ -358,8 +341,3 @@ def collections() -> None:
       plexsync collections keep "Studio 3" --part poster
       plexsync collections undo --all --wait
     """
-
-
-ALL: Sequence[click.Command] = (list_, sync, explain, take, keep, use_stash, unkeep, undo, release, redo)
-for part in ALL:
-    collections.add_command(part)

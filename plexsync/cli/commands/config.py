@@ -21,7 +21,7 @@ from plexsync.app.setting_change import (
     write_into,
 )
 from plexsync.app.settings import NotSetUp, SettingsNeed
-from plexsync.cli.call import FINE, WRONG, Call, Sharing, family
+from plexsync.cli.call import FINE, FORCE, WRONG, YES, Call, Sharing, family
 from plexsync.cli.settings import here_of, hide, sources, toml_of
 from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.look_preview import show_look
@@ -170,7 +170,7 @@ def edit(call: Call) -> int:
 
 @config.command("save-look", cls=Sharing, short_help="Save the look in use as a file, to share.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@FORCE
 @click.pass_obj
 def save_look(call: Call, file: Path, force: bool) -> int:
     """Save the settings that decide what Plex shows as a TOML file, to share.
@@ -196,7 +196,7 @@ def save_look(call: Call, file: Path, force: bool) -> int:
 @config.command("import-look", cls=Sharing, short_help="Show what a look file changes, and take it over.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dry-run", "dry", is_flag=True, help="Save nothing: show what it changes.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.pass_obj
 def import_look(call: Call, file: Path, dry: bool, yes: bool) -> int:
     """Show what a look file changes, and write its settings into plexsync.toml after your yes.

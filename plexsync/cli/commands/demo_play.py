@@ -60,9 +60,6 @@ def waiting(now: StatusFacts) -> int:
     return int(now["jobs"]["ready"] + now["jobs"]["running"])
 
 
-# --- the takeover ----------------------------------------------------------------------------------------------------
-
-
 class TakeoverFacts(TypedDict):
     """Who did what. Process ids of `plexsync serve`; edits are requests to Plex; seconds count from the kill.
 
@@ -135,9 +132,6 @@ def takeover_rows(facts: TakeoverFacts) -> list[tuple[str, str]]:
         ("from the kill until the standby worked", "never" if after is None else f"{after:.1f} s"),
         ("from the kill until its first edit", "never" if first is None else f"{first:.1f} s"),
     ]
-
-
-# --- the summary -----------------------------------------------------------------------------------------------------
 
 
 class DemoSummary(TypedDict):
@@ -249,9 +243,6 @@ def _rows(summary: DemoSummary, plays: int, bystanders: int) -> list[tuple[str, 
         ("requests to Stash", f"{requests['stash']:,}"),
         ("time", f"{summary['seconds']:.0f} s, {OUTAGE:.0f} s of them without Plex"),
     ]
-
-
-# --- the acts --------------------------------------------------------------------------------------------------------
 
 
 class Play:

@@ -9,12 +9,12 @@ from rich.console import Console
 
 from plexsync.app.parts import open_parts as parts_on
 from plexsync.app.stored import Stored
-from plexsync.cli.call import FINE, Call, Sharing, complete, family
+from plexsync.cli.call import FINE, FORCE, Call, Sharing, complete, family
 from plexsync.cli.start import begin_call, open_call_store
 from plexsync.cli.terminal.export_file import output
 from plexsync.cli.terminal.prompts import confirm
-from plexsync.cli.terminal.rows import RowKey, attempt_table, push_table, row_table
-from plexsync.cli.terminal.screen import paper, say, table
+from plexsync.cli.terminal.rows import RowKey, past_tables, row_table
+from plexsync.cli.terminal.screen import filled_table, paper, say, table
 from plexsync.engine import dead_letters
 from plexsync.engine.dead_letters import Key
 from plexsync.flows.scenes.verbs import retry_all
@@ -111,9 +111,8 @@ def _tell(
         )
         for row, name in rows
     ]
-    # Columns that are empty in every row are left out: no title is known, or every row died as the example above did.
-    places = [place for place in range(len(HEADS)) if any(row[place] for row in lines)]
-    out.print(table("", [HEADS[place] for place in places], [[row[place] for place in places] for row in lines]))
+    # No title may be known, or every row have died as the example above did.
+    out.print(filled_table("", HEADS, lines))
     if count > len(rows):
         out.print(f"and {count - len(rows):,} more: --cause C narrows the list, --json shows all")
 
@@ -149,10 +148,8 @@ def show(call: Call, scene: Key) -> int:
     def tell() -> None:
         out = paper()
         out.print(row_table(row, now, name))
-        if attempts:
-            out.print(attempt_table(attempts))
-        if pushes:
-            out.print(push_table(pushes))
+        for drawn in past_tables(attempts, pushes):
+            out.print(drawn)
         say(out, f"{cured.meaning}: {cured.advice}")
 
     call.answer(facts, tell)
@@ -239,7 +236,7 @@ def drop(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool, yes
     "--format", "format_", type=click.Choice(["json", "csv"]), default="json", help="json unless told otherwise."
 )
 @click.option("--cause", type=causes, help="Only what died of this cause.")
-@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@FORCE
 @click.pass_obj
 def export(call: Call, file: str, format_: str, cause: str | None, force: bool) -> int:
     """Write the dead letters to a file, or to standard output for -.

@@ -128,9 +128,6 @@ WORDS = {OK: "ok", WARNING: "warn", PROBLEM: "fail"}
 STYLES = {OK: "", WARNING: "yellow", PROBLEM: "bold red"}
 
 
-# --- the checks, in the order of their dependencies ------------------------------------------------------------------
-
-
 def _checks(call: Call, start: Begun) -> Iterator[Check]:
     yield from machine.program()
     yield from machine.configuration(start.settings.loaded, toml_of(call))

@@ -10,7 +10,7 @@ from plexsync.actions.table import action_of
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.actions import SelectionOptions, run_action
-from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.call import FINE, YES, Call, command
 from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, say, table
@@ -47,7 +47,7 @@ LONGEST = 60
 @click.option("--all", "all_", is_flag=True, help="Decide about every listed field.")
 @click.option("--after", metavar="N", type=click.IntRange(0), default=0, help="List the scenes above this number.")
 @click.option("--dry-run", is_flag=True, help="Show what would be decided; changes nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.pass_obj
 def drift(
     call: Call,
@@ -121,9 +121,6 @@ def read(start: Begun, parts: Parts, wanted: DriftFilter, scenes: Sequence[int],
         away = str(error)
     with parts.store.reading() as db:
         return known_drift(db, wanted, away, after=after, limit=MOST_LISTED)
-
-
-# --- the list as text ------------------------------------------------------------------------------------------------
 
 
 def _tell(report: DriftReport, now: int, out: Console) -> None:

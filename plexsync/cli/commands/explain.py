@@ -84,9 +84,6 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
     return FAILED
 
 
-# --- text output -----------------------------------------------------------------------------------------------------
-
-
 def _tell_plays(plays: PlaysOfScene, out: Console) -> None:
     say(out, f"Plays: {plays['text']}.")
     for line in plays["lines"]:

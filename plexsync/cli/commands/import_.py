@@ -10,7 +10,7 @@ from plexsync.app.parts import open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.turns import OtherImport
 from plexsync.cli.actions import SelectionOptions, run_action
-from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.call import FAILED, FINE, YES, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.param_types import SceneNumber
@@ -45,7 +45,7 @@ UNDO_ALONE = "--undo takes an import back: it goes with --yes alone"
 @click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=SceneNumber())
 @click.option("--scene", "named", metavar="SCENE", multiple=True, type=SceneNumber(), help="As the argument SCENE.")
 @click.option("--undo", "run", metavar="RUN", type=click.IntRange(min=1), help="Take this import back.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.pass_obj
 def import_(
     call: Call,
@@ -118,9 +118,7 @@ def _plan_import(
 ) -> list[SceneImport]:
     """Plan the import. Of all scenes, those about which there is something to say are kept."""
     with open_parts(start.config, start.folder) as parts:
-        start.meet(parts)
-        if start.settings.away:
-            raise start.settings.away
+        start.reach(parts)
         scenes, stopping = [], stop.event.is_set
         planner = import_parts(parts).planner
         with ProgressBar(start.console, "comparing") as bar:

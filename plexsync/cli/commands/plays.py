@@ -60,11 +60,9 @@ again = action_command(
     every="Every play that was added or found.",
     since="The plays added since then, and those found that were played since then: 2026-03-31, 2h, 3d.",
 )
-# The commands of the family, in the order of its help.
-PARTS = (status, sync, undo, redo, again)
 
 
-@family("plays")
+@family("plays", status, sync, undo, redo, again)
 def plays() -> None:
     """Show the plays that come from Plex to Stash (watch_back), take them back, and send them again.
 
@@ -76,7 +74,3 @@ def plays() -> None:
       plexsync plays redo --since 2h
       plexsync plays again 7
     """
-
-
-for part in PARTS:
-    plays.add_command(part)

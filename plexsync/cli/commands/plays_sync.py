@@ -10,7 +10,7 @@ import click
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.way_back import WayBack, way_back_of
-from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.call import FAILED, FINE, YES, Call, command
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.export_file import output
@@ -48,7 +48,7 @@ TOO_EARLY = "--since is before watch_since: plays before that day don't count. C
 )
 @click.option("--out", metavar="FILE", default="", help="Write every play that would be added to this file, as CSV.")
 @click.option("--force", is_flag=True, help="With --out: replace the file if it exists.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.pass_obj
 def sync(call: Call, dry: bool, since: datetime | None, out: str, force: bool, yes: bool) -> int:
     """Preview the first plays, and approve them once.

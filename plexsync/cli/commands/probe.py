@@ -13,7 +13,7 @@ from plexsync.app.provider_steps.steps import NotNow
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.turns import ENDED, connect_probe, result_of
 from plexsync.app.version import version
-from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.call import FAILED, FINE, YES, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.param_types import ItemKey
@@ -55,7 +55,7 @@ def _photo(_context: click.Context, _option: click.Parameter, address: str) -> s
 @click.option(
     "--photo", metavar="URL", default="", callback=_photo, help="With ITEM: try this https photo of a person."
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.pass_obj
 def probe(call: Call, item: str | None, library: str | None, path: str | None, photo: str, yes: bool) -> int:
     """Ask your Plex server how it treats edits, with one item that you name, and use the answers.

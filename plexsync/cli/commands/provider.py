@@ -2,14 +2,15 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import click
 
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.provider_steps import steps
-from plexsync.app.provider_steps.plan import AddPlan, compare_values, find_row, look_in_plex, plan_adding
+from plexsync.app.provider_steps.plan import compare_values, find_row, look_in_plex, plan_adding
 from plexsync.app.settings import SettingsNeed
-from plexsync.cli.call import FINE, Call, Sharing, family
+from plexsync.cli.call import FINE, YES, Call, Sharing, family
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.prompts import confirm
@@ -62,13 +63,10 @@ def provider() -> None:
     """
 
 
-# --- add -------------------------------------------------------------------------------------------------------------
-
-
 @provider.command("add", cls=Sharing)
 @click.argument("library")
 @click.option("--dry-run", "dry", is_flag=True, help="Write nothing: show what would be done.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.pass_obj
 def add(call: Call, library: str, dry: bool, yes: bool) -> int:
     """Let the movie library of this name ask PlexSync first.
@@ -86,14 +84,10 @@ def add(call: Call, library: str, dry: bool, yes: bool) -> int:
       plexsync provider add Movies --dry-run
       plexsync provider add Movies --yes
     """
-
-    def begin(start: Begun, parts: Parts, stop: Stop) -> int:
-        return _plan_and_add(call, start, parts, plan_adding(parts, library), stop, dry=dry, yes=yes)
-
-    return _with_parts(call, begin, dry=dry, yes=yes)
+    return _with_parts(call, partial(_plan_and_add, call, library), dry=dry, yes=yes)
 
 
-def _with_parts(call: Call, begin: Callable[[Begun, Parts, Stop], int], *, dry: bool, yes: bool) -> int:
+def _with_parts(call: Call, begin: Callable[..., int], *, dry: bool, yes: bool) -> int:
     """The exit code of `begin`; a steps.NotNow refuses the call."""
     if dry and yes:
         raise click.UsageError(DRY)
@@ -101,14 +95,14 @@ def _with_parts(call: Call, begin: Callable[[Begun, Parts, Stop], int], *, dry: 
         with stoppable() as stop:
             try:
                 start.require(parts)
-                return begin(start, parts, stop)
+                return begin(start, parts, stop, dry=dry, yes=yes)
             except steps.NotNow as error:
                 return stop.code or call.refuse(str(error))
 
 
-def _plan_and_add(call: Call, start: Begun, parts: Parts, plan: AddPlan, stop: Stop, *, dry: bool, yes: bool) -> int:
+def _plan_and_add(call: Call, name: str, start: Begun, parts: Parts, stop: Stop, *, dry: bool, yes: bool) -> int:
     """Show the plan, and do it if you agree; returns the exit code."""
-    counts = None
+    plan, counts = plan_adding(parts, name), None
     if not plan.renews:
         with ProgressBar(start.console, "comparing") as bar:
             counts = compare_values(parts, plan.library.section, bar.at, lambda: bool(stop))
@@ -163,13 +157,10 @@ def _tell_plan(facts: PlanFacts) -> None:
     paper().print(table(f"Library {safe(facts['library'])}", ("", ""), [(head, safe(text)) for head, text in rows]))
 
 
-# --- remove ----------------------------------------------------------------------------------------------------------
-
-
 @provider.command("remove", cls=Sharing)
 @click.argument("library")
 @click.option("--dry-run", "dry", is_flag=True, help="Write nothing: show what would be done.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.pass_obj
 def remove(call: Call, library: str, dry: bool, yes: bool) -> int:
     """Take back that a library asks PlexSync.
@@ -184,16 +175,11 @@ def remove(call: Call, library: str, dry: bool, yes: bool) -> int:
       plexsync provider remove Movies --dry-run
       plexsync provider remove Movies --yes
     """
-
-    def begin(start: Begun, parts: Parts, stop: Stop) -> int:
-        return _ask_and_remove(call, start, parts, find_row(parts, library), stop, dry=dry, yes=yes)
-
-    return _with_parts(call, begin, dry=dry, yes=yes)
+    return _with_parts(call, partial(_ask_and_remove, call, library), dry=dry, yes=yes)
 
 
-def _ask_and_remove(
-    call: Call, start: Begun, parts: Parts, row: ProviderRow, stop: Stop, *, dry: bool, yes: bool
-) -> int:
+def _ask_and_remove(call: Call, name: str, start: Begun, parts: Parts, stop: Stop, *, dry: bool, yes: bool) -> int:
+    row = find_row(parts, name)
     with parts.store.reading() as db:
         items = db.providers.count_items(row.library)
     if not call.json:
@@ -225,9 +211,6 @@ def _tell_removed(facts: RemovedFacts) -> None:
         if keys:
             more = f" and {len(keys) - MOST_NAMED:,} more" if len(keys) > MOST_NAMED else ""
             say(out, f"{many(len(keys), 'item')} {words}: {', '.join(keys[:MOST_NAMED])}{more}")
-
-
-# --- status ----------------------------------------------------------------------------------------------------------
 
 
 @provider.command("status", cls=Sharing)

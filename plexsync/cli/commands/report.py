@@ -14,7 +14,7 @@ import click
 
 from plexsync.app.stored import Stored
 from plexsync.app.version import version
-from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.call import FINE, FORCE, Call, command
 from plexsync.cli.commands.doctor import examine, facts_of
 from plexsync.cli.commands.log import LogTail, folder_of
 from plexsync.cli.logs import LOG_FILE
@@ -35,7 +35,7 @@ DAYS = 30
 
 @command("report")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@FORCE
 @click.pass_obj
 def report(call: Call, file: Path | None, force: bool) -> int:
     """Collect what a bug report needs in one zip file, to attach to an issue.

@@ -93,6 +93,16 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, ri
     return drawn
 
 
+def filled_table(
+    title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
+) -> Table:
+    """The same without the columns that are empty in every row. `right` numbers those that are left."""
+    places = [place for place in range(len(heads)) if any(row[place] for row in rows)]
+    return table(
+        title, [heads[place] for place in places], [[row[place] for place in places] for row in rows], right=right
+    )
+
+
 class FittedTable(Table):
     """A table of texts whose columns get the width of this console, the widest giving way first."""
 

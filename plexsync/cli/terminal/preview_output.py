@@ -103,9 +103,6 @@ class PreviewTotals:
         return [*lines, undecidable_line(self.undecidable)] if self.undecidable else lines
 
 
-# --- a scene as text -------------------------------------------------------------------------------------------------
-
-
 def scene_lines(preview: Preview, *, locks: bool = True) -> Iterator[str]:
     """A scene as text: one line for each field that would change, with its lock if `locks`, and for each note."""
     name = f"Scene {preview.id}: {safe(preview.title, 120)}" if preview.title else f"Scene {preview.id}"
@@ -149,8 +146,6 @@ def lock_change(old: Held, new: Held) -> str:
     """`lock`, `unlock`, or '' if the lock does not change."""
     return "" if old.locked == new.locked else "lock" if new.locked else "unlock"
 
-
-# --- a scene as HTML -------------------------------------------------------------------------------------------------
 
 # Nothing is loaded or executed, whatever a title contains.
 HEAD = """<!doctype html>
@@ -221,9 +216,6 @@ def _marked(change: FieldChange, mark: str, value: Value, moved: Collection[str]
     old, new = single_values(change)
     text = old if mark == "del" else new
     return f"<{mark}>{escape_text(text)}</{mark}>" if old != new and (text or mark == "ins") else escape_text(text)
-
-
-# --- output formats --------------------------------------------------------------------------------------------------
 
 
 class Paper(Protocol):
@@ -375,9 +367,6 @@ def _on_paper(call: Call, parts: Parts, to: PreviewFile, *, whole: bool, take_ov
         yield Document(sys.stdout, {"dry_run": True}, whole=whole)
     else:
         yield None
-
-
-# --- the dry run -----------------------------------------------------------------------------------------------------
 
 
 def dry_run(

@@ -48,6 +48,11 @@ def attempt_table(attempts: Sequence[AttemptRow]) -> Table:
     return table("Failed attempts", ("at", "cause", "then", "error"), rows)
 
 
+def past_tables(attempts: Sequence[AttemptRow], pushes: Sequence[PushRow]) -> list[Table]:
+    """Failed attempts and past pushes, as far as there are any."""
+    return [*([attempt_table(attempts)] if attempts else []), *([push_table(pushes)] if pushes else [])]
+
+
 def push_table(pushes: Sequence[PushRow]) -> Table:
     """Past pushes as a table, a line for each field, newest first."""
     rows = [

@@ -22,8 +22,9 @@ from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.collection_names import RenamedCollection, save_renames
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.push import PATIENCE, PICTURE_REQUESTS
+from plexsync.plex.collections import CollectionClient
 from plexsync.rules.collections.collection_order import MOVES
-from plexsync.rules.collections.collection_servers import PLAYLIST, PlexCollections
+from plexsync.rules.collections.collection_servers import PLAYLIST
 from plexsync.rules.collections.collections import (
     SOURCES,
     CollectionObject,
@@ -51,7 +52,7 @@ class CollectionFlow(CollectionUndo, CollectionPush):
     def __init__(
         self,
         inspector: CollectionInspector,
-        plex: PlexCollections,
+        plex: CollectionClient,
         clock: Clock,
         expiry: Expiry,
         locks: LockCanaries,

@@ -29,6 +29,7 @@ from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import may_be_its_own
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity
+from plexsync.plex.collections import CollectionClient
 from plexsync.rules.collections.collection_order import (
     ORDER,
     as_text,
@@ -40,8 +41,6 @@ from plexsync.rules.collections.collection_servers import (
     PLAYLIST,
     CollectionSource,
     PlexCollection,
-    PlexCollections,
-    StashCollections,
 )
 from plexsync.rules.collections.collection_status import CollectionStatus
 from plexsync.rules.collections.collection_values import (
@@ -59,6 +58,7 @@ from plexsync.rules.queue.job import Done, Waiting
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.rules.words.text import fold
+from plexsync.stash.collecting import StashCollecting
 from plexsync.store.database import Database, Reader
 
 SCENES_FIRST = Waiting("many scenes are synced first, which may be among its members", "released", 5.0, backoff=False)
@@ -72,8 +72,8 @@ class CollectionInspector:
     def __init__(
         self,
         store: Database,
-        stash: StashCollections,
-        plex: PlexCollections,
+        stash: StashCollecting,
+        plex: CollectionClient,
         gates: Gates,
         rules: LookRules,
         identity: ServerIdentity,

@@ -27,6 +27,7 @@ from plexsync.flows.collections.findings import (
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import may_be_its_own
 from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.plex.collections import PlaylistClient
 from plexsync.rules.collections.collection_order import ORDER, as_text, members_in
 from plexsync.rules.collections.collection_servers import (
     MOST_AT_ONCE,
@@ -35,8 +36,6 @@ from plexsync.rules.collections.collection_servers import (
     PlaylistEntry,
     PlaylistRules,
     PlexCollection,
-    PlexPlaylists,
-    StashCollections,
     playlist_item,
 )
 from plexsync.rules.collections.collection_status import CollectionStatus
@@ -70,6 +69,7 @@ from plexsync.rules.queue.job import COLLECTION, Done, Waiting, Why
 from plexsync.rules.queue.note_keys import PLAYLISTS_COMPARED, PLAYLISTS_PROBLEM, WISHES
 from plexsync.rules.servers.errors import Missing, NeighbourError
 from plexsync.rules.words.text import fold
+from plexsync.stash.collecting import StashCollecting
 from plexsync.store.database import Database, Reader, Writer
 
 # What a playlist shows of its tag.
@@ -110,8 +110,8 @@ class PlaylistInspector:
     """
 
     store: Database
-    stash: StashCollections
-    plex: PlexPlaylists
+    stash: StashCollecting
+    plex: PlaylistClient
     gates: Gates
     rules: PlaylistRules | None
     policy: Policy

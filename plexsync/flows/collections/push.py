@@ -16,13 +16,12 @@ from plexsync.flows.collections.playlists import with_members
 from plexsync.flows.collections.reads import HOME
 from plexsync.flows.scenes.collection_names import CARRIED_BY_SCENES, RenamedCollection, save_renames
 from plexsync.flows.scenes.push import ObjectFlow, ObjectJournal, ObjectWrite
+from plexsync.plex.collections import CollectionClient, PlaylistClient
 from plexsync.rules.collections.collection_order import CUSTOM, MOVES, ORDER, Move, members_in, moves, sort_of
 from plexsync.rules.collections.collection_servers import (
     MOST_AT_ONCE,
     PLAYLIST,
     PlexCollection,
-    PlexCollections,
-    PlexPlaylists,
     playlist_item,
 )
 from plexsync.rules.collections.collections import CollectionRow
@@ -145,7 +144,7 @@ def _change(tx: Writer, write: CollectionWrite, *, without: Pushing, add: Pushin
 
 
 def edit_by_either_form(
-    plex: PlexCollections, section: str, key: str, edit: Edit, first: CollectionForm
+    plex: CollectionClient, section: str, key: str, edit: Edit, first: CollectionForm
 ) -> CollectionForm:
     """Apply an edit to a collection, by the form `first` or else by the other one; returns the form that was taken.
 
@@ -187,7 +186,7 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
     """The part of the flow of collections that sends, and reads back."""
 
     _inspector: CollectionInspector
-    _plex: PlexCollections
+    _plex: CollectionClient
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
@@ -207,7 +206,7 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
             error.applied = error.applied or write.begun
             raise
 
-    def _send_playlist(self, write: CollectionWrite, plex: PlexPlaylists) -> None:
+    def _send_playlist(self, write: CollectionWrite, plex: PlaylistClient) -> None:
         """Create or delete a playlist, or send its pictures, texts, members that go, members that come, and moves."""
         target, edit, machine, budget = write.target, write.target.plan.edit, write.finding.section, MOVES
         if target.creates:

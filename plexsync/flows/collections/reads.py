@@ -10,14 +10,13 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.rules import LookRules
+from plexsync.plex.collections import CollectionClient
 from plexsync.rules.collections.collection_order import CUSTOM, ORDER
 from plexsync.rules.collections.collection_servers import (
     PLAYLIST,
     CollectionSource,
     ListedCollection,
     PlexCollection,
-    PlexCollections,
-    StashCollections,
 )
 from plexsync.rules.collections.collection_values import name_object
 from plexsync.rules.collections.collections import CollectionObject, CollectionRow
@@ -28,6 +27,7 @@ from plexsync.rules.merge.traits import CollectionForm, ServerTraits
 from plexsync.rules.records import SectionRow
 from plexsync.rules.servers.errors import Missing, Neighbour, NeighbourError
 from plexsync.rules.words.text import fold
+from plexsync.stash.collecting import StashCollecting
 from plexsync.store.database import Reader
 
 HOME = "home"
@@ -88,7 +88,7 @@ def batch_of(db: Reader, ids: Sequence[int], undoing: TakenBack, *, redoing: boo
 class CollectionReads:
     """Reads collections through the gates, with these rules; every request is reported."""
 
-    def __init__(self, stash: StashCollections, plex: PlexCollections, gates: Gates, rules: LookRules) -> None:
+    def __init__(self, stash: StashCollecting, plex: CollectionClient, gates: Gates, rules: LookRules) -> None:
         self._stash = stash
         self._plex = plex
         self._gates = gates

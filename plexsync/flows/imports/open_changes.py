@@ -19,7 +19,8 @@ from plexsync.rules.merge.import_records import (
     settle_object,
 )
 from plexsync.rules.servers.errors import Unavailable
-from plexsync.rules.servers.neighbours import Clock, StashImport
+from plexsync.rules.servers.neighbours import Clock
+from plexsync.stash.creating import StashCreating
 from plexsync.store.database import Database
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class OpenChanges:
     """Makes changes in Stash, takes them back, and finds out which were made. `longest`: how long a request takes, in ms."""
 
     store: Database
-    stash: StashImport
+    stash: StashCreating
     gates: Gates
     clock: Clock
     _expiry: Expiry

@@ -17,13 +17,14 @@ from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
 from plexsync.flows.plays.viewings import known_percent
 from plexsync.flows.plays.writes import PlaysFinding
+from plexsync.plex.history import PlexHistory
 from plexsync.rules.plays.first_plays import FirstPlays, counted_text
 from plexsync.rules.plays.viewings import VIEWED, Viewing, judge_viewing, plays_in_plex
 from plexsync.rules.queue.job import PLAYS, Waiting, Why
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError
-from plexsync.rules.servers.neighbours import Clock, PlexWatch
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.rules.servers.redaction import one_line
 from plexsync.store.database import Database, Reader
 
@@ -73,7 +74,7 @@ class FirstRun:
     """
 
     _store: Database
-    _plex: PlexWatch
+    _plex: PlexHistory
     _flow: PlaysFlow
     _history: HistoryPoll
     _gates: Gates

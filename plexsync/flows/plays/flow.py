@@ -45,7 +45,8 @@ from plexsync.rules.queue.job import PLAYS, Done, Gone, Job, Kind, State, Waitin
 from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene, WatchedScene
 from plexsync.rules.servers.errors import Neighbour, NeighbourError, Refused
-from plexsync.rules.servers.neighbours import Clock, StashWatch
+from plexsync.rules.servers.neighbours import Clock
+from plexsync.stash.watching import StashWatching
 from plexsync.store.connection import clean
 from plexsync.store.database import Database, Reader, Writer
 
@@ -86,7 +87,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
     requests = 1
 
     _store: Database
-    _stash: StashWatch
+    _stash: StashWatching
     _matcher: SceneMatcher
     _history: HistoryPoll
     _gates: Gates

@@ -21,6 +21,7 @@ from plexsync.engine.watching import asked_pages
 from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_matching import entry_of, files_of
+from plexsync.plex.history import PlexHistory
 from plexsync.rules.item import Item
 from plexsync.rules.match.paths import base_name
 from plexsync.rules.plays.first_plays import EARLIER, approval_text, approved_minimum, approved_since
@@ -30,7 +31,7 @@ from plexsync.rules.queue.job import DAY, PLAYS, Why
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
 from plexsync.rules.records import PlexPlay
 from plexsync.rules.servers.errors import Neighbour, NeighbourError
-from plexsync.rules.servers.neighbours import Clock, Plex, PlexWatch, Stash
+from plexsync.rules.servers.neighbours import Clock, Plex, Stash
 from plexsync.rules.words.status_words import DOWN
 from plexsync.store.database import Database, Reader, Writer
 
@@ -127,7 +128,7 @@ class HistoryPoll:
 
     _store: Database
     _stash: Stash
-    _plex: PlexWatch
+    _plex: PlexHistory
     _items: Plex
     _indexer: Indexer
     _gates: Gates

@@ -28,6 +28,7 @@ from plexsync.flows.scenes.inspection import BEING_PROBED
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher
+from plexsync.plex.history import PlexHistory
 from plexsync.rules.item import Item
 from plexsync.rules.match.scope import Scope
 from plexsync.rules.merge.taken_back import TakenBack
@@ -53,8 +54,9 @@ from plexsync.rules.queue.job import RATING, RATING_BACK, Done, Gone, Job, Outco
 from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import Neighbour, NeighbourError
-from plexsync.rules.servers.neighbours import Clock, Plex, PlexWatch, Stash, StashWatch
+from plexsync.rules.servers.neighbours import Clock, Plex, Stash
 from plexsync.rules.words.status_words import DOWN
+from plexsync.stash.watching import StashWatching
 from plexsync.store.database import Database, Reader, Writer
 
 log = logging.getLogger("PlexSync.ratings")
@@ -155,9 +157,9 @@ class RatingParts:
 
     store: Database
     stash: Stash
-    watching: StashWatch
+    watching: StashWatching
     plex: Plex
-    history: PlexWatch
+    history: PlexHistory
     matcher: SceneMatcher
     locks: LockCanaries
     gates: Gates

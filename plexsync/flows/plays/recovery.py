@@ -31,7 +31,8 @@ from plexsync.rules.queue.job import PLAYS, Kind, Why
 from plexsync.rules.queue.note_keys import PLAYS_COMPARED, PLAYS_JOURNALLED, PLAYS_MISSING, STASH_BACK
 from plexsync.rules.scene import Scene, ScenePlays, WatchedScene
 from plexsync.rules.servers.errors import Neighbour
-from plexsync.rules.servers.neighbours import Clock, StashWatch
+from plexsync.rules.servers.neighbours import Clock
+from plexsync.stash.watching import StashWatching
 from plexsync.store.database import Database, Writer
 from plexsync.store.ledger.plays_file import PlaysEntry, PlaysFile
 
@@ -147,7 +148,9 @@ class StashRestores:
     Safe to call from several threads.
     """
 
-    def __init__(self, store: Database, stash: StashWatch, recovery: PlaysRecovery, gates: Gates, clock: Clock) -> None:
+    def __init__(
+        self, store: Database, stash: StashWatching, recovery: PlaysRecovery, gates: Gates, clock: Clock
+    ) -> None:
         self._store, self._stash, self._recovery, self._clock = store, stash, recovery, clock
         self._gates = gates
         self._lock = threading.Lock()

@@ -15,12 +15,13 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount, want_many
 from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.plex.history import PlexHistory
 from plexsync.rules.item import ViewState
 from plexsync.rules.plays.plays import OWNER
 from plexsync.rules.plays.resume import is_news, newest
 from plexsync.rules.queue.job import PLAYS, Why
 from plexsync.rules.servers.errors import Missing, NeighbourError
-from plexsync.rules.servers.neighbours import Clock, PlexWatch
+from plexsync.rules.servers.neighbours import Clock
 from plexsync.rules.words.status_words import DOWN
 from plexsync.store.database import Database, Writer
 
@@ -39,7 +40,7 @@ class ResumePoll:
     """Watches what the account of the token has watched. For one thread, except for `observe`."""
 
     _store: Database
-    _plex: PlexWatch
+    _plex: PlexHistory
     _gates: Gates
     _clock: Clock
     _identity: ServerIdentity

@@ -15,6 +15,7 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.flows.plays.history_poll import BATCH, HistoryPoll, UnknownAccount, want_many
 from plexsync.flows.plays.listener import HeardReport, PlayListener
 from plexsync.flows.plays.recovery import PlaysRecovery
+from plexsync.plex.history import PlexHistory
 from plexsync.rules.plays.plays import PlaySource
 from plexsync.rules.plays.viewings import (
     GAP,
@@ -30,7 +31,8 @@ from plexsync.rules.queue.events import SessionState
 from plexsync.rules.queue.job import PLAYS
 from plexsync.rules.records import PlexSession
 from plexsync.rules.servers.errors import LocalFault, NeighbourError
-from plexsync.rules.servers.neighbours import Clock, PlexWatch, StashWatch
+from plexsync.rules.servers.neighbours import Clock
+from plexsync.stash.watching import StashWatching
 from plexsync.store.connection import decimal
 from plexsync.store.database import Database, Reader
 
@@ -61,8 +63,8 @@ class ViewingRecorder:
     """Takes down viewings, on one thread, from what the listener hears."""
 
     _store: Database
-    _plex: PlexWatch
-    _stash: StashWatch
+    _plex: PlexHistory
+    _stash: StashWatching
     _history: HistoryPoll
     _listener: PlayListener
     _recovery: PlaysRecovery

@@ -17,7 +17,7 @@ from plexsync.rules.queue.job import PLAYS
 from plexsync.rules.record_class import record
 from plexsync.rules.scene import WatchedScene
 from plexsync.rules.servers.errors import Neighbour
-from plexsync.rules.servers.neighbours import StashWatch
+from plexsync.stash.watching import StashWatching
 from plexsync.store.database import Database, Reader, Writer
 
 # The number of scenes of which the plays are read together.
@@ -36,7 +36,7 @@ class WishForPlays:
 
     kind = PLAYS
 
-    _stash: StashWatch
+    _stash: StashWatching
     _gates: Gates
     _recovery: PlaysRecovery
     _wish: PlayWish

@@ -18,7 +18,7 @@ from plexsync.rules.plays.viewings import Viewing
 from plexsync.rules.queue.job import Done, Outcome, Waiting
 from plexsync.rules.record_class import record
 from plexsync.rules.scene import WatchedScene
-from plexsync.rules.servers.neighbours import StashWatch
+from plexsync.stash.watching import StashWatching
 from plexsync.store.database import Writer
 from plexsync.store.ledger.watch_memory import ScenesMemory
 
@@ -143,7 +143,7 @@ class PlaysWrite(RememberedWrite):
     entry_number: int = 0
     rows: tuple[int, ...] | None = None
 
-    def send(self, stash: StashWatch) -> None:
+    def send(self, stash: StashWatching) -> None:
         """Send the plays; the answer has all plays of the scene."""
         self.rows = (stash.add_plays if self.adds else stash.take_plays)(self.job.id, self.moments)
 
@@ -186,7 +186,7 @@ class ActivityWrite(Write):
     after: Memory = field(default_factory=dict)
     entry_number: int = 0
 
-    def send(self, stash: StashWatch) -> None:
+    def send(self, stash: StashWatching) -> None:
         """Write both."""
         at = self.resume.send.seconds_to_send if self.resume.send else None
         if self.time.send and self.time.send.restores:
@@ -236,18 +236,18 @@ def journalled(writes: Sequence[WatchWrite]) -> list[WatchWrite]:
 # --- canaries --------------------------------------------------------------------------------------------------------
 
 
-def write_canaries(gates: Gates, stash: StashWatch, ids: Sequence[int], ticket: Ticket) -> list[Canary]:
+def write_canaries(gates: Gates, stash: StashWatching, ids: Sequence[int], ticket: Ticket) -> list[Canary]:
     """Writes that change nothing, for these scenes, which are read first. Raises NeighbourError."""
     if not ids:
         return []
     return removals_of_nothing(stash, gates.ask(ticket.to(READ), partial(stash.watched_scenes, ids), of_all=True))
 
 
-def removals_of_nothing(stash: StashWatch, watched: Mapping[int, WatchedScene]) -> list[Canary]:
+def removals_of_nothing(stash: StashWatching, watched: Mapping[int, WatchedScene]) -> list[Canary]:
     """A play that nobody has, to be removed from each of these scenes as they were just read."""
     return [partial(_remove_nothing, stash, id) for id, watching in watched.items() if NO_PLAY not in watching.plays]
 
 
-def _remove_nothing(stash: StashWatch, id: int) -> bool:
+def _remove_nothing(stash: StashWatching, id: int) -> bool:
     stash.take_plays(id, Moments([NO_PLAY]))
     return True

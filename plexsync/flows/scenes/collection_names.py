@@ -15,11 +15,10 @@ from plexsync.engine.gates import Gates
 from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.flows.scenes.inspection_records import Inspection, Past
 from plexsync.flows.scenes.rules import LookRules
+from plexsync.plex.collections import CollectionClient
 from plexsync.rules.collections.collection_servers import (
     CollectionSource,
     PlexCollection,
-    PlexCollections,
-    StashCollections,
 )
 from plexsync.rules.collections.collection_values import scenes_of
 from plexsync.rules.collections.collections import CollectionObject, KnownCollection, Source, objects_of
@@ -38,6 +37,7 @@ from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.rules.servers.neighbours import Plex, Stash
 from plexsync.rules.words.text import fold
+from plexsync.stash.collecting import StashCollecting
 from plexsync.store.database import Database, Writer
 
 # The kinds of objects of which it is remembered which scenes show them.
@@ -48,7 +48,7 @@ class NamingStash(Stash, Protocol):
     """A Stash that also tells of the sources of collections."""
 
     @property
-    def collections(self) -> StashCollections:
+    def collections(self) -> StashCollecting:
         """These sources."""
 
 
@@ -56,7 +56,7 @@ class NamingPlex(Plex, Protocol):
     """A Plex that also tells of its collections."""
 
     @property
-    def collections(self) -> PlexCollections:
+    def collections(self) -> CollectionClient:
         """Its collections."""
 
 
@@ -111,7 +111,7 @@ class CollectionNames:
     """Finds out which names of collections the scenes of a batch carry in each library."""
 
     def __init__(
-        self, store: Database, stash: StashCollections, plex: PlexCollections, gates: Gates, rules: LookRules
+        self, store: Database, stash: StashCollecting, plex: CollectionClient, gates: Gates, rules: LookRules
     ) -> None:
         self._store = store
         self._stash = stash

@@ -177,10 +177,9 @@ def traits_from(answers: Mapping[str, object]) -> ServerTraits:
     return ServerTraits(**accepted)  # type: ignore[arg-type]
 
 
-def answer_words(name: str, answer: Answer) -> str:
+def answer_words(question: TraitQuestion, answer: Answer) -> str:
     """The answer as text; '' if there is none."""
-    row = QUESTIONS[name]
-    return "" if answer is None else row.answers.get(answer) or f"{float(answer):g}{row.unit}"
+    return "" if answer is None else question.answers.get(answer) or f"{float(answer):g}{question.unit}"
 
 
 def to_text(traits: ServerTraits) -> str:

@@ -4,31 +4,24 @@ Times are UTC milliseconds unless a name says seconds. The methods of `Stash` an
 `plexsync.rules.servers.errors.NeighbourError`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from plexsync.rules.clock import Clock as Clock
 from plexsync.rules.clock import RandomSource as RandomSource
 from plexsync.rules.item import Cast, Entry, Item
-from plexsync.rules.merge.import_records import NameKind, StashField, StashFields, StashName, StashObject
 from plexsync.rules.merge.pictures import Logo, Treatment
 from plexsync.rules.merge.plan_records import Edit
-from plexsync.rules.plays.plays import Moments
 from plexsync.rules.queue.job import Kind
 from plexsync.rules.queue.notices import Notice
 from plexsync.rules.records import (
     Newest,
     News,
     Picture,
-    PlayerRules,
-    PlexPlay,
-    PlexSession,
-    Rated,
     Section,
     ServerInfo,
-    ViewingPage,
 )
-from plexsync.rules.scene import Image, Scene, ScenePlays, WatchedScene
+from plexsync.rules.scene import Image, Scene
 
 
 class Messenger(Protocol):
@@ -158,90 +151,3 @@ class Plex(Protocol):
 
         `cast` is the item's present cast (`Item.cast`): its role texts are sent along so that they stay.
         """
-
-
-class StashWatch(Protocol):
-    """What was watched and rated, in Stash. Plays are in whole seconds UTC.
-
-    A write that raises Unavailable with `sent` may have taken effect, or may still do so: only `watched` tells.
-    """
-
-    def watched_scenes(self, ids: Sequence[int]) -> dict[int, WatchedScene]:
-        """These scenes with their plays, play times and resume points, in one request; missing ones are left out."""
-
-    def only_plays(self, ids: Sequence[int]) -> dict[int, ScenePlays]:
-        """The plays of the scenes with these ids, in one small request. Ids that do not exist are left out."""
-
-    def add_plays(self, id: int, moments: Moments) -> tuple[int, ...]:
-        """Add one play for each moment, also where there is one; returns all plays of the scene after it, newest first."""
-
-    def take_plays(self, id: int, moments: Moments) -> tuple[int, ...]:
-        """Remove one play of each moment that has one; returns all plays of the scene after it, newest first."""
-
-    def save_activity(self, id: int, *, at: float | None = None, seconds: float | None = None) -> None:
-        """Set where a scene is resumed, and add to its play time, both in seconds; None changes nothing."""
-
-    def restore_activity(self, id: int, *, seconds: float, at: float | None = None) -> None:
-        """Set the play time of a scene, and where it is resumed, both in seconds; None leaves the latter alone.
-
-        Stash first sets the play time to 0 and then adds to it: one of the two may arrive without the other.
-        """
-
-    def player_rules(self) -> PlayerRules:
-        """How Stash's own player notes what is watched, by the settings of Stash's interface, in one request."""
-
-    def rate(self, id: int, rating: int | None) -> int | None:
-        """Set the rating of a scene from 1 to 100, None clears it; returns the rating after it."""
-
-
-class PlexWatch(Protocol):
-    """Who watched and rated what in Plex. It may refuse plays and accounts to a token that can do all else: Refused."""
-
-    def plays(self, account: int, *, since: int, page: int = 1000, with_gone: bool = False) -> Iterator[list[PlexPlay]]:
-        """The plays of movies by one account from `since` on (UTC seconds), oldest first, in pages without repeats.
-
-        `with_gone`: also those of items that Plex has no longer.
-        """
-
-    def viewings(self, section: str, *, since: int, page: int = 500) -> Iterator[ViewingPage]:
-        """What the account of the token has watched of a library from `since` on (UTC seconds), newest first, in pages."""
-
-    def accounts(self) -> dict[int, str]:
-        """The names of the server's accounts by id, in one request. The owner's id is 1; names may be '' or double."""
-
-    def list_rated(self, section: str, *, since: int, limit: int) -> list[Rated]:
-        """Up to `limit` items of a library that were rated after `since` (UTC seconds), oldest rating first, in one request.
-
-        A Plex that can't list them returns none, or a part.
-        """
-
-    def played_threshold(self) -> int | None:
-        """The percentage of a movie from which on Plex counts a play, in one request; None if Plex does not tell."""
-
-    def sessions(self) -> list[PlexSession]:
-        """What is played now by any account, movies alone, in one request."""
-
-
-class StashImport(Protocol):
-    """What an import reads and writes in Stash. Values are JSON, see `plexsync.rules.merge.import_records`.
-
-    A write that raises Unavailable with `sent` may have taken effect, or may still do so.
-    """
-
-    def names(self, kind: NameKind) -> list[StashName]:
-        """All objects of a kind with their names, in one request."""
-
-    def import_fields(self, ids: Sequence[int]) -> dict[int, StashFields]:
-        """The fields of these scenes, in one request. Ids that do not exist are left out."""
-
-    def fill(self, id: int, values: Mapping[StashField, str]) -> StashFields:
-        """Set these fields of a scene in one request; returns its fields after it."""
-
-    def create(self, kind: NameKind, name: str) -> StashObject:
-        """Create an object with this name. Stash answers with an error if the name is taken."""
-
-    def find_object(self, kind: NameKind, id: int) -> StashObject | None:
-        """An object and the number of things that use it; None if it is gone."""
-
-    def destroy(self, kind: NameKind, id: int) -> None:
-        """Delete an object."""
