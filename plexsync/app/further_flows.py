@@ -147,7 +147,7 @@ def _dressing(parts: Parts) -> "CollectionDressing":
 
 def count_playlists(parts: Parts) -> tuple[int, int] | None:
     """How many playlists the settings would delete, and create; None while their tag is unclear. Raises NeighbourError."""
-    return _dressing(parts).inspector.playlists.count_changes() if parts.settings.playlists else (0, 0)
+    return _dressing(parts).inspector.playlists.count_changes()
 
 
 def forget_dressing(parts: Assembled) -> None:
@@ -162,7 +162,7 @@ def forget_dressing(parts: Assembled) -> None:
         stored = [note for note in notes if tx.notes.text(note)]
         if dressed and not stored:
             return
-        playlists = {row.id for row in tx.collections.of_source("playlist")}
+        playlists = {row.id for row in tx.collections.playlists().values()}
         going_on = {row.id for row in tx.collections.every()} - playlists if dressed else playlists if listed else ()
         tx.jobs.discard([COLLECTION], but=[*tx.collections.undone(), *going_on])
         for note in stored:

@@ -109,7 +109,7 @@ def _tag(house, name):
 
 def _known(house):
     with house.store.reading() as db:
-        return db.collections.of_source("playlist")
+        return db.collections.playlists().values()
 
 
 def test_what_a_hand_adds_takes_out_and_moves_stays(tmp_path):

@@ -15,7 +15,7 @@ from plexsync.flows.collections.findings import (
     plan_object,
     values_of,
 )
-from plexsync.flows.collections.playlists import PlaylistInspector
+from plexsync.flows.collections.playlists import SHOWN, PlaylistInspector
 from plexsync.flows.collections.reads import (
     HOME,
     PROVEN,
@@ -137,9 +137,8 @@ class CollectionInspector:
 
     def values(self, row: CollectionRow, source: CollectionSource, profile: Profile) -> Wanted:
         """The desired values with pictures, without the order. Raises NeighbourError if a picture can't be read."""
-        if row.object.source == PLAYLIST:
-            return self.playlists.values(row, source)
-        return values_of(self.pictures, row, source, profile)
+        shown = SHOWN if row.object.source == PLAYLIST else profile
+        return values_of(self.pictures, row, source, shown)
 
     def known_orders(self, rows: Sequence[CollectionRow]) -> dict[int, str]:
         """The orders that groups should have by what Stash says now, of the members that are remembered."""

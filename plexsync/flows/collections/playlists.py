@@ -47,7 +47,6 @@ from plexsync.rules.collections.playlists import (
     choose_items,
     created_keys,
     created_title,
-    deleted_by_hand,
     given_up,
     has_deleted,
     is_same,
@@ -63,7 +62,7 @@ from plexsync.rules.merge.plan import plan
 from plexsync.rules.merge.plan_records import Edit, Policy
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.traits import ServerTraits
-from plexsync.rules.merge.undo import begun_anew, is_undone
+from plexsync.rules.merge.undo import begun_anew, is_undone, undo
 from plexsync.rules.merge.values import Value
 from plexsync.rules.queue.job import COLLECTION, Done, Waiting, Why
 from plexsync.rules.queue.note_keys import PLAYLISTS_COMPARED, PLAYLISTS_PROBLEM, WISHES
@@ -165,10 +164,10 @@ class PlaylistInspector:
         """The names of the playlists that these rules would delete, and create, with their scenes. Raises UnclearTag."""
         children = self._children_of(rules)
         with self.store.reading() as db:
-            lost, rows = _tags_in_plex(db) - children.keys(), db.collections.of_source(PLAYLIST)
-        tagged = self.tagged_scenes(children.keys() - {row.object.id for row in rows})
+            lost, rows = _tags_in_plex(db) - children.keys(), db.collections.playlists()
+        tagged = self.tagged_scenes(children.keys() - rows.keys())
         created = {children[tag].name: len(scenes) for tag, scenes in tagged.items() if scenes}
-        return [row.name for row in rows if row.object.id in lost], created
+        return [row.name for tag, row in rows.items() if tag in lost], created
 
     def tagged_scenes(self, tags: Collection[int]) -> dict[int, list[int]]:
         """The scenes that have each of these tags itself, in the order of their playlist."""
@@ -194,7 +193,7 @@ class PlaylistInspector:
         scenes, listed = self.tagged_scenes(children.keys() & set(tags)), self.listed()
         with self.store.reading() as db:
             items = _items_of_scenes(db, {id for some in scenes.values() for id in some})
-            bound = {row.item for row in db.collections.of_source(PLAYLIST)}
+            bound = {row.item for row in db.collections.playlists().values()}
             traits, server = db.probes.present_traits(), db.servers.find()
         return PlaylistFacts(children, scenes, items, listed, bound, server.machine if server else "", traits)
 
@@ -218,10 +217,6 @@ class PlaylistInspector:
         facts = replace(facts, undoing=undoing, redoing=redoing, is_on=is_on)
         return findings | {id: self._finding(row, facts) for id, row in rows.items()}
 
-    def values(self, row: CollectionRow, source: CollectionSource) -> Wanted:
-        """What a playlist shows of its tag. Raises NeighbourError if the picture can't be read."""
-        return values_of(self.pictures, row, source, SHOWN)
-
     def _finding(self, row: CollectionRow, facts: PlaylistFacts) -> CollectionFinding:
         child = facts.children.get(row.object.id)
         if row.section not in ("", facts.machine):
@@ -235,7 +230,7 @@ class PlaylistInspector:
             leaves=facts.is_on and child is None,
         )
         try:
-            wanted = self.values(row, child) if child else Wanted({})
+            wanted = values_of(self.pictures, row, child, SHOWN) if child else Wanted({})
             base = replace(base, scenes=len(facts.scenes.get(row.object.id, ())) if child else row.scenes)
             return self._of(base, row, wanted, facts)
         except NeighbourError as error:
@@ -356,14 +351,14 @@ class PlaylistInspector:
             before = tx.notes.text(PLAYLISTS_PROBLEM)
             if problem != before:
                 tx.notes.save(PLAYLISTS_PROBLEM, problem)
-            rows = {row.object.id: row.id for row in tx.collections.of_source(PLAYLIST)}
+            rows = tx.collections.playlists()
             new = {CollectionObject(PLAYLIST, id): child.name for id, child in children.items() if id not in rows}
             ensured = tx.collections.ensure(KnownCollection(0, object, "", "", name) for object, name in new.items())
             added = {row.id for some in ensured.values() for row in some}
             leaving = rows.keys() - children.keys() if is_clear else set[int]()
             if is_clear and self.rules and _last_comparison(tx)[0] != self.rules.parent:
                 _save_comparison(tx, self.rules.parent, "", leaving)
-        return children, added.union(rows[tag] for tag in (leaving if problem == before else rows))
+        return children, added.union(rows[tag].id for tag in (leaving if problem == before else rows))
 
     def affected_ids(self, tag: int) -> set[int]:
         """The playlists that a change of a tag may concern."""
@@ -371,7 +366,7 @@ class PlaylistInspector:
             return set()
         _, changed = self.note_children()
         with self.store.reading() as db:
-            return changed | {row.id for row in db.collections.of_source(PLAYLIST) if row.object.id == tag}
+            return changed | {row.id for id, row in db.collections.playlists().items() if id == tag}
 
     def changed_rows(self) -> set[int]:
         """The playlists that have changed on either side since they were in step."""
@@ -382,10 +377,9 @@ class PlaylistInspector:
             return changed
         facts = self.read(children, set(children))
         with self.store.reading() as db:
-            differ = self.differ(db)
-            playlists = db.collections.of_source(PLAYLIST)
-            rows = db.collections.of(row.id for row in playlists if row.object.id in children)
-        return changed | {id for id, row in rows.items() if differ or self._has_changed(row, facts)}
+            differ, rows = self.differ(db), db.collections.playlists()
+        present = [row for tag, row in rows.items() if tag in children]
+        return changed | {row.id for row in present if differ or self._has_changed(row, facts)}
 
     def save_compared(self, tx: Writer) -> None:
         """Save that all playlists were compared under these settings."""
@@ -398,19 +392,18 @@ class PlaylistInspector:
             return True
         if row.undone or row.owner == "foreign":
             return False
-        last = tuple(row.memory[MEMBERS].said) if MEMBERS in row.memory else ()
+        last = _last_members(row)
         members = self._members(row, last, facts)
         order = members_in(row.memory[ORDER].said) if ORDER in row.memory else last
         return set(members) != set(last) or tuple(key for key in order if key in members) != members
 
     def observe(self, tx: Writer, inspections: Sequence[Inspection], now: int) -> None:
         """Queue the playlists that inspected scenes have come into, have left, or may have another place in."""
-        if not (playlists := tx.collections.of_source(PLAYLIST)):
+        if not (playlists := tx.collections.playlists()):
             return
         keys = _items_of_scenes(tx, {inspection.id for inspection in inspections})
-        rows = tx.collections.of(row.id for row in playlists)
-        for row in rows.values():
-            last = set(row.memory[MEMBERS].said) if MEMBERS in row.memory else set[str]()
+        for row in playlists.values():
+            last = set(_last_members(row))
             if any(_concerns(row, inspection, last, keys.get(inspection.id, ())) for inspection in inspections):
                 tx.jobs.want(COLLECTION, row.id, Why.SWEEP, now)
 
@@ -429,10 +422,14 @@ def _save_comparison(tx: Writer, parent: str, order: str, agreed: Collection[int
     tx.notes.save(PLAYLISTS_COMPARED, json.dumps([parent, order, sorted(agreed)]))
 
 
+def _last_members(row: CollectionRow) -> tuple[str, ...]:
+    return tuple(row.memory[MEMBERS].said) if MEMBERS in row.memory else ()
+
+
 def _tags_in_plex(db: Reader) -> set[int]:
     """The tags that have a playlist in Plex which is PlexSync's."""
-    rows = db.collections.of(row.id for row in db.collections.of_source(PLAYLIST))
-    return {row.object.id for row in rows.values() if row.item and row.owner != "foreign" and not row.undone}
+    rows = db.collections.playlists().items()
+    return {tag for tag, row in rows if row.item and row.owner != "foreign" and not row.undone}
 
 
 def _concerns(row: CollectionRow, inspection: Inspection, last: set[str], remembered: Sequence[str]) -> bool:
@@ -483,7 +480,7 @@ def _lost(row: CollectionRow, wanted: Wanted, members: Sequence[str]) -> Collect
     elif row.owner == "foreign" or has_deleted(row.pushing) or not members:
         memory = {}
     else:
-        memory = deleted_by_hand(row.memory, wanted.values)
+        memory = given_up(undo(row.memory, (), wanted.values, tuple(wanted.values), TakenBack.UNDO))
     return replace(row, item="", owner="", memory=memory, pushing=(), stamp=0)
 
 

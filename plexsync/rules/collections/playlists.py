@@ -10,9 +10,7 @@ from plexsync.rules.collections.collection_servers import CollectionSource, Foun
 from plexsync.rules.item import Item
 from plexsync.rules.merge.memory import give_up
 from plexsync.rules.merge.plan_records import Memory, Pushing, Sending
-from plexsync.rules.merge.taken_back import TakenBack
-from plexsync.rules.merge.undo import undo
-from plexsync.rules.merge.values import Held, Value, empty_value
+from plexsync.rules.merge.values import Held, empty_value
 from plexsync.rules.words.text import fold
 
 MEMBERS = "members"
@@ -100,11 +98,6 @@ def may_still_arrive(pushing: Sequence[Pushing], members: Collection[str], ended
 
 def _sent_members(pushing: Sequence[Pushing]) -> list[tuple[int, Sending]]:
     return [(push.until, push.fields[MEMBERS]) for push in pushing if MEMBERS in push.fields]
-
-
-def deleted_by_hand(memory: Memory, values: Mapping[str, Value]) -> Memory:
-    """The memory of a playlist that you deleted in Plex: taken back, with nothing of PlexSync's left."""
-    return given_up(undo(memory, (), values, tuple(values), TakenBack.UNDO))
 
 
 def given_up(memory: Memory) -> Memory:

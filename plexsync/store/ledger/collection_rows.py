@@ -12,7 +12,6 @@ from plexsync.rules.collections.collections import (
     CollectionRow,
     KnownCollection,
     Owner,
-    Source,
 )
 from plexsync.rules.merge.plan_records import Pushing, Remembered
 from plexsync.rules.words.text import fold
@@ -28,7 +27,7 @@ LIST = f"select {_ALL} from collection where id in (select value from json_each(
 PAGE = f"select {_ALL} from collection where id > :after order by id limit :limit"
 # The same id can be that of a studio and of a tag.
 OF_OBJECTS = f"select {_KNOWN} from collection where object in (select value from json_each(:ids)) order by id"
-OF_SOURCE = f"select {_KNOWN} from collection where source = :source order by id"
+PLAYLISTS = f"select {_ALL} from collection where source = 'playlist' order by id"
 BY_NAME = f"""
 select {_KNOWN} from collection
  where name_key in (select value from json_each(:names)) and (library = :library or :library = '') order by id
@@ -91,9 +90,9 @@ class ReadOnlyCollections(Table):
                 collections.setdefault(collection.object, []).append(collection)
         return collections
 
-    def of_source(self, source: Source) -> list[KnownCollection]:
-        """Return the collections of all objects of this source, by id."""
-        return list(map(_known_collection, self._db.rows(OF_SOURCE, {"source": source})))
+    def playlists(self) -> dict[int, CollectionRow]:
+        """Return all playlists by their tags."""
+        return {row["object"]: _row(row) for row in self._db.rows(PLAYLISTS)}
 
     def by_name(self, names: Iterable[str], *, library: str = "") -> list[KnownCollection]:
         """Return the collections with these names, in any case, in a library ('' for all), by id."""
