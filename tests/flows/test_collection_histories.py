@@ -190,9 +190,9 @@ def test_whatever_the_day_was_like_stash_is_shown_and_an_undo_takes_all_of_it_of
             for key, entry in shown(house).items()
             if key not in day.foreign and not any(at == key for at, _ in day.touched)
         }
-        assert left
-        assert {entry.locks for entry in left.values()} == {frozenset()}
-        assert {(tuple(entry.scalars), entry.mode, entry.sort, entry.home or ()) for entry in left.values()} == {
+        # Of a few days, a hand was at every collection.
+        assert {entry.locks for entry in left.values()} <= {frozenset()}
+        assert {(tuple(entry.scalars), entry.mode, entry.sort, entry.home or ()) for entry in left.values()} <= {
             (("title",), "", "", ())
         }
         assert not {entry.poster for entry in left.values()} & day.pictures
