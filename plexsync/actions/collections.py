@@ -123,11 +123,10 @@ class CollectionAction(Action):
         if selection.every:
             return [row.id for row in rows]
         with parts.store.reading() as db:
-            pushes = db.pushes.of_flow(COLLECTION)
             if selection.run is not None:
-                written = set(pushes.scenes_in(run_named(pushes, selection.run)))
+                written = set(db.runs.subjects_in(run_named(db, COLLECTION, selection.run)))
             else:
-                written = set(pushes.scenes_since(selection.since or 0))
+                written = set(db.pushes.of_flow(COLLECTION).scenes_since(selection.since or 0))
         return [row.id for row in rows if row.id in written]
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:

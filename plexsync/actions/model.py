@@ -15,8 +15,8 @@ from plexsync.engine.tickets import READ_STASH, Gate
 from plexsync.engine.undo import Progress, quiet
 from plexsync.reports.format import many, safe
 from plexsync.rules.record_class import record
-from plexsync.rules.records import RunRow
-from plexsync.store.ledger.pushes import ReadOnlyPushes
+from plexsync.store.database import Reader
+from plexsync.store.ledger.run_history import Run
 
 
 class Verb(StrEnum):
@@ -204,12 +204,13 @@ class Action(ABC):
         return ActionResult(done.jobs, {}, done.line, is_failed=done.is_failed)
 
 
-def run_named(pushes: ReadOnlyPushes, number: int) -> RunRow:
-    """The run of this number, which is that of any push in it. Raises Unfit."""
-    run = next((row for row in pushes.runs() if row.first <= number <= row.last), None)
-    if run is None:
-        raise Unfit(f"there is no run {number}: --runs lists them")
-    return run
+def run_named(db: Reader, flow: str, number: int, *, undone: bool = False) -> Run:
+    """The run of a flow with this number: that of its first write, or of any other in no other run. Raises Unfit."""
+    runs = [run for run in db.runs.of(flow) if run.first <= number <= run.last and bool(run.undone) == undone]
+    named = [run for run in runs if run.first == number] or runs
+    if len(named) != 1:
+        raise Unfit(f"there is no run {number}: plexsync history lists them")
+    return named[0]
 
 
 def unread(failed: Mapping[int, str]) -> list[str]:

@@ -77,7 +77,7 @@ class TakeBackScenes(SceneAction):
             return pushed_scenes(parts.store)
         with parts.store.reading() as db:
             if selection.run is not None:
-                return db.pushes.scenes_in(run_named(db.pushes, selection.run))
+                return db.runs.subjects_in(run_named(db, Kind.SCENE, selection.run))
             return db.pushes.scenes_since(selection.since or 0)
 
     def question(self, asked: ActionRequest) -> str:
@@ -198,7 +198,7 @@ class RedoScenes(SceneAction):
                 return db.memories.marked_since(selection.since)
             marked = {*db.memories.marks(), *skipped}
             if selection.run is not None:
-                marked &= set(db.pushes.scenes_in(run_named(db.pushes, selection.run)))
+                marked &= set(db.runs.subjects_in(run_named(db, Kind.SCENE, selection.run)))
         return sorted(marked)
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:

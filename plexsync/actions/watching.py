@@ -16,6 +16,7 @@ from plexsync.actions.model import (
     Verb,
     failed_facts,
     rest_words,
+    run_named,
     unread,
 )
 from plexsync.app.parts import Parts
@@ -35,10 +36,10 @@ from plexsync.rules.plays.play_wishes import AGAIN, REDO, UNDO, PlayWish, is_wan
 from plexsync.rules.plays.plays import PlayState, RememberedPlay
 from plexsync.rules.plays.ratings import NO_RATING, UNKNOWN
 from plexsync.rules.queue.job import PLAYS, Kind
+from plexsync.rules.records import LAST_ID
 
 OFF = 'watch_back is off, so no play would be sent: set watch_back = "plays" first'
-NO_RUNS = "plays and resume points have no runs: say since when, or all"
-NO_MOMENT = "a resume point has no moment of its own: name its scene, or say all"
+NO_MOMENT = "a resume point has no moment and no run of its own: name its scene, or say all"
 ONE_WAY = 'ratings go one way, so none was replaced by another server: set rating_direction = "both" first'
 MOST_LISTED = 10
 # The number of scenes that are read together.
@@ -77,7 +78,7 @@ class WatchAction(Action):
         super().__init__(question, begun, done)
         self.verb = verb
         self.subject = SubjectKind.RESUME if only_resume else SubjectKind.PLAYS
-        self.unfit = {**Action.unfit, "run": NO_RUNS, **({"since": NO_MOMENT} if only_resume else {})}
+        self.unfit = {**Action.unfit, **(dict.fromkeys(("run", "since"), NO_MOMENT) if only_resume else {})}
         self.always_asks = always_asks
         self._wish = wish
         self._is_open = is_open
@@ -93,11 +94,19 @@ class WatchAction(Action):
         return sorted(self._choose_wished(parts, selection))
 
     def _choose_wished(self, parts: Parts, selection: Selection) -> dict[int, Wished]:
-        scenes = list(dict.fromkeys(selection.ids)) or None
-        chosen = wished_plays(parts.store, self._wish, scenes=scenes, since=selection.since or 0)
+        scenes, (since, until) = list(dict.fromkeys(selection.ids)) or None, self._while(parts, selection)
+        chosen = wished_plays(parts.store, self._wish, scenes=scenes, since=since, until=until)
         if not self._only_resume:
             return chosen
         return {id: Wished((), resume=True) for id, wished in chosen.items() if wished.resume}
+
+    def _while(self, parts: Parts, selection: Selection) -> tuple[int, int]:
+        """The first and the last moment of the requests that are meant. Raises Unfit."""
+        if selection.run is None:
+            return selection.since or 0, LAST_ID
+        with parts.store.reading() as db:
+            run = run_named(db, PLAYS, selection.run, undone=self.verb is not Verb.UNDO)
+        return run.start, run.end
 
     def question(self, asked: ActionRequest) -> str:
         """How many plays, resume points and play times it is about."""
@@ -158,12 +167,14 @@ class WatchAction(Action):
 
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """Make the wish."""
+        since, until = self._while(asked.parts, asked.selection)
         wishes = WishForPlays(
             asked.parts.stash.watching,
             asked.parts.gates,
             plays_recovery(asked.parts),
             self._wish,
-            since=asked.selection.since or 0,
+            since=since,
+            until=until,
             only_resume=self._only_resume,
         )
         marked = wish_undone(asked.parts.store, wishes, asked.parts.clock, asked.ids, TakenBack.UNDO, asked.progress)

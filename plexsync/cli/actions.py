@@ -39,6 +39,7 @@ from plexsync.cli.terminal.screen import ProgressBar, filled_table, paper, say, 
 from plexsync.cli.terminal.worker_hint import worker_hint
 from plexsync.engine.tickets import READS
 from plexsync.reports.format import local, safe, stamp
+from plexsync.reports.runs import CAUSES
 from plexsync.reports.undo import RunList
 from plexsync.rules.queue.job import COLLECTION, Kind
 from plexsync.rules.record_class import record
@@ -49,7 +50,7 @@ WITH_RUNS = {SubjectKind.SCENES: str(Kind.SCENE), SubjectKind.COLLECTIONS: COLLE
 WHICH = {
     SubjectKind.SCENES: "say which scenes: their numbers, --since WHEN, --run N, --all, or --runs to list runs",
     SubjectKind.COLLECTIONS: "say which collections: their names or numbers, --since WHEN, --run N, --all, or --runs",
-    SubjectKind.PLAYS: "say which plays: the numbers of their scenes, --since WHEN, or --all",
+    SubjectKind.PLAYS: "say which plays: the numbers of their scenes, --since WHEN, --run N, or --all",
     SubjectKind.RESUME: "say which resume points: the numbers of their scenes, or --all",
     SubjectKind.RATINGS: "say which ratings: the numbers of their scenes, --since WHEN, or --all",
     SubjectKind.IMPORTS: "say which imports: their numbers, --since WHEN, or --all",
@@ -252,13 +253,22 @@ def list_runs(call: Call, subject: SubjectKind) -> int:
     if subject not in WITH_RUNS:
         raise Unfit("--runs lists the runs of scenes and collections")
     with begin_call(call) as start, open_parts(start.config, start.folder) as parts, parts.store.reading() as db:
-        runs = db.pushes.of_flow(WITH_RUNS[subject]).runs()
-    rows = [(f"{run.first}", local(run.start), local(run.end), f"{run.scenes:,}") for run in runs]
-    heads = ("run", "from", "until", subject.value)
+        runs = db.runs.of(WITH_RUNS[subject])
+    rows = [
+        (f"{run.first}", local(run.start), local(run.end), f"{run.subjects:,}", CAUSES.get(run.why, "")) for run in runs
+    ]
+    heads = ("run", "from", "until", subject.value, "why")
     drawn = table("Runs", heads, rows, right=(0, 3)) if rows else "nothing was pushed yet"
     facts: RunList = {
         "runs": [
-            {"run": run.first, "from": stamp(run.start), "until": stamp(run.end), "scenes": run.scenes} for run in runs
+            {
+                "run": run.first,
+                "from": stamp(run.start),
+                "until": stamp(run.end),
+                "scenes": run.subjects,
+                "reason": CAUSES.get(run.why, ""),
+            }
+            for run in runs
         ]
     }
     call.answer(facts, lambda: paper().print(drawn))

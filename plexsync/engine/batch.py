@@ -370,7 +370,7 @@ class Sender(Generic[F, E]):
                     self._flow.journal.reopen(tx, write, now + self._deadline)
                     row = tx.jobs.find(kind, id)
                     if row is None or row.state is not State.DROPPED:
-                        tx.jobs.want(kind, id, Why.EDIT, now)
+                        tx.jobs.want(kind, id, Why.AGAIN, now)
 
     def _renew(self, batch: Batch[F, E]) -> None:
         """Renew the leases. Threads use the new time only after that, and nothing begins for a lost job."""

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 from plexsync.reports.format import many
 from plexsync.reports.rows import short, title
-from plexsync.reports.shapes.status import StatusFacts
 from plexsync.rules.queue.job import Kind
 from plexsync.rules.record_class import record
 from plexsync.rules.records import PushRow
@@ -16,7 +15,7 @@ NIGHT = 22
 # So many scenes are shown. Of one that was pushed several times, only the last push counts.
 LATEST, PUSHES = 8, 40
 MOST_FIELDS = 4
-UNFINISHED = (SceneStatus.QUEUED, SceneStatus.NOT_IN_PLEX, SceneStatus.AMBIGUOUS, SceneStatus.FAILED)
+UNFINISHED = {SceneStatus.QUEUED, SceneStatus.NOT_IN_PLEX, SceneStatus.AMBIGUOUS, SceneStatus.FAILED}
 
 
 @record
@@ -31,16 +30,21 @@ class LatestScene:
     undone: str
 
 
-def night_words(db: Reader, facts: StatusFacts, now: int) -> str:
-    """How many edits went to Plex since yesterday evening; all are there only if nothing waits, needs you or was undone."""
+def night_begin(now: int) -> int:
+    """The moment of yesterday evening (UTC ms) at which the last night began."""
     begin = datetime.fromtimestamp(now / 1000).replace(hour=NIGHT, minute=0, second=0) - timedelta(days=1)
-    since = int(begin.timestamp()) * 1000
+    return int(begin.timestamp()) * 1000
+
+
+def night_words(db: Reader, now: int) -> str:
+    """How many edits went to Plex since yesterday evening; all are there only if nothing waits, needs you or was undone."""
+    since, counts = night_begin(now), db.standings.counts()
     taken_back = db.pushes.count_since(since, undone=True)
     edits, evening = db.pushes.count_since(since) - taken_back, f"since yesterday {NIGHT}:00"
     undone = f", {taken_back:,} taken back" if taken_back else ""
-    if edits > 1 and not taken_back and not any(facts["scenes"][status]["count"] for status in UNFINISHED):
+    if edits > 1 and not taken_back and not counts.keys() & UNFINISHED:
         return f"{many(edits, 'edit')} {evening}, all in Plex"
-    queued = facts["scenes"][SceneStatus.QUEUED]["count"]
+    queued, _ = counts.get(SceneStatus.QUEUED, (0, None))
     more = f", {queued:,} {'queued' if edits else 'is queued' if queued == 1 else 'are queued'}" if queued else ""
     return f"{many(edits, 'edit') if edits else 'No edit'} went to Plex {evening}{more}{undone}"
 

@@ -169,17 +169,6 @@ class Lately:
 
 
 @record
-class RunRow:
-    """A series of past pushes without a long pause: first and last push number, start and end, number of scenes."""
-
-    first: int
-    last: int
-    start: int
-    end: int
-    scenes: int
-
-
-@record
 class PollMark:
     """The state of one Stash object at the last poll: the text of its `updated_at`, and whether that second is over."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Self, TypeVar
 
 from plexsync.rules.queue.job import Kind
+from plexsync.rules.records import LAST_ID
 
 # A row of a result. Its values can be read by position and by name.
 Row = Any
@@ -152,19 +153,19 @@ class Table:
 
 
 class ScenesTable(Table, ABC, Generic[Memories]):
-    """Base of the read access to what is remembered of scenes; `since` (UTC ms) leaves out plays from before then."""
+    """Base of the read access to what is remembered of scenes; `since` and `until` (UTC ms) leave out other plays."""
 
     _list: str
     _scenes: str
 
-    def of(self, scenes: Mapping[int, str], *, since: int = 0) -> Memories:
+    def of(self, scenes: Mapping[int, str], *, since: int = 0, until: int = LAST_ID) -> Memories:
         """Return what is remembered of these scenes, given as id and time of creation, not of others that had their ids."""
-        rows = self._db.rows(self._list, {"scenes": list(scenes), "since": since})
+        rows = self._db.rows(self._list, {"scenes": list(scenes), "since": since, "until": until})
         return self._read(row for row in rows if clean(scenes[row["scene"]]) == row["scene_created_at"])
 
-    def of_ids(self, scenes: Sequence[int], *, since: int = 0) -> Memories:
+    def of_ids(self, scenes: Sequence[int], *, since: int = 0, until: int = LAST_ID) -> Memories:
         """Return what is remembered under these ids, whichever scene has them now."""
-        return self._read(self._db.rows(self._list, {"scenes": list(scenes), "since": since}))
+        return self._read(self._db.rows(self._list, {"scenes": list(scenes), "since": since, "until": until}))
 
     def scenes(self, *, after: int = 0, limit: int) -> list[int]:
         """Return up to `limit` scenes above `after` of which anything is remembered, by number."""

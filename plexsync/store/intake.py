@@ -36,7 +36,7 @@ UNREAD = "unread"
 # Milliseconds after which an unnamed file was left by a hook that was killed before it answered.
 UNFINISHED = 3_600_000
 # The layout of the database that WANT is written for. A database of another one is left alone.
-SCHEMA = 14
+SCHEMA = 15
 # The oldest other one that the worker brings up. All from it on have the same notes about the worker.
 OLDEST = 11
 # The application id of PlexSync's databases.
@@ -47,8 +47,9 @@ BUSY_SECONDS = 1.0
 AS_ROOT = sys.platform != "win32" and os.geteuid() == 0
 # The kinds of objects in Stash's hooks. A flow may add kinds of its own.
 KINDS = ("scene", "performer", "studio", "tag", "group")
-EDITS = ("edit", "user")
-WHYS = (*EDITS, "sweep")
+# The reasons for a want. Of the last of each kind no cause is known: a row keeps the one that it has, or loses it.
+EDITS = ("edit", "user", "again")
+WHYS = (*EDITS, "compare", "plex", "all", "sweep")
 
 # In milliseconds. A row without wants for QUIET is due at once. A busier one is due QUIET after its latest want, but at
 # most LONGEST_REST after its first unserved want.
@@ -78,8 +79,8 @@ _REVIVED = f"""(
 )"""
 _MOVED = f"({_REVIVED} or (:edit and job.state in ('ready', 'running')))"
 WANT = f"""
-insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, first_unserved, desired, accepted)
-values (:kind, :id, 'ready', :lane, 1, :now, :now, :now, :now, :desired, 1)
+insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, first_unserved, desired, accepted, why)
+values (:kind, :id, 'ready', :lane, 1, :now, :now, :now, :now, :desired, 1, :why)
 on conflict (kind, id) do update
    set accepted = job.accepted + 1,
        coalesced = job.coalesced + (job.state <> 'idle'),
@@ -96,7 +97,8 @@ on conflict (kind, id) do update
                  job.due),
        first_unserved = iif({_MOVED}, min(coalesce(job.first_unserved, :now), :now), job.first_unserved),
        stirred = iif({_MOVED}, :now, job.stirred),
-       desired = iif({_MOVED}, :desired, job.desired)
+       desired = iif({_MOVED}, :desired, job.desired),
+       why = iif({_MOVED} and not :again, :why, job.why)
 """
 
 # Notes about the worker that you have switched on inside Stash, and when a hook last started it. The worker is 'on';
@@ -163,7 +165,16 @@ def row_of(
     if not is_kind(kind) or reason not in WHYS or isinstance(id, bool) or not 1 <= id <= LAST_ID:
         raise ValueError(f"no such thing can be wanted: {kind!r} {id!r} {reason!r}")
     edit = reason in EDITS
-    return {"kind": kind, "id": id, "edit": edit, "lane": int(behind or not edit), "now": now, "desired": desired}
+    return {
+        "kind": kind,
+        "id": id,
+        "edit": edit,
+        "lane": int(behind or not edit),
+        "now": now,
+        "desired": desired,
+        "why": "" if reason in ("again", "sweep") else reason,
+        "again": reason == "again",
+    }
 
 
 def clock(db: "sqlite3.Connection") -> int:

@@ -45,6 +45,7 @@ create table job (
     desired text not null default '',
     accepted integer not null default 0,
     coalesced integer not null default 0,
+    why text not null default '',
     primary key (kind, id)
 ) without rowid;
 create index job_due on job (lane, due, state desc) where state in ('ready', 'absent');
@@ -124,7 +125,7 @@ create table pace (
 
 # What is known of an item belongs to a flow, its subject there, the library (by its uuid, '' while unknown) and the
 # item. `files` are the item's files at that time, as [path, size]. `undone` is how an item was undone ('' while it is
-# synced), and which pushes took something back.
+# synced), and which pushes took something back. `why` is the cause of a push, as its job had it then; '' if it is unknown.
 # `picture` has the results for the pictures of scenes; `binding` the items that you have bound to scenes, with their files
 # at that time. No item is bound to two scenes. `off`: the binding was removed.
 MEMORY = """
@@ -162,7 +163,8 @@ create table push (
     document blob not null,
     undone text not null default '',
     flow text not null default 'scene',
-    library text not null default ''
+    library text not null default '',
+    why text not null default ''
 );
 create index push_pair on push (flow, subject, item, number);
 create index push_at on push (at);
@@ -542,6 +544,8 @@ STEPS = {
         "alter table viewing drop column scene",
         *_statements(PROVIDERS),
     ],
+    # Of what was queued and pushed before, no cause is known.
+    14: [f"alter table {table} add column why text not null default ''" for table in ("job", "push")],
 }
 
 

@@ -253,7 +253,7 @@ def read_runs(call: PageCall) -> RunHistory:
     if text and before is None:
         raise Wrong("before must be a whole number")
     with call.reading() as db:
-        return run_history(db, before, RUNS)
+        return run_history(db, call.now, before, RUNS)
 
 
 def runs(call: PageCall) -> Response:
@@ -261,7 +261,7 @@ def runs(call: PageCall) -> Response:
     history = read_runs(call)
     with call.reading() as db:
         undone = len(db.memories.marks()) + call.desk.facts()["scenes"][SceneStatus.SKIPPED]["count"]
-    return call.show("runs.html", runs=history["runs"], older=history["older"], undone=undone, link=_link)
+    return call.show("runs.html", **history, undone=undone, link=_link)
 
 
 def _link(verb: str, kind: str, **values: object) -> str:

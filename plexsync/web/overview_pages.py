@@ -32,7 +32,7 @@ def overview(call: PageCall) -> Response:
     others = other_verdicts(call.entries, call.entry)
     more = [Sentence(need.title, "/state") for need in beside_verdict(needs(call.parts, facts))]
     with call.reading() as db:
-        night, latest = night_words(db, facts, call.now), latest_scenes(db)
+        night, latest = night_words(db, call.now), latest_scenes(db)
     return call.show(
         "overview.html",
         tone=worst(WAIT if more and facts["verdict"]["tone"] == WELL else facts["verdict"]["tone"], others),

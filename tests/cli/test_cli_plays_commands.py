@@ -1,5 +1,6 @@
 """plays status, undo, redo and again: what they ask, tell, queue and see through."""
 
+import html
 from dataclasses import replace
 
 import pytest
@@ -295,6 +296,27 @@ def test_a_resume_point_alone_is_taken_back_and_written_again_by_every_door(watc
         assert "1 resume point of 1 scene to be taken back" in plain(dash.post("/act/resume/undo", all="1").text)
     assert door("drain").code == 0
     assert (resume_points(watched), plays(watched)) == ([0, 0, 0], AFTER)
+
+
+def test_plays_and_a_resume_point_are_runs_that_are_taken_back_and_redone(watched: World, door: Door) -> None:
+    pause(watched, door)
+    before = [run["words"] for run in door("history", "--json").facts["runs"]]
+    assert {"6 plays of 3 scenes brought to Stash", "The resume point of 1 scene brought to Stash"} <= {*before}
+    for subject, verb, shown in (
+        ("plays", "undo", (BEFORE, [0, 0, 31.0])),
+        ("resume", "undo", (BEFORE, [0, 0, 0])),
+        ("resume", "redo", (BEFORE, [0, 0, 31.0])),
+        ("plays", "redo", (AFTER, [0, 0, 31.0])),
+    ):
+        (run,) = [run for run in door("history", "--json").facts["runs"] if run["subject"] == subject]
+        (step,) = run["steps"]
+        with dashboard(watched) as dash:
+            assert dash.get(step["page"]).status_code == 200
+            assert step["page"] in html.unescape(dash.get("/runs").text)
+        assert step["verb"] == verb
+        assert door(*step["command"].split()[1:], "--yes", "--wait").code == 0
+        assert (plays(watched), resume_points(watched)) == shown
+    assert [run["words"] for run in door("history", "--json").facts["runs"]] == before
 
 
 def test_a_resume_point_is_taken_back_and_written_again(watched: World, door: Door) -> None:

@@ -65,6 +65,16 @@ def test_ratings_are_put_back_since_a_moment_and_by_every_door(rated: World, doo
     assert ratings(rated)[1][0] == 75
 
 
+def test_ratings_are_runs_that_lead_to_their_undo(rated: World, door: Door) -> None:
+    runs = [run for run in door("history", "--json").facts["runs"] if run["subject"] == "ratings"]
+    assert {run["words"] for run in runs} >= {"The rating of 1 scene brought to Stash"}
+    assert all(run["steps"][0]["command"].startswith("plexsync undo --of ratings --since 2") for run in runs)
+    for step in [step for run in runs for step in run["steps"]]:
+        assert door(*step["command"].split()[1:], "--yes", "--wait").code == 0
+    assert ratings(rated)[0][0] == 1
+    assert not [run for run in door("history", "--json").facts["runs"] if run["subject"] == "ratings"]
+
+
 def test_explain_says_what_is_done_about_a_rating(rated: World, door: Door) -> None:
     def told(id: int) -> tuple[object, ...]:
         (target,) = door("explain", str(id), "--json").facts["targets"]

@@ -4,6 +4,7 @@ import html
 import re
 
 from plexsync.app.switches import approve_bulk
+from plexsync.store.intake import store
 from tests.cli.conftest import Door
 from tests.cli.test_cli_setting_changes import started
 from tests.journey.world import World
@@ -78,11 +79,23 @@ def test_your_yes_to_changed_settings_is_said_of_what_it_wrote(world: World, doo
     world.add(25)
     assert door("sync", "--all", "--yes", "--wait").code == 0
     (run,) = door("history", "--json").facts["runs"]
-    assert (run["by"], run["reason"]) == ("you", "you agreed to a write of the whole library")
+    assert (run["by"], run["reason"]) == ("you", "you asked: sync --all")
     with started(world, title_template="New {title}") as (parts, schedule):
         schedule()
         approve_bulk(parts)
         schedule()
     work(world)
-    (run,) = door("history", "--json").facts["runs"]
-    assert run["reason"] == "title_template is New {title} now"
+    (run, _) = door("history", "--json").facts["runs"]
+    reason = "you changed the settings: title_template is New {title} now"
+    assert (run["by"], run["reason"], run["scenes"]) == ("you", reason, 25)
+    # What is edited meanwhile has a run of its own, which an undo of the other one leaves alone.
+    world.add(1, start=25)
+    store(str(world.folder), "scene", 26)
+    work(world)
+    (edit, change, _) = door("history", "--json").facts["runs"]
+    assert (edit["by"], edit["reason"], edit["scenes"]) == ("PlexSync", "edited in Stash", 1)
+    call(door, change["steps"][0]["command"])
+    titles = [world.plex.item(key).scalars["title"] for key in world.plex.keys(world.section)]
+    assert titles == [*(f"file {number}" for number in range(25)), "New Title 25"]
+    listed = door("undo", "--runs", "--json").facts["runs"]
+    assert [run["reason"] for run in listed] == ["edited in Stash", "found by the comparison", "you asked: sync --all"]

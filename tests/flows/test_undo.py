@@ -624,9 +624,9 @@ def test_the_scenes_of_a_run_and_of_a_while_are_told_from_the_history(house):
     undo(house, first[0])
     house.work()
     with house.store.reading() as db:
-        latest, oldest = db.pushes.runs()
-        assert (db.pushes.scenes_in(oldest), db.pushes.scenes_in(latest)) == (first, second)
-        assert (oldest.scenes, latest.scenes) == (2, 2)
+        latest, oldest = db.runs.of(Kind.SCENE)
+        assert (db.runs.subjects_in(oldest), db.runs.subjects_in(latest)) == (first, second)
+        assert (oldest.subjects, latest.subjects) == (2, 2)
         assert oldest.end < noon <= latest.start
         assert db.pushes.scenes_since(noon) == [first[0], *second]
 

@@ -92,43 +92,48 @@ def push(parts: Parts, scene: int, moment: datetime, *, key: str = "1", undone: 
         tx.pushes.add(scene, key, TITLE, at=at(moment), undone=undone)
 
 
-def night(parts: Parts, found: StatusFacts, now: datetime = MOMENT) -> str:
+def night(parts: Parts, now: datetime = MOMENT) -> str:
     with parts.store.reading() as db:
-        return night_words(db, found, at(now))
+        return night_words(db, at(now))
 
 
-def test_the_night_begins_yesterday_at_ten(parts: Parts, fine: StatusFacts) -> None:
+def test_the_night_begins_yesterday_at_ten(parts: Parts) -> None:
     evening = MOMENT.replace(hour=22, minute=0) - timedelta(days=1)
-    assert night(parts, fine) == "No edit went to Plex since yesterday 22:00"
+    assert night(parts) == "No edit went to Plex since yesterday 22:00"
     push(parts, 1, evening - timedelta(seconds=1))
-    assert night(parts, fine) == "No edit went to Plex since yesterday 22:00"
+    assert night(parts) == "No edit went to Plex since yesterday 22:00"
     push(parts, 2, evening)
-    assert night(parts, fine) == "1 edit went to Plex since yesterday 22:00"
+    assert night(parts) == "1 edit went to Plex since yesterday 22:00"
     push(parts, 3, MOMENT)
-    assert night(parts, fine) == "2 edits since yesterday 22:00, all in Plex"
-    assert night(parts, fine, MOMENT.replace(hour=23)) == "2 edits since yesterday 22:00, all in Plex"
-    assert night(parts, fine, MOMENT + timedelta(days=1)) == "No edit went to Plex since yesterday 22:00"
+    assert night(parts) == "2 edits since yesterday 22:00, all in Plex"
+    assert night(parts, MOMENT.replace(hour=23)) == "2 edits since yesterday 22:00, all in Plex"
+    assert night(parts, MOMENT + timedelta(days=1)) == "No edit went to Plex since yesterday 22:00"
 
 
 @pytest.mark.parametrize("status", ["waiting", "absent", "ambiguous", "failed"])
-def test_all_are_in_plex_only_if_no_scene_waits_or_needs_you(parts: Parts, fine: StatusFacts, status: str) -> None:
+def test_all_are_in_plex_only_if_no_scene_waits_or_needs_you(parts: Parts, status: str) -> None:
     for scene in (1, 2):
         push(parts, scene, MOMENT)
+    with parts.store.writing() as tx:
+        if status == "waiting":
+            tx.jobs.want(Kind.SCENE, 3, Why.USER, 1)
+        else:
+            tx.standings.save({3: status}, now=1)
     queued = ", 1 queued" if status == "waiting" else ""
-    assert night(parts, {**fine, "scenes": scenes(in_step=2, **{status: 1})}) == (
-        f"2 edits went to Plex since yesterday 22:00{queued}"
-    )
+    assert night(parts) == f"2 edits went to Plex since yesterday 22:00{queued}"
 
 
-def test_what_was_taken_back_is_no_edit(parts: Parts, fine: StatusFacts) -> None:
+def test_what_was_taken_back_is_no_edit(parts: Parts) -> None:
     for scene in (1, 2, 3):
         push(parts, scene, MOMENT)
     push(parts, 1, MOMENT, undone="undo")
-    assert night(parts, fine) == "3 edits went to Plex since yesterday 22:00, 1 taken back"
+    assert night(parts) == "3 edits went to Plex since yesterday 22:00, 1 taken back"
 
 
-def test_what_is_queued_is_told_without_an_edit(parts: Parts, fine: StatusFacts) -> None:
-    assert night(parts, {**fine, "scenes": scenes(waiting=2)}).endswith("since yesterday 22:00, 2 are queued")
+def test_what_is_queued_is_told_without_an_edit(parts: Parts) -> None:
+    with parts.store.writing() as tx:
+        tx.jobs.want_all(Kind.SCENE, (1, 2), Why.USER, 1)
+    assert night(parts).endswith("since yesterday 22:00, 2 are queued")
 
 
 # --- what went over last ---------------------------------------------------------------------------------------------

@@ -8,21 +8,22 @@ from dataclasses import replace
 
 import pytest
 
+from plexsync.actions.model import run_named
 from plexsync.reports.runs import AGREED, RunHistory, run_history
 from plexsync.rules.merge.import_records import ImportChange
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Held
 from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
-from plexsync.rules.queue.job import COLLECTION, Kind
+from plexsync.rules.queue.job import COLLECTION, Kind, Why
 from plexsync.rules.queue.note_keys import BULK
 from plexsync.rules.records import Moved
 from plexsync.store.database import Database
-from plexsync.store.ledger import pushes
-from plexsync.store.ledger import run_history as run_history_table
+from plexsync.store.ledger.run_history import MOST_READ, PAUSE
 from tests.stores import on_postgres
 
 T = 1_700_000_000_000
 MINUTE = 60_000
+NOW = T + 365 * 24 * 60 * MINUTE
 MOVED = {"title": Moved(Held("old", False), Held("new", True))}
 
 
@@ -32,14 +33,14 @@ def store(tmp_path) -> Iterator[Database]:
         yield made
 
 
-def push(store: Database, scene: int, at: int, *, undone: str = "", flow: str = Kind.SCENE, fields=MOVED) -> None:
+def push(store, scene: int, at: int, *, undone="", flow=Kind.SCENE, fields=MOVED, why="") -> None:
     with store.writing() as tx:
-        tx.pushes.of_flow(flow).add(scene, "10", fields, at=at, undone=undone)
+        tx.pushes.of_flow(flow).add(scene, "10", fields, at=at, undone=undone, why=why)
 
 
-def told(store: Database, before: int | None = None, limit: int = 50) -> RunHistory:
+def told(store: Database, before: int | None = None, limit: int = 50, most_read: int = MOST_READ) -> RunHistory:
     with store.reading() as db:
-        return run_history(db, before, limit)
+        return run_history(db, NOW, before, limit, most_read)
 
 
 def words(store: Database) -> list[str]:
@@ -47,7 +48,7 @@ def words(store: Database) -> list[str]:
 
 
 def test_nothing_was_done_yet(store):
-    assert told(store) == {"runs": [], "older": None}
+    assert told(store) == {"night": "No edit went to Plex since yesterday 22:00", "runs": [], "older": None}
 
 
 def test_a_run_says_what_was_written_and_how_it_is_taken_back(store):
@@ -77,15 +78,15 @@ def test_collections_plays_and_imports_are_listed_with_scenes_newest_first(store
     assert words(store) == [
         "Import 4: 1 field of 1 scene filled in Stash",
         "1 play of 1 scene taken back from Stash",
-        "2 plays of 1 scene added to Stash",
+        "2 plays of 1 scene brought to Stash",
         "1 collection written to Plex: title",
         "1 scene written to Plex: title",
     ]
     commands = [step["command"] for run in told(store)["runs"] for step in run["steps"]]
     assert commands == [
         "plexsync undo --of imports 4",
-        "plexsync redo --of plays --since 2023-11-14T22:16:20Z",
-        "plexsync undo --of plays --since 2023-11-14T22:15:20Z",
+        "plexsync redo --of plays --run 2",
+        "plexsync undo --of plays --run 1",
         "plexsync undo --of collections --run 2",
         "plexsync undo --run 1",
     ]
@@ -116,7 +117,7 @@ def test_a_write_after_your_yes_says_what_you_agreed_to(store):
     push(store, 8, T + 30 * MINUTE)
     with store.writing() as tx:
         tx.notes.save(BULK, f"{T} look is rich now")
-    assert [run["reason"] for run in told(store)["runs"]] == ["", "look is rich now", ""]
+    assert [run["reason"] for run in told(store)["runs"]] == ["", "you changed the settings: look is rich now", ""]
     with store.writing() as tx:
         tx.notes.save(BULK, str(T))
     assert [(run["reason"], run["by"]) for run in told(store)["runs"]] == [
@@ -129,61 +130,72 @@ def test_a_write_after_your_yes_says_what_you_agreed_to(store):
     assert [run["reason"] for run in told(store)["runs"]] == ["", "", ""]
 
 
+WHYS = [Why.EDIT, Why.COMPARE]
+
+
 def scatter(store: Database, seed: int, count: int) -> None:
     """Pushes of both flows and undos, with pauses around the length that ends a run."""
     dice, at = random.Random(seed), T
     for _ in range(count):
-        at += dice.choice([1, 1_000, pushes.PAUSE, pushes.PAUSE + 1, 20 * MINUTE])
-        flow, undone = dice.choice([Kind.SCENE, COLLECTION]), dice.choice(["", "", "", "undo"])
-        push(store, dice.randint(1, 9), at, flow=flow, undone=undone)
+        at += dice.choice([1, 1_000, PAUSE, PAUSE + 1, 20 * MINUTE])
+        flow, undone, why = dice.choice([Kind.SCENE, COLLECTION]), dice.choice(["", "", "", "undo"]), dice.choice(WHYS)
+        push(store, dice.randint(1, 9), at, flow=flow, undone=undone, why=why)
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_runs_are_those_that_run_selects(store, seed):
+def test_a_run_selects_what_it_shows_and_nothing_else(store, seed):
+    """Split by brute force: writes of one cause, without a pause between them."""
     scatter(store, seed, 60)
     with store.reading() as db:
         found, older = db.runs.pushes(2**62)
         assert older is None
+        every = db.runs.numbered(range(1, 61))
+        whys = dict(db.runs._db.rows("select number, why from push"))
         for flow in (Kind.SCENE, COLLECTION):
-            mine = [run for run in found if run.flow == flow and not run.undone]
-            assert [(run.first, run.last, run.start, run.end, run.scenes) for run in mine] == [
-                (run.first, run.last, run.start, run.end, run.scenes) for run in db.pushes.of_flow(flow).runs()
+            runs = db.runs.of(flow)
+            assert [(run.first, run.start, run.end) for run in runs] == [
+                (run.first, run.start, run.end) for run in found if run.flow == flow and not run.undone
             ]
+            split: list[list[int]] = []
+            for why in WHYS:
+                last = -(2**62)
+                for number, (own, _, made) in sorted(every.items()):
+                    if (own, made.undone, whys[number]) == (flow, "", why):
+                        split += [[]] if made.at - last > PAUSE else []
+                        split[-1].append(number)
+                        last = made.at
+            assert {(numbers[0], numbers[-1], len(numbers)) for numbers in split} == {
+                (run.first, run.last, run.rows) for run in runs
+            }
+            for numbers in split:
+                (run,) = [run for run in runs if run.first == numbers[0]]
+                assert db.runs.subjects_in(run) == sorted({every[number][1] for number in numbers})
+                assert run_named(db, flow, numbers[0]) == run
 
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("most_read", [1, 3, 10])
-def test_page_by_page_every_push_is_told_once(store, seed, most_read, monkeypatch):
+def test_page_by_page_every_run_is_told_once_and_whole(store, seed, most_read):
     scatter(store, seed, 60)
-    whole = [(run["subject"], run["mode"], run["from"], run["scenes"]) for run in told(store, limit=10_000)["runs"]]
-    monkeypatch.setattr(run_history_table, "MOST_READ", most_read)
-    with store.reading() as db:
-        every, before = [], 2**62
-        while before is not None:
-            found, before = db.runs.pushes(before)
-            assert found
-            every += found
-        numbers = [(run.first, run.last) for run in every]
-        # Of a period that is counted together a run may have several pauses; none of its pushes is in another run.
-        assert len(numbers) == len(set(numbers)) <= len(whole)
-        assert min(first for first, _ in numbers) == 1
-        assert max(last for _, last in numbers) == 60
-    listed, page = [], told(store, limit=3)
-    while True:
-        assert page["runs"]
-        listed += page["runs"]
-        if page["older"] is None:
-            break
-        page = told(store, page["older"], limit=3)
-    if most_read == 10:
-        keys = [(run["subject"], run["mode"], run["from"], run["until"]) for run in listed]
-        assert len(keys) == len(set(keys))
-    assert [run["until"] for run in listed] == sorted((run["until"] for run in listed), reverse=True)
+    whole = told(store, limit=10_000)["runs"]
+    for limit in (3, 10_000):
+        listed, page = [], told(store, limit=limit, most_read=most_read)
+        while True:
+            assert page["runs"]
+            listed += page["runs"]
+            if page["older"] is None:
+                break
+            page = told(store, page["older"], limit, most_read)
+        assert [run["until"] for run in listed] == sorted((run["until"] for run in listed), reverse=True)
+        kept = ("subject", "mode", "reason", "from", "until", "run", "scenes", "rows")
+        assert sorted(repr([run[name] for name in kept]) for run in listed) == sorted(
+            repr([run[name] for name in kept]) for run in whole
+        )
 
 
 def many_scenes(store: Database, count: int) -> None:
     """A first sync of so many scenes, and then an edit of each, a hundred to a run."""
-    first = [(id, "10", MOVED, "") for id in range(1, count + 1)]
+    first = [(id, "10", MOVED, "", "") for id in range(1, count + 1)]
     with store.writing() as tx:
         tx.pushes.add_all(first, at=T)
         for number, start in enumerate(range(0, count, 100), start=1):
@@ -208,9 +220,9 @@ def test_the_page_costs_as_much_in_a_library_of_100_000_scenes(tmp_path):
 
                 driver: sqlite3.Connection = connection.driver
                 driver.set_progress_handler(tick, 100)
-                history = run_history(db)
+                history = run_history(db, NOW)
                 driver.set_progress_handler(None, 0)
                 costs.append((len(history["runs"]), connection.statements - statements, ticks[0] // 100))
-    assert costs[0][1] == costs[1][1] <= 12
+    assert costs[0][1] == costs[1][1] <= 15
     assert costs[0] == costs[1]
-    assert costs[0][0] == run_history_table.MOST_READ // 100
+    assert costs[0][0] == MOST_READ // 100

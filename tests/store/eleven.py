@@ -13,6 +13,8 @@ from tests.torture.score import dump
 RECORD = Path(__file__).parent / "fixtures" / "schema-11.sql"
 # What the steps have done, taken back: statements that both databases take.
 BACK = (
+    "alter table push drop column why",
+    "alter table job drop column why",
     "drop table answer_file",
     "drop table answer",
     "drop table provider_item",

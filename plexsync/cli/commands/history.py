@@ -73,7 +73,7 @@ def history(call: Call, scene: tuple[str, int] | None, limit: int) -> int:
 
 def _list_runs(call: Call, limit: int) -> int:
     with open_call_store(call) as parts, parts.store.reading() as db:
-        facts = run_history(db, limit=limit)
+        facts = run_history(db, parts.clock.now(), limit=limit)
     rows = [
         (
             format_moment(run["until"], parts.clock.now()),
@@ -84,7 +84,14 @@ def _list_runs(call: Call, limit: int) -> int:
         for run in facts["runs"]
     ]
     heads = ("when", "what", "by", "undo or redo")
-    call.answer({**facts}, lambda: paper().print(table("Runs", heads, rows) if rows else "nothing was written yet"))
+
+    def tell() -> None:
+        out = paper()
+        out.print(f"{facts['night']}." if rows else "nothing was written yet")
+        if rows:
+            out.print(table("Runs", heads, rows))
+
+    call.answer({**facts}, tell)
     return FINE
 
 

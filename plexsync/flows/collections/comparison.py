@@ -77,7 +77,7 @@ class CollectionComparison(Comparison):
             )
         wanted |= self._inspector.playlists.changed_rows()
         with self._store.writing() as tx:
-            tx.jobs.want_all(COLLECTION, wanted, Why.SWEEP, self._clock.now())
+            tx.jobs.want_all(COLLECTION, wanted, Why.COMPARE, self._clock.now())
             self._inspector.playlists.save_compared(tx)
             tx.notes.save(COLLECTIONS_COMPARED, f"{began} {self._settings if differ else noted}")
         if wanted:

@@ -94,7 +94,7 @@ class CollectionJournal(ObjectJournal[CollectionWrite]):
             elif write.unfinished:
                 # The next look finds what was moved, and goes on. All was answered: nothing of it can arrive later.
                 _change(tx, write, without=write.entry, add=replace(write.entry, until=now))
-                tx.jobs.want(COLLECTION, write.job.id, Why.EDIT, now)
+                tx.jobs.want(COLLECTION, write.job.id, Why.AGAIN, now)
             elif write.memory is not None:
                 left_out = (Pushing(write.left_out, until),) if write.left_out else ()
                 updated = replace(
@@ -108,7 +108,7 @@ class CollectionJournal(ObjectJournal[CollectionWrite]):
                     updated = _after_write(tx, updated, write, now=now)
                 tx.collections.save(updated)
                 write.save_refused(tx)
-                changes = [(write.job.id, write.key, write.moved, undo_mode(write.memory))]
+                changes = [(write.job.id, write.key, write.moved, undo_mode(write.memory), write.job.why)]
                 tx.pushes.of_flow(COLLECTION).add_all(changes, at=now)
                 if write.title != row.name and write.finding.is_named:
                     renames.append(RenamedCollection(row, write.title))
@@ -122,7 +122,7 @@ def _give_up_name(tx: Writer, row: CollectionRow, write: CollectionWrite, now: i
     """Leave the collection, since another one has its new title: scenes move there, and what they leave disappears."""
     old = replace(row, name=write.finding.template_name, item="", owner="", memory={}, pushing=(), stamp=0)
     tx.collections.save(old)
-    tx.jobs.want(COLLECTION, row.id, Why.EDIT, now)
+    tx.jobs.want(COLLECTION, row.id, Why.AGAIN, now)
     move_scenes(tx, row, now=now)
 
 
@@ -178,7 +178,7 @@ def _after_write(tx: Writer, row: CollectionRow, write: CollectionWrite, *, now:
         memory = row.memory if undo_mode(row.memory) else {}
         return replace(row, item="", owner="", memory=memory, desired="")
     if write.target.creates:
-        tx.jobs.want(COLLECTION, row.id, Why.EDIT, now)
+        tx.jobs.want(COLLECTION, row.id, Why.AGAIN, now)
     return replace(row, item=write.key, name=write.title)
 
 

@@ -15,6 +15,7 @@ from plexsync.flows.scenes.batch_reads import read_each
 from plexsync.rules.plays.play_wishes import PlayWish
 from plexsync.rules.queue.job import PLAYS
 from plexsync.rules.record_class import record
+from plexsync.rules.records import LAST_ID
 from plexsync.rules.scene import WatchedScene
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.stash.watching import StashWatching
@@ -26,7 +27,7 @@ PAGE = 1_000
 
 @dataclass(eq=False)
 class WishForPlays:
-    """The `plexsync.engine.undo.Undoing` of a wish for all plays of a scene, or for those since `since` (UTC ms).
+    """The `plexsync.engine.undo.Undoing` of a wish for the plays of a scene from `since` `until` then (UTC ms).
 
     `only_resume`: for its resume point alone.
 
@@ -41,6 +42,7 @@ class WishForPlays:
     _recovery: PlaysRecovery
     _wish: PlayWish
     since: int = field(default=0, kw_only=True)
+    until: int = field(default=LAST_ID, kw_only=True)
     only_resume: bool = field(default=False, kw_only=True)
     plays: int = field(default=0, init=False)
     resume_points: int = field(default=0, init=False)
@@ -57,7 +59,9 @@ class WishForPlays:
         if not isinstance(recalled, WatchedScene):
             return False
         created_at = recalled.scene.created_at
-        plays = {} if self.only_resume else tx.plays.of({id: created_at}, since=self.since).get(id, {})
+        plays = (
+            {} if self.only_resume else tx.plays.of({id: created_at}, since=self.since, until=self.until).get(id, {})
+        )
         chosen = self._wish.choose(plays)
         if chosen:
             seconds = max((file.duration for file in recalled.scene.files), default=0.0)
@@ -88,7 +92,7 @@ class Wished:
 
 
 def wished_plays(
-    store: Database, wish: PlayWish, *, scenes: Sequence[int] | None = None, since: int = 0
+    store: Database, wish: PlayWish, *, scenes: Sequence[int] | None = None, since: int = 0, until: int = LAST_ID
 ) -> dict[int, Wished]:
     """What a wish concerns, by scene: of all scenes, or of these."""
 
@@ -102,7 +106,7 @@ def wished_plays(
     wished: dict[int, Wished] = {}
     for page in pages:
         with store.reading() as db:
-            plays = db.plays.of_ids(page, since=since)
+            plays = db.plays.of_ids(page, since=since, until=until)
             resume = {} if since else db.watches.of_ids(page)
             times = {} if since else db.play_times.of_ids(page)
         for id in page:

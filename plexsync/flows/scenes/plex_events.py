@@ -209,7 +209,7 @@ class Listener:
             read_items = [item for key, item in items.items() if (rivals_known if key in new else key in before)]
             tx.index.save(map(entry_of, read_items), walk=now, stamped=True)
             for id in waiting:
-                tx.jobs.want(Kind.SCENE, id, Why.SWEEP, now)
+                tx.jobs.want(Kind.SCENE, id, Why.PLEX, now)
             tx.jobs.wake([(Kind.SCENE, id) for id in waiting], now=now)
         if new and rivals_known:
             log.info("Plex has %d new items, for %d scenes", len(new), len(waiting))

@@ -460,6 +460,6 @@ def want_scenes_of(tx: Writer, keys: Sequence[str], *, now: int) -> int:
     for id in sorted(tx.index.scenes_of(keys)):
         row = tx.jobs.find(Kind.SCENE, id)
         if row is None or row.state is not State.GONE:
-            tx.jobs.want(Kind.SCENE, id, Why.SWEEP, now)
+            tx.jobs.want(Kind.SCENE, id, Why.PLEX, now)
             news += row is None or row.state is State.IDLE
     return news

@@ -191,7 +191,7 @@ def _close_choices(tx: Writer, write: SceneWrite, now: int) -> None:
         save_given(tx, write.inspection.id, write.key, target.choices.version)
     is_first = not target.memory and not write.undone and any(name in target.plan.sending for name in PICTURES)
     if is_first and scene and any(image.source == CHOICE for image in scene.images):
-        tx.jobs.want(Kind.SCENE, write.inspection.id, Why.EDIT, now, behind=True)
+        tx.jobs.want(Kind.SCENE, write.inspection.id, Why.AGAIN, now, behind=True)
 
 
 class SceneJournal(ObjectJournal[SceneWrite]):
@@ -234,7 +234,9 @@ class SceneJournal(ObjectJournal[SceneWrite]):
                 write.save_refused(tx)
             for name, error in write.refused.items():
                 record_left_out(tx, write.inspection.id, name, error, now=now)
-        tx.pushes.add_all([(write.inspection.id, write.key, write.moved, write.undone) for write in done], at=now)
+        tx.pushes.add_all(
+            [(write.job.id, write.key, write.moved, write.undone, write.job.why) for write in done], at=now
+        )
         # PlexSync moved these items itself, so the new stamps are no news.
         tx.index.stamp({write.key: write.stamp for write in done})
 

@@ -341,7 +341,7 @@ class Reconciler:
                 news[inspection.id] = inspection.desired
                 report.wanted += 1
         report.wanted += tx.jobs.wake(served, now=now)
-        tx.jobs.want_all(Kind.SCENE, news, Why.SWEEP, now)
+        tx.jobs.want_all(Kind.SCENE, news, Why.COMPARE, now)
         standings = {id: standing for id, standing in standings.items() if id not in waiting}
         in_plex = {
             inspection.id: kept_word(inspection.kept_fields)

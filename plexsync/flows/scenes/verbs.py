@@ -42,7 +42,7 @@ def want_scenes(store: Database, ids: Iterable[int], reason: Why, clock: Clock, 
                 tx.notes.take_over(id, now=clock.now())
                 at_work = id in rows and rows[id].state is State.RUNNING
                 why = Why.USER if at_work else reason
-                tx.jobs.want(Kind.SCENE, id, why, clock.now(), behind=reason is Why.SWEEP)
+                tx.jobs.want(Kind.SCENE, id, why, clock.now(), behind=reason is Why.ALL)
     return len(wanted)
 
 
@@ -62,7 +62,7 @@ def want_all(
     gates.enter(READ_STASH)
     ids: list[int] = []
     # With `since`, you ask for a few scenes now. Without it, the request is a backfill.
-    reason = Why.SWEEP if since is None else Why.USER
+    reason = Why.ALL if since is None else Why.USER
     for page in asked_pages(gates, READ_STASH, stash.walk_ids(), of_all=True):
         fresh = [id for id, text in page if since is None or datetime.fromisoformat(text) >= since]
         want_scenes(store, fresh, reason, clock, take_over=take_over)

@@ -92,18 +92,29 @@ PASSING: frozenset[str] = NOTICES | FLOW_KINDS
 
 
 class Why(StrEnum):
-    """The origin of a want: a change found by hook or poll, a user, or a full comparison."""
+    """The origin of a want. Its row keeps it as the cause of what is pushed then."""
 
     EDIT = "edit"
+    """A change in Stash, found by hook or poll."""
     USER = "user"
+    """You asked for it."""
+    AGAIN = "again"
+    """Like an edit, of what is worked on: the row keeps its cause."""
+    COMPARE = "compare"
+    """A comparison found a difference. This and those below go behind edits."""
+    PLEX = "plex"
+    """Its items in Plex have changed."""
+    ALL = "all"
+    """You asked for all."""
     SWEEP = "sweep"
+    """Any other want: of the row no cause is known then."""
 
 
 @record
 class Job:
     """A claimed row as the engine holds it. Times are UTC milliseconds.
 
-    `on_time`: its own due time brought a row that is not in Plex yet, and no want or scan (`is_on_time`).
+    `on_time`: its own due time brought a row that is not in Plex yet, and no want or scan (`is_on_time`). `why`: its cause.
     """
 
     kind: str
@@ -120,6 +131,7 @@ class Job:
     bad_mark: int = 0
     cls: str = ""
     on_time: bool = True
+    why: str = ""
 
     @property
     def failures(self) -> int:

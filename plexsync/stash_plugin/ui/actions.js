@@ -208,9 +208,9 @@
   }
 
   const named = (args) =>
-    args.run ? "run " + args.run : args.number ? "import " + args.number : args.since ? KINDS[args.kind] + " since " + new Date(args.since).toLocaleString() : "all " + KINDS[args.kind];
+    args.run ? "run " + args.run : args.number ? (args.kind === "imports" ? "import " : "scene ") + args.number : args.since ? KINDS[args.kind] + " since " + new Date(args.since).toLocaleString() : "all " + KINDS[args.kind];
   // What a step of a run asks for.
-  const asked = (step) => ({ verb: step.verb, kind: step.subject, ...(step.since ? { since: step.since } : step.subject === "imports" ? { number: step.run } : { run: step.run }) });
+  const asked = (step) => ({ verb: step.verb, kind: step.subject, ...(step.since ? { since: step.since } : step.number ? { number: step.number } : { run: step.run }) });
 
   function TakeBack({ look }) {
     const [runs, setRuns] = React.useState(null);
@@ -251,6 +251,7 @@
       runs === null && e("p", { role: "status" }, "Asking …"),
       runs && runs.error && e(Note, { kind: "danger" }, runs.error),
       runs && !runs.error && runs.runs.length === 0 && e("p", null, "Nothing was written yet."),
+      runs && runs.night && e("p", null, runs.night + "."),
       runs && !runs.error && runs.runs.length > 0 &&
         e(Rows, {
           heads: ["when", "what", "by", ""],
@@ -259,7 +260,7 @@
               "tr",
               { key: n },
               e("td", null, e(When, { at: one.until })),
-              e("td", null, one.words, (one.reason || one.names.length > 0) && e("small", null, one.reason || one.names.join(", "))),
+              e("td", null, one.words, (one.reason || one.names.length > 0) && e("small", null, [one.reason, one.names.join(", ")].filter(Boolean).join("; "))),
               e("td", null, one.by),
               e("td", { className: "plexsync-deeds" }, one.steps.map((step) => button(asked(step), words(step))))
             )

@@ -94,7 +94,7 @@ LIST = """
 select scene, moment, scene_created_at, item, history_key, state, tries, rows_before, until, undo
   from play
  where scene in (select value from json_each(:scenes))
-   and case when sent_order > 0 then sent_at else moment * 1000 end >= :since
+   and case when sent_order > 0 then sent_at else moment * 1000 end between :since and :until
 """
 TO_TAKE_BACK = """
 select distinct scene from play

@@ -10,7 +10,7 @@ from plexsync.rules.match.origin import Origin
 from plexsync.rules.merge.plan_records import Pushing
 from plexsync.rules.merge.values import Held
 from plexsync.rules.queue.job import Kind
-from plexsync.rules.records import Moved, PushRow, RunRow
+from plexsync.rules.records import Moved, PushRow
 from plexsync.store.connection import Connection, FlowTable
 from plexsync.store.documents import FILES, LIBRARY, decode, encode, of_this_library, origin_of
 from plexsync.store.queue.books import Tallies
@@ -22,8 +22,8 @@ UNDATED = 50
 LONGEST_TEXT = 500
 
 ADD = f"""
-insert into push (flow, subject, library, item, at, document, undone)
-values (:flow, :scene, {LIBRARY}, :item, :at, :document, :undone)
+insert into push (flow, subject, library, item, at, document, undone, why)
+values (:flow, :scene, {LIBRARY}, :item, :at, :document, :undone, :why)
 """
 FORGET_OLD = f"""
 delete from push
@@ -52,21 +52,6 @@ SINCE = """
 select subject from push indexed by push_at where at >= :since and flow = :flow
 union select subject from pushing where until >= :since and flow = :flow
 order by 1
-"""
-# Milliseconds without a push after which the next push begins another run.
-PAUSE = 600_000
-RUNS = f"""
-with placed as (
-    select number, at, subject, sum(fresh) over (order by number) as run
-      from (select number, at, subject,
-                   case when at - lag(at) over (order by number) <= {PAUSE} then 0 else 1 end as fresh
-              from push where undone = '' and flow = :flow) as parted
-)
-select min(number), max(number), min(at), max(at), count(distinct subject) from placed group by run order by 2 desc
-"""
-BETWEEN = """
-select distinct subject from push
- where number between :first and :last and undone = '' and flow = :flow order by subject
 """
 # A row dated in the future, from before the clock was set back, would never be old enough to prune.
 UNDATE = f"""
@@ -110,16 +95,6 @@ class ReadOnlyPushes(FlowTable):
         """Return the scenes with a push at `since` or later, or a push of unknown result then, by number."""
         return [scene for (scene,) in self._db.rows(SINCE, {"flow": self._flow, "since": since})]
 
-    def runs(self) -> list[RunRow]:
-        """Return the runs of pushes, split where none was made for `PAUSE`, latest first. Undo is left out."""
-        return [RunRow(*row) for row in self._db.rows(RUNS, {"flow": self._flow})]
-
-    def scenes_in(self, run: RunRow) -> list[int]:
-        """Return the scenes that were pushed in a run, by number."""
-        return [
-            scene for (scene,) in self._db.rows(BETWEEN, {"flow": self._flow, "first": run.first, "last": run.last})
-        ]
-
 
 class Pushes(ReadOnlyPushes):
     """Read and write access to the past pushes."""
@@ -128,18 +103,26 @@ class Pushes(ReadOnlyPushes):
         super().__init__(db, flow)
         self._tallies = Tallies(db)
 
-    def add(self, scene: int, key: str, moved: Mapping[str, Moved], *, at: int, undone: str = "") -> None:
-        """Record by field what a push changed, or took back (`undone` says how).
+    def add(
+        self, scene: int, key: str, moved: Mapping[str, Moved], *, at: int, undone: str = "", why: str = ""
+    ) -> None:
+        """Record by field what a push changed, or took back (`undone` says how), and the cause of its job.
 
         The newest twenty of each (scene, item) are kept.
         """
-        self.add_all([(scene, key, moved, undone)], at=at)
+        self.add_all([(scene, key, moved, undone, why)], at=at)
 
-    def add_all(self, pushes: Iterable[tuple[int, str, Mapping[str, Moved], str]], *, at: int) -> None:
-        """Like `add`, for several (scene, item key, changes, undone)."""
+    def add_all(self, pushes: Iterable[tuple[int, str, Mapping[str, Moved], str, str]], *, at: int) -> None:
+        """Like `add`, for several (scene, item key, changes, undone, cause)."""
         rows = [
-            {**self._pair(scene, key), "at": at, "document": encode(_shortened(moved), (scene, key)), "undone": undone}
-            for scene, key, moved, undone in pushes
+            {
+                **self._pair(scene, key),
+                "at": at,
+                "document": encode(_shortened(moved), (scene, key)),
+                "undone": undone,
+                "why": "" if undone else why,
+            }
+            for scene, key, moved, undone, why in pushes
             if moved
         ]
         self._db.execute_many(ADD, rows)

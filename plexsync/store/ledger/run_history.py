@@ -1,19 +1,45 @@
 """Runs: what was written to Plex, and to Stash, grouped where a pause parts it; and what was taken back.
 
-Nothing is stored for it. However much was written, a page of runs costs a few statements and `MOST_READ` rows.
+Nothing is stored for it but the cause of a push. A page of runs costs a few statements, however much was written before.
 """
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
 
+from plexsync.rules.plays.resume import CLOSE
+from plexsync.rules.queue.job import PLAYS
 from plexsync.rules.record_class import record
-from plexsync.rules.records import PushRow
-from plexsync.store.connection import Row, Table
-from plexsync.store.ledger.pushes import PAUSE, read_push
+from plexsync.rules.records import LAST_ID, PushRow
+from plexsync.store.connection import Table
+from plexsync.store.ledger.pushes import read_push
 
-# How many pushes are read one by one, how many of each run are shown, and how many plays and changes of imports are grouped.
+# Milliseconds without a write after which the next one begins another run.
+PAUSE = 600_000
+# How many pushes a page reaches back, to where their period begins; how many of each run are shown; and how many plays,
+# ratings, resume points and changes of imports are grouped.
 MOST_READ, SHOWN, MOST_GROUPED = 2_000, 10, 20_000
+
+
+def _runs_of(rows: str) -> str:
+    """The statement for the runs of these rows. Each flow, way of taking back and cause has its own."""
+    keys = "flow, undone, why"
+    return f"""
+with entry as ({rows}), parted as (
+    select entry.*, case when at - lag(at) over (partition by {keys} order by number) <= {PAUSE} then 0 else 1 end as fresh
+      from entry
+), placed as (
+    select parted.*, sum(fresh) over (partition by {keys} order by number) as run from parted
+)
+select min(number), max(number), min(at), max(at), count(distinct subject), count(*), min(subject),
+       count(distinct marked), flow, undone, why
+  from placed group by {keys}, run order by 4 desc, 2 desc
+"""
+
+
 NEWEST = """
-select number, subject, at, flow, undone from push indexed by push_at where at < :before order by at desc, number desc
+select number, at, flow, undone, why from push indexed by push_at where at < :before order by at desc, number desc
  limit :limit
 """
 # From a moment back to the start of its period, which no pause parts: a step for at most ten minutes.
@@ -25,91 +51,113 @@ with recursive step (at) as (
 )
 select min(at) from step
 """
-PERIOD = """
-select min(number), max(number), min(at), max(at), count(distinct subject), flow, undone from push indexed by push_at
- where at >= :start and at < :before group by flow, undone order by 4 desc
+PERIODS = _runs_of("""
+    select number, subject, at, flow, undone, why, case when flow = 'scene' and exists (
+               select 1 from memory
+                where memory.flow = push.flow and memory.subject = push.subject and memory.undone <> ''
+           ) then subject end as marked
+      from push indexed by push_at where at >= :start and at < :before
+""")
+OF_FLOW = _runs_of("""
+    select number, subject, at, flow, undone, why, cast(null as bigint) as marked
+      from push where flow = :flow and undone = ''
+""")
+SUBJECTS = """
+select distinct subject from push
+ where number between :first and :last and flow = :flow and undone = :undone and why = :why order by subject
 """
 IS_OLDER = "select 1 from push where at < :start limit 1"
 NUMBERED = """
 select number, flow, subject, item, at, document, undone from push
  where number in (select value from json_each(:numbers))
 """
-PLAYS = f"""
-with latest as (
-    select sent_order, moment, sent_at, scene, case when undo = 1 and state <> 'sent' then 1 else 0 end as undone
+PLAY_RUNS = _runs_of("""
+    select sent_order as number, scene as subject, sent_at as at, 'plays' as flow,
+           case when undo = 1 and state <> 'sent' then 'undo' else '' end as undone, '' as why,
+           cast(null as bigint) as marked
       from play where sent_order > 0 and state <> 'present' order by sent_order desc limit :limit
-), parted as (
-    select sent_order, moment, sent_at, scene, undone, case when sent_at - lag(sent_at) over (
-               partition by undone order by sent_order, moment
-           ) <= {PAUSE} then 0 else 1 end as fresh from latest
-), placed as (
-    select sent_at, scene, undone, sum(fresh) over (partition by undone order by sent_order, moment) as run from parted
-)
-select 0, min(sent_at), max(sent_at), count(*), count(distinct scene), undone from placed group by undone, run
- order by 3 desc
+""")
+# The cause of a rating is the server that it was written to. What was put back is not remembered.
+RATING_RUNS = _runs_of("""
+    select changed_at as number, scene as subject, changed_at as at, 'ratings' as flow, '' as undone,
+           case when plex_before = -2 then 'Stash' when stash_before = -2 then 'Plex' else 'Stash and Plex' end as why,
+           cast(null as bigint) as marked
+      from rating where stash_before <> -2 or plex_before <> -2 order by changed_at desc limit :limit
+""")
+# A scene has one resume point, which has the moment of its viewing.
+RESUMES = f"""
+select scene, scene, moment * 1000, moment * 1000, 1, 1, scene, 0, 'resume',
+       case when undo = 'done' then 'undo' else '' end, ''
+  from resume where undo = 'done' or sending >= 0 or abs(position - position_before) >= {CLOSE}
+ order by moment desc limit :limit
 """
 IMPORTS = """
-select run, min(changed_at), max(changed_at), sum(case when scene > 0 then 1 else 0 end),
-       count(distinct nullif(scene, 0)), undone
-  from (select run, changed_at, scene, case when state = 'undone' then 1 else 0 end as undone
+select run, run, min(changed_at), max(changed_at), count(distinct nullif(scene, 0)),
+       sum(case when scene > 0 then 1 else 0 end), max(scene), 0, 'imports', undone, ''
+  from (select run, changed_at, scene, case when state = 'undone' then 'undo' else '' end as undone
           from import_change where state = 'done' or state = 'undone' order by number desc limit :limit) as latest
- group by run, undone order by 3 desc
+ group by run, undone order by 4 desc
 """
 
 
 @record
-class PushRun:
-    """Pushes of a flow without a long pause: first and last number, start and end, number of subjects.
+class Run:
+    """Writes of a flow for one cause without a long pause: first and last number, start and end (UTC ms), how many.
 
-    `undone`: how they took something back. `newest`: the numbers of the last of them.
+    `undone`: how they took something back. `subject` is one of the `subjects`. `marked`: how many scenes of a write are
+    taken back now. `newest`: the numbers of its last pushes.
     """
 
     first: int
     last: int
     start: int
     end: int
-    scenes: int
-    flow: str
-    undone: str
-    newest: tuple[int, ...] = ()
-
-
-@record
-class StashRun:
-    """Requests to Stash: plays without a long pause, or an import (its number in `run`, else 0).
-
-    `undone`: 1 if they took something back, else 0. `rows` are the plays or fields, of so many scenes.
-    """
-
-    run: int
-    start: int
-    end: int
+    subjects: int
     rows: int
-    scenes: int
-    undone: int
+    subject: int
+    marked: int
+    flow: str
+    undone: str = ""
+    why: str = ""
+    newest: tuple[int, ...] = ()
 
 
 class ReadOnlyRuns(Table):
     """Read access to the runs of all flows."""
 
-    def pushes(self, before: int) -> tuple[list[PushRun], int | None]:
+    def pushes(self, before: int, most_read: int = MOST_READ) -> tuple[list[Run], int | None]:
         """Return the latest runs of pushes that are older than `before`, newest first.
 
-        With the `before` that the older ones have, None if there are none. The pushes of the period in which `MOST_READ`
-        ends are counted together.
+        With the `before` that the older ones have, None if there are none. They go back to the start of the period in which
+        the push number `most_read` is, so that no run is cut.
         """
-        rows = self._db.rows(NEWEST, {"before": before, "limit": MOST_READ})
-        if len(rows) < MOST_READ:
-            return _split(rows), None
-        places = range(len(rows) - 1, 0, -1)
-        cut = next((place for place in places if rows[place - 1]["at"] - rows[place]["at"] > PAUSE), 0)
-        start = int(self._db.value(PERIOD_START, {"at": rows[-1]["at"]}))
-        ends = rows[cut - 1]["at"] if cut else before
-        newest = {(run.flow, run.undone): run.newest for run in reversed(_split(rows[cut:]))}
-        period = self._db.rows(PERIOD, {"start": start, "before": ends})
-        runs = [PushRun(*(*row, newest.get((row["flow"], row["undone"]), ()))) for row in period]
-        older = start if self._db.row(IS_OLDER, {"start": start}) else None
-        return [*_split(rows[:cut]), *runs], older
+        rows = self._db.rows(NEWEST, {"before": before, "limit": most_read})
+        start = int(self._db.value(PERIOD_START, {"at": rows[-1]["at"]})) if len(rows) == most_read else 0
+        numbers: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+        for number, _, *key in rows:
+            numbers[key[0], key[1], key[2]].append(number)
+        runs = []
+        for row in self._db.rows(PERIODS, {"start": start, "before": before}):
+            run = Run(*row)
+            read = sorted(numbers[run.flow, run.undone, run.why])
+            own = read[bisect_left(read, run.first) : bisect_right(read, run.last)]
+            runs.append(replace(run, newest=tuple(reversed(own[-SHOWN:]))))
+        return runs, start if start and self._db.row(IS_OLDER, {"start": start}) else None
+
+    def others(self) -> list[Run]:
+        """Return the latest runs of plays, of each play the last request, of ratings, resume points and imports."""
+        statements = (PLAY_RUNS, RATING_RUNS, RESUMES, IMPORTS)
+        return [Run(*row) for sql in statements for row in self._db.rows(sql, {"limit": MOST_GROUPED})]
+
+    def of(self, flow: str) -> list[Run]:
+        """Return the runs of a flow with numbers, latest first; without pushes that took something back."""
+        if flow == PLAYS:
+            return [Run(*row) for row in self._db.rows(PLAY_RUNS, {"limit": LAST_ID})]
+        return [Run(*row) for row in self._db.rows(OF_FLOW, {"flow": flow})]
+
+    def subjects_in(self, run: Run) -> list[int]:
+        """Return the subjects that were pushed in a run, by number."""
+        return [subject for (subject,) in self._db.rows(SUBJECTS, {**vars(run)})]
 
     def numbered(self, numbers: Iterable[int]) -> dict[int, tuple[str, int, PushRow]]:
         """Return the pushes with these numbers, each with its flow and subject."""
@@ -117,36 +165,3 @@ class ReadOnlyRuns(Table):
             number: (flow, subject, read_push(subject, *row))
             for number, flow, subject, *row in self._db.rows(NUMBERED, {"numbers": list(numbers)})
         }
-
-    def plays(self) -> list[StashRun]:
-        """Return the latest runs of requests that added plays to Stash, or took them back: of each play the last one."""
-        return [StashRun(*row) for row in self._db.rows(PLAYS, {"limit": MOST_GROUPED})]
-
-    def imports(self) -> list[StashRun]:
-        """Return the latest imports: what is made, and what is taken back."""
-        return [StashRun(*row) for row in self._db.rows(IMPORTS, {"limit": MOST_GROUPED})]
-
-
-def _split(rows: Sequence[Row]) -> list[PushRun]:
-    """The runs of these pushes, which are the latest first; as `plexsync.store.ledger.pushes.RUNS` does it for one flow."""
-    groups: dict[tuple[str, str], list[list[Row]]] = {}
-    for row in rows:
-        runs = groups.setdefault((row["flow"], row["undone"]), [])
-        if not runs or runs[-1][-1]["at"] - row["at"] > PAUSE:
-            runs.append([])
-        runs[-1].append(row)
-    split = [
-        PushRun(
-            first=run[-1]["number"],
-            last=run[0]["number"],
-            start=run[-1]["at"],
-            end=run[0]["at"],
-            scenes=len({row["subject"] for row in run}),
-            flow=flow,
-            undone=undone,
-            newest=tuple(row["number"] for row in run[:SHOWN]),
-        )
-        for (flow, undone), runs in groups.items()
-        for run in runs
-    ]
-    return sorted(split, key=lambda run: -run.end)

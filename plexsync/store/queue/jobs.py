@@ -28,7 +28,7 @@ SWEEPS_TURN = 10
 
 _ENDED = "(state = 'dead' or state = 'dropped' or state = 'gone')"
 DUE = f"""
-select kind, id, state, lane, wanted_rev, attempts, streak, crashes, alone, ok_mark, bad_mark, cls, since, due
+select kind, id, state, lane, wanted_rev, attempts, streak, crashes, alone, ok_mark, bad_mark, cls, since, due, why
   from job indexed by job_due
  where {WAITS} and lane = :lane and due <= :now
  order by due, state desc, kind, id limit :limit
@@ -223,6 +223,7 @@ class Jobs(ReadOnlyJobs):
                 bad_mark=row["bad_mark"],
                 cls=row["cls"],
                 on_time=is_on_time(State(row["state"]), row["streak"], since=row["since"], due=row["due"]),
+                why=row["why"],
             )
             for row in self._choose_rows(limit, now, kinds)
         ]
