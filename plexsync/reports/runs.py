@@ -95,7 +95,7 @@ CAUSES: Mapping[str, str] = {
     Why.EDIT: "edited in Stash",
     Why.USER: "you asked for it",
     Why.COMPARE: "found by the comparison",
-    Why.PLEX: "changed in Plex",
+    Why.PLEX: "its item changed in Plex",
     Why.ALL: "you asked: sync --all",
 }
 DEEDS = {
@@ -178,7 +178,7 @@ def _list_facts(db: Reader, page: Sequence[Run], night: int) -> list[PastRun]:
 
 
 def _with_reasons(db: Reader, views: Sequence[RunView], night: int) -> list[PastRun]:
-    """The runs, each with its cause; the first that a comparison found after your last yes with what you agreed to."""
+    """The runs, each with its cause; the first of all scenes after your last yes with what you agreed to."""
     moment, _, words = db.notes.text(BULK).partition(" ")
     agreed_at = int(moment) if moment.isdecimal() else 0
     answers = [
@@ -186,11 +186,13 @@ def _with_reasons(db: Reader, views: Sequence[RunView], night: int) -> list[Past
         for view in views
         if view.subject == SCENES
         and not view.mode
-        and view.run.why in ("", Why.COMPARE)
+        and view.run.why in ("", Why.COMPARE, Why.ALL)
         and view.run.end >= agreed_at > view.run.start - SOON
     ]
     answer = answers[-1] if agreed_at and answers else None
-    agreed = f"you changed the settings: {safe(words)}" if words else AGREED
+    agreed = (
+        f"you changed the settings: {safe(words)}" if words else CAUSES[Why.ALL] if answer and answer.why else AGREED
+    )
     return [_facts(view, agreed if view.run is answer else "", night) for view in views]
 
 

@@ -88,14 +88,14 @@ def test_your_yes_to_changed_settings_is_said_of_what_it_wrote(world: World, doo
     (run, _) = door("history", "--json").facts["runs"]
     reason = "you changed the settings: title_template is New {title} now"
     assert (run["by"], run["reason"], run["scenes"]) == ("you", reason, 25)
-    # What is edited meanwhile has a run of its own, which an undo of the other one leaves alone.
-    world.add(1, start=25)
-    store(str(world.folder), "scene", 26)
+    # What is edited in the same minutes has a run of its own, and an undo of that leaves the other one alone.
+    world.stash.quiet_edit(1, title="Edited")
+    store(str(world.folder), "scene", 1)
     work(world)
-    (edit, change, _) = door("history", "--json").facts["runs"]
+    (edit, _, _) = door("history", "--json").facts["runs"]
     assert (edit["by"], edit["reason"], edit["scenes"]) == ("PlexSync", "edited in Stash", 1)
-    call(door, change["steps"][0]["command"])
+    call(door, edit["steps"][0]["command"])
     titles = [world.plex.item(key).scalars["title"] for key in world.plex.keys(world.section)]
-    assert titles == [*(f"file {number}" for number in range(25)), "New Title 25"]
+    assert titles == ["scene 00000", *(f"New Title {number}" for number in range(1, 25))]
     listed = door("undo", "--runs", "--json").facts["runs"]
     assert [run["reason"] for run in listed] == ["edited in Stash", "found by the comparison", "you asked: sync --all"]

@@ -752,7 +752,7 @@ def test_the_other_statements_find_their_rows_by_an_index(large, sql, index):
 
 @pytest.mark.sqlite_only
 def test_a_want_costs_the_same_whatever_the_table_holds(large):
-    values = {"kind": "scene", "id": 44_999, "edit": True, "lane": 0, "now": T, "desired": ""}
+    values = intake.row_of("scene", 44_999, "edit", T)
     large.execute("begin immediate")
     assert steps(large, intake.LIFT_TICK, values) + steps(large, intake.WANT, values) < 1000
     large.execute("rollback")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from plexsync.rules.queue.job import FLOW_KINDS, PLAYS, Crashed, Job, Kind, Lane, Settled, State, Why
+from plexsync.store import intake
 from plexsync.store.database import Database
 from plexsync.store.queue.books import COUNTERS
 from plexsync.store.queue.jobs import AttemptEnding
@@ -50,6 +51,7 @@ class Row:
     lease_until: int | None = None
     error: str = ""
     cls: str = ""
+    why: str = ""
 
 
 COLUMNS = ", ".join(Row.__dataclass_fields__)
@@ -73,22 +75,22 @@ class Model:
         self.lift_tick(now)
         self.books["accepted"] += 1
         row = self.rows.get((kind, id))
-        lane = 1 if why == "sweep" else 0
+        lane, cause = int(why not in intake.EDITS), "" if why in ("again", "sweep") else why
         if row is None:
-            self.rows[kind, id] = Row(kind, id, "ready", lane, now, now, now, now, desired)
+            self.rows[kind, id] = Row(kind, id, "ready", lane, now, now, now, now, desired, why=cause)
             return
         if row.state != "idle":
             self.books["coalesced"] += 1
         if row.state == "ignored":
             row.wanted_rev += 1
             return
-        was_dead = row.state == "dead"
+        was_dead, moved_before = row.state == "dead", row.wanted_rev
         if row.state in ("idle", "gone", "outside"):
             row.streak = 0
             self._renew(row, lane, now, desired, revived=True)
-        elif why != "sweep" and row.state in ("absent", "dead", "dropped"):
+        elif not lane and row.state in ("absent", "dead", "dropped"):
             self._renew(row, lane, now, desired, revived=True)
-        elif why != "sweep":
+        elif not lane:
             if row.state == "ready":
                 row.attempts = 0
             self._renew(row, lane, now, desired, revived=False)
@@ -98,6 +100,8 @@ class Model:
             and (row.desired or (row.state, row.cls == "poison") == ("dead", False))
         ):
             self._renew(row, lane, now, desired, revived=True)
+        if row.wanted_rev > moved_before and why != "again":
+            row.why = cause
         self.tallies["renewed"] += was_dead and row.state == "ready"
 
     def _renew(self, row: Row, lane: int, now: int, desired: str, *, revived: bool) -> None:

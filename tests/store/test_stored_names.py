@@ -119,7 +119,7 @@ def test_a_name_on_the_disk_or_in_the_database_is_what_it_always_was(place: obje
 def test_the_columns_of_a_job_have_the_words_that_they_always_had() -> None:
     assert [*job.State] == ["ready", "running", "idle", "absent", "dead", "gone", "dropped", "ignored", "outside"]
     assert [*job.Kind] == ["scene", "performer", "studio", "tag", "group"]
-    assert [*job.Why] == ["edit", "user", "sweep"]
+    assert [*job.Why] == ["edit", "user", "again", "compare", "plex", "all", "sweep"]
     assert [*job.Lane] == [0, 1]
 
 
