@@ -41,12 +41,12 @@ from plexsync.engine.tickets import READS
 from plexsync.reports.format import local, safe, stamp
 from plexsync.reports.runs import CAUSES
 from plexsync.reports.undo import RunList
-from plexsync.rules.queue.job import COLLECTION, Kind
+from plexsync.rules.queue.job import COLLECTION, PLAYS, Kind
 from plexsync.rules.record_class import record
 from plexsync.rules.words.moments import milliseconds
 
 # The flows that keep a history of pushes, whose runs can be named.
-WITH_RUNS = {SubjectKind.SCENES: str(Kind.SCENE), SubjectKind.COLLECTIONS: COLLECTION}
+WITH_RUNS = {SubjectKind.SCENES: str(Kind.SCENE), SubjectKind.COLLECTIONS: COLLECTION, SubjectKind.PLAYS: PLAYS}
 WHICH = {
     SubjectKind.SCENES: "say which scenes: their numbers, --since WHEN, --run N, --all, or --runs to list runs",
     SubjectKind.COLLECTIONS: "say which collections: their names or numbers, --since WHEN, --run N, --all, or --runs",
@@ -251,23 +251,18 @@ def _table(heading: str, action: Action, changes: Sequence[PreviewRow]) -> Rende
 def list_runs(call: Call, subject: SubjectKind) -> int:
     """List the runs of pushes. Raises Unfit."""
     if subject not in WITH_RUNS:
-        raise Unfit("--runs lists the runs of scenes and collections")
+        raise Unfit("--runs lists the runs of scenes, collections and plays")
     with begin_call(call) as start, open_parts(start.config, start.folder) as parts, parts.store.reading() as db:
         runs = db.runs.of(WITH_RUNS[subject])
     rows = [
-        (f"{run.first}", local(run.start), local(run.end), f"{run.subjects:,}", CAUSES.get(run.why, "")) for run in runs
+        (f"{run.first}", local(run.start), local(run.end), f"{run.subjects:,}", CAUSES.get(run.reason, ""))
+        for run in runs
     ]
-    heads = ("run", "from", "until", subject.value, "why")
+    heads = ("run", "from", "until", subject.numbered, "why")
     drawn = table("Runs", heads, rows, right=(0, 3)) if rows else "nothing was pushed yet"
     facts: RunList = {
         "runs": [
-            {
-                "run": run.first,
-                "from": stamp(run.start),
-                "until": stamp(run.end),
-                "scenes": run.subjects,
-                "reason": CAUSES.get(run.why, ""),
-            }
+            {"run": run.first, "from": stamp(run.start), "until": stamp(run.end), "scenes": run.subjects}
             for run in runs
         ]
     }

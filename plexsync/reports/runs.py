@@ -169,8 +169,8 @@ def _list_facts(db: Reader, page: Sequence[Run], night: int) -> list[PastRun]:
     for run in page:
         pushes = [newest[number] for number in run.newest if number in newest]
         ids = dict.fromkeys(id for _, id, _ in pushes) if SUBJECTS[run.flow] in PUSHED else {run.subject: None}
-        known = names if run.flow == COLLECTION else titles
-        titled = [known[id] for id in ids if known.get(id)] if SUBJECTS[run.flow] in PUSHED or run.subjects == 1 else []
+        shown = names if run.flow == COLLECTION else titles
+        titled = [shown[id] for id in ids if shown.get(id)] if SUBJECTS[run.flow] in PUSHED or run.subjects == 1 else []
         fields = in_order(name for *_, push in pushes for name in push.moved)
         marked = run.marked or sum(bool(rows[id].undone) for id in ids if run.flow == COLLECTION and id in rows)
         views.append(RunView(run, titled[:FEW], fields, marked))
@@ -186,24 +186,24 @@ def _with_reasons(db: Reader, views: Sequence[RunView], night: int) -> list[Past
         for view in views
         if view.subject == SCENES
         and not view.mode
-        and view.run.why in ("", Why.COMPARE, Why.ALL)
+        and view.run.reason in ("", Why.COMPARE, Why.ALL)
         and view.run.end >= agreed_at > view.run.start - SOON
     ]
     answer = answers[-1] if agreed_at and answers else None
     agreed = (
-        f"you changed the settings: {safe(words)}" if words else CAUSES[Why.ALL] if answer and answer.why else AGREED
+        f"you changed the settings: {safe(words)}" if words else CAUSES[Why.ALL] if answer and answer.reason else AGREED
     )
     return [_facts(view, agreed if view.run is answer else "", night) for view in views]
 
 
 def _facts(view: RunView, agreed: str, night: int) -> PastRun:
     run, mode = view.run, view.mode
-    cause = CAUSES.get(run.why, "")
+    cause = CAUSES.get(run.reason, "")
     is_yours = view.subject == IMPORTS or mode in (TakenBack.UNDO, TakenBack.RELEASE)
     return {
         "subject": view.subject,
         "mode": mode,
-        "by": "you" if agreed or is_yours or run.why in (Why.USER, Why.ALL) else "PlexSync",
+        "by": "you" if agreed or is_yours or run.reason in (Why.USER, Why.ALL) else "PlexSync",
         "from": stamp(run.start),
         "until": stamp(run.end),
         "is_night": run.end >= night,
@@ -228,7 +228,7 @@ def _words(view: RunView) -> str:
         case "resume":
             return f"The resume point of {scenes} {back} Stash"
         case "ratings":
-            return f"The rating of {scenes} brought to {run.why}"
+            return f"The rating of {scenes} brought to {run.reason}"
         case "imports":
             deed = "taken back" if run.undone else "filled"
             return f"Import {run.first}: {many(run.rows, 'field')} of {scenes} {deed} in Stash"

@@ -63,8 +63,6 @@ class RunFacts(TypedDict("RunFacts", {"from": Moment | None})):
     run: int
     until: Moment | None
     scenes: int
-    reason: str
-    """Why, as far as it is certain; else empty."""
 
 
 class UndoPreview(TypedDict):

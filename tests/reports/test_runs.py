@@ -35,7 +35,7 @@ def store(tmp_path) -> Iterator[Database]:
 
 def push(store, scene: int, at: int, *, undone="", flow=Kind.SCENE, fields=MOVED, why="") -> None:
     with store.writing() as tx:
-        tx.pushes.of_flow(flow).add(scene, "10", fields, at=at, undone=undone, why=why)
+        tx.pushes.of_flow(flow).add(scene, "10", fields, at=at, undone=undone, reason=why)
 
 
 def told(store: Database, before: int | None = None, limit: int = 50, most_read: int = MOST_READ) -> RunHistory:
@@ -139,7 +139,7 @@ def scatter(store: Database, seed: int, count: int) -> None:
     for _ in range(count):
         at += dice.choice([1, 1_000, PAUSE, PAUSE + 1, 20 * MINUTE])
         flow, undone, why = dice.choice([Kind.SCENE, COLLECTION]), dice.choice(["", "", "", "undo"]), dice.choice(WHYS)
-        push(store, dice.randint(1, 9), at, flow=flow, undone=undone, why=why)
+        push(store, dice.randint(1, 9), at, flow=flow, undone=undone, reason=why)
 
 
 @pytest.mark.parametrize("seed", range(8))

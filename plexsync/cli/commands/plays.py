@@ -25,6 +25,7 @@ undo = action_command(
     """,
     every="Every play that was added.",
     since="The plays added since then: 2026-03-31, 2h, 3d.",
+    run="The plays of this run.",
 )
 redo = action_command(
     Verb.REDO,
@@ -42,6 +43,7 @@ redo = action_command(
     """,
     every="Every play that was taken back.",
     since="The plays taken back since then: 2026-03-31, 2h, 3d.",
+    run="The plays of this run.",
 )
 again = action_command(
     Verb.AGAIN,

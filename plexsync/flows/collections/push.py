@@ -108,7 +108,7 @@ class CollectionJournal(ObjectJournal[CollectionWrite]):
                     updated = _after_write(tx, updated, write, now=now)
                 tx.collections.save(updated)
                 write.save_refused(tx)
-                changes = [(write.job.id, write.key, write.moved, undo_mode(write.memory), write.job.why)]
+                changes = [(write.job.id, write.key, write.moved, undo_mode(write.memory), write.job.reason)]
                 tx.pushes.of_flow(COLLECTION).add_all(changes, at=now)
                 if write.title != row.name and write.finding.is_named:
                     renames.append(RenamedCollection(row, write.title))

@@ -235,7 +235,7 @@ class SceneJournal(ObjectJournal[SceneWrite]):
             for name, error in write.refused.items():
                 record_left_out(tx, write.inspection.id, name, error, now=now)
         tx.pushes.add_all(
-            [(write.job.id, write.key, write.moved, write.undone, write.job.why) for write in done], at=now
+            [(write.job.id, write.key, write.moved, write.undone, write.job.reason) for write in done], at=now
         )
         # PlexSync moved these items itself, so the new stamps are no news.
         tx.index.stamp({write.key: write.stamp for write in done})

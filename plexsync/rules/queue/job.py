@@ -114,7 +114,7 @@ class Why(StrEnum):
 class Job:
     """A claimed row as the engine holds it. Times are UTC milliseconds.
 
-    `on_time`: its own due time brought a row that is not in Plex yet, and no want or scan (`is_on_time`). `why`: its cause.
+    `on_time`: its own due time brought a row that is not in Plex yet, and no want or scan (`is_on_time`). `reason`: of its wants.
     """
 
     kind: str
@@ -131,7 +131,7 @@ class Job:
     bad_mark: int = 0
     cls: str = ""
     on_time: bool = True
-    why: str = ""
+    reason: str = ""
 
     @property
     def failures(self) -> int:

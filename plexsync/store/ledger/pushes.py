@@ -104,13 +104,13 @@ class Pushes(ReadOnlyPushes):
         self._tallies = Tallies(db)
 
     def add(
-        self, scene: int, key: str, moved: Mapping[str, Moved], *, at: int, undone: str = "", why: str = ""
+        self, scene: int, key: str, moved: Mapping[str, Moved], *, at: int, undone: str = "", reason: str = ""
     ) -> None:
         """Record by field what a push changed, or took back (`undone` says how), and the cause of its job.
 
         The newest twenty of each (scene, item) are kept.
         """
-        self.add_all([(scene, key, moved, undone, why)], at=at)
+        self.add_all([(scene, key, moved, undone, reason)], at=at)
 
     def add_all(self, pushes: Iterable[tuple[int, str, Mapping[str, Moved], str, str]], *, at: int) -> None:
         """Like `add`, for several (scene, item key, changes, undone, cause)."""
@@ -120,9 +120,9 @@ class Pushes(ReadOnlyPushes):
                 "at": at,
                 "document": encode(_shortened(moved), (scene, key)),
                 "undone": undone,
-                "why": "" if undone else why,
+                "why": "" if undone else reason,
             }
-            for scene, key, moved, undone, why in pushes
+            for scene, key, moved, undone, reason in pushes
             if moved
         ]
         self._db.execute_many(ADD, rows)

@@ -64,7 +64,7 @@ OF_FLOW = _runs_of("""
 """)
 SUBJECTS = """
 select distinct subject from push
- where number between :first and :last and flow = :flow and undone = :undone and why = :why order by subject
+ where number between :first and :last and flow = :flow and undone = :undone and why = :reason order by subject
 """
 IS_OLDER = "select 1 from push where at < :start limit 1"
 NUMBERED = """
@@ -118,7 +118,7 @@ class Run:
     marked: int
     flow: str
     undone: str = ""
-    why: str = ""
+    reason: str = ""
     newest: tuple[int, ...] = ()
 
 
@@ -139,7 +139,7 @@ class ReadOnlyRuns(Table):
         runs = []
         for row in self._db.rows(PERIODS, {"start": start, "before": before}):
             run = Run(*row)
-            read = sorted(numbers[run.flow, run.undone, run.why])
+            read = sorted(numbers[run.flow, run.undone, run.reason])
             own = read[bisect_left(read, run.first) : bisect_right(read, run.last)]
             runs.append(replace(run, newest=tuple(reversed(own[-SHOWN:]))))
         return runs, start if start and self._db.row(IS_OLDER, {"start": start}) else None

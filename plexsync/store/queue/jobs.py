@@ -223,7 +223,7 @@ class Jobs(ReadOnlyJobs):
                 bad_mark=row["bad_mark"],
                 cls=row["cls"],
                 on_time=is_on_time(State(row["state"]), row["streak"], since=row["since"], due=row["due"]),
-                why=row["why"],
+                reason=row["why"],
             )
             for row in self._choose_rows(limit, now, kinds)
         ]
