@@ -45,7 +45,7 @@ from plexsync.rules.queue.job import COLLECTION, PLAYS, Kind
 from plexsync.rules.record_class import record
 from plexsync.rules.words.moments import milliseconds
 
-# The flows that keep a history of pushes, whose runs can be named.
+# The flows whose runs can be named.
 WITH_RUNS = {SubjectKind.SCENES: str(Kind.SCENE), SubjectKind.COLLECTIONS: COLLECTION, SubjectKind.PLAYS: PLAYS}
 WHICH = {
     SubjectKind.SCENES: "say which scenes: their numbers, --since WHEN, --run N, --all, or --runs to list runs",

@@ -73,7 +73,7 @@ def test_a_selector_without_sense_is_refused_with_one_sentence_and_nothing_is_ma
     assert (done.code, "a library selects collections" in done.err) == (2, True)
     assert door("undo", "--of", "resume", "--since", "2h").code == 2
     assert door("undo", "--of", "plays", "--run", "1").code == 2
-    assert "--runs lists the runs of scenes and collections" in door("undo", "--of", "plays", "--runs").err
+    assert "--runs lists the runs of scenes, collections and plays" in door("undo", "--of", "ratings", "--runs").err
     assert door("status", "--json").facts["undone"] == {"undone": 0, "released": 0}
     assert world.count("ready") == 0
 

@@ -114,7 +114,8 @@ class Why(StrEnum):
 class Job:
     """A claimed row as the engine holds it. Times are UTC milliseconds.
 
-    `on_time`: its own due time brought a row that is not in Plex yet, and no want or scan (`is_on_time`). `reason`: of its wants.
+    `on_time`: its own due time brought a row that is not in Plex yet, and no want or scan (`is_on_time`).
+    `reason`: that of its wants.
     """
 
     kind: str
