@@ -139,7 +139,7 @@ def scatter(store: Database, seed: int, count: int) -> None:
     for _ in range(count):
         at += dice.choice([1, 1_000, PAUSE, PAUSE + 1, 20 * MINUTE])
         flow, undone, why = dice.choice([Kind.SCENE, COLLECTION]), dice.choice(["", "", "", "undo"]), dice.choice(WHYS)
-        push(store, dice.randint(1, 9), at, flow=flow, undone=undone, reason=why)
+        push(store, dice.randint(1, 9), at, flow=flow, undone=undone, why=why)
 
 
 @pytest.mark.parametrize("seed", range(8))
