@@ -29,6 +29,11 @@ def _present_value(name: str, value: object) -> object:
         return value
 
 
+def is_read(name: str, value: object) -> bool:
+    """Whether an earlier name can have this value."""
+    return _present_value(name, value) in EARLIER[name][1:]
+
+
 def earlier_names(names: Iterable[str]) -> list[str]:
     """The earlier names of these settings."""
     return [earlier for earlier, (present, _, _) in EARLIER.items() if present in names]

@@ -26,7 +26,7 @@ from validation import database_settings, locations, plex_entries
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.database_settings import SCHEMA, URL, URL_FILE
 from validation.looks import look_of
-from validation.picture_settings import EARLIER, earlier_name_line, present_names
+from validation.picture_settings import EARLIER, earlier_name_line, is_read, present_names
 from validation.plex_entries import PlexEntry, entries_in, place_of, twice, unknown
 from validation.problem_text import ConfigError as ConfigError
 from validation.problem_text import guess, key_text, kind_of, quote, shorten, value_text
@@ -281,8 +281,8 @@ def _unknown(values: Mapping[str, object]) -> list[str]:
 
 def _from_stash(values: Mapping[str, object], result: _Findings) -> dict[str, object]:
     """The plugin's settings. Stash keeps values of older versions that you can't remove there, so they are no error."""
-    values = _with_present_names(values, result)
-    values, problems, warnings = as_settings(values)
+    values = {name: value for name, value in values.items() if not (name in EARLIER and is_emptied(value))}
+    values, problems, warnings = as_settings(_with_present_names(values, result))
     result.problems += problems
     result.warnings += warnings
     for name in _unknown(values):
@@ -341,7 +341,7 @@ def _from_environment(environ: Mapping[str, str], result: _Findings) -> dict[str
         for variable, name in present.items()
         if environ[variable] or variable not in FILE_VARIABLES
     }
-    return _with_present_names(settings, result)
+    return _with_present_names(settings, result, f"in {_PREFIX}{{}} ")
 
 
 def _from_secret_files(environ: Mapping[str, str], result: _Findings) -> dict[str, object]:
@@ -384,8 +384,16 @@ def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) ->
     return _known_values(table), entries
 
 
-def _with_present_names(values: Mapping[str, object], result: _Findings) -> dict[str, object]:
-    """The values under the present names of their settings. Each earlier name is reported once, those in tables as well."""
+def _with_present_names(values: Mapping[str, object], result: _Findings, place: str = "") -> dict[str, object]:
+    """The values under the present names of their settings. Each earlier name is reported once, those in tables as well.
+
+    A value that an earlier name can't have is reported under that name.
+    """
+    unread = [name for name in EARLIER if values.get(name) is not None and not is_read(name, values[name])]
+    result.problems += [
+        f"{name} {place.format(name.upper())}must be true or false, not {value_text(values[name])}" for name in unread
+    ]
+    values = {name: value for name, value in values.items() if name not in unread}
     tables = values.get("libraries")
     inside = [table for table in (tables.values() if isinstance(tables, Mapping) else ()) if isinstance(table, Mapping)]
     here = [name for name in EARLIER if values.get(name) is not None and not is_emptied(values[name])]

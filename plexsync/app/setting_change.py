@@ -30,6 +30,8 @@ PLEX_PORT, STASH_PORT = 32400, 9999
 PATIENCE = 8.0
 # A value is tried at its server before it is written.
 TRIED = ("plex_url", "plex_token", "plex_libraries", "stash_url", "stash_api_key")
+# The secret that PlexSync sends to an address: who changes one gives the other anew, so that no secret is sent elsewhere.
+SENT_TO = {"plex_url": "plex_token", "stash_url": "stash_api_key"}
 # Settings whose terms have semicolons between them in one text, and not commas.
 WITH_SEMICOLONS = ("path_map", "scope", "collection_name", "collection_sort")
 # Words of a line about a value that was typed and not given on the command line.

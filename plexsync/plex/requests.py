@@ -173,7 +173,9 @@ class PlexRequests:
         """
         sections = self.read("/library/sections", SECTIONS, answers.sections_of)
         if not self.libraries and not sections:
-            message = f"{self.server_name} shows no movie library to this plex_token"
+            message = (
+                f"{self.server_name} shows no movie library to this plex_token: add one there, or sign in as its owner"
+            )
             raise Barred(Neighbour.PLEX, message, setting="plex_token")
         wanted, existing = {fold(name): name for name in self.libraries}, {fold(section.title) for section in sections}
         if missing := [name for folded, name in wanted.items() if folded not in existing]:

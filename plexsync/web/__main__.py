@@ -59,15 +59,6 @@ class DashboardRequest(TypedDict):
     switch: str
 
 
-class StartRequest(TypedDict):
-    """What the parent process writes while nothing is configured."""
-
-    guide: GuideRequest
-    config: dict[str, object]
-    file: str
-    key: str
-
-
 class Presence(threading.Thread):
     """Notes inside the block in the database that the dashboard listens at `url`, for `status` and the page in Stash.
 
@@ -117,16 +108,15 @@ def main() -> int:
         return 0  # other settings came before this process had read its own
     load_tables()
     request = json.loads(line)
-    return set_up(handed, request) if "guide" in request else show(handed, request)
+    return set_up(handed, request) if "command" in request else show(handed, request)
 
 
-def set_up(handed: str, request: StartRequest) -> int:
+def set_up(handed: str, request: GuideRequest) -> int:
     """Show the pages that set PlexSync up, until standard input closes."""
     config = PlexSyncConfig.model_validate(request["config"])
     log_to_stderr(log, Redactor((*config.secrets, request["key"])))
     behave()
-    key = bytes.fromhex(request["key"])
-    with take_socket(handed) as at, closing(SetupGuide(request["guide"], config, request["file"], key)) as guide:
+    with take_socket(handed) as at, closing(SetupGuide(request, config)) as guide:
         serve_for_parent(server(build_start(guide, doors(config))), at)
     return 0
 

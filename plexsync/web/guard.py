@@ -38,6 +38,10 @@ OUR_COOKIE = re.compile(rf"{COOKIE}(?:_[0-9]{{1,5}})?", re.ASCII)
 # A client learns nothing about an internal error but a number, under which the log has the details.
 FAULT = "a page failed by a fault of PlexSync (%s): %s"
 FAULT_TOLD = "Something went wrong that should not have. The log says more, under {}."
+NAMES_TOLD = (
+    'To open the dashboard under a name, write web_allowed_hosts = ["NAME"] into plexsync.toml, with the name in the place '
+    "of NAME (or PLEXSYNC_WEB_ALLOWED_HOSTS=NAME), and start serve again."
+)
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -153,10 +157,8 @@ class Guard:
         named = one_line(" ".join(hosts)[:100])
         if named not in self._refused and len(self._refused) < 20:
             self._refused.add(named)
-            log.warning(
-                "a request to the dashboard under the name %s was refused: web_allowed_hosts allows names", named
-            )
-        raise RequestRefused(421)
+            log.warning("a request to the dashboard under the name %s was refused. %s", named, NAMES_TOLD)
+        raise RequestRefused(421, NAMES_TOLD)
 
     async def _body(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
         """Read the whole body; a large one is answered with 413."""

@@ -13,7 +13,16 @@ from starlette.responses import Response
 
 from plexsync.app.draft import ask_before_writing, with_values
 from plexsync.app.fingerprints import UNSHOWN, previewed_settings, wishes
-from plexsync.app.setting_change import ASIDE, TRIED, check_values, in_the_file, try_connection, typed_form, write_into
+from plexsync.app.setting_change import (
+    ASIDE,
+    SENT_TO,
+    TRIED,
+    check_values,
+    in_the_file,
+    try_connection,
+    typed_form,
+    write_into,
+)
 from plexsync.reports.probe import trait_facts, trait_rows
 from plexsync.reports.settings import BASIC, GROUPS, setting_facts, why_read_only
 from plexsync.reports.shapes.status import SettingFacts
@@ -36,8 +45,6 @@ IN_FILE = (TOML, ENTRY)
 TAKEN = "serve takes it over by itself within seconds, and this dashboard starts again with it."
 DUE = f" Then a full comparison is due. Before it changes more than {FEW} items, it asks you."
 UNUSABLE = "The settings before stay in use, because serve can't use the file:"
-# The secret that PlexSync sends to an address.
-SENT_TO = {"plex_url": "plex_token", "stash_url": "stash_api_key"}
 NO_WORKER = "No worker is running: start plexsync serve, or run plexsync probe in a terminal."
 LONGEST = 200
 

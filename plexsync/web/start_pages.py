@@ -65,11 +65,18 @@ FAILED = "This step did not end as it should. The log says more."
 
 
 class GuideRequest(TypedDict):
-    """How a step is called: the command with the draft, its environment, and the folder of the draft."""
+    """What the parent process writes while nothing is configured: how a step is called, and the folder of the draft.
+
+    `away`: Stash can't be asked, and may have settings; without a folder, it has them, and they are waited for.
+    """
 
     command: list[str]
     environ: dict[str, str]
     folder: str
+    away: bool
+    config: dict[str, object]
+    file: str
+    key: str
 
 
 class CodeSessions(Sessions):
@@ -116,21 +123,21 @@ class CodeSessions(Sessions):
 class SetupGuide:
     """The set-up under way: its steps, and the desk on the database of the draft, for pictures."""
 
-    def __init__(self, request: GuideRequest, config: PlexSyncConfig, file: str, key: bytes) -> None:
+    def __init__(self, request: GuideRequest, config: PlexSyncConfig) -> None:
         self.config = config
-        self.key = key
+        self.key = bytes.fromhex(request["key"])
         self.needs_password = bool(why_unguarded(config))
+        self.away = request["away"]
         self.entries = EntryDesks([EntryDesk("", self._draft)])
         self._request = request
-        self._folder = request["folder"]
-        self._file = file
+        self.folder = request["folder"]
         self._process: subprocess.Popen[str] | None = None
         self._opened = 0
         self._stepping, self._beginning = threading.Lock(), threading.Lock()
 
     def state(self) -> dict[str, object]:
         """What is known; of a step that takes longer, how far it is (`doing`, `part`), its `result`, or why it `failed`."""
-        notes = setup_files.read(self._folder, setup_files.NOTES).get("public")
+        notes = setup_files.read(self.folder, setup_files.NOTES).get("public")
         facts: dict[str, object] = dict(notes) if isinstance(notes, dict) else {"stage": "sign-in", "pin": None}
         stage = str(facts["stage"])
         if stage not in LONGER:
@@ -138,8 +145,9 @@ class SetupGuide:
         with self._beginning:
             # Its result is written before it ends.
             runs = self._process is not None and self._process.poll() is None
-            result = setup_files.read(self._folder, LONGER[stage])
-            if not runs and not result:
+            result = setup_files.read(self.folder, LONGER[stage])
+            # One that was ended begins anew, as after a restart of serve.
+            if not runs and (not result or (self._process is None and "doing" in result)):
                 self._begin(stage)
                 runs = True
         failed = "" if runs else str(result.get("error", "" if "result" in result else FAILED))
@@ -147,6 +155,7 @@ class SetupGuide:
             **facts,
             "doing": str(result.get("doing", "starting")) if runs else "",
             "part": result.get("part") if runs else None,
+            "scenes": result.get("scenes", ()) if runs else (),
             "result": None if runs else result.get("result"),
             "failed": failed,
         }
@@ -154,11 +163,11 @@ class SetupGuide:
     def run(self, *words: str, typed: str = "") -> str:
         """Run a short step, with a line for its standard input; returns why it failed, or ''."""
         with self._stepping:
-            return self._program("setup", "--alone", "--data-dir", self._folder, *words, typed=typed)
+            return self._program("setup", "--alone", "--data-dir", self.folder, *words, typed=typed)
 
     def look_again(self, stage: str) -> str:
         """Forget what a longer step has found."""
-        setup_files.remove(self._folder, LONGER[stage])
+        setup_files.remove(self.folder, LONGER[stage])
         return ""
 
     def finish(self, *, whole: bool, password: str) -> str:
@@ -166,9 +175,11 @@ class SetupGuide:
         with self._stepping:
             # The settings come last: with them the worker begins.
             queued = self._program("sync", "--all", "--yes") if whole else ""
-        return queued or self.run("finish", self._file, typed=password)
+        return queued or self.run("finish", self._request["file"], typed=password)
 
     def _program(self, *words: str, typed: str = "") -> str:
+        # A longer step under way need not end: what comes does not wait for it.
+        self._end_longer()
         try:
             done = subprocess.run(  # noqa: S603 - the command is PlexSync's own
                 [*self._request["command"], *words],
@@ -188,9 +199,9 @@ class SetupGuide:
             return FAILED
 
     def _begin(self, stage: str) -> None:
-        setup_files.write(self._folder, LONGER[stage], {"doing": "starting"})
+        setup_files.write(self.folder, LONGER[stage], {"doing": "starting"})
         self._process = subprocess.Popen(  # noqa: S603 - as above
-            [*self._request["command"], "setup", "--alone", "--data-dir", self._folder, stage],
+            [*self._request["command"], "setup", "--alone", "--data-dir", self.folder, stage],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -200,26 +211,32 @@ class SetupGuide:
 
     @contextmanager
     def _draft(self) -> Iterator[Desk]:
-        loaded = load(environ={}, toml_path=Path(self._folder, TOML), overrides={"data_dir": self._folder})
+        loaded = load(environ={}, toml_path=Path(self.folder, TOML), overrides={"data_dir": self.folder})
         with (
-            open_parts(loaded.config, Path(self._folder)) as parts,
+            open_parts(loaded.config, Path(self.folder)) as parts,
             closing(Desk(parts, Origins({}, Path()))) as opened,
         ):
             yield opened
 
     def open_pictures(self) -> None:
         """Let the pictures of the preview be fetched by what was chosen, also after it was chosen anew."""
-        mark = Path(self._folder, TOML).stat().st_mtime_ns
+        mark = Path(self.folder, TOML).stat().st_mtime_ns
         if mark != self._opened:
             self._opened = mark
             self.entries.close()
             self.entries.every = (EntryDesk("", self._draft),)
             self.entries.first.try_open()
 
+    def _end_longer(self) -> None:
+        with self._beginning:
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+                self._process = None
+
     def close(self) -> None:
         """End a longer step, and close the database of the draft."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
+        self._end_longer()
         self.entries.close()
 
 
@@ -228,18 +245,17 @@ class SetupGuide:
 
 def start(guide: SetupGuide, call: PageCall) -> Response:
     """The step that is next."""
+    if not guide.folder:
+        response = call.show(
+            "start.html", state={"stage": ""}, steps={}, stash_url=guide.config.stash_url, is_lost=True
+        )
+        response.headers["Refresh"] = f"{SOON}"
+        return response
     state, problem = guide.state(), ""
     if state["stage"] == "sign-in" and state["pin"]:
         problem = guide.run("check")
         state = guide.state()
-        # There is nothing to choose where there is one server, or one library.
-        if state["stage"] == "server" and len(as_list(state["servers"])) == 1:
-            problem = guide.run("server", "0")
-            state = guide.state()
-        if state["stage"] == "libraries" and len(titles := library_titles(state)) == 1:
-            problem = guide.run("libraries", "--", *titles)
-            state = guide.state()
-    if state["stage"] == "preview" and state["result"]:
+    if state["stage"] == "preview" and (state["result"] or state["scenes"]):
         guide.open_pictures()
     response = call.show(
         "start.html",
@@ -247,27 +263,17 @@ def start(guide: SetupGuide, call: PageCall) -> Response:
         problem=problem,
         steps=STEPS,
         before=BEFORE.get(str(state["stage"]), ""),
+        away=guide.away,
+        stash_url=guide.config.stash_url,
         needs_password=guide.needs_password,
         is_lost=True,
     )
-    waits = (state["stage"] == "sign-in" and state["pin"]) or state.get("doing")
-    if waits:
+    is_typing = guide.needs_password and state.get("scenes")
+    if (state["stage"] == "sign-in" and state["pin"]) or (state.get("doing") and not is_typing):
         response.headers["Refresh"] = f"{SOON}"
     if state["stage"] == "work":
         response.headers["Refresh"] = f"{SOON}; url=/"
     return response
-
-
-def library_titles(state: Mapping[str, object]) -> list[str]:
-    """The libraries of the chosen server."""
-    plex = state.get("plex")
-    libraries = as_list(plex.get("libraries")) if isinstance(plex, dict) else []
-    return [str(library["title"]) for library in libraries if isinstance(library, dict)]
-
-
-def as_list(value: object) -> list[object]:
-    """A list, or an empty one in the place of anything else."""
-    return value if isinstance(value, list) else []
 
 
 def act(guide: SetupGuide, call: PageCall) -> Response:
@@ -275,7 +281,7 @@ def act(guide: SetupGuide, call: PageCall) -> Response:
     form, step = call.form, call.form.get("step", "")
     address = form.get("address", "").strip()
     problem = f"the address {problem}" if (problem := like_a_secret(address)) else ""
-    if not problem and step in ACTS:
+    if not problem and guide.folder and step in ACTS:
         problem = ACTS[step](guide, call)
     response = call.to(START, problem, well=False)
     if step == "finish" and not problem and isinstance(call.sessions, CodeSessions):

@@ -8,6 +8,7 @@ import pytest
 from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
 
 from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 from plexsync.store.files import setup_files
 from tests.cli.conftest import Door
@@ -15,6 +16,7 @@ from tests.journey.world import TOKEN, World
 from tests.patience import until
 
 PLUGIN = "StashPlexSync"
+ATTIC = Resource("Attic", "another-token-01", (Connection("http://127.0.0.1:9", "127.0.0.1", 9),))
 PageCall = Callable[..., dict[str, Any]]
 
 
@@ -26,7 +28,7 @@ def tv(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlexTvSim]:
     with PlexTvSim() as made:
         for owner, name in ((MyPlexPinLogin, "PINS"), (MyPlexAccount, "key"), (MyPlexResource, "key")):
             monkeypatch.setattr(owner, name, getattr(owner, name).replace("https://plex.tv", made.url))
-        made.servers = [Resource("NAS", TOKEN, (Connection(world.plex.url, "127.0.0.1", world.plex.port),))]
+        made.servers = [Resource("NAS", TOKEN, (Connection(world.plex.url, "127.0.0.1", world.plex.port),)), ATTIC]
         yield made
 
 
@@ -92,6 +94,7 @@ def test_an_account_without_a_server_is_told_and_another_can_sign_in(ask: PageCa
 def test_of_several_addresses_the_first_that_answers_is_taken_and_one_can_be_typed(
     ask: PageCall, tv: PlexTvSim, world: World
 ) -> None:
+    world.plex.add_section("Shorts", locations=("/media/shorts",))
     dead = Connection("http://127.0.0.1:9", "127.0.0.1", 9)
     there = Connection(world.plex.url, "127.0.0.1", world.plex.port)
     tv.servers = [Resource("Attic", TOKEN, (dead,)), Resource("NAS", TOKEN, (dead, there))]
@@ -109,15 +112,47 @@ def test_of_several_addresses_the_first_that_answers_is_taken_and_one_can_be_typ
 def test_wrong_choices_are_one_line_each_and_nothing_is_written(ask: PageCall, tv: PlexTvSim, world: World) -> None:
     assert "choose one of the servers first" in ask("server", "0")["error"]
     assert "choose a server first" in ask("libraries", "Movies")["error"]
+    world.plex.add_section("Shorts", locations=("/media/shorts",))
     signed_in(ask, tv)
     assert "choose one of the servers" in ask("server", "7")["error"]
     ask("server", "0")
     for wrong in ((), ("Filme",), ("Movies", "Filme")):
-        assert "choose at least one of the movie libraries: Movies" in ask("libraries", *wrong)["error"]
+        assert "choose at least one of the movie libraries: Movies, Shorts" in ask("libraries", *wrong)["error"]
     assert world.stash.plugin_settings.get(PLUGIN) is None
     assert not (world.folder / "plexsync.toml").exists()
     ask("libraries", "Movies")
     assert "the path rules must have the form" in ask("rules", "--rules=data, media")["error"]
+
+
+def test_the_only_server_and_the_only_library_are_chosen_and_said_and_can_be_changed(
+    ask: PageCall, tv: PlexTvSim, world: World
+) -> None:
+    tv.servers.remove(ATTIC)
+    known = signed_in(ask, tv)
+    assert (known["stage"], known["plex"]["url"], known["plex"]["chosen"]) == ("paths", world.plex.url, ["Movies"])
+    assert world.stash.plugin_settings[PLUGIN]["plex_url"] == world.plex.url
+    assert ask("stage", "libraries")["stage"] == "libraries"
+
+
+def test_what_keeps_the_only_server_from_being_used_is_said_and_it_can_be_tried_again(
+    ask: PageCall, tv: PlexTvSim
+) -> None:
+    with PlexSim(token=TOKEN) as new:
+        tv.servers = [Resource("New", TOKEN, (Connection(new.url, "127.0.0.1", new.port),))]
+        assert "shows no movie library to this plex_token: add one there" in signed_in(ask, tv)["error"]
+        assert ask("check")["stage"] == "server"
+        new.add_section("Movies", locations=("/media/scenes",))
+        assert ask("server", "0")["stage"] == "paths"
+
+
+def test_an_address_is_not_changed_without_the_secret_that_is_sent_there(
+    ask: PageCall, tv: PlexTvSim, world: World
+) -> None:
+    chosen(ask, tv)
+    told = ask("set", "plex_url", "http://elsewhere:32400")["error"]
+    assert told.startswith("plex_token is sent to plex_url, so both are changed together")
+    assert world.stash.plugin_settings[PLUGIN]["plex_url"] == world.plex.url
+    assert ask("set", "plex_url", world.plex.url) == {"name": "plex_url"}, "it is the address in use"
 
 
 def test_libraries_can_be_chosen_anew_and_another_server_takes_another_sign_in(

@@ -53,13 +53,10 @@ def test_from_nothing_to_the_first_scene_in_sync(fresh, tv):
     waiting = fresh.ask("setup_check")
     assert (waiting["stage"], waiting["pin"]["code"]) == ("sign-in", pin["code"])
     tv.confirm(pin["code"])
-    servers = fresh.ask("setup_check")
-    assert (servers["stage"], servers["account"]) == ("server", "someone")
-    assert servers["servers"] == [{"name": "NAS", "addresses": [fresh.plex.url]}]
-    reached = fresh.ask("setup_server", server=0, address="")
-    assert (reached["stage"], reached["plex"]["url"]) == ("libraries", fresh.plex.url)
+    reached = fresh.ask("setup_check")
+    assert (reached["stage"], reached["account"], reached["servers"]) == ("paths", "someone", [])
+    assert (reached["plex"]["url"], reached["plex"]["chosen"]) == (fresh.plex.url, ["Movies"])
     assert reached["plex"]["libraries"] == [{"title": "Movies", "folders": ["/media"], "other_videos": False}]
-    assert fresh.ask("setup_libraries", libraries=["Movies"])["stage"] == "paths"
     assert fresh.stash.plugin_settings[PLUGIN]["plex_url"] == fresh.plex.url
 
     learnt = done(fresh, "paths")["result"]
@@ -87,8 +84,6 @@ def test_the_token_is_in_one_private_file_and_nowhere_else(fresh, tv):
     notes = fresh.folder / "setup" / "notes.json"
     assert stat.S_IMODE(notes.stat().st_mode) == 0o600
     assert stat.S_IMODE(notes.parent.stat().st_mode) == 0o700
-    fresh.ask("setup_server", server=0, address="")
-    fresh.ask("setup_libraries", libraries=["Movies"])
     done(fresh, "paths")
     toml = fresh.folder / "plexsync.toml"
     assert tomllib.loads(toml.read_text()) == {"plex_token": TOKEN}
@@ -159,8 +154,6 @@ def test_where_plex_is_set_already_no_set_up_is_shown(inside):
 
 def test_only_what_is_edited_is_written_without_the_approval(fresh, tv):
     signed_in(fresh, tv)
-    fresh.ask("setup_server", server=0, address="")
-    fresh.ask("setup_libraries", libraries=["Movies"])
     fresh.ask("setup_rules", rules="")
     assert fresh.ask("setup_approve", all=False)["stage"] == "work"
     assert fresh.ask("page_status")["bulk_approved"] is False

@@ -884,6 +884,10 @@ def test_an_earlier_name_is_read_in_an_entry(tmp_path):
     assert (loaded.config.poster_shape, PADDING in loaded.warnings) == ("bars", True)
 
 
-def test_a_value_that_the_earlier_name_never_had_is_refused_by_the_rule_of_the_present_one(toml):
-    with pytest.raises(ConfigError, match=r'poster_shape in plexsync\.toml must be "as_is" or'):
+def test_a_value_that_the_earlier_name_never_had_is_refused_under_that_name(toml):
+    with pytest.raises(ConfigError, match=r'^poster_padding must be true or false, not "wide"$'):
         load(environ={}, toml_path=toml(**SERVER, poster_padding="wide"))
+    with pytest.raises(
+        ConfigError, match=r"^poster_padding in PLEXSYNC_POSTER_PADDING must be true or false, not an empty"
+    ):
+        load(environ={"PLEXSYNC_POSTER_PADDING": ""}, toml_path=toml(**SERVER))

@@ -185,7 +185,8 @@ def test_a_place_that_is_taken_is_told_once_and_the_work_goes_on(world: World) -
         with serving(world):
             until(lambda: "can't listen at" in world.log() and world.count("idle") == 2)
             (line,) = [line for line in world.log().splitlines() if "can't listen at" in line]
-    assert "Address already in use; tried again every 15 s" in line
+    named = "(web_bind, or PLEXSYNC_WEB_BIND, names another place)"
+    assert f"Address already in use {named}; tried again every 15 s" in line
 
 
 def test_without_a_password_nobody_else_can_reach_it(world: World) -> None:

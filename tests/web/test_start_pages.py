@@ -19,6 +19,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from plexsync.simulator.drawings import WIDE, drawn
+from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 from plexsync.web.start_pages import LASTS, NEXT_CODE, TRIES, CodeSessions
 from tests.engine.clocks import Clock
@@ -104,26 +105,25 @@ def tv(world: World) -> Iterator[PlexTvSim]:
 
 @contextmanager
 def browsing(
-    tmp_path: Path, tv: PlexTvSim, host: str = "127.0.0.1", *, in_data: bool = False, password: str = ""
+    tmp_path: Path, tv: PlexTvSim, host: str = "127.0.0.1", *, in_data: bool = False, password: str = "", **more: str
 ) -> Iterator[Browser]:
     """A `plexsync serve` with nothing set but where its dashboard listens.
 
     `in_data`: it runs in its folder for data, and may write nowhere else, as in a container.
     """
     home, site, log = tmp_path / "home", tmp_path / "site", tmp_path / "serve.log"
-    home.mkdir()
-    site.mkdir()
+    home.mkdir(exist_ok=True)
+    site.mkdir(exist_ok=True)
     (site / "sitecustomize.py").write_text(ELSEWHERE.format(url=tv.url))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": os.pathsep.join((str(site), str(ROOT)))}
-    bind = {"PLEXSYNC_WEB_BIND": f"{host}:{port}"}
+    bind = {"PLEXSYNC_WEB_BIND": f"{host}:{port}", **more}
     if password:
         bind |= {"PLEXSYNC_WEB_PASSWORD": password}
     if in_data:
         bind |= {"PLEXSYNC_DATA_DIR": str(home), "HOME": "/nowhere"}
-        (home / "plexsync-start-killed").mkdir()
     with log.open("wb") as out:
         words = [sys.executable, "-m", "plexsync", "serve"]
         process = subprocess.Popen(words, cwd=home, env={**environ, **bind}, stdout=out, stderr=out)
@@ -231,7 +231,7 @@ def test_the_code_opens_the_set_up_and_the_password_that_was_chosen_the_dashboar
         assert PASSWORD not in browser.said
     left = {path.name for path in browser.home.iterdir()}
     assert {"plexsync.toml", "plexsync.db"} <= left
-    assert not [name for name in left if name.startswith("plexsync-start-")], "the draft is gone"
+    assert not [name for name in left if name.startswith("plexsync-start")], "the draft is gone"
     assert tomllib.loads(browser.file.read_text())["web_password"] == PASSWORD
 
 
@@ -300,6 +300,46 @@ def test_servers_and_libraries_are_asked_for_where_there_are_several_and_each_st
     assert world.plex.count("PUT") == 0
 
 
+def test_a_set_up_goes_on_where_it_was_when_serve_is_started_again_and_shows_five_scenes_before_all_are_compared(
+    tmp_path: Path, world: World, tv
+) -> None:
+    library(world, 60)
+    with browsing(tmp_path, tv) as browser:
+        browser.get()
+        browser.press(step="token", address=world.plex.url, key=TOKEN)
+        browser.press(step="stash", address=world.stash.url, key=KEY)
+        browser.comes("With the rules below")
+        secrets = [path for path in browser.home.rglob("*") if path.is_file() and TOKEN in path.read_text("latin-1")]
+        assert [path.name for path in secrets] == ["plexsync.toml"]
+        assert stat.S_IMODE(secrets[0].stat().st_mode) == 0o600
+        assert stat.S_IMODE(secrets[0].parent.stat().st_mode) == 0o700
+    assert not browser.file.exists()
+    with browsing(tmp_path, tv) as browser:
+        browser.get()
+        assert "library <bdi>Movies</bdi>" in browser.comes("With the rules below")
+        last = world.plex.keys(world.section)[-1]
+        world.plex.faults.set(Fault("hang", when=lambda request: last in re.split("[/,]", request.path)))
+        browser.press(step="paths", rules="/data => /media")
+        page = browser.comes("Approve, and sync the whole library")
+        assert "file 0" in page
+        assert "Title 4" in page
+        world.plex.faults.clear()
+        assert "PlexSync is set up" in browser.press(step="finish", whole="yes")
+        browser.opens()
+        assert not secrets[0].exists(), "the draft is gone"
+
+
+def test_while_stash_is_away_it_is_said_that_the_settings_may_be_there(tmp_path: Path, world: World, tv) -> None:
+    with browsing(tmp_path, tv) as browser:
+        assert "If PlexSync is set up inside Stash, start Stash" in browser.get()
+    with browsing(tmp_path, tv, PLEXSYNC_STASH_URL="http://127.0.0.1:9", PLEXSYNC_PLEX_URL=world.plex.url) as browser:
+        page = browser.get()
+        assert "Waiting for Stash" in page
+        assert "Sign in to Plex" not in page
+        assert "Waiting for Stash" in browser.press(step="sign-in")
+    assert not tv.pins
+
+
 def test_axe_finds_nothing_and_nothing_is_wider_than_its_screen(tmp_path: Path, world: World, tv, look: Look) -> None:
     library(world, 2)
     world.stash.set_cover(1, drawn("one", WIDE))
@@ -330,7 +370,7 @@ def test_a_token_can_be_typed_where_nobody_signs_in(tmp_path: Path, world: World
     with browsing(tmp_path, tv) as browser:
         browser.get()
         assert "does not accept" in browser.press(step="token", address=world.plex.url, key="a-wrong-token-0123")
-        assert "Which movie libraries" in browser.press(step="token", address=world.plex.url, key=TOKEN)
+        assert "library <bdi>Movies</bdi>" in browser.press(step="token", address=world.plex.url, key=TOKEN)
         assert TOKEN not in "".join(browser.pages)
     assert not tv.pins
 

@@ -174,9 +174,10 @@ class WaitingDashboard:
             self._address = address
         return self._address == address
 
-    def guide(self) -> bool:
-        """Open the pages that set PlexSync up; False if there can be none."""
-        return self._pages is not None and self._pages.guide(here_of(self._call).config)
+    def guide(self, *, away: bool, waits: bool = False) -> bool:
+        """Open the pages that set PlexSync up, or that wait for Stash; False if there can be none."""
+        config = here_of(self._call).config
+        return self._pages is not None and self._pages.guide(config, away=away, waits=waits)
 
     def show(self, interim: Settings) -> None:
         """Open the dashboard with these settings, once, and record that Stash can't be used."""
@@ -219,7 +220,7 @@ def patiently(
             place, reason = candidate.place, f"settings may be set in Stash, but it can't be asked: {candidate.away}"
             interim = candidate
         except NotSetUp as nothing:
-            if inside is None and dashboard.guide():
+            if inside is None and dashboard.guide(away=bool(nothing.away)):
                 stop.wait(ASK_PACE)
                 continue
             if not nothing.away or sys.stdin.isatty():
@@ -236,6 +237,8 @@ def patiently(
             log.warning("waiting for Stash: %s", reason)
         if interim is not None:
             dashboard.show(interim)
+        elif inside is None:
+            dashboard.guide(away=True, waits=True)
         if inside is not None and (enough := waits_no_longer(inside, began)):
             log.info("%s", enough)
             return None

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -25,6 +25,7 @@ from plexsync.app.parts import Parts, open_parts
 from plexsync.app.setting_change import (
     ASIDE,
     PLEX_PORT,
+    SENT_TO,
     STASH_PORT,
     FoundPlex,
     address,
@@ -81,6 +82,10 @@ ALONE = "plexsync.setup.alone"
 LONGEST = 20_000  # characters of typed rules
 PACE = 400  # milliseconds between two writes of a progress
 FAULT = "a fault of PlexSync: its log says more"
+MOVED = (
+    "{secret} is sent to {name}, so both are changed together: in Stash under Settings, Plugins, PlexSync, or in "
+    "plexsync.toml"
+)
 # Milliseconds: plex.tv forgets a PIN after a quarter of an hour.
 LASTS = 900_000
 # The settings that are not written into Stash.
@@ -137,6 +142,7 @@ class SetupNotes:
             "name": self.plex.name,
             "version": self.plex.version,
             "warning": "; ".join(plex_doubts(self.plex)),
+            "chosen": list(self.plex.titles),
             "libraries": [
                 {"title": section.title, "folders": list(section.locations), "other_videos": section.other_videos}
                 for section in self.plex.sections
@@ -178,6 +184,23 @@ class SetupStep:
         """Keep the notes, and answer with what the page may show; returns the exit code."""
         save_notes(self.folder, notes)
         return _print_answer(self.call, notes.public())
+
+    def go_on_with(self, notes: SetupNotes, plex: FoundPlex) -> int:
+        """Go on with this server; its library is chosen if there is only one. What fails meanwhile is asked for."""
+        notes = replace(notes, stage=SetupStage.LIBRARIES, plex=plex)
+        if len(plex.sections) != 1:
+            return self.keep(notes)
+        save_notes(self.folder, notes)
+        return self.choose(notes, plex, plex.titles)
+
+    def choose(self, notes: SetupNotes, plex: FoundPlex, titles: Iterable[str]) -> int:
+        """Write the settings of Plex with these libraries, and go on."""
+        chosen = replace(plex, libraries=tuple(chosen_libraries(plex, titles)))
+        # The steps after this one need no token.
+        last = replace(notes, stage=SetupStage.PATHS, pin=None, servers=(), plex=replace(chosen, token=""))
+        if self.alone:
+            last = replace(last, stage=SetupStage.STASH, stash_url=guess_stash(plex.url))
+        return self.write(plex_settings(chosen), last)
 
     def write(self, settings: Mapping[str, object], notes: SetupNotes) -> int:
         """Write these settings, and keep the notes; what longer steps found before is not true any more."""
@@ -227,14 +250,14 @@ class StepFile:
         self._call = call
         self._place = folder, name
         self._clock = SystemClock()
-        self._written = 0
+        self._written, self._scenes = 0, 0
 
-    def progress(self, words: str, part: float | None = None) -> None:
-        """Say what is being done, and how far it is (0 to 1), unless that was said just now."""
+    def progress(self, words: str, part: float | None = None, scenes: Sequence[object] = ()) -> None:
+        """Say what is being done, how far it is (0 to 1), and the first scenes, unless that was said just now."""
         now = self._clock.now()
-        if now - self._written >= PACE:
-            self._written = now
-            self.write({"doing": words, "part": part})
+        if now - self._written >= PACE or len(scenes) > self._scenes:
+            self._written, self._scenes = now, len(scenes)
+            self.write({"doing": words, "part": part, "scenes": scenes})
 
     def fail(self, error: Exception) -> None:
         """Say why the step ended; no secret stands in it."""
@@ -252,6 +275,13 @@ def _folder(call: Call) -> Path:
     if not named:
         raise Unusable(NO_FOLDER)
     return Path(named).absolute()
+
+
+def _secret_line(call: Call) -> str:
+    """The secret in the first line of standard input, hidden from now on; '' if there is none."""
+    secret = sys.stdin.readline().strip()
+    call.hide(secret)
+    return secret
 
 
 def _print_answer(call: Call, facts: Mapping[str, object]) -> int:
@@ -365,6 +395,11 @@ def set_one(call: Call, name: str, value: str) -> int:
             checked = check_values(where, {name: value}, hide=partial(hide, call)) if value else None
         except ConfigError as error:
             raise ConfigError([line.replace(ASIDE, " ") for line in error.lines]) from None
+        if checked and (secret := SENT_TO.get(name, "")) and getattr(checked, name) != getattr(step.here.config, name):
+            saved = settings_in_stash(step.here.config, PLUGIN)
+            secrets = {saved.get(secret), getattr(step.here.config, secret)} - {"", None, *STAND_INS.values()}
+            if secrets and saved.get(name) != getattr(checked, name):
+                raise Unusable(MOVED.format(secret=secret, name=name))
         step.write_settings({name: in_the_file(checked, name) if checked else None})
         return _print_answer(call, {"name": name})
 
@@ -372,7 +407,7 @@ def set_one(call: Call, name: str, value: str) -> int:
 @setup.command("check", cls=Sharing)
 @click.pass_obj
 def check(call: Call) -> int:
-    """Ask plex.tv once whether the PIN was confirmed; then list the servers of the account."""
+    """Ask plex.tv once whether the PIN was confirmed; then list the servers of the account, or choose its only one."""
     with _step(call) as step:
         try:
             notes = _check_sign_in(call, step.notes)
@@ -382,7 +417,11 @@ def check(call: Call) -> int:
             raise
         # Another window may have asked for a new PIN meanwhile: that one counts.
         before = load_notes(step.folder)
-        return step.keep(notes if before in (None, step.notes) else before or notes)
+        notes = notes if before in (None, step.notes) else before or notes
+        if step.notes.pin is None or len(notes.servers) != 1:
+            return step.keep(notes)
+        save_notes(step.folder, notes)
+        return step.go_on_with(notes, reach_of_account(notes.servers[0], step.here.config.tls_ca_file))
 
 
 def _check_sign_in(call: Call, notes: SetupNotes) -> SetupNotes:
@@ -412,7 +451,7 @@ def server(call: Call, number: int, typed: str) -> int:
         chosen, place, ca_file = step.notes.servers[number], typed.strip(), step.here.config.tls_ca_file
         at_place = reach_plex(address(place, PLEX_PORT), chosen.token, ca_file) if place else None
         plex = at_place or reach_of_account(chosen, ca_file)
-        return step.keep(replace(step.notes, stage=SetupStage.LIBRARIES, plex=plex))
+        return step.go_on_with(step.notes, plex)
 
 
 @setup.command("token", cls=Sharing)
@@ -420,11 +459,10 @@ def server(call: Call, number: int, typed: str) -> int:
 @click.pass_obj
 def token(call: Call, typed: str) -> int:
     """Instead of a sign-in: reach the server with the token in the first line of standard input, and list its libraries."""
-    secret = sys.stdin.readline().strip()
-    call.hide(secret)
+    secret = _secret_line(call)
     with _step(call) as step:
         plex = reach_plex(address(typed.strip(), PLEX_PORT), secret, step.here.config.tls_ca_file)
-        return step.keep(SetupNotes(SetupStage.LIBRARIES, plex=plex))
+        return step.go_on_with(SetupNotes(), plex)
 
 
 @setup.command("libraries", cls=Sharing)
@@ -439,12 +477,7 @@ def libraries(call: Call, titles: tuple[str, ...]) -> int:
             plex = replace(plex, token=written)
         if plex is None or not plex.token:
             raise Unusable("choose a server first")
-        chosen = replace(plex, libraries=tuple(chosen_libraries(plex, titles)))
-        # The steps after this one need no token.
-        last = replace(step.notes, stage=SetupStage.PATHS, pin=None, servers=(), plex=replace(plex, token=""))
-        if step.alone:
-            last = replace(last, stage=SetupStage.STASH, stash_url=guess_stash(plex.url))
-        return step.write(plex_settings(chosen), last)
+        return step.choose(step.notes, plex, titles)
 
 
 @setup.command("stash", cls=Sharing)
@@ -452,8 +485,7 @@ def libraries(call: Call, titles: tuple[str, ...]) -> int:
 @click.pass_obj
 def stash(call: Call, typed: str) -> int:
     """Reach Stash with the API key in the first line of standard input, which may be empty, and write both."""
-    key = sys.stdin.readline().strip()
-    call.hide(key)
+    key = _secret_line(call)
     with _step(call) as step:
         url = address(typed.strip() or step.notes.stash_url, STASH_PORT)
         if not url:
@@ -501,8 +533,7 @@ def stage(call: Call, stage: str) -> int:
 @click.pass_obj
 def finish(call: Call, file: Path) -> int:
     """Write what was chosen into this file, with the password of the dashboard from standard input, if it is not empty."""
-    password = sys.stdin.readline().strip()
-    call.hide(password)
+    password = _secret_line(call)
     with _step(call) as step:
         if problem := password and why_not("web_password", password):
             raise Unusable(f"the password {problem}")

@@ -185,6 +185,8 @@ class Listening:
 class ListeningProcess(ChildThread):
     """The process, and the thread that supervises it. `name` is its own in the log, `module` what it runs."""
 
+    setting = "web_bind"
+    """The setting that says where it listens."""
     keeps_place = False
     """Whether who asks while it is started again waits for it, instead of being refused."""
 
@@ -240,7 +242,8 @@ class ListeningProcess(ChildThread):
         try:
             at = self._listening.at(wanted.bind)
         except OSError as error:
-            self._tell(f"can't listen at {wanted.bind}: {error.strerror or error}")
+            elsewhere = f"{self.setting}, or PLEXSYNC_{self.setting.upper()}, names another place"
+            self._tell(f"can't listen at {wanted.bind}: {error.strerror or error} ({elsewhere})")
             return None
         try:
             return self._run(wanted, at)

@@ -5,9 +5,8 @@ import logging
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -23,6 +22,7 @@ from plexsync.cli.terminal.screen import filtered_consoles
 from plexsync.extras import advice, is_installed
 from plexsync.rules.match.server_scopes import store_folder
 from plexsync.rules.record_class import record
+from plexsync.store.files import setup_files
 from validation import values
 from validation.config import PlexSyncConfig
 from validation.locations import TOML
@@ -37,7 +37,7 @@ STOP = "Ctrl-C stops it in good order."
 NOT_ASKED_FOR = "Dashboard: none, because of --no-web"
 SWITCHED_OFF = "Dashboard: none, because web_bind = none"
 SETTINGS = "PlexSync.config"
-DRAFT = "plexsync-start-"
+DRAFT = "plexsync-start"
 
 
 @record
@@ -72,41 +72,41 @@ class Dashboard(ListeningProcess):
         # Sessions survive a restart of the dashboard, but not of this process.
         self._key = secrets.token_hex(32)
         self._asked = ""
-        self._guide = ExitStack()
+        self._draft = file.parent / DRAFT
 
-    def guide(self, config: PlexSyncConfig) -> bool:
+    def guide(self, config: PlexSyncConfig, *, away: bool, waits: bool) -> bool:
         """Show the pages that set PlexSync up, with its steps on a draft of the settings; False if there can be none.
 
-        The draft is a folder that only its owner can read, in the folder for data if one is named.
+        The draft is a folder that only its owner can read, beside the file to write: it stays until PlexSync is set up.
+        `away`: Stash can't be asked; `waits`: it is known to have settings, so there are no steps. Raises ConfigError.
         """
         if self._asked:
             return True
         if values.host_and_port(config.web_bind) is None or not is_installed("web"):
             return False
-        above = config.data_dir if config.data_dir and os.access(config.data_dir, os.W_OK) else None
-        for draft in Path(above).glob(f"{DRAFT}*") if above else ():
-            # A process that was killed has not removed its draft.
-            shutil.rmtree(draft, ignore_errors=True)
-        folder = self._guide.enter_context(tempfile.TemporaryDirectory(prefix=DRAFT, dir=above))
-        guide = {
-            "command": command_of("plexsync", "--json", "--config", str(Path(folder, TOML))),
+        if not waits:
+            try:
+                self._draft.mkdir(mode=0o700, parents=True, exist_ok=True)
+                setup_files.place(str(self._draft))
+            except OSError as error:
+                raise ConfigError([f"{self._file} can't be written: {self._draft}: {error.strerror}"]) from None
+            log.warning("not set up yet: open the dashboard in a browser, or run `plexsync init`")
+        request = {
+            "command": command_of("plexsync", "--json", "--config", str(self._draft / TOML)),
             "environ": {name: value for name, value in os.environ.items() if name.startswith("PLEXSYNC_")},
-            "folder": folder,
+            "folder": "" if waits else str(self._draft),
+            "away": away,
+            "config": config.model_dump(),
+            "file": str(self._file),
+            "key": self._key,
         }
-        request = {"guide": guide, "config": config.model_dump(), "file": str(self._file), "key": self._key}
         self._asked = json.dumps(request)
-        log.warning("not set up yet: open the dashboard in a browser, or run `plexsync init`")
         self.order(ListeningOrder(self._asked, config.web_bind))
         return True
 
     def shown_address(self, address: str) -> str:
         """The address to open: that of the first step while nothing is set up."""
-        return f"{address}/start" if self._asked.startswith('{"guide"') else address
-
-    def end(self) -> None:
-        """End the process, and remove a draft."""
-        super().end()
-        self._guide.close()
+        return f"{address}/start" if self._asked.startswith('{"command"') else address
 
     def use(self, *entries: DashboardEntry) -> None:
         """Show these Plex servers, with the dashboard's settings from the first; an obstacle is logged in one line.
@@ -124,7 +124,7 @@ class Dashboard(ListeningProcess):
         if request == self._asked:
             return
         self._asked = request
-        self._guide.close()
+        shutil.rmtree(self._draft, ignore_errors=True)
         config = entries[0].loaded.config
         hindrance = hindrance_of(config)
         if hindrance:

@@ -18,6 +18,7 @@ log = logging.getLogger("PlexSync.provider")
 class ProviderProcess(ListeningProcess):
     """The process, and the thread that supervises it. While it is started again, Plex waits."""
 
+    setting = "provider_listen"
     keeps_place = True
 
     def __init__(self) -> None:

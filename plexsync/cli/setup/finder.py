@@ -111,7 +111,9 @@ class Finder:
         person.tell(f"Plex: {name} at {plex.url}, version {safe(plex.version)}", style="bold")
         for doubt in plex_doubts(plex):
             person.tell(f"  {doubt}")
-        return replace(plex, libraries=tuple(self._libraries(plex)))
+        chosen = replace(plex, libraries=tuple(self._libraries(plex)))
+        person.tell(f"  {'library' if len(chosen.titles) == 1 else 'libraries'}: {safe(', '.join(chosen.titles))}")
+        return chosen
 
     def _set(self, name: str) -> str:
         """The value of a setting that is required; '' if it is not set."""
@@ -371,6 +373,10 @@ class Finder:
         rules = path_rules.pairs(config_of({"path_map": lines}).path_map)
         lookup = lesson.look_up(rules)
         person.tell(f"With these rules: {_lookup_words(lookup)}")
+        if rules and not lookup.by_path:
+            person.tell("No file is found by its full path: do both folders exist as they are typed?")
+            if not person.agrees("Go on with them?"):
+                return self._agree_on_rules(lesson)
         return FoundPaths(rules, lookup)
 
 

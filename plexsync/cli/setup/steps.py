@@ -15,8 +15,8 @@ from plexsync.cli.checks.check import PROBLEM
 from plexsync.cli.checks.paths import PathLookup, Rule, looked_up, sample
 from plexsync.cli.checks.servers import LEAST_PLEX, LEAST_STASH, version_check
 from plexsync.cli.terminal.preview_output import FIRST_FEW, PreviewTotals
-from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, preview_scenes
-from plexsync.reports.comparisons import scene_facts
+from plexsync.flows.scenes.preview import WOULD_CHANGE, preview_scenes
+from plexsync.reports.comparisons import PreviewFacts, scene_facts
 from plexsync.reports.format import many, safe
 from plexsync.rules.match.paths import map_path
 from plexsync.rules.servers.errors import Barred, NeighbourError, Unusable
@@ -62,17 +62,21 @@ def servers_of(account: Account, hide: Hide) -> list[OwnServer]:
 
 
 def reach_of_account(server: OwnServer, ca_file: str) -> FoundPlex:
-    """The server at the first of its addresses that answers; raises Unusable if none does."""
+    """The server at the first of its addresses that answers; raises Unusable if none does, Barred if it can't be used."""
 
-    def attempt(url: str) -> FoundPlex | None:
+    def attempt(url: str) -> FoundPlex | Barred | None:
         try:
             return reach_plex(url, server.token, ca_file, patience=GUESSING)
+        except Barred as error:
+            return error
         except (NeighbourError, Unusable):
             return None
 
-    for plex in _at_once(attempt, server.addresses):
-        if plex is not None:
-            return plex
+    answers = [answer for answer in _at_once(attempt, server.addresses) if answer is not None]
+    for answer in sorted(answers, key=lambda answer: isinstance(answer, Barred)):
+        if isinstance(answer, Barred):
+            raise answer
+        return answer
     listed = ", ".join(server.addresses) or "none"
     raise Unusable(
         f"{safe(server.name)} does not answer at any address that plex.tv knows of it ({listed}): type the address at which "
@@ -195,25 +199,26 @@ def written_rules(rules: Iterable[Rule]) -> list[str]:
 
 
 def preview_facts(parts: Parts, progress: Progress) -> dict[str, object]:
-    """Compare every scene, and write nothing: the counts of all, and some that would change in full.
+    """Compare every scene, and write nothing: the counts of all, and before them some that would change in full.
 
     Raises NeighbourError if a server goes down.
     """
-    totals, first = PreviewTotals(), list[Preview]()
+    totals, first = PreviewTotals(), list[PreviewFacts]()
 
     def compared(count: int, total: int) -> None:
-        progress(f"{count:,} of {many(total, 'scene')} compared", count / total if total else None)
+        words = f"{count:,} of {many(total, 'scene')} compared"
+        progress(words, count / total if total else None, first)
 
     progress("reading the libraries of Plex")
     for scene in preview_scenes(parts.inspector, progress=compared):
         totals.count(scene)
         if scene.standing == WOULD_CHANGE and len(first) < FIRST_FEW:
-            first.append(scene)
+            first.append(scene_facts(scene))
     counts = finding_counts(totals.counts, PREVIEWED, kept_fields=totals.kept_fields)
     return {
         "total": totals.counts.total(),
         "counts": [[str(word), count] for word, count in counts if count],
         "posters": totals.posters,
         "change": totals.counts[WOULD_CHANGE],
-        "scenes": [scene_facts(scene) for scene in first],
+        "scenes": first,
     }

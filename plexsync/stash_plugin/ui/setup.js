@@ -318,6 +318,7 @@
     return e(
       React.Fragment,
       null,
+      state.plex && e("p", { className: "plexsync-aside" }, "Plex: " + (state.plex.name || "a server") + " at " + state.plex.url + (state.plex.chosen.length === 1 ? ", library " : ", libraries ") + state.plex.chosen.join(", ") + "."),
       e("p", null, props.words),
       !found && !state.failed && e(Progress, { words: state.doing || "Starting", part: state.part }),
       state.failed && e(Note, { kind: "danger" }, lines(state.failed)),
