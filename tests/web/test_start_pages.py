@@ -335,8 +335,7 @@ def test_while_stash_is_away_it_is_said_that_the_settings_may_be_there(tmp_path:
     with browsing(tmp_path, tv, PLEXSYNC_STASH_URL="http://127.0.0.1:9", PLEXSYNC_PLEX_URL=world.plex.url) as browser:
         page = browser.get()
         assert "Waiting for Stash" in page
-        assert "Sign in to Plex" not in page
-        assert "Waiting for Stash" in browser.press(step="sign-in")
+        assert "<form" not in page, "there is nothing to press"
     assert not tv.pins
 
 
