@@ -152,7 +152,8 @@
   }
 
   function shownAs(field, value) {
-    return shown(field === "addedAt" && value ? new Date(value).toLocaleString() : value);
+    const isUpload = ["thumb", "art"].includes(field) && String(value).startsWith("upload:");
+    return shown(field === "addedAt" && value ? new Date(value).toLocaleString() : isUpload ? "an uploaded picture" : value);
   }
 
   const FIELDS = {
@@ -256,8 +257,9 @@
       } catch (error) {
         setSaid({ kind: "danger", text: error.message });
       }
+      // What comes next is shown before anything can be pressed again.
+      await after();
       setBusy("");
-      after();
     }
     return { busy, said, run, after };
   }
