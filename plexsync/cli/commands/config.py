@@ -25,6 +25,7 @@ from plexsync.cli.call import FINE, FORCE, WRONG, YES, Call, Sharing, family
 from plexsync.cli.settings import here_of, hide, sources, toml_of
 from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.look_preview import show_look
+from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import many, safe
@@ -100,7 +101,7 @@ def get(call: Call, name: str) -> int:
 @click.argument("name")
 @click.argument("value", required=False)
 @click.option("--dry-run", "dry", is_flag=True, help="Save nothing: show what it changes in Plex.")
-@click.option("--scene", type=click.IntRange(min=1), help="The scene to show, by its number.")
+@click.option("--scene", type=SceneNumber(), help="The scene to show, by its number.")
 @click.pass_obj
 def set_one(call: Call, name: str, value: str | None, dry: bool, scene: int | None) -> int:
     """Change one setting in plexsync.toml; the rest of the file stays as you wrote it.
