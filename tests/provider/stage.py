@@ -12,6 +12,7 @@ from plexsync.provider.libraries import AnswerStore, AskingLibraries
 from plexsync.provider.notes import FigureNotes
 from plexsync.rules.match.paths import PathRules
 from plexsync.rules.provider.documents import Document, rating_key
+from plexsync.rules.provider.standing import ADD_NAMES
 from plexsync.store.database import Database
 from plexsync.store.files.address import StoreAddress
 from plexsync.store.files.provider_secrets import LibrarySecrets, renew_path
@@ -23,8 +24,9 @@ IDENTIFIER = "tv.plex.agents.custom.plexsync.a1"
 
 
 def library_row(library: str = LIBRARY, **values: object) -> ProviderRow:
-    """A library that asks."""
-    row = {"section": "1", "title": "Movies", "identifier": IDENTIFIER, "state": "on"}
+    """A library that asks, and has no steps left that a worker would go on with."""
+    done = dict.fromkeys(ADD_NAMES, True)
+    row = {"section": "1", "title": "Movies", "identifier": IDENTIFIER, "state": "on", "steps": done}
     return ProviderRow(library, **{**row, **values})  # type: ignore[arg-type]
 
 
