@@ -4,10 +4,12 @@ import logging
 import traceback
 from collections.abc import Mapping
 
-from plexsync.rules.servers.redaction import MASK as MASK
-from plexsync.rules.servers.redaction import Redactor as Redactor
-from plexsync.rules.servers.redaction import is_safe as is_safe
-from plexsync.rules.servers.redaction import one_line as one_line
+from plexsync.rules.servers.redaction import (
+    MASK as MASK,
+    Redactor as Redactor,
+    is_safe as is_safe,
+    one_line as one_line,
+)
 
 _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

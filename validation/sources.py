@@ -28,8 +28,7 @@ from validation.database_settings import SCHEMA, URL, URL_FILE
 from validation.looks import look_of
 from validation.picture_settings import EARLIER, earlier_name_line, is_read, present_names
 from validation.plex_entries import PlexEntry, entries_in, place_of, twice, unknown
-from validation.problem_text import ConfigError as ConfigError
-from validation.problem_text import guess, key_text, kind_of, quote, shorten, value_text
+from validation.problem_text import ConfigError as ConfigError, guess, key_text, kind_of, quote, shorten, value_text
 from validation.redact import one_line
 from validation.secret_files import secret_in
 

@@ -46,7 +46,6 @@ class SceneAction(Action):
 
     subject = SubjectKind.SCENES
     kinds = (Kind.SCENE.value,)
-    done_word = ""
 
     def outcome_words(self) -> dict[str, str]:
         """The words of outcomes that this action has of its own."""

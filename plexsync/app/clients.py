@@ -12,12 +12,8 @@ from plexsync.engine.clock import SystemClock
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.notify.apprise_sender import AppriseMessenger
 from plexsync.notify.command import CommandMessenger
-from plexsync.plex.account import LINK as LINK
-from plexsync.plex.account import Account as Account
-from plexsync.plex.account import OwnServer as OwnServer
-from plexsync.plex.account import SignIn as SignIn
-from plexsync.plex.client import PlexClient, is_plex
-from plexsync.plex.client import by_address as by_address
+from plexsync.plex.account import LINK as LINK, Account as Account, OwnServer as OwnServer, SignIn as SignIn
+from plexsync.plex.client import PlexClient, by_address as by_address, is_plex
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.imaging import PillowImaging
 from plexsync.rules.queue.notices import Notice, NotSent

@@ -36,8 +36,7 @@ from plexsync.store.files.lock import try_lock
 from plexsync.store.files.repair import MARK, repair, sweep
 from plexsync.store.files.siblings import siblings_of
 from plexsync.store.opening import check_folder
-from plexsync.store.queue.summary import Summary as Summary
-from plexsync.store.queue.summary import Unreadable, reading
+from plexsync.store.queue.summary import Summary as Summary, Unreadable, reading
 
 log = logging.getLogger("PlexSync.database")
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from plexsync.app.choices import accept as accept_choice
-from plexsync.app.choices import answer_lists, outcome
+from plexsync.app.choices import accept as accept_choice, answer_lists, outcome
 from plexsync.app.named_scenes import NamedScenes, ignore_scenes, unignore_scenes
 from plexsync.app.parts import Parts, named_scenes
 from plexsync.engine import dead_letters

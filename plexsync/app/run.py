@@ -21,8 +21,7 @@ from plexsync.app.turns import turns
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Commits, Farewell, Loop, Ran, Watcher
-from plexsync.engine.stash_return import PACE as RETURN_LOOK
-from plexsync.engine.stash_return import StashReturn
+from plexsync.engine.stash_return import PACE as RETURN_LOOK, StashReturn
 from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.flow import SceneFlow

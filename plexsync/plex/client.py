@@ -13,8 +13,7 @@ from plexsync.plex import answers, artwork, edits
 from plexsync.plex.answers import Body
 from plexsync.plex.collections import CollectionClient, PlaylistClient
 from plexsync.plex.history import PlexHistory
-from plexsync.plex.requests import IDENTITY, ITEMS, PlexOptions, PlexRequests, check_number, query
-from plexsync.plex.requests import is_plex as is_plex
+from plexsync.plex.requests import IDENTITY, ITEMS, PlexOptions, PlexRequests, check_number, is_plex as is_plex, query
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.match.paths import base_name
 from plexsync.rules.merge.pictures import LARGEST

@@ -14,8 +14,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from plexsync.rules.item import FACE, FIELDS, LISTS, PICTURES, ROLE, SCALARS, Cast, beside_whom
-from plexsync.rules.merge.added_dates import FIELD as ADDED
-from plexsync.rules.merge.added_dates import moment_seconds
+from plexsync.rules.merge.added_dates import FIELD as ADDED, moment_seconds
 from plexsync.rules.merge.plan_records import Change, Edit
 from plexsync.rules.merge.traits import CollectionForm
 from plexsync.rules.merge.values import Value

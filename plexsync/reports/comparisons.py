@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from plexsync.app.stored import Stored
 from plexsync.engine.watching import pages_of
@@ -13,7 +13,7 @@ from plexsync.reports.rows import note_facts
 from plexsync.reports.shapes.scenes import NoteFacts
 from plexsync.reports.shapes.values import FieldValue, Moment
 from plexsync.rules.item import Entry
-from plexsync.rules.merge.approval import FieldChange
+from plexsync.rules.merge.approval import FieldChange, change_document
 from plexsync.rules.queue.note_keys import LAST_RUN
 from plexsync.rules.words.status_words import COMPARED, Finding
 from plexsync.store.database import Reader
@@ -355,15 +355,7 @@ def scene_facts(preview: Preview) -> PreviewFacts:
 
 def change_facts(change: FieldChange) -> ChangeFacts:
     """A change for JSON."""
-    return {
-        "field": change.field,
-        "old": change.old.value,
-        "new": change.new.value,
-        "adds": list(change.adds),
-        "removes": list(change.removes),
-        "was_locked": change.old.locked,
-        "locked": change.new.locked,
-    }
+    return cast(ChangeFacts, change_document(change))
 
 
 PAGE = 500

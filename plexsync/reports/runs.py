@@ -169,8 +169,8 @@ def _list_facts(db: Reader, page: Sequence[Run], night: int) -> list[PastRun]:
     for run in page:
         pushes = [newest[number] for number in run.newest if number in newest]
         ids = dict.fromkeys(id for _, id, _ in pushes) if SUBJECTS[run.flow] in PUSHED else {run.subject: None}
-        shown = names if run.flow == COLLECTION else titles
-        titled = [shown[id] for id in ids if shown.get(id)] if SUBJECTS[run.flow] in PUSHED or run.subjects == 1 else []
+        known = names if run.flow == COLLECTION else titles
+        titled = [known[id] for id in ids if known.get(id)] if SUBJECTS[run.flow] in PUSHED or run.subjects == 1 else []
         fields = in_order(name for *_, push in pushes for name in push.moved)
         marked = run.marked or sum(bool(rows[id].undone) for id in ids if run.flow == COLLECTION and id in rows)
         views.append(RunView(run, titled[:FEW], fields, marked))

@@ -10,8 +10,7 @@ from starlette.routing import Route
 from plexsync.actions.model import ActionRequest, Selection, SubjectKind
 from plexsync.actions.scenes import REDO
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
-from plexsync.app.choices import accept as accept_choice
-from plexsync.app.choices import answer_lists
+from plexsync.app.choices import accept as accept_choice, answer_lists
 from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
 from plexsync.app.parts import named_scenes
 from plexsync.app.ping import CantPing, ping
@@ -50,8 +49,7 @@ from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.words.status_words import STATUSES, SceneStatus
 from plexsync.web import action_pages, collection_pages, drift_pages, review_pages
 from plexsync.web.background_tasks import BackgroundTask
-from plexsync.web.fix_pages import choice_named
-from plexsync.web.fix_pages import report as fix_report
+from plexsync.web.fix_pages import choice_named, report as fix_report
 from plexsync.web.pages import (
     LARGEST_ID,
     MOST,

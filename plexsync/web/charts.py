@@ -15,8 +15,7 @@ from starlette.responses import Response
 from plexsync.reports.format import parse_stamp
 from plexsync.reports.shapes.status import StatusFacts
 from plexsync.rules.queue.gate_names import caption
-from plexsync.rules.queue.samples import HOUR, MINUTE, Bucket
-from plexsync.rules.queue.samples import buckets as buckets_of
+from plexsync.rules.queue.samples import HOUR, MINUTE, Bucket, buckets as buckets_of
 from plexsync.rules.words.status_words import SceneStatus, job_counts
 from plexsync.web.pages import TEMPLATES, PageCall, PageNotFound, page, picture
 

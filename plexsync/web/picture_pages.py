@@ -12,8 +12,7 @@ from plexsync.reports.pictures import COVER, scene_picture
 from plexsync.rules.item import PICTURES
 from plexsync.rules.servers.errors import Missing, Neighbour, Refused, Unavailable
 from plexsync.web.context import AWAY
-from plexsync.web.pages import PageCall, PageNotFound, page
-from plexsync.web.pages import picture as picture_of
+from plexsync.web.pages import PageCall, PageNotFound, page, picture as picture_of
 from plexsync.web.picture_cache import ShownPicture, shown_picture
 
 HEADERS = {"Cache-Control": "private, max-age=300"}

@@ -12,8 +12,7 @@ from plexsync.reports.comparisons import PreviewResult, count_statuses, evidence
 from plexsync.reports.format import parse_note
 from plexsync.reports.scenes import facts_of
 from plexsync.rules.queue.note_keys import LAST_RUN
-from plexsync.rules.words.status_words import count_words as number_of
-from plexsync.rules.words.status_words import finding_counts
+from plexsync.rules.words.status_words import count_words as number_of, finding_counts
 from plexsync.web.background_tasks import TASKS
 from plexsync.web.pages import PageCall, Wrong, action, page
 

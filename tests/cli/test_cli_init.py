@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.simulator.http import Answer as HttpAnswer
-from plexsync.simulator.http import Fault, Request
+from plexsync.simulator.http import Answer as HttpAnswer, Fault, Request
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 from tests import forked

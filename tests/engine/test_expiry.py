@@ -3,8 +3,7 @@
 from contextlib import closing
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from plexsync.engine.expiry import Expiry, longest_request
 from plexsync.engine.rules import WorkRules

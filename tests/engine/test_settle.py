@@ -1,8 +1,7 @@
 """What each outcome does to a job's row, what a crash does, and how long each failure waits."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from plexsync.rules.queue.job import (
     DAY,

@@ -1,8 +1,7 @@
 """Looking at scenes: what was asked of whom, what stands in the index, and that nothing is written."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from plexsync.flows.scenes.batch_reads import request_in_halves
 from plexsync.reports.dead_letters import cure

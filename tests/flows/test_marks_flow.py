@@ -1,8 +1,7 @@
 """What you mark as played in Plex: a play in Stash if you ask for it, and else only known."""
 
 from urllib.parse import urlencode
-from urllib.request import Request as HttpRequest
-from urllib.request import urlopen
+from urllib.request import Request as HttpRequest, urlopen
 
 import pytest
 
@@ -10,9 +9,7 @@ from plexsync.app.further_flows import drop_marks
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
-from plexsync.flows.plays.writes import MARKED as WAITS
-from plexsync.flows.plays.writes import PlaysFinding
-from plexsync.flows.plays.writes import settled as settled_finding
+from plexsync.flows.plays.writes import MARKED as WAITS, PlaysFinding, settled as settled_finding
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.plays.marked_plays import GRACE, CountedViews, MarkDecision
 from plexsync.rules.plays.play_wishes import REDO, UNDO, PlayWish

@@ -6,8 +6,7 @@ from plexsync.engine.undo import wish_undone
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.resume import OTHER_ACCOUNT, UNAPPROVED
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
-from plexsync.flows.plays.writes import PlaysFinding
-from plexsync.flows.plays.writes import settled as settled_finding
+from plexsync.flows.plays.writes import PlaysFinding, settled as settled_finding
 from plexsync.rules.item import ViewState
 from plexsync.rules.plays.play_wishes import AGAIN, REDO, UNDO, PlayWish
 from plexsync.rules.plays.plays import Moments, PlayPlan, WatchRules

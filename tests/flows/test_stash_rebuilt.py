@@ -12,8 +12,7 @@ from plexsync.rules.queue.job import State, Why
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault
 from tests.engine.house import HOUR, House, path_of
-from tests.engine.test_engine_matching import bind as bound
-from tests.engine.test_engine_matching import bound_pairs, movie, title_of, unbind, walk
+from tests.engine.test_engine_matching import bind as bound, bound_pairs, movie, title_of, unbind, walk
 from tests.flows.test_undo import pictures, reconciled, undo
 
 SCENES = 12

@@ -3,8 +3,7 @@
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from plexsync.plex.edits import LINE_LIMIT, targets
 from plexsync.rules.item import FIELDS, LISTS, Cast, moment_text

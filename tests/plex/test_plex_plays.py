@@ -6,8 +6,7 @@ from http.client import HTTPConnection
 
 import pytest
 import requests
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from plexapi.server import PlexServer
 
 from plexsync.http.connections import NotConnected

@@ -1,8 +1,7 @@
 """The date added: its sources in Stash, its form, and its bounds."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from plexsync.rules.item import moment_text
 from plexsync.rules.merge.added_dates import FIRST, LAST, moment_seconds

@@ -1,5 +1,4 @@
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from plexsync.rules.queue.job import LEAST, SECONDS, next_size
 

@@ -1,7 +1,6 @@
 """Samples put together into the points of a chart."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from plexsync.rules.queue.samples import HOUR, MINUTE, Bucket, Sample, buckets
 

@@ -3,8 +3,7 @@ import re
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from plexsync.rules.item import FIELDS
 from plexsync.rules.merge import choice, template

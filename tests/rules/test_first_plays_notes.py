@@ -1,8 +1,7 @@
 """The notes of the first write of plays: what it would do, and for which plays your approval is."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from plexsync.rules.plays.first_plays import (
     FirstPlays,

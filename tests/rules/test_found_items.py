@@ -4,8 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import given, strategies as some
 
 from plexsync.rules.item import Item, Part
 from plexsync.rules.merge.plan_records import Change

@@ -5,8 +5,7 @@ import ssl
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from plexsync.rules.servers.errors import Barred, Conflict, Missing, Neighbour, Refused, Throttled, TooLong, Unavailable
 from plexsync.rules.servers.http_answers import LONGEST_PATIENCE, USUAL_PATIENCE, Server, judge, patience, unreachable

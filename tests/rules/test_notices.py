@@ -3,8 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from plexsync.rules.queue.choices import Choice
 from plexsync.rules.queue.gate_names import CURE, GateName

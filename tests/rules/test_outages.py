@@ -1,8 +1,7 @@
 """Outages are read off a log that may be cut, doubled, or written under a clock that was set back."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from plexsync.rules.queue.gate_names import GateName
 from plexsync.rules.queue.outages import (

@@ -7,8 +7,7 @@ rest, nothing was sent twice, nothing of others' is missing, and after an undo t
 import os
 from dataclasses import dataclass, replace
 
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from plexsync.rules.plays.play_time import RememberedTime, TimePlan, TimeWish, plan_time

@@ -9,8 +9,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from plexsync.rules.merge.taken_back import TakenBack

@@ -7,8 +7,7 @@ rest, Stash agrees with it.
 import os
 from dataclasses import dataclass, replace
 
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from plexsync.rules.item import ViewState

@@ -1,8 +1,7 @@
 """Which scenes are in scope, and what is said of those that are not."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from plexsync.rules.match.scope import Scope, Term, outside
 from plexsync.rules.scene import Scene, SceneFile

@@ -2,8 +2,7 @@ import os
 import unicodedata
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from plexsync.rules.words.text import caseless, clean_block, clean_line, cut, fold
 from tests.tables import table

@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.plays.viewings import (

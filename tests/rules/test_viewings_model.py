@@ -9,8 +9,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from plexsync.rules.plays.play_wishes import REDO, UNDO, PlayWish

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from plexsync.rules.match.paths import is_mapped, is_target, map_path, raw_equal, unmap_path
 from plexsync.stash_plugin import hook

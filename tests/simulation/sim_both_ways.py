@@ -20,8 +20,7 @@ from random import Random
 from plexsync.flows.scenes.plex_events import Gathered
 from plexsync.rules.merge.import_records import StashField
 from plexsync.rules.plays.ratings import RatingRules
-from plexsync.rules.queue.job import RATING as RATING_KIND
-from plexsync.rules.queue.job import RATING_BACK, Kind, Why
+from plexsync.rules.queue.job import RATING as RATING_KIND, RATING_BACK, Kind, Why
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.rules.words.text import fold
 from plexsync.simulator.http import Answer, HttpServer, Request

@@ -11,8 +11,7 @@ from typing import Protocol
 
 import h11
 
-from plexsync.http.connections import Answer as Arrived
-from plexsync.http.connections import NotConnected
+from plexsync.http.connections import Answer as Arrived, NotConnected
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import FOREIGN_PAGE, GARBAGE, Answer, HttpServer, Request, html_page
 from tests.engine.clocks import Clock

@@ -3,8 +3,7 @@
 import threading
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from plexsync.rules.servers.errors import LocalFault
 from plexsync.store.postgres.clock import DRIFT, RENEW, RETRY, SET_BACK, DatabaseClock, Offset, steady

@@ -4,8 +4,7 @@ import os
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from plexsync.rules.item import Entry, Part
 from plexsync.rules.match.origin import Origin

@@ -10,8 +10,7 @@ import time
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tests.tables import table
 from validation.redact import MASK, RedactingFilter, Redactor, is_safe, one_line

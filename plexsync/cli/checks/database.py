@@ -11,8 +11,7 @@ from plexsync.cli.call import FAILED, WRONG
 from plexsync.cli.checks import postgres
 from plexsync.cli.checks.check import Check, problem
 from plexsync.reports.format import ago, many, parse_note
-from plexsync.reports.status import OWED, books, ends_by_note, server_words
-from plexsync.reports.status import breaker as breaker_facts
+from plexsync.reports.status import OWED, books, breaker as breaker_facts, ends_by_note, server_words
 from plexsync.reports.verdict import thread_words
 from plexsync.rules.queue.choices import hold_remedy
 from plexsync.rules.queue.gate_names import CURE, REFUSES, GateName, caption, gates_to_show

@@ -3,8 +3,7 @@
 import click
 from rich.console import Console
 
-from plexsync.app.choices import accept as accept_choice
-from plexsync.app.choices import answer_lists, outcome
+from plexsync.app.choices import accept as accept_choice, answer_lists, outcome
 from plexsync.app.parts import open_parts as parts_on
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import begin_call

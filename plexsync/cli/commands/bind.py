@@ -7,8 +7,7 @@ import click
 from plexsync.app.parts import open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.start import begin_call
-from plexsync.cli.start import open_call_store as opened_for
+from plexsync.cli.start import begin_call, open_call_store as opened_for
 from plexsync.cli.terminal.param_types import ItemKey, SceneNumber
 from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table

@@ -11,8 +11,7 @@ from plexsync.app.parts import open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.actions import SelectionOptions, action_command, fitting, run_action
 from plexsync.cli.call import FAILED, FINE, YES, Body, Call, Sharing, command, family
-from plexsync.cli.start import begin_call
-from plexsync.cli.start import open_call_store as opened_only
+from plexsync.cli.start import begin_call, open_call_store as opened_only
 from plexsync.cli.terminal.rows import past_tables, row_table
 from plexsync.cli.terminal.screen import filled_table, paper, say, table
 from plexsync.reports.collections import (

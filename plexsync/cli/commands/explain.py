@@ -13,8 +13,7 @@ from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.rows import attempt_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
-from plexsync.flows.scenes.verbs import Explanation, standing_in
-from plexsync.flows.scenes.verbs import explain as look_at
+from plexsync.flows.scenes.verbs import Explanation, explain as look_at, standing_in
 from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.format import safe
 from plexsync.reports.rows import on_screen, short

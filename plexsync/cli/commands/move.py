@@ -5,15 +5,13 @@ from pathlib import Path
 import click
 
 from plexsync.app.machine import this_machine
-from plexsync.app.move import MoveResult, Working
-from plexsync.app.move import move as moved
+from plexsync.app.move import MoveResult, Working, move as moved
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.screen import LiveLine, paper, say
 from plexsync.reports.format import many
 from plexsync.store.files.address import StoreAddress
-from validation.database_settings import checked_url, secret_parts
-from validation.database_settings import schema as checked_schema
+from validation.database_settings import checked_url, schema as checked_schema, secret_parts
 from validation.secret_files import secret_in
 
 SQLITE = "sqlite"

@@ -3,8 +3,7 @@
 import click
 
 from plexsync.app.parts import open_parts
-from plexsync.app.ping import CantPing
-from plexsync.app.ping import ping as send_ping
+from plexsync.app.ping import CantPing, ping as send_ping
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable

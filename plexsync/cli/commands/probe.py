@@ -7,8 +7,7 @@ import click
 from plexsync.app.parts import Parts, at_work, open_parts
 from plexsync.app.probe.library_return import is_open, put_back_open
 from plexsync.app.probe.provider_questions import find_item, library_to_probe, probe_provider
-from plexsync.app.probe.questions import check_photo
-from plexsync.app.probe.questions import probe as probe_item
+from plexsync.app.probe.questions import check_photo, probe as probe_item
 from plexsync.app.provider_steps.steps import NotNow
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.turns import ENDED, connect_probe, result_of

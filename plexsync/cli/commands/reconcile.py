@@ -29,8 +29,7 @@ from plexsync.reports.comparisons import (
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.outcomes import Outcomes
 from plexsync.rules.queue.job import Kind, State
-from plexsync.rules.words.status_words import count_words as number_of
-from plexsync.rules.words.status_words import finding_counts
+from plexsync.rules.words.status_words import count_words as number_of, finding_counts
 
 
 @command("reconcile")

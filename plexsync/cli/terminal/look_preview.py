@@ -41,31 +41,19 @@ def show_look(call: Call, start: Begun, settings: Mapping[str, object], scene: i
         with open_parts(start.config, start.folder) as parts, open_draft(parts, config) as draft:
             facts["scene"] = _show_scene(call, parts, draft.scene(scene) if scene else draft.some_scene())
             with ProgressBar(start.console, "comparing") as bar:
-                draft.count(count, lambda: _shown(bar, count))
+                draft.count(count, lambda: _at(bar, count))
     except (NeighbourError, Unusable) as error:
         facts["problem"] = str(error)
         _tell(call, f"what it changes in Plex can't be shown now: {error}")
         return facts
-    names = [
-        "changed",
-        "collections",
-        "leaving",
-        "by_hand",
-        "created",
-        "deleted",
-        "unclear",
-        "looked",
-        "total",
-        "named",
-    ]
-    facts |= {name: getattr(count, name) for name in names}
+    facts |= vars(count)
     _tell(call, f"changes {count.changed:,} of {many(count.looked, 'scene')} looked at, of {count.total:,}")
     if count.by_hand:
         _tell(call, f"replaces {many(count.by_hand, 'picture')} chosen in Plex")
     return facts
 
 
-def _shown(bar: ProgressBar, count: DraftCount) -> bool:
+def _at(bar: ProgressBar, count: DraftCount) -> bool:
     """Show how far the count is; it is not stopped."""
     bar.at(count.looked, count.total)
     return False
@@ -101,8 +89,8 @@ def _in_plex(parts: Parts, item: Item | None, name: str) -> bytes:
 
 def _as_data(content: bytes) -> str:
     kind = kind_of(content)
-    is_shown = kind in ("jpeg", "png", "webp") and len(content) <= LARGEST_SHOWN
-    return f"data:image/{kind};base64,{b64encode(content).decode()}" if is_shown else ""
+    fits = kind in ("jpeg", "png", "webp") and len(content) <= LARGEST_SHOWN
+    return f"data:image/{kind};base64,{b64encode(content).decode()}" if fits else ""
 
 
 def _tell(call: Call, line: str) -> None:

@@ -19,11 +19,13 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from plexsync.cli.terminal.paper import filled_table as filled_table
-from plexsync.cli.terminal.paper import paper as paper
-from plexsync.cli.terminal.paper import say as say
-from plexsync.cli.terminal.paper import table as table
-from plexsync.cli.terminal.paper import width_of
+from plexsync.cli.terminal.paper import (
+    filled_table as filled_table,
+    paper as paper,
+    say as say,
+    table as table,
+    width_of,
+)
 from plexsync.reports.format import lasting
 
 PLAIN_PACE = 10.0

@@ -11,8 +11,7 @@ from plexsync.reports.rows import row_key, short, title
 from plexsync.reports.shapes.status import StatusFacts, VerdictFacts
 from plexsync.reports.shapes.top import ServerFacts, TopFacts
 from plexsync.reports.shapes.workers import WorkerFacts
-from plexsync.reports.status import facts as facts_of
-from plexsync.reports.status import server_words
+from plexsync.reports.status import facts as facts_of, server_words
 from plexsync.rules.match.paths import base_name
 from plexsync.rules.queue.gate_names import caption
 from plexsync.rules.queue.job import Kind, Lane, State

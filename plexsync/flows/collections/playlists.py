@@ -262,18 +262,12 @@ class PlaylistInspector:
     def _members(self, row: CollectionRow, present: Collection[str], facts: PlaylistFacts) -> tuple[str, ...]:
         return choose_items(facts.scenes.get(row.object.id, ()), facts.items, present)
 
-    @staticmethod
-    def _namesakes(title: str, facts: PlaylistFacts) -> list[PlexCollection]:
-        """The playlists of this name that no tag has."""
-        named = (playlist for playlist in facts.listed.values() if fold(playlist.item.value("title")) == fold(title))
-        return [playlist for playlist in named if playlist.key not in facts.bound]
-
     def _without(
         self, base: CollectionFinding, row: CollectionRow, wanted: Wanted, facts: PlaylistFacts
     ) -> CollectionFinding:
         """The finding about a playlist that Plex does not have, as far as is known: it is created, unless it rests."""
         if title := created_title(row.pushing):
-            for playlist in self._namesakes(title, facts):
+            for playlist in _namesakes(title, facts):
                 entries = () if playlist.smart else self.entries(playlist.key)
                 if created_keys(row.pushing).intersection(_items(entries)):
                     row = replace(row, item=playlist.key, owner="ours")
@@ -287,7 +281,7 @@ class PlaylistInspector:
             return replace(base, outcome=Done(BY_MARK[mode]))
         if not facts.is_on:
             return replace(base, outcome=Done(row.standing))
-        if namesakes := self._namesakes(base.name, facts):
+        if namesakes := _namesakes(base.name, facts):
             return _not_ours(base, namesakes[0])
         members = self._members(row, (), facts)[:MOST_AT_ONCE]
         if not members:
@@ -406,6 +400,12 @@ class PlaylistInspector:
             last = set(_last_members(row))
             if any(_concerns(row, inspection, last, keys.get(inspection.id, ())) for inspection in inspections):
                 tx.jobs.want(COLLECTION, row.id, Why.SWEEP, now)
+
+
+def _namesakes(title: str, facts: PlaylistFacts) -> list[PlexCollection]:
+    """The playlists of this name that no tag has."""
+    named = (playlist for playlist in facts.listed.values() if fold(playlist.item.value("title")) == fold(title))
+    return [playlist for playlist in named if playlist.key not in facts.bound]
 
 
 def _last_comparison(db: Reader) -> tuple[str, str, frozenset[int]]:

@@ -14,8 +14,7 @@ from plexsync.rules.collections.collections import CollectionChoice, CollectionO
 from plexsync.rules.item import FACE, FIELDS, ROLE, beside
 from plexsync.rules.match.paths import base_name
 from plexsync.rules.merge import template
-from plexsync.rules.merge.added_dates import FIELD as ADDED
-from plexsync.rules.merge.added_dates import added_date
+from plexsync.rules.merge.added_dates import FIELD as ADDED, added_date
 from plexsync.rules.merge.choice import Patterns
 from plexsync.rules.merge.plan_records import Note
 from plexsync.rules.merge.template import Template

@@ -7,8 +7,7 @@ Times are UTC milliseconds unless a name says seconds. The methods of `Stash` an
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from plexsync.rules.clock import Clock as Clock
-from plexsync.rules.clock import RandomSource as RandomSource
+from plexsync.rules.clock import Clock as Clock, RandomSource as RandomSource
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.merge.pictures import Logo, Treatment
 from plexsync.rules.merge.plan_records import Edit

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from plexsync.rules.item import Item
-from plexsync.rules.merge.added_dates import FIELD as ADDED
-from plexsync.rules.merge.added_dates import moment_seconds
+from plexsync.rules.merge.added_dates import FIELD as ADDED, moment_seconds
 from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
 from plexsync.rules.merge.values import name_keys, names_present
 from plexsync.rules.record_class import record

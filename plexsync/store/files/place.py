@@ -14,8 +14,7 @@ from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Unusable
 from plexsync.store import intake
 from plexsync.store.files.files import replace
-from plexsync.store.files.folder import POINTER, pointed_at
-from plexsync.store.files.folder import folder_in_use as folder_in_use
+from plexsync.store.files.folder import POINTER, folder_in_use as folder_in_use, pointed_at
 
 NAME = "plexsync"
 

@@ -16,7 +16,6 @@ from plexsync.store.opening import check_driver
 if TYPE_CHECKING:
     from plexsync.rules.queue.machine import Machine
     from plexsync.store.postgres.locks import SharedLocks
-    from plexsync.store.postgres.worker_lock import SessionLock
 
 
 class FileLocks:
@@ -58,7 +57,6 @@ class FileLocks:
 
 
 Locks: TypeAlias = "FileLocks | SharedLocks"
-HeldLock: TypeAlias = "lock.Lock | SessionLock"
 
 
 def locks_at(address: StoreAddress) -> Locks:

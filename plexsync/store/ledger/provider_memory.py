@@ -9,8 +9,7 @@ from dataclasses import replace
 
 from plexsync.rules.match.paths import name_key
 from plexsync.rules.record_class import record
-from plexsync.rules.records import AnswerFile
-from plexsync.rules.records import ProviderRow as ProviderRow
+from plexsync.rules.records import AnswerFile, ProviderRow as ProviderRow
 from plexsync.store.connection import Row, Table, clean
 
 _PROVIDER = "library, section, title, identifier, state, steps, added_at, called_at, calls"
