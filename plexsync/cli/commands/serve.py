@@ -281,7 +281,7 @@ class Reporter:
             log.info("%s", step.reason or "working again")
         if monotonic() - self._logged >= LOG_PACE or isinstance(step, Idle):
             self.flush()
-        if self._line.shown and monotonic() - self._shown >= LINE_PACE:
+        if self._line.shown and (isinstance(step, Idle) or monotonic() - self._shown >= LINE_PACE):
             self._show()
 
     def flush(self) -> None:
