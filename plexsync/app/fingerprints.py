@@ -1,4 +1,7 @@
-"""Hashes of settings, used to detect changes. They reveal neither secrets nor paths; hashes of secrets are salted."""
+"""Hashes of settings, used to detect changes. They reveal neither secrets nor paths; hashes of secrets are salted.
+
+Beside those of what Plex should show stand its plain values, with which a change is counted; none of them is a secret.
+"""
 
 import hashlib
 import json
@@ -101,6 +104,8 @@ def prints_of_settings(config: PlexSyncConfig) -> str:
         for name, value in values.items()
     }
     kept = {name: value for name, value in values.items() if name not in WITHOUT_VALUE}
+    if any(WITHOUT_VALUE & table.keys() for table in config.libraries.values()):
+        del kept["libraries"]
     return json.dumps({**prints, VALUES: kept}, default=dict)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from plexsync.app.fingerprints import changed_names, prints_of_settings
 from plexsync.app.rules import HOUR, dressing, look_rules, profile, rating_rules, watch_rules, work_rules
 from plexsync.rules.plays.plays import WatchRules
 from plexsync.rules.plays.ratings import RatingRules
@@ -145,3 +146,11 @@ def test_ratings_go_both_ways_where_they_are_on(given: dict, rules: RatingRules 
 )
 def test_plays_come_back_with_what_the_settings_say(given: dict, rules: WatchRules | None) -> None:
     assert watch_rules(config(**given)) == rules
+
+
+@pytest.mark.parametrize("name", ["performer_picture_url", "libraries"])
+def test_an_address_that_may_hold_a_secret_is_noted_as_a_fingerprint_alone(name: str) -> None:
+    picture = {"performer_picture_url": "https://pictures/{id}?key=hunter2"}
+    noted = prints_of_settings(config(**(picture if name in picture else {"libraries": {"Movies": picture}})))
+    assert "hunter2" not in noted
+    assert changed_names(prints_of_settings(config()), noted) == [name]
