@@ -1,5 +1,6 @@
 """A look is saved as a file without anything private, and imported after its changes were shown."""
 
+import socket
 import tomllib
 from pathlib import Path
 
@@ -120,6 +121,19 @@ def test_a_setting_is_previewed_before_it_is_saved(world: World, toml: Path, doo
     assert "poster" in shown.out, shown.err
     assert toml.read_text() == before
     assert world.plex.count("PUT") == writes
+
+
+@pytest.mark.parametrize("name", ["plex_url", "stash_url", "max_retries"])
+def test_a_setting_without_a_preview_is_asked_about_at_no_other_address(
+    world: World, toml: Path, door: Door, name: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.setblocking(False)
+        value = f"http://127.0.0.1:{elsewhere.getsockname()[1]}" if name.endswith("_url") else "3"
+        told = door("--config", str(toml), "config", "set", "--dry-run", name, value)
+        assert (told.code, f"{name} has no preview" in told.err) == (2, True)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
 
 
 def test_an_import_as_json(world: World, toml: Path, look: Path, door: Door) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from plexsync.app.fingerprints import prints_of_settings
+from plexsync.app.fingerprints import previewed_settings, prints_of_settings
 from plexsync.app.look_file import look_text, read_look_file
 from plexsync.app.setting_change import (
     check_values,
@@ -124,6 +124,9 @@ def set_one(call: Call, name: str, value: str | None, dry: bool, scene: int | No
     text = _read_value(name) if value is None else value
     config = check_values(sources(call), {name: text}, hide=partial(hide, call))
     if dry:
+        # Of an address, a preview would send the secret in use there.
+        if name not in previewed_settings(config):
+            raise click.UsageError(f"{name} has no preview: leave --dry-run out")
         with begin_call(call, need=SettingsNeed.WORK) as start:
             call.answer(show_look(call, start, {name: in_the_file(config, name)}, scene))
         return FINE
