@@ -130,7 +130,7 @@ def words_of_change(config: PlexSyncConfig, names: Collection[str]) -> str:
     def one(name: str) -> str:
         value = getattr(config, name, None)
         text = str(value).lower() if isinstance(value, bool) else str(value)
-        is_short = isinstance(value, str | bool | int) and 0 < len(text) <= SHORT
+        is_short = isinstance(value, str | bool | int) and 0 < len(text) <= SHORT and name not in WITHOUT_VALUE
         return f"{name} is {text} now" if is_short else f"{name} has changed"
 
     shown = [name for name in names if name not in of_looks]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from plexsync.app.fingerprints import changed_names, prints_of_settings
+from plexsync.app.fingerprints import changed_names, prints_of_settings, words_of_change
 from plexsync.app.rules import HOUR, dressing, look_rules, profile, rating_rules, watch_rules, work_rules
 from plexsync.rules.plays.plays import WatchRules
 from plexsync.rules.plays.ratings import RatingRules
@@ -154,3 +154,9 @@ def test_an_address_that_may_hold_a_secret_is_noted_as_a_fingerprint_alone(name:
     noted = prints_of_settings(config(**(picture if name in picture else {"libraries": {"Movies": picture}})))
     assert "hunter2" not in noted
     assert changed_names(prints_of_settings(config()), noted) == [name]
+
+
+def test_a_question_does_not_tell_an_address_that_may_hold_a_secret() -> None:
+    changed = config(performer_picture_url="https://h/{id}?key=hunter2", look="rich")
+    assert words_of_change(changed, ["performer_picture_url"]) == "performer_picture_url has changed"
+    assert words_of_change(changed, ["look"]) == "look is rich now"
