@@ -8,6 +8,7 @@ from plexsync.app.parts import at_work
 from plexsync.app.run import drain
 from plexsync.app.switches import approve_bulk
 from plexsync.reports.status import facts
+from tests.cli.conftest import Door
 from tests.cli.test_cli_setting_changes import started, synced
 from tests.journey.world import World
 from tests.web.stage import config_of, work
@@ -66,3 +67,16 @@ def test_while_the_new_parent_is_unclear_nothing_is_asked_or_deleted(listed: Wor
         assert schedule()
         assert facts(parts)["setting_change"] is None
     assert listed.plex.playlists() == before
+
+
+def test_a_drain_asks_before_it_deletes_a_playlist_too(listed: World, door: Door) -> None:
+    before = listed.plex.playlists()
+    listed.settings |= {"approve_bulk": "false", "playlists": "children of: Others"}
+    assert f"{CHANGE}: they wait for your yes (plexsync sync --all)" in door("drain").out
+    assert listed.plex.playlists() == before
+    door("drain")
+    assert listed.plex.playlists() == before
+    assert door("sync", "--all", "--yes").code == 0
+    door("drain")
+    door("drain")
+    assert [one.item.scalars["title"] for one in listed.plex.playlists().values()] == ["Morning"]

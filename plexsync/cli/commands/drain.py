@@ -4,7 +4,7 @@ import click
 
 from plexsync.app.parts import open_parts
 from plexsync.app.settings import SettingsNeed
-from plexsync.app.switches import comparison_owed
+from plexsync.app.switches import asked_settings, comparison_owed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import Due, work
@@ -25,8 +25,8 @@ def drain(call: Call) -> int:
     For machines where no worker runs all the time: call it from a timer. A server that was down is asked at once, once in
     each call, whether it is back. What is tried again later, or waits for a scan of Plex, is left for the next call. If
     another worker runs, this one watches until nothing is due. A database that was damaged is rebuilt first; after that,
-    and after a restore, a full comparison runs. Exits with 1 if a scene became a dead letter, or if something due could
-    not be synced because a server is down or on hold.
+    after a restore, and after a change of settings that waits for no yes, a full comparison runs. Exits with 1 if a scene
+    became a dead letter, or if something due could not be synced because a server is down or on hold.
 
     \b
     Example:
@@ -39,6 +39,7 @@ def drain(call: Call) -> int:
                 due, ready = db.jobs.count_due(parts.clock.now())[0], db.jobs.count_states()[State.READY]
             # Another worker has its own schedule for comparisons.
             owed = comparison_owed(parts) and not parts.someone_works()
+            question = asked_settings(parts)
         # A job returned because of a server waits a moment, and may not be due again yet.
         stuck = bool(ended.reason) and due + ready > 0
         facts = {
@@ -55,6 +56,9 @@ def drain(call: Call) -> int:
         summary += COMMAND if ended.outcomes["dead"] else ""
         waiting = f"{many(due, 'row')} still due" if due else f"{many(ready, 'row')} put off"
         summary += f"; {waiting}: {ended.reason}{until}" if stuck else ""
-        summary += f"; {OWED}" if owed else ""
+        if question:
+            summary += f"; {question.text}: they wait for your yes (plexsync sync --all)"
+        elif owed:
+            summary += f"; {OWED}"
         call.answer(facts, lambda: say(paper(), summary))
         return stop.code or (FAILED if stuck or owed or ended.outcomes["dead"] else FINE)

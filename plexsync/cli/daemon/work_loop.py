@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from plexsync.app.parts import Parts, at_work, open_parts
-from plexsync.app.run import drain
-from plexsync.app.switches import comparison_owed
+from plexsync.app.run import drain, settings_wait
+from plexsync.app.switches import comparison_owed, has_lost
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.start import Begun
 from plexsync.cli.terminal.screen import ProgressBar
@@ -177,12 +177,18 @@ class WorkLoop:
         """Run an owed comparison, for machines without a schedule.
 
         It finds losses of a damaged database, and differences that changed settings cause. A server that is down is
-        skipped.
+        skipped. What changed settings would write waits for your yes, as in a worker.
         """
         parts.reconciler.note_wishes()
-        if parts.config.enabled and comparison_owed(parts):
+        if not (parts.config.enabled and comparison_owed(parts)):
+            return
+        stopping = self._stop.event.is_set
+        with parts.store.reading() as db:
+            lost = has_lost(db)
+        waits = settings_wait(parts, stopping)
+        if lost or not waits:
             self._bar.say("a full comparison is due: it runs first")
-            parts.reconciler.try_reconcile(stopping=lambda: bool(self._stop))
+            parts.reconciler.try_reconcile(stopping=stopping, holding=waits)
 
     def _is_short(self, parts: Parts, ran: Ran) -> bool:
         """Whether a call that does not wait for outages was stopped by a wait that ends in a moment."""
