@@ -45,6 +45,10 @@ def served(
     async def run() -> None:
         loops.append(asyncio.get_running_loop())
         await serving.serve(sockets=[at])
+        # What a browser has not taken in is left out: the loop ends with every socket closed.
+        for connection in tuple(serving.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), name="served")
     thread.start()

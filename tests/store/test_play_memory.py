@@ -365,7 +365,7 @@ def large(store, folder):
         ("HISTORY", {"account": 1, "items": '["17"]', "since": 0}),
         ("LISTED", {"account": 1, "items": '["17"]', "since": 39_000}),
         ("NEWEST", {"account": 1}),
-        ("LIST", {"scenes": "[17]", "since": 0}),
+        ("LIST", {"scenes": "[17]", "since": 0, "until": 10**15}),
         ("HOLDERS", {"items": '["17"]'}),
         ("LAST_SENT", {"order": 400, "moment": 5, "limit": 5}),
         ("ITEMS_WITH_NEWS", {"account": 1, "since": 0, "after": "17", "limit": 2}),

@@ -135,7 +135,7 @@ class PlaylistInspector:
         if parent == self.rules.parent and is_large(len(lost), len(tags)):
             raise UnclearTag(
                 f"playlists: {len(lost)} of {len(tags)} tags are no children of {parent!r} any more: bring them back, or"
-                " take their playlists back (plexsync collections undo)"
+                " take their playlists back"
             )
         return children
 
