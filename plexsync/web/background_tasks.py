@@ -42,6 +42,8 @@ SHOWN_CHANGES = 25
 LAST_WAIT = 5.0
 # Seconds after which a count that no page has asked for ends: it asks both servers for every scene, and may read pictures.
 UNSEEN = 300.0
+# Seconds after which a count that another page has asked for gives way to a newer draft: that page may still look at it.
+TURN = 3.0
 ENDED = "no page was open for it, so counting has ended: press Preview"
 
 
@@ -283,21 +285,27 @@ class DraftCounts(BackgroundTasks):
     """The count of the latest draft. A newer one ends it, and so does it that nobody asks for it for `unseen` seconds."""
 
     latest: CountTask | None = None
-    unseen = UNSEEN
+    unseen, turn = UNSEEN, TURN
 
     def find(self, config: PlexSyncConfig) -> CountTask | None:
         """The count of this draft, if it is the latest."""
         task = self.latest
-        if task is None or wishes(task.config) != wishes(config):
+        if task is None or task.stopped or wishes(task.config) != wishes(config):
             return None
         task.asked_at = self._clock.monotonic()
         return task
 
-    def begin(self, config: PlexSyncConfig) -> CountTask:
-        """Count this draft from now on, unless that is done already; one that failed is begun anew."""
-        if (task := self.find(config)) and not task.why:
+    def begin(self, config: PlexSyncConfig) -> CountTask | None:
+        """Count this draft from now on, unless that is done already; one that failed is begun anew.
+
+        None while a page still asks for the count that runs: this one comes after it.
+        """
+        now, task = self._clock.monotonic(), self.find(config)
+        if task and not task.why:
             return task
-        task = self.latest = CountTask(COUNT, self._clock.now(), config=config, asked_at=self._clock.monotonic())
+        if not task and self.current and self.latest and now - self.latest.asked_at < self.turn:
+            return None
+        task = self.latest = CountTask(COUNT, self._clock.now(), config=config, asked_at=now)
         self._begin(task, lambda parts, _: self._count(parts, task), instead=True)
         return task
 

@@ -18,6 +18,7 @@ from plexsync.rules.queue.setting_question import SettingQuestion, read
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from tests.journey.world import World, until
+from tests.patience import HANG
 from tests.web.conftest import Dash, Look, dashboard
 from tests.web.stage import config_of, work
 from tests.web.test_pages import plain
@@ -136,6 +137,22 @@ def test_a_newer_draft_ends_the_count_of_the_one_before(dash: Dash) -> None:
     assert "Changes 3 of 3 scenes." in counted(dash, "title_template", NEW)
     assert "Changes 0 of 3 scenes." in counted(dash, "genre_tags", "*, -Nothing")
     assert len([one for one in threading.enumerate() if one.name == "count"]) <= 1
+
+
+def test_two_pages_with_different_drafts_are_counted_one_after_the_other(dash: Dash) -> None:
+    work(dash.world, dash.world.add(3))
+    counts, faults = dash.entries.first.desk.counts, dash.world.stash.faults
+    counts.turn = HANG
+    faults.set(Fault("hang", times=1))
+    preview(dash, "title_template", NEW, do="count")
+    until(lambda: not faults.active)
+    first = counts.current
+    assert "are counted in a moment" in preview(dash, "genre_tags", "*, -Nothing", do="count")
+    assert counts.current is first is not None
+    assert not first.stop.is_set()
+    faults.clear()
+    counts.turn = 0.0
+    assert "Changes 0 of 3 scenes." in counted(dash, "genre_tags", "*, -Nothing")
 
 
 def test_a_count_ends_when_no_page_asks_for_it_any_more_and_a_preview_begins_it_anew(dash: Dash) -> None:
