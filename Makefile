@@ -100,9 +100,9 @@ test-postgres: compiled ## the tests of the store and the engine once more, on P
 test-postgres-all: compiled
 	$(PYTEST) --store=postgres --long=too $(ON_POSTGRES) $(PYTEST_OPTIONS)
 
-# Those whose result can depend on the interpreter.
-test-interpreter: compiled ## the tests to run on another Python (PYTHON=python3.13 VENV=.venv/3.13)
-	$(PYTEST) -m 'not any_python' $(ANY_PYTHON:%=--ignore=tests/%) $(PYTEST_OPTIONS)
+# Those whose result can depend on the interpreter. `.ci/run` takes the fifth that the tree of the change draws.
+test-interpreter: compiled ## the tests to run on another Python (PYTHON=python3.13 VENV=.venv/3.13; PART=1 to 5: a fifth)
+	$(PYTEST) -m 'not any_python' $(ANY_PYTHON:%=--ignore=tests/%) $(PART:%=--fifth=%) $(PYTEST_OPTIONS)
 
 # Byte code is written once, not by each of the processes that tests start, whatever the environment says.
 compiled: setup

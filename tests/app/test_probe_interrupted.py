@@ -39,6 +39,8 @@ SERVERS = {
         upload_selects=False,
     ),
 }
+# A kill at every request of the second one takes long.
+ON_BOTH = ["as most sources say", pytest.param("the other answers", marks=pytest.mark.long)]
 # The probe as a process of its own: the address of the simulated Plex, its token, the data folder, the item.
 PROGRAM = """
 import sys
@@ -82,7 +84,7 @@ def traits_of(server: str) -> Traits:
     return Traits(**vars(SERVERS[server]))
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", ON_BOTH)
 def test_a_probe_that_is_stopped_at_any_request_restores_at_once(tmp_path: Path, server: str) -> None:
     methods = ("GET", *WRITES)
     count = steps_of(tmp_path, server, methods)
@@ -102,7 +104,7 @@ def test_a_probe_that_is_stopped_at_any_request_restores_at_once(tmp_path: Path,
 
 
 @pytest.mark.parametrize("applied", [True, False], ids=["applied", "not applied"])
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", ON_BOTH)
 def test_a_probe_whose_plex_goes_away_at_any_request_is_restored_later(
     tmp_path: Path, server: str, applied: bool
 ) -> None:
@@ -129,7 +131,7 @@ def test_a_probe_whose_plex_goes_away_at_any_request_is_restored_later(
             assert here.restore() is None
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", ON_BOTH)
 def test_a_probe_that_is_killed_at_any_write_is_restored_by_the_next_run(tmp_path: Path, server: str) -> None:
     count = steps_of(tmp_path, server, WRITES)
     assert count > 15
@@ -255,7 +257,7 @@ def test_an_item_with_a_rating_keeps_it_and_the_question_is_not_asked(tmp_path: 
         assert state_of(here.plex) == before
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", ON_BOTH)
 def test_what_a_person_edits_while_the_probe_runs_stays(tmp_path: Path, server: str) -> None:
     count = steps_of(tmp_path, server, WRITES)
     for number in range(1, count + 1):

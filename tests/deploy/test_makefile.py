@@ -90,6 +90,9 @@ def test_another_python_leaves_out_what_is_the_same_on_each_and_names_it_as_it_i
     made(tmp_path, "install")
     (run,) = runs(tmp_path, "test-interpreter")
     assert "-m 'not any_python'" in run
+    assert "--fifth" not in run
+    (part,) = runs(tmp_path, "test-interpreter", "PART=2")
+    assert "--fifth=2" in part.split()
     left_out = re.findall(r"--ignore=(\S+)", run)
     assert "tests/rules" in left_out
     assert [name for name in left_out if not (MAKEFILE.parent / name).exists()] == []

@@ -527,7 +527,7 @@ class MortalRoom(LivingRoom):
         self.survive(super().hear)
 
 
-@pytest.mark.parametrize("redo", [False, True])
+@pytest.mark.parametrize("redo", [pytest.param(False, marks=pytest.mark.long), True])
 def test_a_kill_at_any_boundary_of_a_viewing_and_of_its_undo_adds_nothing_twice(tmp_path, redo):
     number, was_killed = 0, True
     while was_killed:

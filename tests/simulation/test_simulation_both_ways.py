@@ -43,6 +43,7 @@ def lived(first: int, count: int, steps: int, *needed: str) -> None:
     assert [name for name in needed if not report.tally[name]] == []
 
 
+@pytest.mark.long
 def test_in_a_few_lives_ratings_resume_points_and_imports_are_as_people_have_left_them():
     sent = ("rated in Plex", "rated in Stash", "resume points", "fields imported", "fields emptied", "names created")
     lived(FIRST, FEW, FEW_STEPS, "kills", *sent, "judged ratings exactly", "judged taken back")

@@ -271,6 +271,7 @@ def test_the_page_has_the_guard_of_all_pages(tmp_path: Path, tv) -> None:
 LIKE_A_TOKEN = "xBc7-9qRstUvWxYz0123"
 
 
+@pytest.mark.long
 def test_servers_and_libraries_are_asked_for_where_there_are_several_and_each_step_leads_back(
     tmp_path: Path, world: World, tv
 ) -> None:
