@@ -12,7 +12,7 @@ import ssl
 import stat
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Required, TypedDict, Unpack
@@ -30,6 +30,7 @@ from validation.picture_settings import EARLIER, earlier_name_line, is_read, pre
 from validation.plex_entries import PlexEntry, entries_in, place_of, twice, unknown
 from validation.problem_text import ConfigError as ConfigError, guess, key_text, kind_of, quote, shorten, value_text
 from validation.redact import one_line
+from validation.removed import REMOVED, removed_in
 from validation.secret_files import secret_in
 
 ENVIRONMENT = "environment"
@@ -280,7 +281,12 @@ def _unknown(values: Mapping[str, object]) -> list[str]:
 
 def _from_stash(values: Mapping[str, object], result: _Findings) -> dict[str, object]:
     """The plugin's settings. Stash keeps values of older versions that you can't remove there, so they are no error."""
-    values = {name: value for name, value in values.items() if not (name in EARLIER and is_emptied(value))}
+    # A setting that was removed and is off, or cleared, is nothing to speak of.
+    unused = {name for name in (*EARLIER, *REMOVED) if is_emptied(values.get(name))}
+    unused |= {name for name in REMOVED if values.get(name) is False}
+    values = {name: value for name, value in values.items() if name not in unused}
+    place = "in the plugin settings in Stash"
+    values = _without_removed(values, result, lambda name: f"{name} {place} {removed_in(name)} and has no effect")
     values, problems, warnings = as_settings(_with_present_names(values, result))
     result.problems += problems
     result.warnings += warnings
@@ -325,10 +331,11 @@ def is_emptied(value: object) -> bool:
 def _from_environment(environ: Mapping[str, str], result: _Findings) -> dict[str, object]:
     names = {setting.variable: setting.name for setting in _SETTINGS.values()}
     names |= {f"{_PREFIX}{name.upper()}": name for name in EARLIER}
+    removed = {f"{_PREFIX}{name.upper()}": name for name in REMOVED}
     fields = [*names, *FILE_VARIABLES, *OTHER_VARIABLES]
     for variable in sorted(environ):
         port = variable.endswith("_PORT") and re.match(r"(tcp|udp|sctp)://", environ[variable])
-        if port or _SERVICE.fullmatch(variable) or variable in (*fields, *TEST_VARIABLES):
+        if port or _SERVICE.fullmatch(variable) or variable in (*fields, *removed, *TEST_VARIABLES):
             continue
         if variable.upper().startswith(_PREFIX) and not plex_entries.is_token_variable(variable):
             hint = guess(variable.upper(), fields)
@@ -340,6 +347,11 @@ def _from_environment(environ: Mapping[str, str], result: _Findings) -> dict[str
         for variable, name in present.items()
         if environ[variable] or variable not in FILE_VARIABLES
     }
+    result.warnings += [
+        f"{variable} in the environment {removed_in(name)}: delete the variable"
+        for variable, name in removed.items()
+        if variable in environ
+    ]
     return _with_present_names(settings, result, f"in {_PREFIX}{{}} ")
 
 
@@ -371,9 +383,9 @@ def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) ->
     except ConfigError as error:
         raise ConfigError([*result.problems, *error.lines]) from None
     entries = table.pop(plex_entries.KEY, None)
-    table = _with_present_names(table, result)
+    table = _of_now(table, result, path)
     if isinstance(entries, list):
-        entries = [_with_present_names(entry, result) if isinstance(entry, dict) else entry for entry in entries]
+        entries = [_of_now(entry, result, path) if isinstance(entry, dict) else entry for entry in entries]
     unknown = _unknown(table)
     for name in unknown[:_MOST_TOLD]:
         result.problems.append(f"{key_text(name)} in {shorten(path.name)} is no setting: {guess(name, _SETTINGS)}")
@@ -381,6 +393,25 @@ def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) ->
         result.problems.append(f"{len(unknown) - _MOST_TOLD:,} more names in {shorten(path.name)} are no settings")
     result.warnings += _readers_warning(path, table, entries)
     return _known_values(table), entries
+
+
+def _of_now(table: Mapping[str, object], result: _Findings, path: Path) -> dict[str, object]:
+    """The settings of a table in a file, under their present names and without those that were removed."""
+    return _with_present_names(
+        _without_removed(
+            table, result, lambda name: f"{name} {removed_in(name)}: delete the line in {shorten(path.name)}"
+        ),
+        result,
+    )
+
+
+def _without_removed(
+    values: Mapping[str, object], result: _Findings, line: Callable[[str], str]
+) -> Mapping[str, object]:
+    """The values without the settings that were removed. Each of those is reported once."""
+    lines = [line(name) for name in values if name in REMOVED]
+    result.warnings += [line for line in lines if line not in result.warnings]
+    return {name: value for name, value in values.items() if name not in REMOVED}
 
 
 def _with_present_names(values: Mapping[str, object], result: _Findings, place: str = "") -> dict[str, object]:

@@ -228,11 +228,12 @@ def run_words(words: list[str]) -> int:
         if isinstance(error, click.exceptions.NoArgsIsHelpError):
             click.echo(error.format_message(), err=True)
             return WRONG
+        context = getattr(error, "ctx", None)
+        removed = import_module("plexsync.cli.removed").removed_line(context.command_path, words) if context else ""
         # A list of choices comes on lines of its own.
-        message = " ".join(_message(error).split())
+        message = removed or " ".join(_message(error).split())
         if call.json or "--json" in words:
             click.echo(json.dumps({"error": message}))
-        context = getattr(error, "ctx", None)
         more = f"{'' if message.endswith(('.', '?')) else '.'} See '{context.command_path} --help'." if context else ""
         click.echo(f"plexsync: {message}{more}", err=True)
         return WRONG

@@ -193,3 +193,13 @@ def test_a_setting_with_an_earlier_name_is_written_under_its_present_one(door: D
     assert door("config", "get", "poster_padding").out == "bars\n"
     assert door("config", "unset", "poster_padding").code == 0
     assert "poster" not in file.read_text()
+
+
+def test_a_removed_setting_can_be_taken_out_of_the_file_and_not_set(door: Door, file: Path) -> None:
+    file.write_text(f'plex_url = "http://plex:32400"\nplex_token = "{SECRET}"\nwatch_marked = true\n')
+    done = door("config", "set", "watch_marked", "true")
+    assert (done.code, done.out) == (2, "")
+    assert "watch_marked was removed in 0.3.0: plays come from the history of Plex" in done.err
+    assert "delete the line in plexsync.toml" in door("config", "list").err
+    assert door("config", "unset", "watch_marked").code == 0
+    assert file.read_text() == f'plex_url = "http://plex:32400"\nplex_token = "{SECRET}"\n'

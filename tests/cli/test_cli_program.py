@@ -13,6 +13,7 @@ import pytest
 from plexsync.app.version import version
 from plexsync.cli.call import Sharing
 from plexsync.cli.program import BASIC, COMMANDS, PARTS, UNLISTED, plexsync
+from plexsync.cli.removed import REMOVED
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.rows import RowKey
 from tests.cli.conftest import Door
@@ -134,6 +135,13 @@ def test_every_command_that_takes_scenes_reads_them_by_one_parser() -> None:
 def test_wrong_usage_is_one_line(words: tuple[str, ...], line: str, door: Door) -> None:
     done = door(*words)
     assert (done.code, done.out, done.err) == (2, "", f"plexsync: {line}\n")
+
+
+@pytest.mark.parametrize(("path", "word"), [(path, word) for path, words in REMOVED.items() for word in words])
+def test_a_removed_command_or_option_says_what_to_use_instead(path: str, word: str, door: Door) -> None:
+    done = door(*path.split()[1:], f"{word}=x" if word.startswith("--") else word)
+    gone = f"{path.removesuffix(' help')} {word} was removed in 0.3.0: {REMOVED[path][word]}"
+    assert (done.code, done.out, done.err) == (2, "", f"plexsync: {gone}. See '{path} --help'.\n")
 
 
 def test_help_is_found_by_each_of_its_names(door: Door) -> None:

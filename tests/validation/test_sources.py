@@ -15,6 +15,7 @@ from tests.tables import table
 from validation import path_rules
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.locations import settings_file
+from validation.removed import REMOVED
 from validation.sources import (
     FILE_VARIABLES,
     NOT_FROM_STASH,
@@ -891,3 +892,39 @@ def test_a_value_that_the_earlier_name_never_had_is_refused_under_that_name(toml
         ConfigError, match=r"^poster_padding in PLEXSYNC_POSTER_PADDING must be true or false, not an empty"
     ):
         load(environ={"PLEXSYNC_POSTER_PADDING": ""}, toml_path=toml(**SERVER))
+
+
+# --- settings that were removed -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", REMOVED)
+def test_a_removed_setting_is_named_wherever_it_is_met_and_changes_nothing(name, toml):
+    path = toml(f"{name} = true\n", **SERVER)
+    loaded = load(
+        environ={f"PLEXSYNC_{name.upper()}": "true"}, toml_path=path, plugin_settings={name: 3, "poster": "studio"}
+    )
+    assert loaded.config == load(environ={}, toml_path=toml(**SERVER, poster="studio")).config
+    version, instead = REMOVED[name]
+    assert sorted(loaded.warnings) == [
+        f"PLEXSYNC_{name.upper()} in the environment was removed in {version}: delete the variable",
+        f"{name} in the plugin settings in Stash was removed in {version} and has no effect",
+        f"{name} was removed in {version}: delete the line in plexsync.toml",
+    ]
+    assert instead
+
+
+@pytest.mark.parametrize("value", ["", 0, False])
+def test_a_removed_setting_that_is_off_in_stash_is_not_told(value, toml):
+    loaded = load(environ={}, toml_path=toml(**SERVER), plugin_settings=dict.fromkeys(REMOVED, value))
+    assert loaded.warnings == ()
+
+
+def test_a_removed_setting_in_an_entry_is_told_once(tmp_path):
+    path = tmp_path / "plexsync.toml"
+    entries = (f'[[plex]]\nname = "{name}"\nplex_url = "http://{name}"\ngallery_choices = 3\n' for name in "ab")
+    path.write_text("plex_token = 'tokentoken'\nwatch_marked = true\n" + "".join(entries))
+    loaded = load(environ={}, toml_path=path)
+    assert [line for line in loaded.warnings if " was removed in " in line] == [
+        "watch_marked was removed in 0.3.0: delete the line in plexsync.toml",
+        "gallery_choices was removed in 0.3.0: delete the line in plexsync.toml",
+    ]

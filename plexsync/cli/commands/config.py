@@ -3,6 +3,7 @@
 import difflib
 import json
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ from plexsync.rules.queue.setting_question import FEW
 from validation.config import SECRETS, describe
 from validation.picture_settings import EARLIER, earlier_name_line, present_names
 from validation.redact import MASK
+from validation.removed import REMOVED, removed_words
 from validation.sources import STAND_INS, TOML, ConfigError
 from validation.writing import new_file, save
 
@@ -144,7 +146,8 @@ def unset(call: Call, name: str) -> int:
     Example:
       plexsync config unset dlq_retention_days
     """
-    name, _ = present_setting(name)
+    if name not in REMOVED:
+        name, _ = present_setting(name)
     _check_shared(call)
     write_into(toml_of(call), {name: None})
     return _report_change(call, name, f"{name} is not in {toml_of(call).name} any more")
@@ -236,6 +239,8 @@ def present_setting(name: str, value: str | None = None) -> tuple[str, str | Non
         click.echo(f"plexsync: {earlier_name_line(name)}", err=True)
         ((name, present),) = present_names({name: value}).items()
         value = None if present is None else str(present)
+    if name in REMOVED:
+        raise click.UsageError(removed_words(name))
     if name not in NAMES:
         near = difflib.get_close_matches(name, NAMES, n=1)
         hint = f"did you mean {near[0]}?" if near else "plexsync config list shows them"
@@ -255,19 +260,24 @@ def _facts(call: Call) -> list[SettingFacts]:
     """Every setting. While a required one is missing, those of this machine, with a warning."""
     try:
         with begin_call(call) as start:
+            _warn(start.settings.loaded.warnings)
             return setting_facts(start.config, start.settings.loaded.origin)
     except NotSetUp:
         raise
     except ConfigError as error:
         loaded = here_of(call)
-        for line in error.lines:
-            click.echo(f"plexsync: warning: {line}", err=True)
+        _warn([*error.lines, *loaded.warnings])
         unset_ones = {name for name, value in STAND_INS.items() if getattr(loaded.config, name) == value}
         facts = setting_facts(loaded.config, loaded.origin)
         return [
             {**fact, "value": "", "set": False, "source": "default"} if fact["name"] in unset_ones else fact
             for fact in facts
         ]
+
+
+def _warn(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(f"plexsync: warning: {line}", err=True)
 
 
 def _tell(facts: list[SettingFacts], file: str, out: Console) -> None:
@@ -294,7 +304,7 @@ def _report_change(call: Call, name: str, done: str) -> int:
     file = toml_of(call)
     wrong = problems(sources(call), hide=partial(hide, call))
     here = None if wrong else here_of(call)
-    origin = here.origin[name] if here else ""
+    origin = here.origin.get(name, "") if here else ""
     winner = f"; the value from the {origin} wins over it" if origin not in ("", TOML, "default", "Stash") else ""
     decides = here is not None and name in json.loads(prints_of_settings(here.config))
     asks = ASKS if decides else ""
