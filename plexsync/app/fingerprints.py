@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import cast
 
-from plexsync.app.rules import SWITCHES, look_rules, profile
+from plexsync.app.rules import SWITCHES, look_rules
 from plexsync.app.stored import salt_of
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.rules.words.text import NAME_LIMIT, SUMMARY_LIMIT
@@ -135,11 +135,6 @@ def words_of_change(config: PlexSyncConfig, names: Collection[str]) -> str:
 
     shown = [name for name in names if name not in of_looks]
     return ", ".join(map(one, shown)) if len(shown) <= MOST_SHOWN else f"{len(shown)} settings have changed"
-
-
-def settings_of_look(config: PlexSyncConfig) -> frozenset[str]:
-    """The settings that decide what Plex shows of a scene, in a library without settings of its own."""
-    return frozenset(_read_by(profile, config)) - UNSHOWN.keys()
 
 
 def previewed_settings(config: PlexSyncConfig) -> frozenset[str]:

@@ -45,7 +45,7 @@ def config_of(settings: Mapping[str, object]) -> PlexSyncConfig:
     return load(environ={}, toml_path=None, overrides={**STAND_INS, **settings}).config
 
 
-def check_values(where: SettingSources, texts: Mapping[str, object], *, hide: Hide) -> PlexSyncConfig:
+def check_values(where: SettingSources, texts: Mapping[str, str], *, hide: Hide) -> PlexSyncConfig:
     """Read typed values; raises ConfigError if one is invalid, or if it is the cause of a new problem with the others."""
     before = problems(where, hide=hide)
     loaded = load(environ={}, toml_path=None, plugin_settings=STAND_INS, overrides=texts)
@@ -55,7 +55,7 @@ def check_values(where: SettingSources, texts: Mapping[str, object], *, hide: Hi
     return loaded.config
 
 
-def problems(where: SettingSources, texts: Mapping[str, object] | None = None, *, hide: Hide) -> list[str]:
+def problems(where: SettingSources, texts: Mapping[str, str] | None = None, *, hide: Hide) -> list[str]:
     """What is wrong with the settings from these sources, with these values in their place."""
     sources: SettingSources = {**where, "overrides": {**where.get("overrides", {}), **(texts or {})}}
     sources["may_be_missing"] = True

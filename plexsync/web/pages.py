@@ -60,7 +60,6 @@ SECTIONS = {
     "/state": (("/state", "Now"), ("/outages", "Outages"), ("/charts", "Charts"), ("/reconcile", "Reconcile")),
     "/settings": (
         ("/settings", "Settings"),
-        ("/settings/look", "Look file"),
         ("/settings/plex", "Plex server"),
         ("/settings/provider", "Plex asks PlexSync"),
     ),

@@ -209,7 +209,7 @@ def save(call: PageCall) -> Response:
     try:
         fresh = check_values(sources(call, STASH), texts, hide=lambda _: None)
     except ConfigError as error:
-        return _show_form(call, name, words_of(error), typed=typed)
+        return _show_form(call, name, _words(error), typed=typed)
     if companion and (problem := _foreign(call, companion, fresh)):
         return _show_form(call, name, problem, typed=typed)
     if call.form.get("anyway") != "yes" and (failed := _failure(config, fresh, texts)):
@@ -225,15 +225,15 @@ def _preview(call: PageCall, name: str, typed: str, step: str) -> Response:
         raise PageNotFound
     scene = chosen_scene(call)
     try:
-        config = draft_of(call, {name: typed})
+        config = _draft(call, {name: typed})
     except ConfigError as error:
-        return _show_form(call, name, typed=typed, scene=scene, draft=DraftView(problem=words_of(error)))
+        return _show_form(call, name, typed=typed, scene=scene, draft=DraftView(problem=_words(error)))
     if step == "count":
         return count_part(call, config)
     return _show_form(call, name, typed=typed, scene=scene, draft=draft_view(call, config, scene))
 
 
-def draft_of(call: PageCall, texts: Mapping[str, object]) -> PlexSyncConfig:
+def _draft(call: PageCall, texts: Mapping[str, str]) -> PlexSyncConfig:
     """The settings in use with these typed values. Raises ConfigError."""
     fresh = check_values(sources(call, STASH), texts, hide=lambda _: None)
     return with_values(call.parts.config, call.desk.origins.by_name, fresh, texts)
@@ -251,17 +251,17 @@ def _write_settings(
     try:
         write_into(file, settings)
     except ConfigError as error:
-        return _show_form(call, name, f"Nothing was saved: {words_of(error)}.", typed=call.form.get("value"))
+        return _show_form(call, name, f"Nothing was saved: {_words(error)}.", typed=call.form.get("value"))
     done = f"{name} is {'removed from' if differ is None else 'saved in'} {file.name}."
     if problems := not_in_use(call)[1]:
         return call.to(row_address(name), f"{done} {UNUSABLE} {'; '.join(problems)}", well=False)
     if differ == {}:
         return call.to(row_address(name), f"{done} It is the value in use already.")
     follows = differ and wishes(config.model_copy(update=differ)) != wishes(config)
-    return call.to(row_address(name), f"{done} {TAKEN}{what_follows(call, draft) if follows else ''}")
+    return call.to(row_address(name), f"{done} {TAKEN}{_what_follows(call, draft) if follows else ''}")
 
 
-def what_follows(call: PageCall, draft: PlexSyncConfig | None) -> str:
+def _what_follows(call: PageCall, draft: PlexSyncConfig | None) -> str:
     """What becomes of the items that the settings change: a complete count of the page is the question that they ask."""
     task = call.desk.counts.find(draft) if draft else None
     agreed = call.form.get("do") == "write"
@@ -309,8 +309,7 @@ def _name(fields: Mapping[str, str]) -> str:
     return name
 
 
-def words_of(error: ConfigError) -> str:
-    """What is wrong with typed values, as one line."""
+def _words(error: ConfigError) -> str:
     return "; ".join(line.replace(ASIDE, " ") for line in error.lines)
 
 

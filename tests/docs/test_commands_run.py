@@ -124,8 +124,6 @@ def test_an_example_does_what_it_says(
         Path("plexsync.toml").write_text(f'[[plex]]\nname = "{words[words.index("--plex") + 1]}"\n')
     if "--apply" in words:
         run(["sync", "--all", "--dry-run", "--out", "plan.json"])
-    if "import-look" in words:
-        run(["config", "save-look", "look.toml"])
     if "plays" in words:
         monkeypatch.setenv("PLEXSYNC_WATCH_BACK", "plays")
     if words == ["plays", "sync"]:

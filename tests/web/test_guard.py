@@ -569,8 +569,6 @@ GET /scenes
 GET /scenes/{id}
 GET /settings
 GET /settings/change
-GET /settings/look
-GET /settings/look/look.toml
 GET /settings/plex
 GET /settings/plex/probe
 GET /settings/preview/pictures/{mark}
@@ -617,7 +615,6 @@ POST /scenes/{id}/ping
 POST /scenes/{id}/sync
 POST /scenes/{id}/{action}
 POST /settings/change
-POST /settings/look
 POST /settings/plex/probe
 POST /settings/plex/stop
 POST /settings/provider/add

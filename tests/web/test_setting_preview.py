@@ -3,14 +3,13 @@
 import json
 import re
 import threading
-import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from plexsync.app.fingerprints import UNSHOWN, VALUES, previewed_settings, settings_of_look
+from plexsync.app.fingerprints import UNSHOWN, VALUES, previewed_settings
 from plexsync.app.parts import open_parts
 from plexsync.app.run import settings_wait
 from plexsync.rules.queue.note_keys import ASKED_SETTINGS, IN_USE
@@ -90,7 +89,6 @@ def test_the_poster_of_a_draft_is_shown_as_it_would_be_sent(dash: Dash) -> None:
 
 def test_every_setting_that_decides_what_plex_shows_has_a_preview_or_says_why_not(dash: Dash) -> None:
     shown = previewed_settings(dash.parts.config)
-    assert settings_of_look(dash.parts.config) < shown
     assert {"look", "title_template", "poster", "collections", "performer_name", "label_tags", "sync_rating"} <= shown
     assert {
         "scope",
@@ -260,49 +258,3 @@ def test_a_look_shows_the_collections_of_the_scene(dash: Dash) -> None:
     assert "Its collection Studio 0" in plain(page)
     assert "summary – About it." in plain(page)
     assert "the poster of the collection with this draft" in page
-
-
-# --- the look as a file -----------------------------------------------------------------------------------------------
-
-
-LOOK_FILE = 'title_template = "{studio}: {title}"\ncontent_rating = "R"\n'
-
-
-def look_page(dash: Dash, text: str, do: str) -> str:
-    return plain(dash.post("/settings/look", value=text, do=do, scene="").text)
-
-
-def test_a_look_is_saved_previewed_and_imported(dash: Dash, file: Path) -> None:
-    work(dash.world, dash.world.add(3))
-    saved = dash.get("/settings/look/look.toml")
-    assert saved.headers["content-disposition"] == 'attachment; filename="look.toml"'
-    assert "title_template" in tomllib.loads(saved.text)
-    assert dash.world.plex.url not in saved.text
-    page = look_page(dash, LOOK_FILE, "preview")
-    assert "2 settings that change" in page
-    assert "title Title 0 Studio 0: Title 0" in page
-    assert not file.exists()
-    told = look_page(dash, LOOK_FILE, "set")
-    assert "2 settings of the look saved in plexsync.toml." in told
-    assert tomllib.loads(file.read_text()) == {"title_template": NEW, "content_rating": "R"}
-
-
-def test_a_bad_look_file_is_told_in_one_line(dash: Dash, file: Path) -> None:
-    for do in ("preview", "set", "count"):
-        assert "is no setting of a look: remove it from the file" in look_page(dash, "plex_token = 1", do)
-    assert "The look in use is the same." in look_page(dash, "tag_parents = false", "preview")
-    assert not file.exists()
-
-
-def test_a_look_file_is_chosen_with_script(dash: Dash, look: Look, tmp_path: Path) -> None:
-    work(dash.world, dash.world.add(3))
-    path = tmp_path / "look.toml"
-    path.write_text(LOOK_FILE)
-    page = look(width=390, dark=True).page
-    page.goto(f"{dash.url}/settings/look")
-    page.set_input_files("#file", path)
-    page.wait_for_selector("#draft tr.changes")
-    page.wait_for_selector("#draft-count:has-text('Changes 3 of 3 scenes.')")
-    assert page.input_value("#value") == LOOK_FILE
-    assert not Axe().run(page).violations_count
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -6,30 +6,20 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 import click
 from rich.console import Console
 
 from plexsync.app.fingerprints import previewed_settings, prints_of_settings
-from plexsync.app.look_file import look_text, read_look_file
-from plexsync.app.setting_change import (
-    check_values,
-    check_written_counts,
-    in_the_file,
-    problems,
-    why_unguarded,
-    write_into,
-)
+from plexsync.app.setting_change import check_values, in_the_file, problems, why_unguarded, write_into
 from plexsync.app.settings import NotSetUp, SettingsNeed
-from plexsync.cli.call import FINE, FORCE, WRONG, YES, Call, Sharing, family
+from plexsync.cli.call import FINE, WRONG, Call, Sharing, family
 from plexsync.cli.settings import here_of, hide, sources, toml_of
 from plexsync.cli.start import begin_call
-from plexsync.cli.terminal.look_preview import show_look
 from plexsync.cli.terminal.param_types import SceneNumber
-from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import paper, say, table
-from plexsync.reports.format import many, safe
+from plexsync.cli.terminal.setting_preview import show_setting
+from plexsync.reports.format import safe
 from plexsync.reports.settings import TELLING, setting_facts
 from plexsync.reports.shapes.status import SettingFacts
 from plexsync.rules.queue.setting_question import FEW
@@ -130,7 +120,7 @@ def set_one(call: Call, name: str, value: str | None, dry: bool, scene: int | No
         if name not in previewed_settings(config):
             raise click.UsageError(f"{name} has no preview: leave --dry-run out")
         with begin_call(call, need=SettingsNeed.WORK) as start:
-            call.answer(show_look(call, start, {name: in_the_file(config, name)}, scene))
+            call.answer(show_setting(call, start, name, in_the_file(config, name), scene))
         return FINE
     write_into(toml_of(call), {name: in_the_file(config, name)})
     return _report_change(call, name, f"{name} is {MASK if name in TELLING else safe(text)} now")
@@ -172,64 +162,6 @@ def edit(call: Call) -> int:
     if wrong := problems(sources(call), hide=partial(hide, call)):
         raise ConfigError(wrong)
     call.answer({"file": str(file), "valid": True}, lambda: say(paper(), f"{file.name} is valid; {RESTART}"))
-    return FINE
-
-
-@config.command("save-look", cls=Sharing, short_help="Save the look in use as a file, to share.")
-@click.argument("file", type=click.Path(path_type=Path))
-@FORCE
-@click.pass_obj
-def save_look(call: Call, file: Path, force: bool) -> int:
-    """Save the settings that decide what Plex shows as a TOML file, to share.
-
-    No address, secret, folder or library is in it.
-
-    \b
-    Example:
-      plexsync config save-look look.toml
-    """
-    with begin_call(call) as start:
-        text = look_text(start.config)
-    try:
-        save(file, text, new=not force)
-    except FileExistsError:
-        raise click.UsageError(f"{safe(str(file))} exists: --force replaces it") from None
-    except OSError as error:
-        raise ConfigError([f"{file} can't be written: {error.strerror}"]) from None
-    call.answer({"file": str(file)}, lambda: say(paper(), f"{file} has the look"))
-    return FINE
-
-
-@config.command("import-look", cls=Sharing, short_help="Show what a look file changes, and take it over.")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--dry-run", "dry", is_flag=True, help="Save nothing: show what it changes.")
-@YES
-@click.pass_obj
-def import_look(call: Call, file: Path, dry: bool, yes: bool) -> int:
-    """Show what a look file changes, and write its settings into plexsync.toml after your yes.
-
-    Shows the settings that differ, one scene as it would be in Plex, and how many of the first scenes change. A worker
-    that runs asks before it changes more than 20 items.
-
-    \b
-    Examples:
-      plexsync config import-look look.toml --dry-run
-      plexsync config import-look look.toml
-    """
-    _check_shared(call)
-    with begin_call(call, need=SettingsNeed.WORK) as start:
-        settings = read_look_file(file, start.config)
-        check_written_counts(start.settings.loaded, settings, "and wins over the file: change it there")
-        facts = show_look(call, start, settings)
-    if dry or not settings:
-        call.answer(facts)
-        return FINE
-    if not (yes or confirm("Save these settings?")):
-        return call.declined("saved", facts)
-    write_into(toml_of(call), settings)
-    call.answer(
-        {**facts, "saved": True}, lambda: say(paper(), f"{many(len(settings), 'setting')} saved; {RESTART}{ASKS}")
-    )
     return FINE
 
 

@@ -48,18 +48,7 @@
   }
 
   if (!form) return;
-  form.addEventListener("input", (event) => {
-    if (event.target.type !== "file") later(preview, TYPED);
-  });
-  // A chosen look file is read here, and sent as if it was typed.
-  const files = document.getElementById("look-file");
-  if (files) {
-    files.hidden = false;
-    files.addEventListener("change", async (event) => {
-      form.elements.value.value = (await event.target.files[0]?.text()) ?? "";
-      later(preview, 0);
-    });
-  }
+  form.addEventListener("input", () => later(preview, TYPED));
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[name=do][form=draft-form]");
     const chosen = /^scene (\d+)$/.exec(button?.value ?? "");

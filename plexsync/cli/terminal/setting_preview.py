@@ -1,12 +1,10 @@
-"""What changed settings would change in Plex: the settings, one scene, and how many scenes."""
+"""What another value of a setting would change in Plex: one scene, and how many scenes."""
 
 from base64 import b64encode
-from collections.abc import Mapping
 
 from plexsync.app.draft import DraftCount, DraftItem, DraftScene, open_draft, with_values
-from plexsync.app.look_file import texts_of
 from plexsync.app.parts import Parts, open_parts
-from plexsync.app.setting_change import config_of
+from plexsync.app.setting_change import config_of, in_the_file
 from plexsync.cli.call import Call
 from plexsync.cli.start import Begun
 from plexsync.cli.terminal.preview_output import scene_lines
@@ -20,22 +18,18 @@ from plexsync.rules.servers.errors import NeighbourError, Unusable
 LARGEST_SHOWN = 1_000_000
 
 
-def show_look(call: Call, start: Begun, settings: Mapping[str, object], scene: int | None = None) -> dict[str, object]:
-    """Show the settings that differ, and what they change of this scene (None: one that they change), and of how many.
+def show_setting(call: Call, start: Begun, name: str, value: object, scene: int | None = None) -> dict[str, object]:
+    """Show what this value changes of this scene (None: one that it changes), and of how many.
 
     Returns the facts for JSON.
     """
-    rows = texts_of(start.config, settings)
-    facts: dict[str, object] = {"settings": [{"name": name, "now": now, "then": then} for name, now, then in rows]}
-    if not rows:
-        _tell(call, "the look in use is the same: nothing changes")
-        return facts
+    now, then = str(in_the_file(start.config, name)), str(value)
+    facts: dict[str, object] = {"settings": [{"name": name, "now": now, "then": then}]}
     if not call.json:
-        paper().print(
-            table("Settings that change", ("setting", "now", "then"), [tuple(map(safe, row)) for row in rows])
-        )
-    fresh = config_of(settings)
-    config = with_values(start.config, start.settings.loaded.origin, fresh, settings)
+        row = tuple(map(safe, (name, now, then)))
+        paper().print(table("Settings that change", ("setting", "now", "then"), [row]))
+    settings = {name: value}
+    config = with_values(start.config, start.settings.loaded.origin, config_of(settings), settings)
     count = DraftCount()
     try:
         with open_parts(start.config, start.folder) as parts, open_draft(parts, config) as draft:
