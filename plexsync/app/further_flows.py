@@ -14,6 +14,7 @@ from plexsync.engine.tickets import WRITE_STASH
 from plexsync.rules.queue.job import COLLECTION, PLAYS, RATING, RATING_BACK
 from plexsync.rules.queue.note_keys import (
     COLLECTIONS_COMPARED,
+    LENT_LIBRARY,
     PLAYLISTS_COMPARED,
     PLAYLISTS_PROBLEM,
     PLAYS_COMPARED,
@@ -181,6 +182,16 @@ def provider(parts: Parts) -> FlowParts | None:
     return provider_flow(parts)
 
 
+def clean_up_provider(parts: Parts) -> None:
+    """Take over what an earlier PlexSync has left of a library, and note what is not said while the provider is off."""
+    if holds(parts, lambda db: bool(db.notes.text(LENT_LIBRARY))):
+        from plexsync.app.provider_steps.lent import take_over_lent
+
+        take_over_lent(parts)
+    if not is_provider_on(parts.config):
+        note_unheard(parts)
+
+
 def note_unheard(parts: Assembled) -> None:
     """Note that nothing is said to the libraries that ask, so that all is said anew once they can ask again.
 
@@ -195,5 +206,5 @@ REGISTERED = (
     Registration(plays, clean_up_plays),
     Registration(ratings, lambda parts: None if rating_rules(parts.config) else forget_ratings(parts)),
     Registration(collections, forget_dressing),
-    Registration(provider, lambda parts: None if is_provider_on(parts.config) else note_unheard(parts)),
+    Registration(provider, clean_up_provider),
 )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from plexsync.app.clients import plex_client
 from plexsync.app.fingerprints import client_id
 from plexsync.app.parts import Parts
-from plexsync.rules.queue.note_keys import HEARTBEAT, LENT_LIBRARY
+from plexsync.rules.queue.note_keys import HEARTBEAT
 from plexsync.rules.servers.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.rules.servers.scratch import CantProbe, ProbeOutcome
 from plexsync.store.database import Database
@@ -77,13 +77,12 @@ class ProbeTurn:
             return
         self._looked = passed
         with store.reading() as db:
-            is_open = db.probes.open_original() is not None or bool(db.notes.text(LENT_LIBRARY))
-            asked, running = db.probes.probe_asked(), db.probes.probe_running()
+            probed, asked, running = db.probes.open_original(), db.probes.probe_asked(), db.probes.probe_running()
         if running is not None:
             with store.writing() as tx:
                 tx.probes.save_probe_result(ProbeOutcome(error=ENDED, asked=running))
             asked = None
-        if is_open and not self._restore(passed):
+        if probed is not None and not self._restore(passed):
             return
         if asked is not None:
             self._run(*asked)
@@ -91,9 +90,10 @@ class ProbeTurn:
     def _restore(self, passed: float) -> bool:
         if passed < self._retry_at:
             return False
-        from plexsync.app.probe.library_return import put_back_open
+        from plexsync.app.probe.restore import restore_left
 
-        _, error = self._ask_plex(lambda plex: put_back_open(self._parts, plex))
+        store, clock = self._parts.store, self._parts.clock
+        _, error = self._ask_plex(lambda plex: restore_left(store, plex, clock))
         if error:
             log.warning("the item of an interrupted plexsync probe can't be restored yet: %s", error)
             self._retry_at = passed + RETRY

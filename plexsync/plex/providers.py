@@ -163,14 +163,6 @@ class ProviderClient:
         """The registered providers. Raises Missing if Plex is too old to have any."""
         return self._with_any_token(PROVIDERS, lambda target: self._requests.read(target, _PROVIDERS, _providers_of))
 
-    def takes_header(self) -> bool:
-        """Whether requests about providers may have the token in their header."""
-        try:
-            self._requests.read(PROVIDERS, _PROVIDERS, _providers_of)
-        except Barred:
-            return False
-        return True
-
     def register(self, identifier: str, address: str) -> str:
         """Register a provider, or give a registered one this address; returns its number.
 

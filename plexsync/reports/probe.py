@@ -83,10 +83,9 @@ class TraitRow(NamedTuple):
 
 def trait_rows(traits: list[TraitFacts]) -> list[TraitRow]:
     """The answers as text."""
-    return [answer_row(QUESTIONS[trait["name"]], trait["answer"], trait["reason"]) for trait in traits]
+    return [_row(QUESTIONS[trait["name"]], trait) for trait in traits]
 
 
-def answer_row(question: TraitQuestion, answer: str | float | None, reason: str = "") -> TraitRow:
-    """An answer as text; without one, the reason if it is known."""
-    words = answer_words(question, answer) or ": ".join(filter(None, ("not answered", reason)))
+def _row(question: TraitQuestion, trait: TraitFacts) -> TraitRow:
+    words = answer_words(question, trait["answer"]) or ": ".join(filter(None, ("not answered", trait["reason"])))
     return TraitRow(question.words, words, question.use or "stored only")

@@ -1,5 +1,6 @@
 """A library asks PlexSync first, and is as it was before once that is taken back, however often either is interrupted."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from plexsync.app.parts import Parts
 from plexsync.app.provider_steps import steps
 from plexsync.app.provider_steps.items import PAGE
+from plexsync.app.provider_steps.lent import take_over_lent
 from plexsync.app.provider_steps.plan import (
     ADDED_SINCE,
     EXTRAS,
@@ -20,7 +22,8 @@ from plexsync.app.provider_steps.plan import (
 )
 from plexsync.flows.scenes.undo import mark_all_undone
 from plexsync.rules.merge.taken_back import TakenBack
-from plexsync.rules.provider.standing import NO_SWITCH, is_pending
+from plexsync.rules.provider.standing import NO_SWITCH, REMOVING, is_pending
+from plexsync.rules.queue.note_keys import LENT_LIBRARY
 from plexsync.store.files.lock import try_lock
 from plexsync.store.files.provider_secrets import FILE, read_secrets
 from plexsync.store.ledger.provider_memory import ProviderRow
@@ -267,7 +270,17 @@ def test_lost_secrets_are_made_anew_by_the_next_call_and_by_nobody_else(
     assert world.plex.item(world.plex.keys(world.section)[0]).scalars["title"] == "Title 0"
 
 
-@pytest.mark.parametrize("trait", [{"registers_by": "query"}, {"agent_ids": "texts"}, {"values_lock": True}])
+@pytest.mark.parametrize(
+    "trait",
+    [
+        {"registers_by": "query", "asks_by": "query"},
+        {"agent_ids": "texts"},
+        {"values_lock": True},
+        {"match_filename": "folder", "asks_images": True, "same_guid": "apart"},
+        {"match_filename": "rooted", "unknown_key": "unmatched"},
+        {"match_clears": True, "absent_fields": "cleared", "omitted_tags": "removed"},
+    ],
+)
 def test_servers_that_differ_are_added_and_taken_back_alike(world: World, trait: dict[str, object]) -> None:
     world.plex.traits = replace(world.plex.traits, **trait)
     world.add(1)
@@ -277,6 +290,50 @@ def test_servers_that_differ_are_added_and_taken_back_alike(world: World, trait:
         assert whole(world)["agent"][0].startswith(PREFIX)
         remove(parts)
     assert whole(world) == before
+
+
+def lend(world: World) -> str:
+    """An item in a library whose scratch provider is gone, as an earlier PlexSync left it when it was killed."""
+    key = world.plex.add_movie(world.section, files=[("/media/scenes/home.mp4", 5, 1000)], genre=["Family"])
+    world.plex.match(key, b"a poster", b"another poster")
+    with parts_of(world) as parts:
+        add(parts)
+        with parts.store.writing() as tx:
+            (row,) = tx.providers.all()
+            (item,) = tx.providers.items(row.library)
+            left = {name: vars(row)[name] for name in ("library", "section", "title", "identifier")}
+            saved = {"key": item.item, "document": item.document, "machine": parts.plex.server().machine, "mark": "x"}
+            tx.notes.save(LENT_LIBRARY, json.dumps({**left, **saved, "agent": AGENT, "group": GROUP}))
+            tx.providers.forget(row.library)
+    return key
+
+
+def test_what_an_earlier_version_left_of_a_library_that_it_had_lent_is_taken_back(world: World) -> None:
+    key = lend(world)
+    world.plex.hand_edit(key, originalTitle="PlexSync probe x locked", genre=["Family", "PlexSync probe x one"])
+    settle(world)
+    with parts_of(world) as parts:
+        with parts.store.reading() as db:
+            assert [row.state for row in db.providers.all()] == [REMOVING]
+        left = remove(parts)
+        assert not asking(parts)
+    item = world.plex.item(key)
+    assert (item.lists["genre"], item.scalars.get("originalTitle", "")) == (["Family"], "")
+    assert world.plex.agent_of(world.section) == (AGENT, GROUP)
+    assert not (left.kept or left.not_whole)
+    settle(world)
+    with parts_of(world) as parts:
+        assert not asking(parts)
+
+
+def test_a_damaged_note_of_a_lent_library_is_ignored(world: World) -> None:
+    with parts_of(world) as parts:
+        with parts.store.writing() as tx:
+            tx.notes.save(LENT_LIBRARY, '{"library": 7')
+        take_over_lent(parts)
+        assert not asking(parts)
+        with parts.store.reading() as db:
+            assert not db.notes.text(LENT_LIBRARY)
 
 
 def asking(parts: Parts) -> bool:

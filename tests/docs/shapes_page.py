@@ -39,7 +39,6 @@ SECTIONS = {
     "shapes.top": "Top",
     "ping": "Ping",
     "probe": "Probe",
-    "probe_provider": "Probe of a provider",
     "imports": "Imports",
     "provider": "Libraries that ask PlexSync",
 }

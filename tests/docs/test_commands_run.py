@@ -42,7 +42,6 @@ ENDS_WITH_1 = {
     "plexsync ping 7": "no worker runs",
     "plexsync ping 7 --json": "no worker runs",
     "plexsync sync --all --wait": "a sweep takes up no scene that Plex refused",
-    'plexsync probe --provider Movies --file "/media/films/scratch.mp4"': "Plex has no such file",
     "plexsync unignore 7": "7 is not ignored",
     "plexsync unbind 7 1234": "7 is not bound",
     "plexsync import --undo 1": "nothing was imported",

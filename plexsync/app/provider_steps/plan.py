@@ -85,12 +85,12 @@ def look_in_plex(parts: Parts) -> dict[str, LibraryInPlex] | None:
 def plan_adding(parts: Parts, name: str) -> AddPlan:
     """What it takes to let the library of this name ask PlexSync. Raises NotNow, and NeighbourError."""
     url = _checked_url(parts)
-    check_version(parts.plex.server().version)
+    _check_version(parts.plex.server().version)
     parts.identity.check()
     client = ProviderClient(parts.plex.requests)
     # Only the owner's token may ask for this.
     client.providers()
-    library = find_library(parts, client, name)
+    library = _find_library(parts, client, name)
     with parts.store.reading() as db:
         row = db.providers.of(library.uuid)
     if row is not None and row.state == REMOVING:
@@ -156,7 +156,7 @@ def identifier_of(uuid: str) -> str:
     return PREFIX + re.sub(r"[^A-Za-z0-9]", "", uuid)
 
 
-def find_library(parts: Parts, client: ProviderClient, name: str) -> LibraryAgent:
+def _find_library(parts: Parts, client: ProviderClient, name: str) -> LibraryAgent:
     """The library of this name that PlexSync syncs. Raises NotNow."""
     synced = {section.key for section in parts.plex.sections()}
     libraries = [each for each in client.libraries() if each.section in synced]
@@ -170,7 +170,7 @@ def find_library(parts: Parts, client: ProviderClient, name: str) -> LibraryAgen
     return library
 
 
-def check_version(version: str) -> None:
+def _check_version(version: str) -> None:
     """Raise NotNow for a Plex that has no providers."""
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[: len(LEAST_PLEX)])
     if numbers < LEAST_PLEX:

@@ -5,10 +5,8 @@ from contextlib import closing
 import click
 
 from plexsync.app.parts import Parts, at_work, open_parts
-from plexsync.app.probe.library_return import is_open, put_back_open
-from plexsync.app.probe.provider_questions import find_item, library_to_probe, probe_provider
 from plexsync.app.probe.questions import check_photo, probe as probe_item
-from plexsync.app.provider_steps.steps import NotNow
+from plexsync.app.probe.restore import restore_left
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.turns import ENDED, connect_probe, result_of
 from plexsync.app.version import version
@@ -17,21 +15,14 @@ from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.param_types import ItemKey
 from plexsync.cli.terminal.prompts import confirm
-from plexsync.cli.terminal.screen import LiveLine, ProgressBar, paper, table
+from plexsync.cli.terminal.screen import ProgressBar, paper, table
 from plexsync.reports.format import safe
 from plexsync.reports.probe import probe_facts, stored_traits, trait_rows
-from plexsync.reports.probe_provider import provider_probe_facts, provider_rows
 from plexsync.rules.servers.scratch import CantProbe, ProbeOutcome, Restoration
 
 HEADS = ("question", "answer", "what PlexSync does with it")
 BUSY = "a worker runs: stop plexsync serve for the minute that this takes"
-LENDING = (
-    "For about a minute, the library {} gets a scratch metadata provider on this machine as its agent, in place of {}, and "
-    "item {} ({}) is matched by it and refreshed: its genres, tagline and original title change, with their locks, and its "
-    "remote extras may go. Other items that Plex asks about meanwhile stay as they are. All else is put back at the end; "
-    "Plex then reads the item from its old agent again. Go on?"
-)
-TOGETHER = "--provider and --file go together, --photo goes with ITEM, and these two do not mix"
+TOGETHER = "--photo goes with ITEM"
 PACE = 0.2  # seconds between two looks for the worker's result
 QUESTION = (
     "This edits item {} ({}) for some seconds: scratch labels, people and a collection, its date added, and a rating if "
@@ -49,14 +40,12 @@ def _photo(_context: click.Context, _option: click.Parameter, address: str) -> s
 
 @command("probe")
 @click.argument("item", metavar="[ITEM]", required=False, type=ItemKey())
-@click.option("--provider", "library", metavar="LIBRARY", help="Try how Plex uses a metadata provider in this library.")
-@click.option("--file", "path", metavar="PATH", help="With --provider: the file of the item to use, as Plex names it.")
 @click.option(
     "--photo", metavar="URL", default="", callback=_photo, help="With ITEM: try this https photo of a person."
 )
 @YES
 @click.pass_obj
-def probe(call: Call, item: str | None, library: str | None, path: str | None, photo: str, yes: bool) -> int:
+def probe(call: Call, item: str | None, photo: str, yes: bool) -> int:
     """Ask your Plex server how it treats edits, with one item that you name, and use the answers.
 
     Sources disagree on some points, and Plex does not document them. The command tries each on the item with this rating
@@ -70,19 +59,12 @@ def probe(call: Call, item: str | None, library: str | None, path: str | None, p
     Without an item it shows what was learnt, and restores an item that an interrupted call has left. With --json the
     answer holds no names, paths or tokens: you can share it. Exits with 1 if the probe was not completed.
 
-    With --provider it tries how Plex uses a metadata provider: for about a minute the library has one on this machine, which
-    knows the file that you name and no other. Agent, match, values and locks are put back at the end, or by the next run.
-    No worker may run meanwhile.
-
     \b
     Examples:
       plexsync probe
       plexsync probe 1234 --yes
-      plexsync probe --provider Movies --file "/media/films/scratch.mp4"
     """
-    if library is not None and path is not None and item is None and not photo:
-        return probe_library(call, library, path, yes=yes)
-    if library is not None or path is not None or (photo and item is None):
+    if photo and item is None:
         raise click.UsageError(TOGETHER)
     with begin_call(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
         if item is not None and not _confirm_probe(call, start, item, yes=yes):
@@ -90,14 +72,15 @@ def probe(call: Call, item: str | None, library: str | None, path: str | None, p
         with at_work(start.config, start.folder) as (parts, mine):
             if photo and not mine:
                 return call.refuse(BUSY)
-            earlier, probed = put_back_first(parts) if mine else None, None
+            earlier, probed = _restore_first(parts) if mine else None, None
             if item is not None:
                 try:
                     probed = _probe_now(start, parts, stop, item, photo) if mine else _by_worker(parts, stop, item)
                 except CantProbe as error:
                     return call.refuse(str(error))
             learnt = stored_traits(parts)
-            restored = probed.is_restored if probed else not is_open(parts)
+            with parts.store.reading() as db:
+                restored = probed.is_restored if probed else db.probes.open_original() is None
         facts = probe_facts(learnt, probed, restored=restored, program=version())
         drawn = table(f"Plex {safe(facts['plex'] or '')}", HEADS, trait_rows(facts["traits"]))
         unknown = "Nothing was learnt yet: plexsync probe ITEM asks the server."
@@ -118,6 +101,15 @@ def _confirm_probe(call: Call, start: Begun, item: str, *, yes: bool) -> bool:
         return True
     call.refuse("nothing was changed")
     return False
+
+
+def _restore_first(parts: Parts) -> Restoration | None:
+    """Restore the item that an interrupted probe has left; returns what came of it, None if none was left."""
+    with parts.store.reading() as db:
+        if db.probes.open_original() is None:
+            return None
+    with closing(connect_probe(parts)) as plex:
+        return restore_left(parts.store, plex, parts.clock)
 
 
 def _probe_now(start: Begun, parts: Parts, stop: Stop, item: str, photo: str) -> ProbeOutcome:
@@ -165,58 +157,3 @@ def _complain(item: str | None, probed: ProbeOutcome | None, earlier: Restoratio
         click.echo(f"plexsync: item {item} is not restored yet: plexsync probe does it once Plex is up", err=True)
     elif words := probed.restored.words():
         click.echo(f"plexsync: item {item}: {safe(words)}", err=True)
-
-
-def probe_library(call: Call, library: str, path: str, *, yes: bool) -> int:
-    """Probe with this file of the library, and print the answers; returns the exit code."""
-    with begin_call(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
-        with at_work(start.config, start.folder) as (parts, mine):
-            if not mine:
-                return call.refuse(BUSY)
-            start.tell(parts)
-            try:
-                put_back_first(parts)
-                return _probe_library(call, start, parts, library, path, stop, yes=yes)
-            except (CantProbe, NotNow) as error:
-                return stop.code or call.refuse(str(error))
-
-
-def _probe_library(call: Call, start: Begun, parts: Parts, name: str, path: str, stop: Stop, *, yes: bool) -> int:
-    library = library_to_probe(parts, name)
-    key = find_item(parts, library, path)
-    named = parts.plex.items([key]).get(key)
-    title = named.scalars.get("title", "") if named else ""
-    asked = LENDING.format(safe(library.title), safe(library.agent), key, safe(title, 60))
-    if not (yes or confirm(asked)):
-        return call.refuse("nothing was changed")
-    with LiveLine(start.console) as line:
-        line.show("asking")
-        outcome = probe_provider(parts, library, key, path, stopping=stop.event.is_set)
-    facts = provider_probe_facts(outcome, version())
-    call.answer(
-        facts, lambda: paper().print(table(f"Plex {safe(facts['plex'])}", HEADS, provider_rows(facts["answers"])))
-    )
-    if outcome.error:
-        click.echo(f"plexsync: the probe ended early: {safe(outcome.error)}", err=True)
-    if outcome.rest is None:
-        click.echo("plexsync: the library is not put back yet: plexsync probe does it once Plex is up", err=True)
-    elif outcome.rest:
-        tell_rest(f"{safe(library.title)}, item {key}", outcome.rest)
-    return stop.code or (FINE if facts["complete"] and facts["restored"] else FAILED)
-
-
-def put_back_first(parts: Parts) -> Restoration | None:
-    """Put back what interrupted probes have left; returns what came of the item, None if none was left."""
-    if not is_open(parts):
-        return None
-    with closing(connect_probe(parts)) as plex:
-        earlier, rest = put_back_open(parts, plex)
-    if rest is not None:
-        tell_rest("the library of an interrupted probe", rest)
-    return earlier
-
-
-def tell_rest(what: str, rest: tuple[str, ...]) -> None:
-    """Report on standard error what of a library or an item is not as before."""
-    words = f"not as before: {', '.join(rest)}" if rest else "put back"
-    click.echo(f"plexsync: {what}: {safe(words)}", err=True)

@@ -8,6 +8,7 @@ import click
 
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.provider_steps import steps
+from plexsync.app.provider_steps.lent import take_over_lent
 from plexsync.app.provider_steps.plan import compare_values, find_row, look_in_plex, plan_adding
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FINE, YES, Call, Sharing, family
@@ -95,6 +96,7 @@ def _with_parts(call: Call, begin: Callable[..., int], *, dry: bool, yes: bool) 
         with stoppable() as stop:
             try:
                 start.require(parts)
+                take_over_lent(parts)
                 return begin(start, parts, stop, dry=dry, yes=yes)
             except steps.NotNow as error:
                 return stop.code or call.refuse(str(error))

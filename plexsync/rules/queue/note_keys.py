@@ -4,7 +4,7 @@
 DASHBOARD = "dashboard"
 # The last heartbeat of a worker. The hook reads it as well.
 HEARTBEAT = "worker:beat"
-# A library that `plexsync probe --provider` has not put back (`plexsync.app.probe.library_return`).
+# A library that an earlier PlexSync has not put back (`plexsync.app.provider_steps.lent`).
 LENT_LIBRARY = "probe:library"
 # When Stash last ran a task of the plugin, or asked it for a page. The plugin writes it.
 STASH_CALLED = "stash:called"
