@@ -174,22 +174,12 @@ def forget_dressing(parts: Assembled) -> None:
 
 
 def provider(parts: Parts) -> FlowParts | None:
-    """What Plex is told of scenes, and what tells it to ask."""
-    if not is_provider_on(parts.config):
+    """What Plex is told of scenes, and what tells it to ask; or what takes back a library that was left."""
+    if not (is_provider_on(parts.config) or holds(parts, lambda db: bool(db.notes.text(LENT_LIBRARY)))):
         return None
     from plexsync.app.provider_steps.steps import provider_flow
 
     return provider_flow(parts)
-
-
-def clean_up_provider(parts: Parts) -> None:
-    """Take over what an earlier PlexSync has left of a library, and note what is not said while the provider is off."""
-    if holds(parts, lambda db: bool(db.notes.text(LENT_LIBRARY))):
-        from plexsync.app.provider_steps.lent import take_over_lent
-
-        take_over_lent(parts)
-    if not is_provider_on(parts.config):
-        note_unheard(parts)
 
 
 def note_unheard(parts: Assembled) -> None:
@@ -206,5 +196,5 @@ REGISTERED = (
     Registration(plays, clean_up_plays),
     Registration(ratings, lambda parts: None if rating_rules(parts.config) else forget_ratings(parts)),
     Registration(collections, forget_dressing),
-    Registration(provider, clean_up_provider),
+    Registration(provider, lambda parts: None if is_provider_on(parts.config) else note_unheard(parts)),
 )

@@ -9,9 +9,10 @@ from starlette.responses import Response
 
 from plexsync.app.parts import Parts
 from plexsync.app.provider_steps.plan import AddPlan, find_row, look_in_plex, plan_adding
-from plexsync.app.provider_steps.steps import AGENT, NotNow, approve_library, begin_adding, begin_removing
+from plexsync.app.provider_steps.steps import NotNow, approve_library, begin_adding, begin_removing
 from plexsync.app.rules import is_provider_on
 from plexsync.reports.provider import call_words, provider_report
+from plexsync.rules.provider.standing import AGENT
 from plexsync.web.pages import PageCall, action, page
 
 HERE = "/settings/provider"

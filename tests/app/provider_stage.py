@@ -1,5 +1,6 @@
 """A library in step, and the real provider on its database, for `plexsync provider` to change and to take back."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from plexsync.app.parts import Parts, open_parts
 from plexsync.app.provider_steps import steps
 from plexsync.app.provider_steps.plan import plan_adding
 from plexsync.plex.requests import PlexRequests
+from plexsync.rules.queue.note_keys import LENT_LIBRARY
 from plexsync.store.database import Database
 from tests.journey.world import World, world_in
 from tests.patience import HANG
@@ -62,6 +64,22 @@ def remove(parts: Parts) -> steps.PutBack:
         (row,) = db.providers.all()
     steps.begin_removing(parts, row.library)
     return steps.put_back_of(steps.go_on(parts, row.library))
+
+
+def lend(world: World) -> str:
+    """An item in a library whose scratch provider is gone, as an earlier PlexSync left it when it was killed."""
+    key = world.plex.add_movie(world.section, files=[("/media/scenes/home.mp4", 5, 1000)], genre=["Family"])
+    world.plex.match(key, b"a poster", b"another poster")
+    with parts_of(world) as parts:
+        add(parts)
+        with parts.store.writing() as tx:
+            (row,) = tx.providers.all()
+            item = next(each for each in tx.providers.items(row.library) if each.item == key)
+            left = {name: vars(row)[name] for name in ("library", "section", "title", "identifier")}
+            saved = {"key": item.item, "document": item.document, "machine": parts.plex.server().machine, "mark": "x"}
+            tx.notes.save(LENT_LIBRARY, json.dumps({**left, **saved, "agent": AGENT, "group": GROUP}))
+            tx.providers.forget(row.library)
+    return key
 
 
 def whole(world: World) -> Mapping[str, object]:

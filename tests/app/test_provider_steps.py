@@ -1,12 +1,12 @@
 """A library asks PlexSync first, and is as it was before once that is taken back, however often either is interrupted."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from plexsync.app.further_flows import provider
 from plexsync.app.parts import Parts
 from plexsync.app.provider_steps import steps
 from plexsync.app.provider_steps.items import PAGE
@@ -27,7 +27,19 @@ from plexsync.rules.queue.note_keys import LENT_LIBRARY
 from plexsync.store.files.lock import try_lock
 from plexsync.store.files.provider_secrets import FILE, read_secrets
 from plexsync.store.ledger.provider_memory import ProviderRow
-from tests.app.provider_stage import AGENT, GROUP, PREFIX, Killed, add, asking_world, kill_at, parts_of, remove, whole
+from tests.app.provider_stage import (
+    AGENT,
+    GROUP,
+    PREFIX,
+    Killed,
+    add,
+    asking_world,
+    kill_at,
+    lend,
+    parts_of,
+    remove,
+    whole,
+)
 from tests.journey.world import World
 from tests.patience import HANG
 from tests.simulator.tiny_provider import TinyProvider
@@ -292,38 +304,24 @@ def test_servers_that_differ_are_added_and_taken_back_alike(world: World, trait:
     assert whole(world) == before
 
 
-def lend(world: World) -> str:
-    """An item in a library whose scratch provider is gone, as an earlier PlexSync left it when it was killed."""
-    key = world.plex.add_movie(world.section, files=[("/media/scenes/home.mp4", 5, 1000)], genre=["Family"])
-    world.plex.match(key, b"a poster", b"another poster")
-    with parts_of(world) as parts:
-        add(parts)
-        with parts.store.writing() as tx:
-            (row,) = tx.providers.all()
-            (item,) = tx.providers.items(row.library)
-            left = {name: vars(row)[name] for name in ("library", "section", "title", "identifier")}
-            saved = {"key": item.item, "document": item.document, "machine": parts.plex.server().machine, "mark": "x"}
-            tx.notes.save(LENT_LIBRARY, json.dumps({**left, **saved, "agent": AGENT, "group": GROUP}))
-            tx.providers.forget(row.library)
-    return key
-
-
-def test_what_an_earlier_version_left_of_a_library_that_it_had_lent_is_taken_back(world: World) -> None:
+@pytest.mark.parametrize("listen", ["", "none"], ids=["on", "off"])
+def test_a_worker_takes_back_what_an_earlier_version_left_of_a_library(world: World, listen: str) -> None:
     key = lend(world)
     world.plex.hand_edit(key, originalTitle="PlexSync probe x locked", genre=["Family", "PlexSync probe x one"])
-    settle(world)
+    if listen:
+        world.settings["provider_listen"] = listen
     with parts_of(world) as parts:
+        flow = provider(parts)
+        assert flow is not None
         with parts.store.reading() as db:
             assert [row.state for row in db.providers.all()] == [REMOVING]
-        left = remove(parts)
+        for _ in range(2):
+            flow.looks(lambda: False)[0].act()
         assert not asking(parts)
+        assert (provider(parts) is None) is bool(listen)
     item = world.plex.item(key)
     assert (item.lists["genre"], item.scalars.get("originalTitle", "")) == (["Family"], "")
     assert world.plex.agent_of(world.section) == (AGENT, GROUP)
-    assert not (left.kept or left.not_whole)
-    settle(world)
-    with parts_of(world) as parts:
-        assert not asking(parts)
 
 
 def test_a_damaged_note_of_a_lent_library_is_ignored(world: World) -> None:

@@ -12,7 +12,7 @@ from plexsync.rules.provider.standing import NEVER, NO_SWITCH, WELL
 from plexsync.rules.queue.note_keys import BULK
 from plexsync.simulator.http import Answer, Request
 from plexsync.store.files.provider_secrets import read_secrets
-from tests.app.provider_stage import AGENT, PREFIX, asking_world, parts_of, whole
+from tests.app.provider_stage import AGENT, PREFIX, asking_world, lend, parts_of, whole
 from tests.cli.conftest import Door
 from tests.journey.world import World
 from tests.simulator.tiny_provider import BASE, TinyProvider
@@ -58,6 +58,18 @@ def test_a_library_asks_and_is_as_before_after_it_was_taken_back(door: Door, wor
     assert door("provider", "status").out == f"{command.NONE}\n"
     for answer in (added, status, removed):
         assert own.path not in answer.out + answer.err
+
+
+def test_what_an_earlier_version_left_of_a_library_is_taken_back(door: Door, world: World) -> None:
+    lend(world)
+    refused = door("provider", "add", "Movies", "--yes")
+    assert (refused.code, "being taken back" in refused.err) == (1, True)
+
+    removed = door("provider", "remove", "Movies", "--yes", "--json")
+
+    assert (removed.code, removed.facts["removed"], removed.facts["items"]) == (0, True, 1), removed
+    assert not (removed.facts["edited_since"] or removed.facts["not_put_back"])
+    assert world.plex.agent_of(world.section)[0] == AGENT
 
 
 def test_the_plan_is_shown_and_nothing_is_done_without_a_yes(door: Door, world: World) -> None:

@@ -10,9 +10,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from plexsync.app.parts import Assembled
-from plexsync.app.provider_steps.steps import AGENT, GROUP
 from plexsync.rules.provider.found_items import document_of, found_in
-from plexsync.rules.provider.standing import REMOVING
+from plexsync.rules.provider.standing import AGENT, GROUP, REMOVING
 from plexsync.rules.queue.note_keys import LENT_LIBRARY
 from plexsync.rules.record_class import record
 from plexsync.store.index.probes import decode
@@ -40,10 +39,12 @@ class LentLibrary:
 
 def take_over_lent(parts: Assembled) -> None:
     """Note a library that was left so as one that is being removed. Safe to repeat."""
+    with parts.store.reading() as db:
+        text = db.notes.text(LENT_LIBRARY)
+    if not text:
+        return
+    lent = decode(text, LentLibrary)
     with parts.store.writing() as tx:
-        if not (text := tx.notes.text(LENT_LIBRARY)):
-            return
-        lent = decode(text, LentLibrary)
         tx.notes.save(LENT_LIBRARY, "")
         if lent is None or tx.providers.of(lent.library) is not None:
             return
@@ -58,4 +59,4 @@ def take_over_lent(parts: Assembled) -> None:
             # What is locked since counts as somebody's edit, so these fields come back with a lock.
             locked = replace(state.item, locks=state.item.locks | SCRATCH)
             tx.providers.save_items(lent.library, [(lent.key, document_of(replace(state, item=locked)))])
-    log.warning("%s asks a scratch provider that is gone: plexsync provider remove puts it back", lent.title)
+    log.warning("%s was left with a scratch provider: it is put back now, or by plexsync provider remove", lent.title)

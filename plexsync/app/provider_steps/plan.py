@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 from plexsync.app.parts import Parts
 from plexsync.app.provider_steps.items import Progress
-from plexsync.app.provider_steps.steps import AGENT, NotNow
+from plexsync.app.provider_steps.steps import NotNow
 from plexsync.app.rules import is_provider_on, provider_url
 from plexsync.engine.undo import quiet
 from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.plex.providers import LibraryAgent, ProviderClient
-from plexsync.rules.provider.standing import NO_SWITCH, OFF, REMOVING, LibraryInPlex
+from plexsync.rules.provider.standing import AGENT, NO_SWITCH, OFF, REMOVING, LibraryInPlex
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.dashboard_place import EVERYWHERE
 from plexsync.rules.servers.errors import NeighbourError

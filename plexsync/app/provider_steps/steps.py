@@ -16,13 +16,14 @@ from plexsync.app.flow_parts import FlowParts, RegularLook
 from plexsync.app.parts import Parts
 from plexsync.app.provider import fill_answers, provider_parts
 from plexsync.app.provider_steps.items import LibraryItems, Progress, PutBack
-from plexsync.app.rules import provider_url
+from plexsync.app.provider_steps.lent import take_over_lent
+from plexsync.app.rules import is_provider_on, provider_url
 from plexsync.app.switches import approve_bulk, bulk_approved
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.undo import quiet
 from plexsync.flows.provider.libraries import start_asking, stop_asking
 from plexsync.plex.providers import LibraryAgent, ProviderClient
-from plexsync.rules.provider.standing import ADD_NAMES, ADDING, DOING, ON, REMOVING, is_pending
+from plexsync.rules.provider.standing import ADD_NAMES, ADDING, AGENT, DOING, FOLDERS, GROUP, ON, REMOVING, is_pending
 from plexsync.rules.queue.job import Kind
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Neighbour, NeighbourError, Refused, SyncError, Unavailable
@@ -44,8 +45,6 @@ LOOK = 0.25
 LOOK_PACE = 5.0
 # Seconds between two looks at the folders of the libraries.
 FOLDERS_PACE = 600.0
-# What is noted of a library besides its steps: its agent and group before, and its folders.
-AGENT, GROUP, FOLDERS = "agent", "group", "folders"
 RENEWED = ("secret", "provider", "own_group", "switched", "refreshed")
 ELSEWHERE = "the secrets of {} are not on this machine: run plexsync provider add on the one that answers Plex"
 
@@ -329,13 +328,13 @@ def note_folders(parts: Parts) -> None:
 
 
 def provider_flow(parts: Parts) -> FlowParts:
-    """What a worker gets while libraries can ask PlexSync."""
-    config = parts.config
+    """What a worker gets while libraries can ask PlexSync; while they can't, it only goes on with steps that were left."""
+    take_over_lent(parts)
+    config, steps = parts.config, RegularLook("provider steps", LOOK_PACE, PendingSteps(parts).look)
+    if not is_provider_on(config):
+        return FlowParts([], looks=lambda _stopping: [steps])
     flow = provider_parts(parts, parts.folder, config.provider_patience, matches=config.provider_match)
-    looks = [
-        RegularLook("provider steps", LOOK_PACE, PendingSteps(parts).look),
-        RegularLook("provider folders", FOLDERS_PACE, partial(note_folders, parts)),
-    ]
+    looks = [steps, RegularLook("provider folders", FOLDERS_PACE, partial(note_folders, parts))]
     return replace(flow, looks=lambda _stopping: looks)
 
 

@@ -27,7 +27,7 @@ from plexsync.reports.provider import (
     provider_report,
     removed_facts,
 )
-from plexsync.rules.provider.standing import WELL
+from plexsync.rules.provider.standing import AGENT, WELL
 from plexsync.store.ledger.provider_memory import ProviderRow
 
 # Seconds for which Plex may take to ask for the first item.
@@ -187,7 +187,7 @@ def _ask_and_remove(call: Call, name: str, start: Begun, parts: Parts, stop: Sto
     if not call.json:
         say(
             paper(),
-            f"{safe(row.title)}: back to the agent {safe(str(row.steps[steps.AGENT]))}; {many(items, 'item')} saved",
+            f"{safe(row.title)}: back to the agent {safe(str(row.steps[AGENT]))}; {many(items, 'item')} saved",
         )
     facts = removed_facts(row, items, steps.put_back_of(row), removed=False)
     if dry:

@@ -10,6 +10,8 @@ ADDING, ON, REMOVING = "adding", "on", "removing"
 # The steps of adding, each noted under its name once it is done; `DOING` is the one that is being done.
 ADD_NAMES = ("secret", "answers", "items", "provider", "own_group", "switched", "refreshed")
 DOING = "doing"
+# What is noted of a library besides its steps: its agent and group before, and its folders.
+AGENT, GROUP, FOLDERS = "agent", "group", "folders"
 STEP_WORDS: Mapping[object, str] = {
     "secret": "making the address",
     "answers": "saving the answers",
