@@ -305,9 +305,6 @@ class PlexSyncConfig(CollectionSettings, PictureSettings, DatabaseSettings):
     watch_since: Annotated[str, BeforeValidator(values.day)] = Field(default="")
     """Day from which plays count, as YYYY-MM-DD (from midnight UTC on). Default empty: all plays count."""
 
-    watch_marked: bool = Field(default=False)
-    """Treat what you mark as played in Plex as a play at that moment: true or false, default false."""
-
     watch_minimum: Annotated[str, BeforeValidator(values.play_rule)] = Field(default="stash")
     """How much of a scene has to be watched in Plex for a play: stash (as in the player of Stash), plex (as Plex counts), a
     number of seconds such as 30s, or a percentage such as 10%. Default stash."""

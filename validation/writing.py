@@ -33,7 +33,7 @@ COMMON = (
         "label_tags",
     ),
     *("collection_tags", "collections", "poster", "background", "conflict_policy", "first_push", "when_gone"),
-    *("watch_back", "watch_account", "watch_since", "watch_marked", "watch_minimum"),
+    *("watch_back", "watch_account", "watch_since", "watch_minimum"),
     *("rating_direction", "rating_wins"),
     *("dlq_retention_days", "notify_urls", "notify_command", "notify_after_minutes", "web_bind", "web_password"),
     *("web_allowed_hosts", "stash_web_url", "data_dir"),

@@ -22,7 +22,7 @@ from plexsync.rules.queue.note_keys import (
 )
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault
-from plexsync.store.database import Reader, Writer
+from plexsync.store.database import Reader
 
 if TYPE_CHECKING:
     from plexsync.app.dressing import CollectionDressing
@@ -78,18 +78,9 @@ def plays(parts: Parts) -> FlowParts | None:
 
 
 def clean_up_plays(parts: Parts) -> None:
-    """Forget the way back while it is off, and the marks as played while these are."""
+    """Forget the way back while it is off."""
     if parts.config.watch_back == "off":
         forget_way_back(parts, forgets_gate=rating_rules(parts.config) is None)
-    elif not parts.config.watch_marked:
-        with parts.store.writing() as tx:
-            drop_marks(tx)
-
-
-def drop_marks(tx: Writer) -> None:
-    """Drop the marks that were saved, since they are not asked for any more; their views stay dealt with."""
-    tx.view_counts.explain_marks()
-    tx.plays.drop_marks()
 
 
 def forget_way_back(parts: Assembled, *, forgets_gate: bool = True) -> None:
@@ -102,7 +93,6 @@ def forget_way_back(parts: Assembled, *, forgets_gate: bool = True) -> None:
         asked = [*tx.plays.to_take_back(), *tx.watches.to_take_back(), *tx.play_times.to_take_back()]
         if tx.jobs.discard([PLAYS], but=asked) or tx.plays.has_history():
             tx.plays.forget_history()
-        tx.view_counts.forget()
         if forgets_gate:
             gate_rows.forget(tx, WRITE_STASH, parts.clock.now())
         for name in (PLAYS_COUNTED, PLAYS_COMPARED):

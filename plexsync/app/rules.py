@@ -202,4 +202,4 @@ def watch_rules(config: PlexSyncConfig) -> WatchRules | None:
         return None
     resume = config.watch_back == "plays+resume"
     since = midnight(config.watch_since)
-    return WatchRules(config.watch_account, since, resume, config.watch_marked, config.watch_minimum)
+    return WatchRules(config.watch_account, since, resume, config.watch_minimum)

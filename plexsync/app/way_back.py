@@ -76,7 +76,6 @@ class WayBack:
         So a scene that is matched only now, or has another file, gets the plays of its items, and its resume point. Nothing
         is queued before you have approved the first write.
         """
-        self.flow.marked.observe(tx, inspections, now)
         if self.resume is not None:
             self.resume.observe(tx, inspections, now)
         items = {
@@ -108,7 +107,7 @@ class WayBack:
 
 
 def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
-    """Put the way back together on these parts. Full comparisons tell it what is marked as played."""
+    """Put the way back together on these parts."""
     history, clock = _history(parts, rules), parts.clock
     listener = PlayListener(parts.store, history, clock)
     recovery = plays_recovery(parts)
@@ -117,7 +116,6 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     viewer = _plays_flow(parts, history, recovery, listener=listener, looks_only=True)
     resume = ResumePoll(parts.store, parts.plex.history, parts.gates, clock, parts.identity, history)
     longest = longest_request(parts.settings.work)
-    parts.reconciler.observing.append(flow.marked.observe)
     return WayBack(
         flow,
         history,

@@ -26,7 +26,6 @@ def plays_report(parts: Stored) -> PlaysReport:
             "watch_account": config.watch_account,
             "account": account,
             "watch_since": stamp(rules.since * 1000) if rules.since else None,
-            "watch_marked": config.watch_marked,
             "watch_minimum": config.watch_minimum,
             "minimum_in_force": approved_plays(db, rules, account)[1],
             "stash_percent": known_percent(db),
@@ -55,6 +54,5 @@ def _counts(db: Reader, account: int | None, since: int) -> PlayCounts:
         "deleted": counts[PlayState.DELETED, False],
         "undoing": sum(counts[state, True] for state in OURS),
         "undone": counts[PlayState.DELETED, True],
-        "marked": db.view_counts.count_unexplained(),
         "play_time": round(db.play_times.added(), 3),
     }

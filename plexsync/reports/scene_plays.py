@@ -11,9 +11,8 @@ from plexsync.flows.plays.viewings import known_percent
 from plexsync.reports.format import local, many, place, safe, spent, stamp
 from plexsync.reports.shapes.scenes import PlaysOfScene, PlayTimeOfScene, ViewingOfScene, WatchedOfScene
 from plexsync.rules.plays.first_plays import rule_words
-from plexsync.rules.plays.marked_plays import is_near
 from plexsync.rules.plays.play_time import RememberedTime, TimeWish
-from plexsync.rules.plays.plays import OWNER, TAKEN_BACK, PlaySource, PlayState, WatchRules
+from plexsync.rules.plays.plays import TAKEN_BACK, PlaySource, PlayState, WatchRules
 from plexsync.rules.plays.resume import RememberedResume
 from plexsync.rules.plays.viewings import PLEX, STASH, Viewing, least_played, plays_in_plex, rows_near, rows_of
 from plexsync.store.database import Reader
@@ -26,8 +25,6 @@ FATES = (
     (TAKEN_BACK, "taken back"),
     (PlayState.REMOVING, "being taken back"),
 )
-# What follows a mark that is no play.
-UNEXPLAINED = "without a play in its history: not in Stash"
 
 
 def scene_plays(
@@ -50,7 +47,6 @@ def scene_plays(
     rule = approved_plays(db, rules, account)[1] if rules else PLEX
     sources = {moment: source for plays in listed.values() for moment, source in plays.items()}
     moments = plays_in_plex(sources, memory, viewings, minimum=rule)
-    marked = _marked_at(db, keys, listed) if rules and account == OWNER else 0
     missing = {moment for moment in moments if moment not in memory or memory[moment].state is PlayState.ADDING}
     states = Counter(play.word for play in memory.values())
     last = max(moments, default=None)
@@ -65,7 +61,6 @@ def scene_plays(
         words = [f"played {many(len(moments), 'time')} in Plex, last on {local(last * 1000)}"]
     words += [f"{len(missing):,} not yet in Stash"] if missing else []
     words += [f"{states[state]:,} {fate}" for state, fate in FATES if states[state]]
-    words += [f"marked as played in Plex on {local(marked * 1000)}, {UNEXPLAINED}"] if marked else []
     words += [_place_words(resume)] if resume and resume.last.viewing.offset else []
     return {
         "text": "; ".join(words),
@@ -76,7 +71,6 @@ def scene_plays(
         "present": states[PlayState.PRESENT],
         "deleted": states[PlayState.DELETED],
         "undone": states[TAKEN_BACK] + states[PlayState.REMOVING],
-        "marked_at": stamp(marked * 1000) if marked else None,
         "left_at": resume.last.viewing.offset / 1000 if resume and resume.last.viewing.offset else None,
         **_watched_facts(viewings, sources, time, rule, known_percent(db)),
     }
@@ -85,13 +79,6 @@ def scene_plays(
 def _place_words(resume: RememberedResume) -> str:
     fate = " (taken back)" if resume.undone else " (not yet in Stash)" if resume.sending is not None else ""
     return f"left at {place(resume.last.viewing.offset)} in Plex{fate}"
-
-
-def _marked_at(db: Reader, keys: Iterable[str], listed: Mapping[str, Mapping[int, PlaySource]]) -> int:
-    """When an item of it was last marked as played without being a play in Stash; 0 if never, as far as is known."""
-    views = db.view_counts.of(keys)
-    moments = [counted.moment for key, counted in views.items() if not is_near(counted.moment, listed.get(key, ()))]
-    return max(moments, default=0)
 
 
 def _watched_facts(

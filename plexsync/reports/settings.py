@@ -36,9 +36,7 @@ GROUPS = {
         "playlist_order poster background gallery_choices poster_shape poster_anchor poster_logo performer_name "
         "role_text performer_picture_url libraries"
     ),
-    "Bring back what you watch": (
-        "watch_back watch_account watch_since watch_marked watch_minimum rating_direction rating_wins"
-    ),
+    "Bring back what you watch": ("watch_back watch_account watch_since watch_minimum rating_direction rating_wins"),
     "Set the pace": (
         "approve_bulk enabled poll_interval stash_poll_interval worker_idle_minutes reconcile_interval_hours "
         "scan_absent max_retries dlq_retention_days dlq_max breaker_failure_threshold breaker_recovery_timeout "

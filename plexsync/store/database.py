@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from plexsync.store.ledger.pushes import Pushes, Pushings, ReadOnlyPushes, ReadOnlyPushings
     from plexsync.store.ledger.rating_memory import Ratings, ReadOnlyRatings
     from plexsync.store.ledger.run_history import ReadOnlyRuns
-    from plexsync.store.ledger.view_counts import ReadOnlyViewCounts, ViewCounts
     from plexsync.store.ledger.viewing_memory import ReadOnlyViewings, Viewings
     from plexsync.store.ledger.watch_memory import PlayTimes, ReadOnlyPlayTimes, ReadOnlyWatches, Watches
     from plexsync.store.postgres.backend import PostgresSchema
@@ -108,7 +107,6 @@ MODULES = {
     "standings": "queue.standings",
     "tallies": "queue.books",
     "transitions": "queue.breakers",
-    "view_counts": "ledger.view_counts",
     "viewings": "ledger.viewing_memory",
     "watches": "ledger.watch_memory",
 }
@@ -157,7 +155,6 @@ class Reader:
     standings: "ReadOnlyStandings"
     tallies: "ReadOnlyTallies"
     transitions: "ReadOnlyTransitions"
-    view_counts: "ReadOnlyViewCounts"
     viewings: "ReadOnlyViewings"
     watches: "ReadOnlyWatches"
 
@@ -219,7 +216,6 @@ class Writer(Reader):
     standings: "Standings"
     tallies: "Tallies"
     transitions: "Transitions"
-    view_counts: "ViewCounts"
     viewings: "Viewings"
     watches: "Watches"
 

@@ -35,7 +35,6 @@ def plays(call: PageCall) -> Response:
         ways=(
             ("plays", "watch_back", config.watch_back != "off"),
             ("resume points", "watch_back", config.watch_back == "plays+resume"),
-            ("marked as played", "watch_marked", config.watch_back != "off" and config.watch_marked),
             ("ratings", "rating_direction", config.rating_direction == "both"),
         ),
         is_approved=is_approved,

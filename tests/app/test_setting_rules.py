@@ -139,7 +139,7 @@ def test_ratings_go_both_ways_where_they_are_on(given: dict, rules: RatingRules 
         ({}, None),
         ({"watch_back": "plays"}, WatchRules()),
         ({"watch_back": "plays+resume"}, WatchRules(resume=True)),
-        ({"watch_back": "plays", "watch_marked": True, "watch_account": "7"}, WatchRules("7", marks=True)),
+        ({"watch_back": "plays", "watch_account": "7"}, WatchRules("7")),
         ({"watch_back": "plays", "watch_since": "1970-01-02"}, WatchRules(since=86_400)),
         ({"watch_back": "plays", "watch_minimum": "10%"}, WatchRules(minimum="10%")),
     ],

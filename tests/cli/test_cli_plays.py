@@ -239,12 +239,13 @@ def test_doctor_says_whose_plays_count_and_what_was_read_last(watching: World, d
     assert plays(watching) == [[AT], [AT]], "doctor changes nothing"
 
 
-def test_doctor_says_whether_resume_points_are_brought(watching: World, door: Door) -> None:
+def test_doctor_and_status_say_whether_resume_points_are_brought(watching: World, door: Door) -> None:
     guest = watching.plex.add_account("living room")
     assert "resume points" not in {found["name"] for found in door("doctor", "--json").facts["checks"]}
     watching.settings["watch_back"] = "plays+resume"
     found = check(door("doctor", "--json"), "resume points")
     assert (found["state"], found["told"]) == ("ok", "brought to Stash")
+    assert "resume points brought" in " ".join(door("plays", "status").out.split())
     watching.settings["watch_account"] = str(guest)
     found = check(door("doctor", "--json"), "resume points")
     assert (found["state"], found["told"]) == (
@@ -252,21 +253,7 @@ def test_doctor_says_whether_resume_points_are_brought(watching: World, door: Do
         "resume points are those of the owner's account, and watch_account is another one",
     )
     assert "leave watch_account empty" in found["mend"]
-
-
-def test_doctor_and_status_say_whether_marks_are_plays(watching: World, door: Door) -> None:
-    guest = watching.plex.add_account("living room")
-    assert "marked as played" not in {found["name"] for found in door("doctor", "--json").facts["checks"]}
-    watching.settings["watch_marked"] = "true"
-    found = check(door("doctor", "--json"), "marked as played")
-    assert (found["state"], found["told"]) == ("ok", "count as plays")
-    assert "counts as a play" in door("plays", "status").out
-    watching.settings["watch_account"] = str(guest)
-    found = check(door("doctor", "--json"), "marked as played")
-    words = "marks are those of the owner's account, and watch_account is another one"
-    assert (found["state"], found["told"]) == ("warning", words)
-    assert "leave watch_account empty" in found["mend"]
-    assert "off: marks are those of the owner's account" in " ".join(door("plays", "status").out.split())
+    assert "off: resume points are those of the owner's account" in " ".join(door("plays", "status").out.split())
 
 
 def test_doctor_names_the_rule_in_force_and_what_the_players_of_both_servers_do(watching: World, door: Door) -> None:

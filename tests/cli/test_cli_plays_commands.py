@@ -130,7 +130,6 @@ def test_status_counts_what_became_of_the_plays(played: World, door: Door) -> No
         "watch_account": "",
         "account": 1,
         "watch_since": "2023-11-01T00:00:00Z",
-        "watch_marked": False,
         "watch_minimum": "stash",
         "minimum_in_force": "stash",
         "stash_percent": None,

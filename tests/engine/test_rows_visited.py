@@ -72,7 +72,6 @@ FILLINGS = (
     insert into resume (scene, scene_created_at, item, moment, view_count, view_offset, position, position_before)
     select scene, '', item, 1, 1, 0, 0, 0 from {SCENES}
     """,
-    f"insert into view_count (item, unexplained, moment, noticed_at) select item, 1, 1, 1 from {SCENES}",
     f"""
     insert into import_change (run, scene, target, value_before, value_after, state, changed_at)
     select 1, scene, 'title', '', '', 'done', 1 from {SCENES}
@@ -276,7 +275,7 @@ def test_no_statement_visits_more_for_a_scene_of_a_larger_library(tmp_path, monk
     [
         ("drop index push_pair", "delete from push where"),
         (
-            "create trigger reads_all after update on memory begin delete from view_count where noticed_at < 0; end",
+            "create trigger reads_all after update on memory begin delete from played where listed_at < 0; end",
             "insert into memory",
         ),
     ],

@@ -1,16 +1,19 @@
 """The way back: what an account plays in Plex is in Stash, each play once, whatever happens in between."""
 
 from random import Random
+from urllib.parse import urlencode
+from urllib.request import Request as HttpRequest, urlopen
 
 import pytest
 
 from plexsync.flows.plays.history_poll import account_in
-from plexsync.rules.plays.plays import WatchRules
+from plexsync.flows.plays.writes import ARRIVES, PlaysFinding, settled
+from plexsync.rules.plays.plays import ActivityPlan, Moments, PlayPlan, WatchRules
 from plexsync.rules.queue.choices import Choice
-from plexsync.rules.queue.job import PLAYS, State, Why
+from plexsync.rules.queue.job import PLAYS, Done, State, Waiting, Why
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.simulator.http import Fault, Request
-from tests.engine.house import DAY, House
+from tests.engine.house import DAY, TOKEN, House
 from tests.engine.pools import Inline
 from tests.flows.boundaries import Killed, of_plays
 from tests.flows.test_stash_rebuilt import rebuild
@@ -104,6 +107,24 @@ def test_a_play_that_is_there_is_not_doubled_and_is_not_ours(house):
     house.clock.move(60)
     poll(house)
     assert plays(house, id) == [AT + 5, AT + 9]
+
+
+def test_what_you_mark_as_played_is_no_play(house):
+    (id,) = house.in_step()
+    poll(house)
+    query = urlencode({"identifier": "com.plexapp.plugins.library", "key": house.key_of(id)})
+    request = HttpRequest(f"{house.plex_sim.url}/:/scrobble?{query}", method="PUT", headers={"X-Plex-Token": TOKEN})
+    with urlopen(request, timeout=60):
+        pass
+    assert house.plex_sim.item(house.key_of(id)).view_count == 1
+    house.want(id)
+    house.want(id, kind=PLAYS)
+    for _ in range(2):
+        house.clock.move(DAY)
+        poll(house)
+        house.worker.reconciler.reconcile()
+        house.work_until_settled()
+    assert (plays(house, id), mutations(house)) == ([], [])
 
 
 def test_only_the_chosen_account_counts(tmp_path):
@@ -433,3 +454,30 @@ def test_a_kill_at_any_boundary_loses_and_doubles_no_play(tmp_path):
             assert house.unsettled() == 0
             assert house.books_balance()
     assert number > 20
+
+
+# --- how long a scene waits ------------------------------------------------------------------------------------------
+
+
+def waiting(seconds: float, text: str = "something else") -> Waiting:
+    return Waiting(text, "released", after=seconds, backoff=False)
+
+
+@pytest.mark.parametrize(
+    ("request_ends", "ends", "waits"),
+    [
+        pytest.param(None, Done(), Done(), id="nothing to wait for"),
+        pytest.param(5_000, Done(), waiting(5, ARRIVES), id="for a request"),
+        pytest.param(-1, Done(), waiting(0, ARRIVES), id="for a request that is over"),
+        pytest.param(5_000, waiting(6), waiting(5, ARRIVES), id="the request first"),
+        pytest.param(5_000, waiting(4), waiting(4), id="something else first"),
+        pytest.param(5_000, waiting(5), waiting(5), id="both at once"),
+    ],
+)
+@pytest.mark.parametrize("sends", [False, True])
+def test_a_scene_is_looked_at_again_after_the_wait_that_is_over_first(house, request_ends, ends, waits, sends):
+    until = house.clock.now() + request_ends if request_ends else 0
+    plan = PlayPlan(Moments([1]) if sends else None, None, {}, {})
+    finding = PlaysFinding(1, plan=plan, resume=ActivityPlan(wait_until=until))
+    found = settled(finding, plan, house.clock.now(), ends)
+    assert (found.ends, found.outcome) == (waits, None if sends else waits)

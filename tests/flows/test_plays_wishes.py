@@ -96,6 +96,35 @@ def test_plays_that_come_after_an_undo_are_sent_and_a_redo_sends_the_others(hous
     assert (plays(house, one), plays(house, two)) == ([], []), "what was sent again is PlexSync's"
 
 
+def test_what_an_earlier_version_has_sent_as_a_mark_stays_until_it_is_taken_back(house):
+    (id,) = house.in_step()
+    play(house, id, AT)
+    poll(house)
+    mark = AT + 3600
+    house.stash_sim.plays.add(id, [mark])
+    for table, columns in (
+        ("played", "account, item, library, path_key, size, listed_at"),
+        ("play", "scene, scene_created_at, item, state, sent_at, sent_order"),
+    ):
+        house.change(
+            f"insert into {table} (moment, history_key, {columns}) select {mark}, 'marked', {columns} from {table}"
+        )
+    house.replace_worker(holder="next")
+    for _ in range(2):
+        house.clock.move(DAY)
+        poll(house)
+        house.want(id, kind=PLAYS)
+        house.work_until_settled()
+    assert house.rows("select moment from played") == [(AT,)], "Plex lists no such play"
+    assert (plays(house, id), states(house, id)) == ([AT, mark], {AT: "sent", mark: "sent"})
+    assert wish(house, UNDO, id)[1] == 2
+    house.work()
+    assert (plays(house, id), house.unsettled()) == ([], 0)
+    assert wish(house, REDO, id)[1] == 2
+    house.work()
+    assert plays(house, id) == [AT], "a redo sends what Plex lists"
+
+
 def test_only_what_was_sent_since_then_is_taken_back(house):
     (id,) = house.in_step()
     play(house, id, AT)

@@ -12,7 +12,6 @@ from plexsync.reports.format import local
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.item import ViewState
 from plexsync.rules.merge.taken_back import TakenBack
-from plexsync.rules.plays.marked_plays import CountedViews
 from plexsync.rules.plays.play_time import RememberedTime, TimeWish
 from plexsync.rules.plays.plays import PlaySource, RememberedPlay, WatchRules, state_of
 from plexsync.rules.plays.resume import RememberedResume, Watched
@@ -91,7 +90,6 @@ def test_every_play_is_counted_by_what_became_of_it(store):
         "present": 1,
         "deleted": 1,
         "undone": 2,
-        "marked_at": None,
         "left_at": None,
         "viewings": [],
         "viewing_count": 0,
@@ -132,20 +130,6 @@ def test_where_it_was_left_is_told_if_resume_points_are_brought(store, offset, m
     facts = told(store, WatchRules(resume=True))
     assert (facts["text"], facts["left_at"]) == (f"Plex lists no play of it{words}", offset / 1000 or None)
     assert text(store) == "Plex lists no play of it"
-
-
-@pytest.mark.parametrize("near", [False, True])
-def test_a_mark_that_is_no_play_is_told_unless_its_play_was_listed_since(store, near):
-    listed(store, AT + (1800 if near else 1801))
-    with store.writing() as tx:
-        tx.view_counts.save({"71": (None, CountedViews(1, AT)), "72": (None, CountedViews(1, AT + 5))})
-    facts = told(store)
-    assert facts
-    words = f"; marked as played in Plex on {local(AT * 1000)}, without a play in its history: not in Stash"
-    assert (words in facts["text"], facts["marked_at"]) == (not near, None if near else "2023-11-14T22:13:20Z")
-    assert "marked" not in text(store, WatchRules("2"))
-    with store.reading() as db:
-        assert db.view_counts.count_unexplained() == (1 if near else 2)
 
 
 # --- viewings and play time ------------------------------------------------------------------------------------------

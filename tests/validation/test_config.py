@@ -73,7 +73,6 @@ DEFAULTS = {
     "watch_back": "off",
     "watch_account": "",
     "watch_since": "",
-    "watch_marked": False,
     "watch_minimum": "stash",
     "rating_direction": "to_plex",
     "rating_wins": "stash",

@@ -111,7 +111,6 @@ def test_every_setting_can_come_from_every_source(toml, tmp_path):
         "when_gone": "undo",
         "watch_back": "plays",
         "watch_since": "2026-01-31",
-        "watch_marked": "true",
         "watch_minimum": "10%",
         "rating_direction": "both",
         "rating_wins": "plex",

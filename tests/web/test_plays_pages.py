@@ -61,7 +61,7 @@ def shown(dash: Dash, path: str = "/plays") -> str:
     [
         ({}, []),
         ({"rating_direction": "both"}, ["ratings"]),
-        ({"watch_back": "plays", "watch_marked": True}, ["plays", "marked as played"]),
+        ({"watch_back": "plays"}, ["plays"]),
         ({"watch_back": "plays+resume"}, ["plays", "resume points"]),
     ],
 )
@@ -69,7 +69,7 @@ def test_the_page_says_what_comes_back(world: World, settings: dict[str, object]
     with dashboard(world, **settings) as dash:
         rows = re.findall(r'<dt>([^<]+)</dt>\s*<dd><span class="badge \w+">(on|off)</span>', dash.get("/plays").text)
     assert [name for name, state in rows if state == "on"] == on
-    assert [name for name, _ in rows] == ["plays", "resume points", "marked as played", "ratings"]
+    assert [name for name, _ in rows] == ["plays", "resume points", "ratings"]
 
 
 def test_every_entry_point_leads_to_the_page_and_its_numbers_are_the_same(world: World) -> None:

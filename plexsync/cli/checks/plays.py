@@ -11,7 +11,6 @@ from plexsync.app.way_back import WayBack, way_back
 from plexsync.cli.checks.check import NOT_OWNER, Check
 from plexsync.engine.tickets import WRITE_STASH
 from plexsync.flows.plays.history_poll import UnknownAccount, was_read_to_its_end
-from plexsync.flows.plays.marked import OTHER_VIEWER
 from plexsync.flows.plays.resume import OTHER_ACCOUNT
 from plexsync.flows.plays.writes import removals_of_nothing
 from plexsync.reports.format import many, stamp
@@ -24,7 +23,7 @@ from plexsync.rules.records import PlayerRules
 from plexsync.rules.servers.errors import NeighbourError, Refused
 
 ACCOUNT, HISTORY, PLAYS, RESUME = "account of plays", "history in Plex", "plays in Stash", "resume points"
-MARKS, RULE, HEARD = "marked as played", "what counts as a play", "reports of players"
+RULE, HEARD = "what counts as a play", "reports of players"
 THRESHOLD = "Settings, Library, Video played threshold"
 UNHEARD = "none was heard yet: let plexsync serve run, play something in Plex, and run doctor again"
 WEBSOCKETS = "let plexsync serve run all the time, and a proxy before Plex pass websockets"
@@ -52,14 +51,11 @@ def _in_plex(parts: Parts, back: WayBack) -> Iterator[Check]:
         yield _unread(error)
         return
     yield Check(ACCOUNT, f"{account} ({names[account] or 'it has no name'})")
-    # Plex tells resume points and marks of the owner alone.
-    theirs = account != OWNER
     if back.resume is not None:
+        # Plex tells resume points of the owner alone.
+        theirs = account != OWNER
         mend = 'leave watch_account empty, or set watch_back = "plays"'
         yield Check(RESUME, OTHER_ACCOUNT if theirs else "brought to Stash", mend if theirs else "")
-    if back.history.rules.marks:
-        mend = "leave watch_account empty, or set watch_marked = false"
-        yield Check(MARKS, OTHER_VIEWER if theirs else "count as plays", mend if theirs else "")
     yield Check(RULE, _rule(parts, back))
     yield _reports(parts, account)
     yield _history(parts, back, account)

@@ -5,7 +5,6 @@ import click
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import open_call_store
 from plexsync.cli.terminal.screen import paper, table
-from plexsync.flows.plays.marked import OTHER_VIEWER
 from plexsync.flows.plays.resume import OTHER_ACCOUNT
 from plexsync.reports.format import local, many, parse_stamp, spent
 from plexsync.reports.plays import plays_report
@@ -32,7 +31,6 @@ FIGURES = {
     "deleted": "added, and deleted by you since",
     "undoing": "still to be taken back",
     "undone": "taken back",
-    "marked": "marked as played, without a play in its history",
 }
 
 
@@ -66,18 +64,14 @@ def _tell(facts: PlaysReport) -> None:
     queue = "nothing waits"
     if facts["waiting"]:
         queue = f"{many(facts['waiting'], 'scene')}, since {local(parse_stamp(facts['since'] or ''))}"
-    of_owner = []
-    if facts["watch_back"] == "plays+resume":
-        of_owner.append(("resume points", _of_owner(facts, "brought", OTHER_ACCOUNT)))
-    if facts["watch_marked"] and is_on:
-        of_owner.append(("marked as played", _of_owner(facts, "counts as a play", OTHER_VIEWER)))
+    resume = [("resume points", _resume_points(facts))] if facts["watch_back"] == "plays+resume" else []
     rows = [
         ("account", _account(facts)),
         ("since", since[:10] if since else "the beginning"),
         ("what counts", _rule(facts)),
         ("last heard", local(parse_stamp(facts["heard_at"])) if facts["heard_at"] else UNHEARD),
         ("history", end if is_on else OFF),
-        *of_owner,
+        *resume,
         *approval,
         ("queue", queue),
         *error,
@@ -105,8 +99,8 @@ def _rule(facts: PlaysReport) -> str:
     return f"{in_force}{anyway}" + (f"; {minimum} waits for your yes ({FIRST_PLAYS})" if minimum != in_force else "")
 
 
-def _of_owner(facts: PlaysReport, on: str, off: str) -> str:
-    """How something stands that comes for the owner's account alone."""
+def _resume_points(facts: PlaysReport) -> str:
+    """How resume points stand, which come for the owner's account alone."""
     if facts["account"] is None:
         return "the account is not looked up yet"
-    return on if facts["account"] == OWNER else f"off: {off}"
+    return "brought" if facts["account"] == OWNER else f"off: {OTHER_ACCOUNT}"

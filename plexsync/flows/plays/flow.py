@@ -17,7 +17,6 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ti
 from plexsync.flows.plays.activity import ActivityPlans, SceneMemory, read_memories
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.listener import PlayListener
-from plexsync.flows.plays.marked import MarkedPlays
 from plexsync.flows.plays.recovery import PlaysRecovery, StashRestores
 from plexsync.flows.plays.viewings import known_percent
 from plexsync.flows.plays.wishes import WishForPlays
@@ -37,7 +36,6 @@ from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Ver
 from plexsync.rules.item import Item
 from plexsync.rules.match.match_records import Matched
 from plexsync.rules.match.scope import Scope, outside
-from plexsync.rules.plays.marked_plays import MarkDecisions, marked_plays
 from plexsync.rules.plays.play_wishes import UNDO, is_wanted_back
 from plexsync.rules.plays.plays import PlayPlan, PlaySource, plan_plays
 from plexsync.rules.plays.viewings import PLEX, Viewing, judge_viewing, twins, viewed_plays
@@ -71,7 +69,6 @@ class PlaysRead:
     plays: Mapping[str, Mapping[int, PlaySource]]
     viewings: Sequence[Viewing]
     holders: Mapping[tuple[str, int], Set[tuple[int, str]]]
-    marks: MarkDecisions
 
 
 @dataclass(eq=False)
@@ -105,7 +102,6 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
         gates = (READ_STASH, WRITE_STASH)
         self.gates: Collection[Gate] = (READ_PLEX, *gates) if self.is_on else gates
         self.activity = ActivityPlans(self._history, self._clock, self._expiry, self._listener)
-        self.marked = MarkedPlays(self._history, self._clock)
         self.journal = Journal()
         self._undo = WishForPlays(self._stash, self._gates, self._recovery, UNDO)
 
@@ -166,7 +162,6 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             viewings = [viewing for viewing in read.viewings if viewing.item in keys]
             finding = plan_it(watching, found[id], read.plays, memory.plays, held, viewings)
             if (plan := finding.plan) is not None:
-                finding = replace(finding, marks={key: read.marks[key] for key in keys if key in read.marks})
                 finding = self.activity.join(finding, items[id], memory, since=read.since)
                 rests = Done() if keys or finding.memory else UNPAIRED
                 finding = settled(finding, plan, self._clock.now(), rests)
@@ -183,25 +178,19 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
         minimum: str | None,
     ) -> PlaysRead:
         """Read what is known of these scenes and their items; see `look`."""
-        every = {item.key: item for some in items.values() for item in some}
-        keys = sorted(every)
+        keys = sorted({item.key for some in items.values() for item in some})
         start = self._history.approved_since(db) if since is None else since
         rule = minimum or self._history.minimum_in_force(db)
         memories = read_memories(db, {id: watching.scene.created_at for id, watching in watched.items()})
-        remembered = {item.key: memories[id].plays.keys() for id, some in items.items() for item in some}
-        marks = self.marked.decide(db, list(every.values()), remembered, since=start)
-        viewings, more = [], [marked_plays(marks)]
         # By Plex's rule, no earlier row is looked for that explains a play in Stash.
         plays = {} if start is None else db.plays.history(account, keys, since=start if rule == PLEX else 0)
-        if start is not None:
-            viewings = db.viewings.of(account, keys, since=start)
+        viewings = [] if start is None else db.viewings.of(account, keys, since=start)
         if minimum is not None:
             percent = known_percent(db)
             viewings = [judge_viewing(viewing, minimum, percent) for viewing in viewings]
-            more.append(viewed_plays(viewings, since=start or 0))
-        for others in more:
-            plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in others.items()}}
-        return PlaysRead(start, rule, memories, plays, viewings, db.plays.holders(keys), marks)
+            viewed = viewed_plays(viewings, since=start or 0)
+            plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in viewed.items()}}
+        return PlaysRead(start, rule, memories, plays, viewings, db.plays.holders(keys))
 
     def _read_account(self) -> int | Waiting:
         """The number of the account, of which the history is new enough; or what its scenes wait for."""
@@ -260,7 +249,6 @@ class PlaysFlow(Flow[PlaysFinding, WatchWrite]):
             if plan is None or watched is None:
                 continue
             tx.plays.save(finding.id, watched.scene.created_at, plan.resolved)
-            self.marked.save(tx, finding, now=now)
             activity = self.activity.save(tx, job, finding, until=until)
             if finding.outcome is None:
                 plays_writes = self._writes(tx, job, finding, watched, plan, now=now, until=until)

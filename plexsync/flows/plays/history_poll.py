@@ -139,8 +139,6 @@ class HistoryPoll:
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._asked_at: float | None = None
-        # When the last reading of what is new began that was completed, in UTC milliseconds.
-        self.read_at = 0
         self._problem = ""
         # Whether Plex lists saved plays no more, as after a restore: until all is read again, its keys may be others'.
         self.lacks_plays = False
@@ -247,7 +245,6 @@ class HistoryPoll:
             # Another server, which you have accepted: its rating keys name other items.
             with self._store.writing() as tx:
                 tx.plays.forget_history()
-                tx.view_counts.forget()
                 tx.viewings.forget()
         if used_before:
             with self._store.writing() as tx:
@@ -257,7 +254,6 @@ class HistoryPoll:
             start = wanted if newest is None else max(wanted, newest - OVERLAP)
             if not self._list(account, start, now, stopping):
                 return
-            self.read_at = now
             with self._store.reading() as db:
                 self.lacks_plays |= db.plays.has_unlisted(account, since=start, listed_at=now)
             if soon or not self.lacks_plays:
@@ -268,12 +264,10 @@ class HistoryPoll:
         if not (self._list(account, wanted, now, stopping) and self._list_missing(account, wanted, now, stopping)):
             return
         with self._store.writing() as tx:
-            if account == OWNER:
-                tx.view_counts.explain_unlisted(account, listed_at=now)
             dropped = tx.plays.drop_unlisted(account, listed_at=now)
             tx.notes.save(f"{READ_SINCE}{account}", f"{machine} {wanted}")
             tx.notes.save(f"{WALKED}{account}", str(now))
-        self.lacks_plays, self.read_at = False, now
+        self.lacks_plays = False
         if dropped:
             log.info("%d plays are no longer in the history of Plex; nothing is removed from Stash", dropped)
 

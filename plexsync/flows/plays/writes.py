@@ -10,7 +10,6 @@ from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, Observation, Write
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ, Ticket
-from plexsync.rules.plays.marked_plays import MarkDecisions
 from plexsync.rules.plays.play_time import RememberedTime
 from plexsync.rules.plays.plays import ActivityPlan, Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
 from plexsync.rules.plays.resume import RememberedResume
@@ -24,7 +23,7 @@ from plexsync.store.ledger.watch_memory import ScenesMemory
 
 Memory = Mapping[int, RememberedPlay]
 # What a scene waits for.
-ARRIVES, MARKED = "an earlier request may still arrive in Stash", "its play may still come in the history of Plex"
+ARRIVES = "an earlier request may still arrive in Stash"
 # A second in which nobody played anything: removing a play of it changes nothing.
 NO_PLAY = 1
 
@@ -34,7 +33,7 @@ class PlaysFinding(Observation):
     """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
 
     `listed` are the moments in Plex that count for it, `played` the items that have plays. `owing`: those of its `viewings`
-    that are sent. `marks`: what was decided about items that you may have marked as played.
+    that are sent.
     """
 
     watched: WatchedScene | None = None
@@ -43,7 +42,6 @@ class PlaysFinding(Observation):
     listed: Collection[int] = ()
     played: Collection[str] = ()
     resume: ActivityPlan[RememberedResume] = field(default_factory=ActivityPlan)
-    marks: MarkDecisions = field(default_factory=dict)
     time: ActivityPlan[RememberedTime] = field(default_factory=ActivityPlan)
     owing: tuple[Viewing, ...] = ()
     viewings: tuple[Viewing, ...] = ()
@@ -78,15 +76,7 @@ def settled(finding: PlaysFinding, plan: PlayPlan, now: int, rests: Outcome) -> 
     """
     resume, time = finding.resume, finding.time
     waits = [rests] if isinstance(rests, Waiting) and not plan.wait_until else []
-    marks = [decision.wait_until for _, decision in finding.marks.values()]
-    for until, reason in (
-        (plan.wait_until, ARRIVES),
-        *((until, MARKED) for until in marks),
-        (resume.wait_until, ARRIVES),
-        (time.wait_until, ARRIVES),
-    ):
-        if until:
-            waits.append(wait_until(until, now, reason))
+    waits += [wait_until(it.wait_until, now, ARRIVES) for it in (plan, resume, time) if it.wait_until]
     ends = min(waits, key=lambda waiting: waiting.after, default=rests)
     return replace(finding, ends=ends, outcome=None if plan.add or plan.remove or resume.send or time.send else ends)
 

@@ -29,8 +29,6 @@ class PlayCounts(TypedDict):
     """To be taken back, and not taken back yet."""
     undone: int
     """Taken back."""
-    marked: int
-    """Items marked as played without a play in Plex's history, as far as inspections have noticed: not in Stash."""
     play_time: float
     """How much PlexSync has added to the play times of scenes, in seconds."""
 
@@ -46,8 +44,6 @@ class PlaysReport(QueuedPlays):
     """The number of the account. Null if only its name is known, and its history was not read yet."""
     watch_since: Moment | None
     """The setting; null if all plays count."""
-    watch_marked: bool
-    """The setting."""
     watch_minimum: str
     """The setting: the rule by which what was watched is a play."""
     minimum_in_force: str

@@ -278,9 +278,6 @@ class PlaysOfScene(WatchedOfScene):
     """Plays that PlexSync added and you deleted in Stash."""
     undone: int
     """Plays that PlexSync added and took back, or takes back now."""
-    marked_at: Moment | None
-    """When an item of it was last marked as played without a play in Plex's history, as far as an inspection has noticed;
-    null if never, or if Stash got it as a play (`watch_marked`)."""
     left_at: float | None
     """Where it was left in Plex (`plays+resume`), in seconds, as far as PlexSync has read; null if at no place."""
 

@@ -30,14 +30,13 @@ class WatchRules:
     """Whose plays count, and since when.
 
     `account`: the number or the name of an account of the Plex server, '' for its owner. `since`: UTC seconds. `resume`:
-    whether resume points are brought too. `marks`: whether what you mark as played is a play. `minimum`: the rule by which
-    a viewing is a play (`plexsync.rules.plays.viewings`).
+    whether resume points are brought too. `minimum`: the rule by which a viewing is a play
+    (`plexsync.rules.plays.viewings`).
     """
 
     account: str = ""
     since: int = 0
     resume: bool = False
-    marks: bool = False
     minimum: str = "stash"
 
     @property

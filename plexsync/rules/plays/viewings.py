@@ -10,7 +10,6 @@ Moments are UTC seconds; lengths, places and what was played are milliseconds.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from plexsync.rules.plays.marked_plays import MARKED
 from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.queue.events import SessionChanged, SessionState
 from plexsync.rules.record_class import record
@@ -165,7 +164,7 @@ def goes_on(viewing: Viewing, session: str, *, silence: float, place: int) -> bo
 
 def rows_of(plays: Mapping[int, PlaySource]) -> list[int]:
     """The moments of those of these plays that have a row in Plex's history, oldest first."""
-    return [moment for moment, source in sorted(plays.items()) if source.history_key not in (VIEWED, MARKED)]
+    return [moment for moment, source in sorted(plays.items()) if source.history_key != VIEWED]
 
 
 def rows_near(viewing: Viewing, rows: Iterable[int]) -> list[int]:

@@ -54,15 +54,9 @@ select part.item, played.moment, played.item, played.history_key, 1
    and not exists (select 1 from item where item.key = played.item)
  order by 5, 1, 2
 """
-# A mark and a viewing have no row in the history (`plexsync.rules.plays.marked_plays` and `viewings`): no reading lists
-# them, so none is its end or drops them.
-_IN_HISTORY = "history_key <> 'marked' and history_key <> 'viewed'"
+# A viewing has no row in the history (`plexsync.rules.plays.viewings`): no reading lists it, so none is its end or drops it.
+_IN_HISTORY = "history_key <> 'viewed'"
 NEWEST = f"select max(moment) from played where account = :account and {_IN_HISTORY}"
-MOMENTS = """
-select item, moment from played
- where account = :account and item in (select value from json_each(:items)) and history_key <> 'viewed'
-"""
-DROP_MARKS = "delete from played where history_key = 'marked'"
 PLAYED_ITEMS = """
 select item from played where account = :account and moment >= :since and item > :after
  union select item from viewing where account = :account and ended >= :since and item > :after
@@ -187,13 +181,6 @@ class ReadOnlyPlays(ScenesTable[dict[int, dict[int, RememberedPlay]]]):
         values = {"account": account, "items": items, "since": since}
         return {(item, moment) for item, moment in self._db.rows(LISTED, values)}
 
-    def moments(self, account: int, items: Iterable[str]) -> dict[str, set[int]]:
-        """Return the moments of all the account's saved plays and marks of these items, by item key."""
-        moments: dict[str, set[int]] = {}
-        for item, moment in self._db.rows(MOMENTS, {"account": account, "items": list(items)}):
-            moments.setdefault(item, set()).add(moment)
-        return moments
-
     def counts(self) -> dict[str, int]:
         """Return how many plays are remembered in each state, and how many Plex lists as `in_plex`."""
         listed = self._db.row(COUNT_LISTED)
@@ -308,10 +295,6 @@ class Plays(ReadOnlyPlays):
     def drop_unlisted(self, account: int, *, listed_at: int) -> int:
         """Drop what the reading of the whole history that began at `listed_at` has not listed; returns how many."""
         return self._db.execute(DROP_UNLISTED, {"account": account, "listed_at": listed_at})
-
-    def drop_marks(self) -> int:
-        """Drop the saved marks, which have no row in the history; returns how many. What was sent stays remembered."""
-        return self._db.execute(DROP_MARKS)
 
     def save(self, scene: int, created_at: str, plays: Mapping[int, RememberedPlay | None]) -> None:
         """Save what is remembered of a scene by moment; None forgets it. `created_at`: when Stash created the scene."""
