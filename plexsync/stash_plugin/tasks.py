@@ -14,7 +14,7 @@ from typing import Any
 
 from plexsync.rules.servers.errors import Unusable
 from plexsync.stash_plugin import dependencies, installer, page_tasks, worker_process
-from plexsync.stash_plugin.stash_words import Failed, in_its_field, inside, inside_all, log
+from plexsync.stash_plugin.stash_words import PAGE, Failed, in_its_field, inside, inside_all, log
 from plexsync.stash_plugin.task_run import Facts, TaskRun
 from plexsync.store import intake
 from plexsync.store.files import older_database, setup_files
@@ -26,7 +26,6 @@ MOST_IDS = 500
 LONGEST_NAME = 500
 NO_WORKER = "no worker runs"
 SERVED = "the worker does the rest"
-REPORT = "preview.html"
 
 
 def reconcile(call: TaskRun) -> str:
@@ -58,9 +57,14 @@ def drain(call: TaskRun) -> str:
 
 
 def preview(call: TaskRun) -> str:
-    """Show what a sync of the whole library would change."""
-    call.plexsync("sync", "--all", "--dry-run", "--html", os.path.join(call.folder, REPORT), "--force")
-    return "the preview is ready: Show the preview on the page of PlexSync opens it"
+    """Look what a sync of the whole library would change, and keep it for the page."""
+    facts = call.facts("setup", "preview", "--progress")
+    if facts["code"] != 0:
+        raise Failed(str(facts.get("error")))
+    if not facts["done"]:
+        raise Failed("another preview is being made")
+    found = page_preview(call)
+    return f"{found['change']:,} of {found['total']:,} scenes would change: Show the preview on {PAGE} shows some"
 
 
 def status(call: TaskRun) -> str:
@@ -161,12 +165,13 @@ def page_status(call: TaskRun) -> Facts:
 
 
 def page_preview(call: TaskRun) -> Facts:
-    """Return the report of the last preview, and when it was made."""
-    try:
-        with open(os.path.join(call.folder, REPORT), encoding="utf-8") as file:
-            return {"html": file.read(), "at": round(os.fstat(file.fileno()).st_mtime * 1000)}
-    except FileNotFoundError:
-        raise Failed("there is no preview yet: run the task Preview") from None
+    """Return the last preview, and when it was made. Raises Failed."""
+    notes = setup_files.read(call.folder, setup_files.PREVIEW)
+    found = notes.get("result")
+    if not isinstance(found, dict):
+        raise Failed(str(notes.get("error") or "there is no preview yet: run the task Preview"))
+    made = os.stat(os.path.join(setup_files.place(call.folder), setup_files.PREVIEW))
+    return {**found, "at": round(made.st_mtime * 1000)}
 
 
 def page_sync(call: TaskRun) -> Facts:

@@ -238,7 +238,6 @@ def test_a_long_plan_is_read_piece_by_piece(world: World, door: Door) -> None:
         ("--apply", "p", "--all"),
         ("--apply", "p", "--dry-run"),
         ("--all", "--out", "p"),
-        ("--all", "--dry-run", "--out", "p", "--html", "h"),
         ("--all", "--dry-run", "--out", "-"),
         ("--all", "--dry-run", "--force"),
     ],

@@ -116,12 +116,11 @@ def test_the_preview_opens_on_the_page(page, inside, faults):
     expect(page.get_by_text("there is no preview yet: run the task Preview")).to_be_visible()
     assert show.evaluate("node => node.same"), "what is drawn again is the same node: no click and no focus is lost"
     page.get_by_role("button", name="Preview", exact=True).click()
-    frame = page.locator("iframe[title=Preview]")
-    expect(frame).to_be_visible()
-    assert frame.get_attribute("sandbox") == ""
-    expect(page.frame_locator("iframe[title=Preview]").get_by_text("<img src=x").first).to_be_visible()
+    preview = page.get_by_role("region", name="Preview")
+    expect(preview.locator(".plexsync-tile", has_text="would change").locator("strong")).to_have_text("1")
+    expect(preview.get_by_role("row", name="title").get_by_text(HOSTILE)).to_be_visible()
     page.get_by_role("button", name="Close the preview").click()
-    expect(frame).to_have_count(0)
+    expect(preview).to_have_count(0)
     assert inside.plex.count("PUT") == 0
     assert page.evaluate("window.hurt") is None
     assert faults == []

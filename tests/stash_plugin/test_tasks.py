@@ -106,9 +106,23 @@ def test_a_secret_stands_in_no_line_and_no_answer(inside):
 def test_the_first_write_of_everything_has_to_be_agreed_to(inside):
     assert "first write of the whole library" in outcome(inside, "Sync all").error
     assert inside.title() == "one"
-    ended = outcome(inside, "Preview")
-    assert ended.error is None
-    assert (inside.folder / "preview.html").exists()
+    assert "there is no preview yet" in inside.ask("page_preview")["error"]
+    inside.plex.faults.set(Fault("status", status=503))
+    assert "Plex" in outcome(inside, "Preview").error
+    assert "Plex" in inside.ask("page_preview")["error"]
+    inside.plex.faults.clear()
+    until(lambda: outcome(inside, "Preview").error is None)
+    assert lines(inside)[-1].startswith("PlexSync: 1 of 1 scenes would change: Show the preview on the page")
+    found = inside.ask("page_preview")
+    ((field,),) = [item["fields"] for item in found["scenes"][0]["items"]]
+    assert (found["total"], found["change"], field["field"], field["old"], field["new"]) == (
+        1,
+        1,
+        "title",
+        "one",
+        "One",
+    )
+    assert abs(found["at"] / 1000 - time.time()) < HANG
     assert inside.plex.count("PUT") == 0
     assert inside.ask("page_approve")["wanted"] == 1
     assert outcome(inside, "Sync all").error is None

@@ -55,6 +55,7 @@ from plexsync.cli.setup.steps import (
     servers_of,
 )
 from plexsync.cli.start import begin_call
+from plexsync.cli.terminal.screen import Margin, ProgressBar
 from plexsync.engine.clock import SystemClock
 from plexsync.engine.tickets import READS
 from plexsync.reports.settings import WHERE, setting_facts, why_read_only
@@ -550,10 +551,12 @@ def paths(call: Call) -> int:
 
 
 @setup.command("preview", cls=Sharing)
+@click.option("--progress", is_flag=True, help="Say on standard error how far it is.")
 @click.pass_obj
-def preview(call: Call) -> int:
-    """Preview the first write."""
-    return _longer(call, setup_files.PREVIEW, lambda parts, step: preview_facts(parts, step.progress))
+def preview(call: Call, progress: bool) -> int:
+    """Preview what a sync of the whole library would change."""
+    bar = ProgressBar(Margin(draws=False), "comparing") if progress else None
+    return _longer(call, setup_files.PREVIEW, lambda parts, step: preview_facts(parts, step.progress, bar))
 
 
 def _longer(call: Call, name: str, work: Callable[[Parts, StepFile], Mapping[str, object]]) -> int:

@@ -106,9 +106,8 @@ class Queued:
 )
 @click.option("--wait", is_flag=True, help="Return when they are in sync, with a summary.")
 @click.option("--dry-run", "dry", is_flag=True, help="Write nothing: show what would change, field by field.")
-@click.option("--html", "file", metavar="FILE", default="", help="With --dry-run: write it as a report to this file.")
 @click.option("--out", metavar="FILE", default="", help="With --dry-run: write it as a plan to this file, for --apply.")
-@click.option("--force", is_flag=True, help="With --html or --out: replace the file if it exists.")
+@click.option("--force", is_flag=True, help="With --out: replace the file if it exists.")
 @click.option(
     "--apply",
     "plan",
@@ -132,7 +131,6 @@ def sync(
     since: datetime | timedelta | None,
     wait: bool,
     dry: bool,
-    file: str,
     out: str,
     force: bool,
     plan: Path | None,
@@ -159,18 +157,17 @@ def sync(
       plexsync sync --all --wait
       plexsync sync --since 2h
       plexsync sync 7 12 --wait
-      plexsync sync --all --dry-run --html report.html
       plexsync sync --all --dry-run --out plan.json
       plexsync sync --apply plan.json --wait
     """
     if plan is not None:
-        if scenes or all_ or since or dry or file or out or force or take_over or yes:
+        if scenes or all_ or since or dry or out or force or take_over or yes:
             raise click.UsageError("--apply writes what is in the plan: it goes with --wait alone")
         return apply_plan(call, plan, wait=wait)
-    _check_way(bool(scenes) + all_ + (since is not None), wait, dry, file, out, force, yes)
+    _check_way(bool(scenes) + all_ + (since is not None), wait, dry, out, force, yes)
     if dry:
         with begin_call(call, need=SettingsNeed.WORK) as start:
-            to, ids = PreviewFile(out or file, replace=force, is_plan=bool(out)), tuple(dict.fromkeys(scenes))
+            to, ids = PreviewFile(out, replace=force), tuple(dict.fromkeys(scenes))
             return dry_run(call, start, ids, since=since, to=to, take_over=take_over)
     return _queue(call, scenes, since, wait=wait, take_over=take_over, yes=yes)
 
@@ -202,19 +199,17 @@ def _queue(
     return queued.answer(call, {"wanted": len(queued.ids), **({"why": queued.closed} if queued.closed else {})})
 
 
-def _check_way(ways: int, wait: bool, dry: bool, file: str, out: str, force: bool, yes: bool) -> None:
+def _check_way(ways: int, wait: bool, dry: bool, out: str, force: bool, yes: bool) -> None:
     if ways != 1:
         raise click.UsageError("say which scenes: --all, --since WHEN, or their numbers")
     if dry and (wait or yes):
         raise click.UsageError("--dry-run writes nothing: it goes without --wait and --yes")
-    if (file or out) and not dry:
-        raise click.UsageError(f"{'--html' if file else '--out'} goes with --dry-run")
-    if file and out:
-        raise click.UsageError("--html and --out write one file each: say one of them")
+    if out and not dry:
+        raise click.UsageError("--out goes with --dry-run")
     if out == "-":
         raise click.UsageError("--out writes a file: name one")
-    if force and not (file or out):
-        raise click.UsageError("--force goes with --html or --out")
+    if force and not out:
+        raise click.UsageError("--force goes with --out")
 
 
 def _queue_now(

@@ -15,6 +15,7 @@ from plexsync.cli.checks.check import PROBLEM
 from plexsync.cli.checks.paths import PathLookup, Rule, looked_up, sample
 from plexsync.cli.checks.servers import LEAST_PLEX, LEAST_STASH, version_check
 from plexsync.cli.terminal.preview_output import FIRST_FEW, PreviewTotals
+from plexsync.cli.terminal.screen import ProgressBar
 from plexsync.flows.scenes.preview import WOULD_CHANGE, preview_scenes
 from plexsync.reports.comparisons import PreviewFacts, scene_facts
 from plexsync.reports.format import many, safe
@@ -198,16 +199,18 @@ def written_rules(rules: Iterable[Rule]) -> list[str]:
 # --- preview ---------------------------------------------------------------------------------------------------------
 
 
-def preview_facts(parts: Parts, progress: Progress) -> dict[str, object]:
+def preview_facts(parts: Parts, progress: Progress, bar: ProgressBar | None = None) -> dict[str, object]:
     """Compare every scene, and write nothing: the counts of all, and before them some that would change in full.
 
-    Raises NeighbourError if a server goes down.
+    `bar`: shows how far it is too. Raises NeighbourError if a server goes down.
     """
     totals, first = PreviewTotals(), list[PreviewFacts]()
 
     def compared(count: int, total: int) -> None:
         words = f"{count:,} of {many(total, 'scene')} compared"
         progress(words, count / total if total else None, first)
+        if bar is not None:
+            bar.at(count, total)
 
     progress("reading the libraries of Plex")
     for scene in preview_scenes(parts.inspector, progress=compared):

@@ -1,18 +1,13 @@
-"""The output of `plexsync sync --dry-run`: text, JSON, or a report in one HTML file, each written as results arrive."""
+"""The output of `plexsync sync --dry-run`: text, JSON, or a plan, each written as results arrive."""
 
-import html
 import json
-import re
-import shutil
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import IO, Protocol, TextIO
+from typing import Protocol, TextIO
 
 from rich.console import Console
 
@@ -30,7 +25,7 @@ from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.rows import on_screen, short
 from plexsync.rules.item import PICTURES
 from plexsync.rules.merge.approval import FieldChange
-from plexsync.rules.merge.values import Held, Value
+from plexsync.rules.merge.values import Held
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError, SyncError, Unusable
 from plexsync.rules.words.status_words import PREVIEWED, count_words, finding_counts
@@ -147,77 +142,6 @@ def lock_change(old: Held, new: Held) -> str:
     return "" if old.locked == new.locked else "lock" if new.locked else "unlock"
 
 
-# Nothing is loaded or executed, whatever a title contains.
-HEAD = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>What a sync would change - PlexSync</title>
-<style>
-:root { color-scheme: light dark; --line: #8886; --soft: #8882; --gone: #b3261e; --new: #146c2e; }
-@media (prefers-color-scheme: dark) { :root { --gone: #ff8a80; --new: #81d995; } }
-body { font: 1rem/1.45 system-ui, sans-serif; margin: 0; }
-main { max-width: 70rem; margin: 0 auto; padding: 1rem; }
-section { content-visibility: auto; contain-intrinsic-size: auto 12rem; }
-section { border-top: 1px solid var(--line); padding: .5rem 0 1rem; }
-h2 { font-size: 1.1rem; margin: .5rem 0; overflow-wrap: anywhere; }
-table { border-collapse: collapse; width: 100%; table-layout: fixed; }
-th, td { text-align: start; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid var(--soft); }
-td { white-space: pre-wrap; overflow-wrap: anywhere; }
-th:first-child, th:last-child { width: 6.5rem; }
-caption { text-align: start; opacity: .75; }
-del { color: var(--gone); } ins { color: var(--new); text-decoration: none; }
-</style>
-</head>
-<body>
-<main>
-"""
-HEADS = "<tr><th>field</th><th>in Plex now</th><th>after</th><th>lock</th></tr>\n"
-_UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-
-
-def escape_text(text: str) -> str:
-    """Escape a foreign text for HTML: no mark-up, no unprintable characters, and its text direction ends with it."""
-    return f"<bdi>{html.escape(_UNSHOWN.sub(chr(0xFFFD), text))}</bdi>"
-
-
-def scene_html(preview: Preview) -> Iterator[str]:
-    """A scene as a section of the report, in pieces."""
-    yield f"<section>\n<h2>Scene {preview.id}{f': {escape_text(preview.title)}' if preview.title else ''}</h2>\n"
-    if preview.standing != WOULD_CHANGE:
-        yield f"<p>{escape_text(preview.word)}{f': {escape_text(preview.reason)}' if preview.reason else ''}</p>\n"
-    for item in preview.items:
-        yield f"<table>\n<caption>item {escape_text(item.key)}</caption>\n{HEADS}"
-        for change in item.fields:
-            old = _marked(change, "del", change.old.value, change.removes)
-            new = _marked(change, "ins", change.new.value, change.adds)
-            yield (
-                f"<tr><td>{escape_text(short(change.field))}</td><td>{old}</td><td>{new}</td>"
-                f"<td>{lock_change(change.old, change.new)}</td></tr>\n"
-            )
-        yield "</table>\n"
-    if preview.notes:
-        yield "<ul>\n"
-        for note in preview.notes:
-            yield f"<li>{escape_text(short(note.field))} ({escape_text(note.reason)}): {escape_text(note.text)}</li>\n"
-        yield "</ul>\n"
-    yield "</section>\n"
-
-
-def _marked(change: FieldChange, mark: str, value: Value, moved: Collection[str]) -> str:
-    """One side of a change, with what it alone has in this mark."""
-    if isinstance(value, tuple):
-        return ", ".join(
-            f"<{mark}>{escape_text(name)}</{mark}>" if name in moved else escape_text(name) for name in value
-        )
-    old, new = single_values(change)
-    text = old if mark == "del" else new
-    return f"<{mark}>{escape_text(text)}</{mark}>" if old != new and (text or mark == "ins") else escape_text(text)
-
-
 class Paper(Protocol):
     """The output of scenes as they arrive, then the totals. `whole`: all scenes, else only those that change."""
 
@@ -253,7 +177,7 @@ class Words:
     def end(self, totals: PreviewTotals) -> None:
         """Write the number of scenes that were left out, by field, and the totals."""
         if self.more:
-            say(self.out, f"... and {many(self.more, 'scene')} more (--html FILE or a pipe shows all). In all scenes:")
+            say(self.out, f"... and {many(self.more, 'scene')} more (a pipe shows all). In all scenes:")
             rows = [(field, f"{count:,}") for field, count in self.fields.most_common()]
             self.out.print(table("", ("field", "scenes that would change"), rows, right=(1,)))
         say(self.out, "\n".join(totals.lines()))
@@ -308,61 +232,26 @@ class PlanDocument(Document):
         self.close({})
 
 
-@dataclass
-class HtmlReport:
-    """One HTML file: the totals come before the scenes, which are buffered in an unnamed file until then."""
-
-    _out: TextIO
-    _scenes: IO[str]
-    _at: str
-    whole: bool
-
-    def write(self, preview: Preview) -> None:
-        """Write a section for each scene."""
-        self._scenes.writelines(scene_html(preview))
-
-    def end(self, totals: PreviewTotals) -> None:
-        """Write the totals, then the buffered sections."""
-        head, *counts = totals.lines()
-        self._out.write(HEAD)
-        self._out.write(
-            f"<h1>What a sync would change</h1>\n<p>{escape_text(head)}, {self._at}. Nothing was written.</p>\n"
-        )
-        self._out.write("<ul>\n" + "".join(f"<li>{escape_text(line.strip())}</li>\n" for line in counts) + "</ul>\n")
-        self._scenes.seek(0)
-        shutil.copyfileobj(self._scenes, self._out)
-        self._out.write("</main>\n</body>\n</html>\n")
-
-
 @record
 class PreviewFile:
-    """The file that a dry run writes ('': none): a report, or a plan that can be applied."""
+    """The file that a dry run writes ('': none): a plan that can be applied."""
 
     path: str = ""
     replace: bool = False
-    is_plan: bool = False
 
     @property
     def line(self) -> str:
         """What was written, and what can be done with it."""
-        if not self.is_plan:
-            return f"the report is in {self.path}"
         return f"the plan is in {self.path}: plexsync sync --apply {self.path} writes it"
 
 
 @contextmanager
 def _on_paper(call: Call, parts: Parts, to: PreviewFile, *, whole: bool, take_over: bool) -> Iterator[Paper | None]:
     """The output for the scenes; None if it depends on the terminal."""
-    file, replace = to.path, to.replace
-    if file and to.is_plan:
+    if to.path:
         at = stamp(parts.clock.now()) or ""
-        with output(file, replace=replace) as out:
+        with output(to.path, replace=to.replace) as out:
             yield PlanDocument(out, plan_file.head_now(parts, take_over=take_over, made_at=at))
-    elif file:
-        with output(file, replace=replace) as out:
-            # In the folder of the report: that disk has space for it, and nobody else can read it.
-            with tempfile.TemporaryFile("w+", encoding="utf-8", dir=Path(file).absolute().parent) as scenes:
-                yield HtmlReport(out, scenes, stamp(parts.clock.now()) or "", whole=whole)
     elif call.json:
         yield Document(sys.stdout, {"dry_run": True}, whole=whole)
     else:

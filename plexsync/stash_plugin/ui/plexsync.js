@@ -410,7 +410,7 @@
       facts && !facts.error && shared.Actions && e(shared.SignInNeeded, { facts, look }),
       facts && !facts.error && shared.Actions && e(shared.Plays, { facts, look }),
       facts && !facts.error && e(Status, { facts, deeds, show: setPreview }),
-      preview && e(Preview, { preview, close: () => setPreview(null) }),
+      preview && shared.Changes && e(Preview, { preview, close: () => setPreview(null) }),
       letters && e(Letters, { letters, deeds }),
       facts && !facts.error && shared.Actions && e(shared.Actions, { look })
     );
@@ -526,13 +526,12 @@
     return "";
   }
 
-  // The report can't run scripts, nor reach Stash.
   function Preview({ preview, close }) {
     return e(
       "section",
-      { "aria-label": "Preview" },
+      { "aria-label": "Preview", className: "plexsync-preview" },
       e("p", null, "The preview of ", e(When, { at: new Date(preview.at).toISOString() }), " ", e(Button, { onClick: close }, "Close the preview")),
-      e("iframe", { className: "plexsync-preview", title: "Preview", sandbox: "", srcDoc: preview.html })
+      e(shared.Changes, { found: preview })
     );
   }
 

@@ -384,6 +384,25 @@
     return e(
       React.Fragment,
       null,
+      e(Changes, { found }),
+      e(
+        "div",
+        { className: "plexsync-buttons" },
+        e(
+          Button,
+          { kind: "primary", busy: deeds.busy, onClick: () => start(true) },
+          deeds.busy === "setup_approve" ? "Starting the worker …" : "Approve, and sync " + (found.total === 1 ? "this scene" : "all " + many(found.total, "scene"))
+        ),
+        e(Button, { busy: deeds.busy, onClick: () => start(false), title: "Approve the whole library later, on the page of PlexSync" }, "Only sync what I edit from now on")
+      )
+    );
+  }
+
+  // What a sync of all would change: the counts, and some scenes in full.
+  function Changes({ found }) {
+    return e(
+      React.Fragment,
+      null,
       e(
         "div",
         { className: "plexsync-tiles" },
@@ -412,16 +431,6 @@
             )
           )
         )
-      ),
-      e(
-        "div",
-        { className: "plexsync-buttons" },
-        e(
-          Button,
-          { kind: "primary", busy: deeds.busy, onClick: () => start(true) },
-          deeds.busy === "setup_approve" ? "Starting the worker …" : "Approve, and sync " + (found.total === 1 ? "this scene" : "all " + many(found.total, "scene"))
-        ),
-        e(Button, { busy: deeds.busy, onClick: () => start(false), title: "Approve the whole library later, on the page of PlexSync" }, "Only sync what I edit from now on")
       )
     );
   }
@@ -480,4 +489,5 @@
   const PARTS = { packages: Packages, "sign-in": SignIn, server: Server, libraries: Libraries, paths: Paths, preview: Preview, work: Work };
 
   page.Guide = Guide;
+  page.Changes = Changes;
 })();
