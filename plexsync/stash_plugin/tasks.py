@@ -63,8 +63,8 @@ def preview(call: TaskRun) -> str:
         raise Failed(str(facts.get("error")))
     if not facts["done"]:
         raise Failed("another preview is being made")
-    found = page_preview(call)
-    return f"{found['change']:,} of {found['total']:,} scenes would change: Show the preview on {PAGE} shows some"
+    result = page_preview(call)
+    return f"{result['change']:,} of {result['total']:,} scenes would change: Show the preview on {PAGE} shows some"
 
 
 def status(call: TaskRun) -> str:
@@ -167,11 +167,11 @@ def page_status(call: TaskRun) -> Facts:
 def page_preview(call: TaskRun) -> Facts:
     """Return the last preview, and when it was made. Raises Failed."""
     notes = setup_files.read(call.folder, setup_files.PREVIEW)
-    found = notes.get("result")
-    if not isinstance(found, dict):
+    result = notes.get("result")
+    if not isinstance(result, dict):
         raise Failed(str(notes.get("error") or "there is no preview yet: run the task Preview"))
-    made = os.stat(os.path.join(setup_files.place(call.folder), setup_files.PREVIEW))
-    return {**found, "at": round(made.st_mtime * 1000)}
+    file = os.stat(os.path.join(setup_files.place(call.folder), setup_files.PREVIEW))
+    return {**result, "at": round(file.st_mtime * 1000)}
 
 
 def page_sync(call: TaskRun) -> Facts:

@@ -212,7 +212,7 @@ def test_what_a_field_of_stash_can_not_express_goes_into_the_file(ask: PageCall,
 
 
 def test_paths_are_learnt_and_the_first_write_is_previewed(
-    ask: PageCall, tv: PlexTvSim, world: World, monkeypatch: pytest.MonkeyPatch
+    ask: PageCall, door: Door, tv: PlexTvSim, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for n in range(6):
         world.plex.add_movie(world.section, files=[(f"/media/scenes/{n}.mp4", 10 + n, 9_000)], title=f"{n}")
@@ -236,6 +236,10 @@ def test_paths_are_learnt_and_the_first_write_is_previewed(
     assert (look["total"], look["change"], len(look["scenes"])) == (6, 6, 5)
     assert ["would change", 6] in look["counts"]
     assert world.plex.count("PUT") == 0
+    monkeypatch.setenv("PLEXSYNC_PROGRESS", "stash")
+    monkeypatch.setattr("plexsync.cli.terminal.screen.STASH_PACE", 0.0)
+    assert "\x01p\x021.000\n" in door("setup", "preview", "--progress").err
+    assert door("setup", "preview").err == "", "a process of its own has nobody who listens"
 
 
 def test_outside_stash_it_says_what_to_use(door: Door) -> None:

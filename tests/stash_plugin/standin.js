@@ -137,8 +137,6 @@
         Object.assign(made.style, value);
       } else if (name === "className") {
         made.className = value;
-      } else if (name === "srcDoc") {
-        made.srcdoc = value;
       } else if (name === "checked" || name === "value") {
         continue;
       } else {
