@@ -103,7 +103,7 @@ OF_A_LIBRARY = (
     "tag_parents",
     "collections",
     *(name for name in collection_settings.NAMES if name not in collection_settings.OF_ALL_LIBRARIES),
-    *(name for name in picture_settings.NAMES if name != "gallery_choices"),
+    *picture_settings.NAMES,
     "performer_name",
     "role_text",
     "performer_picture_url",

@@ -55,9 +55,6 @@ class PictureSettings(CheckedModel):
     background: Annotated[str, BeforeValidator(values.picture_sources)] = Field(default="none")
     """Source of the background, as for poster: none, or any of cover, gallery, studio and group. Default none."""
 
-    gallery_choices: int = Field(default=0, ge=0, le=20)
-    """Pictures of a scene's galleries that its item gets to choose from: 0 to 20, default 0."""
-
     poster_shape: Literal["as_is", "bars", "crop", "blur"] = Field(default="as_is")
     """What becomes of a picture that does not have the shape of a poster: as_is (Plex shows a part of it), bars, crop (cut
     to that shape) or blur (the whole picture on a blurred copy of itself). Default as_is."""

@@ -113,7 +113,6 @@ def stash_client(config: PlexSyncConfig, clock: Clock, looks: LookRules, *, aliv
         file_times=any(profile.asks_file_times for profile in profiles),
         extra=looks.scope.on_request,
         galleries=any(profile.asks_galleries for profile in profiles),
-        choices=looks.gallery_choices,
     )
 
 

@@ -48,9 +48,8 @@ from plexsync.rules.queue.job import Kind
 from plexsync.rules.queue.note_keys import ASKED_SETTINGS, IN_USE, WISHES
 from plexsync.rules.queue.setting_question import FEW, SettingQuestion
 from plexsync.rules.record_class import record
-from plexsync.rules.scene import CHOICE, Scene
+from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import NeighbourError
-from plexsync.rules.words.status_words import Finding
 from plexsync.store.opening import UnwrittenDatabase, backend_at
 from validation.config import PlexSyncConfig
 from validation.looks import LOOKS, SETTING
@@ -61,8 +60,6 @@ TRIED, TOGETHER = 36, 12
 # The scenes that a count names, and the collections of a scene that are shown.
 MOST_NAMED, MOST_COLLECTIONS = 12, 4
 FIELD_OF_COLLECTIONS = "collection"
-# How scenes stand that are given pictures to choose from, and nothing else.
-WITH_CHOICES = (Finding.IN_SYNC.value, Finding.KEPT.value)
 # The rules that decide which scenes are written, and where.
 ADMITTING = attrgetter("scope", "paths", "strict", "by_duration")
 # The places of the fields on a screen; what is shown beside the cast comes last.
@@ -84,16 +81,12 @@ class DraftRow(NamedTuple):
 
 @record
 class DraftItem:
-    """An item of a scene, or a collection, in display order. `pictures` are those that would be sent (empty: Plex's own).
-
-    `choices`: so many pictures of galleries it would be given to choose from, at the most.
-    """
+    """An item of a scene, or a collection, in display order. `pictures` are those that would be sent (empty: Plex's own)."""
 
     key: str
     title: str
     rows: tuple[DraftRow, ...]
     pictures: Mapping[str, bytes]
-    choices: int = 0
 
 
 @record
@@ -140,14 +133,10 @@ class DraftCount:
 
 
 class Effect(NamedTuple):
-    """What a draft does to a scene: it writes something, or writes it no more; and so many pictures chosen by hand go.
-
-    `gives`: what it writes may be no more than pictures to choose from.
-    """
+    """What a draft does to a scene: it writes something, or writes it no more; and so many pictures chosen by hand go."""
 
     changes: bool = False
     leaves: bool = False
-    gives: bool = False
     by_hand: int = 0
 
 
@@ -235,7 +224,7 @@ class Draft:
                 rows = db.jobs.of(Kind.SCENE, [inspection.id for inspection in inspections])
             for inspection, effect in zip(inspections, self.effects(inspections), strict=True):
                 standing = preview_of(inspection, rows.get(inspection.id), sweep=True).standing
-                if effect.changes and standing in (WOULD_CHANGE, *(WITH_CHOICES if effect.gives else ())):
+                if effect.changes and standing == WOULD_CHANGE:
                     count.changed += 1
                     count.by_hand += effect.by_hand
                 elif standing == WOULD_CHANGE:
@@ -318,8 +307,7 @@ class Draft:
             if inspection.scene and (_is_written(inspection) or (admits_otherwise and not inspection.targets))
         ]
         in_use = {inspection.id: inspection for inspection in self._now.inspector.look_at(asked)} if asked else {}
-        gives = draft.gallery_choices != now.gallery_choices
-        return [_effect(each, in_use.get(each.id), gives=gives) for each in inspections]
+        return [_effect(each, in_use.get(each.id)) for each in inspections]
 
     def _as_seen(self, inspection: Inspection) -> DraftScene:
         preview = preview_of(inspection, None, sweep=False)
@@ -338,30 +326,27 @@ class Draft:
             rows.append(DraftRow(name, now.value, after.value))
         sent = ((row, _picture(target, scene, artwork, row.field)) for row in rows if row.field in PICTURES)
         pictures = {row.field: content for row, content in sent if content or not row.after}
-        offered = [image for image in scene.images if image.source == CHOICE] if scene else []
-        choices = len(offered) if isinstance(target, Target) and target.choices else 0
-        return DraftItem(target.item.key, target.item.value("title"), tuple(rows), pictures, choices)
+        return DraftItem(target.item.key, target.item.value("title"), tuple(rows), pictures)
 
 
 def _is_written(inspection: Inspection) -> bool:
-    return any(target.plan.edit or target.choices for target in inspection.targets)
+    return any(target.plan.edit for target in inspection.targets)
 
 
-def _effect(draft: Inspection, in_use: Inspection | None, *, gives: bool) -> Effect:
-    """The difference between both inspections of a scene; `gives`: other pictures of galleries to choose from."""
+def _effect(draft: Inspection, in_use: Inspection | None) -> Effect:
+    """The difference between both inspections of a scene."""
     if in_use is None:
         return Effect()
     if not draft.targets:
         return Effect(leaves=bool(in_use.targets) and draft.error is None)
     before = {target.item.key: target.plan.edit for target in in_use.targets}
-    gives = gives and any(target.choices for target in draft.targets)
-    changes, by_hand = gives, 0
+    changes, by_hand = False, 0
     for target in draft.targets:
         others = before.get(target.item.key, {})
         names = {name for name, change in target.plan.edit.items() if others.get(name) != change}
         changes = changes or bool(names)
         by_hand += sum(_is_by_hand(target, name) for name in names.intersection(PICTURES))
-    return Effect(changes, gives=gives, by_hand=by_hand)
+    return Effect(changes, by_hand=by_hand)
 
 
 def _is_by_hand(target: Target, name: str) -> bool:

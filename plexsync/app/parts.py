@@ -111,8 +111,7 @@ class Assembled:
             in_plex, key_of = PlexPictures(store, plex, gates, clock), artwork.key_of
             pictures = Artwork(store, stash, in_plex, gates, key_of, imaging, sends=not patient, readers=readers)
             of_both = (store, stash, plex, index, gates, settings.looks, *by, losses, recovery, expiry)
-            choices = pictures.choices(plex, clock, is_on=settings.looks.gallery_choices > 0)
-            return Inspector(*of_both, pictures if settings.pictures else None, choices, patient=patient)
+            return Inspector(*of_both, pictures if settings.pictures else None, patient=patient)
 
         self.inspector = inspector(Indexer(store, plex, gates, clock, looks_only=True), visitors)
         self.watch_inspector, self.work_inspector = inspector(indexer), inspector(indexer, patient=False)

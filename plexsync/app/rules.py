@@ -58,7 +58,6 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
         undo_gone=gone,
         scope=Scope(terms, config.scope_match),
         by_duration=config.match_by_duration,
-        gallery_choices=config.gallery_choices,
         provider=is_provider_on(config),
     )
 

@@ -33,8 +33,8 @@ GROUPS = {
         "look title_template sort_title_template original_title_template tagline_template date_added content_rating "
         "genre_tags label_tags labels collection_tags tag_parents collections collection_name collection_sort "
         "collection_minimum collection_parts collection_mode collection_home collection_home_places playlists "
-        "playlist_order poster background gallery_choices poster_shape poster_anchor poster_logo performer_name "
-        "role_text performer_picture_url libraries"
+        "playlist_order poster background poster_shape poster_anchor poster_logo performer_name role_text "
+        "performer_picture_url libraries"
     ),
     "Bring back what you watch": ("watch_back watch_account watch_since watch_minimum rating_direction rating_wins"),
     "Set the pace": (

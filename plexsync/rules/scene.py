@@ -16,10 +16,6 @@ class SceneFile:
     modified: str = ""
 
 
-# The source of pictures that an item is given to choose from.
-CHOICE = "choice"
-
-
 @record
 class Image:
     """A picture that Stash may have: its source, its path there, and a text that changes whenever the picture does.

@@ -12,7 +12,6 @@ from typing import Any
 from graphql import GraphQLInputObjectType
 
 from plexsync.simulator.stash_creates import Creates, used_by
-from plexsync.simulator.stash_galleries import images_page
 from plexsync.simulator.stash_graphql import Resolver, StashError
 from plexsync.simulator.stash_hooks import Event, Visited
 from plexsync.simulator.stash_jobs import Jobs
@@ -170,7 +169,6 @@ class StashApi:
             "findGroup": lambda _, __, id: one_of(data.groups, id),
             "findGroups": lambda _, __, **asked: self.find_named(data.groups, group_filter, asked),
             "findFiles": lambda _, __, **asked: self.find(data.files, file_filter, path_words, FILE_SORT_KEYS, asked),
-            "findImages": lambda _, __, **asked: images_page(data.galleries, asked),
             "jobQueue": lambda *_: self.jobs.queue() or None,
             "findJob": lambda _, __, input: self.jobs.find(input["id"]),
         }

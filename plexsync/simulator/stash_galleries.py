@@ -1,9 +1,7 @@
 """Galleries of the simulated Stash: their images, each with its size in pixels, and the one that is the cover."""
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from plexsync.simulator.stash_images import media_type
 
@@ -45,23 +43,6 @@ class Gallery:
     def image_count(self) -> int:
         """The number of images."""
         return len(self.images)
-
-
-@dataclass(frozen=True, slots=True)
-class ImagesPage:
-    """A page of images, and the number of all."""
-
-    count: int
-    images: tuple[GalleryImage, ...]
-
-
-def images_page(galleries: Mapping[int, Gallery], asked: Mapping[str, Any]) -> ImagesPage:
-    """The first images of the galleries in a filter, by path: the order in which they were scanned."""
-    wanted = asked["image_filter"]["galleries"]
-    if wanted["modifier"] != "INCLUDES" or asked["filter"]["sort"] != "path":
-        raise ValueError("only the images of galleries are found, by path")
-    images = tuple(image for id in wanted["value"] if int(id) in galleries for image in galleries[int(id)].images)
-    return ImagesPage(len(images), images[: asked["filter"]["per_page"]])
 
 
 def file_of(image: bytes) -> ImageFile:

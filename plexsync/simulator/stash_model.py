@@ -220,7 +220,6 @@ class StashData:
     tags: dict[int, Tag] = field(default_factory=dict)
     groups: dict[int, Group] = field(default_factory=dict)
     images: dict[int, GalleryImage] = field(default_factory=dict)
-    galleries: dict[int, Gallery] = field(default_factory=dict)
     last_ids: dict[str, int] = field(default_factory=dict)
 
     def new_id(self, kind: str) -> int:
@@ -289,9 +288,7 @@ class StashData:
         now = self.stamp()
         files = [GalleryImage(self.new_id("image"), now, now, image, (file_of(image),)) for image in images]
         self.images.update({image.id: image for image in files})
-        gallery = Gallery(self.new_id("gallery"), tuple(files))
-        self.galleries[gallery.id] = gallery
-        return gallery
+        return Gallery(self.new_id("gallery"), tuple(files))
 
     def new_file(self, spec: FileSpec) -> VideoFile:
         """A newly scanned file; its hashes follow from size and duration, so copies have equal ones."""

@@ -25,7 +25,6 @@ type Query {
   ID!): Tag findTags(tag_filter: TagFilterType, filter: FindFilterType, ids: [ID!]): FindTagsResultType! findGroup(id:
   ID!): Group findGroups(group_filter: GroupFilterType, filter: FindFilterType, ids: [ID!]): FindGroupsResultType!
   findFiles(file_filter: FileFilterType, filter: FindFilterType, ids: [ID!]): FindFilesResultType!
-  findImages(image_filter: ImageFilterType, filter: FindFilterType, ids: [ID!]): FindImagesResultType!
   plugins: [Plugin!]
   directory(path: String, locale: String = "en"): Directory!
   jobQueue: [Job!] findJob(input: FindJobInput!): Job }
@@ -242,8 +241,6 @@ type FindPerformersResultType { count: Int!  performers: [Performer!]! }
 type FindStudiosResultType { count: Int!  studios: [Studio!]! }
 type FindTagsResultType { count: Int!  tags: [Tag!]! }
 type FindGroupsResultType { count: Int!  groups: [Group!]! }
-type FindImagesResultType { count: Int!  images: [Image!]! }
-input ImageFilterType { galleries: MultiCriterionInput }
 type FindFilesResultType { count: Int!  files: [BaseFile!]! }
 
 enum JobStatus { READY RUNNING FINISHED STOPPING CANCELLED FAILED }

@@ -72,16 +72,10 @@ class GalleryAnswer(msgspec.Struct):
 def gallery_images(galleries: Sequence[GalleryAnswer]) -> Iterator[Image]:
     """The covers of the galleries, that of the oldest gallery first: the order in Stash's answer is not fixed."""
     for gallery in sorted(galleries, key=lambda gallery: number(gallery.id)):
-        if gallery.cover and (image := image_in(gallery.cover, "gallery")):
-            yield image
-
-
-def image_in(answer: GalleryImageAnswer, source: str) -> Image | None:
-    """The picture of an image, if Plex can show it."""
-    file = answer.visual_files[0] if answer.visual_files else ImageFileAnswer()
-    if file.format not in FORMATS:
-        return None
-    return Image(source, f"/image/{number(answer.id)}/image", answer.updated_at, file.width, file.height)
+        cover = gallery.cover
+        file = cover.visual_files[0] if cover and cover.visual_files else ImageFileAnswer()
+        if cover and file.format in FORMATS:
+            yield Image("gallery", f"/image/{number(cover.id)}/image", cover.updated_at, file.width, file.height)
 
 
 @lru_cache(maxsize=RECENT_IDS)
@@ -245,12 +239,6 @@ class Questions(msgspec.Struct):
     """All queries in the schema."""
 
     fields: list[Question]
-
-
-class ImagesAnswer(msgspec.Struct):
-    """The first images of a gallery, in the order in which Stash shows them."""
-
-    images: list[GalleryImageAnswer]
 
 
 class ExistingAnswer(msgspec.Struct):

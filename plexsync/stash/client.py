@@ -11,7 +11,7 @@ from plexsync.http.client import MEGABYTE
 from plexsync.rules.match.paths import name_key
 from plexsync.rules.queue.job import Kind
 from plexsync.rules.records import Newest, News, Picture, Plugin
-from plexsync.rules.scene import CHOICE, Image, Scene
+from plexsync.rules.scene import Image, Scene
 from plexsync.rules.servers.errors import Neighbour, Unavailable
 from plexsync.stash import answers, queries
 from plexsync.stash.collecting import StashCollecting
@@ -43,7 +43,6 @@ PLUGINS = msgspec.json.Decoder(dict[str, list[answers.InstalledPlugin] | None])
 PLUGIN_SETTINGS = msgspec.json.Decoder(dict[str, answers.Plugins])
 ANYTHING = msgspec.json.Decoder()
 CONFIGURED = msgspec.json.Decoder(dict[str, dict[str, object]])
-IMAGES = msgspec.json.Decoder(dict[str, answers.ImagesAnswer])
 
 
 class StashClient:
@@ -110,31 +109,10 @@ class StashClient:
     def scenes(self, ids: Sequence[int]) -> dict[int, Scene]:
         """The scenes with these ids, in one request; missing ones are left out."""
         query = partial(queries.scenes, **self.requests.more)
-        pairs = self.requests.scenes(ids, SCENES, query, self._pair)
-        return {scene.id: scene for scene in self._with_choices(list(pairs.values()))}
+        return self.requests.scenes(ids, SCENES, query, self._scene)
 
-    def _pair(self, row: answers.SceneAnswer) -> tuple[answers.SceneAnswer, Scene]:
-        return row, answers.scene_of(row, timed=self.requests.more.get("file_times", False))
-
-    def _with_choices(self, pairs: Sequence[tuple[answers.SceneAnswer, Scene]]) -> list[Scene]:
-        """The scenes with the first pictures of their galleries, if they are requested: at once for all of them."""
-        count = self.requests.more.get("choices", 0)
-        of_scenes = {
-            scene.id: sorted({answers.number(gallery.id) for gallery in row.galleries})
-            for row, scene in pairs
-            if count and row.galleries
-        }
-        scenes = [scene for _, scene in pairs]
-        if not of_scenes:
-            return scenes
-        galleries = sorted({id for ids in of_scenes.values() for id in ids})
-        images = self.requests.ask(IMAGES, queries.gallery_images(galleries, count))
-        return [
-            replace(scene, images=(*scene.images, *_first(images, of_scenes[scene.id], count)))
-            if scene.id in of_scenes
-            else scene
-            for scene in scenes
-        ]
+    def _scene(self, row: answers.SceneAnswer) -> Scene:
+        return answers.scene_of(row, timed=self.requests.more.get("file_times", False))
 
     def existing(self, ids: Sequence[int]) -> tuple[frozenset[int], int]:
         """Those of these scenes that exist, and the number of all scenes, in one request."""
@@ -151,7 +129,7 @@ class StashClient:
         def ask(last: int) -> tuple[int, list[Scene]]:
             query = queries.walk(**self.requests.more)
             data = self.requests.ask_one(WALKED, "findScenes", query, walking(queries.above(last), page))
-            return data.count, self._with_choices(self.requests.checked(list, map(self._pair, data.scenes)))
+            return data.count, self.requests.checked(list, map(self._scene, data.scenes))
 
         return self.requests.walk(after, ask, lambda scene: scene.id)
 
@@ -269,10 +247,3 @@ class StashClient:
 
 def _newest_first(number: int, size: int) -> dict[str, object]:
     return queries.page(size, sort="updated_at", number=number, descending=True)
-
-
-def _first(images: Mapping[str, answers.ImagesAnswer], galleries: Sequence[int], count: int) -> list[Image]:
-    """The first pictures that Plex can show; an image in two galleries counts once."""
-    found = [answer for id in galleries if f"g{id}" in images for answer in images[f"g{id}"].images]
-    usable = dict.fromkeys(image for answer in found if (image := answers.image_in(answer, CHOICE)))
-    return list(usable)[:count]

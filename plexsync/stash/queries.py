@@ -154,8 +154,8 @@ RECENT = {
 
 class SceneExtras(TypedDict, total=False):
     """What is requested of a scene only if it matters: the names of its tags' parents (`tags_above`), more of its
-    performers than their names (`people`), when its files were changed (`file_times`), its `galleries`, what these
-    kinds of terms of a scope are about (`extra`, of `ON_REQUEST`), and so many pictures of its galleries (`choices`).
+    performers than their names (`people`), when its files were changed (`file_times`), its `galleries`, and what these
+    kinds of terms of a scope are about (`extra`, of `ON_REQUEST`).
     """
 
     tags_above: bool
@@ -163,7 +163,6 @@ class SceneExtras(TypedDict, total=False):
     file_times: bool
     galleries: bool
     extra: Collection[str]
-    choices: int
 
 
 def fragments(**more: Unpack[SceneExtras]) -> str:
@@ -175,7 +174,7 @@ def fragments(**more: Unpack[SceneExtras]) -> str:
     tags = TAG_FIELDS_ABOVE if more.get("tags_above") else TAG_FIELDS
     people = PERFORMER_FIELDS_ALL if more.get("people") else PERFORMER_FIELDS
     files = FILE_FIELDS_TIMED if more.get("file_times") else FILE_FIELDS
-    galleries = GALLERIES if more.get("galleries") or more.get("choices") else NO_GALLERIES
+    galleries = GALLERIES if more.get("galleries") else NO_GALLERIES
     return fields + tags + people + files + galleries
 
 
@@ -232,18 +231,6 @@ def showing(kind: Kind, id: int) -> dict[str, object]:
 def path_filter(names: Iterable[str]) -> dict[str, object]:
     """A SceneFilterType: scenes with a file of one of these base names, or of another one that the pattern matches."""
     return {"path": {"value": _pattern(names), "modifier": "MATCHES_REGEX"}}
-
-
-def gallery_images(galleries: Sequence[int], count: int) -> str:
-    """One query for the first images of these galleries, each under the alias `g<id>`."""
-    fields = "images { id updated_at visual_files { ... on ImageFile { format width height } } }"
-    page = f'filter: {{ page: 1, per_page: {int(count)}, sort: "path", direction: ASC }}'
-    aliases = "\n".join(
-        f'  g{int(id)}: findImages(image_filter: {{ galleries: {{ value: ["{int(id)}"], modifier: INCLUDES }} }}, '
-        f"{page}) {{ {fields} }}"
-        for id in galleries
-    )
-    return f"query GalleryImages {{\n{aliases}\n}}\n"
 
 
 # --- the pattern that finds files by base name, in Go's regular expression syntax (RE2) ------------------------------

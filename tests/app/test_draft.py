@@ -62,7 +62,6 @@ CHOICES = {
     "conflict_policy": ("stash", "plex"),
     "first_push": ("keep", "stash"),
     "adopt_locked_lists": ("true", "false"),
-    "gallery_choices": ("0", "2"),
     **dict.fromkeys(
         ("sync_title", "sync_studio", "sync_summary", "sync_date", "sync_cast", "sync_genres"), ("true", "false")
     ),
@@ -240,15 +239,6 @@ def test_a_count_says_how_many_pictures_chosen_in_plex_are_replaced(world: World
     count = counted(world, poster_shape="crop")
     assert (count.changed, count.by_hand) == (3, 1)
     assert counted(world, content_rating="R").by_hand == 0
-
-
-def test_pictures_of_galleries_to_choose_from_are_counted(world: World) -> None:
-    work(world, world.add(2))
-    world.stash.add_gallery(1, *(png(200, n, 0, width=10, height=20) for n in range(3)))
-    count = counted(world, gallery_choices="2")
-    assert (count.changed, count.named) == (1, [1])
-    with draft_of(world, gallery_choices="2") as draft:
-        assert [draft.scene(id).items[0].choices for id in (1, 2)] == [2, 0]
 
 
 @pytest.mark.parametrize("rounds", [4, pytest.param(20, marks=pytest.mark.long)])

@@ -86,16 +86,3 @@ def test_the_settings_choose_the_sources_and_the_logo(world: World, door: Door) 
     items = [world.plex.item(key) for key in world.plex.keys(world.section)]
     assert [item.poster for item in items] == [key_of("thumb", gallery), key_of("thumb", png(200, 0, 0))]
     assert [item.art for item in items] == [key_of("art", gallery), None]
-
-
-def test_the_settings_give_pictures_of_galleries_to_choose_from(world: World, door: Door) -> None:
-    world.settings |= {"poster": "cover", "gallery_choices": "1"}
-    gallery, cover = png(0, 0, 200, width=20, height=30), png(200, 0, 0)
-    world.add(1)
-    world.stash.set_cover(1, cover)
-    world.stash.add_gallery(1, gallery, png(0, 9, 0))
-    assert door("sync", "1", "--wait").code == 0
-    (key,) = world.plex.keys(world.section)
-    uploads = [request for request in world.plex.log if request.method == "POST"]
-    assert [request.body for request in uploads] == [cover, gallery]
-    assert world.plex.item(key).poster == key_of("thumb", cover)

@@ -54,8 +54,6 @@ ASKED = {
     "scenes with what a scope is about": (queries.scenes([1, 22], tags_above=False, extra=queries.ON_REQUEST), {}),
     "walk with what a scope is about": (queries.walk(tags_above=False, extra=["url"]), WALKING),
     "scenes with their galleries": (queries.scenes([1, 22, 333], tags_above=False, galleries=True), {}),
-    "the first pictures of galleries": (queries.gallery_images([1, 22], 20), {}),
-    "scenes with the galleries of their choices": (queries.scenes([1, 22], tags_above=False, choices=4), {}),
     "walk with galleries": (queries.walk(tags_above=True, people=True, galleries=True), WALKING),
     "scenes and their plays": (watch_queries.watched_scenes([1, 22, 333], tags_above=False), {}),
     "scenes with the times of their files": (queries.scenes([1, 22], tags_above=False, file_times=True), {}),

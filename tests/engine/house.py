@@ -66,12 +66,11 @@ class Worker:
 
     def __init__(self, house: "House", *, holder: str, fingerprint: str, token: str, **rules: object) -> None:
         self._stack = ExitStack()
-        names = ("policy", "paths", "strict", "profile", "undo_gone", "scope", "by_duration", "gallery_choices")
+        names = ("policy", "paths", "strict", "profile", "undo_gone", "scope", "by_duration")
         looks = {name: rules.pop(name) for name in names if name in rules}
         looks["libraries"] = rules.pop("profiles", {})
         libraries = rules.pop("libraries", ())
         extras = {name: bool(rules.pop(name, False)) for name in ("people", "tags_above", "file_times", "galleries")}
-        extras["choices"] = looks.get("gallery_choices", 0)
         extras["extra"] = looks["scope"].on_request if "scope" in looks else ()
         watchdog, flows = rules.pop("watchdog", None), rules.pop("flows", lambda _worker: ())
         # The server that hangs in a test is given up soon; the other one never is, however busy the machine.

@@ -3,7 +3,6 @@
 import pytest
 
 from plexsync.app.choices import accept, open_questions
-from plexsync.flows.scenes.gallery_choices import GIVEN
 from plexsync.rules.match.losses import LEAST
 from plexsync.rules.queue.choices import Choice
 from plexsync.rules.queue.job import Kind, State
@@ -67,16 +66,15 @@ def test_of_a_scene_that_is_gone_neither_its_standing_nor_its_pictures_are_left_
     ids = house.in_step(3)
     with house.store.writing() as tx:
         for id in ids:
-            for pictures in (tx.pictures, tx.pictures.of_flow(GIVEN)):
-                pictures.save(id, "thumb", PictureRow("v", "tag", "key", ""))
+            tx.pictures.save(id, "thumb", PictureRow("v", "tag", "key", ""))
     # The others are known by a comparison alone.
     house.change(f"delete from job where id <> {ids[1]}")
     destroy(house, [ids[1]])
     house.work()
     assert house.row(ids[1]).state is State.GONE
     with house.store.reading() as db:
-        known = [(db.standings.find(id), db.pictures.of(id), db.pictures.of_flow(GIVEN).of(id)) for id in ids]
-    assert [[bool(one) for one in each] for each in known] == [[True] * 3, [False] * 3, [True] * 3]
+        known = [(db.standings.find(id), db.pictures.of(id)) for id in ids]
+    assert [[bool(one) for one in each] for each in known] == [[True] * 2, [False] * 2, [True] * 2]
 
 
 # --- many at once ----------------------------------------------------------------------------------------------------

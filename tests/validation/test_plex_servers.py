@@ -102,9 +102,9 @@ def test_an_entry_wins_over_every_other_source(file):
 
 
 def test_a_look_fills_what_neither_the_entry_nor_the_top_has_set(file):
-    first, second = load_servers(environ={}, toml_path=file(entries('look = "rich"', "gallery_choices = 1")))
+    first, second = load_servers(environ={}, toml_path=file(entries('look = "rich"', 'poster = "group"')))
     assert (first.config.look, second.config.look) == ("plain", "rich")
-    assert second.config.gallery_choices == 1
+    assert second.config.poster == "group"
     assert second.config.background != first.config.background
 
 

@@ -95,7 +95,6 @@ def test_every_setting_that_decides_what_plex_shows_has_a_preview_or_says_why_no
         "scope_match",
         "conflict_policy",
         "first_push",
-        "gallery_choices",
         "strict_mode",
         "playlists",
     } <= shown

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from plexsync.engine.flow import Outdated
 from plexsync.engine.gates import Gates
-from plexsync.flows.scenes.gallery_choices import GalleryChoices
 from plexsync.flows.scenes.plex_pictures import PlexPictures, selected_key
 from plexsync.flows.scenes.rules import treatment_of
 from plexsync.flows.scenes.stash_pictures import PictureBatch, Readers, StashPictures, logo_of
@@ -47,7 +46,7 @@ from plexsync.rules.queue.job import Kind
 from plexsync.rules.records import PictureRow
 from plexsync.rules.scene import Image, Scene
 from plexsync.rules.servers.errors import Missing, Refused, Unavailable, Unusable
-from plexsync.rules.servers.neighbours import Clock, Imaging, Plex, Stash
+from plexsync.rules.servers.neighbours import Imaging, Stash
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.picture")
@@ -105,11 +104,6 @@ class Artwork:
     def of_flow(self, flow: str) -> "Artwork":
         """The artwork of another flow on the same servers."""
         return replace(self, flow=flow, readers=None)
-
-    def choices(self, plex: Plex, clock: Clock, *, is_on: bool) -> GalleryChoices:
-        """What gives items of this Plex pictures of galleries to choose from."""
-        of_both = (self._store, self._sources, plex, self._plex, self._gates, clock)
-        return GalleryChoices(*of_both, self._key_of, sends=self.sends, is_on=is_on)
 
     # --- desired pictures --------------------------------------------------------------------------------------------
 
@@ -242,19 +236,10 @@ class Artwork:
             absent |= {name} if may_be_first else set()
         return ShownPictures(replace(item, scalars=scalars), past, frozenset(absent))
 
-    def read_back(
-        self,
-        item: Item,
-        before: Item,
-        plan: Plan,
-        uploaded: Collection[str],
-        traits: ServerTraits,
-        unreadable: Collection[str] = (),
-    ) -> Item:
+    def read_back(self, item: Item, before: Item, plan: Plan, uploaded: Collection[str], traits: ServerTraits) -> Item:
         """The item with the keys of the pictures that it shows after a push. `before` is the item at the inspection.
 
-        `uploaded` are the pictures that an upload has selected: their address tells that it did. That of the
-        `unreadable` ones tells nothing, since others were selected meanwhile.
+        `uploaded` are the pictures that an upload has selected: their address tells that it did.
         """
         scalars = dict(item.scalars)
         for name in (name for name in PICTURES if name in plan.sending):
@@ -266,7 +251,7 @@ class Artwork:
             else:
                 scalars[name] = self._plex.shown_after_upload(item.key, name, key)
         for name in names_kept(plan.sending, plan.memory):
-            if name not in unreadable and (key := self._still_shown(item, before, name, traits)):
+            if key := self._still_shown(item, before, name, traits):
                 scalars[name] = key
         return replace(item, scalars=scalars)
 

@@ -10,7 +10,6 @@ from itertools import chain
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, Gate, Ticket
 from plexsync.flows.scenes.canaries import LockCanaries
-from plexsync.flows.scenes.gallery_choices import GIVEN
 from plexsync.flows.scenes.inspection import Inspector
 from plexsync.flows.scenes.inspection_records import Inspection, Observe
 from plexsync.flows.scenes.push import (
@@ -21,7 +20,6 @@ from plexsync.flows.scenes.push import (
     ScenePushFlow,
     SceneWrite,
     record_left_out,
-    save_choices,
 )
 from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.flows.scenes.scan_requests import Scans
@@ -63,7 +61,7 @@ class SceneFlow(SceneUndo, ScenePushFlow):
         self._scans = scans
         self._observing = observing
         self.journal = SceneJournal()
-        self.requests = (PICTURE_REQUESTS if inspector.pictured else 1) + inspector.choice_requests
+        self.requests = PICTURE_REQUESTS if inspector.pictured else 1
 
     # --- inspection --------------------------------------------------------------------------------------------------
 
@@ -79,10 +77,7 @@ class SceneFlow(SceneUndo, ScenePushFlow):
 
     def look(self, ids: Sequence[int]) -> Sequence[Inspection]:
         """Inspect the scenes, their items, and what would have to change."""
-        mender = self._inspector.mender
-        waiting = mender.mend(ids) if mender and mender.may_be_left else {}
-        inspections = self._inspector.look([id for id in ids if id not in waiting])
-        return [*inspections, *(Inspection(id, outcome=outcome) for id, outcome in waiting.items())]
+        return self._inspector.look(ids)
 
     def end_batch(self, findings: Sequence[Inspection]) -> None:
         """Request scans for the folders of scenes that are not in Plex yet, if that is enabled."""
@@ -111,7 +106,6 @@ class SceneFlow(SceneUndo, ScenePushFlow):
             renew_bindings(tx, inspections)
         for id in gone:
             tx.pictures.forget(id)
-            tx.pictures.of_flow(GIVEN).forget(id)
             tx.notes.end_take_over(id)
         to_work = [
             (job, inspection) for job, inspection in findings if inspection.outcome is None and inspection.error is None
@@ -124,8 +118,6 @@ class SceneFlow(SceneUndo, ScenePushFlow):
         for _, inspection in to_work:
             if any(target.wanted.notes for target in inspection.targets):
                 _save_picture_notes(tx, inspection, now)
-            if any(target.choices for target in inspection.targets):
-                save_choices(tx, inspection.id, inspection.targets, until)
         everything = self._writes(tx, to_work, until)
         for number, write in enumerate(everything, start=tx.notes.take_numbers(JOURNALLED, len(everything))):
             write.entry_number = number
@@ -153,7 +145,7 @@ class SceneFlow(SceneUndo, ScenePushFlow):
             (job, inspection, target)
             for job, inspection in to_work
             for target in inspection.targets
-            if target.plan.edit or (target.choices and target.choices.shelves)
+            if target.plan.edit
         ]
         numbers = tx.pushings.add_all(
             (inspection.id, target.item.key, Pushing(target.plan.sending, until, stamp=target.item.stamp))

@@ -5,7 +5,7 @@ Engine, reconcile and explain share this code, so one reports what the other wou
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Literal
@@ -18,7 +18,6 @@ from plexsync.flows.scenes.ambiguity import dead_binding, unclear
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import may_be_its_own, read_each
 from plexsync.flows.scenes.collection_names import CollectionNames, NamingPlex, NamingStash
-from plexsync.flows.scenes.gallery_choices import GalleryChoices, requests_for
 from plexsync.flows.scenes.inspection_records import (
     Inspection,
     Past,
@@ -95,14 +94,10 @@ class Inspector:
         recovery: Recovery,
         expiry: Expiry,
         pictures: Artwork | None = None,
-        choices: GalleryChoices | None = None,
         *,
         patient: bool = True,
     ) -> None:
         self.pictures = pictures
-        self.mender = choices
-        self.choices = choices if rules.gallery_choices else None
-        self.choice_requests = requests_for(rules.gallery_choices)
         self.pictured = pictures is not None and rules.pictured
         self.store, self.stash, self.plex, self.gates, self.clock = store, stash, plex, gates, indexer.clock
         self.indexer = indexer
@@ -162,10 +157,7 @@ class Inspector:
         settled |= {id: ignored_another(id) for id in held_ignores}
         back -= held_ignores
         inside = [scene for scene in scenes if scene.id not in settled or scene.id in back]
-        parts = (part for part in (self.pictures if self.pictured else None, self.choices) if part)
-        with ExitStack() as stack:
-            for part in parts:
-                stack.enter_context(part.batch(inside))
+        with self.pictures.batch(inside) if self.pictures and self.pictured else nullcontext():
             inspections = self._look_in_plex(inside, others, as_if) if inside or not settled else []
         by_id = {inspection.id: inspection for inspection in self._beside_probe(inspections)}
         for scene in scenes:
@@ -217,23 +209,18 @@ class Inspector:
         return [self._inspection(scene, BEING_LISTED, {}, Past({}, {}, {}, {}, frozenset())) for scene in scenes]
 
     def _beside_probe(self, inspections: Sequence[Inspection]) -> list[Inspection]:
-        """The inspections, in which a scene waits whose item does not show its own values just now.
-
-        `plexsync probe` is changing it or has not restored it yet, or pictures to choose from are being given to it.
-        """
+        """The inspections, in which a scene waits whose item `plexsync probe` is changing or has not restored yet."""
         if not any(inspection.targets for inspection in inspections):
             return list(inspections)
         with self.store.reading() as db:
             probed = db.probes.open_original()
-            busy = self.mender.being_given(db) if self.mender and self.mender.may_be_left else {}
-        if probed is not None:
-            busy[probed.key] = BEING_PROBED
-        if not busy:
+        if probed is None:
             return list(inspections)
-        waiting = [next((busy[key] for key in _keys(inspection) if key in busy), None) for inspection in inspections]
         return [
-            Inspection(inspection.id, inspection.scene, inspection.wanted, outcome=outcome) if outcome else inspection
-            for inspection, outcome in zip(inspections, waiting, strict=True)
+            Inspection(inspection.id, inspection.scene, inspection.wanted, outcome=BEING_PROBED)
+            if any(target.item.key == probed.key for target in inspection.targets)
+            else inspection
+            for inspection in inspections
         ]
 
     def save(self, tx: Writer, inspections: Iterable[Inspection], *, now: int) -> None:
@@ -353,7 +340,7 @@ class Inspector:
         target = past.target(scene.id, item, steps, wanted, profile, frozenset(absent), renews_files=True)
         if not (memory or pushing or target.was_lost or take_over or self._rules.policy.adopt_lists):
             target = replace(target, old_lists=left_lists(wanted.values, item))
-        return self.choices.with_due(scene, target) if self.choices else target
+        return target
 
 
 def _approvals(db: Reader, texts: Mapping[int, str]) -> dict[int, Approval | None]:
@@ -399,10 +386,6 @@ def _certain(
         if len(matches) == len(verdict.keys):
             certain.append((scene, profiles.get(matches[0].section, default)))
     return certain
-
-
-def _keys(inspection: Inspection) -> list[str]:
-    return [target.item.key for target in inspection.targets]
 
 
 def absence(scene: Scene) -> str:

@@ -22,30 +22,12 @@ from plexsync.rules.merge.undo import begun_anew
 from plexsync.rules.merge.values import Value
 from plexsync.rules.queue.job import Dead, Dropped, OutOfScope
 from plexsync.rules.record_class import record
-from plexsync.rules.scene import Image, Scene
+from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.store.database import Reader, Writer
 
 # Takes the place of the hash of desired values for a scene that is out of scope.
 NOTHING_WANTED = "outside"
-
-
-@record
-class ShelfChoices:
-    """Pictures of one kind (`thumb`, `art`) that the item does not have, by key, and what it shows meanwhile."""
-
-    name: str
-    shown: str
-    locked: bool
-    pictures: Mapping[str, Image]
-
-
-@record
-class Choices:
-    """What an item has to be given. `version` tells it from what it was given before."""
-
-    version: str
-    shelves: tuple[ShelfChoices, ...] = ()
 
 
 @record
@@ -92,15 +74,13 @@ class Target(PlannedObject):
     """One item of a scene, with the plan that brings it in sync.
 
     `memory` is what was remembered before. `has_other_files`: the item has got other files since it was remembered, and is
-    still the same. `was_lost`: the database did not know all pushes to the item. `choices` are the pictures of galleries
-    that it has to be given. `old_lists`: the members of the lists that look as an earlier PlexSync left them, if nothing
-    is remembered of the item.
+    still the same. `was_lost`: the database did not know all pushes to the item. `old_lists`: the members of the lists that
+    look as an earlier PlexSync left them, if nothing is remembered of the item.
     """
 
     memory: Mapping[str, Remembered]
     has_other_files: bool = False
     was_lost: bool = False
-    choices: Choices | None = None
     old_lists: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property

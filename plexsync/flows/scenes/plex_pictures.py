@@ -9,7 +9,6 @@ selects. The proof counts for one version of one server.
 """
 
 import logging
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
@@ -103,25 +102,6 @@ class PlexPictures:
                 log.warning("the picture that item %s showed before is not there any more", item)
         except (Refused, Missing) as error:
             log.warning("a picture of item %s was refused: %s", item, error)
-
-    def add(self, item: str, name: str, content: bytes) -> None:
-        """Upload a picture for a choice; most servers select it. `keep` then selects the earlier one again."""
-        self._plex.upload(item, name, content)
-
-    def keep(self, item: str, name: str, key: str, own: Collection[str]) -> dict[str, bool]:
-        """Select this picture ('': none) if the item shows one of `own`, which PlexSync has uploaded as choices.
-
-        Returns the pictures as they are then. One that somebody else has selected meanwhile stays.
-        """
-        listing = self._plex.pictures(item, name)
-        if selected_key(listing) not in own:
-            return listing
-        try:
-            self._plex.show(item, name, key) if key else self._plex.hide(item, name)
-        except (Refused, Missing) as error:
-            log.warning("the picture that item %s showed can't be selected again: %s", item, error)
-            return listing
-        return {other: other == key for other in listing}
 
     def _select(self, item: str, name: str, key: str) -> None:
         """Select a picture that was just uploaded. A 404 is then a lag of Plex, so it is tried again."""

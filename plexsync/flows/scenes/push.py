@@ -5,7 +5,7 @@ next look can tell whose value is in Plex (`plexsync.rules.merge.plan`).
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -14,7 +14,6 @@ from plexsync.engine.flow import Flow, Journal, Observation, Write
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate
 from plexsync.flows.scenes.artwork import Artwork
-from plexsync.flows.scenes.gallery_choices import LATE, SentChoices, end_giving, save_given, save_giving
 from plexsync.flows.scenes.inspection import Inspector
 from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, Target
 from plexsync.flows.scenes.plex_pictures import LAGS
@@ -31,7 +30,7 @@ from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
 from plexsync.rules.merge.values import Value, held_field
 from plexsync.rules.queue.job import Done, Kind, State, Waiting, Why
 from plexsync.rules.records import Moved
-from plexsync.rules.scene import CHOICE, Scene
+from plexsync.rules.scene import Scene
 from plexsync.rules.servers.causes import Cause
 from plexsync.rules.servers.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.store.database import Writer
@@ -139,15 +138,14 @@ class ObjectJournal(Journal[W]):
 class SceneWrite(ObjectWrite):
     """One edit of one item of a scene.
 
-    `number` is its saved entry, `entry_number` its number in the journal of writes. `sent_choices` is the result of giving
-    it pictures to choose from. `asked` are the fields that Plex was told to ask for, instead of writing them.
+    `number` is its saved entry, `entry_number` its number in the journal of writes. `asked` are the fields that Plex was
+    told to ask for, instead of writing them.
     """
 
     inspection: Inspection
     target: Target
     number: int = 0
     entry_number: int = 0
-    sent_choices: SentChoices | None = None
     asked: Collection[str] = ()
 
     def lacks_asked(self, item: Item) -> bool:
@@ -175,40 +173,15 @@ def record_left_out(tx: Writer, id: int, name: str, reason: str, *, now: int) ->
         tx.attempts.add(Kind.SCENE, id, at=now, error_class=Cause.REFUSED, error=text, attempts=0, state=State.IDLE)
 
 
-def save_choices(tx: Writer, id: int, targets: Iterable[Target], until: int) -> None:
-    """Save what the items of a scene show before pictures are given to them, or that they have these pictures already."""
-    for target in targets:
-        if target.choices and target.choices.shelves:
-            save_giving(tx, id, target.item, target.choices, until)
-        elif target.choices:
-            save_given(tx, id, target.item.key, target.choices.version)
-
-
-def _close_choices(tx: Writer, write: SceneWrite, now: int) -> None:
-    """Remember what the item was given. After its first pictures, it is inspected once more, to be given the others."""
-    target, scene = write.target, write.inspection.scene
-    if target.choices and write.sent_choices and write.sent_choices.is_complete:
-        save_given(tx, write.inspection.id, write.key, target.choices.version)
-    is_first = not target.memory and not write.undone and any(name in target.plan.sending for name in PICTURES)
-    if is_first and scene and any(image.source == CHOICE for image in scene.images):
-        tx.jobs.want(Kind.SCENE, write.inspection.id, Why.AGAIN, now, behind=True)
-
-
 class SceneJournal(ObjectJournal[SceneWrite]):
     """The `plexsync.engine.flow.Journal` of scene edits: the tables of unfinished, remembered and past pushes."""
 
     def prolong(self, tx: Writer, writes: Sequence[SceneWrite], until: int) -> None:
         """Extend the saved entries until `until`."""
         tx.pushings.prolong([write.number for write in writes], until)
-        for write in writes:
-            if write.target.choices:
-                save_giving(tx, write.inspection.id, write.target.item, write.target.choices, until)
 
     def withdraw(self, tx: Writer, writes: Sequence[SceneWrite]) -> None:
         """Remove the entries. Nothing of these writes can be in Plex."""
-        for write in writes:
-            if write.target.choices:
-                end_giving(tx, write.inspection.id, write.key, write.target.choices)
         tx.pushings.drop_all([(write.inspection.id, write.key, write.number) for write in writes])
 
     def reopen(self, tx: Writer, write: SceneWrite, until: int) -> None:
@@ -216,8 +189,6 @@ class SceneJournal(ObjectJournal[SceneWrite]):
         self.withdraw(tx, [write])
         plan, item = write.target.plan, write.target.item
         tx.pushings.add(write.inspection.id, write.key, Pushing(plan.sending, until, stamp=item.stamp))
-        if write.target.choices:
-            save_giving(tx, write.inspection.id, write.target.item, write.target.choices, until)
 
     def close(self, tx: Writer, writes: Sequence[SceneWrite], *, now: int, until: int) -> None:
         """Save what was read back, and record its changes."""
@@ -226,8 +197,6 @@ class SceneJournal(ObjectJournal[SceneWrite]):
         done = [write for write, _ in learnt]
         self.withdraw(tx, done)
         for write in done:
-            if write.target.choices or not write.target.memory:
-                _close_choices(tx, write, now)
             if write.left_out:
                 tx.pushings.add(write.inspection.id, write.key, Pushing(write.left_out, until))
             if write.refused:
@@ -291,10 +260,10 @@ class ObjectFlow(Flow[F, W]):
             write.leave_out(name, error)
 
     @staticmethod
-    def with_pictures(pictures: Artwork, write: W, item: Item, unreadable: Sequence[str] = ()) -> Item:
+    def with_pictures(pictures: Artwork, write: W, item: Item) -> Item:
         """The object as it was read back, with the keys of its pictures (`plexsync.flows.scenes.artwork`)."""
         before, plan, traits = write.target.item, write.target.plan, write.target.traits
-        return pictures.read_back(item, before, plan, write.uploaded, traits, unreadable)
+        return pictures.read_back(item, before, plan, write.uploaded, traits)
 
 
 class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
@@ -304,22 +273,11 @@ class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
     _gates: Gates
     _asks: Asks | None
 
-    def lacks_picture(self, write: SceneWrite) -> bool:
-        """Whether one of its pictures must be read from Stash again before it is sent."""
-        choices = self._inspector.choices
-        return super().lacks_picture(write) or (choices is not None and not choices.has(write.target.choices))
-
     def send(self, write: SceneWrite) -> None:
         """Send the pictures, then the edit."""
         if self._pictures and any(name in write.target.plan.edit for name in PICTURES):
             self.send_pictures(self._pictures, write)
         item, edit = write.target.item, write.target.plan.edit
-        choices, due = self._inspector.choices, write.target.choices
-        if choices and due and due.shelves:
-            # What it sends sets the locks as they were.
-            write.begun = True
-            write.sent_choices = choices.send(item, due, patient=write.job.failures < self._patience)
-            edit = {**edit, **write.sent_choices.edit}
         if self._asks is not None:
             edit = without_asked(self._asks, write, edit)
         if edit:
@@ -382,8 +340,6 @@ class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
                 write.outcome = Waiting(str(item), "unavailable")
             elif not Origin(write.target.item.library, write.target.item.parts).agrees(item.library, item.parts):
                 self._mend(write, item)
-            elif write.sent_choices and write.sent_choices.is_late:
-                write.outcome = Waiting(LATE, "unavailable")
             elif self._asks is not None and write.lacks_asked(item):
                 write.outcome = Waiting(ASKED, "released", after=self._asks.wait(write.key), backoff=False)
             elif (again := self._learn(write, item)) and not last:
@@ -409,11 +365,10 @@ class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
 
     def _learn(self, write: SceneWrite, item: Item) -> Edit:
         """Save the item as it was read back. Returns the part of the edit that did not apply."""
-        plan, choices = write.target.plan, write.target.choices
+        plan = write.target.plan
         if self._pictures and any(name in plan.sending or name in plan.memory for name in PICTURES):
             try:
-                unreadable = [shelf.name for shelf in choices.shelves] if choices else []
-                item = self.with_pictures(self._pictures, write, item, unreadable)
+                item = self.with_pictures(self._pictures, write, item)
             except NeighbourError as error:
                 write.outcome = Waiting(str(error), "unavailable")
                 return {}

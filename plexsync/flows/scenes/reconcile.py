@@ -336,8 +336,7 @@ class Reconciler:
                 tx.jobs.want(Kind.SCENE, inspection.id, Why.EDIT, now, behind=True)
                 report.wanted += 1
                 continue
-            settled = standing in SETTLED and not any(target.choices for target in inspection.targets)
-            if inspection.id not in waiting and self._news(row, inspection, settled=settled):
+            if inspection.id not in waiting and self._news(row, inspection, settled=standing in SETTLED):
                 news[inspection.id] = inspection.desired
                 report.wanted += 1
         report.wanted += tx.jobs.wake(served, now=now)

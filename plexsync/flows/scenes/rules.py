@@ -16,8 +16,7 @@ class LookRules:
 
     `paths` holds (Stash prefix, Plex prefix) pairs. `libraries` holds the profiles of libraries that have their own, by
     folded title. `undo_gone`: undo the pushes of a scene when Stash no longer has it. `by_duration`: a file of the same name
-    and duration is enough for a match. `gallery_choices`: the number of pictures of galleries
-    that an item is given to choose from. `provider`: libraries may ask PlexSync for the values of their items.
+    and duration is enough for a match. `provider`: libraries may ask PlexSync for the values of their items.
     """
 
     profile: Profile
@@ -28,7 +27,6 @@ class LookRules:
     undo_gone: bool = False
     scope: Scope = field(default_factory=Scope)
     by_duration: bool = False
-    gallery_choices: int = 0
     provider: bool = False
 
     @property

@@ -1,6 +1,6 @@
 """Results for the pictures of scenes, so that an unchanged picture is neither fetched nor checked again."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from plexsync.rules.records import PictureRow
 from plexsync.store.connection import FlowTable, clean
@@ -11,13 +11,14 @@ SAVE = """
 insert or replace into picture (flow, subject, library, item, name, version, tag, key, why)
 values (:flow, :scene, '', '', :name, :version, :tag, :key, :why)
 """
-LIST_ALL = f"select subject, name, version, tag, key, why from picture where {_OF}"
-LIST = f"{LIST_ALL} and subject in (select value from json_each(:scenes))"
+LIST = f"""
+select subject, name, version, tag, key, why from picture
+ where {_OF} and subject in (select value from json_each(:scenes))
+"""
 REFUSE = f"""
 update picture set why = :why
  where {_OF} and subject = :scene and name in (select value from json_each(:names)) and key <> '' and why <> :why
 """
-DROP = f"delete from picture where {_OF} and subject = :scene and name = :name"
 FORGET = f"delete from picture where {_OF} and subject = :scene"
 
 
@@ -30,15 +31,8 @@ class ReadOnlyPictures(FlowTable):
 
     def of_all(self, scenes: Sequence[int]) -> dict[int, dict[str, PictureRow]]:
         """Return the results for the pictures of these scenes. Scenes without one are left out."""
-        return self._read(LIST, {"flow": self._flow, "scenes": list(scenes)})
-
-    def everything(self) -> dict[int, dict[str, PictureRow]]:
-        """Return all results of the flow, by scene."""
-        return self._read(LIST_ALL, {"flow": self._flow})
-
-    def _read(self, sql: str, values: Mapping[str, object]) -> dict[int, dict[str, PictureRow]]:
         rows: dict[int, dict[str, PictureRow]] = {}
-        for scene, name, *result in self._db.rows(sql, values):
+        for scene, name, *result in self._db.rows(LIST, {"flow": self._flow, "scenes": list(scenes)}):
             rows.setdefault(scene, {})[name] = PictureRow(*result)
         return rows
 
@@ -55,10 +49,6 @@ class Pictures(ReadOnlyPictures):
         """Save why Plex did not accept these pictures of a scene ('': it did). Only pictures with a key can be sent."""
         values = {"names": sorted(names), "why": clean(reason)}
         self._db.execute(REFUSE, {"flow": self._flow, "scene": scene, **values})
-
-    def drop(self, scene: int, name: str) -> None:
-        """Forget the result for one picture."""
-        self._db.execute(DROP, {"flow": self._flow, "scene": scene, "name": name})
 
     def forget(self, scene: int) -> None:
         """Forget the pictures of a scene that is gone."""
