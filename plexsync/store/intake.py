@@ -36,9 +36,11 @@ UNREAD = "unread"
 # Milliseconds after which an unnamed file was left by a hook that was killed before it answered.
 UNFINISHED = 3_600_000
 # The layout of the database that WANT is written for. A database of another one is left alone.
-SCHEMA = 15
+SCHEMA = 16
 # The oldest other one that the worker brings up. All from it on have the same notes about the worker.
-OLDEST = 11
+OLDEST = 15
+# That of the release before. Those between the two were never released.
+RELEASED, RELEASE = 7, "0.2.0"
 # The application id of PlexSync's databases.
 APPLICATION_ID = 0x506C5379
 LAST_ID = 2**63 - 1
@@ -355,9 +357,11 @@ def _refusal(db: "sqlite3.Connection", version: int) -> str:
 
 def too_old(name: str, version: int, way_out: str) -> str:
     """Return the message about a database that is left as it is; `way_out` is how to leave it behind."""
+    opens = f"PlexSync {RELEASE}" if version <= RELEASED else "the development version that made it"
     return (
-        f"{name} has schema {version}, and this PlexSync brings up none before {OLDEST}: {way_out} to begin anew. What is"
-        " in Plex stays; lost are the undo of what was written, ignores, bindings, decisions, approvals and dead letters"
+        f"{name} has schema {version}, and this PlexSync brings up none before {OLDEST} ({opens} still opens it):"
+        f" {way_out} to begin anew. What is in Plex stays; lost are the undo of what was written, ignores, bindings,"
+        " decisions, approvals and dead letters"
     )
 
 

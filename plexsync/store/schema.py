@@ -526,26 +526,24 @@ def _statements(subject: str) -> list[str]:
 
 
 LAYOUT = [sql for subject in _SUBJECTS for sql in _statements(subject)]
-# From each layout to the next one: they keep everything that is remembered. New columns come last, here and above.
+# The history of a scene whose item was being given pictures of galleries to choose from (`gallery_choices`) says so: the
+# upload of one may have selected it, and nothing selects the earlier picture any more.
+GIVEN_HALF = """
+insert into attempt (kind, id, at, cls, error, attempts, state)
+select job.kind, job.id, cast(picture.version as bigint), 'refused',
+       'item ' || replace(replace(picture.name, ' thumb', ' may show a poster'), ' art', ' may show a background')
+           || ' from a gallery that nobody chose: select the earlier one in Plex', 0, 'idle'
+  from picture join job on job.kind = 'scene' and job.id = picture.subject
+ where picture.flow = 'choice giving'
+"""
+
+# From each layout to the next one: they keep everything that is still used. New columns come last, here and above.
 STEPS = {
-    # How a collection was taken back is in its memory.
-    11: ["alter table collection drop column undone"],
-    12: [
-        *_statements(VIEWINGS),
-        "alter table viewing add column opened integer not null default 0",
-        "alter table viewing add column scene integer not null default 0",
-        "create index viewing_open on viewing (scene) where opened > 0",
-        "alter table resume add column seconds_before text not null default '-1.0'",
+    # It ends what nothing uses any more; add what else it ends to this list.
+    15: [
+        GIVEN_HALF,
+        "delete from picture where flow in ('choice', 'choice giving')",
     ],
-    # What a viewing owes is in the memory of its scene.
-    13: [
-        "drop index viewing_open",
-        "alter table viewing drop column opened",
-        "alter table viewing drop column scene",
-        *_statements(PROVIDERS),
-    ],
-    # Of what was queued and pushed before, no cause is known.
-    14: [f"alter table {table} add column why text not null default ''" for table in ("job", "push")],
 }
 
 

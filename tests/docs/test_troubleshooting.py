@@ -10,7 +10,7 @@ from plexapi.server import PlexServer
 
 from tests.docs.pages import pages
 from tests.journey.world import TOKEN, World
-from tests.store.eleven import old_database
+from tests.store.fifteen import old_database
 
 PAGE = pages()["docs/troubleshooting.md"]
 
@@ -101,7 +101,7 @@ def newer(world: World) -> None:
 def too_old(world: World) -> None:
     well(world)
     (world.folder / "plexsync.db").unlink()
-    old_database(world.folder / "plexsync.db", 9)
+    old_database(world.folder / "plexsync.db", 7)
 
 
 WORLDS: dict[str, Callable[[World], None]] = {

@@ -6,7 +6,7 @@ from plexsync.simulator.http import Fault
 from plexsync.store import intake
 from tests.journey.kills import killed
 from tests.journey.world import World, until
-from tests.store.eleven import put_back
+from tests.store.fifteen import put_back
 
 
 def shown(world: World) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Lives that change over in the middle: processes find their database as schema 11 has left it, now and then half-way.
+"""Lives that change over in the middle: processes find their database as schema 15 has left it, now and then half-way.
 
 Of the processes that begin with a database, every second finds it put back, and before every fourth of these another
 process is killed in the step. What the lives promise is judged as ever.
@@ -18,7 +18,7 @@ from plexsync.store.db import connect
 from tests.simulation import sim_both_ways, sim_collections, sim_plays, sim_run
 from tests.simulation.running import Lives
 from tests.simulation.sim_process import Disk, SimStore
-from tests.store.eleven import put_back
+from tests.store.fifteen import put_back
 from tests.store_places import SqlitePlace
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
@@ -40,12 +40,12 @@ class Changeover:
     """Puts databases back before they are opened."""
 
     def __init__(self) -> None:
-        self._rng = Random(11)
+        self._rng = Random(15)
         self._open = SimStore.at
         self.steps = self.kills = 0
 
     def open(self, place: SqlitePlace, disk: Disk) -> SimStore:
-        """Open the store of a place, which may have schema 11 by then."""
+        """Open the store of a place, which may have schema 15 by then."""
         if place.exists() and self._rng.random() < 1 / 2:
             put_back(place.path)
             self.steps += 1

@@ -21,7 +21,7 @@ from release.check import FILE, TASK, TOKEN
 from tests.browser import CHROMIUM, NO_CHROMIUM
 from tests.journey.world import ROOT, until
 from tests.stash_plugin.conftest import KEY, go, in_a_terminal
-from tests.store.eleven import old_database
+from tests.store.fifteen import SCENES, old_database
 from tests.torture.score import dump
 from validation.config import describe
 
@@ -67,12 +67,12 @@ def test_what_a_changed_setting_would_write_is_asked_on_the_page(page, inside, f
 def test_a_database_that_is_too_old_is_moved_away_by_a_button_and_kept(page, inside, faults):
     old_database(inside.folder / "plexsync.db", 9)
     go(page, inside, "/plugins/plexsync")
-    expect(page.get_by_text("has schema 9, and this PlexSync brings up none before 11")).to_be_visible()
+    expect(page.get_by_text("has schema 9, and this PlexSync brings up none before 15")).to_be_visible()
     expect(page.get_by_text("the button Begin anew on the page of PlexSync moves it away and keeps it")).to_be_visible()
     page.get_by_role("button", name="Begin anew").click()
     expect(page.get_by_text("plexsync-schema-9.db. Start the worker: it begins anew.")).to_be_visible()
     expect(page.get_by_role("button", name="Start the worker")).to_be_visible()
-    assert len(dump(inside.folder / "plexsync-schema-9.db")["memory"]) == 6
+    assert len(dump(inside.folder / "plexsync-schema-9.db")["job"]) == SCENES
     assert faults == []
 
 

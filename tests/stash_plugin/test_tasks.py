@@ -26,7 +26,7 @@ from tests import forked
 from tests.journey.world import until
 from tests.patience import HANG
 from tests.stash_plugin.conftest import KEY, ROOT, in_a_terminal, online
-from tests.store import eleven
+from tests.store import fifteen
 from tests.tables import table
 
 MANIFEST = read_manifest(ROOT / "StashPlexSync.yml")
@@ -468,7 +468,7 @@ def test_a_worker_that_gives_no_sign_of_life_is_ended(inside):
 def older(folder: Path) -> str:
     """A database as the version before has left it."""
     Database(folder / "plexsync.db").close()
-    eleven.put_back(folder / "plexsync.db")
+    fifteen.put_back(folder / "plexsync.db")
     return str(folder)
 
 

@@ -24,7 +24,7 @@ from plexsync.store.postgres.connection import CommitInDoubt
 from plexsync.store.queue.jobs import AttemptEnding
 from tests.patience import HANG
 from tests.postgres_server import Server, shared
-from tests.store import eleven
+from tests.store import fifteen
 from tests.stores import connected
 from tests.tables import table
 
@@ -112,32 +112,41 @@ def test_a_store_of_the_schema_before_is_brought_up_with_its_rows_or_left_as_it_
 ) -> None:
     with closing(open_database(address)) as made, made.writing() as tx:
         tx.notes.save("salt", "grain")
+        tx.jobs.want(Kind.SCENE, 1, Why.EDIT, 0)
     with connected(address) as db:
-        eleven.put_back_postgres(db)
+        for statement in fifteen.ENDED:
+            db.execute(statement)
+        fifteen.put_back_postgres(db)
     if fails:
         with monkeypatch.context() as broken:
             broken.setitem(
-                schema.STEPS, 12, [*schema.STEPS[12], "create table extra (a integer)", "drop table nothing"]
+                schema.STEPS, 15, [*schema.STEPS[15], "create table extra (a integer)", "drop table nothing"]
             )
             with pytest.raises(SyncError):
                 open_database(address)
         with connected(address) as db:
-            assert db.execute("select version, to_regclass('extra') from schema_version").fetchall() == [(11, None)]
+            assert db.execute("select version, to_regclass('extra') from schema_version").fetchall() == [(15, None)]
     with closing(open_database(address)) as made, made.reading() as read:
         assert read.notes.text("salt") == "grain"
+        told = [attempt.error for attempt in read.attempts.of(Kind.SCENE, 1)]
+        assert sorted(text.split(" from ")[0] for text in told) == [
+            "item 1001 may show a background",
+            "item 1001 may show a poster",
+        ]
     with connected(address) as db:
         assert db.execute("select version from schema_version").fetchall() == [(intake.SCHEMA,)]
+        assert db.execute("select flow from picture").fetchall() == []
 
 
 def test_a_store_that_is_too_old_is_left_as_it_is_and_the_message_says_what_is_lost(address: StoreAddress) -> None:
     open_database(address).close()
     with connected(address) as db:
-        db.execute("update schema_version set version = 10")
+        db.execute("update schema_version set version = 14")
         with pytest.raises(
-            Unusable, match=r"schema 10.* name another database_schema to begin anew.* lost are the undo"
+            Unusable, match=r"schema 14.* name another database_schema to begin anew.* lost are the undo"
         ):
             open_database(address)
-        assert db.execute("select version from schema_version").fetchall() == [(10,)]
+        assert db.execute("select version from schema_version").fetchall() == [(14,)]
 
 
 def test_a_newer_store_is_refused_by_who_opens_it_and_who_connects_anew(store: Database, address: StoreAddress) -> None:

@@ -14,7 +14,7 @@ from plexsync.store import intake
 from plexsync.store.database import Database
 from plexsync.store.db import connect
 from plexsync.store.queue.jobs import AttemptEnding
-from tests.store.eleven import old_database
+from tests.store.fifteen import old_database
 from tests.store.pruning import prune
 from tests.store_places import place_of
 from tests.torture import forks

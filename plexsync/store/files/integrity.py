@@ -67,8 +67,8 @@ def _damage(db: sqlite3.Connection) -> str:
     version = schema.version(db)
     (mark,) = db.execute("pragma application_id").fetchone()
     shape = [str(sql) for (sql,) in db.execute(SHAPE)]
-    # The oldest layout that is brought up has collections.
-    older = 0 < version < intake.OLDEST and not _has_tables(shape, "collection")
+    # The oldest layout that is brought up says why an object was queued.
+    older = 0 < version < intake.OLDEST and "why" not in {column["name"] for column in columns_of(db, "job")}
     if older or version > intake.SCHEMA or (mark != intake.APPLICATION_ID and not _has_tables(shape, "job", "memory")):
         return ""
     if version < 0:
