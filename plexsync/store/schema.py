@@ -539,7 +539,7 @@ select job.kind, job.id, cast(picture.version as bigint), 'refused',
 
 # From each layout to the next one: they keep everything that is still used. New columns come last, here and above.
 STEPS = {
-    # It ends what nothing uses any more; add what else it ends to this list.
+    # What release 0.3.0 has given up ends.
     15: [
         GIVEN_HALF,
         "delete from picture where flow in ('choice', 'choice giving')",

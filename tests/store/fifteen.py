@@ -18,11 +18,11 @@ BACK: tuple[str, ...] = ()
 # The rows that the step ends, by table.
 ENDS = {"picture": "flow in ('choice', 'choice giving')"}
 # Such rows: item 1001 was being given pictures of galleries, and item 1002 has got them.
-GIVING = "insert into picture (flow, subject, library, item, name, version, tag, key, why) values"
+PICTURE = "insert into picture (flow, subject, library, item, name, version, tag, key, why) values"
 ENDED = (
-    f"{GIVING} ('choice giving', 1, '', '', '1001 thumb', '1768471200000', 'locked', 'upload://posters/1', '1 a b')",
-    f"{GIVING} ('choice giving', 1, '', '', '1001 art', '1768471200000', '', '', '1 c')",
-    f"{GIVING} ('choice', 2, '', '', '1002', 'f00d', '', '', '')",
+    f"{PICTURE} ('choice giving', 1, '', '', '1001 thumb', '1768471200000', 'locked', 'upload://posters/1', '1 a b')",
+    f"{PICTURE} ('choice giving', 1, '', '', '1001 art', '1768471200000', '', '', '1 c')",
+    f"{PICTURE} ('choice', 2, '', '', '1002', 'f00d', '', '', '')",
 )
 SCENES = 20
 # Values that are no numbers and have a meaning, by column.
