@@ -287,10 +287,6 @@ class PlexSyncConfig(CollectionSettings, PictureSettings, DatabaseSettings):
     """What to do at the first sync with a different value that is locked in Plex: keep or stash (overwrite it), default
     keep."""
 
-    adopt_locked_lists: bool = Field(default=False)
-    """Treat a list as written by PlexSync at the first sync if it is locked in Plex and Stash has all its names, as after
-    a lost database: true or false, default false."""
-
     when_gone: Literal["keep", "undo"] = Field(default="keep")
     """What to do in Plex with what was pushed for a scene that was deleted in Stash: keep (leave Plex alone) or undo
     (take it back), default keep."""

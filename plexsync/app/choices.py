@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from plexsync.app.parts import Parts
 from plexsync.engine.tickets import READ, Gate
-from plexsync.flows.scenes.verbs import answer_old_lists, are_asked
 from plexsync.rules.queue.choices import ACCEPTED, CHANGES, HELD_BY, Choice
 from plexsync.rules.queue.note_keys import CHANGED, CURSOR, WISHES
 from plexsync.rules.records import HoldRow
@@ -17,22 +16,12 @@ def open_questions(parts: Parts) -> dict[Choice, HoldRow]:
     return {Choice(row.choice): row for row in rows if row and row.choice in set(Choice)}
 
 
-def answer_lists(parts: Parts, *, take: bool) -> int:
-    """Take the lists that look as an earlier PlexSync left them, or leave them; 0 if nobody asked about them."""
-    with parts.store.reading() as db:
-        if not are_asked(db):
-            return 0
-    return answer_old_lists(parts.store, parts.clock, take=take)
-
-
 def accept(parts: Parts, choice: Choice) -> bool:
     """Accept the change and test at once whether work can go on; False if nobody asked for it.
 
     True does not mean that the server answers now: then the worker tests it again later. A full comparison from the
     first scene is due, since each scene may stand differently now.
     """
-    if choice is Choice.OLD_LISTS:
-        return bool(answer_lists(parts, take=True))
     if choice not in open_questions(parts):
         return False
     with parts.store.writing() as tx:
@@ -53,8 +42,6 @@ def accept(parts: Parts, choice: Choice) -> bool:
 
 def outcome(parts: Parts, choice: Choice) -> str:
     """What follows from an accepted change: work goes on now, or when its server answers."""
-    if choice is Choice.OLD_LISTS:
-        return "their scenes are queued, and names that Stash has dropped since go"
     server = HELD_BY[choice]
     with parts.store.reading() as db:
         row = db.holds.find(server)

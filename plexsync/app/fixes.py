@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from plexsync.app.choices import accept as accept_choice, answer_lists, outcome
+from plexsync.app.choices import accept as accept_choice, outcome
 from plexsync.app.named_scenes import NamedScenes, ignore_scenes, unignore_scenes
 from plexsync.app.parts import Parts, named_scenes
 from plexsync.engine import dead_letters
@@ -32,7 +32,6 @@ class FixAction(StrEnum):
     RETRY_ALL = "retry-all"
     DROP = "drop"
     ACCEPT = "accept"
-    DECLINE = "decline"
     TEST = "test"
 
 
@@ -136,8 +135,6 @@ def _carry_out(parts: Parts, order: FixOrder) -> FixResult:
             choice = Choice(order.name)
             is_accepted = accept_choice(parts, choice)
             return FixResult(order, int(is_accepted), follows=outcome(parts, choice) if is_accepted else "")
-        case FixAction.DECLINE:
-            return FixResult(order, answer_lists(parts, take=False))
         case FixAction.TEST:
             # A server that lets PlexSync in again is no longer on hold.
             gate = BY_ROW[GateName(order.name)]

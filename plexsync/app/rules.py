@@ -43,9 +43,7 @@ SWITCHES = {
 
 def look_rules(config: PlexSyncConfig) -> LookRules:
     """Return the rules of a comparison: what is compared, and which side wins."""
-    policy = Policy(
-        conflict=config.conflict_policy, first_push=config.first_push, adopt_lists=config.adopt_locked_lists
-    )
+    policy = Policy(conflict=config.conflict_policy, first_push=config.first_push)
     libraries = {fold(name): profile(config.of_library(name)) for name in config.libraries}
     gone = config.when_gone == "undo"
     terms = tuple(Term(cast("Kind", kind), name, out) for kind, name, out in split(config.scope))

@@ -10,27 +10,24 @@ from plexsync.app.stored import Stored
 from plexsync.engine.notifications import read_situation
 from plexsync.reports.format import capitalize, many, parse_stamp, stamp
 from plexsync.reports.shapes.status import NeedFacts, QuestionFacts, StatusFacts
-from plexsync.reports.status import facts
 from plexsync.reports.verdict import (
     NEVER,
     commits_wait,
     ended_words,
     first_plays_words,
     hold_words,
-    old_lists_text,
     worker_fails,
     worker_hangs,
     worker_is_missed,
 )
 from plexsync.rules.match.restored_stash import MissingPlays, missing_plays
 from plexsync.rules.provider.standing import problem_of
-from plexsync.rules.queue.choices import CHANGES, EFFECTS, HELD_BY, Choice
+from plexsync.rules.queue.choices import CHANGES, EFFECTS, HELD_BY
 from plexsync.rules.queue.gate_names import CURE, GateName, caption, closed_words, is_covered
 from plexsync.rules.queue.job import DAY
 from plexsync.rules.queue.note_keys import PLAYLISTS_PROBLEM, PLAYS_MISSING
 from plexsync.rules.queue.notices import NoticeRules, conditions
 from plexsync.rules.record_class import record
-from plexsync.rules.servers.errors import Neighbour
 from plexsync.rules.words.status_words import ON_HOLD
 from plexsync.store.database import Reader
 from plexsync.store.files.provider_secrets import masked_address
@@ -167,9 +164,6 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
         plays = held if more else "Nothing is written before you have looked at it and approved it once."
         title = f"{'More' if more else 'The first'} plays for Stash need your approval"
         told.append(Need("plays", "person", title, f"{first_plays_words(first)}. {plays}", "/plays"))
-    if lists := facts["old_lists"]:
-        title = "Locked lists look as an earlier PlexSync left them"
-        told.append(Need("old-lists", "person", title, f"{old_lists_text(lists)}.", "/accept"))
     if not worker["enabled"]:
         off = "enabled = false: events are kept, and nothing is sent to Plex."
         told.append(Need("off", "person", "PlexSync is switched off", off, "/settings/change?name=enabled"))
@@ -199,7 +193,7 @@ def need_facts(one: Need) -> NeedFacts:
 
 def questions(parts: Parts) -> list[QuestionFacts]:
     """The facts of every open question."""
-    told: list[QuestionFacts] = [
+    return [
         {
             "choice": choice.value,
             "server": HELD_BY[choice].value,
@@ -210,16 +204,3 @@ def questions(parts: Parts) -> list[QuestionFacts]:
         }
         for choice, row in open_questions(parts).items()
     ]
-    status = facts(parts)
-    if lists := status["old_lists"]:
-        told.append(
-            {
-                "choice": Choice.OLD_LISTS.value,
-                "server": Neighbour.PLEX.value,
-                "change": CHANGES[Choice.OLD_LISTS],
-                "message": old_lists_text(lists),
-                "effect": EFFECTS[Choice.OLD_LISTS],
-                "since": status["last_reconcile"],
-            }
-        )
-    return told

@@ -332,7 +332,7 @@ def undecidable_line(count: int) -> str:
     """The scenes with values that count as yours, because no record says who wrote them."""
     return (
         f"{many(count, 'scene')} with locked values that an earlier PlexSync may have written: these values are yours until"
-        " you decide. After the first sync plexsync drift lists them, and plexsync accept asks about lists, if there are any"
+        " you decide. After the first sync plexsync drift lists them, and plexsync sync --take-over takes lists, too"
     )
 
 

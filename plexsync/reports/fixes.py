@@ -24,7 +24,7 @@ from plexsync.reports.shapes.values import Moment
 from plexsync.reports.undo import rests
 from plexsync.reports.verdict import hold_words
 from plexsync.rules.match.paths import telling_folders
-from plexsync.rules.queue.choices import CHANGES, DECLINE, EFFECTS, LEFT, Choice, remedy
+from plexsync.rules.queue.choices import CHANGES, EFFECTS, Choice
 from plexsync.rules.queue.gate_names import CURE, GATES, GateName, caption
 from plexsync.rules.queue.job import Kind, State
 from plexsync.rules.record_class import record
@@ -181,13 +181,6 @@ _MACHINE: dict[str, tuple[list[FixStep], str]] = {
         [step(OPEN, "Look at the plays…", page="/plays", command="plexsync plays sync")],
         "Look at the plays that would be added to Stash, then approve them once.",
     ),
-    "old-lists": (
-        [
-            step(FixAction.ACCEPT, "Take them as its own", Choice.OLD_LISTS, command=remedy(Choice.OLD_LISTS)),
-            step(FixAction.DECLINE, "Leave them as they are", Choice.OLD_LISTS, command=DECLINE),
-        ],
-        EFFECTS[Choice.OLD_LISTS],
-    ),
     "off": (
         [step(SETTING, "Switch PlexSync on", "enabled", page="/settings/change?name=enabled")],
         "Set enabled = true.",
@@ -232,8 +225,6 @@ def order_of(action: str, target: str, item: str = "") -> FixOrder | None:
     order = FixOrder(FixAction(action), name=target, item=item)
     if order.action is FixAction.ACCEPT:
         return order if target in set(Choice) else None
-    if order.action is FixAction.DECLINE:
-        return order if target == Choice.OLD_LISTS else None
     if order.action is FixAction.TEST:
         return order if target in GATES else None
     if order.action is FixAction.RETRY_ALL:
@@ -286,8 +277,6 @@ def _result_words(result: FixResult) -> str:
             if not result.done:
                 return "Nobody asks for that any more."
             return sentences(f"Accepted: {CHANGES[Choice(order.name)]}", result.follows)
-        case FixAction.DECLINE:
-            return LEFT if result.done else "Nobody asks for that any more."
         case FixAction.TEST:
             server = caption(order.name)
             if order.name == GateName.STASH_WRITES and result.done:

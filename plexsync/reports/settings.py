@@ -27,7 +27,7 @@ GROUPS = {
     ),
     "Choose what is synced": (
         "scope scope_match sync_title sync_studio sync_summary sync_date sync_cast sync_director sync_genres "
-        "sync_collection sync_rating conflict_policy first_push adopt_locked_lists when_gone strict_mode"
+        "sync_collection sync_rating conflict_policy first_push when_gone strict_mode"
     ),
     "Choose how it looks in Plex": (
         "look title_template sort_title_template original_title_template tagline_template date_added content_rating "

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
         FirstPlaysFacts,
         HoldFacts,
         LibraryFacts,
-        OldListFacts,
-        OldListsFacts,
         PaceFacts,
         PlaysFacts,
         QueuedPlays,
@@ -134,7 +132,6 @@ def facts_of(
         "setting_change": None if config.approve_bulk else _setting_change(summary),
         "repaired_at": stamp(summary.repaired_at),
         "bulk_approved": config.approve_bulk or summary.approved,
-        "old_lists": old_lists_facts(*summary.old_lists),
         "news": json.loads(summary.news) if summary.news else [],
         "books": _books(summary.books, sum(count for state, count in summary.jobs.items() if state != "idle")),
     }
@@ -478,22 +475,3 @@ def edit_words(edits: "EditFacts", now: int) -> str:
     if edits["log_error"]:
         return f"{words}; polls find them, since Stash's log is not heard: {edits['log_error']}"
     return f"{words}; Stash's log is heard" if edits["log_heard"] else words
-
-
-# --- old lists ----------------------------------------------------------------------------------------------------------
-
-
-# So many names of a list are shown.
-NAMES = 5
-
-
-def old_lists_facts(count: int, marks: "Sequence[str]") -> "OldListsFacts | None":
-    """The question for JSON, by the number of items and the marks of some of them; None if nothing is asked."""
-    if not count:
-        return None
-    sample: list[OldListFacts] = [
-        {"scene": mark["scene"], "field": field, "names": [*members.values()][:NAMES]}
-        for mark in map(json.loads, marks)
-        for field, members in mark["lists"].items()
-    ]
-    return {"items": count, "sample": sample[: len(marks)]}

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
         BareFacts,
         FirstPlaysFacts,
         HoldFacts,
-        OldListsFacts,
         VerdictFacts,
         VerdictPart,
     )
@@ -179,23 +178,6 @@ def first_plays_words(first: "FirstPlaysFacts") -> str:
     return f"{plays}, {first['missing']:,} of them not in Stash{oldest}{more}"
 
 
-def old_lists_words(facts: "OldListsFacts") -> str:
-    """The question in a few words."""
-    have = "has" if facts["items"] == 1 else "have"
-    return f"{many(facts['items'], 'item')} {have} locked lists that look as an earlier PlexSync left them"
-
-
-def old_lists_text(facts: "OldListsFacts") -> str:
-    """The question in sentences, with some of the lists."""
-    lists = "; ".join(
-        f"{example['field']} of scene {example['scene']}: {', '.join(example['names'])}" for example in facts["sample"]
-    )
-    return (
-        f"{old_lists_words(facts)}; other tools' locks look alike. Take them as its own? Some of them: {lists}. A list with"
-        " a name that Stash lacks is none of them and stays yours, and so does every locked single value"
-    )
-
-
 def worker_is_missed(worker: "WorkerFacts") -> bool:
     """Whether no worker runs, and none starts by itself inside Stash."""
     return worker["enabled"] and not (worker["running"] or worker["inside"])
@@ -263,8 +245,6 @@ def _yours(facts: "BareFacts") -> "Iterator[Part]":
         later = "" if first["missing"] or first["unmatched"] or first["unread"] else "later ones "
         goes_on = f"; PlexSync goes on by {rule_words(first['in_force'])}" if first["in_force"] else ""
         yield NEEDS, f"{first_plays_words(first)}: {later}wait for your yes ({FIRST_PLAYS}){goes_on}"
-    if lists := facts["old_lists"]:
-        yield NEEDS, f"{old_lists_words(lists)}: take them as its own? (plexsync accept old-lists)"
     if not facts["worker"]["enabled"]:
         yield BAD, "PlexSync is switched off"
     if unread := facts["events"]["unread"]:

@@ -200,8 +200,7 @@ def page_accept(call: TaskRun) -> Facts:
     choice = str(call.args.get("choice", ""))
     if not re.fullmatch(r"[a-z][a-z-]{0,30}", choice):
         raise Failed("no choice is named")
-    declined = ("--no",) if call.args.get("no") else ()
-    return _then_worked(call, "accept", choice, *declined)
+    return _then_worked(call, "accept", choice)
 
 
 def page_anew(call: TaskRun) -> Facts:

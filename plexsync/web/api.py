@@ -10,7 +10,7 @@ from starlette.routing import Route
 from plexsync.actions.model import ActionRequest, Selection, SubjectKind
 from plexsync.actions.scenes import REDO
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
-from plexsync.app.choices import accept as accept_choice, answer_lists
+from plexsync.app.choices import accept as accept_choice
 from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
 from plexsync.app.parts import named_scenes
 from plexsync.app.ping import CantPing, ping
@@ -43,7 +43,6 @@ from plexsync.reports.shapes.scenes import (
 )
 from plexsync.reports.shapes.status import NeedList, QuestionList, SettingList, StatusFacts
 from plexsync.reports.status import too_many
-from plexsync.rules.queue.choices import Choice
 from plexsync.rules.queue.job import Kind, State, Why
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.words.status_words import STATUSES, SceneStatus
@@ -290,14 +289,12 @@ def ping_scene(call: PageCall, body: Body) -> Answer:
 
 def accept(call: PageCall, body: Body) -> Answer:
     """As `plexsync accept CHOICE --json`."""
-    _only(body, "choice", "no")
-    choice, declined = choice_named(str(body.get("choice", ""))), body.get("no") is True
-    if declined and choice is not Choice.OLD_LISTS:
-        raise Wrong(f"no goes with {Choice.OLD_LISTS} alone")
+    _only(body, "choice")
+    choice = choice_named(str(body.get("choice", "")))
     with call.desk.looking() as parts:
-        if not (answer_lists(parts, take=False) if declined else accept_choice(parts, choice)):
+        if not accept_choice(parts, choice):
             return {"error": f"nothing waits for {choice}", "asked": questions(parts)}, 409
-    return {"declined" if declined else "accepted": choice}
+    return {"accepted": choice}
 
 
 def _start_task(call: PageCall, name: str) -> Answer:

@@ -178,11 +178,8 @@ def questions_page(call: PageCall) -> Response:
 
 
 def accept(call: PageCall) -> Response:
-    """Accept a change, and test at once whether work can go on; or decline what can be declined."""
+    """Accept a change, and test at once whether work can go on."""
     choice = choice_named(call.form.get("choice", ""))
-    if call.form.get("answer") == "no" and choice is Choice.OLD_LISTS:
-        result = carry_out(call.parts, FixOrder(FixAction.DECLINE, name=choice))
-        return call.to("/", result_words(result), well=bool(result.done))
     try:
         with call.desk.looking() as parts:
             result = carry_out(parts, FixOrder(FixAction.ACCEPT, name=choice))

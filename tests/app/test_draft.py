@@ -61,7 +61,6 @@ CHOICES = {
     "scope_match": ("all", "any"),
     "conflict_policy": ("stash", "plex"),
     "first_push": ("keep", "stash"),
-    "adopt_locked_lists": ("true", "false"),
     **dict.fromkeys(
         ("sync_title", "sync_studio", "sync_summary", "sync_date", "sync_cast", "sync_genres"), ("true", "false")
     ),

@@ -69,7 +69,6 @@ def test_what_is_off_is_no_value_of_the_profile(given: dict, name: str, usual: o
 
 LOOKS: list[tuple[dict, Callable, object, object]] = [
     ({"when_gone": "undo"}, lambda rules: rules.undo_gone, False, True),
-    ({"adopt_locked_lists": True}, lambda rules: rules.policy.adopt_lists, False, True),
     ({"conflict_policy": "plex"}, lambda rules: rules.policy.conflict, "stash", "plex"),
     ({"first_push": "stash"}, lambda rules: rules.policy.first_push, "keep", "stash"),
     ({"match_by_duration": True}, lambda rules: rules.by_duration, False, True),

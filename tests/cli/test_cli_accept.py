@@ -1,6 +1,5 @@
 """Another Plex server behind the address: every command says so, and what you may do about it."""
 
-import shutil
 from random import Random
 
 import pytest
@@ -193,49 +192,3 @@ def test_accepting_what_nobody_asks_is_refused(world: World, door: Door) -> None
     assert done.code == 1
     assert "nothing waits for plex-server" in done.err
     assert "nothing is asked" in door("accept").out
-
-
-@pytest.fixture
-def lost(world: World, door: Door) -> World:
-    """Three scenes in sync, of which the whole data folder was lost; then everything is synced again."""
-    world.add(3)
-    assert door("sync", "--all", "--wait", "--yes").code == 0
-    shutil.rmtree(world.folder)
-    assert door("sync", "--all", "--wait", "--yes").code == 0
-    assert door("status", "--json").facts["old_lists"] is None, "no comparison has seen every item yet"
-    assert door("reconcile").code == 0
-    return world
-
-
-def genres(world: World, scene: int) -> set[str]:
-    return set(world.plex.item(item_of(world, scene)).lists["genre"])
-
-
-ASKED = "3 items have locked lists that look as an earlier PlexSync left them"
-
-
-def test_a_new_database_asks_once_whether_the_lists_in_plex_are_its_own(lost: World, door: Door) -> None:
-    assert f"{ASKED}: take them as its own? (plexsync accept old-lists)" in head(door("status").out, 3)
-    asked = " ".join(door("accept").out.split())
-    assert "other tools' locks look alike" in asked
-    assert "genre of scene 1: Tag 0" in asked
-    assert "plexsync accept old-lists --no: They stay as they are" in asked
-    assert [group["cause"] for group in door("fix", "--json").facts["groups"]] == ["system"]
-    lost.stash.edit_scene(1, tags=["Renamed"])
-    assert door("sync", "1", "--wait").code == 0
-    assert genres(lost, 1) == {"Tag 0", "Renamed"}
-    assert door("accept", "old-lists").out.startswith("old-lists accepted: ")
-    assert door("drain").code == 0
-    assert genres(lost, 1) == {"Renamed"}
-    assert ASKED not in door("status").out
-    assert door("accept", "old-lists").code == 1
-
-
-def test_the_lists_that_you_leave_are_not_asked_about_again(lost: World, door: Door) -> None:
-    assert door("accept", "plex-server", "--no").code == 2
-    assert door("accept", "old-lists", "--no", "--json").facts == {"declined": "old-lists"}
-    lost.stash.edit_scene(1, tags=["Renamed"])
-    assert door("sync", "1", "--wait").code == 0
-    assert door("reconcile").code == 0
-    assert genres(lost, 1) == {"Tag 0", "Renamed"}
-    assert door("status", "--json").facts["old_lists"] is None

@@ -37,8 +37,6 @@ ENDS_WITH_1 = {
     "plexsync accept plex-server": "it is the same server",
     "plexsync accept scenes-gone": "no scene is gone",
     "plexsync accept items-gone": "no item is gone",
-    "plexsync accept old-lists": "no list is asked about",
-    "plexsync accept old-lists --no": "no list is asked about",
     "plexsync ping 7": "no worker runs",
     "plexsync ping 7 --json": "no worker runs",
     "plexsync sync --all --wait": "a sweep takes up no scene that Plex refused",

@@ -1,17 +1,15 @@
 """After Plex or PlexSync's database was restored or lost: whose value is it, and is Stash's written again."""
 
-import json
-
 import pytest
 
 from plexsync.app.database_files import restore_backup
-from plexsync.flows.scenes.verbs import answer_old_lists, are_asked
+from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.plex.artwork import key_of
 from plexsync.reports.comparisons import evidence_lines
 from plexsync.rules.item import FIELDS
 from plexsync.rules.merge.desired import Profile
 from plexsync.rules.merge.plan_records import Policy
-from plexsync.rules.queue.job import State
+from plexsync.rules.queue.job import Why
 from plexsync.rules.servers.errors import LocalFault
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
@@ -418,99 +416,17 @@ def genres(house, id):
     return set(house.plex_sim.item(house.key_of(id)).lists["genre"])
 
 
-def test_with_the_switch_locked_lists_that_agree_with_stash_count_as_plexsyncs_own(tmp_path):
-    with House(tmp_path / "data", policy=Policy(adopt_lists=True)) as house:
-        ids = house.in_step(3)
-        by_hand(house, ids[0], genre=["Tag 0", "Mine"])
-        restarted(house, between=lambda: forget_database(house, journal=True))
-        first = compared(house)
-        for id in ids:
-            house.stash_sim.edit_scene(id, tags=["Renamed"])
-        compared(house)
-        assert [genres(house, id) for id in ids] == [{"Renamed", "Tag 0", "Mine"}, {"Renamed"}, {"Renamed"}]
-        assert first.undecidable == 1
-
-
-@pytest.fixture
-def lost(tmp_path):
-    """A house without the database and the journal that wrote its three items; a person locked a list and a title there."""
+def test_a_locked_list_that_a_lost_database_left_is_yours_until_you_take_it_over(tmp_path):
     with House(tmp_path / "data") as house:
-        ids = house.in_step(3)
-        by_hand(house, ids[0], genre=["Tag 0", "Mine"])
-        by_hand(house, ids[1], title="Mine")
+        [id] = house.in_step()
         restarted(house, between=lambda: forget_database(house, journal=True))
-        yield house, ids
-
-
-def asked(house):
-    """The items with genres that you are asked about."""
-    with house.store.reading() as db:
-        marks = [json.loads(text) for text in db.notes.old_lists(limit=99).values()] if are_asked(db) else []
-    return sum("genre" in mark["lists"] for mark in marks)
-
-
-def answered(house, *, take):
-    count = answer_old_lists(house.store, house.clock, take=take)
-    house.clock.move(3)
-    house.work_until_settled()
-    return count
-
-
-def renamed(house, ids):
-    for id in ids:
+        compared(house)
         edited(house, id, tags=["Renamed"])
-
-
-@pytest.mark.parametrize("before", [True, False])
-@pytest.mark.parametrize("by", ["comparison", "sync"])
-def test_lists_that_a_lost_database_left_are_plexsyncs_own_once_you_say_so(lost, before, by):
-    house, ids = lost
-    if by == "sync":
-        house.want(*ids)
+        assert genres(house, id) == {"Tag 0", "Renamed"}
+        want_scenes(house.store, [id], Why.USER, house.clock, take_over=True)
+        house.clock.move(3)
         house.work_until_settled()
-        assert asked(house) == 0, "before a comparison has seen every item"
-    compared(house)
-    assert asked(house) == 2
-    if before:
-        renamed(house, ids)
-        assert genres(house, ids[1]) == {"Tag 1", "Renamed"}
-    assert answered(house, take=True) == 3
-    if not before:
-        renamed(house, ids)
-    assert [genres(house, id) for id in ids] == [{"Tag 0", "Mine", "Renamed"}, {"Renamed"}, {"Renamed"}]
-    assert title_of(house, ids[1]) == "Mine", "a locked value stays in any case"
-    compared(house)
-    assert asked(house) == 0
-
-
-def test_lists_that_you_leave_keep_their_names_and_are_asked_about_only_once(lost):
-    house, ids = lost
-    compared(house)
-    assert answered(house, take=False) == 3
-    renamed(house, ids)
-    compared(house)
-    assert genres(house, ids[2]) == {"Tag 2", "Renamed"}
-    assert asked(house) == 0
-
-
-def test_an_answer_is_about_the_items_of_the_first_comparison_alone(lost):
-    house, _ = lost
-    compared(house)
-    [later] = house.add(1, start=5)
-    by_hand(house, later, genre=["Tag 5"])
-    compared(house)
-    assert answered(house, take=True) == 3
-    renamed(house, [later])
-    assert genres(house, later) == {"Tag 5", "Renamed"}
-
-
-def test_nothing_is_asked_of_a_library_without_locks(tmp_path):
-    with House(tmp_path / "data") as house:
-        house.add(3)
-        compared(house)
-        assert house.states() == {State.IDLE: 3}
-        compared(house)
-        assert asked(house) == 0
+        assert genres(house, id) == {"Renamed"}
 
 
 @pytest.mark.parametrize(("by_a_person", "shown"), [("", "Back"), ("newer title", "newer title")])

@@ -83,14 +83,7 @@ def test_what_a_message_names_instead_is_there():
     words = " ".join(words for _, words in TABLE)
     assert all(any(rest.startswith(task) for task in tasks) for rest in re.split("the task ", words)[1:])
     script = (ROOT / "plexsync/stash_plugin/ui/plexsync.js").read_text(encoding="utf-8")
-    for button in (
-        "Approve, and sync all",
-        "Accept the change",
-        "Use this item",
-        "Retry all",
-        "Take them",
-        "Leave them",
-    ):
+    for button in ("Approve, and sync all", "Accept the change", "Use this item", "Retry all"):
         assert f'"{button}"' in script
 
 
@@ -100,7 +93,6 @@ def test_what_a_message_names_instead_is_there():
         ("start plexsync serve, or run plexsync drain", "run the task Start the worker, or run the task Drain"),
         ("7 needs you (plexsync dlq list)", "7 needs you (the page of PlexSync)"),
         ("on hold: plexsync accept plex-server", "on hold: the button Accept the change on the page of PlexSync"),
-        ("its own? (plexsync accept old-lists)", "its own? (the button Take them on the page of PlexSync)"),
         ("7 fields kept (plexsync drift)", "7 fields kept (the tab Plex of the scene)"),
         ("2 need you → plexsync fix", "2 need you → the page of PlexSync"),
         (

@@ -61,7 +61,6 @@ def test_all_notes_are_those_that_mark_no_scene_and_no_item(tx):
     tx.notes.hold_ignore(1, now=5)
     tx.notes.mark_kept([1], now=5)
     tx.notes.mark_losses(["7"], 3, unknown_only=False)
-    tx.notes.mark_old_lists({"7": "{}"})
     assert tx.notes.all() == {"cursor": "a"}
 
 

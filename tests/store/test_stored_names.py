@@ -39,7 +39,6 @@ NOTES = {
     "IN_USE": "reconcile:settings",
     "ASKED_SETTINGS": "reconcile:asked",
     "FIRST_ENTRY": "plex:first",
-    "OLD_LISTS": "old-lists",
     "REPAIRED": "repaired",
     "RESTORED": "restored",
     "BEGUN": "begun",

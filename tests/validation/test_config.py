@@ -53,7 +53,6 @@ DEFAULTS = {
     "tls_ca_file": "",
     "path_map": (),
     "match_by_duration": False,
-    "adopt_locked_lists": False,
     "scope": ("all",),
     "scope_match": "kinds",
     "approve_bulk": False,

@@ -129,7 +129,6 @@ def test_every_setting_can_come_from_every_source(toml, tmp_path):
         "scan_absent": "true",
         "strict_mode": "true",
         "match_by_duration": "true",
-        "adopt_locked_lists": "true",
         "tag_parents": "true",
         "look": "rich",
         "poster": "group",

@@ -1,14 +1,12 @@
 """Another Plex server behind the address: the pages and the API ask, and a button accepts."""
 
 import html
-import json
 from random import Random
 
 import pytest
 
 from plexsync.reports.shapes import status
 from plexsync.rules.queue.choices import Choice
-from plexsync.rules.queue.note_keys import LAST_RECONCILE
 from plexsync.rules.records import HoldRow
 from plexsync.rules.servers.errors import Neighbour
 from tests.conformity import Conformity
@@ -109,46 +107,3 @@ def test_a_choice_that_does_not_exist_is_refused(dash: Dash) -> None:
     assert post(dash, "/api/accept", {"choice": "everything"})[0] == 400
     assert post(dash, "/api/accept", {})[0] == 400
     assert post(dash, "/api/accept", {"choice": "stash", "more": 1})[0] == 400
-
-
-ASKED = "1 item has locked lists that look as an earlier PlexSync left them"
-
-
-@pytest.fixture
-def lists(dash: Dash) -> Dash:
-    """After the first comparison, an item with a list of which nothing was remembered."""
-    with dash.parts.store.writing() as tx:
-        tx.notes.save(LAST_RECONCILE, str(dash.parts.clock.now()))
-        mark = {"scene": 7, "lists": {"genre": {"<b>Action</b>": "<b>Action</b>"}}}
-        tx.notes.mark_old_lists({"100": json.dumps(mark)})
-    return dash
-
-
-def test_lists_of_an_earlier_database_are_a_question_that_can_be_declined(lists: Dash) -> None:
-    assert f"{ASKED}: take them as its own?" in plain(html.unescape(lists.get("/").text))
-    page = lists.get("/accept").text
-    assert "genre of scene 7: &lt;b&gt;Action&lt;/b&gt;" in page
-    assert "Take them as its own" in plain(lists.get("/fix?view=list").text)
-    told = plain(lists.post("/accept", choice="old-lists", answer="no").text)
-    assert "They stay as they are" in told
-    assert ASKED not in told
-    assert "Nobody asks for that any more" in plain(lists.post("/accept", choice="old-lists", answer="no").text)
-
-
-def test_lists_of_an_earlier_database_are_taken_by_the_button_of_the_problem(lists: Dash) -> None:
-    told = plain(lists.post("/fix", action="accept", target="old-lists").text)
-    assert "their scenes are queued" in told.lower()
-    with lists.parts.store.reading() as db:
-        assert db.memories.of([7])[7, "100"]["genre"].ours == {"<b>Action</b>": "<b>Action</b>"}
-        assert db.notes.old_lists(limit=9) == {}
-
-
-def test_the_api_asks_about_lists_and_takes_a_no(lists: Dash) -> None:
-    facts = lists.get("/api/accept").json()
-    assert Conformity().problems(facts, status.QuestionList, "/api/accept") == []
-    assert [question["choice"] for question in facts["asked"]] == ["old-lists"]
-    sample = [{"scene": 7, "field": "genre", "names": ["<b>Action</b>"]}]
-    assert lists.get("/api/status").json()["old_lists"] == {"items": 1, "sample": sample}
-    assert post(lists, "/api/accept", {"choice": "stash", "no": True})[0] == 400
-    assert post(lists, "/api/accept", {"choice": "old-lists", "no": True}) == (200, {"declined": "old-lists"})
-    assert post(lists, "/api/accept", {"choice": "old-lists", "no": True})[0] == 409

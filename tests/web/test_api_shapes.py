@@ -60,10 +60,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
                 KnownCollection(0, studio, section.uuid, section.key, "A studio") for studio in studios
             )
             tx.notes.save(LAST_RECONCILE, str(parts.clock.now()))
-            tx.notes.mark_old_lists({"100": '{"scene": 7, "lists": {"genre": {"A": "A"}}}'})
             tx.notes.save(DASHBOARD, "machine http://127.0.0.1:9797 localhost")
-            mark = json.dumps({"scene": ids["in_step"], "lists": {"tags": {"old": "Old"}}})
-            tx.notes.mark_old_lists({"1": mark})
             tx.providers.save(ProviderRow("uuid-1", "1", "Movies", "tv.plex.agents.custom.plexsync.a1", "on"))
             tx.notes.save(WORKER_ENDED, after_end("", parts.clock.now(), "it was killed"))
         with try_lock(world.folder, lock.DASHBOARD):

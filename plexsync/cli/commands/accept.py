@@ -3,7 +3,7 @@
 import click
 from rich.console import Console
 
-from plexsync.app.choices import accept as accept_choice, answer_lists, outcome
+from plexsync.app.choices import accept as accept_choice, outcome
 from plexsync.app.parts import open_parts as parts_on
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import begin_call
@@ -11,41 +11,33 @@ from plexsync.cli.terminal.screen import paper, say
 from plexsync.reports.attention import questions
 from plexsync.reports.format import capitalize, safe
 from plexsync.reports.shapes.status import QuestionFacts
-from plexsync.rules.queue.choices import DECLINE, LEFT, Choice, remedy
+from plexsync.rules.queue.choices import Choice, remedy
 
 
 @command("accept")
 @click.argument("choice", metavar="[CHOICE]", required=False, type=click.Choice([str(choice) for choice in Choice]))
-@click.option("--no", "declined", is_flag=True, help="Of old-lists: leave them as they are.")
 @click.pass_obj
-def accept(call: Call, choice: str | None, declined: bool) -> int:
+def accept(call: Call, choice: str | None) -> int:
     """Accept a change of a server that only you can judge, such as another Plex server behind the address.
 
     PlexSync writes nothing until what has changed is back, or until you accept it. Without an argument it shows what
-    you are asked. With old-lists you take locked lists as PlexSync's own that look as an earlier one left them, or with
-    --no you leave them; nothing waits for that. Exits with 1 if nobody asked for this.
+    you are asked. Exits with 1 if nobody asked for this.
 
     \b
     Examples:
       plexsync accept
       plexsync accept plex-server
-      plexsync accept old-lists --no
     """
-    if declined and choice != Choice.OLD_LISTS:
-        raise click.UsageError(f"--no is for {Choice.OLD_LISTS}; any other change ends when what was there is back")
     with begin_call(call) as start, parts_on(start.config, start.folder) as parts:
         start.keep(parts)
         if choice is None:
             asked = questions(parts)
             call.answer({"asked": asked}, lambda: _tell(asked, paper()))
             return FINE
-        if not (answer_lists(parts, take=False) if declined else accept_choice(parts, Choice(choice))):
+        if not accept_choice(parts, Choice(choice)):
             return call.refuse(f"nothing waits for {choice} (plexsync accept shows what is asked)")
         follows = f"{choice} accepted: {outcome(parts, Choice(choice))}"
-    if declined:
-        call.answer({"declined": choice}, lambda: say(paper(), LEFT))
-    else:
-        call.answer({"accepted": choice}, lambda: paper().print(follows))
+    call.answer({"accepted": choice}, lambda: paper().print(follows))
     return FINE
 
 
@@ -57,5 +49,3 @@ def _tell(asked: list[QuestionFacts], out: Console) -> None:
         say(out, f"{capitalize(change)}, since {question['since']}.")
         say(out, f"  {safe(question['message'])}.")
         say(out, f"  {remedy(question['choice'])}: {question['effect']}")
-        if question["choice"] == Choice.OLD_LISTS:
-            say(out, f"  {DECLINE}: {LEFT}")

@@ -36,7 +36,7 @@ START = 30.0  # seconds that the workers of further Plex servers may take to sta
 IN_FILE = (
     *("verdict", "at", "scenes", "jobs", "due", "oldest_due", "breakers", "holds", "paces", "worker", "dashboard"),
     *("outages", "dlq", "last_poll", "last_reconcile", "comparison_due", "setting_change", "bulk_approved", "edits"),
-    *("events", "kept_fields", "old_lists", "plays"),
+    *("events", "kept_fields", "plays"),
 )
 # An address has two slashes behind its colon, and no folder of Windows has two letters before its own.
 PATH = re.compile(r"(?<![\w:/.])(/[^\s'\";,:)]+|[A-Za-z]:\\[^\s'\";,)]+|\\\\[^\s'\";,)]+)")

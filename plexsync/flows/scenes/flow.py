@@ -25,7 +25,6 @@ from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.undo import SceneUndo
-from plexsync.flows.scenes.verbs import note_old_lists
 from plexsync.rules.item import PICTURES
 from plexsync.rules.merge.plan_records import Pushing
 from plexsync.rules.queue.job import NOT_SHOWN, Absent, Dead, Done, Dropped, Gone, Job, Kind, NotShown, Outcome, State
@@ -124,8 +123,6 @@ class SceneFlow(SceneUndo, ScenePushFlow):
         writes: dict[str, list[SceneWrite]] = {job.token: [] for job, _ in to_work}
         for write in everything:
             writes[write.job.token].append(write)
-        if any(target.old_lists for inspection in inspections for target in inspection.targets):
-            note_old_lists(tx, inspections)
         for observe in self._observing:
             observe(tx, inspections, now)
         return writes

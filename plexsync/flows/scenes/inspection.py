@@ -40,7 +40,6 @@ from plexsync.rules.match.match_records import Matched, NotThere, Unclear
 from plexsync.rules.match.scope import outside
 from plexsync.rules.merge.approval import Approval, NoLongerTrue, approval_in, narrow_plan
 from plexsync.rules.merge.desired import Profile, Wanted, desired_values, digest, plain_names
-from plexsync.rules.merge.list_members import left_lists
 from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.merge.pictures import shown_strays
 from plexsync.rules.merge.plan import plan
@@ -338,8 +337,6 @@ class Inspector:
         names = plain_names(scene.people, profile.performer_name) if scene.people else {}
         steps = plan(wanted.values, item, memory, pushing, policy, past.provenances.get(item.key), names)
         target = past.target(scene.id, item, steps, wanted, profile, frozenset(absent), renews_files=True)
-        if not (memory or pushing or target.was_lost or take_over or self._rules.policy.adopt_lists):
-            target = replace(target, old_lists=left_lists(wanted.values, item))
         return target
 
 

@@ -74,14 +74,12 @@ class Target(PlannedObject):
     """One item of a scene, with the plan that brings it in sync.
 
     `memory` is what was remembered before. `has_other_files`: the item has got other files since it was remembered, and is
-    still the same. `was_lost`: the database did not know all pushes to the item. `old_lists`: the members of the lists that
-    look as an earlier PlexSync left them, if nothing is remembered of the item.
+    still the same. `was_lost`: the database did not know all pushes to the item.
     """
 
     memory: Mapping[str, Remembered]
     has_other_files: bool = False
     was_lost: bool = False
-    old_lists: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def has_unknown_values(self) -> bool:

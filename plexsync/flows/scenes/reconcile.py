@@ -24,7 +24,7 @@ from plexsync.flows.scenes.inspection import Inspector
 from plexsync.flows.scenes.inspection_records import Inspection, Observe, Target, save_names
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.undo import end_undone
-from plexsync.flows.scenes.verbs import changed_since, note_old_lists
+from plexsync.flows.scenes.verbs import changed_since
 from plexsync.rules.merge.memory import is_as_left
 from plexsync.rules.merge.values import held_field
 from plexsync.rules.queue.job import DAY, NOT_SHOWN, Absent, Dead, Dropped, Gone, Kind, NotShown, OutOfScope, State, Why
@@ -351,7 +351,6 @@ class Reconciler:
         # If a scene that was undone is in sync, nothing is left to write that would end its undo.
         end_undone(tx, [id for id, standing in standings.items() if standing in ("in step", KEPT)])
         save_names(tx, inspections, now=now)
-        note_old_lists(tx, inspections)
         for observe in self.observing:
             observe(tx, inspections, now)
         self._recover(tx, inspections, report, now)

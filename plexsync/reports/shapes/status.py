@@ -231,15 +231,6 @@ class FirstPlaysFacts(TypedDict):
     here. Empty if no play is written before your approval."""
 
 
-class OldListFacts(TypedDict):
-    """A locked list in Plex that looks as an earlier PlexSync left it."""
-
-    scene: int
-    field: str
-    names: list[str]
-    """The first five."""
-
-
 class AskingFacts(TypedDict):
     """A library that asks PlexSync first (`plexsync provider`)."""
 
@@ -248,14 +239,6 @@ class AskingFacts(TypedDict):
     """`adding`, `on` or `removing`."""
     called_at: Moment | None
     """When Plex last asked; null if it never has."""
-
-
-class OldListsFacts(TypedDict):
-    """The question whether locked lists are those of an earlier PlexSync (`plexsync accept old-lists`)."""
-
-    items: int
-    sample: list[OldListFacts]
-    """A few of the lists."""
 
 
 class QueuedPlays(TypedDict):
@@ -344,8 +327,6 @@ class BareFacts(TypedDict):
     """When the database was last found damaged and rebuilt."""
     bulk_approved: bool
     """Whether the first write was approved."""
-    old_lists: OldListsFacts | None
-    """What you are asked once, after the first full comparison of a new database; null if nothing is asked."""
     news: list[NewsFacts]
     """What an update brought for you, until `plexsync status` or the overview has shown it."""
     books: BookFacts

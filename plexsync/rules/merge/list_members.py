@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from plexsync.rules.item import Item, beside_whom
 from plexsync.rules.merge.plan_records import Change, Decision, Memory, Note, Remembered, Sending
-from plexsync.rules.merge.values import Held, Value, alike_text, held_field, joined_names, name_keys, without_names
+from plexsync.rules.merge.values import Held, Value, alike_text, joined_names, name_keys, without_names
 from plexsync.rules.words.text import fold
 
 
@@ -64,12 +64,6 @@ def sending_list(remembered: Remembered | None, sending: Sending, note: Note | N
     return Decision(remembered, change, sending, note)
 
 
-def adopted_list(names: tuple[str, ...], now: Held, remembered: Remembered | None) -> Remembered | None:
-    """The memory of a list that was never written, as if it had been, if it looks so (`left_members`)."""
-    members = left_members(names, now) if remembered is None else None
-    return owned_list(members) if members else remembered
-
-
 def born_list(names: tuple[str, ...], now: Held) -> Remembered:
     """The memory of a list of an item that has asked PlexSync since it is there: its members are PlexSync's.
 
@@ -78,30 +72,6 @@ def born_list(names: tuple[str, ...], now: Held) -> Remembered:
     wanted = name_keys(names)
     members = tuple(name for name in now.value if not now.locked or fold(name) in wanted)
     return Remembered((), now, Held((), locked=False), owned_names(members, names))
-
-
-def left_members(names: tuple[str, ...], now: Held) -> dict[str, str]:
-    """The members of a list that looks as PlexSync leaves one, by their names in Stash: locked, and Stash has them all."""
-    members = tuple(now.value)
-    return owned_names(members, names) if now.locked and not without_names(members, name_keys(names)) else {}
-
-
-def left_lists(values: Mapping[str, Value], item: Item) -> dict[str, dict[str, str]]:
-    """The `left_members` of each list of an item that looks as PlexSync leaves one."""
-    lists = {
-        name: left_members(names, held_field(item, name))
-        for name, names in values.items()
-        if isinstance(names, tuple) and item.is_locked(name)
-    }
-    return {name: members for name, members in lists.items() if members}
-
-
-def owned_list(members: Mapping[str, str], remembered: Remembered | None = None) -> Remembered:
-    """The memory of a list as if PlexSync had put these members (by their names in Stash) there, and had found nothing."""
-    names, nothing = tuple(members.values()), Held((), locked=False)
-    if remembered is None:
-        return Remembered(names, Held(names, locked=True), nothing, dict(members))
-    return replace(remembered, found=nothing, ours={**members, **remembered.ours})
 
 
 def _list_memory(

@@ -27,7 +27,6 @@ from plexsync.rules.item import (
 )
 from plexsync.rules.merge.drift import all_still_kept, is_bare, kept_fields, still_kept
 from plexsync.rules.merge.list_members import (
-    adopted_list,
     beside_cast,
     born_list,
     cast_after,
@@ -226,8 +225,6 @@ def _field_decision(name: str, value: Value, now: Held, remembered: Remembered |
         if replaced:
             remembered = None if is_bare(name, remembered) else replace(remembered, drift=None)
     if isinstance(value, tuple):
-        if policy.adopt_lists:
-            remembered = adopted_list(value, now, remembered)
         if policy.born and now.value and remembered is None and is_provided(name):
             remembered = born_list(value, now)
         return list_decision(name, value, now, remembered, take_over=policy.take_over)

@@ -154,16 +154,15 @@ class Policy:
 
     `conflict`: Stash changed a field that you edited in Plex. `first_push`: Plex has a locked value of its own in a
     field that PlexSync never wrote. `take_over`: this once, Stash wins such fields, and list members that were there
-    before PlexSync belong to it from now on. `adopt_lists`: the members of a locked list that PlexSync never wrote belong
-    to it if Stash has all of them. `asked`: the item is in a library that asks PlexSync, so fields that it asks for get no
-    lock; `born`: it has asked since the item is there, which is new to PlexSync, so what it has as Stash says is PlexSync's.
+    before PlexSync belong to it from now on. `asked`: the item is in a library that asks PlexSync, so fields that it asks
+    for get no lock; `born`: it has asked since the item is there, which is new to PlexSync, so what it has as Stash says is
+    PlexSync's.
     `fixed_labels` are the labels that come from the settings.
     """
 
     conflict: Literal["stash", "plex"] = "stash"
     first_push: Literal["keep", "stash"] = "keep"
     take_over: bool = False
-    adopt_lists: bool = False
     asked: bool = False
     born: bool = False
     fixed_labels: tuple[str, ...] = ()

@@ -13,8 +13,6 @@ class Choice(StrEnum):
     STASH = "stash"
     SCENES_GONE = "scenes-gone"
     ITEMS_GONE = "items-gone"
-    # Holds nothing up, and can be declined as well.
-    OLD_LISTS = "old-lists"
 
 
 # The server that is on hold meanwhile.
@@ -34,7 +32,6 @@ CHANGES: Mapping[Choice, str] = {
     Choice.STASH: "another Stash answers",
     Choice.SCENES_GONE: "many scenes are gone from Stash",
     Choice.ITEMS_GONE: "many items are gone from Plex",
-    Choice.OLD_LISTS: "locked lists look as an earlier PlexSync left them",
 }
 # What accepting does, in full sentences.
 EFFECTS: Mapping[Choice, str] = {
@@ -48,15 +45,7 @@ EFFECTS: Mapping[Choice, str] = {
     ),
     Choice.SCENES_GONE: "PlexSync goes on without these scenes, as the setting when_gone says.",
     Choice.ITEMS_GONE: "PlexSync goes on without these items: their scenes wait until Plex has their files again.",
-    Choice.OLD_LISTS: (
-        "These lists are PlexSync's own from now on: a name that you rename or remove in Stash does not stay in Plex. If you"
-        " locked one of them by hand, its names go with those of Stash as well."
-    ),
 }
-
-
-DECLINE = "plexsync accept old-lists --no"
-LEFT = "They stay as they are, names that Stash drops included, and it is not asked again."
 
 
 def remedy(choice: str) -> str:

@@ -54,8 +54,6 @@ BEGUN = "begun"
 VERSION, NEWS = "version", "news"
 # The time when a write of a whole library was approved last, and the changed settings that asked for it, in words.
 BULK = "bulk:approved"
-# The time when you answered whether lists that an earlier PlexSync may have left are its own.
-OLD_LISTS = "old-lists"
 # Your approval of the first plays that are written to Stash, and what they would be (`plexsync.rules.plays.first_plays`).
 PLAYS_APPROVED = "plays:approved"
 PLAYS_COUNTED = "plays:counted"

@@ -494,7 +494,7 @@
 
   // Whether a part of this page settles some of what needs you.
   function canMend(facts) {
-    return facts.bulk_approved === false || Boolean(facts.plays && facts.plays.first) || Boolean(facts.setting_change || facts.old_lists) || (facts.dlq && facts.dlq.count > 0) || Object.values(facts.holds || {}).some((hold) => hold.choice || hold.setting === "plex_token");
+    return facts.bulk_approved === false || Boolean(facts.plays && facts.plays.first) || Boolean(facts.setting_change) || (facts.dlq && facts.dlq.count > 0) || Object.values(facts.holds || {}).some((hold) => hold.choice || hold.setting === "plex_token");
   }
 
   // Leads down to the first part of the page that settles something.
@@ -611,7 +611,6 @@
       null,
       ["plex", "stash"].filter((who) => facts.holds[who] && facts.holds[who].choice).map((who) => e(Question, { key: who, hold: facts.holds[who], deeds })),
       (facts.bulk_approved === false || facts.setting_change) && e(FirstWrite, { deeds, show, change: facts.setting_change }),
-      facts.old_lists && e(OldLists, { lists: facts.old_lists, deeds }),
       facts.worker.enabled === false && e(Note, { kind: "warning" }, "PlexSync is switched off: events are kept, and nothing is sent."),
       !runs && !facts.inside && (jobs.ready || (facts.events && facts.events.waiting)) > 0 &&
         e(Note, { kind: "warning" }, "No worker is running, so scenes stay queued: start the worker, or drain the queue once."),
@@ -674,19 +673,6 @@
       { kind: "warning", mends: true },
       e("p", null, "PlexSync needs you: " + hold.message + "."),
       e(Button, { busy: deeds.busy, onClick: accept }, "Accept the change")
-    );
-  }
-
-  function OldLists({ lists, deeds }) {
-    const answer = (no, done) =>
-      deeds.run(no ? "decline" : "accept", async () => told(await ask("page_accept", { choice: "old-lists", no }), done));
-    return e(
-      Note,
-      { kind: "warning", mends: true },
-      e("p", null, many(lists.items, "item") + (lists.items === 1 ? " has" : " have") + " locked lists that look as an earlier PlexSync left them; other tools' locks look alike. Take them as its own? A list with a name that Stash lacks stays yours in any case."),
-      e("ul", null, lists.sample.map((one, n) => e("li", { key: n }, one.field + " of scene " + one.scene + ": " + one.names.join(", ")))),
-      e(Button, { busy: deeds.busy, onClick: () => answer(false, "Taken: names that Stash has dropped go from Plex") }, "Take them"),
-      e(Button, { busy: deeds.busy, onClick: () => answer(true, "They stay as they are") }, "Leave them")
     );
   }
 

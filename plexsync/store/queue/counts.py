@@ -61,10 +61,6 @@ select null, '', word, '', count(*), null, min(since)
 IS_SKIPPED = f"{IS_RARE} and state = 'dropped' and kind = 'scene' and cls = 'skipped'"
 # Scenes in whose place Plex shows another one, as you chose.
 IS_NOT_SHOWN = f"{IS_RARE} and state = 'dropped' and kind = 'scene' and cls = 'elsewhere'"
-# The marks of items with lists that an earlier PlexSync may have left.
-_OLD_LISTS = "from note where name >= 'old-list:' and name < 'old-list;'"
-COUNT_OLD_LISTS = f"select count(*) {_OLD_LISTS}"
-SOME_OLD_LISTS = f"select name, value {_OLD_LISTS} order by name limit :limit"
 # Of which Plex keeps fields: the stored word, followed by their number (`plexsync.rules.words.status_words.kept_word`).
 IS_KEPT = "standing.word >= 'person' and standing.word < 'person!'"
 # Collections (of a library, unless '') by how they stood when last inspected, and whether their job is dead or dropped.

@@ -2,16 +2,14 @@
 
 There is a take-over mark for each scene whose values are to be taken over, an approval for each scene of which you
 approved some changes, a mark for each scene whose id meant another scene when that one was ignored, or that is ignored again
-once its undo is done, a mark for each scene with a field that you keep in Plex, a mark of loss for each item
-with pushes that the database does not know (`plexsync.flows.scenes.recovery`), and one for each item with lists that an
-earlier PlexSync may have left (`plexsync.flows.scenes.verbs`).
+once its undo is done, a mark for each scene with a field that you keep in Plex, and a mark of loss for each item
+with pushes that the database does not know (`plexsync.flows.scenes.recovery`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from plexsync.store.connection import Table, clean
 from plexsync.store.intake import NOTE, SAVE_NOTE
-from plexsync.store.queue.counts import SOME_OLD_LISTS
 
 # No count or time here has more digits, and the database could not store it.
 DIGITS = 18
@@ -19,8 +17,8 @@ DIGITS = 18
 UNDONE = "undone"
 
 # The kinds of marks, of which there may be as many as scenes. A mark is a note of the name KIND:NUMBER or KIND:KEY.
-TAKE_OVER, APPROVED, IGNORED, KEPT, LOSS, OLD_LIST = "take-over", "approved", "ignored", "kept", "loss", "old-list"
-KINDS = (TAKE_OVER, APPROVED, IGNORED, KEPT, LOSS, OLD_LIST)
+TAKE_OVER, APPROVED, IGNORED, KEPT, LOSS = "take-over", "approved", "ignored", "kept", "loss"
+KINDS = (TAKE_OVER, APPROVED, IGNORED, KEPT, LOSS)
 _NO_MARK = " and ".join(f"name not like '{kind}:%'" for kind in KINDS)
 LIST = f"select name, value from note where {_NO_MARK} order by name"
 OF_NAMES = "select name, value from note where name in (select value from json_each(:names))"
@@ -37,7 +35,6 @@ _KEPT = "name >= 'kept:' and name < 'kept;'"
 _KEPT_SCENE = "cast(substr(name, 6) as bigint)"
 LIST_KEPT = f"select {_KEPT_SCENE} from note where {_KEPT} and {_KEPT_SCENE} > :after order by 1 limit :limit"
 COUNT_KEPT = f"select count(*) from note where {_KEPT}"
-SAVE_OLD_LIST = "insert or ignore into note (name, value) values ('old-list:' || :item, :value)"
 HAS_LOSSES = "select 1 from note where name >= 'loss:' and name < 'loss;' limit 1"
 DROP = "delete from note where name = :name and (:value = '' or value = :value)"
 LOWER = """
@@ -76,11 +73,6 @@ class ReadOnlyNotes(Table):
         """Return the marks of this kind that these scenes have: a take-over, or an approval."""
         rows = self._db.rows(MARKS, {"kind": kind, "items": list(map(str, scenes))})
         return {int(str(name).rpartition(":")[2]): str(value) for name, value in rows}
-
-    def old_lists(self, *, limit: int) -> dict[str, str]:
-        """Return the marks of up to `limit` items with lists that an earlier PlexSync may have left, by item key."""
-        rows = self._db.rows(SOME_OLD_LISTS, {"limit": limit})
-        return {str(name).partition(":")[2]: str(value) for name, value in rows}
 
     def losses(self, items: Sequence[str]) -> dict[str, int]:
         """Return those of these items that have pushes of which the database knows only those up to a number."""
@@ -160,14 +152,6 @@ class Notes(ReadOnlyNotes):
     def end_losses(self, items: Sequence[str]) -> None:
         """Remove the marks of these items: what was lost is known again."""
         self._db.execute(END_MARKS, {"kind": LOSS, "items": list(items)})
-
-    def mark_old_lists(self, marks: Mapping[str, str]) -> None:
-        """Mark items with lists that an earlier PlexSync may have left, each with a text. An earlier mark stays."""
-        self._db.execute_many(SAVE_OLD_LIST, [{"item": item, "value": clean(text)} for item, text in marks.items()])
-
-    def end_old_lists(self, items: Iterable[str]) -> None:
-        """Remove the marks of these items."""
-        self._db.execute(END_MARKS, {"kind": OLD_LIST, "items": list(items)})
 
     def mark_kept(self, scenes: Iterable[int], *, now: int) -> None:
         """Mark these scenes: they have a field that you keep. An earlier mark stays."""

@@ -43,7 +43,6 @@ from plexsync.store.queue.counts import (
     COUNT_DUE,
     COUNT_IDLE_OTHERS,
     COUNT_LISTED,
-    COUNT_OLD_LISTS,
     COUNT_PLAYS,
     COUNT_RARE,
     COUNT_READY,
@@ -51,7 +50,6 @@ from plexsync.store.queue.counts import (
     COUNT_RUNNING,
     COUNT_STANDINGS,
     IS_RARE,
-    SOME_OLD_LISTS,
 )
 
 TYPE_CHECKING = False
@@ -82,8 +80,6 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 2.0
 STATES = ("ready", "running", "idle", "absent", "dead", "gone", "dropped", "ignored", "outside")
 LANES = (0, 1)
-# So many items with lists of an earlier PlexSync are shown.
-SAMPLE = 3
 # The most digits that a number in a note can have.
 DIGITS = 18
 
@@ -183,7 +179,6 @@ class Summary:
         self.anew = max(number(db, name) for name in (REPAIRED, RESTORED)) > number(db, LAST_RECONCILE)
         self.wishes = note(db, WISHES)
         self.asked_settings = note(db, ASKED_SETTINGS)
-        self.old_lists = _old_lists(db) if self.last_reconcile else (0, [])
         self.approved = any(note(db, name) for name in (BULK, REPAIRED))
 
 
@@ -279,12 +274,6 @@ def _rows(db: "Queries", sql: str) -> "list[tuple[str, dict[str, object]]]":
     rows = [{name: row[name] for name in row.keys()} for row in db.rows(sql)]  # noqa: SIM118 - a row is no mapping
     by_name = {row.pop("who"): row for row in rows}
     return [(gate, by_name[gate]) for gate in GATES if gate in by_name]
-
-
-def _old_lists(db: "Queries") -> tuple[int, list[str]]:
-    """Return the number of items with lists that an earlier PlexSync may have left, and the marks of some of them."""
-    count: int = db.rows(COUNT_OLD_LISTS)[0][0]
-    return count, [mark for _, mark in db.rows(SOME_OLD_LISTS, {"limit": SAMPLE})] if count else []
 
 
 def count_states(db: "Queries") -> dict[str, int]:
