@@ -99,7 +99,10 @@ def inspection_facts(inspection: Inspection, row: JobRow | None, places: ItemPla
 # What keeps a scene from being synced, whatever an inspection finds.
 RESTS = {
     State.IGNORED: f"{SceneStatus.IGNORED.word}: nothing is synced until plexsync unignore {{0}}",
-    State.DROPPED: f"{SceneStatus.DROPPED.word}: nothing is synced until you edit it in Stash, or plexsync sync {{0}}",
+    State.DROPPED: (
+        f"{SceneStatus.DROPPED.word}: {SceneStatus.DROPPED.meaning}; nothing is synced until you edit it in Stash, or"
+        " plexsync sync {0}"
+    ),
 }
 
 

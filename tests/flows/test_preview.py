@@ -120,6 +120,7 @@ def test_every_standing_has_its_word(tmp_path):
         ]
         assert [one.standing for one in found.values()] == words
         assert found[3].reason == "out of scope: it has the tag Private"
+        assert found[6].reason == "you removed it from the queue"
         assert found[8].reason == "no item in Plex has this file (yet)"
         assert not any(one.items for one in found.values() if one.standing != WOULD_CHANGE)
         named = preview(house, [*ids, 99])

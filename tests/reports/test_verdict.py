@@ -91,7 +91,7 @@ SCENES = [
     (
         {"in_step": 4, "ignored": 1, "dropped": 1, "outside": 2},
         "well",
-        "4 of 8 in sync · 1 ignored · 2 out of scope · 1 dropped",
+        "4 of 8 in sync · 2 ignored · 2 out of scope",
     ),
     ({}, "well", "No scene is known yet"),
 ]

@@ -46,7 +46,15 @@ def row(state, *, cls="", since=50, error=""):
         (row(State.RUNNING), None, None, Standing("waiting", 50)),
         (row(State.IDLE), None, None, Standing("in_step", 50)),
         (row(State.IGNORED), Stood("in step", 10), None, Standing("ignored", 50)),
-        (row(State.DROPPED), None, None, Standing("dropped", 50)),
+        (row(State.DROPPED), None, None, Standing("dropped", 50, "you removed it from the queue")),
+        (
+            row(State.DROPPED, error="no"),
+            None,
+            None,
+            Standing("dropped", 50, "you removed it from the queue; before that: no"),
+        ),
+        (row(State.DROPPED, cls="elsewhere", error="bound"), None, None, Standing("not_shown", 50, "bound")),
+        (None, Stood("elsewhere", 10), None, Standing("not_shown", 10, SceneStatus.NOT_SHOWN.meaning)),
         (
             row(State.DROPPED, cls="skipped", error="a part"),
             Stood("differs", 10),
@@ -115,3 +123,18 @@ def test_of_what_rests_only_what_there_is_has_a_row():
         ("idle", 1),
         ("idle", 2),
     ]
+
+
+def test_jobs_of_one_word_are_counted_together_with_each_cause_that_there_is():
+    def ignored(jobs, resting=None):
+        return [(row.count, row.meaning) for row in job_counts(jobs, resting or {}) if row.word == "ignored"]
+
+    you_ignored, another, removed = (
+        status.meaning for status in (SceneStatus.IGNORED, SceneStatus.NOT_SHOWN, SceneStatus.DROPPED)
+    )
+    assert ignored({"ready": 1}) == []
+    assert ignored({"ignored": 2}) == [(2, you_ignored)]
+    assert ignored({"ignored": 2, "dropped": 4}, {SceneStatus.NOT_SHOWN: 3}) == [
+        (6, f"{you_ignored}; {removed}; {another}")
+    ]
+    assert ignored({"dropped": 3}, {SceneStatus.NOT_SHOWN: 3}) == [(3, another)]

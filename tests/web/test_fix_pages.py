@@ -176,7 +176,7 @@ def test_two_scenes_of_one_file_are_a_problem_of_their_own_and_no_button_deletes
     assert world.rows("select subject, item from binding") == [(first, key)]
 
 
-def test_the_scene_that_you_did_not_choose_rests_under_a_word_of_its_own_and_asks_for_nothing(world: World) -> None:
+def test_the_scene_that_you_did_not_choose_is_ignored_with_the_cause_and_asks_for_nothing(world: World) -> None:
     _, second, key = shared(world)
     with dashboard(world) as dash:
         press(dash, button(dash, "/fix?view=list", action="bind", target=str(second), item=key))
@@ -185,6 +185,7 @@ def test_the_scene_that_you_did_not_choose_rests_under_a_word_of_its_own_and_ask
         assert [group["cause"] for group in dash.get("/api/fix").json()["groups"]] == ["system"]
         assert dash.get("/api/status").json()["scenes"]["not_shown"]["count"] == 1
         told = plain(html.unescape(dash.get("/scenes?stands=not_shown").text))
+        assert "Scenes with the status ignored" in told
         assert f"its item is bound to another scene, {second}: this one is not shown" in told
         assert f"plexsync unbind {second} {key} takes that back" in told
         assert f"Scene {second} is found by its files again." in plain(

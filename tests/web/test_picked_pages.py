@@ -40,6 +40,26 @@ def test_ticked_scenes_are_ignored_synced_again_and_queued(staged: tuple[Dash, d
     assert dash.client.post("/scenes/picked", data={"token": dash.token(), "pick": "1"}).status_code == 400
 
 
+STEPS = ("sync", "ignore", "unignore")
+
+
+def test_scenes_that_are_ignored_for_different_reasons_are_one_list_with_each_reason_and_the_steps_of_all(
+    staged: tuple[Dash, dict[str, int]],
+) -> None:
+    dash, scenes = staged
+
+    def steps(stands: str) -> list[str]:
+        page = dash.get(f"/scenes?stands={stands}").text
+        return [step for step in STEPS if f'name="do" value="{step}"' in page]
+
+    assert steps("ignored") == ["unignore"]
+    tick(dash, "/dead/picked", [scenes["failed"]], do="drop", sure="yes")
+    page = dash.get("/scenes?stands=ignored").text
+    assert "you removed it from the queue; before that: " in plain(page)
+    assert all(f'id="scene-{scenes[name]}"' in page for name in ("ignored", "failed"))
+    assert (steps("ignored"), steps("dropped")) == ([*STEPS], ["sync", "ignore"])
+
+
 def test_ticked_dead_letters_are_retried_ignored_and_after_a_question_dropped(
     staged: tuple[Dash, dict[str, int]],
 ) -> None:

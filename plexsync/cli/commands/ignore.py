@@ -70,5 +70,7 @@ def unignore(call: Call, scenes: tuple[int, ...]) -> int:
     if not missed:
         call.answer({"unignored": done}, lambda: paper().print(summary))
         return FINE
-    problem = f"not ignored: {', '.join(map(str, missed))} (plexsync ignore --list shows them)"
+    problem = (
+        f"plexsync ignore has not excluded {', '.join(map(str, missed))} (plexsync ignore --list shows what it has)"
+    )
     return call.refuse(problem, summary if done else "", unignored=done, not_ignored=missed)

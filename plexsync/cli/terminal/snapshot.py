@@ -59,7 +59,7 @@ class Coming:
 class Glance:
     """One moment. `servers` are the facts of breakers, with `stands` as text and `hold` if there is one.
 
-    `resting` has the numbers of jobs of scenes that rest under a word of their own.
+    `resting` has the numbers of jobs of scenes that rest by a cause of their own.
     """
 
     now: int

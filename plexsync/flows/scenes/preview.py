@@ -33,7 +33,7 @@ from plexsync.rules.merge.values import held_field
 from plexsync.rules.queue.job import SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State, Why
 from plexsync.rules.record_class import record
 from plexsync.rules.records import JobRow
-from plexsync.rules.words.status_words import PREVIEWED, Finding, finding_word, in_sync_line
+from plexsync.rules.words.status_words import PREVIEWED, Finding, SceneStatus, finding_word, in_sync_line
 from plexsync.store.database import Reader
 
 WOULD_CHANGE = Finding.WOULD_CHANGE.value
@@ -134,7 +134,8 @@ def preview_of(inspection: Inspection, row: JobRow | None, *, sweep: bool, whole
     title = inspection.scene.title if inspection.scene else ""
     if standing != WOULD_CHANGE:
         held_count = inspection.kept_fields if standing == Finding.KEPT else 0
-        return Preview(inspection.id, standing, title, _why(inspection), kept_fields=held_count)
+        reason = SceneStatus.DROPPED.meaning if standing == Finding.DROPPED else _why(inspection)
+        return Preview(inspection.id, standing, title, reason, kept_fields=held_count)
     notes = (note for target in inspection.targets for note in (*target.wanted.notes, *target.plan.notes))
     items = tuple(
         ItemChange(

@@ -38,4 +38,12 @@ def standing(
     if status is SceneStatus.IN_SYNC and since is not None and pushed is not None:
         since = max(since, pushed)
     kept_fields = kept_in(last_seen.word) if last_seen and status is SceneStatus.IN_SYNC else 0
-    return Standing(status, since, row.error if row and row.state is not State.IDLE else "", kept_fields)
+    why = row.error if row and row.state is not State.IDLE else ""
+    return Standing(status, since, why_ignored(status, why), kept_fields)
+
+
+def why_ignored(status: SceneStatus, error: str) -> str:
+    """The reason of a status, with the cause of one that is ignored because of another decision than `ignore`."""
+    if status is SceneStatus.DROPPED:
+        return f"{status.meaning}; before that: {error}" if error else status.meaning
+    return error or (status.meaning if status is SceneStatus.NOT_SHOWN else "")

@@ -1,6 +1,6 @@
 """The one table of words for scenes, jobs and servers: JSON names, display words, colours.
 
-Terminal, dashboard, page in Stash, API and metrics all take their words from here; `docs/glossary.md` explains them. It
+Terminal, dashboard, page in Stash, API and metrics all take their words from here; `docs/states.md` explains them. It
 imports little of the standard library, because `plexsync status` loads it and has to start fast.
 """
 
@@ -42,7 +42,7 @@ class SceneStatus(StrEnum):
     `colour` is the colour in the terminal. `meaning` explains the word, with the command that shows more. `states` are the
     job states with this status, `finding` is the value that a comparison stores for it, `outcome` is its name among the
     results of a command, and `ended` are the outcomes of attempts that lead to it. Screens count statuses with the same
-    word together.
+    word together: they are causes of one word.
     """
 
     word: str
@@ -110,11 +110,11 @@ class SceneStatus(StrEnum):
         ended=("dropped",),
     )
     NOT_SHOWN = Row(
-        *("not_shown", "not shown", *REST, "you chose another scene for its item (plexsync unbind takes that back)"),
+        *("not_shown", "ignored", *REST, "you chose another scene for its item (plexsync unbind takes that back)"),
         finding="elsewhere",
         ended=("notshown",),
     )
-    DROPPED = Row("dropped", "dropped", *REST, "you removed it from the queue", states=("dropped",))
+    DROPPED = Row("dropped", "ignored", *REST, "you removed it from the queue", states=("dropped",))
     GONE = Row("gone", "gone", *REST, "Stash has no such scene any more", states=("gone",), ended=("gone",))
     UNKNOWN = Row("unknown", "unknown", *REST, "no comparison has seen it")
 
@@ -212,8 +212,8 @@ class JobCount:
 def job_counts(jobs: Mapping[str, int], resting: Mapping[str, int], *, kept_fields: int = 0) -> list[JobCount]:
     """The numbers of jobs by display word, in display order; a word without jobs is listed only if it is a main one.
 
-    `resting`: the number of jobs of scenes that rest under a word of their own, by status. `kept_fields`: the number of
-    fields of those in sync that Plex keeps.
+    A word with several causes has the meaning of each that there is. `resting`: the number of jobs of scenes that rest by a
+    cause of their own, by status. `kept_fields`: the number of fields of those in sync that Plex keeps.
     """
     counts = []
     for state in JOB_STATES:
@@ -226,12 +226,20 @@ def job_counts(jobs: Mapping[str, int], resting: Mapping[str, int], *, kept_fiel
             if state == "idle" and kept_fields:
                 word, meaning = in_sync_words(kept_fields), f"{meaning}, but for these fields ({DECIDE})"
             counts.append(JobCount(state, word, count, meaning, status.tone, colour))
-    return counts + [
+    counts += [
         JobCount(state, status.word, count, status.meaning, status.tone, status.colour)
         for state, statuses in _RESTING.items()
         for status in statuses
         if (count := resting.get(status, 0))
     ]
+    by_word: dict[str, JobCount] = {}
+    for row in counts:
+        if same := by_word.get(row.word):
+            same.count += row.count
+            same.meaning += f"; {row.meaning}"
+        else:
+            by_word[row.word] = row
+    return [*by_word.values()]
 
 
 def in_bucket(name: str) -> tuple[SceneStatus, ...]:

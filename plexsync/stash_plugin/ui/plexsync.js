@@ -280,13 +280,11 @@
     ["queued", null, ["waiting"]],
     ["not in Plex yet", null, ["absent"]],
     ["needs you", false, ["ambiguous", "failed"]],
-    ["ignored", null, ["ignored"]],
+    ["ignored", null, ["ignored", "not_shown", "dropped"]],
     ["out of scope", null, ["outside"]],
     ["undone", null, ["undone"]],
     ["released", null, ["released"]],
     ["skipped", null, ["skipped"]],
-    ["not shown", null, ["not_shown"]],
-    ["dropped", null, ["dropped"]],
     ["gone", null, ["gone"]]
   ];
 
@@ -300,7 +298,7 @@
     "dead": "needs you",
     "ignored": "ignored",
     "outside": "out of scope",
-    "dropped": "dropped",
+    "dropped": "ignored",
     "gone": "gone"
   };
 
