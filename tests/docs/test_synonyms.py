@@ -8,6 +8,8 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from itertools import accumulate, groupby
+from operator import itemgetter
 
 import click
 import pytest
@@ -16,7 +18,7 @@ from plexsync.cli.program import COMMANDS, plexsync
 from plexsync.reports.shapes.status import BreakerFacts
 from plexsync.reports.status import server_words
 from plexsync.rules.words import status_words
-from plexsync.rules.words.status_words import JOB_STATES, Finding, SceneStatus, job_word
+from plexsync.rules.words.status_words import JOB_STATES, STATUSES, Finding, SceneStatus, buckets, job_word
 from tests.sources import ROOT, Broken, Source, broken, lines_broken, product
 from tests.tables import table
 
@@ -174,11 +176,24 @@ def test_the_table_of_words_has_no_replaced_word() -> None:
     assert {word for word in words if problem(word)} == set()
 
 
-def test_each_status_of_the_glossary_is_in_the_table() -> None:
+def causes_in(page: str) -> list[tuple[str, str]]:
+    """The rows of the table of the words for scenes: the word on screens, and the name in JSON of each of its causes."""
+    rows = re.findall(r"^\| (?:\*\*([^*]+)\*\*)? ?\|[^|]*\|[^|]*\| `(\w+)`", page, re.MULTILINE)
+    words = accumulate((word for word, _ in rows), lambda before, word: word or before)
+    return [(word, name) for word, (_, name) in zip(words, rows, strict=True)]
+
+
+def test_the_page_of_the_states_has_each_word_for_a_scene_with_each_of_its_causes() -> None:
+    text = (ROOT / "docs" / "states.md").read_text(encoding="utf-8")
+    named = causes_in(text)
+    assert sorted(named) == sorted((status.word, status.value) for status in STATUSES)
+    assert f"**{SceneStatus.UNKNOWN.word}** (`{SceneStatus.UNKNOWN.value}`)" in text
+    assert len(text.splitlines()) <= 60, "it is whole on one screen"
+    assert [word for word, _ in groupby(named, key=itemgetter(0))] == [same[0].word for same in buckets()]
+
+
+def test_each_word_for_a_server_is_in_the_glossary() -> None:
     text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-    scenes, servers = text.partition("## How a scene stands")[2].split("## ")[:2]
-    assert re.findall(r"^\| \*\*([^*]+)\*\*", scenes, re.MULTILINE) and (
-        set(re.findall(r"^\| \*\*([^*]+)\*\*", scenes, re.MULTILINE)) == {status.word for status in SceneStatus}
-    )
+    servers = text.partition("## How a server stands")[2].split("## ")[0]
     named = {status_words.UP, status_words.DOWN, status_words.ON_HOLD, status_words.FAILING, status_words.THROTTLED}
     assert set(re.findall(r"^\| \*\*([^*]+)\*\*", servers, re.MULTILINE)) == named

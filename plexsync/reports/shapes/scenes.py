@@ -97,7 +97,7 @@ class JobFacts(TypedDict):
     id: int
     """The number in Stash."""
     state: str
-    """See [the states](states.md#the-job)."""
+    """See [the job](state-machines.md#the-job)."""
     lane: str
     """`edit` or `sweep`."""
     cause: str

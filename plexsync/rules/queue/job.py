@@ -1,7 +1,7 @@
 """The states of a job row, the outcomes of an attempt, and what each outcome does to the row.
 
-A job says only "scene 7 may differ". docs/states.md shows the life of a row. Wants and claims are single statements in
-`plexsync/store/intake.py` and `plexsync/store/queue/jobs.py`, and `settle` ends an attempt; nothing else changes a row.
+A job says only "scene 7 may differ". docs/state-machines.md shows the life of a row. Wants and claims are single statements
+in `plexsync/store/intake.py` and `plexsync/store/queue/jobs.py`, and `settle` ends an attempt; nothing else changes a row.
 """
 
 from enum import IntEnum, StrEnum
