@@ -336,8 +336,7 @@ class Inspector:
         policy = past.policy(item, self._rules.policy, profile, take_over=bool(take_over), is_known=is_known)
         names = plain_names(scene.people, profile.performer_name) if scene.people else {}
         steps = plan(wanted.values, item, memory, pushing, policy, past.provenances.get(item.key), names)
-        target = past.target(scene.id, item, steps, wanted, profile, frozenset(absent), renews_files=True)
-        return target
+        return past.target(scene.id, item, steps, wanted, profile, frozenset(absent), renews_files=True)
 
 
 def _approvals(db: Reader, texts: Mapping[int, str]) -> dict[int, Approval | None]:
