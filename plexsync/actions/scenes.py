@@ -31,11 +31,11 @@ from plexsync.flows.scenes.undo import (
 from plexsync.reports.format import many, safe
 from plexsync.reports.named_scenes import name_scenes
 from plexsync.reports.outcomes import outcomes
-from plexsync.reports.rows import on_screen, rows_in, short
+from plexsync.reports.rows import on_screen, short
 from plexsync.reports.undo import DEEDS, UndoFacts, UndoField, redo_facts, undo_facts
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Value
-from plexsync.rules.queue.job import SKIPPED, Kind, State
+from plexsync.rules.queue.job import Kind, State
 from plexsync.rules.words.status_words import BY_MARK
 
 LONGEST = 120
@@ -191,11 +191,10 @@ class RedoScenes(SceneAction):
     def _select(parts: Parts, selection: Selection) -> list[int]:
         if selection.ids:
             return list(dict.fromkeys(selection.ids))
-        skipped = [row.id for row in rows_in(parts, State.DROPPED, SKIPPED)] if selection.every else []
         with parts.store.reading() as db:
             if selection.since is not None:
                 return db.memories.marked_since(selection.since)
-            marked = {*db.memories.marks(), *skipped}
+            marked = set(db.memories.marks())
             if selection.run is not None:
                 marked &= set(db.runs.subjects_in(run_named(db, Kind.SCENE, selection.run)))
         return sorted(marked)

@@ -41,7 +41,7 @@ from plexsync.rules.collections.collections import CollectionObject, KnownCollec
 from plexsync.rules.collections.playlists import UnclearTag
 from plexsync.rules.collections.renamed_members import item_after_renames
 from plexsync.rules.item import COLLECTION_SETTINGS, FIELDS, PICTURES, Item
-from plexsync.rules.merge.approval import field_change
+from plexsync.rules.merge.field_change import field_change
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Value, held_field
 from plexsync.rules.queue.job import Kind

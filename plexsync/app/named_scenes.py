@@ -101,11 +101,13 @@ def known_in(db: Reader, named: tuple[int, ...], existing: frozenset[int] | None
 
 def ignore_scenes(store: Database, ids: Iterable[int], clock: Clock) -> list[int]:
     """Ignore these scenes from now on. Returns those that were not ignored already."""
-    now = clock.now()
-    with store.writing() as tx:
-        ignored = [id for id in dict.fromkeys(ids) if tx.jobs.ignore(Kind.SCENE, id, now=now)]
-        for id in ignored:
-            tx.notes.end_held_ignore(id)
+    now, wanted, ignored = clock.now(), list(dict.fromkeys(ids)), list[int]()
+    for start in range(0, len(wanted), PAGE):
+        with store.writing() as tx:
+            fresh = [id for id in wanted[start : start + PAGE] if tx.jobs.ignore(Kind.SCENE, id, now=now)]
+            for id in fresh:
+                tx.notes.end_held_ignore(id)
+        ignored += fresh
     return ignored
 
 

@@ -43,7 +43,7 @@ def fill_answers(parts: Assembled, folder: Path, library: str, progress: Progres
 
     `folder` is the data folder. Raises NeighbourError and LocalFault. What the worker says meanwhile is newer, and stays.
     What other libraries are told stays too: changed settings may wait for your yes there. So does what is told of scenes
-    that you skipped.
+    that you dropped.
     """
     answers, done, walked = SceneAnswers(parts.settings.looks, folder, library), 0, set[int]()
     pages = asked_pages(parts.gates, READ_STASH, parts.stash.walk(), of_all=True)

@@ -13,7 +13,7 @@ from plexsync.reports.rows import note_facts
 from plexsync.reports.shapes.scenes import NoteFacts
 from plexsync.reports.shapes.values import FieldValue, Moment
 from plexsync.rules.item import Entry
-from plexsync.rules.merge.approval import FieldChange, change_document
+from plexsync.rules.merge.field_change import FieldChange, change_document
 from plexsync.rules.queue.note_keys import LAST_RUN
 from plexsync.rules.words.status_words import COMPARED, Finding
 from plexsync.store.database import Reader
@@ -247,7 +247,7 @@ class TaskFacts(TypedDict):
     """A task that was started from the dashboard or the API."""
 
     name: str
-    """`compare`, `compare anew`, `look` (a poll), `preview`, `sync all`, `review` or `write approved`."""
+    """`compare`, `compare anew`, `look` (a poll), `preview`, `sync all` or `review`."""
     state: str
     """`running`, `stopping`, `done`, `failed` or `stopped`."""
     began: Moment | None

@@ -27,7 +27,7 @@ from plexsync.rules.merge.plan_records import Note
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import held_field
 from plexsync.rules.plays.plays import WatchRules
-from plexsync.rules.queue.job import NOT_SHOWN, SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State
+from plexsync.rules.queue.job import NOT_SHOWN, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State
 from plexsync.rules.records import AttemptRow, JobRow
 from plexsync.rules.words.status_words import SceneStatus, in_sync_line, status_of
 from plexsync.store.database import Reader
@@ -149,7 +149,7 @@ def _asked_action(target: Target, name: str) -> str:
 def _rest(inspection: Inspection, row: JobRow | None) -> str:
     """What keeps a scene that Stash has from being synced; '' if nothing does."""
     gone = isinstance(inspection.outcome or inspection.ends, Gone)
-    if row and row.cls in (SKIPPED, NOT_SHOWN) and not gone:
+    if row and row.cls == NOT_SHOWN and not gone:
         return f"{status_of(row.state, row.cls, '').word}: {row.error}"
     return RESTS.get(row.state, "").format(inspection.id) if row and not gone else ""
 

@@ -1,33 +1,29 @@
 """The review of all planned changes, as facts."""
 
+import json
 from typing import TypedDict
 
-from plexsync.app.review import planned_changes
-from plexsync.reports.comparisons import ChangeFacts, change_facts
+from plexsync.reports.comparisons import ChangeFacts
 from plexsync.reports.format import stamp
 from plexsync.reports.shapes.values import Moment
-from plexsync.store.files.review_file import ChangeFilter, ReviewedScene, ReviewFile
+from plexsync.store.files.review_file import ChangeFilter, ReviewedChange, ReviewedScene, ReviewFile
 
 
 class ReviewChange(ChangeFacts):
-    """A planned change, and your decision about it."""
+    """A planned change."""
 
     kind: str
     """`added`, `replaced`, `removed`, or `locked` if only the lock changes."""
     item: str
     """The rating key."""
     library: str
-    decision: str
-    """`open`, `approved`, `skipped`, `queued`, or `refused` if it was no longer true."""
 
 
 class ReviewScene(TypedDict):
-    """A scene with planned changes: all of them, whatever the decision."""
+    """A scene with planned changes: all of them, whatever the filter."""
 
     id: int
     title: str
-    reason: str
-    """Why nothing was written, if it was refused; else empty."""
     changes: list[ReviewChange]
 
 
@@ -40,12 +36,14 @@ class ReviewKind(TypedDict):
 
 
 class ReviewReport(TypedDict):
-    """A page of the review: `/api/review`."""
+    """A page of the review: `/api/review`. Scenes that you ignore are left out."""
 
     at: Moment | None
     """When it was made; null while there is none."""
-    changes: dict[str, int]
-    """The number of changes by decision, on all pages and without the filter."""
+    changes: int
+    """The number of changes, on all pages and without the filter."""
+    ignored: int
+    """The number of scenes that are left out."""
     kinds: list[ReviewKind]
     """The listed changes by field and kind, on all pages."""
     libraries: list[str]
@@ -58,34 +56,27 @@ class ReviewReport(TypedDict):
     """Pass this as `after` to get the next page; null on the last page."""
 
 
-def review_facts(file: ReviewFile, decision: str, wanted: ChangeFilter, *, after: int, limit: int) -> ReviewReport:
-    """A page of the scenes above `after` that have a change with this decision and filter."""
-    scenes, head = file.page(decision, wanted, after=after, limit=limit + 1), file.head()
+def review_facts(review: ReviewFile, wanted: ChangeFilter, *, after: int, limit: int) -> ReviewReport:
+    """A page of the scenes above `after` that have a change with this filter."""
+    scenes, head = review.page(wanted, after=after, limit=limit + 1), review.head()
     return {
         "at": stamp(int(head["at"])) if head else None,
-        "changes": file.counts(),
+        "changes": review.count(),
+        "ignored": review.count_ignored(),
         "kinds": [
-            {"field": field, "kind": kind, "changes": count}
-            for field, kind, count in sorted(file.groups(decision, wanted))
+            {"field": field, "kind": kind, "changes": count} for field, kind, count in sorted(review.groups(wanted))
         ],
-        "libraries": file.names("library"),
-        "studios": file.names("studio"),
+        "libraries": review.names("library"),
+        "studios": review.names("studio"),
         "scenes": [_scene_facts(scene) for scene in scenes[:limit]],
         "after": scenes[limit - 1].id if len(scenes) > limit else None,
     }
 
 
 def _scene_facts(scene: ReviewedScene) -> ReviewScene:
-    planned = planned_changes(scene)
-    changes: list[ReviewChange] = [
-        {
-            **change_facts(planned[row.item, row.field]),
-            "kind": row.kind,
-            "item": row.item,
-            "library": row.library,
-            "decision": row.decision,
-        }
-        for row in scene.changes
-        if (row.item, row.field) in planned
-    ]
-    return {"id": scene.id, "title": scene.title, "reason": scene.reason, "changes": changes}
+    return {"id": scene.id, "title": scene.title, "changes": [_change_facts(change) for change in scene.changes]}
+
+
+def _change_facts(reviewed: ReviewedChange) -> ReviewChange:
+    change: ChangeFacts = json.loads(reviewed.document)
+    return {**change, "kind": reviewed.kind, "item": reviewed.item, "library": reviewed.library}

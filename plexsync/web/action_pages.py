@@ -26,7 +26,6 @@ from plexsync.reports.format import capitalize, sentences
 from plexsync.reports.runs import RunHistory, run_history
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.words.moments import milliseconds, moment_typed
-from plexsync.rules.words.status_words import SceneStatus
 from plexsync.web.context import AWAY, Busy
 from plexsync.web.pages import LARGEST_ID, MOST, PageCall, PageNotFound, Wrong, action, page, whole_number
 
@@ -260,7 +259,7 @@ def runs(call: PageCall) -> Response:
     """What was done lately, each with the links that take it back or redo it; and links for everything."""
     history = read_runs(call)
     with call.reading() as db:
-        undone = len(db.memories.marks()) + call.desk.facts()["scenes"][SceneStatus.SKIPPED]["count"]
+        undone = len(db.memories.marks())
     return call.show("runs.html", **history, undone=undone, link=_link)
 
 

@@ -18,7 +18,7 @@ from plexsync.app.rules import watch_rules
 from plexsync.app.switches import asked_settings, waits_for_yes
 from plexsync.engine import dead_letters
 from plexsync.flows.scenes.comparison_report import reports
-from plexsync.flows.scenes.verbs import explain, retry_all, want_scenes
+from plexsync.flows.scenes.verbs import explain, want_scenes
 from plexsync.reports.attention import need_facts, needs, questions
 from plexsync.reports.comparisons import TaskFacts, TaskReport, report_facts
 from plexsync.reports.dead_letters import Banner, LetterPage, groups, letter
@@ -244,7 +244,7 @@ def stop(call: PageCall, body: Body) -> Answer:
 
 def retry(call: PageCall, body: Body) -> Answer:
     """As `plexsync dlq retry`."""
-    moved = _move_letters(call, body, "retried", dead_letters.retry, retry_all)
+    moved = _move_letters(call, body, "retried", dead_letters.retry, dead_letters.retry_all)
     call.desk.ask_servers()
     return moved
 

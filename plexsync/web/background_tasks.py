@@ -15,12 +15,12 @@ from functools import partial
 from plexsync.app.draft import DraftCount, open_draft
 from plexsync.app.fingerprints import wishes
 from plexsync.app.parts import Parts, open_parts
-from plexsync.app.review import make_review, write_approved
+from plexsync.app.review import make_review
 from plexsync.app.switches import approve_bulk, waits_for_yes
 from plexsync.engine.asked_probes import ask_at_once
 from plexsync.engine.tickets import READS
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, preview_scenes
-from plexsync.flows.scenes.verbs import take_up_skipped, want_all
+from plexsync.flows.scenes.verbs import want_all
 from plexsync.reports.comparisons import (
     PollFacts,
     PreviewFacts,
@@ -90,7 +90,6 @@ Do = Callable[[Parts, BackgroundTask], None]
 
 def compare(parts: Parts, task: BackgroundTask, *, anew: bool = False) -> None:
     """As `plexsync reconcile`, or `reconcile --anew`."""
-    take_up_skipped(parts.store, parts.clock)
     task.facts = facts = report_facts(parts.reconciler.reconcile(task.at, stopping=task.stopping, anew=anew))
     task.words = f"{many(facts['scenes'], 'scene')} compared, {facts['wanted']:,} queued"
 
@@ -140,12 +139,9 @@ def sync_all(parts: Parts, task: BackgroundTask) -> None:
         # Not before: else the worker begins with a comparison of the same scenes.
         if waits_for_yes(parts):
             approve_bulk(parts)
-    _queued(task, len(ids))
-    task.at(len(ids), len(ids))
-
-
-def _queued(task: BackgroundTask, count: int) -> None:
+    count = len(ids)
     task.facts, task.words = QueuedFacts(wanted=count), f"{many(count, 'scene')} queued; the worker does the rest"
+    task.at(count, count)
 
 
 def review(parts: Parts, task: BackgroundTask) -> None:
@@ -160,14 +156,6 @@ def review(parts: Parts, task: BackgroundTask) -> None:
     _found(task, counts, held_count.total(), [], complete=complete)
 
 
-def write_reviewed(parts: Parts, task: BackgroundTask) -> None:
-    """As `plexsync sync --apply`, for what you approved on the page Review."""
-    approved = write_approved(parts, task.at, task.stopping)
-    _queued(task, len(approved.queued))
-    if approved.refused:
-        task.why = f"{many(len(approved.refused), 'scene')} not queued: what you approved is no longer true"
-
-
 TASKS: dict[str, Do] = {
     "compare": compare,
     "compare anew": partial(compare, anew=True),
@@ -175,11 +163,10 @@ TASKS: dict[str, Do] = {
     "preview": preview,
     "sync all": sync_all,
     "review": review,
-    "write approved": write_reviewed,
 }
 COUNT = "count"
 # The others take moments.
-STOPPABLE = frozenset({"compare", "compare anew", "preview", "review", "write approved", COUNT})
+STOPPABLE = frozenset({"compare", "compare anew", "preview", "review", COUNT})
 
 
 class BackgroundTasks:

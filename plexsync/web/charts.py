@@ -329,7 +329,7 @@ def charts(call: PageCall) -> Response:
     resting = {
         "undone": undone["undone"],
         "released": undone["released"],
-        **{status.value: scenes[status]["count"] for status in (SceneStatus.SKIPPED, SceneStatus.NOT_SHOWN)},
+        SceneStatus.NOT_SHOWN.value: scenes[SceneStatus.NOT_SHOWN]["count"],
     }
     counts = job_counts(facts["jobs"], resting, kept_fields=facts["kept_fields"])
     return call.show(

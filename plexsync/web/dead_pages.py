@@ -9,7 +9,6 @@ from starlette.responses import Response, StreamingResponse
 
 from plexsync.engine import dead_letters as verbs
 from plexsync.engine.dead_letters import Key
-from plexsync.flows.scenes.verbs import retry_all
 from plexsync.reports.dead_letters import LetterFacts, csv_pieces, groups, json_pieces, letter, letters
 from plexsync.reports.format import many, sentences, stamp
 from plexsync.reports.rows import key_of, row_facts, row_key, title
@@ -106,12 +105,11 @@ def retry(call: PageCall) -> Response:
     """Retry with all attempts."""
     key, cause = _which(call.form)
     store, clock = call.parts.store, call.parts.clock
-    done = verbs.retry(store, clock, [key])[0] if key else retry_all(store, clock, cause)
+    done = verbs.retry(store, clock, [key])[0] if key else verbs.retry_all(store, clock, cause)
     closed = call.desk.ask_servers()
     if not done:
         return call.to(_back(call), "That is no dead letter any more.", well=False)
-    retried = many(done, "dead letter" if key or cause else "scene")
-    return call.to(_back(call), sentences(f"{retried} will be tried again", closed))
+    return call.to(_back(call), sentences(f"{many(done, 'dead letter')} will be tried again", closed))
 
 
 def confirm_drop(call: PageCall) -> Response:

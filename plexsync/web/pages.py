@@ -409,7 +409,7 @@ def _moment(value: int | str | None, now: int) -> Markup:
 
 
 def is_failure(attempt: PastAttempt) -> bool:
-    """Whether this attempt failed. Others ended with a status that is no fault: not in Plex yet, skipped, needs you."""
+    """Whether this attempt failed. Others ended with a status that is no fault: not in Plex yet, not shown, needs you."""
     return status_of(attempt["then"], attempt["cause"], "") in (
         SceneStatus.IN_SYNC,
         SceneStatus.QUEUED,

@@ -24,7 +24,6 @@ NAMES = {
     "preview": "Preview of a sync of everything",
     "sync all": "Queueing every scene",
     "review": "Review",
-    "write approved": "Queueing what you approved",
 }
 
 

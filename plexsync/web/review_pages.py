@@ -1,107 +1,73 @@
-"""The review of all planned changes, by kind and by scene, with the buttons that approve, skip and write them."""
+"""The review of all planned changes, by kind and by scene, with the buttons that ignore scenes and write the others."""
 
 from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from plexsync.app.switches import bulk_approved
-from plexsync.flows.scenes.verbs import take_up_skipped
+from plexsync.app.review import is_outdated, present_review
+from plexsync.app.switches import asked_settings, bulk_approved
 from plexsync.reports.drift import value_words
-from plexsync.reports.format import many
 from plexsync.reports.review import ReviewReport, review_facts
 from plexsync.rules.item import PICTURES
-from plexsync.rules.words.status_words import SceneStatus
-from plexsync.store.files.review_file import APPROVED, DECISIONS, OPEN, SKIPPED, YOURS, ChangeFilter, ReviewFile
+from plexsync.store.files.review_file import ChangeFilter
 from plexsync.web.pages import PageCall, Wrong, action, address, page, scene_number
+from plexsync.web.scene_pages import ignore_all
 
 HERE = "/review"
 MOST_LISTED = 20
 FILTERS = ("field", "kind", "library", "studio")
 LONGEST = 500
-ANSWERS = {APPROVED: "approved", SKIPPED: "skipped", OPEN: "open again"}
 
 
 def review(call: PageCall) -> Response:
-    """A page of the review: the changes with one decision, filtered."""
-    desk, chosen, listed = call.desk, _read_filter(call.query), _read_decision(call.query)
+    """A page of the review: the changes, filtered."""
+    desk, chosen = call.desk, _read_filter(call.query)
     report = read(call, MOST_LISTED)
-    here = {**chosen, **({"which": listed} if listed != OPEN else {})}
-    last, written = desk.tasks.last("review"), desk.tasks.last("write approved")
+    last = desk.tasks.last("review")
     return call.show(
         "review.html",
         report=report,
-        counts=report["changes"],
         names_of={"library": report["libraries"], "studio": report["studios"]},
         chosen=chosen,
-        which=listed,
-        tabs=[(decision, address(HERE, {**chosen, "which": decision})) for decision in DECISIONS],
         after=scene_number(call.query.get("after", "0")),
-        first=address(HERE, here),
-        next=address(HERE, {**here, "after": str(report["after"])}) if report["after"] is not None else "",
+        first=address(HERE, chosen),
+        next=address(HERE, {**chosen, "after": str(report["after"])}) if report["after"] is not None else "",
         current=desk.tasks.current,
-        failed=next((task.why for task in (last, written) if task and task.why), ""),
+        failed=last.why if last else "",
+        outdated=is_outdated(desk.parts),
         approved=bulk_approved(desk.parts),
-        resting=desk.facts()["scenes"][SceneStatus.SKIPPED]["count"],
+        question=asked_settings(desk.parts),
         value=value_words,
         pictures=PICTURES,
-        address=lambda **more: address(HERE, {**here, **more}),
+        address=lambda **more: address(HERE, {**chosen, **more}),
     )
 
 
 def read(call: PageCall, limit: int) -> ReviewReport:
     """The report for the address."""
     after = scene_number(call.query.get("after", "0"))
-    file, wanted = ReviewFile(call.parts.folder), _filter(_read_filter(call.query))
-    return review_facts(file, _read_decision(call.query), wanted, after=after, limit=limit)
+    return review_facts(present_review(call.parts), _filter(_read_filter(call.query)), after=after, limit=limit)
 
 
-def _read_decision(values: Mapping[str, str]) -> str:
-    """The decision whose changes are listed; raises Wrong."""
-    listed = values.get("which", OPEN)
-    if listed not in DECISIONS:
-        raise Wrong("There is no such decision.")
-    return listed
-
-
-def decide(call: PageCall) -> Response:
-    """Approve, skip or reopen changes: of a field, a scene, or all that the filter shows."""
+def ignore(call: PageCall) -> Response:
+    """Ignore a scene, or all that the filter shows."""
     form = call.form
-    answer, listed = form.get("answer", ""), _read_decision(form)
-    if answer not in YOURS:
-        raise Wrong("There is no such decision.")
     chosen, scene = _read_filter(form), scene_number(form.get("scene", "0"))
-    if scene:
-        wanted = ChangeFilter(scene=scene, item=form.get("item", "")[:LONGEST], field=form.get("one", "")[:LONGEST])
-        count = ReviewFile(call.parts.folder).decide(answer, wanted)
-    else:
-        narrower = {name: form[f"only_{name}"][:LONGEST] for name in ("field", "kind") if form.get(f"only_{name}")}
-        count = ReviewFile(call.parts.folder).decide(answer, _filter({**chosen, **narrower}), before=listed)
-    back = {**chosen, **({"which": listed} if listed != OPEN else {})}
-    if (after := form.get("after", "0")) != "0":
-        back["after"] = str(scene_number(after))
-    return call.to(
-        address(HERE, back), f"{many(count, 'change')} {ANSWERS[answer]}. Nothing is written yet.", well=bool(count)
-    )
+    if not (scene or chosen):
+        raise Wrong("Say which scenes: one, or those with a filter.")
+    ids = [scene] if scene else present_review(call.parts).scenes(_filter(chosen))
+    if not ids:
+        return call.to(HERE, "No scene is listed with this filter any more.", well=False)
+    after = scene_number(form.get("after", "0"))
+    back = {**chosen, **({"after": str(after)} if after else {})} if scene else {}
+    return call.to(address(HERE, back), ignore_all(call, ids))
 
 
 def start(call: PageCall) -> Response:
-    """Make a new review, or write what was approved."""
-    what = call.form.get("what", "")
-    if what not in ("review", "write approved"):
-        raise Wrong("There is nothing of that name to begin.")
-    if what == "write approved" and not ReviewFile(call.parts.folder).counts()[APPROVED]:
-        return call.to(HERE, "Nothing is approved yet.", well=False)
-    if not call.desk.tasks.start(what):
-        busy = "Something else is under way: wait for it, or stop it on the page Reconcile."
-        return call.to(HERE, busy, well=False)
-    approved = "What you approved is compared once more and queued."
-    return call.to(HERE, "Every scene is compared now." if what == "review" else approved)
-
-
-def write_skipped(call: PageCall) -> Response:
-    """Queue the scenes of which you approved only a part: the rest is written too."""
-    count = take_up_skipped(call.parts.store, call.parts.clock)
-    return call.to(HERE, f"{many(count, 'scene')} queued: what you skipped is written too.", well=bool(count))
+    """Make a new review."""
+    if not call.desk.tasks.start("review"):
+        return call.to(HERE, "Something else is under way: wait for it, or stop it on the page Reconcile.", well=False)
+    return call.to(HERE, "Every scene is compared now.")
 
 
 def _read_filter(values: Mapping[str, str]) -> dict[str, str]:
@@ -114,9 +80,4 @@ def _filter(chosen: Mapping[str, str]) -> ChangeFilter:
     return ChangeFilter(field, kind, library, studio)
 
 
-routes = [
-    page(HERE, review),
-    action(HERE, decide),
-    action(f"{HERE}/start", start),
-    action(f"{HERE}/skipped", write_skipped),
-]
+routes = [page(HERE, review), action(f"{HERE}/ignore", ignore), action(f"{HERE}/start", start)]

@@ -9,7 +9,7 @@ import pytest
 from plexsync.cli.terminal.preview_output import scene_facts, scene_lines
 from plexsync.flows.scenes.preview import WOULD_CHANGE, ItemChange, Preview
 from plexsync.plex.artwork import key_of
-from plexsync.rules.merge.approval import FieldChange
+from plexsync.rules.merge.field_change import FieldChange
 from plexsync.rules.merge.values import Held
 from plexsync.rules.servers.errors import LocalFault
 from plexsync.simulator.http import Fault

@@ -27,7 +27,7 @@ def mixed(world: World, door: Door, refusing: Callable[..., None]) -> World:
     return world
 
 
-LATER = ["outside", "undone", "released", "skipped", "not_shown", "dropped", "gone"]
+LATER = ["outside", "undone", "released", "not_shown", "dropped", "gone"]
 
 
 def counts(door: Door) -> dict[str, int]:

@@ -345,7 +345,7 @@ def test_a_library_with_the_key_of_one_that_asked_and_is_gone_is_written_and_loc
         assert (set(item.lists["genre"]), {"title", "genre"} <= item.locks) == ({"Theirs", "Tag 0"}, True)
 
 
-def test_a_scene_that_you_skipped_keeps_its_item_when_the_library_begins_to_ask(tmp_path) -> None:
+def test_a_scene_that_you_dropped_keeps_its_item_when_the_library_begins_to_ask(tmp_path) -> None:
     with asking_house(tmp_path / "data") as house:
         (id,) = house.add(1)
         house.want(id)

@@ -55,12 +55,6 @@ def row(state, *, cls="", since=50, error=""):
         ),
         (row(State.DROPPED, cls="elsewhere", error="bound"), None, None, Standing("not_shown", 50, "bound")),
         (None, Stood("elsewhere", 10), None, Standing("not_shown", 10, SceneStatus.NOT_SHOWN.meaning)),
-        (
-            row(State.DROPPED, cls="skipped", error="a part"),
-            Stood("differs", 10),
-            None,
-            Standing("skipped", 50, "a part"),
-        ),
         (row(State.GONE), Stood("in step", 10), None, Standing("gone", 50)),
         # what lasts has begun when it was seen first, however often it was looked at since
         (row(State.ABSENT, error="not there"), Stood("absent", 10), None, Standing("absent", 10, "not there")),
@@ -109,7 +103,7 @@ def test_a_job_has_one_status_whatever_was_seen_and_only_a_dead_one_by_its_cause
 def test_without_a_job_what_was_seen_decides_and_every_status_is_that_of_a_scene():
     seen = {word: {status_of(None, cls, word) for cls in CAUSES} for word in SEEN}
     undone = {status_of(State.IDLE, "", "in step", mark) for mark in ("", "undo", "release")}
-    jobs = {status_of(state, cls, "") for state in State for cls in ("", "skipped")}
+    jobs = {status_of(state, cls, "") for state in State for cls in ("", "elsewhere")}
 
     assert {word: len(statuses) for word, statuses in seen.items() if len(statuses) != 1} == {}
     assert seen[""] == {SceneStatus.UNKNOWN}

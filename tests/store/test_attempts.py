@@ -28,9 +28,8 @@ def test_failures_are_grouped_by_cause_with_the_last_one_first(store):
     assert causes(store, 1) == causes(store)[:1]
 
 
-def test_scenes_that_are_not_in_plex_yet_or_that_you_skipped_are_no_trouble(store):
+def test_scenes_that_are_not_in_plex_yet_are_no_trouble(store):
     fail(store, 1, "refused")
-    fail(store, 7, "skipped")
     for scene in range(2, 6):
         fail(store, scene, "absent")
     assert [cause for _, _, cause, _, _ in causes(store)] == ["refused"]

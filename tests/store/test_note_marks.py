@@ -3,7 +3,7 @@
 import pytest
 
 from plexsync.store.database import Database
-from plexsync.store.queue.notes import APPROVED, TAKE_OVER
+from plexsync.store.queue.notes import TAKE_OVER
 
 
 @pytest.fixture
@@ -57,7 +57,6 @@ def test_a_number_is_lowered_and_never_raised(tx):
 def test_all_notes_are_those_that_mark_no_scene_and_no_item(tx):
     tx.notes.save("cursor", "a")
     tx.notes.take_over(1, now=5)
-    tx.notes.approve(1, "some")
     tx.notes.hold_ignore(1, now=5)
     tx.notes.mark_kept([1], now=5)
     tx.notes.mark_losses(["7"], 3, unknown_only=False)
@@ -75,14 +74,6 @@ def test_a_take_over_ends_by_its_own_mark_or_by_any(tx):
     assert tx.notes.of_scenes(TAKE_OVER, [1, 2]) == {2: "5"}
     tx.notes.end_take_over(2)
     assert tx.notes.of_scenes(TAKE_OVER, [1, 2]) == {}
-
-
-def test_an_approval_is_the_last_one_and_ends_for_its_scene_alone(tx):
-    tx.notes.approve(1, "old")
-    tx.notes.approve(1, "new")
-    tx.notes.approve(2, "other")
-    tx.notes.end_approval(1)
-    assert tx.notes.of_scenes(APPROVED, [1, 2, 3]) == {2: "other"}
 
 
 def test_an_ignore_that_waits_for_an_undo_is_no_question_and_ends_as_one(tx):

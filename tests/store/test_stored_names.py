@@ -133,7 +133,6 @@ SCENES = [
     ("outside", "outside", "", ("outofscope",)),
     ("undone", "undone", "", ("undone",)),
     ("released", "released", "", ("released",)),
-    ("skipped", "", "", ("dropped",)),
     ("not_shown", "elsewhere", "", ("notshown",)),
     ("dropped", "", "", ()),
     ("gone", "", "", ("gone",)),

@@ -115,7 +115,7 @@ def test_every_response_of_the_api_has_its_shape(furnished: tuple[World, dict[st
         answers = {path: dash.get(path).json() for path in kinds}
         for path, body in {"preview": {}, "reconcile": {}, "sync": {"all": True}}.items():
             run_task(dash, f"/api/{path}", body)
-        dash.post("/review/start", what="review")
+        dash.post("/review/start")
         until(lambda: dash.get("/api/reconcile").json()["current"] is None)
         run_task(dash, "/api/reconcile", {"quick": True})
         for path in ("/api/reconcile", "/api/status", "/api/review"):

@@ -109,7 +109,7 @@ def test_one_is_tried_again(bench: Dash) -> None:
 def test_those_of_a_cause_and_all_are_tried_again(bench: Dash) -> None:
     assert "3 dead letters will be tried again" in plain(bench.post("/dead/retry", cause="strict").text)
     assert dead(bench.world) == {"ambiguous": 3, "refused": 3, "bug": 1}
-    assert "7 scenes will be tried again" in plain(bench.post("/dead/retry", all="1").text)
+    assert "7 dead letters will be tried again" in plain(bench.post("/dead/retry", all="1").text)
     assert dead(bench.world) == {}
 
 

@@ -607,8 +607,7 @@ POST /news
 POST /plays
 POST /reconcile
 POST /reconcile/stop
-POST /review
-POST /review/skipped
+POST /review/ignore
 POST /review/start
 POST /scenes/picked
 POST /scenes/{id}/ping

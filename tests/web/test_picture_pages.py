@@ -13,7 +13,6 @@ from plexsync.web.picture_cache import EMPTY, FRESH, MOST, PictureCache, ShownPi
 from tests.journey.world import KEY, TOKEN, World
 from tests.web.conftest import Dash, dashboard
 from tests.web.stage import work
-from tests.web.test_fix_pages import button, press
 from tests.web.test_review_pages import done
 
 RED, GREEN = png(200, 0, 0), png(0, 200, 0)
@@ -37,7 +36,7 @@ def key(world: World, id: int) -> str:
 
 
 def test_the_review_shows_both_posters_side_by_side(pictured: Dash) -> None:
-    press(pictured, button(pictured, "/review", what="review"))
+    pictured.post("/review/start")
     done(pictured, 1)
     page = html.unescape(pictured.get("/review").text)
     places = re.findall(r'<img class="picture" src="([^"]+)"', page)

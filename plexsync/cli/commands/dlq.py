@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 
 import click
 from rich.console import Console
@@ -17,7 +16,6 @@ from plexsync.cli.terminal.rows import RowKey, past_tables, row_table
 from plexsync.cli.terminal.screen import filled_table, paper, say, table
 from plexsync.engine import dead_letters
 from plexsync.engine.dead_letters import Key
-from plexsync.flows.scenes.verbs import retry_all
 from plexsync.reports.dead_letters import GroupFacts, LetterFacts, csv_pieces, cure, groups, json_pieces, letters
 from plexsync.reports.format import local, many, safe, stamp
 from plexsync.reports.rows import attempt_facts, push_facts, row_facts, row_key, rows_in, title
@@ -156,9 +154,9 @@ def show(call: Call, scene: Key) -> int:
     return FINE
 
 
-def _which(body: Callable[..., int], every: str = "All dead letters.") -> Callable[..., int]:
+def _which(body: Callable[..., int]) -> Callable[..., int]:
     """The three ways to select dead letters."""
-    body = click.option("--all", "all_", is_flag=True, help=every)(body)
+    body = click.option("--all", "all_", is_flag=True, help="All dead letters.")(body)
     body = click.option("--cause", type=causes, help="Everything that died of this cause.")(body)
     return click.argument(
         "scenes", metavar="[SCENE]...", nargs=-1, type=RowKey(), shell_complete=complete("dead_scenes")
@@ -171,7 +169,7 @@ def _check_which(scenes: Sequence[Key], cause: str | None, all_: bool) -> None:
 
 
 @dlq.command("retry", cls=Sharing)
-@partial(_which, every="All dead letters, and what you skipped of a scene.")
+@_which
 @click.pass_obj
 def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) -> int:
     """Retry dead letters, with all their attempts.
@@ -193,7 +191,7 @@ def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) ->
         if scenes:
             done = dead_letters.retry(parts.store, parts.clock, scenes)
         else:
-            done = (retry_all(parts.store, parts.clock, cause or ""), [])
+            done = (dead_letters.retry_all(parts.store, parts.clock, cause or ""), [])
         closed = start.ask(parts)
     return _answer(call, done, "retried", names=names, then=f"; {closed}" if closed else "")
 

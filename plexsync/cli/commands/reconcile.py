@@ -14,7 +14,6 @@ from plexsync.cli.terminal.param_types import SceneNumber, When, moment
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.comparison_report import ComparisonReport
 from plexsync.flows.scenes.reconcile import ComparisonScope, UnknownLibrary
-from plexsync.flows.scenes.verbs import take_up_skipped
 from plexsync.reports.comparisons import (
     PollFacts,
     ReconcileFacts,
@@ -99,8 +98,6 @@ def _compare(
             start.require(parts)
             scope = ComparisonScope(tuple(dict.fromkeys(scenes)), moment(since, parts.clock.now()), library)
             is_whole = scope == ComparisonScope()
-            if scenes or is_whole:
-                take_up_skipped(parts.store, parts.clock, scenes or None)
             try:
                 if not is_whole:
                     report = parts.reconciler.reconcile_some(scope, bar.at, stopping=stop.event.is_set)

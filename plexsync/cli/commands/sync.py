@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import click
 
@@ -22,10 +21,9 @@ from plexsync.app.switches import approve_bulk, asked_settings, bulk_approved, w
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import work_scenes
-from plexsync.cli.plan_applying import apply_plan
 from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.param_types import SceneNumber, When, moment
-from plexsync.cli.terminal.preview_output import PreviewFile, dry_run, first_look
+from plexsync.cli.terminal.preview_output import dry_run, first_look
 from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.cli.terminal.worker_hint import worker_hint
@@ -106,15 +104,6 @@ class Queued:
 )
 @click.option("--wait", is_flag=True, help="Return when they are in sync, with a summary.")
 @click.option("--dry-run", "dry", is_flag=True, help="Write nothing: show what would change, field by field.")
-@click.option("--out", metavar="FILE", default="", help="With --dry-run: write it as a plan to this file, for --apply.")
-@click.option("--force", is_flag=True, help="With --out: replace the file if it exists.")
-@click.option(
-    "--apply",
-    "plan",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write exactly the changes of this plan, and nothing that is no longer true.",
-)
 @click.option(
     "--take-over",
     is_flag=True,
@@ -131,9 +120,6 @@ def sync(
     since: datetime | timedelta | None,
     wait: bool,
     dry: bool,
-    out: str,
-    force: bool,
-    plan: Path | None,
     take_over: bool,
     yes: bool,
 ) -> int:
@@ -150,25 +136,16 @@ def sync(
     PlexSync and that Stash does not have are removed, and locked values that PlexSync never wrote are replaced. What a
     person changed in Plex later stays, and plexsync undo brings everything back.
 
-    From a plan (--dry-run --out) you can remove what you don't approve. --apply writes the rest, if it is still true.
-
     \b
     Examples:
       plexsync sync --all --wait
       plexsync sync --since 2h
       plexsync sync 7 12 --wait
-      plexsync sync --all --dry-run --out plan.json
-      plexsync sync --apply plan.json --wait
     """
-    if plan is not None:
-        if scenes or all_ or since or dry or out or force or take_over or yes:
-            raise click.UsageError("--apply writes what is in the plan: it goes with --wait alone")
-        return apply_plan(call, plan, wait=wait)
-    _check_way(bool(scenes) + all_ + (since is not None), wait, dry, out, force, yes)
+    _check_way(bool(scenes) + all_ + (since is not None), wait, dry, yes)
     if dry:
         with begin_call(call, need=SettingsNeed.WORK) as start:
-            to, ids = PreviewFile(out, replace=force), tuple(dict.fromkeys(scenes))
-            return dry_run(call, start, ids, since=since, to=to, take_over=take_over)
+            return dry_run(call, start, tuple(dict.fromkeys(scenes)), since=since, take_over=take_over)
     return _queue(call, scenes, since, wait=wait, take_over=take_over, yes=yes)
 
 
@@ -199,17 +176,11 @@ def _queue(
     return queued.answer(call, {"wanted": len(queued.ids), **({"why": queued.closed} if queued.closed else {})})
 
 
-def _check_way(ways: int, wait: bool, dry: bool, out: str, force: bool, yes: bool) -> None:
+def _check_way(ways: int, wait: bool, dry: bool, yes: bool) -> None:
     if ways != 1:
         raise click.UsageError("say which scenes: --all, --since WHEN, or their numbers")
     if dry and (wait or yes):
         raise click.UsageError("--dry-run writes nothing: it goes without --wait and --yes")
-    if out and not dry:
-        raise click.UsageError("--out goes with --dry-run")
-    if out == "-":
-        raise click.UsageError("--out writes a file: name one")
-    if force and not out:
-        raise click.UsageError("--force goes with --out")
 
 
 def _queue_now(

@@ -49,7 +49,7 @@ release = action_command(
 redo = action_command(
     Verb.REDO,
     SubjectKind.SCENES,
-    """Sync scenes again that plexsync undo or plexsync release has put to rest, or of which you approved only a part.
+    """Sync scenes again that plexsync undo or plexsync release has put to rest.
 
     The undo ends, as it does when you edit the scene in Stash, and the scenes are put in the queue; with --wait they are
     worked before the command returns. Values that are locked in Plex by then are kept (first_push). Asks once for more
@@ -62,7 +62,7 @@ redo = action_command(
       plexsync redo --all --dry-run
       plexsync redo --run 4711 --wait
     """,
-    every="Every undone, released or skipped scene.",
+    every="Every undone or released scene.",
     since="The scenes undone or released since then: 2026-03-31, 2h, 3d.",
     run="The undone scenes that were pushed in that run.",
     of=True,

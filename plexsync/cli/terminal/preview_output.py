@@ -3,31 +3,27 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TextIO
 
 from rich.console import Console
 
-from plexsync.app import plan_file
 from plexsync.app.parts import Parts, open_parts
 from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun
-from plexsync.cli.terminal.export_file import output
 from plexsync.cli.terminal.param_types import moment
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, preview_scenes
 from plexsync.reports.comparisons import PreviewCounts, PreviewError, scene_facts, undecidable_line
-from plexsync.reports.format import many, safe, stamp
+from plexsync.reports.format import many, safe
 from plexsync.reports.rows import on_screen, short
 from plexsync.rules.item import PICTURES
-from plexsync.rules.merge.approval import FieldChange
+from plexsync.rules.merge.field_change import FieldChange
 from plexsync.rules.merge.values import Held
-from plexsync.rules.record_class import record
-from plexsync.rules.servers.errors import NeighbourError, SyncError, Unusable
+from plexsync.rules.servers.errors import NeighbourError, SyncError
 from plexsync.rules.words.status_words import PREVIEWED, count_words, finding_counts
 
 ALWAYS = 6
@@ -184,78 +180,24 @@ class Words:
 
 
 class Document:
-    """One JSON object: what is known `before`, a list of scenes, and the totals."""
+    """One JSON object: a list of scenes, then the totals."""
 
-    def __init__(self, out: TextIO, before: Mapping[str, object], *, whole: bool) -> None:
+    def __init__(self, out: TextIO, *, whole: bool) -> None:
         self._out = out
         self._count = 0
         self.whole = whole
-        out.write("{" + "".join(f"\n  {json.dumps(name)}: {json.dumps(value)}," for name, value in before.items()))
-        out.write('\n  "scenes": [')
+        out.write('{\n  "dry_run": true,\n  "scenes": [')
 
     def write(self, preview: Preview) -> None:
-        """Write an object of the list."""
-        self.put(scene_facts(preview))
-
-    def put(self, scene: Mapping[str, object]) -> None:
         """Write a scene, on a line of its own."""
-        self._out.write(("," if self._count else "") + "\n    " + json.dumps(scene))
+        self._out.write(("," if self._count else "") + "\n    " + json.dumps(scene_facts(preview)))
         self._count += 1
 
     def end(self, totals: PreviewTotals) -> None:
         """Write the totals and the end of the object."""
-        self.close(totals.facts())
-
-    def close(self, after: Mapping[str, object]) -> None:
-        """Write the end of the list, and what comes after it."""
-        rest = (f",\n  {json.dumps(name)}: {json.dumps(value)}" for name, value in after.items())
+        rest = (f",\n  {json.dumps(name)}: {json.dumps(value)}" for name, value in totals.facts().items())
         self._out.write(("\n  ]" if self._count else "]") + "".join(rest) + "\n}\n")
         self._out.flush()
-
-
-class PlanDocument(Document):
-    """A plan that `plexsync sync --apply` reads. A dry run that did not end makes none."""
-
-    def __init__(self, out: TextIO, head: plan_file.PlanHead) -> None:
-        super().__init__(out, {"plexsync_plan": plan_file.VERSION, **asdict(head)}, whole=False)
-
-    def write(self, preview: Preview) -> None:
-        """Write the changes of a scene, if it has any."""
-        if preview.items:
-            facts = scene_facts(preview)
-            self.put({name: facts[name] for name in ("id", "title", "items", "notes")})
-
-    def end(self, totals: PreviewTotals) -> None:
-        """Write the end."""
-        if not totals.complete:
-            raise Unusable(f"no plan was written: {safe(totals.failure) or 'the dry run was stopped'}")
-        self.close({})
-
-
-@record
-class PreviewFile:
-    """The file that a dry run writes ('': none): a plan that can be applied."""
-
-    path: str = ""
-    replace: bool = False
-
-    @property
-    def line(self) -> str:
-        """What was written, and what can be done with it."""
-        return f"the plan is in {self.path}: plexsync sync --apply {self.path} writes it"
-
-
-@contextmanager
-def _on_paper(call: Call, parts: Parts, to: PreviewFile, *, whole: bool, take_over: bool) -> Iterator[Paper | None]:
-    """The output for the scenes; None if it depends on the terminal."""
-    if to.path:
-        at = stamp(parts.clock.now()) or ""
-        with output(to.path, replace=to.replace) as out:
-            yield PlanDocument(out, plan_file.head_now(parts, take_over=take_over, made_at=at))
-    elif call.json:
-        yield Document(sys.stdout, {"dry_run": True}, whole=whole)
-    else:
-        yield None
 
 
 def dry_run(
@@ -264,7 +206,6 @@ def dry_run(
     ids: tuple[int, ...],
     *,
     since: datetime | timedelta | None = None,
-    to: PreviewFile | None = None,
     take_over: bool = False,
     redo: bool = False,
 ) -> int:
@@ -272,31 +213,28 @@ def dry_run(
 
     `redo`: what one of these scenes would do that ends their undo; no scenes are none.
     """
-    out, to = paper(), to or PreviewFile()
+    out = paper()
     with open_parts(start.config, start.folder) as parts, stoppable() as stop:
         start.require(parts)
-        with _on_paper(call, parts, to, whole=bool(ids), take_over=take_over) as chosen:
-            with ProgressBar(start.console, "comparing") as bar:
-                # The bar makes room only for output on its own console.
-                on = chosen or Words(
-                    start.console if out.is_terminal and bar.drawn else out,
-                    whole=bool(ids),
-                    most=ON_A_TERMINAL if out.is_terminal and not ids else None,
-                )
-                scenes = preview_scenes(
-                    parts.inspector,
-                    list(ids) if ids or redo else None,
-                    since=moment(since, parts.clock.now()),
-                    take_over=take_over,
-                    redo=redo,
-                    progress=bar.at,
-                    stopping=lambda: bool(stop),
-                )
-                totals = _run(call, scenes, on, bar, stop)
-            on.end(totals)
-        if to.path:
-            facts = {"dry_run": True, **totals.facts(), "file": to.path}
-            call.answer(facts, lambda: say(out, "\n".join([*totals.lines(), to.line])))
+        with ProgressBar(start.console, "comparing") as bar:
+            # The bar makes room only for output on its own console.
+            words = Words(
+                start.console if out.is_terminal and bar.drawn else out,
+                whole=bool(ids),
+                most=ON_A_TERMINAL if out.is_terminal and not ids else None,
+            )
+            on = Document(sys.stdout, whole=bool(ids)) if call.json else words
+            scenes = preview_scenes(
+                parts.inspector,
+                list(ids) if ids or redo else None,
+                since=moment(since, parts.clock.now()),
+                take_over=take_over,
+                redo=redo,
+                progress=bar.at,
+                stopping=lambda: bool(stop),
+            )
+            totals = _run(call, scenes, on, bar, stop)
+        on.end(totals)
         return stop.code or totals.code
 
 

@@ -87,9 +87,7 @@ def glance(parts: Stored) -> Glance:
             now=now,
             jobs={state: status["jobs"][state.value] for state in State},
             resting={
-                **{
-                    name.value: status["scenes"][name]["count"] for name in (SceneStatus.SKIPPED, SceneStatus.NOT_SHOWN)
-                },
+                SceneStatus.NOT_SHOWN.value: status["scenes"][SceneStatus.NOT_SHOWN]["count"],
                 **{BY_MARK[mark].value: count for mark, count in db.memories.count_undone().items()},
             },
             due=status["due"],

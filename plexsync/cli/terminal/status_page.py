@@ -61,7 +61,7 @@ def show_page(out: Console, facts: "StatusFacts", plex: str = "") -> None:
             statuses.append((word, f"{count:,}", _when(since, facts) if since else ""))
     if statuses:
         out.print(table("Scenes", ("status", "count", "the oldest"), statuses, right=(1,)))
-    resting = {name: scenes.get(name, {"count": 0})["count"] for name in ("skipped", "not_shown")}
+    resting = {"not_shown": scenes.get("not_shown", {"count": 0})["count"]}
     resting |= {"undone": facts["undone"]["undone"], "released": facts["undone"]["released"]}
     counts = job_counts(facts["jobs"], resting, kept_fields=facts["kept_fields"])
     rows = [(row.word, f"{row.count:,}", row.meaning) for row in counts]

@@ -19,7 +19,7 @@ from plexsync.rules.merge.imports import ImportItem, ImportPlan, LeftOut, fill_s
 from plexsync.rules.merge.plan_records import Policy
 from plexsync.rules.merge.values import Value
 from plexsync.rules.plays.ratings import RatingRules
-from plexsync.rules.queue.job import Absent, Dead, Dropped, Gone, Kind, OutOfScope, State, Waiting
+from plexsync.rules.queue.job import Absent, Dead, Gone, Kind, NotShown, OutOfScope, State, Waiting
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.neighbours import Stash
 
@@ -148,7 +148,7 @@ def _obstacle(inspection: Inspection) -> str:
             | Dead(error=error)
             | OutOfScope(error=error)
             | Waiting(error=error)
-            | Dropped(error=error)
+            | NotShown(error=error)
         ):
             return error
     if inspection.error is not None:

@@ -24,7 +24,7 @@ from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Value, held_field
 from plexsync.rules.provider.documents import rating_key
 from plexsync.rules.provider.standing import REMOVING
-from plexsync.rules.queue.job import Dead, Dropped, Gone, OutOfScope, Waiting
+from plexsync.rules.queue.job import Dead, Gone, NotShown, OutOfScope, Waiting
 from plexsync.rules.scene import Scene
 from plexsync.rules.words.text import fold
 from plexsync.store.database import Writer
@@ -98,7 +98,7 @@ class SceneAnswers:
             return inspection.undone != TakenBack.GONE, before_plexsync(targets, last)
         if isinstance(end, OutOfScope | Gone) or (inspection.targets and not targets):
             return False, last
-        if scene is None or inspection.wanted is None or isinstance(end, Dropped | Dead):
+        if scene is None or inspection.wanted is None or isinstance(end, NotShown | Dead):
             return was_matched, last
         if saved is not None and isinstance(end, Waiting):
             # Nothing is known of its items now, such as that it was undone, or what you keep there.

@@ -27,7 +27,7 @@ from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.rules.item import PICTURES
 from plexsync.rules.merge.plan_records import Pushing
-from plexsync.rules.queue.job import NOT_SHOWN, Absent, Dead, Done, Dropped, Gone, Job, Kind, NotShown, Outcome, State
+from plexsync.rules.queue.job import NOT_SHOWN, Absent, Dead, Done, Gone, Job, Kind, NotShown, Outcome, State
 from plexsync.rules.queue.note_keys import JOURNALLED
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import Neighbour, Unavailable
@@ -200,18 +200,14 @@ class SceneFlow(SceneUndo, ScenePushFlow):
     # --- settlement --------------------------------------------------------------------------------------------------
 
     def complete(self, tx: Writer, finding: Inspection) -> None:
-        """End the take-over and the approval, if there was one."""
+        """End the take-over, if there was one."""
         if finding.take_over:
             tx.notes.end_take_over(finding.id, finding.take_over)
-        if finding.ends_approval:
-            tx.notes.end_approval(finding.id)
 
     def save_outcomes(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
         """Save the status with the time since when it holds, because a row that is inspected again starts anew each time."""
         words: dict[int, str] = {}
         for id, outcome in outcomes.items():
-            if isinstance(outcome, Dropped | Gone):
-                tx.notes.end_approval(id)
             match outcome:
                 case Done():
                     words[id] = outcome.rests or outcome.found or "in step"
@@ -219,8 +215,8 @@ class SceneFlow(SceneUndo, ScenePushFlow):
                     words[id] = "absent"
                 case Dead():
                     words[id] = outcome.cls
-                case Dropped():
-                    words[id] = NOT_SHOWN if isinstance(outcome, NotShown) else "differs"
+                case NotShown():
+                    words[id] = NOT_SHOWN
                 case Gone():
                     tx.standings.drop((), after=id - 1, upto=id)
         tx.standings.save(words, now=now)
@@ -238,7 +234,6 @@ class SceneFlow(SceneUndo, ScenePushFlow):
     def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
         """Forget what is remembered about the items of a scene that is gone from Stash. Pushes for other scenes stay."""
         tx.notes.end_take_over(id)
-        tx.notes.end_approval(id)
         if gone:
             tx.notes.end_kept([id])
             tx.memories.forget([id])

@@ -38,7 +38,6 @@ from plexsync.rules.item import Item
 from plexsync.rules.match.match import untenable
 from plexsync.rules.match.match_records import Matched, NotThere, Unclear
 from plexsync.rules.match.scope import outside
-from plexsync.rules.merge.approval import Approval, NoLongerTrue, approval_in, narrow_plan
 from plexsync.rules.merge.desired import Profile, Wanted, desired_values, digest, plain_names
 from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.merge.pictures import shown_strays
@@ -46,13 +45,13 @@ from plexsync.rules.merge.plan import plan
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.trait_effects import takeable
 from plexsync.rules.merge.traits import UNKNOWN
-from plexsync.rules.queue.job import Absent, Dead, Done, Dropped, Kind, Outcome, OutOfScope, Waiting
+from plexsync.rules.queue.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.rules.words.status_words import SceneStatus, kept_word
 from plexsync.rules.words.text import fold
-from plexsync.store.database import Database, Reader, Writer
-from plexsync.store.queue.notes import APPROVED, TAKE_OVER
+from plexsync.store.database import Database, Writer
+from plexsync.store.queue.notes import TAKE_OVER
 
 log = logging.getLogger("PlexSync.look")
 
@@ -60,11 +59,6 @@ log = logging.getLogger("PlexSync.look")
 BATCH = 50
 # The outcome while an item has scratch names: inspected again soon, and without blame.
 BEING_PROBED = Waiting("plexsync probe has not restored its item yet", "released", after=10.0, backoff=False)
-# Of a scene of which you approved only some changes: once they are written, or as soon as one of them is no longer true,
-# it rests as dropped.
-REST_LEFT = "you approved only a part of its changes (plexsync sync SCENE writes the rest)"
-NO_LONGER = "what you approved is no longer true: "
-OUTDATED = f"{NO_LONGER}{{}} (nothing was written; plexsync sync SCENE writes what Stash says)"
 # How scenes are inspected: as they are (`TakenBack.NO`), or as if you undid, took over or redid all of them now.
 AsIf = TakenBack | Literal["take over", "redo"]
 TAKING_OVER: AsIf = "take over"
@@ -252,14 +246,11 @@ class Inspector:
             rows = db.sections.all()
             titles = {row.key: fold(row.title) for row in rows} if self._rules.libraries else {}
             own = {key: self._rules.libraries[title] for key, title in titles.items() if title in self._rules.libraries}
-            texts = db.notes.of_scenes(APPROVED, sorted(verdicts))
-            approvals = _approvals(db, texts) if texts else {}
             marks = db.notes.of_scenes(TAKE_OVER, sorted(verdicts))
-            marks |= {id: ASKED for id, approval in approvals.items() if approval and approval.take_over}
             past = replace(past_of(db, ids), owners=owners, profiles=own, sections=frozenset(row.key for row in rows))
             bare = verdicts.keys() - {id for id, _ in past.memories} if self.pictures else ()
             pushed = db.pushes.last_at(sorted(bare)) if bare else ()
-            past = replace(past, take_overs=marks, approvals=approvals, pushed=frozenset(pushed))
+            past = replace(past, take_overs=marks, pushed=frozenset(pushed))
             if not self._rules.provider:
                 return past
             from plexsync.flows.provider.asked_past import as_asked
@@ -311,8 +302,7 @@ class Inspector:
             targets.append(target)
         held_count = sum(target.kept_fields for target in targets)
         ends = Done(found=kept_word(held_count) if held_count else SceneStatus.IN_SYNC.finding)
-        whole = about(targets=tuple(targets), bound=verdict.bound, ends=ends)
-        return approved_only(whole, past.approvals[scene.id]) if scene.id in past.approvals else whole
+        return about(targets=tuple(targets), bound=verdict.bound, ends=ends)
 
     def _target(self, scene: Scene, desired: Wanted, item: Item, past: Past, take_over: str) -> Target:
         """Plan one item of a scene. Raises NeighbourError if one of its pictures can't be read."""
@@ -337,32 +327,6 @@ class Inspector:
         names = plain_names(scene.people, profile.performer_name) if scene.people else {}
         steps = plan(wanted.values, item, memory, pushing, policy, past.provenances.get(item.key), names)
         return past.target(scene.id, item, steps, wanted, profile, frozenset(absent), renews_files=True)
-
-
-def _approvals(db: Reader, texts: Mapping[int, str]) -> dict[int, Approval | None]:
-    """The approvals of scenes by their notes. None for one that is void: something else has queued the scene since."""
-    rows, approvals = db.jobs.of(Kind.SCENE, list(texts)), {id: approval_in(text) for id, text in texts.items()}
-    return {
-        id: approval if approval and id in rows and rows[id].wanted_rev == approval.rev else None
-        for id, approval in approvals.items()
-    }
-
-
-def approved_only(inspection: Inspection, approval: Approval | None) -> Inspection:
-    """The inspection with plans of nothing but the approved changes; with all, if the approval is void (None)."""
-    inspection, desired = replace(inspection, ends_approval=True), inspection.desired
-    if approval is None:
-        return inspection
-    try:
-        targets = tuple(
-            replace(target, plan=narrow_plan(target.plan, target.item, approval.scene.items.get(target.item.key, {})))
-            for target in inspection.targets
-        )
-    except NoLongerTrue as error:
-        return replace(inspection, targets=(), outcome=Dropped(OUTDATED.format(error), desired))
-    if all(new.plan.edit == old.plan.edit for new, old in zip(targets, inspection.targets, strict=True)):
-        return inspection
-    return replace(inspection, targets=targets, ends=Dropped(REST_LEFT, desired))
 
 
 def _certain(

@@ -9,7 +9,6 @@ from plexsync.engine.flow import Observation
 from plexsync.rules.item import LISTS, PICTURES, Item, beside_whom, is_provided
 from plexsync.rules.match.match_records import Binding, Candidate, Step
 from plexsync.rules.match.origin import Origin, is_of
-from plexsync.rules.merge.approval import Approval
 from plexsync.rules.merge.desired import Profile, Wanted, digest
 from plexsync.rules.merge.drift import DriftField, drift_of, is_drift, kept_fields
 from plexsync.rules.merge.memory import undo_mode, with_addresses
@@ -20,7 +19,7 @@ from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.traits import UNKNOWN, ServerTraits
 from plexsync.rules.merge.undo import begun_anew
 from plexsync.rules.merge.values import Value
-from plexsync.rules.queue.job import Dead, Dropped, OutOfScope
+from plexsync.rules.queue.job import Dead, NotShown, OutOfScope
 from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import NeighbourError
@@ -101,8 +100,8 @@ class Inspection(Observation):
 
     `undone` tells how the scene was undone: then the targets are the items that PlexSync had written to. `ends` is the
     outcome of the job once the targets are in sync. `take_over` is the mark of a requested take-over; it is done when
-    the job is, and so is an approval with `ends_approval`. `bound` are the bindings that led to the targets. `names` is what
-    the inspection of the batch found out about collections, if it did.
+    the job is. `bound` are the bindings that led to the targets. `names` is what the inspection of the batch found out
+    about collections, if it did.
     """
 
     scene: Scene | None = None
@@ -114,7 +113,6 @@ class Inspection(Observation):
     undone: TakenBack = TakenBack.NO
     keys: tuple[str, ...] = ()
     take_over: str = ""
-    ends_approval: bool = False
     bound: tuple[Binding, ...] = ()
     names: "Savable | None" = None
 
@@ -141,7 +139,7 @@ class Inspection(Observation):
     @cached_property
     def desired(self) -> str:
         """A hash of the desired values (of an ambiguous scene: its candidates), to tell a new request from a dead one."""
-        if isinstance(self.outcome, Dead | Dropped):
+        if isinstance(self.outcome, Dead | NotShown):
             return self.outcome.desired
         if isinstance(self.outcome, OutOfScope):
             return NOTHING_WANTED
@@ -173,12 +171,12 @@ class Past:
     """What is remembered about items.
 
     It holds memories and unfinished pushes by (scene, item key), the earlier owners of items, the profiles of libraries
-    that have their own (by library key), the keys of the synced libraries, and the marks of take-overs and the approvals by
-    scene. `origins` has the library and the files that the items had then, `traits` are those of the server. `provenances`
-    has what the journal knows about items that are older than their memory, or whose memory is. `doubted` has the pictures
-    that were left on items or sent to them, of which neither memories nor pushes are believed, since they have other files
-    now. `carrying` has the profiles of libraries, by key, with the names of collections that scenes carry there, where
-    these are not simply those of the templates. `pushed` are the scenes without a memory of which the history has a push.
+    that have their own (by library key), the keys of the synced libraries, and the marks of take-overs by scene. `origins`
+    has the library and the files that the items had then, `traits` are those of the server. `provenances` has what the
+    journal knows about items that are older than their memory, or whose memory is. `doubted` has the pictures that were
+    left on items or sent to them, of which neither memories nor pushes are believed, since they have other files now.
+    `carrying` has the profiles of libraries, by key, with the names of collections that scenes carry there, where these
+    are not simply those of the templates. `pushed` are the scenes without a memory of which the history has a push.
     `asking` are the keys of the libraries that ask PlexSync, `older` the items there from before, and `unwritten` makes the
     memory of those that PlexSync has not written.
     """
@@ -193,7 +191,6 @@ class Past:
     origins: Mapping[tuple[int, str], Origin] = field(default_factory=dict)
     provenances: Mapping[str, Provenance] = field(default_factory=dict)
     doubted: Mapping[str, tuple[tuple[str, Sending], ...]] = field(default_factory=dict)
-    approvals: Mapping[int, Approval | None] = field(default_factory=dict)
     carrying: Mapping[str, Profile] = field(default_factory=dict)
     pushed: Collection[int] = ()
     asking: Collection[str] = ()
@@ -284,7 +281,6 @@ class Past:
                 pair: begun_anew(memory) if pair[0] in others else memory for pair, memory in self.memories.items()
             },
             take_overs={id: mark for id, mark in self.take_overs.items() if id not in others},
-            approvals={id: approval for id, approval in self.approvals.items() if id not in others},
         )
 
     def as_redone(self, ids: Collection[int]) -> "Past":

@@ -2,39 +2,27 @@
 
 Scenes are inspected by the engine's code, a batch at a time, and yielded as they come, so a library of any size needs
 little memory. New files in Plex are added to the index, and stay new for the worker.
-
-What you approve is compared with what would be changed now, and its scene is queued. The worker syncs it like any other,
-with its plan narrowed to what you approved (`plexsync.flows.scenes.inspection`), and compares it once more.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.undo import Progress, quiet
 from plexsync.engine.watching import asked_pages
-from plexsync.flows.scenes.inspection import BATCH, NO_LONGER, REDOING, TAKING_OVER, AsIf, Inspector
+from plexsync.flows.scenes.inspection import BATCH, REDOING, TAKING_OVER, AsIf, Inspector
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.reconcile import stands
 from plexsync.flows.scenes.verbs import changed_since
-from plexsync.rules.merge.approval import (
-    Approval,
-    ApprovedScene,
-    FieldChange,
-    NoLongerTrue,
-    document_of,
-    field_change,
-    remaining,
-)
+from plexsync.rules.merge.field_change import FieldChange, field_change
 from plexsync.rules.merge.plan_records import Note
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import held_field
-from plexsync.rules.queue.job import SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State, Why
+from plexsync.rules.queue.job import Absent, Dead, Gone, Kind, NotShown, OutOfScope, State
 from plexsync.rules.record_class import record
 from plexsync.rules.records import JobRow
-from plexsync.rules.words.status_words import PREVIEWED, Finding, SceneStatus, finding_word, in_sync_line
-from plexsync.store.database import Reader
+from plexsync.rules.words.status_words import PREVIEWED, Finding, finding_word, in_sync_line
 
 WOULD_CHANGE = Finding.WOULD_CHANGE.value
 # The names of findings, by the words of `stands`.
@@ -110,7 +98,7 @@ def preview_scenes(
             rows = {inspection.id: db.jobs.find(Kind.SCENE, inspection.id) for inspection in inspections}
             is_first = inspector.recovery.is_unproven(db)
         for inspection in inspections:
-            preview = preview_of(inspection, rows[inspection.id], sweep=sweep, whole=ids is None)
+            preview = preview_of(inspection, rows[inspection.id], sweep=sweep or ids is None)
             yield replace(preview, undecidable=is_first and not take_over and inspection.is_undecidable)
         done += len(inspections)
         progress(done, max(done, total))
@@ -124,13 +112,9 @@ def look_at_all(inspector: Inspector, as_if: AsIf = TakenBack.NO, *, batch: int 
             yield inspector.look_at(page[start : start + (batch or BATCH)], as_if)
 
 
-def preview_of(inspection: Inspection, row: JobRow | None, *, sweep: bool, whole: bool = False) -> Preview:
-    """The preview of one scene. A sweep would leave dead letters and dropped scenes alone.
-
-    `whole`: a sync of the whole library would, too, but for the scenes of which you approved only a part.
-    """
-    is_left = row is not None and row.state in LEFT_ALONE and (sweep or (whole and row.cls != SKIPPED))
-    standing = _standing(inspection, row, is_left=is_left)
+def preview_of(inspection: Inspection, row: JobRow | None, *, sweep: bool) -> Preview:
+    """The preview of one scene. A sweep, such as a sync of the whole library, would leave dead and dropped rows alone."""
+    standing = _standing(inspection, row, is_left=sweep and row is not None and row.state in LEFT_ALONE)
     title = inspection.scene.title if inspection.scene else ""
     if standing != WOULD_CHANGE:
         held_count = inspection.kept_fields if standing == Finding.KEPT else 0
@@ -168,84 +152,3 @@ def _why(inspection: Inspection) -> str:
         case Absent(error=error) | Dead(error=error) | OutOfScope(error=error) | NotShown(error=error):
             return error
     return str(inspection.error) if inspection.error is not None else ""
-
-
-@dataclass
-class Approved:
-    """The scenes that were queued with their number of changes, those with nothing left to do, and the refused ones.
-
-    `refused` has the end of a sentence about each.
-    """
-
-    queued: list[int] = field(default_factory=list)
-    changes: int = 0
-    done: list[int] = field(default_factory=list)
-    refused: dict[int, str] = field(default_factory=dict)
-
-
-def approve(
-    inspector: Inspector,
-    scenes: Sequence[ApprovedScene],
-    result: Approved,
-    *,
-    take_over: bool = False,
-    behind: bool = False,
-) -> None:
-    """Queue these scenes for the approved changes, and add them to `result`. Raises NeighbourError.
-
-    A scene of which one change is no longer true is refused as a whole. `behind`: they go behind all edits.
-    """
-    for start in range(0, len(scenes), BATCH):
-        batch = {scene.id: scene for scene in scenes[start : start + BATCH]}
-        inspector.gates.enter(*READS)
-        inspections = {
-            inspection.id: inspection
-            for inspection in inspector.look(list(batch), TAKING_OVER if take_over else TakenBack.NO)
-        }
-        with inspector.store.writing() as tx:
-            rows = tx.jobs.of(Kind.SCENE, list(batch))
-            for id, scene in batch.items():
-                if reason := _obstacle(inspections[id], rows.get(id)):
-                    result.refused[id] = reason
-                    continue
-                try:
-                    count = _remaining(inspections[id], scene.items)
-                except NoLongerTrue as error:
-                    result.refused[id] = str(error)
-                    continue
-                if count:
-                    tx.jobs.want(Kind.SCENE, id, Why.USER, inspector.clock.now(), behind=behind)
-                    if row := tx.jobs.find(Kind.SCENE, id):
-                        approval = Approval(row.wanted_rev, replace(scene, title=""), take_over)
-                        tx.notes.approve(id, document_of(approval))
-                    result.queued.append(id)
-                    result.changes += count
-                else:
-                    result.done.append(id)
-
-
-def not_written(db: Reader, ids: Collection[int]) -> dict[int, str]:
-    """Those of these scenes that rest because their approval was no longer true when the worker came to them."""
-    rows = db.jobs.of(Kind.SCENE, ids)
-    return {id: row.error for id, row in rows.items() if row.state is State.DROPPED and row.error.startswith(NO_LONGER)}
-
-
-def _obstacle(inspection: Inspection, row: JobRow | None) -> str:
-    """Why nothing of a scene can be approved now; '' if it can."""
-    if row is not None and row.state in (State.READY, State.RUNNING):
-        return "it is queued already"
-    if row is not None and row.state is State.IGNORED:
-        return "it is ignored"
-    if inspection.undone:
-        return "it is undone or released"
-    if isinstance(inspection.outcome, Gone):
-        return "Stash has no such scene"
-    return str(getattr(inspection.outcome, "error", "") or inspection.error or "")
-
-
-def _remaining(inspection: Inspection, items: Mapping[str, Mapping[str, FieldChange]]) -> int:
-    """How many changes are still to be made. Raises NoLongerTrue."""
-    targets = {target.item.key: target for target in inspection.targets}
-    if items.keys() - targets.keys():
-        raise NoLongerTrue("it has another item in Plex now")
-    return sum(remaining(targets[key].plan, targets[key].item, fields) for key, fields in items.items())

@@ -27,7 +27,7 @@ from plexsync.flows.scenes.undo import end_undone
 from plexsync.flows.scenes.verbs import changed_since
 from plexsync.rules.merge.memory import is_as_left
 from plexsync.rules.merge.values import held_field
-from plexsync.rules.queue.job import DAY, NOT_SHOWN, Absent, Dead, Dropped, Gone, Kind, NotShown, OutOfScope, State, Why
+from plexsync.rules.queue.job import DAY, NOT_SHOWN, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State, Why
 from plexsync.rules.queue.note_keys import (
     ASKED_SETTINGS,
     CHANGED,
@@ -412,8 +412,8 @@ def stands(inspection: Inspection) -> str:
         return "outside"
     if isinstance(inspection.outcome, Dead):
         return inspection.outcome.cls
-    if isinstance(inspection.outcome, Dropped):
-        return NOT_SHOWN if isinstance(inspection.outcome, NotShown) else "differs"
+    if isinstance(inspection.outcome, NotShown):
+        return NOT_SHOWN
     if inspection.outcome is not None or inspection.error is not None:
         return "failed"
     if any(target.plan.edit for target in inspection.targets):

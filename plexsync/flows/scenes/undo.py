@@ -17,7 +17,7 @@ from plexsync.flows.scenes.verbs import CHUNK
 from plexsync.rules.merge.plan_records import Memory, Pushing
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.undo import undo
-from plexsync.rules.queue.job import NOTICES, SKIPPED, Kind, State, Why
+from plexsync.rules.queue.job import NOTICES, Kind, State, Why
 from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database, Reader, Writer
 
@@ -71,12 +71,12 @@ def redo_scenes(store: Database, clock: Clock, ids: Sequence[int], progress: Pro
 
 
 def sorted_out(db: Reader, ids: Sequence[int], redone: Redone) -> list[int]:
-    """Return those of these scenes that can be redone, what you skipped too; add the others to the lists of `redone`."""
+    """Return those of these scenes that can be redone; add the others to the lists of `redone`."""
     marks, rows, ignored = db.memories.marks(ids), db.jobs.of(Kind.SCENE, ids), db.notes.ignored_once_undone(ids)
     ready = []
     for id in ids:
-        state, cls = (rows[id].state, rows[id].cls) if id in rows else (State.IDLE, "")
-        if id not in marks and (state, cls) != (State.DROPPED, SKIPPED):
+        state = rows[id].state if id in rows else State.IDLE
+        if id not in marks:
             redone.not_undone.append(id)
         elif state is State.IGNORED or id in ignored:
             redone.ignored.append(id)

@@ -1,9 +1,8 @@
 """The verbs that all entry points share: want, ignore, inspect, explain."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from plexsync.engine import dead_letters
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.watching import asked_pages
@@ -50,10 +49,7 @@ def want_all(
     since: datetime | None = None,
     take_over: bool = False,
 ) -> list[int]:
-    """Queue every scene in Stash (those updated at or after `since`) as a sweep. Returns their ids.
-
-    Without `since` also those of which you approved only a part, whatever a sweep would do.
-    """
+    """Queue every scene in Stash (those updated at or after `since`) as a sweep. Returns their ids."""
     gates.enter(READ_STASH)
     ids: list[int] = []
     # With `since`, you ask for a few scenes now. Without it, the request is a backfill.
@@ -62,8 +58,6 @@ def want_all(
         fresh = [id for id, text in page if since is None or datetime.fromisoformat(text) >= since]
         want_scenes(store, fresh, reason, clock, take_over=take_over)
         ids += fresh
-    if since is None:
-        take_up_skipped(store, clock)
     return ids
 
 
@@ -72,26 +66,6 @@ def changed_since(stash: Stash, gates: Gates, since: datetime) -> list[int]:
     # Stash compares times as text, and their offsets may differ.
     pages = asked_pages(gates, READ_STASH, stash.walk_ids(), of_all=True)
     return [id for page in pages for id, text in page if datetime.fromisoformat(text) >= since]
-
-
-def take_up_skipped(store: Database, clock: Clock, among: Collection[int] | None = None) -> int:
-    """Queue the scenes (`among` these, if given) of which you approved only a part, behind all edits. Returns how many."""
-    count, after = 0, 0
-    while True:
-        with store.writing() as tx:
-            ids = tx.standings.scenes(SceneStatus.SKIPPED, limit=CHUNK, after=after)
-            for id in ids if among is None else [id for id in ids if id in among]:
-                tx.jobs.want(Kind.SCENE, id, Why.USER, clock.now(), behind=True)
-                count += 1
-        if not ids:
-            return count
-        after = ids[-1]
-
-
-def retry_all(store: Database, clock: Clock, cause: str = "") -> int:
-    """Retry all dead letters (of one cause); without a cause also what you skipped. Returns how many."""
-    retried = dead_letters.retry_all(store, clock, cause)
-    return retried if cause else retried + take_up_skipped(store, clock)
 
 
 # So few scenes are no library.

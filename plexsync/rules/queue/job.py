@@ -32,8 +32,7 @@ ABSENT = "absent"
 LOST = "lost"
 # The class of a row whose scene never was in Stash, as far as is known. A row that is new is deleted.
 UNKNOWN = "unknown"
-# The cause of a dropped row of which you approved only a part.
-SKIPPED = "skipped"
+# The cause of a dropped row in whose place Plex shows another scene, as you chose.
 NOT_SHOWN = "elsewhere"
 # The class of a row whose scene is out of scope.
 SCOPE = "scope"
@@ -210,19 +209,14 @@ class OutOfScope:
 
 
 @record
-class Dropped:
-    """You approved only a part of its changes. It rests; `desired` is the hash of all desired values."""
+class NotShown:
+    """You chose that Plex shows another scene: its items are bound to that one. `desired` names the items."""
 
     error: str
     desired: str = ""
 
 
-@record
-class NotShown(Dropped):
-    """You chose that Plex shows another scene: its items are bound to that one. `desired` names the items."""
-
-
-Outcome = Done | Later | Waiting | Absent | Dead | Gone | OutOfScope | Dropped
+Outcome = Done | Later | Waiting | Absent | Dead | Gone | OutOfScope | NotShown
 
 
 @record
@@ -255,8 +249,6 @@ def settle(job: Job, outcome: Outcome, *, now: int, max_retries: int, draw: floa
             return Settled(State.OUTSIDE, 0, 0, 0, now, outcome.error, SCOPE)
         case NotShown():
             return Settled(State.DROPPED, 0, 0, 0, now, outcome.error, NOT_SHOWN, desired=outcome.desired)
-        case Dropped():
-            return Settled(State.DROPPED, 0, 0, 0, now, outcome.error, SKIPPED, desired=outcome.desired)
         case Dead():
             return Settled(
                 State.DEAD, job.attempts, job.streak, 0, now, outcome.error, outcome.cls, desired=outcome.desired

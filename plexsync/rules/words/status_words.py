@@ -105,10 +105,6 @@ class SceneStatus(StrEnum):
         finding="released",
         ended=("released",),
     )
-    SKIPPED = Row(
-        *("skipped", "skipped", *REST, "you approved only a part of its changes (plexsync sync --all writes the rest)"),
-        ended=("dropped",),
-    )
     NOT_SHOWN = Row(
         *("not_shown", "ignored", *REST, "you chose another scene for its item (plexsync unbind takes that back)"),
         finding="elsewhere",
@@ -136,7 +132,6 @@ BY_ENDING = {ending: status for status in SceneStatus for ending in status.ended
 BY_MARK: Mapping[str, SceneStatus] = {TakenBack.UNDO: SceneStatus.UNDONE, TakenBack.RELEASE: SceneStatus.RELEASED}
 _BY_CAUSE = {
     ("dead", "ambiguous"): SceneStatus.AMBIGUOUS,
-    ("dropped", "skipped"): SceneStatus.SKIPPED,
     ("dropped", "elsewhere"): SceneStatus.NOT_SHOWN,
 }
 _BY_FINDING = {status.finding: status for status in SceneStatus if status.finding}
@@ -194,7 +189,7 @@ JOB_STATES = tuple(
     state for status in STATUSES for state in (reversed(status.states) if len(status.states) > 1 else status.states)
 )
 MAIN_STATES = JOB_STATES[:5]
-_RESTING = {"idle": tuple(BY_MARK.values()), "dropped": (SceneStatus.SKIPPED, SceneStatus.NOT_SHOWN)}
+_RESTING = {"idle": tuple(BY_MARK.values()), "dropped": (SceneStatus.NOT_SHOWN,)}
 
 
 class JobCount:

@@ -284,7 +284,6 @@
     ["out of scope", null, ["outside"]],
     ["undone", null, ["undone"]],
     ["released", null, ["released"]],
-    ["skipped", null, ["skipped"]],
     ["gone", null, ["gone"]]
   ];
 

@@ -1,12 +1,14 @@
-"""The review in progress: a file of its own beside the database, with every planned change and your decision about it.
+"""The review in progress: a file of its own beside the database, with every planned change.
 
 A new review is written into a second file, which replaces the first when it is complete. Each call opens the file, so that
-it can be replaced at any time. The file has no part in the sync: without it, you review again.
+it can be replaced at any time. The file has no part in the sync: without it, you review again. One of another form, of
+another version of PlexSync, counts as none.
 """
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -17,28 +19,26 @@ from plexsync.store.files.files import create
 
 NAME, NEW = "review.db", "review.db.new"
 WAIT = 10.0
-OPEN, APPROVED, SKIPPED, QUEUED, REFUSED = "open", "approved", "skipped", "queued", "refused"
-DECISIONS = (OPEN, APPROVED, SKIPPED, QUEUED, REFUSED)
-LARGEST_ID = 2**63 - 1
-# Your decisions; the others say what came of an approval.
-YOURS = (OPEN, APPROVED, SKIPPED)
+# The form of the file. The first one had a decision about each change.
+FORM = 2
 
-SCHEMA = """
+SCHEMA = f"""
+pragma user_version = {FORM};
 create table head (name text primary key, value text not null) without rowid;
-create table scene (id integer primary key, title text not null, document text not null, reason text not null default '');
+create table scene (id integer primary key, title text not null, ignored integer not null default 0);
 create table change (
     scene integer not null, item text not null, field text not null, kind text not null, library text not null,
-    studio text not null, decision text not null default 'open', primary key (scene, item, field)
+    studio text not null, document text not null, primary key (scene, item, field)
 ) without rowid;
 create table total (
-    decision text not null, field text not null, kind text not null, library text not null, studio text not null,
-    number integer not null, primary key (decision, field, kind, library, studio)
+    field text not null, kind text not null, library text not null, studio text not null, number integer not null,
+    primary key (field, kind, library, studio)
 ) without rowid;
 """
-ADD_SCENE = "insert into scene (id, title, document) values (:id, :title, :document)"
+ADD_SCENE = "insert into scene (id, title) values (:id, :title)"
 ADD_CHANGE = """
-insert into change (scene, item, field, kind, library, studio)
-values (:scene, :item, :field, :kind, :library, :studio)
+insert into change (scene, item, field, kind, library, studio, document)
+values (:scene, :item, :field, :kind, :library, :studio, :document)
 """
 SET_HEAD = "insert or replace into head (name, value) values (:name, :value)"
 HEAD = "select name, value from head"
@@ -46,73 +46,55 @@ LIKE = """
 (:field = '' or field = :field) and (:kind = '' or kind = :kind) and (:library = '' or library = :library)
 and (:studio = '' or studio = :studio)
 """
-WHERE = f"{LIKE} and (:item = '' or item = :item) and scene between :lowest and :highest"
 PAGE = f"""
-select distinct scene from change where decision = :decision and scene > :after and {WHERE} order by scene limit :limit
+select distinct scene from change join scene on scene.id = change.scene
+ where ignored = 0 and scene > :after and {LIKE} order by scene limit :limit
 """
-SCENES = "select id, title, document, reason from scene where id between :first and :last order by id"
-CHANGES = "select scene, item, field, kind, library, decision from change where scene between :first and :last"
-GROUPS = f"""
-select field, kind, sum(number) from total where decision = :decision and {LIKE} group by field, kind having sum(number) > 0
-"""
-COUNTS = "select decision, sum(number) from total group by decision"
-COUNT_SCENES = "select count(distinct scene) from change where decision = :decision"
+TITLES = "select id, title from scene where id between :first and :last order by id"
+CHANGES = "select scene, item, library, kind, document from change where scene between :first and :last"
+GROUPS = f"select field, kind, sum(number) from total where {LIKE} group by field, kind"
+COUNT = "select coalesce(sum(number), 0) from total"
+COUNT_IGNORED = "select count(*) from scene where ignored"
 NAMES = {
     "library": "select distinct library from total order by library",
     "studio": "select distinct studio from total order by studio limit 500",
 }
-DECIDE = f"""
-update change set decision = :to where decision <> 'queued' and decision <> :to
-   and (:from = '' or decision = :from) and {WHERE}
+IGNORE = """
+update scene set ignored = id in (select value from json_each(:scenes))
+ where ignored <> (id in (select value from json_each(:scenes)))
 """
-_LIKE_CHANGE = "select decision, field, kind, library, studio"
-RECOUNT = f"""
-insert into total {_LIKE_CHANGE}, count(*) from change group by 1, 2, 3, 4, 5
+RECOUNT = """
+insert into total select field, kind, library, studio, count(*)
+  from change join scene on scene.id = change.scene where ignored = 0 group by 1, 2, 3, 4
 """
-COUNT_BY = f"""
-insert into total {_LIKE_CHANGE}, :by from change where scene = :scene
-on conflict (decision, field, kind, library, studio) do update set number = number + :by
-"""
-END = "update change set decision = :decision where scene = :scene and decision = 'approved'"
-SAY = "update scene set reason = :reason where id = :scene"
 
 
 @record
 class ChangeFilter:
-    """Which changes are meant; empty for any. `scene` 0: of any scene."""
+    """Which changes are meant; empty for any."""
 
     field: str = ""
     kind: str = ""
     library: str = ""
     studio: str = ""
-    scene: int = 0
-    item: str = ""
-
-    @property
-    def values(self) -> dict[str, object]:
-        """For a statement."""
-        return {**vars(self), "lowest": self.scene, "highest": self.scene or LARGEST_ID}
 
 
 @record
 class ReviewedChange:
-    """A planned change and the decision about it."""
+    """A planned change. `document` is it as JSON."""
 
     item: str
-    field: str
-    kind: str
     library: str
-    decision: str
+    kind: str
+    document: str
 
 
 @record
 class ReviewedScene:
-    """A scene with planned changes. `document` is its plan as JSON; `reason` says why it was refused, if it was."""
+    """A scene with planned changes: all of them, whatever the filter."""
 
     id: int
     title: str
-    document: str
-    reason: str
     changes: tuple[ReviewedChange, ...]
 
 
@@ -130,11 +112,11 @@ class ReviewWriter:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.executescript(f"pragma journal_mode = off; pragma synchronous = off; {SCHEMA} begin;")
 
-    def add(self, id: int, title: str, document: str, changes: Iterable[Mapping[str, str]]) -> None:
+    def add(self, id: int, title: str, changes: Iterable[Mapping[str, str]]) -> None:
         """Add a scene with its changes."""
         rows = [{"scene": id, **{name: clean(value) for name, value in change.items()}} for change in changes]
         try:
-            self._db.execute(ADD_SCENE, {"id": id, "title": clean(title), "document": document})
+            self._db.execute(ADD_SCENE, {"id": id, "title": clean(title)})
             self._db.executemany(ADD_CHANGE, rows)
         except sqlite3.Error as error:
             raise LocalFault(f"no review can be written: {error}") from error
@@ -161,12 +143,13 @@ class ReviewFile:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
-            if not self._path.exists():
-                with closing(sqlite3.connect(":memory:")) as db:
-                    db.executescript(SCHEMA)
-                    yield db
-                return
-            with closing(sqlite3.connect(self._path, timeout=WAIT)) as db:
+            if self._path.exists():
+                with closing(sqlite3.connect(self._path, timeout=WAIT)) as db:
+                    if db.execute("pragma user_version").fetchone() == (FORM,):
+                        yield db
+                        return
+            with closing(sqlite3.connect(":memory:")) as db:
+                db.executescript(SCHEMA)
                 yield db
         except sqlite3.Error as error:
             raise LocalFault(f"the review can't be used ({error}): start a new one") from error
@@ -176,54 +159,43 @@ class ReviewFile:
         with self._open() as db:
             return dict(db.execute(HEAD).fetchall())
 
-    def counts(self) -> dict[str, int]:
-        """The number of changes by decision."""
+    def count(self) -> int:
+        """The number of changes."""
         with self._open() as db:
-            return {**dict.fromkeys(DECISIONS, 0), **dict(db.execute(COUNTS).fetchall())}
+            return int(db.execute(COUNT).fetchone()[0])
 
-    def count_scenes(self, decision: str) -> int:
-        """The number of scenes with a change of this decision."""
+    def count_ignored(self) -> int:
+        """The number of scenes that are left out, since you ignore them."""
         with self._open() as db:
-            return int(db.execute(COUNT_SCENES, {"decision": decision}).fetchone()[0])
+            return int(db.execute(COUNT_IGNORED).fetchone()[0])
 
-    def groups(self, decision: str, wanted: ChangeFilter) -> list[tuple[str, str, int]]:
-        """(field, kind, number) of the changes with this decision."""
+    def groups(self, wanted: ChangeFilter) -> list[tuple[str, str, int]]:
+        """(field, kind, number) of these changes."""
         with self._open() as db:
-            return list(db.execute(GROUPS, {"decision": decision, **wanted.values}))
+            return list(db.execute(GROUPS, vars(wanted)))
 
     def names(self, column: str) -> list[str]:
         """All libraries, or studios, of the review."""
         with self._open() as db:
             return [str(name) for (name,) in db.execute(NAMES[column]) if name]
 
-    def page(self, decision: str, wanted: ChangeFilter, *, after: int, limit: int) -> list[ReviewedScene]:
-        """Up to `limit` scenes above `after` with such a change, each with all its changes."""
+    def scenes(self, wanted: ChangeFilter, *, after: int = 0, limit: int = -1) -> list[int]:
+        """Up to `limit` scenes (-1: all) above `after` with such a change, by number."""
         with self._open() as db:
-            values = {"decision": decision, "after": after, "limit": limit, **wanted.values}
-            ids = [int(id) for (id,) in db.execute(PAGE, values)]
+            return [int(id) for (id,) in db.execute(PAGE, {"after": after, "limit": limit, **vars(wanted)})]
+
+    def page(self, wanted: ChangeFilter, *, after: int, limit: int) -> list[ReviewedScene]:
+        """Up to `limit` scenes above `after` with such a change, each with all its changes."""
+        ids = self.scenes(wanted, after=after, limit=limit)
+        with self._open() as db:
             return _scenes(db, ids)
 
-    def decide(self, to: str, wanted: ChangeFilter, *, before: str = "") -> int:
-        """Save a decision about these changes, those with the decision `before` only; returns their number."""
+    def leave_out(self, ignored: Collection[int]) -> None:
+        """Leave out these scenes, and no others."""
         with self._open() as db, db:
-            if wanted.scene:
-                db.execute(COUNT_BY, {"scene": wanted.scene, "by": -1})
-            count = db.execute(DECIDE, {"to": to, "from": before, **wanted.values}).rowcount
-            if wanted.scene:
-                db.execute(COUNT_BY, {"scene": wanted.scene, "by": 1})
-            else:
+            if db.execute(IGNORE, {"scenes": json.dumps(list(ignored))}).rowcount:
                 db.execute("delete from total")
                 db.execute(RECOUNT)
-            return count
-
-    def end(self, ended: Sequence[tuple[int, str, str]]) -> None:
-        """Save what came of the approved changes of scenes: (scene, decision, reason)."""
-        with self._open() as db, db:
-            for scene, decision, reason in ended:
-                db.execute(COUNT_BY, {"scene": scene, "by": -1})
-                db.execute(END, {"scene": scene, "decision": decision})
-                db.execute(COUNT_BY, {"scene": scene, "by": 1})
-                db.execute(SAY, {"scene": scene, "reason": reason})
 
 
 def _scenes(db: sqlite3.Connection, ids: Sequence[int]) -> list[ReviewedScene]:
@@ -234,8 +206,4 @@ def _scenes(db: sqlite3.Connection, ids: Sequence[int]) -> list[ReviewedScene]:
     for scene, *values in db.execute(CHANGES, bounds):
         if scene in chosen:
             changes[scene].append(ReviewedChange(*values))
-    return [
-        ReviewedScene(id, title, document, reason, tuple(changes[id]))
-        for id, title, document, reason in db.execute(SCENES, bounds)
-        if id in chosen
-    ]
+    return [ReviewedScene(id, title, tuple(changes[id])) for id, title in db.execute(TITLES, bounds) if id in chosen]

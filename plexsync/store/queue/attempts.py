@@ -42,7 +42,7 @@ select attempt.kind, attempt.id, at, attempt.cls, error, attempts, state, jobs
   from (
     select max(number) as newest, count(distinct kind || ' ' || id) as jobs
       from (select number, kind, id, cls from attempt order by number desc limit {RECENT}) as recent
-     where cls not in ('absent', 'skipped') group by cls
+     where cls <> 'absent' group by cls
   ) as cause
   join attempt on attempt.number = cause.newest order by newest desc limit :limit
 """
@@ -72,7 +72,7 @@ class ReadOnlyAttempts(Table):
         ]
 
     def by_cause(self, limit: int) -> list[tuple[str, int, AttemptRow, int]]:
-        """Group the newest `RECENT` attempts by cause, without those of scenes that are not in Plex yet or that you skipped.
+        """Group the newest `RECENT` attempts by cause, without those of scenes that are not in Plex yet.
 
         Returns the latest attempt of each cause as (kind, id, attempt, number of jobs), newest first.
         """

@@ -43,7 +43,7 @@ select mark, count(*)
 # standing, the mark of an idle row, the number of scenes, and the earliest start of each.
 COUNT_STANDINGS = f"""
 select job.state,
-       case when job.state in ('dead', 'dropped') and job.cls in ('ambiguous', 'skipped', 'elsewhere')
+       case when job.state in ('dead', 'dropped') and job.cls in ('ambiguous', 'elsewhere')
             then job.cls else '' end,
        coalesce(standing.word, ''), case when job.state = 'idle' then coalesce(marked.mark, '') else '' end, count(*),
        min(job.since), min(standing.since)
@@ -57,8 +57,6 @@ select null, '', word, '', count(*), null, min(since)
  where not exists (select 1 from job where job.kind = 'scene' and job.id = standing.scene)
  group by 3
 """
-# Scenes of which you approved only a part of the changes.
-IS_SKIPPED = f"{IS_RARE} and state = 'dropped' and kind = 'scene' and cls = 'skipped'"
 # Scenes in whose place Plex shows another one, as you chose.
 IS_NOT_SHOWN = f"{IS_RARE} and state = 'dropped' and kind = 'scene' and cls = 'elsewhere'"
 # Of which Plex keeps fields: the stored word, followed by their number (`plexsync.rules.words.status_words.kept_word`).

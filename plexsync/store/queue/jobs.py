@@ -65,7 +65,7 @@ DROP = "update job set state = 'dropped', since = :now"
 SET_ASIDE = """
 update job
    set state = :state, since = :now, first_unserved = null, token = null, lease_until = null, holder = '',
-       cls = case when cls in ('skipped', 'elsewhere') then '' else cls end
+       cls = case when cls = 'elsewhere' then '' else cls end
  where kind = :kind and id = :id
 """
 WREST = """

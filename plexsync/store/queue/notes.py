@@ -1,9 +1,9 @@
 """Small named texts: cursors, times of the last poll and comparison, the worker's heartbeat, and marks of scenes.
 
-There is a take-over mark for each scene whose values are to be taken over, an approval for each scene of which you
-approved some changes, a mark for each scene whose id meant another scene when that one was ignored, or that is ignored again
-once its undo is done, a mark for each scene with a field that you keep in Plex, and a mark of loss for each item
-with pushes that the database does not know (`plexsync.flows.scenes.recovery`).
+There is a take-over mark for each scene whose values are to be taken over, a mark for each scene whose id meant another
+scene when that one was ignored, or that is ignored again once its undo is done, a mark for each scene with a field that
+you keep in Plex, and a mark of loss for each item with pushes that the database does not know
+(`plexsync.flows.scenes.recovery`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,8 +17,8 @@ DIGITS = 18
 UNDONE = "undone"
 
 # The kinds of marks, of which there may be as many as scenes. A mark is a note of the name KIND:NUMBER or KIND:KEY.
-TAKE_OVER, APPROVED, IGNORED, KEPT, LOSS = "take-over", "approved", "ignored", "kept", "loss"
-KINDS = (TAKE_OVER, APPROVED, IGNORED, KEPT, LOSS)
+TAKE_OVER, IGNORED, KEPT, LOSS = "take-over", "ignored", "kept", "loss"
+KINDS = (TAKE_OVER, IGNORED, KEPT, LOSS)
 _NO_MARK = " and ".join(f"name not like '{kind}:%'" for kind in KINDS)
 LIST = f"select name, value from note where {_NO_MARK} order by name"
 OF_NAMES = "select name, value from note where name in (select value from json_each(:names))"
@@ -70,7 +70,7 @@ class ReadOnlyNotes(Table):
         return {str(name): str(value) for name, value in self._db.rows(LIST)}
 
     def of_scenes(self, kind: str, scenes: Iterable[int]) -> dict[int, str]:
-        """Return the marks of this kind that these scenes have: a take-over, or an approval."""
+        """Return the marks of this kind that these scenes have."""
         rows = self._db.rows(MARKS, {"kind": kind, "items": list(map(str, scenes))})
         return {int(str(name).rpartition(":")[2]): str(value) for name, value in rows}
 
@@ -132,14 +132,6 @@ class Notes(ReadOnlyNotes):
     def end_take_over(self, scene: int, mark: str = "") -> None:
         """Remove this mark, or any mark (''); a newer mark stays."""
         self._db.execute(DROP, {"name": f"{TAKE_OVER}:{scene}", "value": mark})
-
-    def approve(self, scene: int, approval: str) -> None:
-        """Save which changes of a scene you approved. Replaces an earlier approval."""
-        self.save(f"{APPROVED}:{scene}", approval)
-
-    def end_approval(self, scene: int) -> None:
-        """Remove the approval of a scene: it was carried out, or is void."""
-        self._db.execute(DROP, {"name": f"{APPROVED}:{scene}", "value": ""})
 
     def mark_losses(self, items: Sequence[str], after: int, *, unknown_only: bool) -> None:
         """Mark items with pushes above this number, which the database does not know. An earlier mark stays.

@@ -11,7 +11,7 @@ from plexsync.rules.words.status_words import STATUSES, SceneStatus, kept_in, st
 from plexsync.store.connection import Table
 from plexsync.store.index.scene_order import TITLE, Ids, bounds
 from plexsync.store.intake import LAST_ID
-from plexsync.store.queue.counts import IS_KEPT, IS_MARKED, IS_NOT_SHOWN, IS_RARE, IS_SKIPPED
+from plexsync.store.queue.counts import IS_KEPT, IS_MARKED, IS_NOT_SHOWN, IS_RARE
 from plexsync.store.queue.summary import SceneCounts
 
 FIND = "select word, since from standing where scene = :scene"
@@ -62,10 +62,9 @@ OF_AMBIGUOUS = Ids(
 OF_FAILED = Ids(
     f"select id from job indexed by job_state where {IS_RARE} and state = 'dead' and cls <> 'ambiguous' and kind = 'scene'"
 )
-OF_SKIPPED = Ids(f"select id from job indexed by job_state where {IS_SKIPPED}")
 OF_NOT_SHOWN = Ids(f"select id from job indexed by job_state where {IS_NOT_SHOWN}")
 OF_DROPPED = Ids(
-    f"select id from job indexed by job_state where {IS_RARE} and state = 'dropped' and cls not in ('skipped', 'elsewhere')"
+    f"select id from job indexed by job_state where {IS_RARE} and state = 'dropped' and cls <> 'elsewhere'"
     " and kind = 'scene'"
 )
 # Scenes without a row, by their standing; read only as far as a page of rows already ends.
@@ -222,7 +221,6 @@ _BY_STATE = {"idle": IDLE, "ready": READY, "running": RUNNING, "dead": OF_FAILED
 _BY_ROW: Mapping[SceneStatus, Sequence[tuple[Ids, Mapping[str, str]]]] = {
     **{status: [(_BY_STATE.get(state, RARE), {"state": state}) for state in status.states] for status in STATUSES},
     SceneStatus.AMBIGUOUS: ((OF_AMBIGUOUS, {}),),
-    SceneStatus.SKIPPED: ((OF_SKIPPED, {}),),
     SceneStatus.NOT_SHOWN: ((OF_NOT_SHOWN, {}),),
     SceneStatus.UNDONE: ((UNDONE, {"mark": TakenBack.UNDO}),),
     SceneStatus.RELEASED: ((RELEASED, {"mark": TakenBack.RELEASE}),),
