@@ -22,7 +22,7 @@ from plexsync.rules.merge.values import held_field
 from plexsync.rules.queue.job import Absent, Dead, Gone, Kind, NotShown, OutOfScope, State
 from plexsync.rules.record_class import record
 from plexsync.rules.records import JobRow
-from plexsync.rules.words.status_words import PREVIEWED, Finding, finding_word, in_sync_line
+from plexsync.rules.words.status_words import PREVIEWED, Finding, SceneStatus, finding_word, in_sync_line
 
 WOULD_CHANGE = Finding.WOULD_CHANGE.value
 # The names of findings, by the words of `stands`.
