@@ -29,16 +29,16 @@ NAMES = {
 
 def reconcile(call: PageCall) -> Response:
     """The results of comparisons, and the tasks that you can start."""
-    desk, parts = call.desk, call.parts
+    tasks, parts = call.desk.tasks, call.parts
     lone = list(islice(lone_scenes(parts), MOST_LISTED + 1))
     with parts.store.reading() as db:
         past, run = reports(db), parse_note(db.notes.text(LAST_RUN))
         scenes = facts_of(db, lone, parts.picture_names)
-    preview = desk.tasks.last("preview")
+    preview = tasks.last("preview")
     result = cast(PreviewResult, preview.facts) if preview and preview.facts else None
     return call.show(
         "reconcile.html",
-        found=desk.facts(),
+        found=call.desk.facts(),
         reports=[
             (report, words(count_statuses(report), report.kept_fields), evidence_lines(report)) for report in past
         ],
@@ -46,8 +46,8 @@ def reconcile(call: PageCall) -> Response:
         scenes=scenes,
         items=list(islice(lone_items(parts), MOST_LISTED + 1)),
         shown=MOST_LISTED,
-        current=desk.tasks.current,
-        past=[(task, task.why or task.words) for task in list(desk.tasks.past)],
+        current=tasks.current,
+        past=[(task, task.why or task.words) for task in list(tasks.past)],
         names=NAMES,
         preview=preview,
         preview_counts=words(result["counts"], result["kept_fields"]) if result else [],

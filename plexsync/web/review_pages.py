@@ -21,9 +21,8 @@ LONGEST = 500
 
 def review(call: PageCall) -> Response:
     """A page of the review: the changes, filtered."""
-    desk, chosen = call.desk, _read_filter(call.query)
-    report = read(call, MOST_LISTED)
-    last = desk.tasks.last("review")
+    chosen, report = _read_filter(call.query), read(call, MOST_LISTED)
+    last = call.desk.tasks.last("review")
     return call.show(
         "review.html",
         report=report,
@@ -32,11 +31,11 @@ def review(call: PageCall) -> Response:
         after=scene_number(call.query.get("after", "0")),
         first=address(HERE, chosen),
         next=address(HERE, {**chosen, "after": str(report["after"])}) if report["after"] is not None else "",
-        current=desk.tasks.current,
+        current=call.desk.tasks.current,
         failed=last.why if last else "",
-        outdated=is_outdated(desk.parts),
-        approved=bulk_approved(desk.parts),
-        question=asked_settings(desk.parts),
+        outdated=is_outdated(call.parts),
+        approved=bulk_approved(call.parts),
+        question=asked_settings(call.parts),
         value=value_words,
         pictures=PICTURES,
         address=lambda **more: address(HERE, {**chosen, **more}),
