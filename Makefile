@@ -49,17 +49,11 @@ $(VENV)/.demo: requirements/base.txt deploy/link.py | $(BIN)/python
 	$(BIN)/python deploy/link.py
 	touch $@
 
-# With STORE=postgres the demo needs its driver as well.
-$(VENV)/.demo-postgres: requirements/postgres.txt | $(VENV)/.demo
-	$(call FETCH,requirements/postgres.txt)
-	$(PIP) install --require-hashes -r requirements/postgres.txt
-	touch $@
-
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	$(call FETCH,requirements/dev.txt)
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
-	touch $@ $(VENV)/.demo $(VENV)/.demo-postgres
+	touch $@ $(VENV)/.demo
 
 # What `make bench` compares with; nothing of the product needs it.
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
@@ -79,8 +73,8 @@ install: $(VENV)/.all ## what it takes to use PlexSync, in .venv
 
 setup: $(VENV)/.dev ## the development environment in .venv
 
-demo: $(VENV)/.demo $(if $(filter postgres,$(STORE)),$(VENV)/.demo-postgres) ## watch 1,000 scenes come in sync, past an outage (KEEP=1 stays up; STORE=postgres: a standby takes over)
-	$(BIN)/python -m plexsync demo $(if $(STORE),--store $(STORE)) $(if $(KEEP),--keep)
+demo: $(VENV)/.demo ## watch 1,000 scenes come in sync, past an outage (KEEP=1 stays up)
+	$(BIN)/python -m plexsync demo $(if $(KEEP),--keep)
 
 test: compiled ## everything that a change can break
 	$(PYTEST) $(PYTEST_OPTIONS)

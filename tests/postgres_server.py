@@ -8,6 +8,7 @@ there is none here. Nothing of this needs a driver; statements go through `psql`
 import fcntl
 import json
 import os
+import pwd
 import random
 import secrets
 import shutil
@@ -24,10 +25,14 @@ from pathlib import Path
 from typing import IO, Literal, Self
 from urllib.parse import quote
 
-from plexsync.simulator.postgres import MISSING, account, hindrance, program
 from tests.patience import HANG
 
 ROOT = Path(__file__).resolve().parents[1]
+PROGRAMS = ("initdb", "pg_ctl", "postgres", "psql")
+DEBIAN = Path("/usr/lib/postgresql")
+ACCOUNT = "postgres"
+MISSING = "no PostgreSQL server is installed here (Debian and Ubuntu: apt-get install postgresql)"
+NO_ACCOUNT = f"PostgreSQL refuses to run as root, and there is no user {ACCOUNT} here"
 OWNER = "store"
 """The role that owns everything on such a server."""
 PREFIX = "plexsync-pg-"
@@ -49,7 +54,31 @@ def missing() -> str:
     """Why no server can be started here, in one line; '' if one can."""
     if os.name != "posix":
         return "PostgreSQL is started for tests on POSIX only"
-    return hindrance() or ("" if program("psql") else MISSING)
+    if not all(program(name) for name in PROGRAMS):
+        return MISSING
+    return NO_ACCOUNT if os.geteuid() == 0 and account() is None else ""
+
+
+def program(name: str) -> Path | None:
+    """A program of the newest PostgreSQL that is installed; None if there is none."""
+    inside = [folder / name for folder in sorted(DEBIAN.glob("*/bin"), key=version_of) if (folder / name).exists()]
+    on_path = shutil.which(name)
+    return inside[-1] if inside else Path(on_path) if on_path else None
+
+
+def version_of(folder: Path) -> tuple[int, ...]:
+    """The version whose programs are in this folder of Debian."""
+    return tuple(int(part) for part in folder.parent.name.split(".") if part.isdigit())
+
+
+def account() -> str | None:
+    """The account that runs the server; None for the one of this process."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam(ACCOUNT).pw_name
+    except KeyError:
+        return None
 
 
 class Reachable:

@@ -122,6 +122,20 @@ def test_a_server_that_can_not_start_says_why_and_leaves_nothing() -> None:
     assert not server.folder.exists()
 
 
+def test_where_there_is_no_server_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(postgres_server, "DEBIAN", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "apt-get install postgresql" in postgres_server.missing.__wrapped__()
+
+
+def test_the_newest_of_several_servers_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for version in ("9.6", "15", "16"):
+        (tmp_path / version / "bin").mkdir(parents=True)
+        (tmp_path / version / "bin" / "initdb").touch()
+    monkeypatch.setattr(postgres_server, "DEBIAN", tmp_path)
+    assert postgres_server.program("initdb") == tmp_path / "16" / "bin" / "initdb"
+
+
 # --- shared ----------------------------------------------------------------------------------------------------------
 
 

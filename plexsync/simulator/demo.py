@@ -20,8 +20,7 @@ from plexapi.server import PlexServer
 from plexapi.video import Movie
 
 from plexsync.simulator.drawings import LARGE, SQUARE, TALL, WIDE, drawn
-from plexsync.simulator.http import Fault, Request
-from plexsync.simulator.plex_prefs import ADULT
+from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import ItemSnapshot
 
 FAVOURITES, LARGEST_FAVOURITES = "Favourites", 6
@@ -32,7 +31,6 @@ SWITCH_LOOK = 0.1
 WEEKS = 30 * 86_400.0
 LOOKS_PER_SCENE = 20
 BATCH = 100
-WRITES = ("PUT", "POST", "DELETE")
 
 
 def seconds_now() -> float:
@@ -78,11 +76,6 @@ def give_pictures(library: Any, stash: Any, handles: Any) -> None:
             front_image=drawn(name, TALL),
             back_image=drawn(f"behind {name}", LARGE),
         )
-
-
-def allow_explicit(plex: Any, section: str) -> None:
-    """Let this library ask about explicit content, as a person does in its advanced settings."""
-    plex.set_section_pref(section, ADULT.id, "1")
 
 
 # --- the outage ------------------------------------------------------------------------------------------------------
@@ -148,12 +141,9 @@ class Checked:
     touched: list[str] = field(default_factory=list)
 
 
-def check(stage: Any, untouched: dict[str, ItemSnapshot], by_hand: dict[str, str]) -> Checked:
-    """Compare every scene with every movie that must show it, and every other movie with its original state.
-
-    `by_hand`: titles edited in Plex during the demo, by movie.
-    """
-    locked = {**stage.library.hand_locked, **by_hand}
+def check(stage: Any, untouched: dict[str, ItemSnapshot]) -> Checked:
+    """Compare every scene with every movie that must show it, and every other movie with its original state."""
+    locked = stage.library.hand_locked
     movies = _read(stage, stage.handles.movies)
     checked, reasons = Checked(), Counter[str]()
     for handle, truth in stage.library.truth.items():
@@ -175,25 +165,6 @@ def check(stage: Any, untouched: dict[str, ItemSnapshot], by_hand: dict[str, str
         handle for handle, before in untouched.items() if stage.plex.item(stage.handles.movies[handle]) != before
     ]
     return checked
-
-
-def differences_of(stage: Any, scene: int, item: str) -> list[str]:
-    """The fields of an item that are not as its scene is in Stash."""
-    movie = _read(stage, {"": item})[""]
-    wrong = _differences(stage.stash.scene(scene), movie, None)
-    return [f"{name} should be {want!r}, is {have!r}" for name, want, have in wrong]
-
-
-def edits_of(plex: Any, item: str) -> int:
-    """How many requests have changed this item, or meant to."""
-    return sum(request.method in WRITES and item in _meant(request) for request in list(plex.log))
-
-
-def _meant(request: Request) -> set[str | None]:
-    """The items that a request names."""
-    _, *places = request.path.split("/")
-    keys = places[2].split(",") if places[:2] == ["library", "metadata"] and len(places) > 2 else []
-    return {request.params.get("id"), request.params.get("key"), *keys}
 
 
 def _read(stage: Any, keys: dict[str, str]) -> dict[str, Movie]:

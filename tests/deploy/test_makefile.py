@@ -19,7 +19,7 @@ def made(folder: Path, *words: str) -> str:
     """What `make` writes in a folder whose environment is there already."""
     (folder / "Makefile").write_text(MAKEFILE.read_text(encoding="utf-8"), encoding="utf-8")
     for name in (
-        *(f"requirements/{pins}.txt" for pins in ("all", "base", "dev", "postgres")),
+        *(f"requirements/{pins}.txt" for pins in ("all", "base", "dev")),
         *("deploy/link.py", "pyproject.toml", ".venv/bin/python", ".venv/.all"),
     ):
         file = folder / name
@@ -49,15 +49,12 @@ def test_what_is_fetched_is_announced_first(tmp_path: Path) -> None:
     assert shown.index("Fetching the packages of requirements/all.txt") < shown.index("pip")
 
 
-def test_the_demo_fetches_the_driver_of_postgresql_only_where_it_is_asked_for(tmp_path: Path) -> None:
+def test_the_demo_fetches_what_a_default_installation_has_and_nothing_else(tmp_path: Path) -> None:
     made(tmp_path, "install")
     usual = made(tmp_path, "--dry-run", "demo")
-    assert "requirements/base.txt" in usual
-    assert "postgres" not in usual
-    asked = made(tmp_path, "--dry-run", "demo", "STORE=postgres")
-    assert "-r requirements/postgres.txt" in asked
-    assert asked.index("requirements/base.txt") < asked.index("requirements/postgres.txt")
-    assert "-m plexsync demo --store postgres" in asked
+    assert set(re.findall(r"requirements/\w+\.txt", usual)) == {"requirements/base.txt"}
+    assert usual.splitlines()[-1].split()[-3:] == ["-m", "plexsync", "demo"]
+    assert made(tmp_path, "--dry-run", "demo", "KEEP=1").splitlines()[-1].endswith(" -m plexsync demo --keep")
 
 
 def runs(folder: Path, *words: str) -> list[str]:

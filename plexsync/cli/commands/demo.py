@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -22,52 +22,38 @@ from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.terminal.screen import Margin, paper, say
 from plexsync.extras import advice, is_installed
 from plexsync.rules.servers.errors import Unusable
-from plexsync.simulator.postgres import NoPostgres, postgres_server
 
 if TYPE_CHECKING:
     from plexsync.cli.commands.demo_stage import Stage
 
-SQLITE, POSTGRES = "sqlite", "postgres"
 EDIT_PACE, EDIT_STEP = 0.7, 7
 SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @command("demo")
 @click.option("--scenes", type=click.IntRange(100, 20_000), default=1000, show_default=True, help="How many scenes.")
-@click.option(
-    "--store",
-    type=click.Choice([SQLITE, POSTGRES]),
-    default=SQLITE,
-    show_default=True,
-    help="The database. With PostgreSQL, which the demo starts itself, a standby takes over from a killed worker.",
-)
 @click.option("--keep", is_flag=True, help="Stay up afterwards, to try the other commands against it.")
 @click.pass_obj
-def demo(call: Call, scenes: int, store: str, keep: bool) -> int:
+def demo(call: Call, scenes: int, keep: bool) -> int:
     """Watch PlexSync work, without a Stash or Plex of your own.
 
     Starts a simulated Stash and a simulated Plex on this machine with a library of realistic and nasty names, runs
     `plexsync serve` against them, edits scenes, takes Plex down for a while, and ends with a summary read back from
     Plex. Takes about a minute, needs no network, leaves nothing behind.
 
-    With `--store postgres` two `plexsync serve` share a PostgreSQL database: the worker is killed in the middle, and the
-    standby finishes its work. The demo starts PostgreSQL in a temporary folder; no installed database is touched.
-
     \b
     Examples:
       plexsync demo
       plexsync demo --keep
-      plexsync demo --store postgres
     """
-    parts = ("demo", "postgres") if store == POSTGRES else ("demo",)
-    if missing := [part for part in parts if not is_installed(part)]:
-        raise Unusable(f"the demo needs packages that are not installed: {advice(*missing)}")
+    if not is_installed("demo"):
+        raise Unusable(f"the demo needs packages that are not installed: {advice('demo')}")
     # Imported once their packages are there.
     from plexsync.cli.commands import demo_play, demo_stage
 
     screen = Margin(draws=True) if call.json else paper()
     try:
-        with ending_orderly(), database(store) as url, demo_stage.Stage.set(scenes, url) as stage:
+        with ending_orderly(), demo_stage.Stage.set(scenes) as stage:
             summary = demo_play.Play(stage, screen).perform()
             call.answer(summary)
             if keep:
@@ -80,20 +66,6 @@ def demo(call: Call, scenes: int, store: str, keep: bool) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return FINE if summary["well"] else FAILED
-
-
-@contextmanager
-def database(store: str) -> Iterator[str]:
-    """Yield the URL of a database in PostgreSQL that lives as long as the block; '' for SQLite."""
-    if store == SQLITE:
-        yield ""
-        return
-    with ExitStack() as running:
-        try:
-            url = running.enter_context(postgres_server())
-        except NoPostgres as error:
-            raise Unusable(str(error)) from None
-        yield url
 
 
 @contextmanager
@@ -126,17 +98,14 @@ def stay(stage: "Stage", screen: Console) -> None:
     screen.print()
     with stage.serving():
         say(screen, "Still up, with `plexsync serve` running. In another terminal:")
-        say(screen, f"   export PLEXSYNC_CONFIG={stage.machines[0].settings}")
-        for example in ("top", "status", f"explain {ambiguous_scene(stage)}", "dlq list", "reconcile"):
+        say(screen, f"   export PLEXSYNC_CONFIG={stage.settings}")
+        for example in ("status --watch", f"explain {ambiguous_scene(stage)}", "dlq list", "reconcile"):
             say(screen, f"   {words} {example}")
         if not hindrance_of(stage.parts.config):
             address = stage.address
             words = f"Or in a browser: {address} shows everything, {address}/demo takes Plex down and brings it back."
             say(screen, f"{words}\nWhat people see in Plex, before and now: {stage.wall.url}/wall")
-        for standby in stage.machines[1:]:
-            takes = f"Let it take over: kill -9 {stage.machines[0].pid}"
-            say(screen, f"The standby has a dashboard too: {standby.address}. {takes}")
-        say(screen, f"Its log: {stage.machines[0].log}. Ctrl-C ends everything.")
+        say(screen, f"Its log: {stage.log}. Ctrl-C ends everything.")
         try:
             edit_on(stage)
         except KeyboardInterrupt:
