@@ -161,8 +161,8 @@ def run_action(
 
 
 def _act(call: Call, action: Action, wanted: SelectionOptions, *, dry_run: bool, yes: bool, wait: bool) -> int:
-    asks = action.asks_stash or dry_run
-    need = SettingsNeed.WORK if asks or wait else SettingsNeed.DATABASE
+    needs_stash = action.asks_stash or dry_run
+    need = SettingsNeed.WORK if needs_stash or wait else SettingsNeed.DATABASE
     with begin_call(call, need=need) as start, stoppable() as stop:
         if half_mended(start.address):
             mend(start.address)
@@ -170,17 +170,17 @@ def _act(call: Call, action: Action, wanted: SelectionOptions, *, dry_run: bool,
             if refusal := action.refusal(parts):
                 return call.refuse(refusal, **action.answer_for([]).facts)
             start.tell(parts)
-            if asks and start.settings.away:
+            if needs_stash and start.settings.away:
                 raise start.settings.away
             selection = wanted.selection(parts, action.subject)
-            if asks:
+            if needs_stash:
                 start.ask(parts, *(READS if dry_run else action.reads))
             ids = action.select(parts, selection)
             asked = ActionRequest(parts, ids, selection)
             if dry_run:
                 return _show(call, start, action, asked)
-            asks = bool(ids) and (len(ids) > 1 or action.always_asks) and not yes
-            if asks and not confirm(action.question(asked)):
+            confirms = bool(ids) and (len(ids) > 1 or action.always_asks) and not yes
+            if confirms and not confirm(action.question(asked)):
                 return call.declined("changed", action.answer_for([]).facts)
             with ProgressBar(start.console, action.bar) as bar:
                 done = action.carry_out(replace(asked, progress=bar.at, stopping=stop.event.is_set))

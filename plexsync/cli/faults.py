@@ -18,6 +18,7 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (LocalFault, WRONG),
     (NeighbourError, FAILED),
 )
+FAULTS = tuple(kind for kind, _ in CODES)
 
 
 def tell(error: Exception, call: Call) -> int:
@@ -47,7 +48,7 @@ def _codes(error: Exception) -> list[int]:
 
 def lines_of(error: Exception, call: Call) -> list[str]:
     """The error in words, without secrets; it has one line at least."""
-    if not isinstance(error, tuple(kind for kind, _ in CODES)):
+    if not isinstance(error, FAULTS):
         lines = [f"{type(error).__name__}: {error} (this is a fault of PlexSync)"]
     else:
         lines = error.lines if isinstance(error, ConfigError) else [str(error)]

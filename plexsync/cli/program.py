@@ -41,7 +41,6 @@ PARTS = {
     },
     "See how it stands": {
         "status": "Show the status of everything, or of a scene.",
-        "top": "Watch the queue, both servers and the latest results.",
         "explain": "Show how a scene stands, and why.",
         "ping": "Test the way from Stash to Plex, and time each hop.",
         "history": "Show what was done for a scene.",
@@ -192,7 +191,8 @@ def plexsync() -> None:
     \b
     To begin:    plexsync init            finds both servers and asks what to sync
     Look first:  plexsync sync --all --dry-run
-    Keep going:  plexsync serve           and, in another terminal, plexsync top
+    Keep going:  plexsync serve
+    Watch it:    plexsync status --watch  in another terminal
 
     `plexsync help` lists all commands by what you want to do, the options of
     every command, and the exit codes. `plexsync help COMMAND` explains one.

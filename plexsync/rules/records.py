@@ -155,20 +155,6 @@ class PlaysRow:
 
 
 @record
-class Lately:
-    """A recent event of a row: a push that changed something in Plex, or a failed attempt."""
-
-    kind: str
-    id: int
-    outcome: PushRow | AttemptRow
-
-    @property
-    def at(self) -> int:
-        """The time of the event."""
-        return self.outcome.at
-
-
-@record
 class PollMark:
     """The state of one Stash object at the last poll: the text of its `updated_at`, and whether that second is over."""
 

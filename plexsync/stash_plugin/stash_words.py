@@ -80,7 +80,7 @@ TABLE = (
     (r"plexsync drift(?! --)( \d+)?", TAB),
     (r"plexsync undo --all", f"Take back on {PAGE}"),
     (
-        r"plexsync (sync|top|history|bind|unbind|ignore|unignore|undo|release|redo|drift|probe|backup|restore|move|init"
+        r"plexsync (sync|history|bind|unbind|ignore|unignore|undo|release|redo|drift|probe|backup|restore|move|init"
         r"|adopt)\b( --?[a-z-]+| SCENE| ITEM| \d+)*",
         ELSEWHERE,
     ),

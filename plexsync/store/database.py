@@ -21,9 +21,8 @@ from time import monotonic
 from types import ModuleType
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
-from plexsync.rules.queue.job import Kind, Why
+from plexsync.rules.queue.job import Why
 from plexsync.rules.queue.note_keys import EDIT_BY_HOOK
-from plexsync.rules.records import Lately
 from plexsync.rules.servers.errors import LocalFault, SpoolFault
 from plexsync.store import intake
 from plexsync.store.connection import Connection, Table
@@ -171,12 +170,6 @@ class Reader:
             own = getattr(_module_of(name), table)(self._db)
             setattr(self, name, own)
             return own
-
-    def latest_work(self, limit: int) -> list[Lately]:
-        """Return the newest `limit` results of work, newest first: pushes, and attempts that ended with an error."""
-        work = [Lately(*row) for row in self.attempts.latest(limit)]
-        work += [Lately(Kind.SCENE, *row) for row in self.pushes.latest(limit)]
-        return sorted(work, key=lambda row: row.at, reverse=True)[:limit]
 
     def summary(self, now: int) -> Summary:
         """Return a summary of the store at one moment, as `status` shows it."""

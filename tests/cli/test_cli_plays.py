@@ -99,13 +99,7 @@ def test_status_names_the_gate_and_its_cure(refused: World, door: Door) -> None:
     assert f"Stash refuses writes. {CURE}"[:60] in " ".join(told.split())
 
 
-def test_the_live_view_and_the_outages_name_it(refused: World, door: Door) -> None:
-    servers = door("top", "--once", "--json").facts["servers"]
-    assert [(name, servers[name]["stands"]) for name in servers] == [
-        *(("plex", "up"), ("stash", "up")),
-        ("stash:write", "down"),
-    ]
-    assert "Writing to Stash" in door("top", "--once").out
+def test_the_outages_name_it(refused: World, door: Door) -> None:
     assert "Writing to Stash" in door("outages").out
     found = door("outages", "--json").facts
     assert [(one["server"], one["waiting"]) for one in found["outages"]] == [("stash:write", 2)]

@@ -406,7 +406,7 @@ NOT_SET_UP = "Not set up yet. Run `plexsync init`.\n"
 @pytest.mark.parametrize(
     "words",
     [
-        *(["status"], ["doctor"], ["sync", "--all"], ["drain"], ["top", "--once"], ["dlq", "list"], ["explain", "7"]),
+        *(["status"], ["doctor"], ["sync", "--all"], ["drain"], ["dlq", "list"], ["explain", "7"]),
         *(["ignore", "7"], ["reconcile"], ["backup", "copy.db"], ["outages"], ["status", "--data-dir", "here"]),
     ],
     ids=" ".join,

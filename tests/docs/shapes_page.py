@@ -36,7 +36,6 @@ SECTIONS = {
     "fixes": "Fixes",
     "drift": "Drift",
     "review": "Review",
-    "shapes.top": "Top",
     "ping": "Ping",
     "probe": "Probe",
     "imports": "Imports",

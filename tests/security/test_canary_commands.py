@@ -79,6 +79,8 @@ def commands(out: Path) -> list[tuple[int, list[str]]]:
     """Each command with the exit code of a good day, the failing forms among them; files go to `out`."""
     copy, letters, lines = out / "copy.db", out / "letters.json", out / "letters.csv"
     table = [
+        (0, "status"),
+        (2, "status --watch"),
         (0, "outages"),
         (0, "outages --days 7 --json"),
         (0, "dlq list"),
@@ -114,9 +116,6 @@ def commands(out: Path) -> list[tuple[int, list[str]]]:
         (0, f"restore {copy} --yes"),
         (2, f"restore {letters} --yes"),
         (2, f"restore {out}/nothing --yes"),
-        (0, "top --once"),
-        (0, "top --once --json"),
-        (2, "top"),
         (0, "completion bash"),
         (0, "doctor"),
     ]

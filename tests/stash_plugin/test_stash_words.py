@@ -15,9 +15,9 @@ from tests.stash_plugin.conftest import ROOT
 pytestmark = pytest.mark.xdist_group("sources")
 # What only a terminal, the dashboard or a simulation shows.
 ELSEWHERE = re.compile(
-    r"web/|simulator/|stash_plugin/stash_words|reports/(attention|imports|collections)|rules/collections/collection_status|cli/checks/collections|cli/program\.py|cli/commands/(demo|init|adopt|top|probe|"
+    r"web/|simulator/|stash_plugin/stash_words|reports/(attention|imports|collections)|rules/collections/collection_status|cli/checks/collections|cli/program\.py|cli/commands/(demo|init|adopt|status_watch|probe|"
     r"completion|bind|ignore|undo|plays|plays_status|plays_sync|ratings|collections\w*|history|backup|outages|config|log|report|notify|help|verify|drift|import_)\.py|"
-    r"cli/setup/finder|cli/terminal/(completion|top_screen)|cli/daemon/(dash|greet)"
+    r"cli/setup/finder|cli/terminal/completion|cli/daemon/(dash|greet)"
 )
 NAMES = "|".join(COMMANDS)
 COMMAND = re.compile(rf"\bplexsync ({NAMES})\b|\bdlq retry\b|\bexplain (shows|lists)| --[a-z]")

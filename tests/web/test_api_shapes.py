@@ -8,7 +8,7 @@ import pytest
 from plexsync.app.parts import open_parts
 from plexsync.flows.plays.history_poll import READ_SINCE
 from plexsync.reports import comparisons, dead_letters, review, runs, undo
-from plexsync.reports.shapes import outages, plex_servers, scenes, status, top, workers
+from plexsync.reports.shapes import outages, plex_servers, scenes, status, workers
 from plexsync.rules.collections.collections import CollectionObject, KnownCollection
 from plexsync.rules.plays.first_plays import FirstPlays, counted_text
 from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
@@ -142,16 +142,14 @@ def test_every_report_with_json_has_its_shape(furnished: tuple[World, dict[str, 
         f"undo --dry-run {ids['in_step']}": undo.UndoPreview,
         "undo --runs": undo.RunList,
         f"redo {ids['in_step']}": undo.RedoFacts,
-        "top --once": top.TopFacts,
     }
     world.plex.add_movie(world.section, files=[("/media/scenes/alone.mp4", 5, 60_000)], title="alone")
     answers: dict[str, object] = {command: world.json(*command.split()) for command in kinds}
     with open_parts(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         now = parts.clock.now()
         tx.holds.save(Neighbour.PLEX, HoldRow("plex_token", "Plex refuses the token", now, now + 60_000, ""))
-    for command in ("status", "top --once"):
-        answers[command] = world.json(*command.split())
-    check(answers, kinds, absent=ASKED | {top.RunningFacts, scenes.LeftOutFacts, workers.StandbyFacts})
+    answers["status"] = world.json("status")
+    check(answers, kinds, absent=ASKED | {scenes.LeftOutFacts, workers.StandbyFacts})
 
 
 def test_explain_has_a_shape_while_a_server_is_down(world: World) -> None:

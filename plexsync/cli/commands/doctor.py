@@ -166,14 +166,14 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
 
 def _further(parts: Parts) -> Iterator[Check]:
     """The checks of the way back and of libraries that ask PlexSync; nothing is imported for them while both are off."""
-    rules, asks = watch_rules(parts.config), is_provider_on(parts.config)
-    if rules is None and not asks:
+    rules, serves = watch_rules(parts.config), is_provider_on(parts.config)
+    if rules is None and not serves:
         return
     from plexsync.cli.checks import plays, provider
 
     if rules is not None:
         yield from plays.plays(parts, rules)
-    if asks:
+    if serves:
         yield from provider.provider(parts)
 
 

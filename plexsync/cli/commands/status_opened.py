@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import click
 
 from plexsync.app.rules import look_rules
-from plexsync.app.stored import Stored, end_news
+from plexsync.app.stored import end_news
 from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.faults import code_of, lines_of
 from plexsync.cli.settings import calls_of_all
@@ -19,7 +19,6 @@ from plexsync.reports.rows import row_facts, title
 from plexsync.reports.scenes import left_out_facts, left_out_words
 from plexsync.reports.shapes.plex_servers import ServerStatusFacts
 from plexsync.reports.shapes.scenes import SceneReport
-from plexsync.reports.shapes.status import StatusFacts
 from plexsync.reports.status import facts as all_facts
 from plexsync.reports.verdict import urgency
 from plexsync.rules.queue.job import Kind
@@ -28,24 +27,22 @@ from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.words.status_words import DECIDE, SceneStatus, in_sync_words
 
 
-def tell_all(call: Call) -> int:
-    """Print the status of all scenes, of every Plex server if there are several and none is chosen."""
+def tell_all(call: Call, *, ends_news: bool) -> int:
+    """Print the status of all scenes, of every Plex server if there are several and none is chosen.
+
+    `ends_news`: what is new is not shown again.
+    """
     if calls := calls_of_all(call):
-        return _tell_servers(call, calls)
+        return _tell_servers(call, calls, ends_news=ends_news)
     with open_call_store(call) as parts:
         facts = all_facts(parts)
         call.answer(facts, lambda: show_page(paper(), facts))
-        _end_news(call, parts, facts)
+        if ends_news and facts["news"]:
+            end_news(parts.store)
     return FINE
 
 
-def _end_news(call: Call, parts: Stored, facts: StatusFacts) -> None:
-    """What is new is shown once; a program that reads it has shown it to nobody."""
-    if facts["news"] and not call.json:
-        end_news(parts.store)
-
-
-def _tell_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
+def _tell_servers(call: Call, calls: list[tuple[str, Call]], *, ends_news: bool) -> int:
     """Print the status of all Plex servers. One whose database can't be used is reported, and the others are shown."""
     servers: list[ServerStatusFacts] = []
     problems: list[str] = []
@@ -54,7 +51,8 @@ def _tell_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
         try:
             with open_call_store(own_call) as parts:
                 servers.append({"plex": name, **all_facts(parts)})
-                _end_news(call, parts, servers[-1])
+                if ends_news and servers[-1]["news"]:
+                    end_news(parts.store)
         except (LocalFault, NewerDatabase, Unusable) as error:
             codes.append(code_of(error))
             problems += [f"{name}: {line}" for line in lines_of(error, own_call)]

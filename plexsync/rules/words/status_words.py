@@ -1,4 +1,4 @@
-"""The one table of words for scenes, jobs and servers: JSON names, display words, colours.
+"""The one table of words for scenes, jobs and servers: JSON names, display words, their tones.
 
 Terminal, dashboard, page in Stash, API and metrics all take their words from here; `docs/states.md` explains them. It
 imports little of the standard library, because `plexsync status` loads it and has to start fast.
@@ -18,7 +18,6 @@ class Row:
         name: str,
         word: str,
         tone: str,
-        colour: str,
         meaning: str,
         *,
         states: tuple[str, ...] = (),
@@ -27,27 +26,22 @@ class Row:
         ended: tuple[str, ...] = (),
     ) -> None:
         self.name = name
-        self.words = {"word": word, "tone": tone, "colour": colour, "meaning": meaning}
+        self.words = {"word": word, "tone": tone, "meaning": meaning}
         self.names = {"states": states, "finding": finding, "outcome": outcome or name, "ended": ended}
-
-
-# The colours of scenes that the worker leaves alone.
-REST = ("plain", "bright_black")
 
 
 class SceneStatus(StrEnum):
     """How a scene stands. The value is its name in JSON; `word` is the display word.
 
     `tone` is the CSS class of its colour: amber (`wait`) if it needs you, none (`plain`) for what goes on by itself.
-    `colour` is the colour in the terminal. `meaning` explains the word, with the command that shows more. `states` are the
-    job states with this status, `finding` is the value that a comparison stores for it, `outcome` is its name among the
-    results of a command, and `ended` are the outcomes of attempts that lead to it. Screens count statuses with the same
-    word together: they are causes of one word.
+    `meaning` explains the word, with the command that shows more. `states` are the job states with this status, `finding`
+    is the value that a comparison stores for it, `outcome` is its name among the results of a command, and `ended` are
+    the outcomes of attempts that lead to it. Screens count statuses with the same word together: they are causes of one
+    word.
     """
 
     word: str
     tone: str
-    colour: str
     meaning: str
     states: tuple[str, ...]
     finding: str
@@ -63,56 +57,56 @@ class SceneStatus(StrEnum):
         return status
 
     IN_SYNC = Row(
-        *("in_step", "in sync", "well", "green", "Plex shows what Stash says"),
+        *("in_step", "in sync", "well", "Plex shows what Stash says"),
         states=("idle",),
         finding="in step",
         ended=("done",),
     )
     QUEUED = Row(
-        *("waiting", "queued", "plain", "yellow", "the worker syncs it"),
+        *("waiting", "queued", "plain", "the worker syncs it"),
         states=("ready", "running"),
         finding="differs",
         ended=("later", "waiting"),
     )
     NOT_IN_PLEX = Row(
-        *("absent", "not in Plex yet", "plain", "blue", "no item in Plex has its file; PlexSync looks again"),
+        *("absent", "not in Plex yet", "plain", "no item in Plex has its file; PlexSync looks again"),
         states=("absent",),
         finding="absent",
         ended=("absent",),
     )
-    AMBIGUOUS = Row("ambiguous", "needs you", "wait", "red", "several items in Plex fit", finding="ambiguous")
+    AMBIGUOUS = Row("ambiguous", "needs you", "wait", "several items in Plex fit", finding="ambiguous")
     FAILED = Row(
-        *("failed", "needs you", "wait", "red", "dead letters (plexsync dlq list)"),
+        *("failed", "needs you", "wait", "dead letters (plexsync dlq list)"),
         states=("dead",),
         finding="failed",
         outcome="dead",
         ended=("dead",),
     )
-    IGNORED = Row("ignored", "ignored", *REST, "you excluded it (plexsync ignore)", states=("ignored",))
+    IGNORED = Row("ignored", "ignored", "plain", "you excluded it (plexsync ignore)", states=("ignored",))
     OUT_OF_SCOPE = Row(
-        *("outside", "out of scope", *REST, "the setting scope excludes it (plexsync explain)"),
+        *("outside", "out of scope", "plain", "the setting scope excludes it (plexsync explain)"),
         states=("outside",),
         finding="outside",
         ended=("outofscope",),
     )
     UNDONE = Row(
-        *("undone", "undone", *REST, "you took back what was pushed (plexsync redo syncs it again)"),
+        *("undone", "undone", "plain", "you took back what was pushed (plexsync redo syncs it again)"),
         finding="undone",
         ended=("undone",),
     )
     RELEASED = Row(
-        *("released", "released", *REST, "its values were left in Plex (plexsync redo syncs it again)"),
+        *("released", "released", "plain", "its values were left in Plex (plexsync redo syncs it again)"),
         finding="released",
         ended=("released",),
     )
     NOT_SHOWN = Row(
-        *("not_shown", "ignored", *REST, "you chose another scene for its item (plexsync unbind takes that back)"),
+        *("not_shown", "ignored", "plain", "you chose another scene for its item (plexsync unbind takes that back)"),
         finding="elsewhere",
         ended=("notshown",),
     )
-    DROPPED = Row("dropped", "ignored", *REST, "you removed it from the queue", states=("dropped",))
-    GONE = Row("gone", "gone", *REST, "Stash has no such scene any more", states=("gone",), ended=("gone",))
-    UNKNOWN = Row("unknown", "unknown", *REST, "no comparison has seen it")
+    DROPPED = Row("dropped", "ignored", "plain", "you removed it from the queue", states=("dropped",))
+    GONE = Row("gone", "gone", "plain", "Stash has no such scene any more", states=("gone",), ended=("gone",))
+    UNKNOWN = Row("unknown", "unknown", "plain", "no comparison has seen it")
 
     @property
     def bucket(self) -> str:
@@ -121,7 +115,7 @@ class SceneStatus(StrEnum):
 
 
 # The word for a job while the worker holds it; otherwise its word is that of its scene.
-SYNCING, SYNCING_MEANING, SYNCING_COLOUR = "syncing", "the worker holds it", "cyan"
+SYNCING, SYNCING_MEANING = "syncing", "the worker holds it"
 # In display order. No scene is counted as unknown.
 STATUSES = tuple(status for status in SceneStatus if status is not SceneStatus.UNKNOWN)
 # The statuses that screens always show, also without any scene.
@@ -193,15 +187,14 @@ _RESTING = {"idle": tuple(BY_MARK.values()), "dropped": (SceneStatus.NOT_SHOWN,)
 
 
 class JobCount:
-    """The number of jobs with a display word, and its meaning, CSS class and terminal colour. `state` is theirs."""
+    """The number of jobs with a display word, and its meaning and CSS class. `state` is theirs."""
 
-    def __init__(self, state: str, word: str, count: int, meaning: str, tone: str, colour: str) -> None:
+    def __init__(self, state: str, word: str, count: int, meaning: str, tone: str) -> None:
         self.state = state
         self.word = word
         self.count = count
         self.meaning = meaning
         self.tone = tone
-        self.colour = colour
 
 
 def job_counts(jobs: Mapping[str, int], resting: Mapping[str, int], *, kept_fields: int = 0) -> list[JobCount]:
@@ -215,14 +208,14 @@ def job_counts(jobs: Mapping[str, int], resting: Mapping[str, int], *, kept_fiel
         count = jobs.get(state, 0) - sum(resting.get(status, 0) for status in _RESTING.get(state, ()))
         if count or state in MAIN_STATES:
             status = BY_STATE[state]
-            word, meaning, colour = status.word, status.meaning, status.colour
+            word, meaning = status.word, status.meaning
             if state == "running":
-                word, meaning, colour = SYNCING, SYNCING_MEANING, SYNCING_COLOUR
+                word, meaning = SYNCING, SYNCING_MEANING
             if state == "idle" and kept_fields:
                 word, meaning = in_sync_words(kept_fields), f"{meaning}, but for these fields ({DECIDE})"
-            counts.append(JobCount(state, word, count, meaning, status.tone, colour))
+            counts.append(JobCount(state, word, count, meaning, status.tone))
     counts += [
-        JobCount(state, status.word, count, status.meaning, status.tone, status.colour)
+        JobCount(state, status.word, count, status.meaning, status.tone)
         for state, statuses in _RESTING.items()
         for status in statuses
         if (count := resting.get(status, 0))

@@ -87,7 +87,6 @@ select {value} as value, {ROW} from job indexed by {index}{join}
 """
 
 
-IN_WORK = f"select {ROW} from job indexed by job_lease where state = 'running' order by lease_until limit :limit"
 IDS = "select id, state from job where kind = :kind and id > :after and id <= :upto order by id"
 NEXT_DUE = f"select due from job indexed by job_due where {WAITS} and lane = :lane order by due limit 1"
 NEXT_LEASE = "select lease_until from job indexed by job_lease where state = 'running' order by lease_until limit 1"
@@ -163,10 +162,6 @@ class ReadOnlyJobs(Table):
         values = {"cls": error_class, "limit": limit, "first": after is None, **place._asdict()}
         rows = self._db.rows(dead_in_order(sort, error_class), values)
         return [(DeadPlace(row["value"], row["kind"], row["id"]), job_row(row)) for row in rows]
-
-    def running(self, limit: int) -> list[JobRow]:
-        """Return up to `limit` running rows, by the end of their leases."""
-        return [job_row(row) for row in self._db.rows(IN_WORK, {"limit": limit})]
 
     def ids(self, kind: str, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
         """Yield (id, state) of one kind's rows with an id above `after`, up to `upto`, by id."""
