@@ -298,8 +298,6 @@ create index standing_word on standing (word, scene);
 
 # `played` is the history of an account as Plex last listed it, with the library and the first file of each item then.
 # `play` is what is remembered of each moment of a scene; `scene_created_at` tells another scene under its id apart.
-# `view_count` has the views of an item that no known play explains (`plexsync.rules.plays.marked_plays`): `moment`, in s, is
-# that of the last.
 PLAYS = """
 create table played (
     account integer not null,
@@ -332,12 +330,6 @@ create table play (
 ) without rowid;
 create index play_item on play (item, moment);
 create index play_order on play (sent_order) where sent_order > 0;
-create table view_count (
-    item text primary key,
-    unexplained integer not null,
-    moment integer not null,
-    noticed_at integer not null
-);
 """
 
 # The memory of the resume point of a scene (`plexsync.rules.plays.resume`), positions in ms; `moment` is that of the newest
@@ -537,12 +529,49 @@ select job.kind, job.id, cast(picture.version as bigint), 'refused',
  where picture.flow = 'choice giving'
 """
 
+# Scenes of which only a part of the changes was approved: written as far as it was, or not written yet. A want since then
+# has made an approval void: that row stays, as an edit.
+_PART_APPROVED = """
+job.kind = 'scene' and (
+    (job.state = 'dropped' and job.cls = 'skipped')
+    or ((job.state = 'ready' or job.state = 'running' or job.state = 'absent') and exists (
+        select 1 from note where note.name = ('approved:' || job.id)
+           and note.value like ('{"rev": ' || job.wanted_rev || ',%')
+    ))
+)
+"""
+# What was written stays, and the rest waits for the one yes to the first write, which is asked for again. Without a row, a
+# scene that differs is queued by that yes, or by an edit.
+PARTS_WAIT = (
+    # A database that was rebuilt was not asked. It stays one that was lost.
+    f"""
+    update note set name = 'restored'
+     where name = 'repaired' and exists (select 1 from job where {_PART_APPROVED})
+       and not exists (select 1 from note as other where other.name = 'restored')
+    """,
+    f"delete from note where name in ('bulk:approved', 'repaired') and exists (select 1 from job where {_PART_APPROVED})",
+    f"""
+    insert into standing (scene, word, since)
+    select id, case when state = 'absent' then 'absent' else 'differs' end, since from job where {_PART_APPROVED}
+    on conflict (scene) do update set word = excluded.word, since = excluded.since where standing.word <> excluded.word
+    """,
+    f"update book set pruned = pruned + (select count(*) from job where {_PART_APPROVED})",
+    f"delete from attempt where kind = 'scene' and id in (select id from job where {_PART_APPROVED})",
+    f"delete from job where {_PART_APPROVED}",
+    "delete from note where name like 'approved:%'",
+    # An older attempt of a scene that was queued since.
+    "delete from attempt where kind = 'scene' and cls = 'skipped'",
+)
+
 # From each layout to the next one: they keep everything that is still used. New columns come last, here and above.
 STEPS = {
     # What release 0.3.0 has given up ends.
     15: [
         GIVEN_HALF,
         "delete from picture where flow in ('choice', 'choice giving')",
+        "drop table view_count",
+        *PARTS_WAIT,
+        "delete from note where name = 'old-lists' or name like 'old-list:%'",
     ],
 }
 

@@ -3,7 +3,7 @@
 from plexsync.app.parts import open_parts
 from plexsync.app.run import Schedule
 from plexsync.app.switches import approve_bulk, bulk_approved
-from tests.flows.test_approved_parts import STATEMENTS
+from plexsync.store.schema import PARTS_WAIT
 from tests.journey.world import World
 from tests.stores import look
 from tests.web.stage import config_of, work
@@ -23,7 +23,7 @@ def test_the_yes_is_asked_for_again_and_writes_what_was_skipped(world: World) ->
         world.stash.quiet_edit(id, title=f"New {id}")
     with look(world.folder) as db:
         db.execute("update job set state = 'dropped', cls = 'skipped', accepted = accepted + 1 where id = 1")
-        for statement in STATEMENTS:
+        for statement in PARTS_WAIT:
             db.execute(statement)
     with open_parts(config_of(world), world.folder) as parts:
         assert not bulk_approved(parts)

@@ -7,41 +7,10 @@ import pytest
 from plexsync.flows.scenes.verbs import status_in, want_all
 from plexsync.rules.queue.note_keys import BULK, REPAIRED, RESTORED
 from plexsync.rules.words.status_words import SceneStatus
+from plexsync.store.schema import PARTS_WAIT
 from tests.flows.test_undo import undo
 from tests.stores import look
 
-# Rows of scenes of which only a part was approved: written as far as it was, or not written yet. A want since then has made
-# an approval void: that row stays, as an edit.
-_HELD = """
-job.kind = 'scene' and (
-    (job.state = 'dropped' and job.cls = 'skipped')
-    or ((job.state = 'ready' or job.state = 'running' or job.state = 'absent') and exists (
-        select 1 from note where note.name = ('approved:' || job.id)
-           and note.value like ('{"rev": ' || job.wanted_rev || ',%')
-    ))
-)
-"""
-STATEMENTS = (
-    # The one yes is asked for again, also of a database that was rebuilt, which was not asked. It stays one that was lost.
-    f"""
-    update note set name = 'restored'
-     where name = 'repaired' and exists (select 1 from job where {_HELD})
-       and not exists (select 1 from note as other where other.name = 'restored')
-    """,
-    f"delete from note where name in ('bulk:approved', 'repaired') and exists (select 1 from job where {_HELD})",
-    # Without a row, a scene that differs is queued by the yes, or by an edit.
-    f"""
-    insert into standing (scene, word, since)
-    select id, case when state = 'absent' then 'absent' else 'differs' end, since from job where {_HELD}
-    on conflict (scene) do update set word = excluded.word, since = excluded.since where standing.word <> excluded.word
-    """,
-    f"update book set pruned = pruned + (select count(*) from job where {_HELD})",
-    f"delete from attempt where kind = 'scene' and id in (select id from job where {_HELD})",
-    f"delete from job where {_HELD}",
-    "delete from note where name like 'approved:%'",
-    # An older attempt of a scene that was queued since.
-    "delete from attempt where kind = 'scene' and cls = 'skipped'",
-)
 SKIPPED, UNWRITTEN, EDITED, DEAD, LEFT = 1, 2, 3, 4, 5
 
 
@@ -75,7 +44,7 @@ def before(house):
 def convert(house, note):
     with look(house.folder) as db:
         db.execute("insert into note (name, value) values (:name, '7')", {"name": note})
-        for statement in STATEMENTS:
+        for statement in PARTS_WAIT:
             db.execute(statement)
 
 

@@ -14,15 +14,24 @@ from tests.torture.filling import NOW, fill_half
 from tests.torture.score import dump
 
 # What the step has done to the tables, taken back: statements that both databases take.
-BACK: tuple[str, ...] = ()
+BACK = (
+    "create table view_count (item text primary key, unexplained integer not null, moment integer not null, "
+    "noticed_at integer not null)",
+)
 # The rows that the step ends, by table.
-ENDS = {"picture": "flow in ('choice', 'choice giving')"}
-# Such rows: item 1001 was being given pictures of galleries, and item 1002 has got them.
+ENDS = {
+    "picture": "flow in ('choice', 'choice giving')",
+    "note": "name like 'approved:%' or name like 'old-list%'",
+}
+# Such rows: item 1001 was being given pictures of galleries, and item 1002 has got them; a void approval of parts, and
+# questions about old lists.
 PICTURE = "insert into picture (flow, subject, library, item, name, version, tag, key, why) values"
 ENDED = (
     f"{PICTURE} ('choice giving', 1, '', '', '1001 thumb', '1768471200000', 'locked', 'upload://posters/1', '1 a b')",
     f"{PICTURE} ('choice giving', 1, '', '', '1001 art', '1768471200000', '', '', '1 c')",
     f"{PICTURE} ('choice', 2, '', '', '1002', 'f00d', '', '', '')",
+    """insert into note (name, value) values ('approved:1', '{"rev": 0, "items": []}')""",
+    "insert into note (name, value) values ('old-list:1001', '{}'), ('old-lists', '1768471200000')",
 )
 SCENES = 20
 # Values that are no numbers and have a meaning, by column.
