@@ -373,12 +373,12 @@ def settings(call: Call) -> int:
         usable = {name: value for name, value in saved.items() if name not in wrong}
         loaded = load(**sources(call, new_file=True), plugin_settings={**STAND_INS, **usable})
         hide(call, loaded)
-        listed, shown = [], previewed_settings(loaded.config)
+        listed, names = [], previewed_settings(loaded.config)
         for fact in setting_facts(loaded.config, loaded.origin):
             name = fact["name"]
             stated = {"value": one_line(str(saved[name])), "source": WHERE[STASH]} if name in wrong else {}
             fixed = why_read_only(name, loaded.origin[name])
-            listed.append({**fact, **stated, "fixed": fixed, "problem": wrong.get(name, ""), "shown": name in shown})
+            listed.append({**fact, **stated, "fixed": fixed, "problem": wrong.get(name, ""), "shown": name in names})
         return _print_answer(call, {"settings": listed})
 
 
