@@ -74,7 +74,7 @@ install: $(VENV)/.all ## what it takes to use PlexSync, in .venv
 setup: $(VENV)/.dev ## the development environment in .venv
 
 demo: $(VENV)/.demo ## watch 1,000 scenes come in sync, past an outage (KEEP=1 stays up)
-	$(BIN)/python -m plexsync demo $(if $(KEEP),--keep)
+	$(if $(STORE),$(error STORE was removed in 0.3.0: the demo runs on SQLite))$(BIN)/python -m plexsync demo $(if $(KEEP),--keep)
 
 test: compiled ## everything that a change can break
 	$(PYTEST) $(PYTEST_OPTIONS)

@@ -10,19 +10,19 @@ from tests.sources import Source
 pytestmark = pytest.mark.xdist_group("sources")
 # Figure, what it is now at most. A share is in thousandths.
 LIMITS = {
-    "vague": 149,
+    "vague": 138,
     "shared_class_names": 0,
-    "largest_class": 303,
+    "largest_class": 299,
     "longest_function": 50,
     "untyped": 0,
     "status_tables": 1,
-    "tokens": 610_700,
-    "largest_with_bases": 530,
+    "tokens": 582_500,
+    "largest_with_bases": 503,
     "participles": 23,
     "house_nouns": 5,
     "import_lines": 80,
     "inner_imports": 40,
-    "doors": 258,
+    "doors": 253,
 }
 
 

@@ -570,6 +570,8 @@ STEPS = {
         GIVEN_HALF,
         "delete from picture where flow in ('choice', 'choice giving')",
         "drop table view_count",
+        # What was marked as watched in Plex is no play. One that is in Stash stays, and can be undone.
+        "delete from played where history_key = 'marked'",
         *PARTS_WAIT,
         "delete from note where name = 'old-lists' or name like 'old-list:%'",
     ],

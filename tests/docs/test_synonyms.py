@@ -187,6 +187,7 @@ def test_the_page_of_the_states_has_each_word_for_a_scene_with_each_of_its_cause
     text = (ROOT / "docs" / "states.md").read_text(encoding="utf-8")
     named = causes_in(text)
     assert sorted(named) == sorted((status.word, status.value) for status in STATUSES)
+    assert len({word for word, _ in named}) <= 9, "nobody learns more"
     assert f"**{SceneStatus.UNKNOWN.word}** (`{SceneStatus.UNKNOWN.value}`)" in text
     assert len(text.splitlines()) <= 60, "it is whole on one screen"
     assert [word for word, _ in groupby(named, key=itemgetter(0))] == [same[0].word for same in buckets()]

@@ -22,9 +22,10 @@ BACK = (
 ENDS = {
     "picture": "flow in ('choice', 'choice giving')",
     "note": "name like 'approved:%' or name like 'old-list%'",
+    "played": "history_key = 'marked'",
 }
-# Such rows: item 1001 was being given pictures of galleries, and item 1002 has got them; a void approval of parts, and
-# questions about old lists.
+# Such rows: item 1001 was being given pictures of galleries, and item 1002 has got them; a void approval of parts,
+# questions about old lists, and a mark in Plex.
 PICTURE = "insert into picture (flow, subject, library, item, name, version, tag, key, why) values"
 ENDED = (
     f"{PICTURE} ('choice giving', 1, '', '', '1001 thumb', '1768471200000', 'locked', 'upload://posters/1', '1 a b')",
@@ -32,6 +33,7 @@ ENDED = (
     f"{PICTURE} ('choice', 2, '', '', '1002', 'f00d', '', '', '')",
     """insert into note (name, value) values ('approved:1', '{"rev": 0, "items": []}')""",
     "insert into note (name, value) values ('old-list:1001', '{}'), ('old-lists', '1768471200000')",
+    "insert into played (account, item, moment, library, history_key, listed_at) values (1, '1001', 7, '', 'marked', 9)",
 )
 SCENES = 20
 # Values that are no numbers and have a meaning, by column.

@@ -1,4 +1,4 @@
-"""How collections stand: JSON names, display words and colours, as `plexsync.rules.words.status_words` has them for scenes.
+"""How collections stand: JSON names, display words and tones, as `plexsync.rules.words.status_words` has them for scenes.
 
 `stored` is what the flow of collections saves of its last inspection. The status of a dead letter is that of its job, so
 it has no stored word; nor has a collection that was not inspected yet.
@@ -11,55 +11,54 @@ from enum import StrEnum
 class CollectionStatus(StrEnum):
     """How a collection stands. The value is its name in JSON; `word` is the display word, `meaning` explains it.
 
-    `tone` is the CSS class of its colour, `colour` the colour in the terminal.
+    `tone` is the CSS class of its colour.
     """
 
     stored: str
     word: str
     tone: str
-    colour: str
     meaning: str
 
-    def __new__(cls, name: str, stored: str, word: str, tone: str, colour: str, meaning: str) -> "CollectionStatus":
+    def __new__(cls, name: str, stored: str, word: str, tone: str, meaning: str) -> "CollectionStatus":
         """The member with these words."""
         status = str.__new__(cls, name)
         status._value_ = name
-        status.stored, status.word, status.tone, status.colour, status.meaning = stored, word, tone, colour, meaning
+        status.stored, status.word, status.tone, status.meaning = stored, word, tone, meaning
         return status
 
-    IN_SYNC = ("in_step", "in step", "in sync", "well", "green", "Plex shows what Stash says")
-    QUEUED = ("waiting", "", "queued", "plain", "yellow", "the worker inspects it")
+    IN_SYNC = ("in_step", "in step", "in sync", "well", "Plex shows what Stash says")
+    QUEUED = ("waiting", "", "queued", "plain", "the worker inspects it")
     NO_SCENES = (
-        *("no_scenes", "waits for its first scene", "waits for its first scene", "plain", "blue"),
+        *("no_scenes", "waits for its first scene", "waits for its first scene", "plain"),
         "no item in Plex carries its name yet",
     )
     EDITED = (
-        *("edited", "edited in Plex", "edited in Plex", "plain", "magenta"),
+        *("edited", "edited in Plex", "edited in Plex", "plain"),
         "you edited a part in Plex, so that part is left alone (plexsync collections keep, use-stash)",
     )
     SHARED = (
-        *("shared", "shared", "shared", "plain", "bright_black"),
+        *("shared", "shared", "shared", "plain"),
         "another object has the same name, and dresses the collection",
     )
     NOT_OURS = (
-        *("not_ours", "not ours", "not ours", "plain", "bright_black"),
+        *("not_ours", "not ours", "not ours", "plain"),
         "PlexSync did not make it, so nothing is written to it (plexsync collections take)",
     )
     UNDONE = (
-        *("undone", "undone", "undone", "plain", "bright_black"),
+        *("undone", "undone", "undone", "plain"),
         "you took back what was written (plexsync collections redo)",
     )
-    RELEASED = ("released", "released", "released", "plain", "bright_black", "its values were left in Plex")
+    RELEASED = ("released", "released", "released", "plain", "its values were left in Plex")
     NO_LIBRARY = (
-        *("no_library", "library not synced", "library not synced", "plain", "bright_black"),
+        *("no_library", "library not synced", "library not synced", "plain"),
         "its library is not synced, or not known yet",
     )
     NO_TAG = (
-        *("no_tag", "the tag of playlists is unclear", "tag unclear", "wait", "red"),
+        *("no_tag", "the tag of playlists is unclear", "tag unclear", "wait"),
         "Stash has no tag, or several, with the name in the setting playlists, or it lost many children: nothing is written",
     )
-    DROPPED = ("dropped", "", "dropped", "plain", "bright_black", "you removed it from the queue")
-    FAILED = ("failed", "", "needs you", "wait", "red", "a dead letter (plexsync dlq list)")
+    DROPPED = ("dropped", "", "dropped", "plain", "you removed it from the queue")
+    FAILED = ("failed", "", "needs you", "wait", "a dead letter (plexsync dlq list)")
 
 
 _BY_STORED = {status.stored: status for status in CollectionStatus if status.stored}
