@@ -110,9 +110,12 @@ def prints_of_settings(config: PlexSyncConfig) -> str:
 
 
 def changed_names(before: str, now: str) -> list[str]:
-    """The settings that differ between two of `prints_of_settings`; none if nothing is known from before."""
+    """The settings that differ between two of `prints_of_settings`; none if nothing is known from before.
+
+    A setting that this version has no more is none of them: you did not change it.
+    """
     old, new = json.loads(before or "{}"), json.loads(now)
-    names = (old.keys() | new.keys()) - {VALUES} if before else set[str]()
+    names = (old.keys() | new.keys()) & PlexSyncConfig.model_fields.keys() if before else set[str]()
     return sorted(name for name in names if old.get(name) != new.get(name))
 
 

@@ -1,5 +1,6 @@
 """Each setting reaches the rule that it is about, and no other one."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -152,6 +153,13 @@ def test_an_address_that_may_hold_a_secret_is_noted_as_a_fingerprint_alone(name:
     noted = prints_of_settings(config(**(picture if name in picture else {"libraries": {"Movies": picture}})))
     assert "hunter2" not in noted
     assert changed_names(prints_of_settings(config()), noted) == [name]
+
+
+def test_a_setting_that_is_gone_is_no_change_of_yours() -> None:
+    now = prints_of_settings(config())
+    before = json.dumps({**json.loads(now), "gallery_choices": "f00d", "adopt_locked_lists": "f00d"})
+    assert changed_names(before, now) == []
+    assert changed_names(before, prints_of_settings(config(tagline_template="{title}"))) == ["tagline_template"]
 
 
 def test_a_question_does_not_tell_an_address_that_may_hold_a_secret() -> None:

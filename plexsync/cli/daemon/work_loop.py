@@ -8,7 +8,7 @@ from time import monotonic
 
 from plexsync.app.parts import Parts, at_work, open_parts
 from plexsync.app.run import drain, settings_wait
-from plexsync.app.switches import comparison_owed, has_lost
+from plexsync.app.switches import bulk_approved, comparison_owed, has_lost
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.start import Begun
 from plexsync.cli.terminal.screen import ProgressBar
@@ -177,10 +177,10 @@ class WorkLoop:
         """Run an owed comparison, for machines without a schedule.
 
         It finds losses of a damaged database, and differences that changed settings cause. A server that is down is
-        skipped. What changed settings would write waits for your yes, as in a worker.
+        skipped. It waits for your yes to the first write, and what changed settings would write for that, as in a worker.
         """
         parts.reconciler.note_wishes()
-        if not (parts.config.enabled and comparison_owed(parts)):
+        if not (parts.config.enabled and bulk_approved(parts) and comparison_owed(parts)):
             return
         stopping = self._stop.event.is_set
         with parts.store.reading() as db:
