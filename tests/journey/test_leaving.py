@@ -123,7 +123,7 @@ def test_a_database_with_what_was_removed_in_030_loses_nothing_writes_nothing_un
     status = world.json("status")
     assert (status["bulk_approved"], status["setting_change"]) == (False, None)
     assert (status["scenes"]["in_step"]["count"], status["scenes"]["waiting"]["count"]) == (10, 2)
-    world.run("drain")
+    assert "the first write needs your approval (plexsync sync --all)" in world.run("drain").stdout
     assert world.plex.count("PUT") == writes
     assert world.json("status")["setting_change"] is None, "what is gone is no change of yours"
     lines = world.run("doctor").stdout

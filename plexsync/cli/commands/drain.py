@@ -4,7 +4,7 @@ import click
 
 from plexsync.app.parts import open_parts
 from plexsync.app.settings import SettingsNeed
-from plexsync.app.switches import asked_settings, comparison_owed
+from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import Due, work
@@ -15,6 +15,8 @@ from plexsync.reports.outcomes import outcome_words
 from plexsync.reports.status import OWED
 from plexsync.reports.verdict import COMMAND
 from plexsync.rules.queue.job import State
+
+FIRST_WRITE = "the first write needs your approval (plexsync sync --all)"
 
 
 @command("drain")
@@ -39,7 +41,7 @@ def drain(call: Call) -> int:
                 due, ready = db.jobs.count_due(parts.clock.now())[0], db.jobs.count_states()[State.READY]
             # Another worker has its own schedule for comparisons.
             owed = comparison_owed(parts) and not parts.someone_works()
-            question = asked_settings(parts)
+            question, approved = asked_settings(parts), bulk_approved(parts)
         # A job returned because of a server waits a moment, and may not be due again yet.
         stuck = bool(ended.reason) and due + ready > 0
         facts = {
@@ -59,6 +61,6 @@ def drain(call: Call) -> int:
         if question:
             summary += f"; {question.text}: they wait for your yes (plexsync sync --all)"
         elif owed:
-            summary += f"; {OWED}"
+            summary += f"; {OWED if approved else FIRST_WRITE}"
         call.answer(facts, lambda: say(paper(), summary))
         return stop.code or (FAILED if stuck or owed or ended.outcomes["dead"] else FINE)
