@@ -30,14 +30,12 @@ WAKE_UP = "PlexSyncWakeUp"
 HOOK = "PlexSyncHook"
 # The earliest time that a zip can hold.
 EARLIEST = int(datetime(1980, 1, 1, tzinfo=UTC).timestamp())
-# Not part of the plugin: the simulators, the pages that `serve` shows, and the demo.
-LEFT_OUT = ("plexsync/simulator/", "plexsync/web/")
+# Not part of the plugin: the simulators, the pages that `serve` shows, the manifest of another plugin, and the demo.
+LEFT_OUT = ("plexsync/simulator/", "plexsync/web/", "plexsync/stash_plugin/python_hook/")
 LEFT_OUT_FILES = re.compile(r"plexsync/cli/commands/demo\w*\.py")
 BESIDE = (MANIFEST, "LICENSE", "pyproject.toml", "requirements/core.txt")
 INSIDE = "plexsync/stash_plugin/"
-UI = f"{INSIDE}ui/"
 WAKE_UP_FOLDER = f"{INSIDE}wake_up/"
-OUTLINES = "plexsync/cli/outlines/"
 # A worker of 0.1.0 that still runs from this folder watches this file to notice that its plugin was updated, and ends.
 MARKER = "wiring.py"
 # A link or picture in Markdown, relative to the page.
@@ -123,25 +121,16 @@ def rooms() -> list[str]:
 
 
 def plugin_files() -> list[str]:
-    """The files of the plugin, relative to the repository's root, sorted."""
-    found = list(BESIDE)
-    wanted = rooms()
-    for name in known_files():
-        room, suffix = name.partition("/")[0], Path(name).suffix
-        needed = (
-            room in wanted
-            and (suffix == ".py" or name.startswith((UI, WAKE_UP_FOLDER, OUTLINES)))
-            and not name.startswith(LEFT_OUT)
-        )
-        if needed and (ROOT / name).is_file() and not LEFT_OUT_FILES.fullmatch(name):
-            found.append(name)
-    return sorted(found)
+    """The files of the plugin, relative to the repository's root, sorted: all that its rooms have, code and data."""
+    own = (name for name in known_files() if name.partition("/")[0] in rooms() and not name.startswith(LEFT_OUT))
+    return sorted([*BESIDE, *(name for name in own if (ROOT / name).is_file() and not LEFT_OUT_FILES.fullmatch(name))])
 
 
 def known_files() -> list[str]:
     """The files that git tracks, relative to the repository's root; all files if there is no git."""
     names = [name for name in _git("ls-files", "-z").split("\0") if name]
-    return names or [path.relative_to(ROOT).as_posix() for room in rooms() for path in (ROOT / room).rglob("*")]
+    here = (path for room in rooms() for path in (ROOT / room).rglob("*") if "__pycache__" not in path.parts)
+    return names or [path.relative_to(ROOT).as_posix() for path in here]
 
 
 def build_plugins(target: Path) -> list[Path]:

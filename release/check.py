@@ -7,6 +7,7 @@ installs the packages. The wheel goes into an environment of its own. Nothing of
 import hashlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,7 @@ import urllib.request
 import venv
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,15 @@ TOKEN = "plex-token-of-the-check"
 FILE = ("/media/check/one.mp4", 1_000_001, 60_000)
 TASK = 'mutation ($name: String!) { runPluginTask(plugin_id: "StashPlexSync", task_name: $name) }'
 ASK = 'mutation ($args: Map!) { runPluginOperation(plugin_id: "StashPlexSync", args: $args) }'
-EDIT = 'mutation { sceneUpdate(input: {id: "1", title: "As the check says"}) { id } }'
+EDIT = 'mutation ($title: String!) { sceneUpdate(input: {id: "1", title: $title}) { id } }'
 KEYS = {"id", "name", "version", "date", "path", "sha256", "metadata"}
 # The manifests in each zip. The program brings the wake-up with it.
 MANIFESTS = {build.ID: {build.ID, build.WAKE_UP}, build.WAKE_UP: {build.WAKE_UP}, build.HOOK: {build.HOOK}}
-INSTALL = "Install or repair dependencies"
+INSTALL, START, STOP = "Install or repair dependencies", "Start the worker", "Stop the worker"
+# What the page in Stash reads as it is opened, and the tab of a scene.
+READ = ("page_status", "page_letters", "page_runs", "page_settings")
+# A version whose databases are brought up by this one.
+BEFORE = "0.1.0"
 LONG = 600.0
 
 
@@ -119,10 +125,24 @@ class Trial:
         return self.plex.item(self.item).scalars.get("title")
 
 
+def make_older(folder: Path) -> None:
+    """Let the database in a folder be one that an earlier version has used last."""
+    with closing(sqlite3.connect(folder / "plexsync.db")) as db:
+        db.execute("insert or replace into note (name, value) values ('version', ?)", (BEFORE,))
+        db.commit()
+
+
 def plugin(
-    target: Path, folder: Path, prepare: Callable[[Trial], str] = lambda trial: trial.task(INSTALL)
+    target: Path,
+    folder: Path,
+    prepare: Callable[[Trial], str] = lambda trial: trial.task(INSTALL),
+    age: Callable[[Path], None] = make_older,
 ) -> Iterator[str]:
-    """Install the plugin and use it; yields the results. `prepare` installs its packages. Raises Wrong."""
+    """Install the plugin and use it; yields the results. Raises Wrong.
+
+    `prepare` installs its packages. `age` makes the database in a folder one of an earlier version: it is used once more
+    over that.
+    """
     where = unpacked(target, folder / "plugins")
     with StashSim(api_key="stash-key-of-the-check") as stash, PlexSim(token=TOKEN) as plex:
         trial = Trial(where, folder, stash, plex)
@@ -130,18 +150,11 @@ def plugin(
         need(hook is not None and "scene 1 noted" in str(hook.output), f"the hook did not note the scene: {hook}")
         yield f"the hook: {hook.output if hook else ''}"
         yield f"its packages: {prepare(trial)}"
-        for name in ("Start the worker", "Show status"):
-            yield f"the task {name}: {trial.task(name)}"
-        try:
-            trial.post(EDIT)
-            need(soon(lambda: trial.title() == "As the check says"), f"Plex shows {trial.title()!r}")
-            yield "an edit in Stash was seen in Plex"
-            verdict = trial.ask("page_scene", scene="1").get("verdict")
-            need(verdict == "in sync", f"the tab of the scene says {verdict!r}")
-            yield f"the tab of the scene says: {verdict}"
-            yield from terminal(where)
-        finally:
-            yield f"the task Stop the worker: {trial.task('Stop the worker')}"
+        yield from used(trial, "As the check says")
+        yield from terminal(where)
+        age(trial.folder)
+        yield f"over the data of {BEFORE}:"
+        yield from used(trial, "As after an update")
         for name in trial.runner.ui:
             with urllib.request.urlopen(
                 urllib.request.Request(
@@ -149,6 +162,32 @@ def plugin(
                 )
             ) as answer:
                 need(len(answer.read()) > 100, f"the {name} of the page is not there")
+
+
+def used(trial: Trial, title: str) -> Iterator[str]:
+    """Use the plugin whole: an edit with this title, each task, the page, the tab, an undo. Yields the results."""
+    yield f"the task {START}: {trial.task(START)}"
+    try:
+        before = trial.title()
+        trial.post(EDIT, title=title)
+        need(soon(lambda: trial.title() == title), f"Plex shows {trial.title()!r}")
+        yield "an edit in Stash was seen in Plex"
+        verdict = trial.ask("page_scene", scene="1").get("verdict")
+        need(verdict == "in sync", f"the tab of the scene says {verdict!r}")
+        yield f"the tab of the scene says: {verdict}"
+        for mode in READ:
+            told = trial.ask(mode)
+            need(told and "error" not in told, f"{mode} of the page says {told}")
+        yield f"the page reads {', '.join(READ)}"
+        trial.ask("page_approve")
+        for task in trial.runner.tasks:
+            if task.name not in (INSTALL, START, STOP):
+                yield f"the task {task.name}: {trial.task(task.name)}"
+        trial.ask("page_act", scene="1", verb="undo")
+        need(soon(lambda: trial.title() == before), f"after the undo Plex shows {trial.title()!r}, not {before!r}")
+        yield "an undo was seen in Plex"
+    finally:
+        yield f"the task {STOP}: {trial.task(STOP)}"
 
 
 def terminal(where: Path) -> Iterator[str]:
@@ -185,8 +224,10 @@ def wheel(path: Path, folder: Path) -> Iterator[str]:
     number = _run(folder, program, "--version").strip()
     need(number.split()[1] == build.version().split("-")[0], f"the wheel says {number!r}")
     settings = {"PLEXSYNC_PLEX_URL": "http://localhost:9", "PLEXSYNC_PLEX_TOKEN": TOKEN}
-    status = json.loads(_run(folder, program, "--json", "--data-dir", str(folder / "data"), "status", **settings))
-    need(status["books"]["balanced"], "the wheel's own database does not balance")
+    for data in ("own database", f"database of {BEFORE}"):
+        status = json.loads(_run(folder, program, "--json", "--data-dir", str(folder / "data"), "status", **settings))
+        need(status["books"]["balanced"], f"the wheel's {data} does not balance")
+        make_older(folder / "data")
     yield f"the wheel: {number}, runs outside the repository"
     demo = json.loads(_run(folder, program, "--json", "demo", "--scenes", "100"))
     need(demo["well"], f"the demonstration of the wheel ends with {demo}")

@@ -26,6 +26,7 @@ import pytest
 
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
+from release.check import make_older
 from tests.journey.world import KEY, ROOT, TOKEN, World, until
 from tests.patience import HANG
 
@@ -315,6 +316,7 @@ def test_doctor_and_serve_work_there_as_a_user_without_rights(image: Path, world
         _, err = process.communicate(timeout=HANG)
     assert process.returncode == 0, err
     assert "stopped in good order" in (image / "data" / "plexsync.log").read_text(encoding="utf-8")
+    make_older(image / "data")
     code, out, err = said(image, world, "status", **given)
     assert code == 0, err
     assert TOKEN not in out + err

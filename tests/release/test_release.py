@@ -16,6 +16,7 @@ from plexsync.simulator.stash_manifest import parse_yaml
 from plexsync.stash_plugin import dependencies, hook
 from release import build, check, wheels
 from tests.stash_plugin.conftest import online
+from tests.store.fifteen import put_back
 
 ZIPS = ("StashPlexSync.zip", "PlexSyncWakeUp.zip", "PlexSyncHook.zip")
 EMPTY = "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
@@ -115,6 +116,13 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+def test_a_data_file_of_a_room_is_in_it_however_it_ends(elsewhere: Path) -> None:
+    for name in ("plexsync/rules/words/table.csv", "worker/notes.txt"):
+        (elsewhere / name).write_text("1\n")
+        subprocess.run(["git", "add", name], cwd=elsewhere, check=True)
+        assert name in build.plugin_files()
+
+
 def test_it_is_made_of_what_git_has(elsewhere: Path) -> None:
     assert re.fullmatch(r"[\d.]+-[0-9a-f]{8}", build.version())
     assert build.epoch() == 1770091506
@@ -166,8 +174,12 @@ def test_it_works_where_it_was_unpacked(built: Path, tmp_path: Path) -> None:
                 (place / package.name).symlink_to(package)
         return "those of this environment"
 
-    seen = list(check.plugin(built, tmp_path / "stash", of_this_environment))
-    assert "an edit in Stash was seen in Plex" in seen
+    def of_the_layout_before(folder: Path) -> None:
+        check.make_older(folder)
+        put_back(folder / "plexsync.db")
+
+    seen = list(check.plugin(built, tmp_path / "stash", of_this_environment, of_the_layout_before))
+    assert [seen.count(f"an {what} was seen in Plex") for what in ("edit in Stash", "undo")] == [2, 2]
     assert f"the plugin in a terminal: plexsync {build.number()}" in seen
 
 

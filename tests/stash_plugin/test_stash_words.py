@@ -15,7 +15,7 @@ from tests.stash_plugin.conftest import ROOT
 pytestmark = pytest.mark.xdist_group("sources")
 # What only a terminal, the dashboard or a simulation shows.
 ELSEWHERE = re.compile(
-    r"web/|simulator/|stash_plugin/stash_words|reports/(attention|imports|collections)|rules/collections/collection_status|cli/checks/collections|cli/program\.py|cli/commands/(demo|init|adopt|status_watch|probe|"
+    r"web/|simulator/|stash_plugin/stash_words|reports/(attention|imports|collections)|rules/collections/collection_status|cli/checks/collections|cli/(program|removed)\.py|cli/commands/(demo|init|adopt|status_watch|probe|"
     r"completion|bind|ignore|undo|plays|plays_status|plays_sync|ratings|collections\w*|history|backup|outages|config|log|report|notify|help|verify|drift|import_)\.py|"
     r"cli/setup/finder|cli/terminal/completion|cli/daemon/(dash|greet)"
 )

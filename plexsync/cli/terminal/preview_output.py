@@ -1,4 +1,4 @@
-"""The output of `plexsync sync --dry-run`: text, JSON, or a plan, each written as results arrive."""
+"""The output of `plexsync sync --dry-run`: text or JSON, written as results arrive."""
 
 import json
 import sys
