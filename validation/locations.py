@@ -1,10 +1,15 @@
-"""The default locations of the settings file and the database. It needs only `os`."""
+"""The default locations of the settings file and the database, and who could change such a file. Imports little."""
 
 # ruff: noqa: PTH111, PTH113, PTH117, PTH118
 
 import os
+import stat
 import sys
 from collections.abc import Mapping
+
+if sys.platform != "win32":
+    import grp
+    import pwd
 
 TOML = "plexsync.toml"
 
@@ -42,3 +47,34 @@ def _user_folder(environ: Mapping[str, str], platform: str, variable: str | None
         return named
     home = environ.get("USERPROFILE" if platform == "win32" else "HOME") or os.path.expanduser("~")
     return None if home.startswith("~") else os.path.join(home, below_home)
+
+
+def why_foreign(path: str, status: os.stat_result) -> str:
+    """Why a settings file is not read: it belongs to another user than you or root, or others may write to it; '' if not."""
+    if sys.platform == "win32":
+        return ""
+    user = os.geteuid()
+    if status.st_uid not in (user, 0):
+        return (
+            f"{path} belongs to another user ({status.st_uid}), who could have your token and key sent anywhere: make it"
+            f" yours (chown {user}), or in a container let PlexSync run as {status.st_uid}:{status.st_gid}"
+        )
+    may_write = status.st_mode & stat.S_IWGRP and not _is_private(status.st_gid, user)
+    if status.st_mode & stat.S_IWOTH or may_write:
+        return (
+            f"{path} can be changed by other users, who could have your token and key sent anywhere: chmod 600 {path}"
+        )
+    return ""
+
+
+def _is_private(group: int, user: int) -> bool:
+    """Whether nobody else is in a group, such as one that a volume gives to all of its files."""
+    if sys.platform == "win32" or not user:
+        return False
+    try:
+        members = grp.getgrgid(group).gr_mem
+    except KeyError:
+        members = []
+    return all(
+        account.pw_uid == user for account in pwd.getpwall() if account.pw_gid == group or account.pw_name in members
+    )

@@ -7,6 +7,7 @@ defaults. What a `[[plex]]` entry of `plexsync.toml` says is stronger than all o
 it, and the rule. No line contains the value of a text setting.
 """
 
+import os
 import re
 import ssl
 import stat
@@ -25,6 +26,7 @@ from plexsync.rules.record_class import record
 from validation import database_settings, locations, plex_entries
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.database_settings import SCHEMA, URL, URL_FILE
+from validation.locations import why_foreign
 from validation.looks import look_of
 from validation.picture_settings import EARLIER, earlier_name_line, is_read, present_names
 from validation.plex_entries import PlexEntry, entries_in, place_of, twice, unknown
@@ -456,6 +458,8 @@ def _table_in(path: Path) -> dict[str, object]:
         if not stat.S_ISREG(mode):
             raise ConfigError([f"{name} is not a regular file: give the path of a settings file"])
         with path.open("rb") as file:
+            if trouble := why_foreign(name, os.fstat(file.fileno())):
+                raise ConfigError([trouble])
             content = file.read(_LARGEST_FILE + 1)
     except FileNotFoundError:
         raise ConfigError([f"{name} does not exist: create it or {correct}"]) from None

@@ -17,6 +17,9 @@ from pathlib import Path
 from validation.config import describe
 from validation.picture_settings import earlier_names
 
+if sys.platform != "win32":
+    import fcntl
+
 HEAD = "# PlexSync: docs/settings.md describes every setting. Keep this file to yourself, it holds secrets.\n"
 # The options that a new file shows, commented, below the settings in it.
 COMMON = (
@@ -120,6 +123,26 @@ def new_file(settings: Mapping[str, object]) -> str:
         if setting.name in COMMON and setting.name not in set_ones
     )
     return f"{change_text(HEAD, settings)}\n{ABOUT}{''.join(options)}"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other writers of settings from this folder until the end of the block. Raises OSError.
+
+    What is read in the block is still there when it is written. Windows, and a share without locks, keep nobody out.
+    """
+    folder = Path(os.path.realpath(path)).parent
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if sys.platform == "win32":
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def save(path: Path, text: str, *, kept: Path | None = None, new: bool = False) -> None:

@@ -65,6 +65,8 @@ def move(source: StoreAddress, target: StoreAddress, machine: Machine, tell: Tel
 def _out_of_file(source: StoreAddress, target: StoreAddress, machine: Machine, tell: Tell) -> MoveResult:
     file = source.path
     exists = os.path.lexists(file)
+    if not exists and (aside := _set_aside(source, target)):
+        return MoveResult(0, aside)
     if not exists or moving.is_retired(file):
         _check_copied(source, target, None if exists else machine)
         _remove(file)
@@ -81,6 +83,14 @@ def _out_of_file(source: StoreAddress, target: StoreAddress, machine: Machine, t
     _remove(file)
     moving.finish(target)
     return MoveResult(rows, aside)
+
+
+def _set_aside(source: StoreAddress, target: StoreAddress) -> Path | None:
+    """The file that a finished move has set aside, if its content is what the target began with; the newest first."""
+    for path in sorted(source.folder.glob(moved_name("*")), reverse=True):
+        if moving.is_copy_of(path, target):
+            return path
+    return None
 
 
 def _check_copied(source: StoreAddress, target: StoreAddress, machine: Machine | None) -> None:

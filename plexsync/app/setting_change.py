@@ -6,8 +6,8 @@ The set-up, the terminal and the dashboard use the same steps.
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from validation.config import PlexSyncConfig, describe
 from validation.plex_entries import entry_wins
 from validation.sources import ENTRY, ENVIRONMENT, NAMED_FILE, STAND_INS, ConfigError, Loaded, SettingSources, load
 from validation.values import join_names, split_names
-from validation.writing import UnclearFile, change_text, new_file, save
+from validation.writing import UnclearFile, change_text, locked, new_file, save
 
 PLEX_PORT, STASH_PORT = 32400, 9999
 # Seconds that a server gets to answer.
@@ -84,7 +84,17 @@ class FileChange:
         return real.with_name(f"{real.name}.{moment:%Y%m%dT%H%M%SZ}.bak")
 
     def write(self, *, kept: Path | None = None) -> None:
-        """Replace the file, and first save the old one as `kept`. Raises ConfigError, and changes nothing."""
+        """Replace the file, and first save the old one as `kept`. Raises ConfigError, and changes nothing.
+
+        A file that has another text than before is left alone.
+        """
+        with _locked(self.file):
+            if _text_of(self.file) != self.before:
+                raise ConfigError([f"{self.file} was changed meanwhile: nothing was written, so begin anew"])
+            self.replace(kept=kept)
+
+    def replace(self, *, kept: Path | None = None) -> None:
+        """Replace the file, which nobody else changes now."""
         try:
             save(self.file, self.text, kept=kept)
         except OSError as error:
@@ -93,20 +103,41 @@ class FileChange:
 
 def change_of(file: Path, settings: Mapping[str, object]) -> FileChange:
     """Change settings in the text of the file, and nothing else in it; None removes one. Raises ConfigError."""
+    before = _text_of(file)
     try:
-        # An unreadable folder is reported when the file is saved.
-        before = file.read_text(encoding="utf-8-sig") if os.path.exists(file) else None  # noqa: PTH110
         return FileChange(file, before, new_file(settings) if before is None else change_text(before, settings))
     except UnclearFile as error:
         raise ConfigError([f"{file} can't be changed: {error}; change it by hand, or move it away"]) from None
+
+
+def _text_of(file: Path) -> str | None:
+    """The text of the file; None if there is none. Raises ConfigError."""
+    try:
+        # An unreadable folder is reported when the file is saved.
+        return file.read_text(encoding="utf-8-sig") if os.path.exists(file) else None  # noqa: PTH110
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError([f"{file} can't be read: {reason}"]) from None
 
 
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Keep others from writing to the file. Raises ConfigError."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(file))
+        except OSError as error:
+            raise ConfigError([f"{file} can't be written: {error.strerror}"]) from None
+        yield
+
+
 def write_into(file: Path, settings: Mapping[str, object]) -> None:
-    """Change these settings in the file; None removes one. Raises ConfigError, and changes nothing."""
-    change_of(file, settings).write()
+    """Change these settings in the file; None removes one. Raises ConfigError, and changes nothing.
+
+    What others write at the same moment stays.
+    """
+    with _locked(file):
+        change_of(file, settings).replace()
 
 
 def overriding(here: Loaded, names: Iterable[str]) -> dict[str, str]:

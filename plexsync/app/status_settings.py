@@ -41,20 +41,21 @@ class Sources:
     def content(self) -> bytes | None:
         """Return the settings file's content, b'' if there is none and none was named; None for anything unusual.
 
-        A database in PostgreSQL is unusual: it takes a driver to read it.
+        A file that others could change is unusual, and so is a database in PostgreSQL: it takes a driver to read it.
         """
         if any(name.startswith(POSTGRES) for name in self.environ):
             return None
         try:
-            mode, content = self._read()
+            status, content = self._read()
         except FileNotFoundError:
             return None if self.named else b""
         except (OSError, ValueError):
             return None
         # A file that others can read may cause a warning.
-        usual = stat.S_ISREG(mode) and (os.name == "nt" or not mode & stat.S_IROTH)
+        usual = stat.S_ISREG(status.st_mode) and (os.name == "nt" or not status.st_mode & stat.S_IROTH)
         usual = usual or not any(name in content for name in (b"token", b"key", b"password", b"notify"))
-        return content if len(content) <= LARGEST_FILE and usual and b"database_url" not in content else None
+        usual = usual and not locations.why_foreign(self.file, status) and b"database_url" not in content
+        return content if len(content) <= LARGEST_FILE and usual else None
 
     def plex_names(self) -> list[str]:
         """Return the names of the `[[plex]]` entries; none if the settings file can't be read."""
@@ -67,10 +68,10 @@ class Sources:
         names = [table.get("name") for table in tables if isinstance(table, dict)]
         return [name for name in names if isinstance(name, str) and name.isprintable()]
 
-    def _read(self) -> tuple[int, bytes]:
-        """Return the mode of the settings file and its content, up to what is too large. Raises OSError, ValueError."""
+    def _read(self) -> tuple[os.stat_result, bytes]:
+        """Return the status of the settings file and its content, up to what is too large. Raises OSError, ValueError."""
         with open(self.file, "rb") as file:
-            return os.fstat(file.fileno()).st_mode, file.read(LARGEST_FILE + 1)
+            return os.fstat(file.fileno()), file.read(LARGEST_FILE + 1)
 
     def folder_named(self, content: bytes) -> str | None:
         """Return the folder that a source names, '' if none does; None if this can't be determined here."""

@@ -17,6 +17,8 @@ from plexsync.rules.records import Section
 
 # Digits of a number in 64 bits.
 LONGEST_NUMBER = 19
+# The largest number that both databases can hold.
+LARGEST = 2**63 - 1
 # Digits of a moment in seconds: three thousand years.
 LONGEST_MOMENT = 11
 
@@ -82,7 +84,7 @@ def key_of(number: Number) -> str:
 def digits(number: Number | None) -> str:
     """The digits of a number without its fraction; '' for none, a negative one, or a text that is no number."""
     text = "" if number is None else _whole(number)
-    return text if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else ""
+    return text if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER and int(text) <= LARGEST else ""
 
 
 def short_number(number: Number | None, length: int) -> int:
@@ -92,11 +94,12 @@ def short_number(number: Number | None, length: int) -> int:
 
 
 def whole_number(number: Number) -> int:
-    """A number without its fraction; raises ValueError for a text that is none."""
+    """A number without its fraction; raises ValueError for a text that is none, or one that no database holds."""
     text = _whole(number)
-    if len(text) > LONGEST_NUMBER:
+    whole = int(text) if len(text) <= LONGEST_NUMBER else LARGEST + 1
+    if abs(whole) > LARGEST:
         raise ValueError("a number out of bounds")
-    return int(text)
+    return whole
 
 
 def moment(number: Number | None) -> int:

@@ -11,7 +11,7 @@ import msgspec
 
 from plexsync.http.connections import Timeouts
 from plexsync.http.websocket import EventSocket
-from plexsync.plex.answers import whole_number
+from plexsync.plex.answers import key_of, whole_number
 from plexsync.plex.requests import PLEX, plex_headers
 from plexsync.rules.queue.events import Event, Left, Scanned, SessionChanged, SessionState, Touched
 
@@ -160,9 +160,9 @@ def _entry(notification: TimelineEntry) -> Event | None:
     types = (MOVIE, UNKNOWN_TYPE) if deleted else (MOVIE,)
     if notification.identifier != LIBRARY or int(notification.type) not in types:
         return None
-    key = str(int(notification.itemID))
+    key = key_of(notification.itemID)
     section = "" if notification.sectionID is None else str(notification.sectionID)
-    return Left(key, section) if deleted else Touched(key, section, int(notification.updatedAt or 0))
+    return Left(key, section) if deleted else Touched(key, section, whole_number(notification.updatedAt or 0))
 
 
 def _scan(notification: ActivityNotification) -> Event | None:
@@ -177,4 +177,4 @@ def _session(report: PlaySessionStateNotification) -> Event:
     """The change of a session."""
     session = "" if report.sessionKey is None else str(report.sessionKey)
     offset = whole_number(report.viewOffset or 0)
-    return SessionChanged(str(int(report.ratingKey)), report.state, offset, session)
+    return SessionChanged(key_of(report.ratingKey), report.state, offset, session)

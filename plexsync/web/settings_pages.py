@@ -149,14 +149,16 @@ def _show_form(
     fixed = why_read_only(name, origins.by_name.get(name, DEFAULT))
     if not fixed and text is None and name not in SECRETS:
         fixed = "Only a list in plexsync.toml can say its value: plexsync config edit."
+    saved = not_in_use(call)[0]
     return call.show(
         "setting.html",
         it=fact,
+        seen=_shown_value(saved, fact),
         back=row_address(name),
         rule=RULES[name],
         fixed=fixed,
         in_stash=origins.by_name.get(name) == STASH,
-        in_file=name in not_in_use(call)[0] or origins.by_name.get(name) == TOML,
+        in_file=name in saved or origins.by_name.get(name) == TOML,
         secret=name in SECRETS,
         choices=_choices(name),
         text=(text or "") if typed is None or name in SECRETS else typed,
@@ -171,6 +173,20 @@ def _show_form(
         scene=call.sessions.scene(call.session, scene),
         draft=draft,
     )
+
+
+def _shown_value(saved: Mapping[str, str | None], fact: SettingFacts) -> str:
+    """The value that is saved, or else in use, as the page shows it: never a secret."""
+    return saved.get(fact["name"], fact["value"]) or ""
+
+
+def _changed_meanwhile(call: PageCall, name: str) -> str:
+    """What to say if the setting has another value than the page that this form is of has shown; '' if it has that one."""
+    facts = {fact["name"]: fact for fact in setting_facts(call.parts.config, call.desk.origins.by_name)}
+    now, shown = _shown_value(not_in_use(call)[0], facts[name]), call.form.get("seen")
+    if shown in (None, now):
+        return ""
+    return f"{name} was changed meanwhile, to {now or 'nothing'}: nothing was saved. Save once more to replace that."
 
 
 def shared_by(servers: Sequence[str], name: str = "") -> str:
@@ -192,13 +208,18 @@ def save(call: PageCall) -> Response:
     name = _name(call.form)
     if why_read_only(name, call.desk.origins.by_name.get(name, DEFAULT)):
         return _show_form(call, name)
+    meanwhile = _changed_meanwhile(call, name)
     if call.form.get("do") == "unset":
+        if meanwhile:
+            return _show_form(call, name, meanwhile)
         return _write_settings(call, name, {name: None}, None)
     typed = call.form.get("value", "").strip()
     config = call.parts.config
     step = call.form.get("do", "")
     if step in ("preview", "count") or step.startswith("scene "):
         return _preview(call, name, typed, step)
+    if meanwhile:
+        return _show_form(call, name, meanwhile, typed=typed)
     if name in SECRETS and not typed:
         return _show_form(call, name, "Type the new value. The old one is never shown.")
     texts = {name: typed}

@@ -31,6 +31,28 @@ def test_a_backup_is_written_and_told(synced: World, door: Door, tmp_path: Path)
     assert "--force" in again.err
 
 
+@pytest.mark.sqlite_only
+def test_no_force_replaces_a_file_that_plexsync_works_with(synced: World, door: Door, tmp_path: Path) -> None:
+    with synced.serving():
+        until(lambda: synced.count("idle") == 3)
+    settings = tmp_path / "plexsync.toml"
+    settings.write_text("max_retries = 5\n")
+    (tmp_path / "link").symlink_to(synced.folder / "plexsync.db")
+    own = [path for path in synced.folder.rglob("*") if path.is_file()]
+    assert {"plexsync.db", "journal", "worker.lock"} <= {path.name for path in own}
+    for target in (*own, settings, tmp_path / "link"):
+        before = target.read_bytes() if target.exists() else b""
+        for words in (("backup", target), ("report", target), ("dlq", "export", target)):
+            done = door(*words, "--force")
+            assert done.code == 2, (words, done.out)
+            assert "is a file that PlexSync works with: name another file" in done.err
+        # SQLite itself removes those beside the database.
+        if not target.name.endswith(("-shm", "-wal")):
+            assert target.read_bytes() == before
+    copy = synced.folder / "copy.db"
+    assert [door("backup", copy, "--force").code for _ in range(2)] == [0, 0], "your own copy there can be replaced"
+
+
 def test_a_backup_into_a_folder_is_named_by_the_time(synced: World, door: Door, tmp_path: Path) -> None:
     folder = tmp_path / "backups"
     folder.mkdir()

@@ -2,13 +2,17 @@
 
 import os
 import stat
+import threading
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from plexsync.app.setting_change import change_of, write_into
 from tests.cli.conftest import Door
 from tests.journey.world import TOKEN, World
+from validation.sources import ConfigError
 
 SECRET = "a-secret-of-this-test"
 
@@ -193,6 +197,26 @@ def test_a_setting_with_an_earlier_name_is_written_under_its_present_one(door: D
     assert door("config", "get", "poster_padding").out == "bars\n"
     assert door("config", "unset", "poster_padding").code == 0
     assert "poster" not in file.read_text()
+
+
+def test_settings_that_are_saved_at_the_same_moment_are_all_kept(tmp_path: Path) -> None:
+    file, numbers = tmp_path / "plexsync.toml", ("max_retries", "dlq_retention_days", "dlq_max", "plex_parallel")
+    file.write_text("# Mine.\n")
+    names = [name for name in numbers for _ in range(6)]
+    begin = threading.Barrier(len(names))
+
+    def save(name: str) -> None:
+        begin.wait()
+        write_into(file, {name: 5})
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(save, names))
+    assert tomllib.loads(file.read_text()) == dict.fromkeys(numbers, 5)
+    change = change_of(file, {"max_retries": 6})
+    write_into(file, {"dlq_max": 7})
+    with pytest.raises(ConfigError, match="was changed meanwhile: nothing was written"):
+        change.write()
+    assert tomllib.loads(file.read_text())["max_retries"] == 5
 
 
 def test_a_removed_setting_can_be_taken_out_of_the_file_and_not_set(door: Door, file: Path) -> None:

@@ -175,6 +175,13 @@ def test_a_forgotten_move_is_not_begun_anew_in_silence(synced: World, door: Door
     assert door("move", "--to-file", file).code == 0
     assert door("sync", "1", "--wait").code == 0
     done = door("move", "--to-file", file)
+    (kept,) = synced.folder.glob("plexsync.moved-*.db")
+    assert (done.code, f"the move is finished the old file is kept as {kept}" in " ".join(done.out.split())) == (
+        0,
+        True,
+    )
+    kept.unlink()
+    done = door("move", "--to-file", file)
     assert done.code == 2
     assert f"there is no database in {synced.folder}: nothing to move" in done.err
 

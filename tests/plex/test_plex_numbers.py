@@ -3,7 +3,7 @@
 import pytest
 
 from plexsync.plex.answers import (
-    LONGEST_NUMBER,
+    LARGEST,
     check_size,
     digits,
     is_set,
@@ -14,9 +14,6 @@ from plexsync.plex.answers import (
     total_of,
     whole_number,
 )
-
-LARGEST = 10**LONGEST_NUMBER - 1
-
 
 NUMBERS = [
     *((7, "7"), ("7", "7"), (7.9, "7"), ("7.9", "7"), (0, "0"), (LARGEST, str(LARGEST))),

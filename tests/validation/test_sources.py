@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from plexsync.app.status_settings import Sources
 from tests.inspections import out_of_inspection
 from tests.tables import table
 from validation import path_rules
@@ -926,3 +928,40 @@ def test_a_removed_setting_in_an_entry_is_told_once(tmp_path):
         "watch_marked was removed in 0.3.0: delete the line in plexsync.toml",
         "gallery_choices was removed in 0.3.0: delete the line in plexsync.toml",
     ]
+
+
+# --- a file that others could change -----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name != "posix", reason="owners and modes are POSIX's")
+@pytest.mark.parametrize("mode", [0o602, 0o666, 0o620 if os.geteuid() == 0 else 0o622])
+def test_a_file_that_others_may_write_is_refused_by_name_before_anything_in_it_is_used(mode, toml):
+    path = toml(**SERVER)
+    path.chmod(mode)
+    line = f"{path} can be changed by other users, who could have your token and key sent anywhere: chmod 600 {path}"
+    with pytest.raises(ConfigError) as refused:
+        load(environ={}, toml_path=path)
+    assert refused.value.lines == [line]
+    assert Sources({}, str(path), None).content() is None
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives a file away")
+def test_a_file_of_another_user_is_refused_with_the_way_out_of_a_container(toml):
+    path = toml(**SERVER)
+    os.chown(path, 1000, 1001)
+    with pytest.raises(ConfigError, match=r"belongs to another user .*or in a container let PlexSync run as 1000:1001"):
+        load(environ={}, toml_path=path)
+    assert Sources({}, str(path), None).content() is None
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root takes the place of another user")
+@pytest.mark.parametrize(("group", "refused"), [(54_321, False), (65_534, True)], ids=["nobody else", "a shared group"])
+def test_a_group_may_write_if_nobody_else_is_in_it_as_in_a_volume(group, refused):
+    asked = (
+        "import os; from validation.locations import why_foreign;"
+        "os.seteuid(54321); print(why_foreign('f', os.stat_result((0o100660,0,0,0,54321,int(os.environ['G']),0,0,0,0))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", asked], env={**os.environ, "G": str(group)}, capture_output=True, text=True, check=True
+    )
+    assert bool(done.stdout.strip()) == refused

@@ -43,6 +43,20 @@ def test_a_setting_is_changed_and_the_rest_of_the_file_stays(dash: Dash, file: P
     assert "dlq_retention_days" not in read(file)
 
 
+def test_a_page_that_was_opened_before_another_save_says_so(dash: Dash, file: Path) -> None:
+    shown = dash.get(f"{PAGE}?name=max_retries").text
+    seen = re.search(r'name="seen" value="([^"]*)"', shown)
+    assert seen is not None
+    assert "is saved" in plain(dash.post(PAGE, name="max_retries", value="7", do="set", seen=seen[1]).text)
+    for step in ("set", "unset"):
+        late = dash.post(PAGE, name="max_retries", value="9", do=step, seen=seen[1]).text
+        assert "Max_retries was changed meanwhile, to 7: nothing was saved" in plain(late)
+        assert read(file)["max_retries"] == 7
+    again = re.search(r'name="seen" value="([^"]*)"', late)
+    assert again is not None
+    assert "is saved" in plain(dash.post(PAGE, name="max_retries", value="9", do="set", seen=again[1]).text)
+
+
 def test_a_change_of_what_plex_shows_says_that_a_comparison_follows(dash: Dash, file: Path) -> None:
     told = plain(dash.post(PAGE, name="sync_studio", value="false", do="set").text)
     assert "Then a full comparison is due." in told

@@ -8,12 +8,14 @@ import click
 
 from plexsync.app.database_files import check_restorable, restore_backup, save_backup
 from plexsync.cli.call import FINE, FORCE, Call, command
+from plexsync.cli.settings import toml_of
 from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.prompts import confirm
 from plexsync.cli.terminal.screen import LiveLine, paper, say
 from plexsync.engine.clock import SystemClock
 from plexsync.reports.format import many
 from plexsync.rules.servers.errors import Unusable
+from plexsync.store.files.own_files import check_target
 
 BUSY = "a worker runs on this database: stop it first, then restore"
 
@@ -37,6 +39,7 @@ def backup(call: Call, file: Path, force: bool) -> int:
         if os.path.isdir(file):  # noqa: PTH112 - for an unreadable folder, writing reports the error
             moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
             file = file / f"plexsync-{moment:%Y%m%dT%H%M%SZ}.db"
+        check_target(file, start.folder, toml_of(call))
         with LiveLine(start.console) as line:
             line.show("copying and checking the database")
             copied = save_backup(start.address, file, replace=force)

@@ -9,6 +9,7 @@ from rich.console import Console
 from plexsync.app.parts import open_parts as parts_on
 from plexsync.app.stored import Stored
 from plexsync.cli.call import FINE, FORCE, Call, Sharing, complete, family
+from plexsync.cli.settings import toml_of
 from plexsync.cli.start import begin_call, open_call_store
 from plexsync.cli.terminal.export_file import output
 from plexsync.cli.terminal.prompts import confirm
@@ -249,7 +250,10 @@ def export(call: Call, file: str, format_: str, cause: str | None, force: bool) 
     """
     if file == "-" and call.json and format_ == "csv":
         raise click.UsageError("standard output takes either the CSV or --json")
-    with open_call_store(call) as parts, output(file, replace=force) as out:
+    with (
+        open_call_store(call) as parts,
+        output(file, replace=force, folder=parts.folder, settings=toml_of(call)) as out,
+    ):
         count = 0
         exported = letters(parts, cause or "")
 

@@ -3,6 +3,7 @@
 import sys
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from typing import TextIO
 
 import click
@@ -12,6 +13,7 @@ from plexsync.app.settings import SettingsNeed
 from plexsync.app.way_back import WayBack, way_back_of
 from plexsync.cli.call import FAILED, FINE, YES, Call, command
 from plexsync.cli.daemon.signals import stoppable
+from plexsync.cli.settings import toml_of
 from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.export_file import output
 from plexsync.cli.terminal.prompts import confirm
@@ -110,7 +112,8 @@ def _preview_and_ask(
     if asks and not yes and (call.json or not sys.stdin.isatty()):
         raise click.ClickException(MORE if held else FIRST)
     with stoppable() as stop, ExitStack() as stack:
-        scenes = FirstScenes(stack.enter_context(output(to[0], replace=to[1])) if to[0] else None)
+        file = partial(output, to[0], replace=to[1], folder=parts.folder, settings=toml_of(call))
+        scenes = FirstScenes(stack.enter_context(file()) if to[0] else None)
         bar = stack.enter_context(ProgressBar(start.console, "counting"))
         counted = back.first_run.count(since=begins, take=scenes.take, progress=bar.at, stopping=lambda: bool(stop))
     if counted is None:

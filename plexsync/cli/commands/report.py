@@ -6,6 +6,7 @@ import platform
 import sqlite3
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -18,7 +19,7 @@ from plexsync.cli.call import FINE, FORCE, Call, command
 from plexsync.cli.commands.doctor import examine, facts_of
 from plexsync.cli.commands.log import LogTail, folder_of
 from plexsync.cli.logs import LOG_FILE
-from plexsync.cli.settings import calls_of_all
+from plexsync.cli.settings import calls_of_all, toml_of
 from plexsync.cli.start import open_call_store
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.engine.clock import SystemClock
@@ -26,6 +27,7 @@ from plexsync.reports.format import stamp
 from plexsync.reports.outages import report as outage_report
 from plexsync.reports.status import facts as status_facts
 from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.store.files.own_files import check_target
 from validation.redact import Redactor
 from validation.sources import ConfigError
 
@@ -59,6 +61,10 @@ def report(call: Call, file: Path | None, force: bool) -> int:
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, text in parts.items():
             bundle.writestr(name, hidden.redact(text))
+    folder = None
+    with suppress(ConfigError, Unusable):
+        folder = folder_of(call)
+    check_target(target, folder, toml_of(call))
     _save(target, content.getvalue(), replace=force)
     facts = {"file": str(target.absolute()), "bytes": len(content.getvalue()), "parts": list(parts)}
     words = f"{target}: {', '.join(parts)}. No secret is in it; look into it before you publish it"

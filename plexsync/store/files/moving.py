@@ -234,6 +234,14 @@ def has_arrived(address: StoreAddress) -> bool:
         return note.copied if note is not None else bool(_note(db, SALT))
 
 
+def is_copy_of(file: Path, address: StoreAddress) -> bool:
+    """Whether a move to this store is finished, and this SQLite file is the copy that it has kept. Raises SyncErrors."""
+    with faults(file), closing(sqlite3.connect(uri(str(file), "ro"), uri=True)) as db:
+        row = db.execute(NOTE, {"name": SALT}).fetchone()
+    with _connect(address) as target:
+        return bool(row) and not _note(target, MOVE) and _note(target, SALT) == row[0]
+
+
 def is_retired(file: Path) -> bool:
     """Whether the content of this SQLite file has moved away. Raises LocalFault."""
     with faults(file), closing(sqlite3.connect(uri(str(file), "ro"), uri=True)) as db:
