@@ -63,4 +63,4 @@ def drain(call: Call) -> int:
         elif owed:
             summary += f"; {OWED if approved else FIRST_WRITE}"
         call.answer(facts, lambda: say(paper(), summary))
-        return stop.code or (FAILED if stuck or owed or ended.outcomes["dead"] else FINE)
+        return stop.code or (FAILED if stuck or (owed and approved) or ended.outcomes["dead"] else FINE)
