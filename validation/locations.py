@@ -69,12 +69,11 @@ def why_foreign(path: str, status: os.stat_result) -> str:
 
 def _is_private(group: int, user: int) -> bool:
     """Whether nobody else is in a group, such as one that a volume gives to all of its files."""
-    if sys.platform == "win32" or not user:
-        return False
-    try:
-        members = grp.getgrgid(group).gr_mem
-    except KeyError:
-        members = []
-    return all(
-        account.pw_uid == user for account in pwd.getpwall() if account.pw_gid == group or account.pw_name in members
-    )
+    if sys.platform != "win32" and user:
+        try:
+            members = grp.getgrgid(group).gr_mem
+        except KeyError:
+            members = []
+        accounts = (entry for entry in pwd.getpwall() if entry.pw_gid == group or entry.pw_name in members)
+        return all(account.pw_uid == user for account in accounts)
+    return False
