@@ -27,6 +27,8 @@ from plexsync.simulator.stash_server import StashSim
 from release import build
 
 TOKEN = "plex-token-of-the-check"
+# The title in Plex before PlexSync wrote one.
+ORIGINAL = "one"
 FILE = ("/media/check/one.mp4", 1_000_001, 60_000)
 TASK = 'mutation ($name: String!) { runPluginTask(plugin_id: "StashPlexSync", task_name: $name) }'
 ASK = 'mutation ($args: Map!) { runPluginOperation(plugin_id: "StashPlexSync", args: $args) }'
@@ -94,7 +96,7 @@ class Trial:
         )
         stash.others = [wake_up, self.hook]
         section = plex.add_section("Movies", locations=("/media",))
-        self.item = plex.add_movie(section, files=[FILE], title="one")
+        self.item = plex.add_movie(section, files=[FILE], title=ORIGINAL)
         stash.plugin_settings[build.ID] = {"plex_url": plex.url, "plex_token": TOKEN}
         stash.add_scene(title="One", files=[(FILE[0], FILE[1], 60.0)])
 
@@ -168,7 +170,6 @@ def used(trial: Trial, title: str) -> Iterator[str]:
     """Use the plugin whole: an edit with this title, each task, the page, the tab, an undo. Yields the results."""
     yield f"the task {START}: {trial.task(START)}"
     try:
-        before = trial.title()
         trial.post(EDIT, title=title)
         need(soon(lambda: trial.title() == title), f"Plex shows {trial.title()!r}")
         yield "an edit in Stash was seen in Plex"
@@ -184,7 +185,7 @@ def used(trial: Trial, title: str) -> Iterator[str]:
             if task.name not in (INSTALL, START, STOP):
                 yield f"the task {task.name}: {trial.task(task.name)}"
         trial.ask("page_act", scene="1", verb="undo")
-        need(soon(lambda: trial.title() == before), f"after the undo Plex shows {trial.title()!r}, not {before!r}")
+        need(soon(lambda: trial.title() == ORIGINAL), f"after the undo Plex shows {trial.title()!r}")
         yield "an undo was seen in Plex"
     finally:
         yield f"the task {STOP}: {trial.task(STOP)}"

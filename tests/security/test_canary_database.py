@@ -36,7 +36,7 @@ def test_the_password_of_the_database_stays_out_of_everything(tmp_path: Path, se
         world.settings["database_url"] = ""
         assert run(world, ("move", "--to-file", str(file)), said=said) == [0]
         # An address in a call is for everyone on the machine to read, but in nothing that is left.
-        assert run(world, ("move", "--to", url), said=said) == [2]
+        assert run(world, ("move", "--to", url), said=said) == [0]
 
         world.settings["database_url"] = url.replace(quote(DATABASE, safe=""), quote(DATABASE[:-1] + "wrong", safe=""))
         assert run(world, ("status",), ("doctor",), said=said) == [2, 2]
