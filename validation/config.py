@@ -385,6 +385,8 @@ class PlexSyncConfig(CollectionSettings, PictureSettings, DatabaseSettings):
             return [MASK for _ in value]
         return MASK if value else ""
 
+    provider_on = property(lambda self: self.provider_listen != "none", doc="Whether libraries can ask PlexSync.")
+
     @property
     def library_names(self) -> tuple[str, ...]:
         """The libraries to sync; empty for all movie libraries."""

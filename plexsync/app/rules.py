@@ -62,7 +62,7 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
 
 def is_provider_on(config: PlexSyncConfig) -> bool:
     """Whether libraries can ask PlexSync for the values of their items."""
-    return config.provider_listen != "none"
+    return bool(config.provider_on)
 
 
 def provider_url(config: PlexSyncConfig) -> str:

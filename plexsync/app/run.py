@@ -15,12 +15,12 @@ from plexsync.app.fingerprints import changed_names, words_of_change
 from plexsync.app.flow_parts import COMPARE_LOOK, LONGEST_LOOK, FlowParts, RegularLook, look_at_changes
 from plexsync.app.further_flows import clean_up, count_playlists, further_flows
 from plexsync.app.parts import Assembled, Parts
-from plexsync.app.rules import HOUR, MINUTE
+from plexsync.app.rules import HOUR
 from plexsync.app.switches import asked_settings, bulk_approved, has_lost
 from plexsync.app.turns import turns
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.flow import AnyFlow
-from plexsync.engine.loop import Commits, Farewell, Loop, Ran, Watcher
+from plexsync.engine.loop import Commits, Farewell, Loop, Paused, Ran, Standstill, Watcher, tell_nobody
 from plexsync.engine.stash_return import PACE as RETURN_LOOK, StashReturn
 from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
@@ -28,11 +28,12 @@ from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
 from plexsync.flows.scenes.stash_lines import StashListener
 from plexsync.rules.queue.note_keys import ASKED_SETTINGS, CHANGED, IN_USE, LAST_POLL, LAST_RECONCILE, LAST_RUN, WISHES
-from plexsync.rules.queue.notices import NoticeRules
 from plexsync.rules.queue.setting_question import SettingQuestion, read
-from plexsync.rules.servers.errors import NeighbourError, SyncError, Unusable
+from plexsync.rules.servers.errors import NeighbourError, Unusable
 from plexsync.rules.servers.http_answers import whole_request
+from plexsync.rules.servers.neighbours import Messenger
 from plexsync.store.files.siblings import Siblings, siblings_of
+from plexsync.store.files.storage import PauseFile
 from plexsync.store.log_watch import watch_log
 from plexsync.store.queue.notes import number_in
 
@@ -46,7 +47,7 @@ RECONCILE_RETRY = 300.0
 
 Told = Callable[[Worked | ProbeResult | Idle], None]
 Act = Callable[[], None]
-Paused = Callable[[SyncError | None], None]
+Announce = Callable[[Parts, Sequence[Messenger], Standstill, threading.Event, str], threading.Thread]
 
 
 def scene_flow(parts: Assembled, further: Sequence[FlowParts] = ()) -> SceneFlow:
@@ -133,15 +134,16 @@ def drain(
 
 
 @contextmanager
-def noticing(parts: Parts, stop: threading.Event, plex: str = "") -> Iterator[Paused | None]:
-    """Send notices of what needs you while the block runs. Yields what is told of pauses, None if no sender is set up."""
-    announcer = standstill = None
-    if ways := messengers(parts.config):
-        from plexsync.engine.notifications import Announcer, Noticer, Standstill
+def noticing(parts: Parts, stop: threading.Event, announce: Announce | None = None, plex: str = "") -> Iterator[Paused]:
+    """Send notices of what needs you while the block runs. Yields what is told of pauses of the worker.
 
-        rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
-        standstill = Standstill(parts.clock)
-        announcer = Announcer(Noticer(parts.store, parts.clock, ways, rules, standstill, plex), stop=stop)
+    `announce` makes the thread that sends them; without it, or without a messenger, none is sent.
+    """
+    file = PauseFile(parts.folder)
+    standstill = Standstill(parts.clock, file.keep)
+    ways = messengers(parts.config) if announce is not None else ()
+    announcer = announce(parts, ways, standstill, stop, plex) if announce is not None and ways else None
+    if announcer is not None:
         announcer.start()
     try:
         yield standstill
@@ -149,17 +151,27 @@ def noticing(parts: Parts, stop: threading.Event, plex: str = "") -> Iterator[Pa
         stop.set()
         if announcer is not None:
             announcer.join(timeout=1)
+        file.close()
 
 
-def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "", first: Act | None = None) -> None:
+def serve(
+    parts: Parts,
+    stop: threading.Event,
+    report: Told,
+    *,
+    announce: Announce | None = None,
+    plex: str = "",
+    first: Act | None = None,
+) -> None:
     """Run worker, poller, schedule and notices until `stop`. A damaged database ends it, whichever thread finds it.
 
-    `plex` is the name that notices give the Plex server, '' for a single one. `first` runs before each claim, and may wait.
+    `announce` makes the thread that sends notices. `plex` is the name that they give the Plex server, '' for a single
+    one. `first` runs before each claim, and may wait.
     """
     further = further_flows(parts)
-    with noticing(parts, stop, plex) as paused, engine(parts, stop, further) as works, ExitStack() as held:
+    with noticing(parts, stop, announce, plex) as paused, engine(parts, stop, further) as works, ExitStack() as held:
         looks = looks_beside(parts, stop.is_set, further)
-        watchers = [watcher_of(look, parts, stop) for look in looks]
+        watchers = [watcher_of(look, parts, stop, paused) for look in looks]
         news = [look.sooner for look in looks if look.at_changes]
 
         def changed() -> None:
@@ -208,7 +220,7 @@ def looks_beside(parts: Parts, stopping: Callable[[], bool], further: Sequence[F
     ]
 
 
-def watcher_of(look: RegularLook, parts: Parts, stop: threading.Event) -> Watcher:
+def watcher_of(look: RegularLook, parts: Parts, stop: threading.Event, paused: Paused) -> Watcher:
     """Return the thread that does this again and again."""
     return Watcher(
         look.act,
@@ -219,6 +231,7 @@ def watcher_of(look: RegularLook, parts: Parts, stop: threading.Event) -> Watche
         sooner=look.sooner,
         least=look.least,
         again=look.again,
+        paused=paused,
     )
 
 
@@ -251,7 +264,7 @@ def loop_of(
     works: Engine,
     stop: threading.Event,
     report: Told,
-    paused: Paused | None = None,
+    paused: Paused = tell_nobody,
     first: Act | None = None,
     *,
     changed: Act | None = None,
@@ -269,7 +282,7 @@ def loop_of(
         stop=stop,
         begin=lambda: take_up(parts, works),
         report=report,
-        paused=paused or (lambda _fault: None),
+        paused=paused,
         between=turns(parts, stop, first),
         changed=changed,
         commits=commits,

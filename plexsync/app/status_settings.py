@@ -129,6 +129,7 @@ class StatusSettings(NamedTuple):
     breaker_max_recovery_timeout: float
     plex_read_timeout: float
     stash_poll_interval: float
+    provider_on: bool
 
 
 def parse_note(text: str, fingerprint: str) -> StatusSettings | None:

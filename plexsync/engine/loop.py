@@ -13,6 +13,7 @@ from typing import Protocol
 
 from plexsync.engine.engine import AGAIN, Engine, Idle, ProbeResult, Worked
 from plexsync.rules.queue.note_keys import HEARTBEAT, THREAD_ENDED, WORKER_ENDED
+from plexsync.rules.queue.notices import Pause
 from plexsync.rules.queue.worker_ends import STAYS, after_end
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import (
@@ -40,7 +41,47 @@ SPOOL_PACE = 1.0
 COMPLAINT_PACE = 60.0
 BEAT_PACE = 10_000
 FAULT_PAUSE = 5.0
-FULL_PAUSE = 60.0
+FULL_PAUSE = 15.0
+
+
+class Paused(Protocol):
+    """Told by a thread of the worker."""
+
+    def __call__(self, fault: SyncError | None, name: str = "", /) -> None:
+        """Record that a step of the thread with this name failed with this fault, or (None) succeeded."""
+
+
+def tell_nobody(fault: SyncError | None, name: str = "", /) -> None:
+    """Tell nobody."""
+
+
+class Standstill:
+    """Which threads of the worker are paused by a fault of its disk or database, since when and why.
+
+    They set it; the noticer reads it, and `keep` takes each change to where other processes can read it.
+    """
+
+    def __init__(self, clock: Clock, keep: Callable[[Pause | None], None] = lambda _pause: None) -> None:
+        self._clock = clock
+        self._keep = keep
+        self._pauses: dict[str, Pause] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def pause(self) -> Pause | None:
+        """The pause that lasts longest; None while everything works."""
+        return min(self._pauses.values(), key=lambda pause: pause.since, default=None)
+
+    def __call__(self, fault: SyncError | None, name: str = "") -> None:
+        """Record that a step of the thread with this name failed with this fault, or (None) succeeded."""
+        if fault is None and name not in self._pauses:
+            return
+        with self._lock:
+            before = self._pauses.pop(name, None)
+            if fault is not None:
+                since = before.since if before else self._clock.now()
+                self._pauses[name] = Pause(since, str(fault), isinstance(fault, LocalFault) and fault.full)
+            self._keep(self.pause)
 
 
 @dataclass
@@ -113,7 +154,7 @@ class Loop:
         stop: threading.Event,
         begin: Callable[[], object] = lambda: None,
         report: Callable[[Worked | ProbeResult | Idle], None] = lambda _step: None,
-        paused: Callable[[SyncError | None], None] = lambda _fault: None,
+        paused: Paused = tell_nobody,
         between: Callable[[], object] = lambda: None,
         changed: Callable[[], object] | None = None,
         commits: Commits | None = None,
@@ -313,8 +354,10 @@ class Watcher(LastingThread):
         sooner: threading.Event | None = None,
         least: float = 0.0,
         again: Callable[[], bool] = lambda: False,
+        paused: Paused = tell_nobody,
     ) -> None:
         super().__init__(name, stop)
+        self._paused = paused
         self._look = look
         self._seconds = seconds
         self._stop_event = stop
@@ -340,11 +383,14 @@ class Watcher(LastingThread):
             try:
                 self._look()
                 self._failed = False
+                self._paused(None, self.name)
             except Damaged as fault:
                 self._damaged = fault
                 self._stop_event.set()
                 return
             except (LocalFault, Unusable) as fault:
+                if self._failed or (isinstance(fault, LocalFault) and fault.full):
+                    self._paused(fault, self.name)
                 self._complain(fault)
             except MemoryError:
                 # Logging needs memory as well. The loop reports the shortage when it meets it.

@@ -7,10 +7,10 @@ message is logged once and retried later. It never disturbs the work.
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from plexsync.rules.queue.note_keys import REPAIRED
+from plexsync.engine.loop import Standstill
 from plexsync.rules.queue.notices import (
     Notice,
     NoticeRecord,
@@ -22,10 +22,9 @@ from plexsync.rules.queue.notices import (
     look,
     read,
 )
-from plexsync.rules.queue.outages import lasting, outages
-from plexsync.rules.servers.errors import LocalFault, NewerDatabase, SyncError, Unusable
+from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.servers.neighbours import Clock, Messenger
-from plexsync.store.database import Database, Reader
+from plexsync.store.database import Database
 from plexsync.store.ledger.lasting import LastingThread
 
 log = logging.getLogger("PlexSync.notices")
@@ -36,23 +35,6 @@ PACE = 30.0
 FIRST = 3.0
 # Seconds to wait after a failed message before the next one.
 SEND_AGAIN = 300.0
-
-
-@dataclass(eq=False)
-class Standstill:
-    """Whether the worker is paused by a fault of its disk or database. The loop sets it, the noticer reads it."""
-
-    _clock: Clock
-    # None while the worker works.
-    pause: Pause | None = None
-
-    def __call__(self, fault: SyncError | None) -> None:
-        """Record that a step failed with this fault, or (None) succeeded."""
-        if fault is None:
-            self.pause = None
-            return
-        since = self.pause.since if self.pause else self._clock.now()
-        self.pause = Pause(since, str(fault), isinstance(fault, LocalFault) and fault.full)
 
 
 @dataclass
@@ -73,6 +55,7 @@ class Noticer:
     _messengers: Sequence[Messenger]
     _rules: NoticeRules
     _standstill: Standstill
+    _situation: Callable[[Pause | None], Situation]
     _plex: str = ""
     _kept: _Kept | None = None
     _failing: set[str] = field(default_factory=set)
@@ -96,15 +79,13 @@ class Noticer:
 
     def _read_situation(self) -> tuple[Situation, NoticeRecord]:
         """The situation and the record of sent notices. If the database can't be read, uses what is in memory."""
-        pause = self._standstill.pause
+        inspection = self._situation(self._standstill.pause)
         try:
             with self._store.reading() as db:
-                stored = self._kept or _Kept(read(db.notes.text(TOLD)), saved=True)
-                inspection = read_situation(db, pause)
+                self._kept = self._kept or _Kept(read(db.notes.text(TOLD)), saved=True)
         except (LocalFault, Unusable):
-            return Situation(pause=pause), self._kept.record if self._kept else NoticeRecord({})
-        self._kept = stored
-        return inspection, stored.record
+            return inspection, self._kept.record if self._kept else NoticeRecord({})
+        return inspection, self._kept.record
 
     def _keep(self, record: NoticeRecord) -> None:
         saved = self._kept is not None and self._kept.saved and self._kept.record == record
@@ -139,19 +120,6 @@ class Noticer:
             return False
         self._failing.discard(messenger.name)
         return True
-
-
-def read_situation(db: Reader, pause: Pause | None) -> Situation:
-    """The situation according to the database."""
-    tallies = db.tallies.all()
-    return Situation(
-        outages=tuple(lasting(outages(db.transitions.all()))),
-        dead=sum(db.jobs.count_dead().values()),
-        pause=pause,
-        repaired_at=db.notes.number(REPAIRED),
-        died=tallies.get("died", 0),
-        pruned=tallies.get("pruned", 0),
-    )
 
 
 def _without(before: NoticeRecord, after: NoticeRecord, untold: Sequence[Notice]) -> NoticeRecord:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from plexsync.flows.plays.first_run import PlaysPage
 from plexsync.reports.dead_letters import csv_line as csv_line
 from plexsync.reports.format import many, safe, spent, stamp
+from plexsync.reports.needs import first_plays_words
 from plexsync.reports.shapes.plays import ScenePlaysFacts
 from plexsync.reports.shapes.status import FirstPlaysFacts
-from plexsync.reports.verdict import first_plays_words
 from plexsync.rules.plays.first_plays import rule_words
 
 COLUMNS = ("scene", "title", "played_at")

@@ -12,20 +12,19 @@ from plexsync.app.stored import Stored
 from plexsync.engine.dead_letters import Key
 from plexsync.flows.scenes.ambiguity import BOUND_ITEM
 from plexsync.flows.scenes.bindings import CandidateItem, SceneCandidates, candidates_known
-from plexsync.reports.attention import machine_needs
 from plexsync.reports.dead_letters import DURATION, ONE, SEVERAL, TWO, cure
-from plexsync.reports.format import DAY, capitalize, length, many, parse_stamp, sentences, size, stamp
+from plexsync.reports.format import length, many, sentences, size, stamp
 from plexsync.reports.named_scenes import missing_words, unchecked_words
+from plexsync.reports.needs import Need, needs
 from plexsync.reports.rows import key_of, row_key, title
 from plexsync.reports.scenes import facts_of
 from plexsync.reports.shapes.scenes import SceneFacts
-from plexsync.reports.shapes.status import HoldFacts, StatusFacts
+from plexsync.reports.shapes.status import StatusFacts
 from plexsync.reports.shapes.values import Moment
 from plexsync.reports.undo import rests
-from plexsync.reports.verdict import hold_words
 from plexsync.rules.match.paths import telling_folders
-from plexsync.rules.queue.choices import CHANGES, EFFECTS, Choice
-from plexsync.rules.queue.gate_names import CURE, GATES, GateName, caption
+from plexsync.rules.queue.choices import CHANGES, Choice
+from plexsync.rules.queue.gate_names import GATES, GateName, caption
 from plexsync.rules.queue.job import Kind, State
 from plexsync.rules.record_class import record
 from plexsync.rules.records import JobRow
@@ -123,8 +122,7 @@ class FixReport(TypedDict):
     """Why the servers could not be asked for the candidates; else empty. What the database knows is shown then."""
 
 
-SIGN_IN, SETTING, OPEN = "sign-in", "setting", "open"
-REBUILT = "It was found damaged. A full comparison finds what is missing. The message ends after a day."
+SIGN_IN, SETTING = "sign-in", "setting"
 
 
 def step(action: str, label: str, target: str = "", item: str = "", *, page: str = "", command: str = "") -> FixStep:
@@ -134,88 +132,23 @@ def step(action: str, label: str, target: str = "", item: str = "", *, page: str
 
 def machine_entries(facts: StatusFacts) -> list[FixEntry]:
     """What needs you of servers, settings and the worker."""
-    entries = [_hold(server, held) for server, held in facts["holds"].items()]
-    for need in machine_needs(facts):
-        steps, words = _MACHINE.get(need.key, ([], ""))
-        entries.append(_machine_entry(need.key, need.title, need.text, words or need.text, steps))
-    repaired = facts["repaired_at"]
-    if repaired and abs(parse_stamp(facts["at"] or "") - parse_stamp(repaired)) < DAY:
-        compare = step(OPEN, "Compare everything", page="/reconcile", command="plexsync reconcile")
-        entries.append(
-            _machine_entry("repaired", "The database was rebuilt", REBUILT, REBUILT, [compare], since=repaired)
-        )
-    return entries
+    return [_machine_entry(need) for need in needs(facts) if need.is_yours]
 
 
-def _machine_entry(
-    key: str, title: str, problem: str, remedy: str, steps: list[FixStep], *, since: str | None = None
-) -> FixEntry:
+def _machine_entry(need: Need) -> FixEntry:
     return {
-        "key": key,
+        "key": need.key,
         "kind": "system",
         "id": 0,
-        "title": title,
-        "since": since,
-        "problem": problem,
-        "next": "" if remedy == problem else remedy,
+        "title": need.title,
+        "since": need.since,
+        "problem": need.text,
+        "next": need.next,
         "files": [],
         "candidates": [],
-        "steps": steps,
+        "steps": [step(*taken[:4], page=taken.page, command=taken.command) for taken in need.steps],
         "alike": 0,
     }
-
-
-_MACHINE: dict[str, tuple[list[FixStep], str]] = {
-    "approve": (
-        [step(OPEN, "Look at the changes…", page="/reconcile", command="plexsync sync --all")],
-        "Look at what would change, then approve it once.",
-    ),
-    "setting-change": (
-        [
-            step(OPEN, "Look at the changes, or write them…", page="/reconcile", command="plexsync sync --all"),
-            step(OPEN, "Set it back…", page="/settings?changed=1", command="plexsync config list --changed"),
-        ],
-        "Look at what would change, then write it; or set the setting back. Scenes that you edit are synced meanwhile.",
-    ),
-    "plays": (
-        [step(OPEN, "Look at the plays…", page="/plays", command="plexsync plays sync")],
-        "Look at the plays that would be added to Stash, then approve them once.",
-    ),
-    "off": (
-        [step(SETTING, "Switch PlexSync on", "enabled", page="/settings/change?name=enabled")],
-        "Set enabled = true.",
-    ),
-    "commits": ([step(OPEN, "Check everything", command="plexsync doctor")], ""),
-    "hung": ([step(OPEN, "Restart it", command="plexsync serve")], ""),
-    "ended": (
-        [
-            step(OPEN, "Look at its log", command="plexsync log"),
-            step(OPEN, "Check everything", command="plexsync doctor"),
-        ],
-        "A worker that stays up for ten minutes, or ends in good order, ends this message.",
-    ),
-    "idle": ([step(OPEN, "Start it", command="plexsync serve")], ""),
-    "unread": ([step(OPEN, "Find them", command="plexsync doctor")], ""),
-}
-
-
-def _hold(server: str, held: HoldFacts) -> FixEntry:
-    """A server on hold: a choice to accept, or a setting to change."""
-    words, choice, setting = hold_words(server, held), held["choice"], held["setting"]
-    test = step(FixAction.TEST, "Test again", server)
-    if choice:
-        accept = step(FixAction.ACCEPT, "Accept", choice, command=f"plexsync accept {choice}")
-        remedy = f"{EFFECTS[Choice(choice)]} When what has changed is back, PlexSync goes on by itself."
-        steps = [accept, test]
-    else:
-        change = step(SETTING, f"Change {setting}", setting, page=f"/settings/change?name={setting}")
-        signs_in = [step(SIGN_IN, "Sign in to Plex again", setting, command="plexsync fix")]
-        steps = [*(signs_in if setting == "plex_token" else []), change, test]
-        remedy = f"Put {setting} right: PlexSync tries again at once when it changes."
-        if server == GateName.STASH_WRITES:
-            remedy += f" {CURE}"
-    title = capitalize(words)
-    return _machine_entry(f"hold:{server}", title, held["message"], remedy, steps, since=held["since"])
 
 
 def order_of(action: str, target: str, item: str = "") -> FixOrder | None:

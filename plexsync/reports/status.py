@@ -9,6 +9,7 @@ from plexsync.reports.verdict import verdict
 from plexsync.rules.collections.collection_status import CollectionStatus, collection_status
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.first_plays import read_counted
+from plexsync.rules.plays.missing_plays import MISSING_FOR, missing_plays
 from plexsync.rules.queue.gate_names import GateName, gates_to_show
 from plexsync.rules.queue.note_keys import CHANGED, HEARS
 from plexsync.rules.queue.outages import Outage, Transition, last_ended, lasting, outages
@@ -19,10 +20,12 @@ from plexsync.rules.words.status_words import DOWN, FAILING, ON_HOLD, PROBING, S
 from plexsync.rules.words.verified import read as read_verified
 from plexsync.store.files.folder import count_spooled
 from plexsync.store.files.lock import has_dashboard
+from plexsync.store.files.storage import NO_SPACE, free_in, read_pause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
     from types import SimpleNamespace
 
     from plexsync.app.database_files import Summary
@@ -39,17 +42,21 @@ if TYPE_CHECKING:
         FirstPlaysFacts,
         HoldFacts,
         LibraryFacts,
+        MissingPlaysFacts,
         PaceFacts,
         PlaysFacts,
         QueuedPlays,
         QueueFacts,
         SettingChangeFacts,
+        StandingFacts,
         StatusFacts,
+        StorageFacts,
         UndoneFacts,
         VerifiedFacts,
     )
     from plexsync.reports.shapes.workers import WorkerEndFacts, WorkerFacts
     from plexsync.rules.plays.first_plays import FirstPlays
+    from plexsync.rules.queue.notices import Pause as PauseFacts
     from plexsync.rules.records import BreakerRow, HoldRow, StandbyRow, WorkerRow
     from plexsync.store.database import Reader
     from validation.config import PlexSyncConfig
@@ -75,8 +82,8 @@ class Machines(NamedTuple):
 ALONE = Machines(None, ())
 
 
-def facts(parts: "Stored") -> "StatusFacts":
-    """All facts of `status`, from one snapshot; times are RFC 3339 or None."""
+def facts(parts: "Stored", pause: "PauseFacts | None" = None) -> "StatusFacts":
+    """All facts of `status`, from one snapshot; times are RFC 3339 or None. `pause` is that of a worker in this process."""
     return facts_of(
         parts.summary(),
         parts.config,
@@ -85,6 +92,7 @@ def facts(parts: "Stored") -> "StatusFacts":
         began=parts.locks.worker_since(),
         has_dashboard=has_dashboard(parts.folder),
         machines=Machines(parts.locks.worker(), parts.locks.standbys(), parts.locks.commit_wait()),
+        storage=storage_facts(parts.folder, pause, is_postgres=parts.address.is_postgres),
     )
 
 
@@ -97,6 +105,7 @@ def facts_of(
     began: int | None,
     has_dashboard: bool,
     machines: Machines = ALONE,
+    storage: "StorageFacts | None" = None,
 ) -> "StatusFacts":
     """All facts of `status`; `spooled` counts the waiting and the unreadable events, `began`: when the lock was taken."""
     gates = gates_to_show({*summary.breakers, *summary.holds, *summary.paces})
@@ -104,10 +113,7 @@ def facts_of(
         "at": stamp(summary.now),
         "jobs": summary.jobs,
         "undone": _undone(summary),
-        "scenes": {
-            status.value: {"count": count, "since": stamp(since)}
-            for status, (count, since) in ((status, summary.standings.get(status, (0, None))) for status in STATUSES)
-        },
+        "scenes": _scenes(summary),
         "kept_fields": summary.kept_fields,
         "due": summary.due,
         "oldest_due": stamp(summary.oldest_due),
@@ -127,7 +133,10 @@ def facts_of(
         "verified": _last_verify(summary),
         "plays": _plays(summary),
         "collections": _collections(summary),
-        "asking": _asking(summary),
+        "asking": _asking(summary, config),
+        "storage": storage,
+        "missing_plays": missing_plays_facts(summary),
+        "playlists_problem": summary.playlists_problem,
         "comparison_due": summary.anew or summary.wishes == CHANGED,
         "setting_change": None if config.approve_bulk else _setting_change(summary),
         "repaired_at": stamp(summary.repaired_at),
@@ -143,11 +152,40 @@ def _undone(summary: "Summary") -> "UndoneFacts":
     return {"undone": counts.get(TakenBack.UNDO, 0), "released": counts.get(TakenBack.RELEASE, 0)}
 
 
-def _asking(summary: "Summary") -> "list[AskingFacts]":
-    return [
-        {"library": title, "state": state, "called_at": stamp(called_at) if called_at else None}
-        for title, state, called_at in summary.asking
-    ]
+def _asking(summary: "Summary", config: "Settings") -> "list[AskingFacts]":
+    if not summary.asking:
+        return []
+    # Only who has such libraries waits for this.
+    from plexsync.reports.asking import asking_facts
+
+    return asking_facts(summary.asking, is_on=bool(config.provider_on))
+
+
+def _scenes(summary: "Summary") -> "dict[str, StandingFacts]":
+    counts = ((status, summary.standings.get(status, (0, None))) for status in STATUSES)
+    return {status.value: {"count": count, "since": stamp(since)} for status, (count, since) in counts}
+
+
+def missing_plays_facts(summary: "Summary") -> "MissingPlaysFacts | None":
+    """The plays that were found missing lately, and still count as deleted."""
+    missing = missing_plays(summary.missing_plays)
+    if missing is None or not 0 <= summary.now - missing.at < MISSING_FOR:
+        return None
+    count = min(missing.count, summary.still_missing)
+    return {"count": count, "at": stamp(missing.at), "command": missing.command} if count else None
+
+
+def storage_facts(
+    folder: "Path | str", pause: "PauseFacts | None" = None, *, is_postgres: bool = False
+) -> "StorageFacts | None":
+    """Why nothing can be stored; None if everything can. `pause` counts instead of what the worker that runs has noted."""
+    found = (pause.since, pause.full, pause.message) if pause else read_pause(folder)
+    free, fault = free_in(folder)
+    if found is None and not fault:
+        return None
+    since, is_full, error = found or (None, fault == NO_SPACE, fault)
+    where = "" if is_postgres else str(folder)
+    return {"since": stamp(since), "folder": where, "free": free, "full": is_full, "error": error or fault}
 
 
 def _libraries(summary: "Summary") -> "list[LibraryFacts]":

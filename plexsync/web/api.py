@@ -19,14 +19,15 @@ from plexsync.app.switches import asked_settings, waits_for_yes
 from plexsync.engine import dead_letters
 from plexsync.flows.scenes.comparison_report import reports
 from plexsync.flows.scenes.verbs import explain, want_scenes
-from plexsync.reports.attention import need_facts, needs, questions
 from plexsync.reports.comparisons import TaskFacts, TaskReport, report_facts
 from plexsync.reports.dead_letters import Banner, LetterPage, groups, letter
 from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.format import stamp
 from plexsync.reports.named_scenes import ignored_facts, queued_facts
+from plexsync.reports.needs import WELL, need_facts, needs
 from plexsync.reports.outages import MOST_DAYS, report
 from plexsync.reports.ping import ping_facts
+from plexsync.reports.questions import questions
 from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, row_key
 from plexsync.reports.scenes import facts_of, named_like, scene_row, stand_so
 from plexsync.reports.settings import setting_facts
@@ -76,7 +77,8 @@ def status(call: PageCall) -> StatusFacts:
 
 def need(call: PageCall) -> NeedList:
     """What needs you, and what resolves itself."""
-    return {"needs": [need_facts(entry) for entry in needs(call.parts, call.desk.facts())]}
+    found = [need for need in needs(call.desk.facts()) if need.tone != WELL]
+    return {"needs": [need_facts(need) for need in sorted(found, key=lambda need: not need.is_yours)]}
 
 
 def latest(call: PageCall) -> LatestFacts:

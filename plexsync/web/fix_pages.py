@@ -21,7 +21,6 @@ from plexsync.flows.scenes.bindings import (
     pairs_among,
     pairs_by,
 )
-from plexsync.reports.attention import questions
 from plexsync.reports.fixes import (
     CAUSES,
     FixPage,
@@ -35,6 +34,7 @@ from plexsync.reports.fixes import (
     with_alike,
 )
 from plexsync.reports.format import many, sentences
+from plexsync.reports.questions import questions
 from plexsync.rules.queue.choices import Choice
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError

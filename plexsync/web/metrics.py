@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from plexsync.reports.format import parse_stamp
+from plexsync.reports.needs import BAD, WELL, needs
 from plexsync.reports.shapes.status import HealthFacts, StatusFacts
 from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.context import Busy, Desk
@@ -59,6 +60,7 @@ def _of_desk(desk: Desk) -> Iterator[Metric]:
     yield from _queue(facts, desk.now)
     yield from _servers(facts)
     yield from _moments(facts)
+    yield _needs(facts)
     plays = facts["plays"]
     counts = {
         "in_plex": plays["in_plex"],
@@ -137,6 +139,15 @@ def _servers(facts: StatusFacts) -> Iterator[Metric]:
     yield _labelled("plexsync_hold", "1 while the server is on hold until you act.", "server", holds)
 
 
+def _needs(facts: StatusFacts) -> Metric:
+    text = "1 for each condition that is open. Nothing is written while one with the tone bad is."
+    family = GaugeMetricFamily("plexsync_need", text, labels=["key", "tone"])
+    for need in needs(facts):
+        if need.tone != WELL:
+            family.add_metric([need.key, need.tone], 1.0)
+    return family
+
+
 def _moments(facts: StatusFacts) -> Iterator[Metric]:
     worker = facts["worker"]
     yield _gauge("plexsync_worker_running", "1 while a worker runs.", worker["running"])
@@ -166,16 +177,23 @@ async def metrics(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
-    """200 while the worker is alive and the database is readable, else 503. Needs no login, so it says nothing else.
+    """200 while PlexSync can work, else 503: the worker is dead, the database away, or something stops every write.
 
-    It is about the first Plex server, whose worker is the process that a supervisor would restart, or about the one in
-    the address.
+    Needs no login, so of what is open it gives the keys alone. It is about the first Plex server, whose worker is the
+    process that a supervisor would restart, or about the one in the address.
     """
-    problems: HealthFacts = {"status": "failing", "worker": False, "database": False}
+    problems: HealthFacts = {"status": "failing", "worker": False, "database": False, "needs": []}
     try:
         desk = entry_of(request).desk
-        is_alive = (await desk.run(desk.facts))["worker"]["alive"]
-        problems = {"status": "ok" if is_alive else "failing", "worker": is_alive, "database": True}
+        facts = await desk.run(desk.facts)
+        is_alive, found = facts["worker"]["alive"], [need for need in needs(facts) if need.tone != WELL]
+        works = is_alive and all(need.tone != BAD for need in found)
+        problems = {
+            "status": "ok" if works else "failing",
+            "worker": is_alive,
+            "database": True,
+            "needs": [need.key for need in found],
+        }
     except Busy:
         problems["status"] = "busy"
     except (DatabaseAway, LocalFault, NewerDatabase, Unusable):

@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from plexsync.app.stored import end_news
-from plexsync.reports.attention import beside_verdict, needs
+from plexsync.reports.needs import BAD, WAIT, WELL
 from plexsync.reports.overview import latest_scenes, night_words
 from plexsync.reports.shapes.plex_servers import PlexFacts, PlexList
 from plexsync.reports.shapes.status import VerdictFacts
-from plexsync.reports.verdict import BAD, WAIT, WELL, Sentence, calm_sentences
+from plexsync.reports.verdict import calm_sentences
 from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.addresses import prefix_of
 from plexsync.web.entry_desks import DatabaseAway, EntryDesk, EntryDesks
@@ -30,14 +30,13 @@ def overview(call: PageCall) -> Response:
     """How everything stands, in sentences, the last night, and the scenes that went over last."""
     facts = call.desk.facts()
     others = other_verdicts(call.entries, call.entry)
-    more = [Sentence(need.title, "/state") for need in beside_verdict(needs(call.parts, facts))]
     with call.reading() as db:
         night, latest = night_words(db, call.now), latest_scenes(db)
     return call.show(
         "overview.html",
-        tone=worst(WAIT if more and facts["verdict"]["tone"] == WELL else facts["verdict"]["tone"], others),
+        tone=worst(facts["verdict"]["tone"], others),
         others=others,
-        sentences=[*calm_sentences(facts), *more],
+        sentences=calm_sentences(facts),
         night=night,
         latest=latest,
         news=facts["news"],

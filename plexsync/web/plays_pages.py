@@ -8,9 +8,9 @@ from plexsync.app.way_back import way_back_of
 from plexsync.flows.plays.first_run import PlaysPage
 from plexsync.flows.plays.history_poll import UnknownAccount, approve_plays
 from plexsync.reports.first_plays import first_plays_lines, list_scenes, scene_plays_words
+from plexsync.reports.needs import plays_wait
 from plexsync.reports.shapes.status import StatusFacts
 from plexsync.reports.status import counted_facts, play_counts
-from plexsync.reports.verdict import plays_wait
 from plexsync.rules.plays.first_plays import read_counted
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED
 from plexsync.web.context import AWAY

@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.responses import Response
 from starlette.routing import Route
 
-from plexsync.reports.attention import needs
+from plexsync.reports.needs import WELL, needs
 from plexsync.reports.rows import title
 from plexsync.reports.shapes.status import StatusFacts
 from plexsync.reports.status import WAYS, server_words, verified_words
@@ -36,7 +36,7 @@ def state(call: PageCall) -> Response:
         others=others,
         verdict=with_way(facts["verdict"]["parts"], LINK),
         verified=verified_words(facts["verified"]),
-        needs=needs(call.parts, facts),
+        needs=[need for need in needs(facts) if need.tone != WELL],
         servers=[server(facts, gate) for gate in map(GateName, facts["breakers"])],
         scenes=scenes(facts),
         bar=bar(facts),

@@ -96,7 +96,7 @@ def test_status_names_the_gate_and_its_cure(refused: World, door: Door) -> None:
     told = door("status").out
     assert WAITS in told.splitlines()[0]
     assert "Writing to Stash" in told
-    assert f"Stash refuses writes. {CURE}"[:60] in " ".join(told.split())
+    assert CURE[:60] in " ".join(told.split())
 
 
 def test_the_outages_name_it(refused: World, door: Door) -> None:
@@ -119,12 +119,11 @@ def test_a_report_has_it(refused: World, door: Door, tmp_path: Path) -> None:
 def test_doctor_has_its_own_cure_and_opens_the_gate_once_stash_accepts_writes(refused: World, door: Door) -> None:
     done = door("doctor", "--json")
     assert done.code == 0, "scenes go on"
-    for name in ("way of plays to Stash", "plays in Stash"):
+    for name in ("goes on by itself", "plays in Stash"):
         found = check(done, name)
         assert found["state"] == "warning"
         assert found["told"].startswith("Stash refuses writes")
-        assert CURE in found["mend"]
-    assert check(done, "way to Stash")["state"] == "ok"
+        assert CURE in found["told"] + found["mend"]
     refused.stash.faults.clear()
     found = check(door("doctor", "--json"), "plays in Stash")
     assert (found["state"], found["told"]) == ("ok", "Stash accepts writes again: plays go on")

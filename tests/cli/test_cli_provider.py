@@ -49,7 +49,8 @@ def test_a_library_asks_and_is_as_before_after_it_was_taken_back(door: Door, wor
     (facts,) = status.facts["libraries"]
     assert (status.code, facts["standing"], facts["registered"], facts["group"]) == (0, WELL, True, True)
     (asking,) = door("status", "--json").facts["asking"]
-    assert asking == {"library": "Movies", "state": "on", "called_at": facts["called_at"]}
+    assert (asking["library"], asking["state"], asking["called_at"]) == ("Movies", "on", facts["called_at"])
+    assert asking["problem"] == "", "Plex has asked"
     assert "Movies: last asked " in door("status").out
     assert (facts["explicit"], facts["answers"], facts["agent"]) == (True, 2, facts["identifier"])
     removed = door("provider", "remove", "Movies", "--yes", "--json")

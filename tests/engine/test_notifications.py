@@ -2,20 +2,28 @@
 
 import logging
 import threading
+from functools import partial
 
 import pytest
 
-from plexsync.engine.loop import Loop
-from plexsync.engine.notifications import SEND_AGAIN, TOLD, Announcer, Noticer, Standstill
+from plexsync.app.stored import Stored
+from plexsync.engine.loop import Loop, Standstill
+from plexsync.engine.notifications import SEND_AGAIN, TOLD, Announcer, Noticer
 from plexsync.notify.apprise_sender import AppriseMessenger
+from plexsync.reports.notices import situation
 from plexsync.rules.queue.notices import NoticeRules, NotSent
 from plexsync.rules.servers.errors import LocalFault
 from plexsync.simulator.http import Fault
+from plexsync.store.files.worker_locks import FileLocks
 from tests.engine.house import DAY, HOUR, TOKEN
 from tests.notify.receiver import Hook
 from tests.patience import until
+from validation.config import PlexSyncConfig
 
 MINUTE = 60.0
+CONFIG = PlexSyncConfig(
+    plex_url="http://127.0.0.1:1", plex_token=TOKEN, stash_url="http://127.0.0.1:1", approve_bulk=True
+)
 
 
 class Box:
@@ -44,7 +52,14 @@ class Watch:
 
     def again(self):
         """As after a restart: only the database remembers."""
-        self.noticer = Noticer(self.house.store, self.house.clock, self.messengers, self.rules, self.standstill)
+        self.noticer = self.on(self.house.store)
+
+    def on(self, store):
+        """A noticer on this store."""
+        house = self.house
+        parts = Stored(store, house.clock, CONFIG, house.folder, FileLocks(house.folder))
+        look = partial(situation, parts, self.rules)
+        return Noticer(store, house.clock, self.messengers, self.rules, self.standstill, look)
 
     def pass_by(self, seconds, *, work=True, step=MINUTE):
         """Let time pass, a look each minute."""
@@ -183,10 +198,10 @@ def test_a_full_disk_is_told_although_nothing_can_be_written_down(house, watch):
     watch.pass_by(HOUR, work=False)
     watch.standstill(LocalFault("no space is left for plexsync.db", full=True))
     watch.pass_by(HOUR, work=False)
-    assert watch.box.keys() == [("disk", False)]
+    assert watch.box.keys() == [("storage", False)]
     watch.standstill(None)
     watch.pass_by(3 * MINUTE, work=False)
-    assert watch.box.keys() == [("disk", False), ("disk", True)]
+    assert watch.box.keys() == [("storage", False), ("storage", True)]
     assert "It lasted 2 h." in watch.box.got[1].text
     watch.again()
     watch.pass_by(HOUR, work=False)
@@ -203,12 +218,13 @@ class Unreadable:
 
 
 def test_a_database_that_can_not_be_read_is_told_too(house, watch):
-    watch.noticer = Noticer(Unreadable(), house.clock, [watch.box], watch.rules, watch.standstill)
+    watch.noticer = watch.on(Unreadable())
+    (house.folder / "plexsync.db").rename(house.folder / "elsewhere.db")
     watch.standstill(LocalFault("plexsync.db can't be used"))
     watch.pass_by(9 * MINUTE, work=False)
     assert watch.box.got == []
     watch.pass_by(HOUR, work=False)
-    assert watch.box.keys() == [("database", False)]
+    assert watch.box.keys() == [("storage", False)]
 
 
 def test_a_repaired_database_is_told(house, watch):
@@ -244,7 +260,7 @@ def test_the_loop_says_when_it_pauses_and_when_it_goes_on(house):
         def prune(self):
             stop.set()
 
-    def paused(fault):
+    def paused(fault, name=""):
         heard.append(fault and str(fault))
 
     loop = Loop(Disk(), house.store, house.clock, poll_seconds=1, stop=stop, paused=paused)

@@ -2,9 +2,10 @@
 
 import pytest
 
+from plexsync.app.database_files import summary_of
 from plexsync.engine.undo import wish_undone
-from plexsync.reports.attention import MISSING_FOR, find_missing_plays, missing_words
-from plexsync.rules.match.restored_stash import missing_plays
+from plexsync.reports.status import missing_plays_facts
+from plexsync.rules.plays.missing_plays import MISSING_FOR, missing_plays
 from plexsync.rules.plays.plays import WatchRules
 from plexsync.rules.queue.note_keys import PLAYS_MISSING, STASH_BACK
 from tests.engine.house import DAY, HOUR, House
@@ -172,6 +173,12 @@ def test_the_number_of_a_scene_that_was_dealt_again_keeps_no_play_from_the_scene
     assert plays(house, first, second) == [[AT], []]
 
 
+def still_missing(house, after=0):
+    """How many plays every screen says are missing."""
+    found = missing_plays_facts(summary_of(house.folder, house.clock.now() + after))
+    return found["count"] if found else 0
+
+
 def test_without_evidence_they_count_as_deleted_and_one_line_asks(house, caplog):
     ids = stocked(house, 4)
     copy = added_since_a_backup(house, ids)
@@ -185,13 +192,10 @@ def test_without_evidence_they_count_as_deleted_and_one_line_asks(house, caplog)
     assert missing.since == house.rows("select min(sent_at) from play where state = 'deleted'")[0][0]
     assert caplog.text.count("4 plays that PlexSync added are missing in Stash") == 1
     assert missing.command in caplog.text
-    with house.store.reading() as db:
-        assert find_missing_plays(db, house.clock.now()) == missing
-        assert "4 plays" in missing_words(missing)
-        assert find_missing_plays(db, house.clock.now() + MISSING_FOR) is None
+    assert still_missing(house) == 4
+    assert still_missing(house, after=MISSING_FOR) == 0
     house.change("update play set state = 'sent' where state = 'deleted'")
-    with house.store.reading() as db:
-        assert find_missing_plays(db, house.clock.now()) is None, "they were added again"
+    assert still_missing(house) == 0, "they were added again"
 
 
 def test_a_play_that_you_delete_is_asked_about_by_nobody(house, caplog):

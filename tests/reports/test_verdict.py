@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from plexsync.app.parts import Parts, open_parts
-from plexsync.reports.attention import machine_needs, needs
 from plexsync.reports.fixes import machine_entries
 from plexsync.reports.format import DAY, parse_stamp, stamp
+from plexsync.reports.needs import LONG_COMMIT, needs
 from plexsync.reports.shapes.status import BareFacts, BreakerFacts, HoldFacts, VerifiedFacts
 from plexsync.reports.shapes.workers import WorkerEndFacts, WorkerFacts
 from plexsync.reports.status import FRESH, facts, verified_words
-from plexsync.reports.verdict import LONG_COMMIT, urgency, verdict, verdict_line, word_for_worker
-from plexsync.rules.match.restored_stash import MissingPlays, missing_text
+from plexsync.reports.verdict import urgency, verdict, verdict_line, word_for_worker
+from plexsync.rules.plays.missing_plays import MissingPlays, missing_text
 from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.queue.note_keys import HEARTBEAT, INSIDE, LAST_RECONCILE, PLAYS_MISSING, REPAIRED
 from plexsync.rules.words.status_words import STATUSES
@@ -195,7 +195,7 @@ def test_a_worker_that_ended_by_itself_and_does_not_run_is_told_with_its_error(f
     once: BareFacts = {**fine, "worker": ended(1, running=False, inside=inside)}
     assert told(once) == {"tone": "bad", "text": f"{text} · 1,000 of 1,000 in sync"}
     assert word_for_worker(once["worker"]) == "not running", "it does not rest"
-    assert [need.key for need in machine_needs({**once, "verdict": verdict(once)})] == ["ended"]
+    assert [need.key for need in needs(once)] == ["ended"]
 
 
 def test_a_worker_that_ends_by_itself_again_and_again_is_told_while_it_runs_too(fine: BareFacts) -> None:
@@ -297,20 +297,19 @@ def test_a_worker_that_holds_the_lock_without_a_heartbeat_hangs(parts: Parts) ->
             status = facts(parts)
             assert (status["worker"]["running"], status["worker"]["alive"]) == (True, alive)
             assert ("The worker hangs" in status["verdict"]["text"]) is not alive
-            assert ("hung" in {need.key for need in needs(parts, status)}) is not alive
+            assert ("hung" in {need.key for need in needs(status)}) is not alive
 
 
 def test_a_database_that_stores_nothing_is_told_instead_of_the_worker_that_hangs_for_it(parts: Parts) -> None:
     status = facts(parts)
     for seconds, waits in ((LONG_COMMIT, False), (LONG_COMMIT + 1, True)):
         worker: WorkerFacts = {**WORKS, "alive": False, "commit_wait": seconds}
-        keys = {need.key for need in needs(parts, {**status, "worker": worker})}
+        keys = {need.key for need in needs({**status, "worker": worker})}
         assert keys & {"commits", "hung"} == ({"commits"} if waits else {"hung"})
 
 
 @pytest.mark.parametrize("age", [0, 2 * DAY])
 def test_no_verdict_is_good_above_what_needs_you(parts: Parts, age: int) -> None:
-    """The needs come from the rules of notices, the verdict from the facts: they agree."""
     assert intake.INSIDE == INSIDE
     repaired_at = parts.clock.now() - age
     with parts.store.writing() as tx:
@@ -319,7 +318,7 @@ def test_no_verdict_is_good_above_what_needs_you(parts: Parts, age: int) -> None
         tx.notes.save(INSIDE, intake.ON)
     status = facts(parts)
     assert status["repaired_at"] == stamp(repaired_at)
-    assert bool(needs(parts, status)) is (verdict(status)["tone"] != "well") is (age == 0)
+    assert bool(needs(status)) is (verdict(status)["tone"] != "well") is (age == 0)
 
 
 def test_plays_that_are_missing_in_stash_are_named_with_the_command_that_adds_them(parts: Parts) -> None:
@@ -328,8 +327,8 @@ def test_plays_that_are_missing_in_stash_are_named_with_the_command_that_adds_th
     with parts.store.writing() as tx:
         tx.plays.begin(7, "2026-01-01T00:00:00Z", "", dict.fromkeys((1, 2, 3), deleted), now=now)
         tx.notes.save(PLAYS_MISSING, missing_text(MissingPlays(3, now, now)))
-    (need,) = [need for need in needs(parts, facts(parts)) if need.key == "plays"]
-    assert need.kind == "wait", "nothing happens to them unless you want it"
+    (need,) = [need for need in needs(facts(parts)) if need.key == "missing-plays"]
+    assert not need.is_yours, "nothing happens to them unless you want it"
     assert need.text.startswith("3 plays that PlexSync added are missing in Stash")
     assert "plexsync plays again --since 2" in need.text
 

@@ -241,6 +241,7 @@ def test_the_metrics_are_those_of_the_page_about_them(calm: Dash) -> None:
     told = dict(re.findall(r"`(plexsync_\w+)(?:\{([\w,]+)\})?`", page))
     # Only with several servers.
     told.pop("plexsync_database_readable")
+    # No worker runs here.
     families = list(parsed(calm.get("/metrics").text))
     names = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
     assert names == set(told)
@@ -256,12 +257,12 @@ def test_the_metrics_are_those_of_the_page_about_them(calm: Dash) -> None:
 
 def test_health_is_well_only_while_a_worker_gives_signs_of_life(dash: Dash) -> None:
     assert dash.get("/health").status_code == 503
-    assert dash.get("/health").json() == {"status": "failing", "worker": False, "database": True}
+    assert dash.get("/health").json() == {"status": "failing", "worker": False, "database": True, "needs": ["idle"]}
     lock = try_lock(dash.parts.folder)
     assert lock is not None
     with lock:
         beat(dash, 0)
-        assert dash.get("/health").json() == {"status": "ok", "worker": True, "database": True}
+        assert dash.get("/health").json() == {"status": "ok", "worker": True, "database": True, "needs": []}
         beat(dash, -600_000)
         assert dash.get("/health").status_code == 503
 
@@ -272,7 +273,7 @@ def test_a_process_without_a_worker_and_without_a_database_is_alive_as_long_as_i
     assert dash.get("/health").status_code == 503
     assert (dash.get("/health/live").status_code, dash.get("/health/live").text) == (200, "live\n")
     monkeypatch.setattr("plexsync.web.context.Desk.facts", failing)
-    assert dash.get("/health").json() == {"status": "failing", "worker": False, "database": False}
+    assert dash.get("/health").json() == {"status": "failing", "worker": False, "database": False, "needs": []}
     assert dash.get("/health/live").status_code == 200
 
 

@@ -3,21 +3,17 @@
 import sqlite3
 from collections.abc import Iterator
 
-from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.app.database_files import inspect
 from plexsync.app.parts import Parts
-from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed
+from plexsync.app.switches import comparison_owed
 from plexsync.cli.call import FAILED, WRONG
 from plexsync.cli.checks import postgres
 from plexsync.cli.checks.check import Check, problem
-from plexsync.reports.format import ago, many, parse_note
-from plexsync.reports.status import OWED, books, breaker as breaker_facts, ends_by_note, server_words
-from plexsync.reports.verdict import thread_words
-from plexsync.rules.queue.choices import hold_remedy
-from plexsync.rules.queue.gate_names import CURE, REFUSES, GateName, caption, gates_to_show
+from plexsync.reports.format import ago, parse_note
+from plexsync.reports.needs import WELL, needs
+from plexsync.reports.status import OWED, books, facts
 from plexsync.rules.queue.machine import ALIGN, difference_words
-from plexsync.rules.queue.note_keys import HEARTBEAT, THREAD_ENDED
-from plexsync.store.database import Reader
+from plexsync.rules.queue.note_keys import HEARTBEAT
 
 # Older SQLite can corrupt a database when two processes checkpoint its log at the same time.
 SAFE_SQLITE = (3, 51, 3)
@@ -62,9 +58,9 @@ def database(parts: Parts, *, is_new: bool = False) -> Iterator[Check]:
 def books_check(parts: Parts) -> Check:
     """Whether the books balance."""
     with parts.store.reading() as db:
-        facts = books(db)
-    if facts["balanced"]:
-        return Check("books", f"balanced: {facts['accepted']:,} accepted")
+        found = books(db)
+    if found["balanced"]:
+        return Check("books", f"balanced: {found['accepted']:,} accepted")
     return problem("books", "accepted is not coalesced + done + pruned + open", "please report this fault", FAILED)
 
 
@@ -76,19 +72,17 @@ def worker(parts: Parts) -> Iterator[Check]:
     """Whether a worker runs, and sends heartbeats."""
     now = parts.clock.now()
     with parts.store.reading() as db:
-        beat, thread_ended = parse_note(db.notes.text(HEARTBEAT)), ends_by_note(db.notes.text(THREAD_ENDED))
+        beat = parse_note(db.notes.text(HEARTBEAT))
     heard = ago(beat, now)
     last, standbys = parts.locks.worker(), parts.locks.standbys()
     where = f" on {last.host}" if last else ""
     if not parts.someone_works():
-        yield Check("worker", f"not running; last heartbeat {heard}", "start plexsync serve")
+        yield Check("worker", f"not running; last heartbeat {heard}")
     elif beat is not None and now - beat > SILENT:
         mend = "look into its log; it ends itself when it hangs, and hang.txt in the data folder says where"
         yield Check("worker", f"running{where}, but its last heartbeat was {heard}", mend)
     else:
         yield Check("worker", f"running{where}; last heartbeat {heard}")
-        if thread_ended:
-            yield Check("worker", thread_words(thread_ended, now), "it goes on by itself: please report the fault")
     for row in standbys:
         if row.differing and last is not None:
             words = f"{row.host} would not take over: {difference_words(last, row.differing)}"
@@ -97,46 +91,21 @@ def worker(parts: Parts) -> Iterator[Check]:
             yield Check("standby", f"{row.host} takes over if the worker ends")
 
 
-def gates(parts: Parts) -> Iterator[Check]:
-    """The gates between the queue and the servers: breakers and holds."""
-    now = parts.clock.now()
-    with parts.store.reading() as db:
-        names = gates_to_show({*db.breakers.names(), *db.holds.names(), *db.paces.names()})
-        checks = [_gate(parts, db, gate, now) for gate in names]
-    yield from checks
-
-
-def _gate(parts: Parts, db: Reader, server: GateName, now: int) -> Check:
-    name = "way of plays to Stash" if server is GateName.STASH_WRITES else f"way to {caption(server)}"
-    if held := db.holds.find(server):
-        message = f"on hold, begun {ago(held.since, now)}: {held.message}"
-        cure = f". {CURE}" if server is GateName.STASH_WRITES else "; it is tried again by itself"
-        return Check(name, message, f"{hold_remedy(held.setting, held.choice)}{cure}")
-    facts = breaker_facts(parts.config, db.breakers.find(server), now)
-    words = server_words(facts, held=False)
-    if facts["state"] == "closed" and not facts["error"]:
-        return Check(name, "open: nothing is wrong, as far as the worker knows")
-    message = f"{words}; {facts['error'] or 'it did not answer'}"
-    mend = "nothing has to be done if it answers above: the worker goes on by itself"
-    if server is GateName.STASH_WRITES:
-        message, mend = f"{REFUSES}: {message}", CURE
-    return Check(name, message, f"{mend} (next try {facts['next_probe_at']})" if facts["next_probe_at"] else mend)
+def open_needs(parts: Parts) -> Iterator[Check]:
+    """What needs you or goes on by itself, as every screen says it."""
+    for need in needs(facts(parts)):
+        if need.tone == WELL:
+            continue
+        by_command = next((step.command for step in need.steps if step.command), "")
+        name = "needs you" if need.is_yours else "goes on by itself"
+        yield Check(name, f"{need.title}. {need.text}", need.next or by_command or "nothing has to be done")
 
 
 def queue(parts: Parts) -> Iterator[Check]:
-    """Dead letters, and what needs your approval."""
+    """Dead letters, and whether a comparison is due."""
     with parts.store.reading() as db:
         dead = db.jobs.count_dead()
-    count, most = sum(dead.values()), parts.config.dlq_max
     causes = ", ".join(f"{cause} {number:,}" for cause, number in sorted(dead.items()))
-    if count > most:
-        message = f"{many(count, 'dead letter')}, more than dlq_max ({most:,}): {causes}"
-        yield Check("dead letters", message, "plexsync dlq list tells what cures each cause")
-    else:
-        yield Check("dead letters", f"{count:,}: {causes}" if count else "none")
+    yield Check("dead letters", f"{sum(dead.values()):,}: {causes}" if dead else "none")
     if comparison_owed(parts):
         yield Check("comparison", OWED, "a worker makes it by itself")
-    if question := asked_settings(parts):
-        yield Check("settings", question.text, SETTINGS_WAIT)
-    if not bulk_approved(parts):
-        yield Check("first write", UNAPPROVED)

@@ -14,7 +14,7 @@ from plexsync.flows.plays.history_poll import UnknownAccount, was_read_to_its_en
 from plexsync.flows.plays.resume import OTHER_ACCOUNT
 from plexsync.flows.plays.writes import removals_of_nothing
 from plexsync.reports.format import many, stamp
-from plexsync.reports.verdict import FIRST_PLAYS
+from plexsync.reports.needs import FIRST_PLAYS
 from plexsync.rules.plays.first_plays import rule_words
 from plexsync.rules.plays.plays import OWNER, WatchRules
 from plexsync.rules.plays.viewings import AFTER

@@ -6,7 +6,7 @@ from plexsync.app.parts import Parts
 from plexsync.cli.call import WRONG
 from plexsync.cli.checks.check import Check, problem
 from plexsync.engine.clock import SystemClock
-from plexsync.reports.verdict import LONG_COMMIT
+from plexsync.reports.needs import LONG_COMMIT
 
 # Milliseconds of a round trip above which a first sync becomes slow, and a distance of clocks that confuses readers.
 SLOW, APART = 20.0, 60_000

@@ -8,8 +8,8 @@ from plexsync.app.parts import open_parts as parts_on
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.screen import paper, say
-from plexsync.reports.attention import questions
 from plexsync.reports.format import capitalize, safe
+from plexsync.reports.questions import questions
 from plexsync.reports.shapes.status import QuestionFacts
 from plexsync.rules.queue.choices import Choice, remedy
 

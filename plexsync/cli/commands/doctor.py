@@ -151,7 +151,7 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
                 for check in ask(parts):
                     well = well and check.state != PROBLEM
                     yield check
-            yield from database.gates(parts)
+            yield from database.open_needs(parts)
             yield from database.queue(parts)
             if well:
                 yield from paths.mapping(parts)

@@ -7,9 +7,9 @@ from plexsync.cli.start import open_call_store
 from plexsync.cli.terminal.screen import paper, table
 from plexsync.flows.plays.resume import OTHER_ACCOUNT
 from plexsync.reports.format import local, many, parse_stamp, spent
+from plexsync.reports.needs import FIRST_PLAYS
 from plexsync.reports.plays import plays_report
 from plexsync.reports.shapes.plays import PlaysReport
-from plexsync.reports.verdict import FIRST_PLAYS
 from plexsync.rules.plays.first_plays import rule_words
 from plexsync.rules.plays.plays import OWNER
 from plexsync.rules.plays.viewings import STASH

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -23,11 +23,12 @@ from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.daemon.status_file import StatusFile
 from plexsync.cli.faults import lines_of
 from plexsync.engine.engine import Idle, ProbeResult, Worked
-from plexsync.engine.loop import pause_after
+from plexsync.engine.loop import Standstill, pause_after
 from plexsync.rules.queue.note_keys import WORKER_ENDED
 from plexsync.rules.queue.worker_ends import after_end
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Damaged, LocalFault, LockLost
+from plexsync.rules.servers.neighbours import Messenger
 from plexsync.store.files import worker_ends
 from plexsync.store.files.life_signs import LifeSign
 from validation.config import PlexSyncConfig
@@ -179,7 +180,7 @@ class Shift:
             if lock is not None:
                 lock.check()
             first = partial(await_plugin, watch.ended)
-            run.serve(parts, watch.ended, self.report, plex=current.loaded.plex, first=first)
+            run.serve(parts, watch.ended, self.report, announce=announcer, plex=current.loaded.plex, first=first)
             if lock is not None and self.stop:
                 note_good_end(parts)
         except LockLost as lost:
@@ -189,6 +190,15 @@ class Shift:
             self.report.flush()
             self.report.parts = None
         return watch.fresh
+
+
+def announcer(
+    parts: Parts, ways: Sequence[Messenger], standstill: Standstill, stop: threading.Event, plex: str
+) -> threading.Thread:
+    """The thread that sends notices; its code is loaded only where somebody wants them."""
+    from plexsync.reports import notices
+
+    return notices.announcer(parts, ways, standstill, stop, plex)
 
 
 def take_turn(parts: Parts, lock: "WorkerLock", *, first: bool) -> None:

@@ -2,9 +2,9 @@
 
 from rich.console import Console
 
-from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.cli.terminal.paper import say, table
 from plexsync.reports.format import format_moment, lasting, many, parse_stamp, safe
+from plexsync.reports.needs import WELL, needs
 from plexsync.reports.status import (
     OWED,
     counted_collections,
@@ -12,12 +12,11 @@ from plexsync.reports.status import (
     machine_words,
     play_counts,
     server_words,
-    too_many,
     verified_words,
 )
-from plexsync.reports.verdict import closed_gates, verdict_line, word_for_worker
+from plexsync.reports.verdict import verdict_line, word_for_worker
 from plexsync.rules.queue.choices import hold_cause, hold_line
-from plexsync.rules.queue.gate_names import CURE, REFUSES, SERVERS, GateName, caption, is_covered
+from plexsync.rules.queue.gate_names import SERVERS, caption
 from plexsync.rules.servers.causes import cure_of
 from plexsync.rules.words.status_words import (
     DOWN,
@@ -46,11 +45,9 @@ def show_page(out: Console, facts: "StatusFacts", plex: str = "") -> None:
     scenes = facts["scenes"]
     name = f"{plex}: " if plex else ""
     say(out, safe(f"{name}{verdict_line(facts['verdict'], _now(facts), plex)}"), style="bold")
-    if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
-        say(out, banner, style="bold")
-    for server, held in facts["holds"].items():
-        if held["choice"]:
-            say(out, safe(f"{caption(server)} is {ON_HOLD}: {held['message']}."), style="bold")
+    for need in needs(facts):
+        if need.tone != WELL:
+            say(out, safe(f"{need.title}: {need.text} {need.next}".rstrip(), 600))
     for change in facts["news"]:
         say(out, safe(f"New in {change['version']}: {change['text']}", 600))
     statuses = []
@@ -113,9 +110,6 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
     names = ", ".join(library["title"] for library in index["libraries"])
     sums = " + ".join(f"{books[name]:,} {name}" for name in ("coalesced", "done", "pruned", "open"))
     verdict = "" if books["balanced"] else ": THEY DO NOT BALANCE, please report this"
-    closed = closed_gates(facts)
-    # Stash refuses writes, and nothing else.
-    refuses = GateName.STASH_WRITES in closed and not is_covered(GateName.STASH_WRITES, closed)
     collections = (count_words(status.word, count) for status, count in counted_collections(facts["collections"]))
     rows = [
         ("due now", f"{facts['due']:,}"),
@@ -134,10 +128,7 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         ("plays", _plays(facts)),
         ("collections", ", ".join(collections)),
         *(("asks PlexSync", f"{safe(row['library'])}: {_asked(row, facts)}") for row in facts["asking"]),
-        ("to do", f"{REFUSES}. {CURE}" if refuses else ""),
-        ("to do", SETTINGS_WAIT if facts["setting_change"] else ""),
         ("to do", OWED if facts["comparison_due"] and not facts["setting_change"] else ""),
-        ("to do", "" if facts["bulk_approved"] else UNAPPROVED),
         ("books", f"{books['accepted']:,} accepted = {sums}{verdict}"),
     ]
     return [(name, words) for name, words in rows if words]

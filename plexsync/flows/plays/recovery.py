@@ -18,13 +18,11 @@ from plexsync.flows.scenes.recovery import JournalBeside
 from plexsync.rules.match.restored_stash import (
     Tail,
     is_asked_about,
-    missing_plays,
-    missing_text,
     set_back_scenes,
     tail_of,
     was_set_back,
-    with_missing,
 )
+from plexsync.rules.plays.missing_plays import missing_plays, missing_text, with_missing
 from plexsync.rules.plays.plays import PlayState, RememberedPlay, SentPlay
 from plexsync.rules.plays.viewings import VIEWED
 from plexsync.rules.queue.job import PLAYS, Kind, Why

@@ -237,8 +237,35 @@ class AskingFacts(TypedDict):
     library: str
     state: str
     """`adding`, `on` or `removing`."""
+    added_at: Moment | None
     called_at: Moment | None
     """When Plex last asked; null if it never has."""
+    problem: str
+    """Why Plex does not ask, as far as the database tells; empty if it does."""
+
+
+class StorageFacts(TypedDict):
+    """That nothing can be stored: the disk is full, the folder is read-only, or the database can't be written."""
+
+    since: Moment | None
+    """When the worker was paused by it; null if no worker runs."""
+    folder: str
+    """The data folder; empty if the database is in PostgreSQL."""
+    free: int
+    """The bytes that are free in the folder; -1 if that is not known."""
+    full: bool
+    """Whether no space is left."""
+    error: str
+
+
+class MissingPlaysFacts(TypedDict):
+    """Plays that PlexSync added and that were found missing in Stash within the last two weeks."""
+
+    count: int
+    at: Moment | None
+    """When they were found missing."""
+    command: str
+    """What adds them again."""
 
 
 class QueuedPlays(TypedDict):
@@ -320,6 +347,11 @@ class BareFacts(TypedDict):
     there."""
     asking: list[AskingFacts]
     """The libraries that ask PlexSync first; `plexsync provider status` says more."""
+    storage: StorageFacts | None
+    """Why nothing can be stored; null if everything can."""
+    missing_plays: MissingPlaysFacts | None
+    playlists_problem: str
+    """Why no playlist can be made of the setting `playlists`; empty if they can."""
     comparison_due: bool
     setting_change: SettingChangeFacts | None
     """What changed settings would write, while that waits for your yes; else null."""
@@ -417,3 +449,5 @@ class HealthFacts(TypedDict):
     """Whether a worker runs and has sent a heartbeat in the last two minutes."""
     database: bool
     """Whether the database can be read."""
+    needs: list[str]
+    """The keys of what is open, such as `hold:plex` or `storage`; see `/api/needs`."""

@@ -8,7 +8,6 @@ belongs to another scene, because Stash deals no id twice. Without evidence thes
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 
 from plexsync.rules.match.origin import SceneOrigin, instant
 from plexsync.rules.plays.plays import SentPlay
@@ -17,26 +16,6 @@ from plexsync.rules.scene import ScenePlays
 
 # A tail of fewer plays or scenes is a deletion like any other one: nobody is asked about it.
 MANY_PLAYS, MANY_SCENES = 3, 2
-# Milliseconds.
-HALF_A_DAY = 43_200_000
-
-
-@record
-class MissingPlays:
-    """Plays that PlexSync added and that are missing: how many, and since when they were added (UTC milliseconds).
-
-    `at` is when that was found.
-    """
-
-    count: int
-    since: int
-    at: int
-
-    @property
-    def command(self) -> str:
-        """What adds them again. The day has begun by then in every time zone."""
-        day = datetime.fromtimestamp((self.since - HALF_A_DAY) / 1000, UTC)
-        return f"plexsync plays again --since {day:%Y-%m-%d}"
 
 
 @record
@@ -96,21 +75,3 @@ def set_back_scenes(text: str) -> dict[int, str]:
         return {id: updated_at for id, updated_at in pairs if type(id) is int and type(updated_at) is str}
     except (ValueError, TypeError, RecursionError):
         return {}
-
-
-def with_missing(missing: Sequence[SentPlay], earlier: MissingPlays | None, *, now: int) -> MissingPlays:
-    """These missing plays, together with those that were missing before."""
-    count = len(missing) + (earlier.count if earlier else 0)
-    since = min([play.sent_at for play in missing] + ([earlier.since] if earlier else []))
-    return MissingPlays(count, since, now)
-
-
-def missing_text(plays: MissingPlays) -> str:
-    """The note of missing plays."""
-    return f"{plays.count} {plays.since} {plays.at}"
-
-
-def missing_plays(text: str) -> MissingPlays | None:
-    """The missing plays of that note; None if there are none."""
-    numbers = text.split(" ")
-    return MissingPlays(*map(int, numbers)) if len(numbers) == 3 and all(map(str.isdecimal, numbers)) else None

@@ -10,9 +10,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
-from plexsync.rules.queue.choices import Choice
-from plexsync.rules.queue.gate_names import CURE, REFUSES, GateName
-from plexsync.rules.queue.outages import Outage, OutageKind, without_covered
 from plexsync.rules.record_class import record
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -20,20 +17,17 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 AGAIN = DAY
 # A condition is over if it has been absent for this long.
 CALM = MINUTE
-TAKES_AGAIN = "Stash accepts writes again, and plays go on."
 
 
 @record
 class NoticeRules:
     """When to send notices. `after` (ms): how long PlexSync waits for an outage or a fault to pass by itself.
 
-    `growth`: a notice is due if there are more new dead letters than this since the last quiet state. `cap`: the
-    largest number of dead letters without a notice; None for no limit.
+    `growth`: a notice is due if there are more new dead letters than this since the last quiet state.
     """
 
     after: int = 10 * MINUTE
     growth: int = 10
-    cap: int | None = None
 
 
 @record
@@ -43,22 +37,6 @@ class Pause:
     since: int
     message: str
     full: bool
-
-
-@record
-class Situation:
-    """The present state, as far as it may need you: current outages, dead rows, pause, repair.
-
-    `dead` is None if it is unknown. `died` and `pruned` count all rows that ever died, and those deleted because of
-    their age. `repaired_at` is the last time when the database was found damaged and rebuilt.
-    """
-
-    outages: tuple[Outage, ...] = ()
-    dead: int | None = None
-    pause: Pause | None = None
-    repaired_at: int | None = None
-    died: int = 0
-    pruned: int = 0
 
 
 @record
@@ -73,6 +51,20 @@ class Condition:
     text: str
     over: str = ""
     size: int = 0
+
+
+@record
+class Situation:
+    """The present state, as far as it may need you: what is open, and the dead rows.
+
+    `dead` is None if it is unknown. `died` and `pruned` count all rows that ever died, and those deleted because of
+    their age.
+    """
+
+    open: tuple[Condition, ...] = ()
+    dead: int | None = None
+    died: int = 0
+    pruned: int = 0
 
 
 @record
@@ -123,98 +115,12 @@ class NotSent(Exception):
 
 
 def conditions(inspection: Situation, rules: NoticeRules, base: int | None, now: int) -> list[Condition]:
-    """Everything that needs you at this moment."""
-    held = {outage.server for outage in inspection.outages if outage.gate is OutageKind.HOLD}
-    # A server that denies access is answering, so an outage of its breaker is not shown too.
-    relevant = [
-        outage
-        for outage in without_covered(inspection.outages)
-        if outage.gate is OutageKind.HOLD or outage.server not in held
-    ]
-    current = [condition for outage in relevant if (condition := _outage(outage, rules, now))]
-    if inspection.dead is not None:
-        current += _dead(inspection.dead, inspection.dead if base is None else base, rules, now)
-    if inspection.pause and (inspection.pause.full or now - inspection.pause.since >= rules.after):
-        current.append(_pause(inspection.pause))
-    if inspection.repaired_at is not None and abs(now - inspection.repaired_at) < DAY:
-        text = (
-            f"The database was damaged and was rebuilt at {moment(inspection.repaired_at)}; the damaged file is beside it. "
-            "A full comparison runs by itself. Check the dead letters and bindings."
-        )
-        current.append(Condition(f"repaired:{inspection.repaired_at}", inspection.repaired_at, text))
-    return current
-
-
-def _outage(outage: Outage, rules: NoticeRules, now: int) -> Condition | None:
-    if outage.server is GateName.STASH_WRITES:
-        return _refusal_condition(outage, rules, now)
-    name = outage.server.value.title()
-    if outage.gate is OutageKind.HOLD:
-        return _hold(outage, name)
-    if outage.duration(now) < rules.after:
-        return None
-    text = f"{name} has not answered since {moment(outage.start)}. {_sentence(outage.error)} {_waiting(outage.most)}"
-    return Condition(f"away:{outage.server}", outage.start, text.strip(), f"{name} answers again.")
-
-
-def _hold(outage: Outage, name: str) -> Condition:
-    key = f"hold:{outage.server}"
-    if outage.cause in set(Choice):
-        text = f"PlexSync needs you: {_sentence(outage.error)} {_waiting(outage.most)}"
-        return Condition(key, outage.start, text, f"The work with {name} goes on.")
-    reason = f"PlexSync needs you: {name} does not let it in. Put the setting {outage.cause} right"
-    text = f"{reason}. {_sentence(outage.error)} {_waiting(outage.most)}".strip()
-    return Condition(key, outage.start, text, f"{name} lets PlexSync in again.")
-
-
-def _refusal_condition(outage: Outage, rules: NoticeRules, now: int) -> Condition | None:
-    """Stash refuses writes, and is there for everything else."""
-    plays = f"Plays of {_scenes(outage.most)} wait; nothing is lost." if outage.most else "Nothing is lost."
-    if outage.gate is OutageKind.HOLD:
-        reason = f"PlexSync needs you: {REFUSES}. Put the setting {outage.cause} right"
-        text = f"{reason}. {_sentence(outage.error)} {CURE} {plays}"
-        return Condition(f"hold:{outage.server}", outage.start, text, TAKES_AGAIN)
-    if outage.duration(now) < rules.after:
-        return None
-    text = f"Stash has refused writes since {moment(outage.start)}. {_sentence(outage.error)} {CURE} {plays}"
-    return Condition(f"away:{outage.server}", outage.start, text, TAKES_AGAIN)
-
-
-def _dead(dead: int, base: int, rules: NoticeRules, now: int) -> list[Condition]:
-    current = []
-    look = "plexsync dlq list shows why and what cures it."
-    if dead - base > rules.growth:
-        text = f"{dead - base:,} more dead letters, {dead:,} in all: {look}"
-        current.append(Condition("dead", now, text, "Few dead letters are left.", dead))
-    if rules.cap is not None and dead > rules.cap:
-        text = f"{dead:,} dead letters, more than the limit of {rules.cap:,}: {look}"
-        current.append(Condition("dead:cap", now, text, "The dead letters are within the limit again.", dead))
-    return current
-
-
-def _pause(pause: Pause) -> Condition:
-    if pause.full:
-        reason = f"PlexSync has stopped working because the disk is full. {_sentence(pause.message)}"
-        text = f"{reason} Make room: it goes on by itself."
-        return Condition("disk", pause.since, text, "There is room on the disk again, and PlexSync goes on.")
-    text = f"PlexSync can't use its own database since {moment(pause.since)}. {_sentence(pause.message)}"
-    return Condition("database", pause.since, text, "PlexSync can use its database again.")
-
-
-def _sentence(text: str) -> str:
-    """A message as a full sentence."""
-    line = " ".join(text.split())
-    return line if not line or line[-1] in ".!?" else f"{line}."
-
-
-def _waiting(count: int) -> str:
-    if not count:
-        return "Nothing is lost."
-    return f"{_scenes(count)} queued; nothing is lost."
-
-
-def _scenes(count: int) -> str:
-    return f"{count:,} {'scene' if count == 1 else 'scenes'}"
+    """Everything that needs you at this moment: what is open, and dead letters that have grown in number."""
+    dead = inspection.dead
+    if dead is None or dead - (dead if base is None else base) <= rules.growth:
+        return list(inspection.open)
+    text = f"{dead - (base or 0):,} more dead letters, {dead:,} in all: plexsync dlq list shows why and what cures it."
+    return [*inspection.open, Condition("dead", now, text, "Few dead letters are left.", dead)]
 
 
 def moment(at: int) -> str:

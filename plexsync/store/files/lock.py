@@ -42,6 +42,13 @@ class Lock:
         if handle is not None:
             os.close(handle)
 
+    def write(self, content: bytes, offset: int) -> None:
+        """Overwrite a part of the file that was locked. Ignores a disk that does not take it."""
+        if self._handle is not None:
+            with suppress(OSError):
+                os.lseek(self._handle, offset, os.SEEK_SET)
+                os.write(self._handle, content)
+
     def __enter__(self) -> "Lock":
         return self
 

@@ -136,7 +136,6 @@ on conflict (scene, moment) do update
        state = excluded.state, tries = excluded.tries, rows_before = excluded.rows_before, until = excluded.until,
        undo = excluded.undo
 """
-COUNT_DELETED = "select count(*) from play where state = 'deleted' and sent_at >= :since"
 # Greater than the order of any request.
 LAST_ORDER = 2**62
 NEXT_ORDER = "select coalesce(max(sent_order), 0) + 1 from play where sent_order > 0"
@@ -246,10 +245,6 @@ class ReadOnlyPlays(ScenesTable[dict[int, dict[int, RememberedPlay]]]):
         for item, moment, *scene in self._db.rows(HOLDERS, {"items": list(items)}):
             scenes.setdefault((item, moment), set()).add((scene[0], scene[1]))
         return scenes
-
-    def count_deleted(self, *, since: int) -> int:
-        """Count the plays that were added from this time on (UTC milliseconds) and are deleted in Stash."""
-        return int(self._db.value(COUNT_DELETED, {"since": since}))
 
     def last_sent(self, limit: int, *, before: SentPlay | None = None) -> list[SentPlay]:
         """Return up to `limit` plays that PlexSync has added and that you did not undo, the last request first.

@@ -113,7 +113,7 @@ class ReadOnlyProviders(Table):
 
     def all(self) -> list[ProviderRow]:
         """Return all of them, by title."""
-        return [_provider(row) for row in self._db.once(EVERY)]
+        return [provider_row(row) for row in self._db.once(EVERY)]
 
     def of(self, library: str) -> ProviderRow | None:
         """Return the one of this uuid, if it asks PlexSync."""
@@ -254,7 +254,8 @@ def _mapping(text: str) -> Mapping[str, object]:
     return document if isinstance(document, dict) else {}
 
 
-def _provider(row: Row) -> ProviderRow:
+def provider_row(row: Row) -> ProviderRow:
+    """A library from its row."""
     return ProviderRow(**{**dict(row), "steps": _mapping(row["steps"]), "calls": _mapping(row["calls"])})
 
 

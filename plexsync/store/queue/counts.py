@@ -25,6 +25,8 @@ COUNT_REMEMBERED = "select state, count(*) from play group by state"
 COUNT_LISTED = """
 select count(*), max(listed_at) from played where history_key <> 'viewed' group by account order by 2 desc limit 1
 """
+# Plays that were sent since then and are deleted in Stash.
+COUNT_DELETED = "select count(*) from play where state = 'deleted' and sent_at >= :since"
 COUNT_DUE = f"select count(*), min(due) from job indexed by job_due where {WAITS} and lane = :lane and due <= :now"
 # The scenes that were undone or released, by the narrow index on the mark. A scene with both counts as undone: of the two
 # words, that is the greater one. A mark of a scene that was gone in Stash ends with its return, so it is none of these.

@@ -26,7 +26,9 @@ from plexsync.rules.queue.note_keys import (
     LAST_RECONCILE,
     LINES,
     NEWS,
+    PLAYLISTS_PROBLEM,
     PLAYS_COUNTED,
+    PLAYS_MISSING,
     REPAIRED,
     RESTORED,
     THREAD_ENDED,
@@ -40,6 +42,7 @@ from plexsync.store.queue.counts import (
     COUNT_ALL,
     COUNT_COLLECTIONS,
     COUNT_DEAD,
+    COUNT_DELETED,
     COUNT_DUE,
     COUNT_IDLE_OTHERS,
     COUNT_LISTED,
@@ -95,7 +98,9 @@ PACES = "select who, not_before, ramp from pace"
 TRANSITIONS = "select who, at, old, new, cause, error, waiting from transition order by number"
 BOOKS = "select accepted, coalesced, done, pruned from books"
 TALLIES = "select name, count from tally"
-ASKING = "select title, state, called_at from provider order by title, library"
+ASKING = """
+select library, section, title, identifier, state, steps, added_at, called_at, calls from provider order by title, library
+"""
 SECTIONS = "select section, title, walked_at from library order by section"
 COUNT_ITEMS = "select count(*) from item"
 # The wall-clock time read through SQLite, in UTC milliseconds.
@@ -149,7 +154,11 @@ class Summary:
         self.remembered_plays: dict[str, int] = dict(db.rows(COUNT_REMEMBERED))
         self.listed_plays: int = next((row[0] for row in db.rows(COUNT_LISTED)), 0)
         self.collections: list[tuple[str, str, int]] = db.rows(COUNT_COLLECTIONS, {"library": ""})
-        self.asking: list[tuple[str, str, int]] = db.rows(ASKING)
+        self.asking: list[Any] = db.rows(ASKING)
+        self.missing_plays, self.playlists_problem = note(db, PLAYS_MISSING), note(db, PLAYLISTS_PROBLEM)
+        # How many of the plays that were found missing still count as deleted; the note says since when they were sent.
+        since = self.missing_plays.split(" ")[1:2]
+        self.still_missing: int = db.rows(COUNT_DELETED, {"since": int(since[0])})[0][0] if since else 0
         self.dead: dict[str, int] = dict(db.rows(COUNT_DEAD))
         rows = {server: SimpleNamespace(**row) for server, row in _rows(db, BREAKERS)}
         self.breakers = {
