@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from plexsync.engine.tickets import READ, READ_STASH, WRITE, WRITE_STASH, Access, Closed, Gate
+from plexsync.rules.queue.gate_names import closed_words
 from plexsync.rules.records import BreakerRow, HoldRow
 from plexsync.rules.servers.errors import Barred, Neighbour, NeighbourError, Throttled, Unavailable
 from plexsync.rules.servers.neighbours import RandomSource
@@ -140,6 +141,15 @@ def end_hold(tx: Writer, gate: Gate, now: int) -> None:
         log.info("hold over: %s accepts requests again", gate.caption)
 
 
+def test_soon(tx: Writer, gate: Gate, now: int) -> bool:
+    """Have the worker test a hold that a refused write made, at once; True if there is one. Reads do not end it."""
+    hold = tx.holds.find(gate.row)
+    if hold is None or gate.neighbour is not Neighbour.PLEX or held_by(tx, gate) is not WRITE:
+        return False
+    tx.holds.save(gate.row, replace(hold, retest_at=now))
+    return True
+
+
 def forget(tx: Writer, gate: Gate, now: int) -> None:
     """Forget everything about a gate that nothing passes any more, and end its outage: nobody would probe it."""
     end_hold(tx, gate, now)
@@ -219,13 +229,14 @@ def gate_closed(db: Reader, gate: Gate, rules: Rules, now: int) -> Closed | None
     row = db.breakers.find(gate.row)
     if row.state != CircuitState.CLOSED:
         probe_at = breaker_probe_at(row, rules)
-        return Closed(now if probe_at is None else probe_at, away(gate, row.error))
+        return Closed(now if probe_at is None else probe_at, away(gate, row))
     pace = db.paces.find(gate.row)
     if pace.not_before > now:
         return Closed(pace.not_before, trouble(db, gate, rules) or f"{gate.caption} is {THROTTLED}")
     return None
 
 
-def away(gate: Gate, error: str) -> str:
+def away(gate: Gate, row: BreakerRow) -> str:
     """One line about a gate whose breaker is open."""
-    return f"{gate.caption} is {DOWN}: {error}" if error else f"{gate.caption} is {DOWN}"
+    words = closed_words(gate.row, row.cause) if gate.neighbour is Neighbour.PLEX else f"{gate.caption} is {DOWN}"
+    return f"{words}: {row.error}" if row.error else words

@@ -258,7 +258,7 @@ class Gates:
             access = WRITE if gate_rows.is_lost_by_writes(gate, row) else READ
             return Probe(Ticket(Gate(gate.neighbour, access), after.generation))
         probe_at = next_probe_at(after, self._rules)
-        return Closed(now if probe_at is None else round(probe_at * 1000), gate_rows.away(gate, row.error))
+        return Closed(now if probe_at is None else round(probe_at * 1000), gate_rows.away(gate, row))
 
     # --- probes ------------------------------------------------------------------------------------------------------
 
@@ -276,6 +276,8 @@ class Gates:
             log.debug("%s is still down: %s", gate.caption, error)
             return False
         with self._store.writing() as tx:
+            if canary is None and gate_rows.test_soon(tx, gate, self._clock.now()):
+                return False
             gate_rows.end_hold(tx, gate, self._clock.now())
         return True
 

@@ -8,10 +8,19 @@ add a row. Imports little, because `plexsync status` has to start fast.
 from typing import NamedTuple, cast
 
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
-from plexsync.reports.format import DAY, ago, capitalize, many, parse_stamp, sentences, size, stamp
+from plexsync.reports.format import DAY, ago, capitalize, many, parse_stamp, size, stamp
 from plexsync.rules.plays.first_plays import rule_words
 from plexsync.rules.queue.choices import EFFECTS, Choice, hold_cause
-from plexsync.rules.queue.gate_names import CURE, GATES, REFUSES, GateName, closed_words, is_covered
+from plexsync.rules.queue.gate_names import (
+    CURE,
+    GATES,
+    REFUSES,
+    TAKES_NO_EDITS,
+    GateName,
+    caption,
+    closed_words,
+    is_covered,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +49,8 @@ NEVER = "1970-01-01T00:00:00Z"
 AGAIN = 2
 # Seconds that a commit may wait for a standby server of PostgreSQL.
 LONG_COMMIT = 5.0
+# Milliseconds after which a Plex that takes no edit needs you; and the longest pause between two requests.
+LONG_REFUSAL, BREATH = 120_000, 5_000
 FIRST_PLAYS = "plexsync plays sync"
 # A Stash that refuses writes stops plays on their way back, and nothing else.
 SCENES_GO_ON, PLAYS_WAIT = "scenes go on, plays wait", "plays wait"
@@ -203,7 +214,7 @@ def _hold_short(facts: "BareFacts", server: str) -> str:
 
 def _hold_text(facts: "BareFacts", server: str) -> str:
     why = facts["holds"][server]["message"]
-    return " ".join(filter(None, [sentences(why.rstrip(".")), waiting_words(facts, server)]))
+    return " ".join(filter(None, [_sentence(why), waiting_words(facts, server)]))
 
 
 def _hold_next(facts: "BareFacts", server: str) -> str:
@@ -244,8 +255,30 @@ def _away(facts: "BareFacts") -> "list[str]":
 
 def _away_words(facts: "BareFacts", server: str) -> str:
     outage = _outage(facts, server)
-    causes = (facts["breakers"][server]["cause"], outage["cause"] if outage else "")
-    return "Plex takes no edits" if server == GateName.PLEX and "write" in causes else closed_words(server)
+    return closed_words(server, facts["breakers"][server]["cause"] or (outage["cause"] if outage else ""))
+
+
+def _away_tone(facts: "BareFacts", server: str) -> str:
+    """A Plex that answers and takes no edit for minutes may wait for you; one that is down comes back by itself."""
+    since = _away_since(facts, server)
+    lasts = since is not None and now_of(facts) - parse_stamp(since) >= LONG_REFUSAL
+    return NEEDS if lasts and _away_words(facts, server) == TAKES_NO_EDITS else WAIT
+
+
+def _away_steps(_: "BareFacts", server: str) -> "list[NeedStep]":
+    return [NeedStep("test", "Try one again", server), LOG]
+
+
+def _throttled(facts: "BareFacts") -> "list[str]":
+    """The servers that have asked for a wait; a breath between two requests is none."""
+    closed, soon = closed_gates(facts), now_of(facts) + BREATH
+    waits = {name: pace["not_before"] for name, pace in facts["paces"].items() if name not in closed}
+    return [name for name, until in waits.items() if until and parse_stamp(until) > soon]
+
+
+def _throttled_short(facts: "BareFacts", name: str) -> str:
+    until = facts["paces"][name]["not_before"]
+    return f"{caption(name)} asks PlexSync to wait, until {ago(parse_stamp(until or NEVER), now_of(facts))}"
 
 
 def _outage(facts: "BareFacts", server: str) -> "OutageFacts | None":
@@ -257,9 +290,17 @@ def _away_since(facts: "BareFacts", server: str) -> str | None:
     return outage["since"] if outage else None
 
 
+def _sentence(text: str) -> str:
+    """A message of a server or a file system as a full sentence; the name of a file or a setting stays as it is."""
+    line = " ".join(text.split())
+    first = line.partition(" ")[0]
+    line = line if "." in first or "_" in first else capitalize(line)
+    return line if not line or line[-1] in ".!?" else f"{line}."
+
+
 def _away_text(facts: "BareFacts", server: str) -> str:
     why = facts["breakers"][server]["error"] or "it does not answer"
-    return f"{sentences(why.rstrip('.'))} {CURE if server == GateName.STASH_WRITES else BY_ITSELF}"
+    return f"{_sentence(why)} {CURE if server == GateName.STASH_WRITES else BY_ITSELF}"
 
 
 def waiting_words(facts: "BareFacts", server: str) -> str:
@@ -422,11 +463,13 @@ def _storage_text(facts: "BareFacts", _: str) -> str:
     """Why nothing can be stored, how much is free, and what goes on without it."""
     storage = _storage(facts)
     is_known = storage["folder"] and storage["free"] >= 0
-    return sentences(
-        storage["error"].rstrip("."),
-        f"{storage['folder']} has {size(storage['free'])} free" if is_known else "",
-        "pages and commands that only read go on; nothing is written to Plex or Stash meanwhile",
-        "what you edit in Stash is found afterwards, and nothing is lost",
+    return " ".join(
+        [
+            _sentence(storage["error"]),
+            *([f"{storage['folder']} has {size(storage['free'])} free."] if is_known else []),
+            "Pages and commands that only read go on; nothing is written to Plex or Stash meanwhile.",
+            "What you edit in Stash is found afterwards, and nothing is lost.",
+        ]
     )
 
 
@@ -480,9 +523,7 @@ ROWS: tuple[NeedRow, ...] = (
         _held_gates,
         _hold_short,
         title=lambda facts, server: capitalize(hold_words(server, facts["holds"][server])),
-        text=lambda facts, server: (
-            f"{sentences(facts['holds'][server]['message'].rstrip('.'))} {waiting_words(facts, server)}".strip()
-        ),
+        text=_hold_text,
         next=_hold_next,
         steps=_hold_steps,
         page=lambda facts, server: "/accept" if facts["holds"][server]["choice"] else "/settings",
@@ -589,7 +630,7 @@ ROWS: tuple[NeedRow, ...] = (
         NEEDS,
         when(lambda facts: facts["playlists_problem"]),
         "playlists wait for their tag",
-        text=lambda facts, _: sentences(facts["playlists_problem"].rstrip(".")),
+        text=lambda facts, _: _sentence(facts["playlists_problem"]),
         steps=(NeedStep("setting", "Change playlists", "playlists", page="/settings/change?name=playlists"),),
         page="/settings",
         notify=LATER,
@@ -608,14 +649,24 @@ ROWS: tuple[NeedRow, ...] = (
         over=lambda _, library: f"Plex asks PlexSync in {library}.",
     ),
     NeedRow(
-        "away",
+        "throttled",
         WAIT,
+        _throttled,
+        _throttled_short,
+        title=lambda _, name: f"{caption(name)} asks PlexSync to wait",
+        text="Scenes stay queued, and the work goes on by itself then.",
+        page="/state",
+    ),
+    NeedRow(
+        "away",
+        _away_tone,
         _away,
         lambda facts, name: (
             _away_words(facts, name) + (f": {_goes_on(facts)}" if name == GateName.STASH_WRITES else "")
         ),
         title=_away_words,
         text=lambda facts, name: f"{_away_text(facts, name)} {waiting_words(facts, name)}",
+        steps=_away_steps,
         page="/state",
         since=_away_since,
         notify=LATER,

@@ -159,3 +159,51 @@ def test_beside_a_worker_the_command_asks_and_the_worker_goes_on(world: World, d
         world.plex.faults.clear()
         done = door("sync", "--all", "--wait")
     assert (done.code, done.out) == (0, "2 in sync\n")
+
+
+# --- a Plex that answers, and takes no edit ----------------------------------------------------------------------------
+
+
+def puts(status: int) -> Fault:
+    return Fault("status", status=status, when=lambda request: request.method == "PUT")
+
+
+@pytest.mark.parametrize("status", [401, 403, 498])
+def test_a_hold_that_a_refused_write_made_does_not_end_by_a_read(status: int, world: World, door: Door) -> None:
+    ids = world.add(3)
+    world.plex.faults.set(puts(status))
+    door("sync", "--all")
+    door("drain")
+    for words in (("status",), ("fix",), ("doctor",), ("fix",)):
+        assert "Plex does not let PlexSync in" in door(*words).out, words
+    facts = door("status", "--json").facts
+    assert (facts["dlq"]["count"], list(facts["holds"])) == (0, ["plex"])
+    world.plex.faults.clear()
+    assert door("sync", "--all", "--wait").code == 0
+    assert door("status", "--json").facts["holds"] == {}
+    assert world.out_of_step(ids) == []
+
+
+@pytest.mark.parametrize("status", [400, 405, 422, 500])
+def test_a_plex_that_refuses_every_edit_is_not_called_down(status: int, world: World, door: Door) -> None:
+    ids = world.add(9)
+    world.plex.faults.set(puts(status))
+    door("sync", "--all")
+    until(lambda: door("drain") and breaker(door, "plex") == "open")
+    first = door("status").out.splitlines()[0]
+    assert first.startswith("Plex answers, and takes no edits"), first
+    assert "Plex is down" not in door("status").out
+    assert f"({status})" in door("status").out
+    assert "Plex answers, and takes no edits" in door("doctor").out
+    world.plex.faults.clear()
+    assert door("sync", "--all", "--wait").code == 0
+    assert "9 of 9 in sync" in door("status").out.splitlines()[0]
+    assert world.out_of_step(ids) == []
+
+
+def test_a_plex_that_asks_to_wait_is_said_with_until_when(world: World, door: Door) -> None:
+    world.add(3)
+    world.plex.faults.set(Fault("status", status=429, retry_after=300))
+    door("sync", "--all")
+    door("drain")
+    assert door("status").out.startswith("Plex asks PlexSync to wait, until in ")

@@ -283,7 +283,7 @@ def test_a_thread_that_a_fault_ends_is_started_again_and_told_for_ten_minutes(ho
 
 @pytest.mark.parametrize(
     ("fault", "pause"),
-    [(LocalFault("no space is left", full=True), 60), (LocalFault("busy"), 5), (Unusable("can't be opened"), 5)],
+    [(LocalFault("no space is left", full=True), 15), (LocalFault("busy"), 5), (Unusable("can't be opened"), 5)],
     ids=["full", "busy", "can't be opened anew"],
 )
 def test_a_fault_of_our_own_disk_pauses_the_worker_and_never_ends_it(house, stop, monkeypatch, caplog, fault, pause):

@@ -115,12 +115,14 @@ def opened(fine: BareFacts, key: str) -> BareFacts:
         return {**fine, "dlq": {**fine["dlq"], "count": 101, "max": 100, "over": True}}
     if key == "plays":
         return {**fine, "plays": {**fine["plays"], "first": FIRST_PLAYS}}
+    if key == "throttled:plex":
+        return {**fine, "paces": {**fine["paces"], "plex": {"not_before": "2024-05-17T12:05:00Z", "jobs_per_claim": 0}}}
     changes = OPENED[key]
     breakers = dict.fromkeys(changes.get("holds", ()), fine["breakers"]["plex"])
     return {**fine, "breakers": {**fine["breakers"], **breakers}, **changes}
 
 
-KEYS = (*OPENED, "away:plex", "dead-limit", "plays")
+KEYS = (*OPENED, "away:plex", "dead-limit", "plays", "throttled:plex")
 
 
 def test_every_row_is_opened_here() -> None:

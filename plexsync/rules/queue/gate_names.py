@@ -27,6 +27,7 @@ CURE = (
     "and PlexSync tries again by itself."
 )
 REFUSES = "Stash refuses writes"
+TAKES_NO_EDITS = "Plex answers, and takes no edits"
 
 
 def caption(name: str) -> str:
@@ -34,9 +35,11 @@ def caption(name: str) -> str:
     return "Writing to Stash" if name == GateName.STASH_WRITES else name.title()
 
 
-def closed_words(name: str) -> str:
-    """That a gate is closed since its server does not answer, in a few words."""
-    return REFUSES if name == GateName.STASH_WRITES else f"{name.title()} is {DOWN}"
+def closed_words(name: str, cause: str = "") -> str:
+    """That a gate is closed by its breaker, in a few words; the `cause` is what failed: `read` or `write`."""
+    if name == GateName.STASH_WRITES:
+        return REFUSES
+    return TAKES_NO_EDITS if name == GateName.PLEX and cause == "write" else f"{name.title()} is {DOWN}"
 
 
 def gates_to_show(stored: Collection[str]) -> list[GateName]:

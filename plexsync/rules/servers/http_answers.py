@@ -83,6 +83,9 @@ def judge(
         other = f", or does not know the host name {server.host}" if server.host and neighbour is Neighbour.PLEX else ""
         message = f"{name} does not accept {server.key_setting} (401){other}{says}"
         return Barred(neighbour, message, setting=server.key_setting)
+    if status == 498 and neighbour is Neighbour.PLEX:
+        message = f"{name} says that {server.key_setting} has ended (498): sign in again{says}"
+        return Barred(neighbour, message, setting=server.key_setting)
     if status == 403:
         return Barred(
             neighbour, f"{name} does not allow this with {server.key_setting} (403){says}", setting=server.key_setting

@@ -8,6 +8,7 @@ Imports little, because `plexsync status` has to start fast.
 # ruff: noqa: PTH118, PTH123
 
 import os
+import sys
 
 from plexsync.rules.servers.errors import Unusable
 from plexsync.store.files.lock import Lock, is_locked, try_lock
@@ -66,7 +67,7 @@ def read_pause(folder: "Path | str") -> "tuple[int, bool, str] | None":
 
 def free_in(folder: "Path | str") -> tuple[int, str]:
     """How many bytes are free there for this user, and why nothing can be written; '' if nothing speaks against it."""
-    if not hasattr(os, "statvfs"):
+    if sys.platform == "win32":
         return -1, ""
     try:
         disk = os.statvfs(folder)
