@@ -34,7 +34,8 @@ class CollectionDressing:
         observing: list[Observe] = [observe_worked, *([playlists.observe] if playlists.rules else [])]
 
         def looks(stopping: Callable[[], bool]) -> list[RegularLook]:
-            return [look_at_changes("compare collections", partial(self.comparison.run_if_due, stopping))]
+            compare = partial(self.comparison.look, stopping)
+            return [look_at_changes("compare collections", compare, subject="collections and playlists")]
 
         return FlowParts([self.flow], observing, looks=looks, begin=self.comparison.run_if_due)
 

@@ -19,7 +19,7 @@ class RatingBack:
 
     def parts_to_add(self, poll_seconds: float) -> FlowParts:
         """What it adds to a worker that polls Stash every so many seconds."""
-        looks = [RegularLook("ratings", poll_seconds, self.poll.poll)]
+        looks = [RegularLook("ratings", poll_seconds, self.poll.poll, subject="ratings in Plex")]
         return FlowParts(self.flows, [self.poll.observe], looks=lambda _stopping: looks)
 
 

@@ -12,7 +12,7 @@ from itertools import chain
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lets_in, stash_lines
 from plexsync.app.fingerprints import changed_names, words_of_change
-from plexsync.app.flow_parts import COMPARE_LOOK, LONGEST_LOOK, FlowParts, RegularLook, look_at_changes
+from plexsync.app.flow_parts import COMPARE_LOOK, LONGEST_LOOK, FlowParts, NotedLook, RegularLook, look_at_changes
 from plexsync.app.further_flows import clean_up, count_playlists, further_flows
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import HOUR
@@ -47,6 +47,8 @@ RECONCILE_RETRY = 300.0
 
 Told = Callable[[Worked | ProbeResult | Idle], None]
 Act = Callable[[], None]
+UNCOUNTED = "what changed settings would write can't be counted now"
+
 Announce = Callable[[Parts, Sequence[Messenger], Standstill, threading.Event, str], threading.Thread]
 
 
@@ -208,22 +210,35 @@ def looks_beside(parts: Parts, stopping: Callable[[], bool], further: Sequence[F
     edits = edit_listener(parts, poll_now.set)
     hearing = list(chain.from_iterable(added.hearing for added in further))
     return [
-        RegularLook("poll", parts.config.stash_poll_interval, parts.poller.poll, poll_now),
+        RegularLook(
+            "poll",
+            parts.config.stash_poll_interval,
+            lambda: parts.poller.poll().reason,
+            poll_now,
+            subject="edits in Stash",
+        ),
         RegularLook("lines", LISTEN_LOOK, partial(edits, stopping)),
         RegularLook("listen", LISTEN_LOOK, partial(parts.listener, stopping, hearing)),
         RegularLook("events", LONGEST_LOOK, partial(parts.listener.look, stopping), parts.listener.sooner),
         RegularLook("sample", SECONDS, parts.sampler.sample),
         # A comparison can take long, and edits must not wait for it.
-        look_at_changes("compare", lambda: (parts.curer.recheck(stopping=stopping), schedule())),
+        look_at_changes("compare", partial(compare, parts, schedule, stopping), subject="the full comparison"),
         *further_looks(parts, poll_now.set, edits.connect_now),
         *chain.from_iterable(added.looks(stopping) for added in further),
     ]
 
 
+def compare(parts: Parts, schedule: "Schedule", stopping: Callable[[], bool]) -> str:
+    """Run a comparison if one is due; returns why that was not possible."""
+    parts.curer.recheck(stopping=stopping)
+    schedule()
+    return schedule.problem
+
+
 def watcher_of(look: RegularLook, parts: Parts, stop: threading.Event, paused: Paused) -> Watcher:
     """Return the thread that does this again and again."""
     return Watcher(
-        look.act,
+        NotedLook(look, parts.store, parts.gates, parts.clock) if look.subject else look.act,
         name=look.name,
         seconds=look.seconds,
         stop=stop,
@@ -300,6 +315,8 @@ class Schedule:
         self._stopping = stopping
         self._tried: float | None = None
         self._told = False
+        # Why the last one that was due could not be made; '' if it was, or waits for you.
+        self.problem = ""
 
     def __call__(self) -> bool:
         """Run a comparison if one is due; True if it completed."""
@@ -340,8 +357,14 @@ class Schedule:
         self._tried = passed
         waits = settings_wait(parts, self._stopping)
         if waits and not is_due:
+            self.problem = "" if asked_settings(parts) else UNCOUNTED
             return False
-        return parts.reconciler.try_reconcile(stopping=stopping, holding=waits)
+        try:
+            is_complete, self.problem = parts.reconciler.reconcile(stopping=stopping, holding=waits).complete, ""
+        except NeighbourError as error:
+            log.info("reconcile put off: %s", error)
+            is_complete, self.problem = False, str(error)
+        return is_complete
 
 
 def has_first_sync(parts: Parts) -> bool:

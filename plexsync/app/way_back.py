@@ -49,12 +49,20 @@ class WayBack:
         """What it adds to a worker that polls Stash every so many seconds."""
 
         def looks(stopping: Callable[[], bool]) -> list[RegularLook]:
-            polls = [RegularLook("resume", poll_seconds, self.resume.poll)] if self.resume is not None else []
+            resume, read = self.resume, partial(self.poll, stopping)
+            polls = (
+                [RegularLook("resume", poll_seconds, resume.look, subject="resume points in Plex")] if resume else []
+            )
+            reported = self.listener.reported
             return [
-                RegularLook("plays", poll_seconds, partial(self.poll, stopping), self.listener.sooner),
-                RegularLook("viewings", poll_seconds, self.recorder.record, self.listener.reported, least=REPORTS),
+                RegularLook("plays", poll_seconds, read, self.listener.sooner, subject="plays in Plex"),
+                RegularLook(
+                    "viewings", poll_seconds, self.recorder.record, reported, least=REPORTS, subject="viewings"
+                ),
                 look_at_changes("first plays", self.first_run.begin),
-                look_at_changes("compare plays", partial(self.comparison.run_if_due, stopping)),
+                look_at_changes(
+                    "compare plays", partial(self.comparison.look, stopping), subject="the comparison of plays"
+                ),
                 *polls,
             ]
 

@@ -46,6 +46,13 @@ class Comparison(ABC):
     _gates: Gates
     _clock: Clock
     _failed_at: float | None = None
+    # Why the last one that was due could not be made; '' if it was.
+    _problem: str = ""
+
+    def look(self, stopping: Callable[[], bool] = lambda: False) -> str:
+        """Compare if that is due; returns why that was not possible, '' if it was."""
+        self.run_if_due(stopping)
+        return self._problem
 
     def run_if_due(self, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Compare if that is due; True if it was completed. `stopping` ends it after a page."""
@@ -55,8 +62,9 @@ class Comparison(ABC):
         if not self.is_due() or not self._gates.is_open(*READS):
             return False
         try:
-            is_complete = self.compare(stopping) is not None
+            is_complete, self._problem = self.compare(stopping) is not None, ""
         except self.errors as error:
+            self._problem = str(error)
             logging.getLogger(f"PlexSync.{self.what}").info("the %s can't be compared now: %s", self.what, error)
             is_complete = False
         self._failed_at = None if is_complete else passed

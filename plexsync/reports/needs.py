@@ -8,7 +8,7 @@ add a row. Imports little, because `plexsync status` has to start fast.
 from typing import NamedTuple, cast
 
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
-from plexsync.reports.format import DAY, ago, capitalize, many, parse_stamp, size, stamp
+from plexsync.reports.format import DAY, ago, capitalize, lasting, many, parse_stamp, size, stamp
 from plexsync.rules.plays.first_plays import rule_words
 from plexsync.rules.queue.choices import EFFECTS, Choice, hold_cause
 from plexsync.rules.queue.gate_names import (
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         HoldFacts,
         MissingPlaysFacts,
         NeedFacts,
+        StallFacts,
         StorageFacts,
     )
     from plexsync.reports.shapes.workers import WorkerEndFacts, WorkerFacts
@@ -269,14 +270,14 @@ def _away_steps(_: "BareFacts", server: str) -> "list[NeedStep]":
     return [NeedStep("test", "Try one again", server), LOG]
 
 
-def _throttled(facts: "BareFacts") -> "list[str]":
+def _asked_waits(facts: "BareFacts") -> "list[str]":
     """The servers that have asked for a wait; a breath between two requests is none."""
     closed, soon = closed_gates(facts), now_of(facts) + BREATH
     waits = {name: pace["not_before"] for name, pace in facts["paces"].items() if name not in closed}
     return [name for name, until in waits.items() if until and parse_stamp(until) > soon]
 
 
-def _throttled_short(facts: "BareFacts", name: str) -> str:
+def _wait_short(facts: "BareFacts", name: str) -> str:
     until = facts["paces"][name]["not_before"]
     return f"{caption(name)} asks PlexSync to wait, until {ago(parse_stamp(until or NEVER), now_of(facts))}"
 
@@ -480,6 +481,28 @@ def _storage_next(facts: "BareFacts", _: str) -> str:
     return f"{makes}: it goes on by itself."
 
 
+# --- what can't be read ------------------------------------------------------------------------------------------------
+
+
+def _stalls(facts: "BareFacts") -> "list[str]":
+    """What was not read for three of its intervals, while a worker runs."""
+    now = now_of(facts)
+    alive = facts["worker"]["alive"]
+    return [row["subject"] for row in facts["stalled"] if alive and now - _moment(row["since"]) > 3000 * row["seconds"]]
+
+
+def _moment(stamped: str | None) -> int:
+    return parse_stamp(stamped or NEVER)
+
+
+def _stall(facts: "BareFacts", subject: str) -> "StallFacts":
+    return next(row for row in facts["stalled"] if row["subject"] == subject)
+
+
+def _stall_short(facts: "BareFacts", subject: str) -> str:
+    return f"{subject} could not be read for {lasting(now_of(facts) - _moment(_stall(facts, subject)['since']))}"
+
+
 # --- the table ---------------------------------------------------------------------------------------------------------
 
 
@@ -637,6 +660,18 @@ ROWS: tuple[NeedRow, ...] = (
         over="The playlists have their tag.",
     ),
     NeedRow(
+        "stalled",
+        NEEDS,
+        _stalls,
+        _stall_short,
+        text=lambda facts, subject: _sentence(_stall(facts, subject)["reason"]),
+        next=lambda facts, subject: f"PlexSync tries again every {_stall(facts, subject)['seconds']:.0f} s by itself.",
+        steps=(DOCTOR, LOG),
+        since=lambda facts, subject: _stall(facts, subject)["since"],
+        notify=LATER,
+        over=lambda _, subject: f"{capitalize(subject)} can be read again.",
+    ),
+    NeedRow(
         "provider",
         NEEDS,
         _asks,
@@ -651,8 +686,8 @@ ROWS: tuple[NeedRow, ...] = (
     NeedRow(
         "throttled",
         WAIT,
-        _throttled,
-        _throttled_short,
+        _asked_waits,
+        _wait_short,
         title=lambda _, name: f"{caption(name)} asks PlexSync to wait",
         text="Scenes stay queued, and the work goes on by itself then.",
         page="/state",

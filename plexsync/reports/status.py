@@ -14,6 +14,7 @@ from plexsync.rules.queue.gate_names import GateName, gates_to_show
 from plexsync.rules.queue.note_keys import CHANGED, HEARS
 from plexsync.rules.queue.outages import Outage, Transition, last_ended, lasting, outages
 from plexsync.rules.queue.setting_question import open_question
+from plexsync.rules.queue.stalls import read_stalls
 from plexsync.rules.queue.worker_ends import read as read_ends
 from plexsync.rules.servers.dashboard_place import read as read_place
 from plexsync.rules.words.status_words import DOWN, FAILING, ON_HOLD, PROBING, STATUSES, THROTTLED, UP, in_sync_words
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         QueuedPlays,
         QueueFacts,
         SettingChangeFacts,
+        StallFacts,
         StandingFacts,
         StatusFacts,
         StorageFacts,
@@ -135,6 +137,7 @@ def facts_of(
         "collections": _collections(summary),
         "asking": _asking(summary, config),
         "storage": storage,
+        "stalled": _stalls(summary),
         "missing_plays": missing_plays_facts(summary),
         "playlists_problem": summary.playlists_problem,
         "comparison_due": summary.anew or summary.wishes == CHANGED,
@@ -164,6 +167,13 @@ def _asking(summary: "Summary", config: "Settings") -> "list[AskingFacts]":
 def _scenes(summary: "Summary") -> "dict[str, StandingFacts]":
     counts = ((status, summary.standings.get(status, (0, None))) for status in STATUSES)
     return {status.value: {"count": count, "since": stamp(since)} for status, (count, since) in counts}
+
+
+def _stalls(summary: "Summary") -> "list[StallFacts]":
+    return [
+        {"subject": subject, "since": stamp(stall.since), "seconds": stall.seconds, "reason": stall.reason}
+        for subject, stall in read_stalls(summary.stalled).items()
+    ]
 
 
 def missing_plays_facts(summary: "Summary") -> "MissingPlaysFacts | None":

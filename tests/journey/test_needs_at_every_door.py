@@ -65,6 +65,7 @@ def test_a_condition_is_one_row_and_found_at_every_door(
 
 # --- every row ---------------------------------------------------------------------------------------------------------
 
+STALL = {"subject": "plays in Plex", "since": "2024-05-17T11:00:00Z", "seconds": 60.0, "reason": "GraphQL error"}
 MISSING = {"count": 3, "at": NOW, "command": "plexsync plays again --since 2024-05-17"}
 ASKS = {"library": "Clips", "state": "on", "added_at": NOW, "called_at": None, "problem": "Plex has not asked yet"}
 FULL = {"since": NOW, "folder": "/data", "free": 0, "full": True, "error": "no space is left for plexsync.db in /data"}
@@ -94,6 +95,7 @@ OPENED: dict[str, dict] = {
     "thread": {"worker": {**WORKS, "thread_ended": ended(1, running=True)["ended"]}},
     "standby": {"worker": {**WORKS, "standbys": [UNLIKE]}},
     "missing-plays": {"missing_plays": MISSING},
+    "stalled:plays in Plex": {"stalled": [STALL]},
 }
 
 

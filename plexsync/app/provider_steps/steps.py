@@ -7,7 +7,7 @@ added in part can be removed.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -316,15 +316,21 @@ class PendingSteps:
                 self._troubles[row.library] = str(error)
 
 
-def note_folders(parts: Parts) -> None:
-    """Note the present folders of the libraries that ask, which decide which file is meant. Later, if Plex is away."""
-    with suppress(NeighbourError):
+def note_folders(parts: Parts) -> str:
+    """Note the present folders of the libraries that ask, which decide which file is meant.
+
+    Returns why that is not possible now, '' if it was.
+    """
+    try:
         libraries = parts.gates.ask(READ_PLEX, ProviderClient(parts.plex.requests).libraries)
-        with parts.store.writing() as tx:
-            for library in libraries:
-                row, folders = tx.providers.of(library.uuid), list(library.locations)
-                if row is not None and not is_pending(row) and row.steps.get(FOLDERS) != folders:
-                    tx.providers.save(replace(row, steps={**row.steps, FOLDERS: folders}))
+    except NeighbourError as error:
+        return str(error)
+    with parts.store.writing() as tx:
+        for library in libraries:
+            row, folders = tx.providers.of(library.uuid), list(library.locations)
+            if row is not None and not is_pending(row) and row.steps.get(FOLDERS) != folders:
+                tx.providers.save(replace(row, steps={**row.steps, FOLDERS: folders}))
+    return ""
 
 
 def provider_flow(parts: Parts) -> FlowParts:
@@ -334,7 +340,10 @@ def provider_flow(parts: Parts) -> FlowParts:
     if not is_provider_on(config):
         return FlowParts([], looks=lambda _stopping: [steps])
     flow = provider_parts(parts, parts.folder, config.provider_patience, matches=config.provider_match)
-    looks = [steps, RegularLook("provider folders", FOLDERS_PACE, partial(note_folders, parts))]
+    looks = [
+        steps,
+        RegularLook("provider folders", FOLDERS_PACE, partial(note_folders, parts), subject="folders of the libraries"),
+    ]
     return replace(flow, looks=lambda _stopping: looks)
 
 

@@ -7,6 +7,7 @@ from plexsync.cli.call import WRONG
 from plexsync.cli.checks.check import Check, problem
 from plexsync.engine.clock import SystemClock
 from plexsync.reports.needs import LONG_COMMIT
+from plexsync.rules.servers.errors import NO_STANDBY
 
 # Milliseconds of a round trip above which a first sync becomes slow, and a distance of clocks that confuses readers.
 SLOW, APART = 20.0, 60_000
@@ -32,9 +33,6 @@ def server(parts: Parts) -> Iterator[Check]:
         message = f"{name}: PostgreSQL {facts.version}, schema {parts.address.schema} of version {facts.schema}"
         yield Check("database", f"{message}, {facts.size / 2**20:,.1f} MB; the connection is {tls}")
     if facts.lacks_standby or facts.commit_wait > LONG_COMMIT:
-        # The driver takes a while to import.
-        from plexsync.store.postgres.schema import NO_STANDBY
-
         message = "they wait for a standby server of synchronous_standby_names that does not answer"
         message = NO_STANDBY if facts.lacks_standby else message
         waits = f"; one waits for {facts.commit_wait:,.0f} s by now" if facts.commit_wait else ""

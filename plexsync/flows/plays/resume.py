@@ -71,6 +71,11 @@ class ResumePoll:
             return str(error)
         return ""
 
+    def look(self) -> str:
+        """As `poll`; that the first plays wait for your approval is no failure."""
+        reason = self.poll()
+        return "" if reason == UNAPPROVED else reason
+
     def _read(self, section: str, machine: str, since: int) -> None:
         if self._clock.monotonic() < self._rests_until.get(section, 0.0):
             return

@@ -258,6 +258,17 @@ class StorageFacts(TypedDict):
     error: str
 
 
+class StallFacts(TypedDict):
+    """Something that the worker can't read although both servers answer."""
+
+    subject: str
+    """Such as `plays in Plex`."""
+    since: Moment | None
+    seconds: float
+    """Between two tries."""
+    reason: str
+
+
 class MissingPlaysFacts(TypedDict):
     """Plays that PlexSync added and that were found missing in Stash within the last two weeks."""
 
@@ -349,6 +360,7 @@ class BareFacts(TypedDict):
     """The libraries that ask PlexSync first; `plexsync provider status` says more."""
     storage: StorageFacts | None
     """Why nothing can be stored; null if everything can."""
+    stalled: list[StallFacts]
     missing_plays: MissingPlaysFacts | None
     playlists_problem: str
     """Why no playlist can be made of the setting `playlists`; empty if they can."""

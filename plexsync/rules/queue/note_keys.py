@@ -14,6 +14,8 @@ INSIDE = "worker:inside"
 WORKER_ENDED = "worker:ended"
 # How often a thread of the worker ended by a fault and was started again, in the same form.
 THREAD_ENDED = "worker:thread"
+# What the worker can't read although the servers answer (`plexsync.rules.queue.stalls`).
+STALLED = "looks:stalled"
 # The time of the last poll of Stash.
 LAST_POLL = "poll:last"
 # The time when the last edit arrived by a line of Stash's log, by the hook, and first by a poll.

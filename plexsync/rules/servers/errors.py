@@ -120,6 +120,7 @@ class SpoolFault(LocalFault):
     """Event files that hooks left can't be read or removed; the queue itself is fine."""
 
 
+NO_STANDBY = "each commit waits until a standby server of synchronous_standby_names is connected, and none is"
 LOCK_LOST = "this process no longer holds the worker's lock: another one may work by now"
 
 

@@ -7,7 +7,7 @@ the layout before, in one transaction, under a lock.
 import re
 from collections.abc import Sequence
 
-from plexsync.rules.servers.errors import LocalFault, Unusable
+from plexsync.rules.servers.errors import NO_STANDBY, LocalFault, Unusable
 from plexsync.store import schema
 from plexsync.store.intake import SCHEMA
 from plexsync.store.postgres.connection import Driver
@@ -81,7 +81,6 @@ select current_setting('synchronous_standby_names') <> ''
                     where strpos(lower(current_setting('synchronous_standby_names')), lower(application_name)) > 0
                        or strpos(current_setting('synchronous_standby_names'), '*') > 0)
 """
-NO_STANDBY = "each commit waits until a standby server of synchronous_standby_names is connected, and none is"
 
 
 def migrate(db: Driver, schema_name: str, name: str) -> None:

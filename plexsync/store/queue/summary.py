@@ -31,6 +31,7 @@ from plexsync.rules.queue.note_keys import (
     PLAYS_MISSING,
     REPAIRED,
     RESTORED,
+    STALLED,
     THREAD_ENDED,
     VERIFIED,
     WISHES,
@@ -155,6 +156,7 @@ class Summary:
         self.listed_plays: int = next((row[0] for row in db.rows(COUNT_LISTED)), 0)
         self.collections: list[tuple[str, str, int]] = db.rows(COUNT_COLLECTIONS, {"library": ""})
         self.asking: list[Any] = db.rows(ASKING)
+        self.stalled = note(db, STALLED)
         self.missing_plays, self.playlists_problem = note(db, PLAYS_MISSING), note(db, PLAYLISTS_PROBLEM)
         # How many of the plays that were found missing still count as deleted; the note says since when they were sent.
         since = self.missing_plays.split(" ")[1:2]
