@@ -141,9 +141,9 @@ def stash_lines(config: PlexSyncConfig) -> StashLines:
     return StashLines(config.stash_url, config.stash_api_key, **_reach(config))
 
 
-def stash_lets_in(config: PlexSyncConfig) -> bool:
-    """Return whether Stash takes a connection now. No request is sent through it."""
-    base = urlsplit(config.stash_url)
+def lets_in(url: str) -> bool:
+    """Return whether the server at this address takes a connection now. No request is sent through it."""
+    base = urlsplit(url)
     place = base.hostname or "", base.port or (443 if base.scheme == "https" else 80)
     try:
         socket.create_connection(place, timeout=asking.ASK_CONNECT).close()

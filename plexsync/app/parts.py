@@ -19,7 +19,7 @@ from plexsync.app.machine import fence_of
 from plexsync.app.named_scenes import NamedScenes, existing_scenes, known_in
 from plexsync.app.rules import PartSettings, look_rules, playlist_rules, work_rules
 from plexsync.app.stored import Stored, address_of, check_settled, clock_of
-from plexsync.engine.asked_probes import ask_at_once, why_closed
+from plexsync.engine.asked_probes import ask_at_once, what_waits
 from plexsync.engine.clock import SystemRandom
 from plexsync.engine.expiry import Expiry, longest_request
 from plexsync.engine.gates import Gates, in_turn, outage
@@ -142,7 +142,7 @@ class Parts(Assembled, Stored):
 
     def why_closed(self) -> str:
         """Why nothing can be read from both servers now; '' if it can."""
-        return why_closed(self.gates, *READS)
+        return what_waits(self.store, self.gates, *READS)
 
     def note_away(self, error: NeighbourError) -> None:
         """Count a failed request for Stash's settings."""

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain
 
 from plexsync.app.advice import UNAPPROVED
-from plexsync.app.clients import messengers, stash_lets_in, stash_lines
+from plexsync.app.clients import lets_in, messengers, stash_lines
 from plexsync.app.fingerprints import changed_names, words_of_change
 from plexsync.app.flow_parts import COMPARE_LOOK, LONGEST_LOOK, FlowParts, NotedLook, RegularLook, look_at_changes
 from plexsync.app.further_flows import clean_up, count_playlists, further_flows
@@ -21,8 +21,8 @@ from plexsync.app.turns import turns
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Commits, Farewell, Loop, Paused, Ran, Standstill, Watcher, tell_nobody
-from plexsync.engine.stash_return import PACE as RETURN_LOOK, StashReturn
-from plexsync.engine.tickets import READS
+from plexsync.engine.server_return import CALLS, PACE as RETURN_LOOK, STASH_GATES, ServerReturn
+from plexsync.engine.tickets import READ_PLEX, READS
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
@@ -265,9 +265,11 @@ def edit_listener(parts: Parts, poll: Callable[[], None]) -> StashListener:
 
 def further_looks(parts: Parts, poll: Callable[[], None], connect: Callable[[], None]) -> Iterator[RegularLook]:
     """Yield what else is looked at, if it is there. `poll` polls Stash at once, and `connect` listens to its log at once."""
-    lets_in = partial(stash_lets_in, parts.config)
-    stash_return = StashReturn(parts.store, parts.settings.breaker, parts.clock, lets_in, connect)
-    yield look_at_changes("return", stash_return, RETURN_LOOK, stash_return.is_away)
+    config, of_all = parts.config, (parts.store, parts.settings.breaker, parts.clock)
+    stash = ServerReturn(*of_all, partial(lets_in, config.stash_url), connect, STASH_GATES, CALLS, poll)
+    plex = ServerReturn(*of_all, partial(lets_in, config.plex_url), lambda: None, (READ_PLEX,), (), poll)
+    yield look_at_changes("return", stash, RETURN_LOOK, stash.is_away)
+    yield look_at_changes("return of Plex", plex, RETURN_LOOK, plex.is_away)
     if (siblings := siblings_of(parts.store)).is_further:
         yield RegularLook("first hook", COMPARE_LOOK, FirstHook(siblings, poll))
     if parts.scans is not None:

@@ -24,6 +24,14 @@ def why_closed(gates: Gates, *needed: Gate) -> str:
     return next((answer.reason for answer in answers if isinstance(answer, Closed)), "")
 
 
+def what_waits(store: Database, gates: Gates, *needed: Gate) -> str:
+    """The same; or that a server has failed and not answered since, although its gate is open."""
+    if closed := why_closed(gates, *needed):
+        return closed
+    with store.reading() as db:
+        return gates.trouble(db, needed)
+
+
 def _probe(store: Database, gates: Gates, clock: Clock, gate: Gate) -> None:
     with store.writing() as tx:
         now = clock.now()

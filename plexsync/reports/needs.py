@@ -270,6 +270,21 @@ def _away_steps(_: "BareFacts", server: str) -> "list[NeedStep]":
     return [NeedStep("test", "Try one again", server), LOG]
 
 
+def _failing(facts: "BareFacts") -> "list[str]":
+    """The servers whose last request failed, and that are not called down yet."""
+    told = {*closed_gates(facts), *_away(facts)}
+    return [
+        name
+        for name, breaker in facts["breakers"].items()
+        if breaker["failures"] and breaker["error"] and name not in told
+    ]
+
+
+def _failures(facts: "BareFacts", name: str) -> str:
+    breaker = facts["breakers"][name]
+    return f"{breaker['failures']} of {breaker['failures_allowed']}"
+
+
 def _asked_waits(facts: "BareFacts") -> "list[str]":
     """The servers that have asked for a wait; a breath between two requests is none."""
     closed, soon = closed_gates(facts), now_of(facts) + BREATH
@@ -682,6 +697,15 @@ ROWS: tuple[NeedRow, ...] = (
         since=lambda facts, library: next(row["added_at"] for row in facts["asking"] if row["library"] == library),
         notify=LATER,
         over=lambda _, library: f"Plex asks PlexSync in {library}.",
+    ),
+    NeedRow(
+        "failing",
+        WAIT,
+        _failing,
+        lambda facts, name: f"{caption(name)} does not answer (failure {_failures(facts, name)})",
+        text=lambda facts, name: _sentence(facts["breakers"][name]["error"]),
+        next="PlexSync tries again by itself.",
+        page="/state",
     ),
     NeedRow(
         "throttled",

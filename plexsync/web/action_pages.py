@@ -240,7 +240,7 @@ def press(call: PageCall) -> Response:
     if result.jobs:
         closed = call.desk.ask_servers()
         works = call.parts.someone_works()
-        hint = "the worker takes it at once" if works else "no worker is running: start plexsync serve"
+        hint = "the worker takes it next" if works else "no worker is running: start plexsync serve"
         lines[0] += f"; {closed or hint}"
     return call.to(back, sentences(*lines, *result.complaints), well=not result.is_failed)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from plexsync.app.parts import Parts
-from plexsync.engine.asked_probes import ask_at_once, why_closed
+from plexsync.engine.asked_probes import ask_at_once, what_waits, why_closed
 from plexsync.engine.tickets import READS
 from plexsync.reports.fixes import fix_count
 from plexsync.reports.shapes.status import StatusFacts
@@ -58,6 +58,10 @@ class Origins:
     servers: tuple[str, ...] = ()
 
 
+# Seconds between two probes because somebody looks.
+KNOCK = 5.0
+
+
 class Desk:
     """The shared state of the process; closed at its end."""
 
@@ -73,6 +77,7 @@ class Desk:
         self._facts_lock = threading.Lock()
         self._facts: tuple[float, StatusFacts] | None = None
         self._problems: tuple[float, int] | None = None
+        self._knocked: float | None = None
 
     async def run(self, do: Callable[[], T]) -> T:
         """Run `do` in one of the threads; raises Busy when too many wait for one."""
@@ -145,11 +150,20 @@ class Desk:
 
         Returns why nothing can be synced until they answer, for a notice; '' if both servers can be used.
         """
-        reason = why_closed(self.parts.gates, *READS)
+        reason = what_waits(self.parts.store, self.parts.gates, *READS)
         if not reason:
             return ""
         self.tasks.ask_servers()
         return f"{reason}. It is asked now whether it can be used again"
+
+    def knock(self) -> None:
+        """Probe closed servers at once, since somebody looks at a page that tells of them; every few seconds at most."""
+        now = self.parts.clock.monotonic()
+        if self._knocked is not None and now - self._knocked < KNOCK:
+            return
+        self._knocked = now
+        if why_closed(self.parts.gates, *READS):
+            self.tasks.ask_servers()
 
     @contextmanager
     def looking(self, *, at_once: bool = False) -> Iterator[Parts]:

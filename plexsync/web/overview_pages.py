@@ -28,6 +28,7 @@ WORST_FIRST = (BAD, WAIT, WELL)
 
 def overview(call: PageCall) -> Response:
     """How everything stands, in sentences, the last night, and the scenes that went over last."""
+    call.desk.knock()
     facts = call.desk.facts()
     others = other_verdicts(call.entries, call.entry)
     with call.reading() as db:

@@ -213,7 +213,7 @@ def sync(call: PageCall) -> Response:
         return call.to("/scenes", f"Nothing was queued: {missing_words(named)}.", well=False)
     want_scenes(call.parts.store, [id], Why.USER, call.parts.clock)
     works, closed = call.parts.someone_works(), call.desk.ask_servers()
-    hint = "the worker syncs it at once" if works else "no worker is running: start plexsync serve"
+    hint = "the worker syncs it next" if works else "no worker is running: start plexsync serve"
     return call.to(
         _at(id), sentences(f"Scene {id} is queued; {closed if closed and works else hint}", unchecked_words(named))
     )

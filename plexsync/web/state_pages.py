@@ -27,6 +27,7 @@ LIBRARIES = 4
 
 def state(call: PageCall) -> Response:
     """The same facts as `plexsync status`, and the latest failures."""
+    call.desk.knock()
     facts = call.desk.facts()
     others = other_verdicts(call.entries, call.entry)
     return call.show(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.engine.asked_probes import ask_at_once, why_closed
+from plexsync.engine.asked_probes import ask_at_once, what_waits, why_closed
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, READS, WRITE
 from plexsync.rules.servers.errors import Neighbour, Unavailable
 from plexsync.simulator.http import Fault
@@ -129,3 +129,16 @@ def test_stash_and_plex_are_each_asked_once(house):
     ask_at_once(house.store, house.worker.gates, house.clock, READ_STASH, *READS)
     assert (house.breaker(PLEX), house.breaker(STASH)) == ("closed", "closed")
     assert why_closed(house.worker.gates, *READS) == ""
+
+
+def test_a_server_that_has_failed_is_waited_for_before_its_gate_closes(house):
+    house.plex_sim.faults.set(Fault("status", status=503))
+    house.want(*house.add(1))
+    house.step()
+    assert why_closed(house.worker.gates, READ_STASH) == ""
+    waits = what_waits(house.store, house.worker.gates, *READS)
+    assert waits.startswith("Plex ")
+    assert "(503)" in waits
+    house.plex_sim.faults.clear()
+    house.work_for(60)
+    assert what_waits(house.store, house.worker.gates, *READS) == ""

@@ -9,10 +9,11 @@ from functools import partial
 
 import pytest
 
-from plexsync.app.clients import stash_lets_in
+from plexsync.app.clients import lets_in
 from plexsync.engine.engine import ProbeResult, Worked
 from plexsync.engine.reconnect import ReconnectBackoff
-from plexsync.engine.stash_return import StashReturn
+from plexsync.engine.server_return import ServerReturn
+from plexsync.engine.tickets import READ_PLEX
 from plexsync.rules.queue.job import State
 from plexsync.rules.queue.note_keys import EDIT_BY_LINE
 from plexsync.rules.servers.errors import Neighbour
@@ -266,11 +267,11 @@ def stash_is_away(house: House) -> int:
     return id
 
 
-def returning(house: House, lets_in: Callable[[], bool]) -> StashReturn:
-    return StashReturn(house.store, BREAKER, house.clock, lets_in, lambda: None)
+def returning(house: House, lets_in: Callable[[], bool]) -> ServerReturn:
+    return ServerReturn(house.store, BREAKER, house.clock, lets_in, lambda: None)
 
 
-def watch_for(house: House, seconds: float, look: StashReturn) -> float:
+def watch_for(house: House, seconds: float, look: ServerReturn) -> float:
     """What the worker does while Stash is down; returns after how many seconds nothing waits any more."""
     for second in range(round(seconds)):
         if second % 2 == 0:
@@ -283,7 +284,7 @@ def watch_for(house: House, seconds: float, look: StashReturn) -> float:
 
 def test_an_edit_after_a_restart_of_stash_is_in_plex_within_seconds(house):
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x", stash_url=house.stash_sim.url)
-    look = returning(house, partial(stash_lets_in, config))
+    look = returning(house, partial(lets_in, config.stash_url))
     id = stash_is_away(house)
     house.forget_requests()
     watch_for(house, 600, look)
@@ -292,6 +293,20 @@ def test_an_edit_after_a_restart_of_stash_is_in_plex_within_seconds(house):
     house.stash_sim.faults.clear()
     assert watch_for(house, 600, look) <= 6
     assert house.title_in_plex(id) == "Edited before it went away"
+
+
+def test_after_an_outage_of_plex_of_an_hour_the_work_begins_within_seconds(house):
+    look = ServerReturn(
+        house.store, BREAKER, house.clock, partial(lets_in, house.plex_sim.url), lambda: None, (READ_PLEX,), ()
+    )
+    (id,) = house.in_step(1)
+    house.edit(id, title="Edited before Plex went away")
+    house.plex_sim.faults.set(Fault("refuse"))
+    house.want(id)
+    assert watch_for(house, 3_600, look) == 3_600
+    house.plex_sim.faults.clear()
+    assert watch_for(house, 600, look) <= 6
+    assert house.title_in_plex(id) == "Edited before Plex went away"
 
 
 def stash_is_away_briefly(house: House) -> None:
@@ -309,7 +324,7 @@ def test_once_stash_is_back_its_log_is_listened_to_at_once(house, failing):
         backoff.end()
 
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x", stash_url=house.stash_sim.url)
-    look = StashReturn(house.store, BREAKER, house.clock, partial(stash_lets_in, config), returned)
+    look = ServerReturn(house.store, BREAKER, house.clock, partial(lets_in, config.stash_url), returned)
     failing(house)
     for _ in range(9):
         backoff.note_end(house.clock.monotonic())
@@ -526,3 +541,21 @@ def test_an_item_deleted_behind_such_a_proxy_is_not_in_plex_yet_after_one_look(h
     house.work()
     assert house.row(deleted).state is State.ABSENT
     assert house.breaker() == "closed"
+
+
+def test_a_server_that_refuses_connections_is_asked_again_until_its_breaker_says_so(house):
+    """An idle worker asks once a minute: five failures in a row would take minutes."""
+    asked = []
+
+    def ask_again():
+        asked.append(house.clock.now())
+        house.worker.poller.poll()
+
+    look = ServerReturn(
+        house.store, BREAKER, house.clock, partial(lets_in, house.stash_sim.url), lambda: None, _ask_again=ask_again
+    )
+    stash_is_away_briefly(house)
+    for _ in range(9):
+        look()
+        house.clock.move(2)
+    assert (len(asked), house.breaker(Neighbour.STASH)) == (BREAKER.failure_threshold - 1, "open")

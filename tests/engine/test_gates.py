@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from plexsync.engine.engine import Idle, ProbeResult, Worked
-from plexsync.engine.stash_return import proved_up
+from plexsync.engine.server_return import proved_up
 from plexsync.engine.tickets import READ, READ_PLEX, READ_STASH, WRITE, WRITE_PLEX, WRITE_STASH, Closed, Gate, Go, Probe
 from plexsync.rules.queue.job import State
 from plexsync.rules.records import PaceRow

@@ -117,6 +117,9 @@ def opened(fine: BareFacts, key: str) -> BareFacts:
         return {**fine, "dlq": {**fine["dlq"], "count": 101, "max": 100, "over": True}}
     if key == "plays":
         return {**fine, "plays": {**fine["plays"], "first": FIRST_PLAYS}}
+    if key == "failing:stash":
+        failing = {**fine["breakers"]["stash"], "failures": 1, "error": "Stash at nas:9999 refuses connections"}
+        return {**fine, "breakers": {**fine["breakers"], "stash": failing}}
     if key == "throttled:plex":
         return {**fine, "paces": {**fine["paces"], "plex": {"not_before": "2024-05-17T12:05:00Z", "jobs_per_claim": 0}}}
     changes = OPENED[key]
@@ -124,7 +127,7 @@ def opened(fine: BareFacts, key: str) -> BareFacts:
     return {**fine, "breakers": {**fine["breakers"], **breakers}, **changes}
 
 
-KEYS = (*OPENED, "away:plex", "dead-limit", "plays", "throttled:plex")
+KEYS = (*OPENED, "away:plex", "dead-limit", "plays", "throttled:plex", "failing:stash")
 
 
 def test_every_row_is_opened_here() -> None:

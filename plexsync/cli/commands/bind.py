@@ -17,7 +17,7 @@ from plexsync.reports.format import local, many, safe, stamp
 from plexsync.reports.undo import rests
 from plexsync.rules.match.match_records import Binding
 
-SYNCS = "the worker syncs it at once"
+SYNCS = "the worker syncs it next"
 
 
 @command("bind")

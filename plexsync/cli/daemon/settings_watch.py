@@ -15,7 +15,7 @@ from plexsync.app.settings import PLACES, Settings, ask_stash, in_stash, keep_an
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import DashboardEntry, shown_servers
 from plexsync.cli.settings import here_of, hide, sources, toml_of
-from plexsync.engine.stash_return import CALLS, proved_up
+from plexsync.engine.server_return import CALLS, proved_up
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.queue.note_keys import FIRST_ENTRY
 from plexsync.rules.servers.errors import LocalFault, NeighbourError, Unusable

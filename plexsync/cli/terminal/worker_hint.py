@@ -8,4 +8,4 @@ def worker_hint(busy: bool, closed: str) -> str:
     """When queued scenes are worked. `closed`: why nothing can be synced now; '' if it can."""
     if closed:
         return f"{closed}; {f'{TAKES} when that is over' if busy else NO_WORKER}"
-    return f"{TAKES} at once" if busy else NO_WORKER
+    return f"{TAKES} next" if busy else NO_WORKER
