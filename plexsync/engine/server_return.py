@@ -51,7 +51,8 @@ class ServerReturn:
         """Make the next probe due if the server proves to be up. Costs one small read while requests are answered."""
         with self._store.reading() as db:
             row = db.breakers.find(self._gates[0].row)
-            called_at = max((number_in(text) or 0 for text in db.notes.texts(self._calls).values()), default=0)
+            calls = db.notes.texts(self._calls) if self._calls else {}
+        called_at = max((number_in(text) or 0 for text in calls.values()), default=0)
         failed, self._failed = self._failed, row.state != CircuitState.CLOSED or row.failures > 0
         if not self._failed:
             self._refused = True

@@ -273,11 +273,8 @@ def _away_steps(_: "BareFacts", server: str) -> "list[NeedStep]":
 def _failing(facts: "BareFacts") -> "list[str]":
     """The servers whose last request failed, and that are not called down yet."""
     told = {*closed_gates(facts), *_away(facts)}
-    return [
-        name
-        for name, breaker in facts["breakers"].items()
-        if breaker["failures"] and breaker["error"] and name not in told
-    ]
+    failed = [name for name, breaker in facts["breakers"].items() if breaker["failures"] and breaker["error"]]
+    return [name for name in failed if name not in told]
 
 
 def _failures(facts: "BareFacts", name: str) -> str:
