@@ -19,7 +19,7 @@ from validation.config import PlexSyncConfig
 
 SCENES = 30
 # In a minute, for all but the watch of the settings, which takes a few more.
-STATEMENTS, TRANSACTIONS = 250, 60
+STATEMENTS, TRANSACTIONS = 255, 60
 # What listens to a server waits for what that sends.
 LISTENS = ("lines", "listen")
 

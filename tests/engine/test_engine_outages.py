@@ -12,7 +12,7 @@ import pytest
 from plexsync.app.clients import lets_in
 from plexsync.engine.engine import ProbeResult, Worked
 from plexsync.engine.reconnect import ReconnectBackoff
-from plexsync.engine.server_return import CALLS, STASH_GATES, ServerReturn
+from plexsync.engine.server_return import CALLS as PLUGIN_CALLS, STASH_GATES, ServerReturn
 from plexsync.engine.tickets import READ_PLEX
 from plexsync.rules.queue.job import State
 from plexsync.rules.queue.note_keys import EDIT_BY_LINE
@@ -552,7 +552,7 @@ def test_a_server_that_refuses_connections_is_asked_again_until_its_breaker_says
         house.worker.poller.poll()
 
     refuses = partial(lets_in, house.stash_sim.url)
-    look = ServerReturn(house.store, BREAKER, house.clock, refuses, lambda: None, STASH_GATES, CALLS, ask_again)
+    look = ServerReturn(house.store, BREAKER, house.clock, refuses, lambda: None, STASH_GATES, PLUGIN_CALLS, ask_again)
     stash_is_away_briefly(house)
     for _ in range(9):
         look()
