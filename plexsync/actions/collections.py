@@ -129,6 +129,14 @@ class CollectionAction(Action):
                 written = set(db.pushes.of_flow(COLLECTION).scenes_since(selection.since or 0))
         return [row.id for row in rows if row.id in written]
 
+    def amount(self, asked: ActionRequest) -> str:
+        """How many collections and playlists it is about."""
+        with asked.parts.store.reading() as db:
+            lists = len({row.id for row in db.collections.playlists().values()}.intersection(asked.ids))
+        rest = len(asked.ids) - lists
+        words = [many(rest, "collection")] if rest or not lists else []
+        return " and ".join([*words, *([many(lists, "playlist")] if lists else [])])
+
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """The parts that would be changed."""
         context = (asked.parts.store, collection_viewer(asked.parts), asked.ids)
@@ -138,7 +146,7 @@ class CollectionAction(Action):
             counts = {"inspected": 1, "would_change": bool(parts), "parts": len(parts), "failed": bool(error)}
             # One that stays as it is is only counted.
             listed = facts if parts or error else None
-            yield SubjectPreview(heading, list(map(_change, parts)), listed, counts, error)
+            yield SubjectPreview(heading, list(map(_change, parts)), listed, counts, error, safe(facts["library"]))
 
     def summary(self, counts: Counter[str]) -> str:
         """The number of parts."""
@@ -164,7 +172,10 @@ class CollectionAction(Action):
         """Change what is remembered of the collections, and queue them; says what was left alone."""
         parts, failed = asked.parts, dict[int, str]()
         if self._mode:
-            flow = CollectionUndo(collection_viewer(parts))
+            viewer = collection_viewer(parts)
+            flow = CollectionUndo(viewer, unwritten=True)
+            marked = wish_undone(parts.store, flow, parts.clock, self._waiting(asked), self._mode)
+            flow = CollectionUndo(viewer)
             marked = wish_undone(parts.store, flow, parts.clock, asked.ids, self._mode, asked.progress)
             queued, failed = marked.jobs, marked.failed
         else:
@@ -182,6 +193,15 @@ class CollectionAction(Action):
             done.complaints.append(f"Stash can't tell of {name}: {safe(problem)}")
         done.is_failed = bool(failed or (untouched and named))
         return done
+
+    @staticmethod
+    def _waiting(asked: ActionRequest) -> list[int]:
+        """With those that were selected all together, the others that may be written for the first time meanwhile."""
+        selection = asked.selection
+        if not selection.every:
+            return []
+        rows = every(asked.parts.store, lambda row: row.owner != "foreign" and not row.undone, selection.library)
+        return [row.id for row in rows if row.id not in set(asked.ids)]
 
     def outcome(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:  # noqa: ARG002 - the statuses count them
         """How the collections stand now."""

@@ -42,13 +42,13 @@ class UndoImports(Action):
                     raise NotPossible(f"there is no import {run}" + (f": the last one is {last}" if last else ""))
         return sorted(runs.intersection(named) if named else runs, reverse=True)
 
-    def question(self, asked: ActionRequest) -> str:
+    def amount(self, asked: ActionRequest) -> str:
         """How many changes it is about."""
         with asked.parts.store.reading() as db:
             changes = [change for run in asked.ids for change in db.imports.of_run(run)]
         count = sum(not change.is_taken_back for change in changes)
         name = f"import {asked.ids[0]}" if len(asked.ids) == 1 else many(len(asked.ids), "import")
-        return self._question.format(many(count, "change"), name)
+        return f"{many(count, 'change')} of {name}"
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """The fields that would be emptied and the objects that would be deleted, unless they were changed since."""
@@ -94,4 +94,4 @@ class UndoImports(Action):
         )
 
 
-UNDO = UndoImports("Take back {} of {} in Stash?")
+UNDO = UndoImports("Take back {} in Stash?")

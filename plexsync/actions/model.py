@@ -36,6 +36,7 @@ class Verb(StrEnum):
 class SubjectKind(StrEnum):
     """What it is done to."""
 
+    EVERYTHING = "everything"
     SCENES = "scenes"
     COLLECTIONS = "collections"
     PLAYS = "plays"
@@ -96,20 +97,25 @@ class PreviewRow:
 
 @record
 class SubjectPreview:
-    """What an action would do to one subject. `facts`: the same as JSON, None if it is only counted."""
+    """What an action would do to one subject. `facts`: the same as JSON, None if it is only counted.
+
+    `library`: that in Plex of what would be changed. `of`: the action, if it is one of several.
+    """
 
     heading: str
     changes: Sequence[PreviewRow] = ()
     facts: Mapping[str, object] | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     error: str = ""
+    library: str = ""
+    of: "Action | None" = None
 
 
 @dataclass
 class ActionResult:
     """What came of an action: the jobs that are queued, the facts as JSON, a line, and complaints about the rest.
 
-    `is_failed`: something that was asked for was not done.
+    `is_failed`: something that was asked for was not done. `of_each`: what came of each, if it was several actions.
     """
 
     jobs: list[int]
@@ -118,6 +124,7 @@ class ActionResult:
     complaints: list[str] = field(default_factory=list)
     is_failed: bool = False
     count: int = 0
+    of_each: Sequence[tuple["Action", "ActionResult"]] = ()
 
 
 @record
@@ -160,6 +167,11 @@ class Action(ABC):
         self._begun = begun
         self._done = done
 
+    @property
+    def leading(self) -> "Action":
+        """The action whose facts stand beside those of the others, if it is several."""
+        return self
+
     def refusal(self, parts: Parts) -> str:  # noqa: ARG002 - most are always possible
         """Why it can't be done with these settings, or ''."""
         return ""
@@ -177,7 +189,15 @@ class Action(ABC):
 
     def question(self, asked: ActionRequest) -> str:
         """What is asked before it is done."""
-        return self._question.format(many(len(asked.ids), self.noun))
+        return " ".join(filter(None, (self._question.format(self.amount(asked)), self.remark(asked))))
+
+    def amount(self, asked: ActionRequest) -> str:
+        """How much it is about, in words."""
+        return many(len(asked.ids), self.noun)
+
+    def remark(self, asked: ActionRequest) -> str:  # noqa: ARG002 - most have nothing to add
+        """What the question says besides, or ''."""
+        return ""
 
     @abstractmethod
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from plexsync.actions.model import (
     Action,
@@ -79,20 +80,22 @@ class TakeBackScenes(SceneAction):
                 return db.runs.subjects_in(run_named(db, Kind.SCENE, selection.run))
             return db.pushes.scenes_since(selection.since or 0)
 
-    def question(self, asked: ActionRequest) -> str:
-        """How many scenes it is about, and that all of them drop what waits for its first push."""
+    def remark(self, asked: ActionRequest) -> str:
+        """That all of them drop what waits for its first push."""
         if not asked.selection.every:
-            return super().question(asked)
+            return ""
         with asked.parts.store.reading() as db:
             states = db.jobs.count_states()
         waits = any(states.get(state, 0) for state in (State.READY, State.RUNNING, State.ABSENT))
-        dropped = " What waits for its first push is dropped until its next edit." if waits else ""
-        return f"{super().question(asked)}{dropped}"
+        return "What waits for its first push is dropped until its next edit." if waits else ""
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """Every field that would be changed, or left to you."""
+        with asked.parts.store.reading() as db:
+            titles = {section.key: section.title for section in db.sections.all()}
         for inspection in preview(asked.parts.inspector, asked.ids, self._mode):
-            yield shown_scene(undo_facts(inspection))
+            library = next((titles.get(target.item.section, "") for target in inspection.targets), "")
+            yield replace(shown_scene(undo_facts(inspection)), library=safe(library))
 
     def summary(self, counts: Counter[str]) -> str:
         """The number of fields by what is done to them."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
-from plexsync.actions import collections, decisions, imports, scenes, watching
+from plexsync.actions import collections, decisions, everything, imports, scenes, watching
 from plexsync.actions.model import Action, SubjectKind, Unfit, Verb
 
 ACTIONS: tuple[Action, ...] = (
+    everything.UNDO,
+    everything.RELEASE,
     scenes.UNDO,
     scenes.RELEASE,
     scenes.REDO,
@@ -38,8 +40,10 @@ OTHERS = {
 }
 NO_DECISION = "{} are not kept against Stash: only fields of scenes and parts of collections are"
 NO_LOCK = "{} have no lock of PlexSync's to take off: only scenes and collections are released"
+NOT_ALL = "everything at once is only taken back or released: say of what"
 NOT_AGAIN = "only plays are checked and sent again: others are synced"
 SENSELESS: Mapping[tuple[Verb, SubjectKind], str] = {
+    **{(verb, SubjectKind.EVERYTHING): NOT_ALL for verb in (Verb.REDO, Verb.KEEP, Verb.TAKE, Verb.UNKEEP)},
     (Verb.REDO, SubjectKind.RATINGS): "a rating that was put back has no redo: rate it again, in Stash or in Plex",
     (
         Verb.REDO,

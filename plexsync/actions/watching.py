@@ -108,11 +108,11 @@ class WatchAction(Action):
             run = run_named(db, PLAYS, selection.run, undone=self.verb is not Verb.UNDO)
         return run.start, run.end
 
-    def question(self, asked: ActionRequest) -> str:
+    def amount(self, asked: ActionRequest) -> str:
         """How many plays, resume points and play times it is about."""
         chosen = self._choose_wished(asked.parts, asked.selection).values()
         counts = [(len(wished.plays), wished.resume, wished.time) for wished in chosen] or [(0, False, False)]
-        return self._question.format(_of_scenes(*map(sum, zip(*counts, strict=True)), scenes=len(asked.ids)))
+        return _of_scenes(*map(sum, zip(*counts, strict=True)), scenes=len(asked.ids))
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """The plays of each scene."""
@@ -234,6 +234,10 @@ class UndoRatings(Action):
         written = dict.fromkeys(scene for page in pages for scene in page)
         return [id for id in dict.fromkeys(selection.ids or written) if id in written]
 
+    def amount(self, asked: ActionRequest) -> str:
+        """How many scenes it is about."""
+        return _ratings_of(len(asked.ids))
+
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """The ratings that would be put back, unless they were changed since."""
         for id in asked.ids:
@@ -320,4 +324,4 @@ CHECK_PLAYS = WatchAction(
     _is_on_its_way,
     always_asks=True,
 )
-UNDO_RATINGS = UndoRatings("Put back the ratings of {}?", "to be put back", "put back")
+UNDO_RATINGS = UndoRatings("Put back {}?", "to be put back", "put back")

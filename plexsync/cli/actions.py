@@ -1,14 +1,13 @@
 """Actions in the terminal: their commands are wrapped from their table, and one function asks, does and tells."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import click
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 
 from plexsync.actions.collections import find_collections
 from plexsync.actions.model import (
@@ -23,6 +22,7 @@ from plexsync.actions.model import (
     Unfit,
     Verb,
 )
+from plexsync.actions.preview import PreviewTally
 from plexsync.actions.scenes import RedoScenes
 from plexsync.actions.table import action_of
 from plexsync.app.database_files import half_mended, mend
@@ -30,7 +30,7 @@ from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, YES, Body, Call, Sharing, command
 from plexsync.cli.daemon.signals import Stop, stoppable
-from plexsync.cli.daemon.work_loop import Remaining, RemainingJobs, WorkResult, work
+from plexsync.cli.daemon.work_loop import Countdown, Remaining, RemainingJobs, RemainingOfEach, WorkResult, work
 from plexsync.cli.start import Begun, begin_call
 from plexsync.cli.terminal.param_types import SceneNumber, When
 from plexsync.cli.terminal.preview_output import dry_run as sync_dry_run
@@ -45,6 +45,8 @@ from plexsync.rules.queue.job import COLLECTION, PLAYS, Kind
 from plexsync.rules.record_class import record
 from plexsync.rules.words.moments import milliseconds
 
+# The number of subjects of which a preview shows each change.
+FIRST = 20
 # The flows whose runs can be named.
 WITH_RUNS = {SubjectKind.SCENES: str(Kind.SCENE), SubjectKind.COLLECTIONS: COLLECTION, SubjectKind.PLAYS: PLAYS}
 WHICH = {
@@ -81,26 +83,35 @@ class SelectionOptions:
 
 
 def action_command(
-    verb: Verb, subject: SubjectKind, text: str, *, every: str, since: str = "", run: str = "", of: bool = False
+    verb: Verb,
+    subject: SubjectKind,
+    text: str,
+    *,
+    every: str,
+    since: str = "",
+    run: str = "",
+    of: bool = False,
+    every_kind: bool = False,
 ) -> Sharing:
     """The command of an action. `text` is its help, and the others that of its options ('': it has no such option).
 
-    `of`: with an option that names another kind of subject.
+    `of`: with an option that names another kind of subject. `every_kind`: without that, all are all of every kind.
     """
 
     @click.pass_obj
-    def body(
-        call: Call, /, dry_run: bool, yes: bool, wait: bool, runs: bool = False, of: str | None = None, **options: Any
-    ) -> int:
-        chosen, wanted = SubjectKind(of or subject), SelectionOptions(**options)
+    def body(call: Call, /, runs: bool = False, of: str | None = None, listed: bool = False, **options: Any) -> int:
+        flags = {name: options.pop(name) for name in ("dry_run", "yes", "wait")}
+        wanted = SelectionOptions(**options)
+        whole = every_kind and wanted.every and of is None
+        chosen = SubjectKind.EVERYTHING if whole else SubjectKind(of or subject)
         choices = (wanted.names, wanted.every, wanted.since is not None, wanted.run is not None, runs)
         with fitting():
             action = action_of(verb, chosen)
             if sum(map(bool, choices)) != 1:
-                raise click.UsageError(WHICH[chosen])
+                raise click.UsageError(WHICH[SubjectKind(of or subject)])
             if runs:
                 return list_runs(call, chosen)
-            return run_action(call, action, wanted, dry_run=dry_run, yes=yes, wait=wait)
+            return run_action(call, action, wanted, listed=listed, **flags)
 
     body.__doc__ = text
     wrapped: Body = body
@@ -114,8 +125,8 @@ def _options(subject: SubjectKind, *, every: str, since: str, run: str, of: bool
     kind = None if is_collections or of else SceneNumber()
     options = [click.argument("names", metavar=f"[{'NAME' if is_collections else 'SCENE'}]...", nargs=-1, type=kind)]
     if of:
-        others = click.Choice([kind.value for kind in SubjectKind if kind is not subject])
-        options.append(click.option("--of", type=others, help="Of these instead of scenes."))
+        kinds = click.Choice([kind.value for kind in SubjectKind])
+        options.append(click.option("--of", type=kinds, help="Of these alone."))
     if is_collections or of:
         options.append(
             click.option("--library", metavar="NAME", default="", help="Collections in this library of Plex.")
@@ -129,6 +140,9 @@ def _options(subject: SubjectKind, *, every: str, since: str, run: str, of: bool
     return [
         *options,
         click.option("--dry-run", is_flag=True, help="Show what would be done; changes nothing."),
+        click.option(
+            "--list", "listed", is_flag=True, help="With --dry-run: show all, and not the first twenty alone."
+        ),
         YES,
         click.option("--wait", is_flag=True, help="Return when it is done, with a summary."),
     ]
@@ -149,18 +163,24 @@ def run_action(
     wanted: SelectionOptions,
     *,
     dry_run: bool = False,
+    listed: bool = False,
     yes: bool = False,
     wait: bool = False,
 ) -> int:
-    """Open, choose, show or ask, do, then wait or tell; returns the exit code."""
+    """Open, choose, show or ask, do, then wait or tell; returns the exit code.
+
+    `listed`: all that would be done is shown, and not the first of it alone.
+    """
     with fitting():
         try:
-            return _act(call, action, wanted, dry_run=dry_run, yes=yes, wait=wait)
+            return _act(call, action, wanted, dry_run=dry_run, listed=listed, yes=yes, wait=wait)
         except NotPossible as error:
             return call.refuse(str(error), **action.answer_for([]).facts)
 
 
-def _act(call: Call, action: Action, wanted: SelectionOptions, *, dry_run: bool, yes: bool, wait: bool) -> int:
+def _act(
+    call: Call, action: Action, wanted: SelectionOptions, *, dry_run: bool, listed: bool, yes: bool, wait: bool
+) -> int:
     needs_stash = action.asks_stash or dry_run
     need = SettingsNeed.WORK if needs_stash or wait else SettingsNeed.DATABASE
     with begin_call(call, need=need) as start, stoppable() as stop:
@@ -178,7 +198,7 @@ def _act(call: Call, action: Action, wanted: SelectionOptions, *, dry_run: bool,
             ids = action.select(parts, selection)
             asked = ActionRequest(parts, ids, selection)
             if dry_run:
-                return _show(call, start, action, asked)
+                return _show(call, start, action, asked, listed=listed)
             confirms = bool(ids) and (len(ids) > 1 or action.always_asks) and not yes
             if confirms and not confirm(action.question(asked)):
                 return call.declined("changed", action.answer_for([]).facts)
@@ -201,8 +221,7 @@ def _complain(done: ActionResult) -> int:
 
 def _wait(call: Call, start: Begun, stop: Stop, action: Action, done: ActionResult) -> int:
     """Work or watch until all are settled, and say how they stand then."""
-    is_scenes = action.subject is SubjectKind.SCENES
-    remaining = Remaining(done.jobs) if is_scenes else RemainingJobs(action.kinds, done.jobs)
+    remaining = _remaining(action, done)
     ended = work(start, stop, remaining, action.working) if done.jobs else WorkResult()
     with open_parts(start.config, start.folder) as parts:
         settled = action.outcome(parts, done, remaining.count(parts))
@@ -213,33 +232,62 @@ def _wait(call: Call, start: Begun, stop: Stop, action: Action, done: ActionResu
     return stop.code or (FAILED if settled.is_failed else complained)
 
 
-def _show(call: Call, start: Begun, action: Action, asked: ActionRequest) -> int:
+def _remaining(action: Action, done: ActionResult) -> Countdown:
+    """What the jobs of an action still have to do."""
+    if done.of_each:
+        return RemainingOfEach([_remaining(part, result) for part, result in done.of_each if result.jobs])
+    is_scenes = action.subject is SubjectKind.SCENES
+    return Remaining(done.jobs) if is_scenes else RemainingJobs(action.kinds, done.jobs)
+
+
+def _show(call: Call, start: Begun, action: Action, asked: ActionRequest, *, listed: bool) -> int:
     """Show what would be done; writes nothing."""
     if isinstance(action, RedoScenes):
         code = sync_dry_run(call, start, tuple(asked.ids), redo=True)
         return _complain(action.left_alone(asked.parts, asked.selection)) or code
-    return show_changes(call, action, action.preview(asked))
+    return show_changes(call, action, action.preview(asked), listed=listed)
 
 
-def show_changes(call: Call, action: Action, preview: Iterable[SubjectPreview]) -> int:
-    """Show the rows of a preview; returns 1 if a subject could not be looked at."""
-    out, counts = paper(), Counter[str]()
-    facts: list[Mapping[str, object]] = []
-    rows: list[PreviewRow] = []
+def show_changes(call: Call, action: Action, preview: Iterable[SubjectPreview], *, listed: bool = False) -> int:
+    """Show a preview: how much of each kind and library, and the first twenty subjects; `listed`: all, in a pager.
+
+    Returns 1 if a subject could not be looked at.
+    """
+    out, tally = paper(), PreviewTally(action)
+    if call.json:
+        for subject in preview:
+            tally.count(subject, keeps=True)
+    else:
+        with out.pager() if listed and out.is_terminal else nullcontext():
+            _print_subjects(out, tally, preview, most=None if listed else FIRST)
+    call.answer(tally.report(), lambda: say(out, tally.summary()))
+    return FAILED if tally.has_failed else FINE
+
+
+def _print_subjects(out: Console, tally: PreviewTally, preview: Iterable[SubjectPreview], *, most: int | None) -> None:
+    """Print the changes of the subjects, the first `most` if there are more; and then how much there is."""
+    rows: dict[Action, list[PreviewRow]] = {}
+    unseen = 0
     for subject in preview:
-        counts.update(subject.counts)
-        if call.json:
-            facts += [subject.facts] if subject.facts is not None else []
+        action = tally.count(subject)
+        if not (subject.error or subject.changes):
+            continue
+        if most is not None and tally.shown > most:
+            unseen += 1
         elif subject.error:
             say(out, f"{subject.heading}: {safe(subject.error)}")
         elif action.in_one_table:
-            rows += subject.changes
-        elif subject.changes:
+            rows.setdefault(action, []).extend(subject.changes)
+        else:
             out.print(_table(subject.heading, action, subject.changes))
-    if rows:
-        out.print(_table("", action, rows))
-    call.answer(action.report(counts, facts), lambda: say(out, action.summary(counts)))
-    return FAILED if counts["failed"] else FINE
+    for action, changes in rows.items():
+        out.print(_table("", action, changes))
+    if unseen or len(tally.places) > 1:
+        out.print(table("In all", ("of", "library", "number", "changes"), tally.places_words(), right=(2,)))
+    if unseen:
+        say(
+            out, f"These are the first {most:,}; {unseen:,} more are not shown here: --list shows all, --json tells all"
+        )
 
 
 def _table(heading: str, action: Action, changes: Sequence[PreviewRow]) -> RenderableType:

@@ -17,7 +17,7 @@ DAY = re.compile(r"\d{4}-\d\d-\d\d")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[0-9TZ:.]{0,20}")
 NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 VERBS = ("undo", "release", "redo")
-KINDS = ("scenes", "collections", "plays", "resume", "ratings", "imports")
+KINDS = ("everything", "scenes", "collections", "plays", "resume", "ratings", "imports")
 # The number of entries of each list that the page is given.
 MOST_LISTED = 20
 # In characters.
@@ -37,7 +37,7 @@ def act(args: Mapping[str, object]) -> tuple[str, ...]:
         raise Failed("no action is named")
     of = () if kind == "scenes" else ("--of", kind)
     if args.get("all") is True:
-        return (verb, *of, "--all", _how(args))
+        return (verb, *(() if kind == "everything" else ("--of", kind)), "--all", _how(args))
     for name, form in (("since", MOMENT), ("run", NUMBER), ("number", NUMBER)):
         value = str(args.get(name) or "")
         if form.fullmatch(value):

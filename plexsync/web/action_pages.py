@@ -43,7 +43,7 @@ API_NAMES = {
     (SubjectKind.COLLECTIONS, "take"): Verb.HAND_OVER,
     (SubjectKind.COLLECTIONS, "use-stash"): Verb.TAKE,
 }
-SYNCED = (SubjectKind.SCENES, SubjectKind.COLLECTIONS)
+SYNCED = (SubjectKind.EVERYTHING, SubjectKind.SCENES, SubjectKind.COLLECTIONS)
 LEADS: Mapping[Verb, str] = {
     Verb.UNDO: "What was there before comes back. What you have changed since stays. It is then left alone until you edit"
     " it in Stash or redo it.",

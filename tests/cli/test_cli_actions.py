@@ -17,6 +17,7 @@ from tests.web.test_pages import plain
 Pair = tuple[Verb, SubjectKind]
 ON = {"watch_back": "plays", "rating_direction": "both", "collection_parts": "summary"}
 VALUES: Mapping[str, Mapping[str, object]] = {
+    "ids": {"scenes": [1]},
     "since": {"since": "2h"},
     "run": {"run": 1},
     "library": {"all": True, "library": "Movies"},
@@ -57,7 +58,7 @@ def test_a_pair_without_sense_has_one_sentence_in_the_terminal_in_the_api_and_on
     assert {
         pair: (done.code, SENSELESS[pair] in " ".join(done.err.split())) for pair, done in told.items()
     } == dict.fromkeys(commands, (2, True))
-    assert len(commands) == 6
+    assert len(commands) == 7
 
 
 def test_a_selector_without_sense_is_refused_with_one_sentence_and_nothing_is_marked(world: World, door: Door) -> None:

@@ -1,6 +1,8 @@
 """undo and release: what they ask, tell, want and see through."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -39,7 +41,7 @@ def test_undo_marks_the_scenes_and_returns(pushed: World, door: Door) -> None:
 def test_undo_of_everything_asks_once_and_a_no_changes_nothing(pushed: World, door: Door) -> None:
     refused = door("undo", "--all", answer="n\n")
     assert refused.code == 1
-    assert "Take back what was pushed for 3 scenes?" in refused.err
+    assert "Take back everything that PlexSync wrote: 3 scenes?" in refused.err
     assert "nothing was changed" in refused.err
     assert door("status", "--json").facts["undone"] == {"undone": 0, "released": 0}
     assert door("undo", "--all").code == 2, "nobody is there to ask"
@@ -205,3 +207,38 @@ def test_a_deleted_scene_is_taken_back_when_the_setting_says_so(pushed: World, d
     told = door("explain", "2", "--json")
     assert told.code == 1
     assert told.facts["verdict"].startswith("Stash has no scene 2; undone")
+
+
+def test_a_dry_run_of_many_shows_the_first_twenty_and_how_much_there_is_of_each_library(
+    world: World, door: Door
+) -> None:
+    world.add(30)
+    second = world.plex.add_section("Clips", locations=("/media/clips",))
+    for n in range(15):
+        path = f"/media/clips/{n}.mp4"
+        world.plex.add_movie(second, files=[(path, n + 1, 60_000)], title=f"clip {n}")
+        world.stash.add_scene(title=f"Clip {n}", files=[(path, n + 1, 60.0)])
+    assert door("sync", "--all", "--wait").code == 0
+    shown = door("undo", "--all", "--dry-run").out
+    assert shown.count("\nScene ") + shown.startswith("Scene ") == 20
+    for words in (
+        r"scenes +Movies +30 +\d+ restore, \d+ remove",
+        r"scenes +Clips +15 +15 restore",
+        r"These are the first 20; 25 more are not shown here: --list shows all, --json tells all",
+        r"done for 45 scenes and 45 items",
+    ):
+        assert re.search(words, shown), shown
+    whole = door("undo", "--all", "--dry-run", "--list").out
+    assert whole.count("\nScene ") + whole.startswith("Scene ") == 45
+    assert "not shown here" not in whole
+    assert len(door("undo", "--all", "--dry-run", "--json").facts["scenes"]) == 45
+
+
+def test_a_list_on_a_terminal_is_shown_in_a_pager(
+    pushed: World, door: Door, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    paged = tmp_path / "paged"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("pydoc.pager", paged.write_text)
+    assert door("undo", "--all", "--dry-run", "--list").code == 0
+    assert all(f"Scene {id}" in paged.read_text() for id in (1, 2, 3))

@@ -17,6 +17,8 @@ WORDS = {SubjectKind.PLAYS: "plays and play time", SubjectKind.RESUME: "resume p
 SELECTORS = {"since": "`--since`", "run": "`--run`", "library": "`--library`"}
 # The commands of an action; any other is `VERB --of SUBJECT`.
 COMMANDS = {
+    (Verb.UNDO, SubjectKind.EVERYTHING): "undo",
+    (Verb.RELEASE, SubjectKind.EVERYTHING): "release",
     (Verb.UNDO, SubjectKind.SCENES): "undo",
     (Verb.REDO, SubjectKind.SCENES): "redo",
     (Verb.RELEASE, SubjectKind.SCENES): "release",
@@ -52,7 +54,8 @@ def row(pair: tuple[Verb, SubjectKind]) -> str:
     page = ACT.replace("{subject}", subject).replace("{verb}", verb)
     script = (ROOT / "plexsync" / "stash_plugin" / "ui" / "plexsync.js").read_text(encoding="utf-8")
     button = "button" if subject is SubjectKind.SCENES and f'act("{verb}"' in script else "–"
-    words = ", ".join(["numbers", *(SELECTORS[name] for name in selectors(pair)), "`--all`"])
+    numbers = [] if "ids" in TABLE[pair].unfit else ["numbers"]
+    words = ", ".join([*numbers, *(SELECTORS[name] for name in selectors(pair)), "`--all`"])
     cells = (
         verb,
         WORDS.get(subject, subject),

@@ -1,10 +1,15 @@
 """A kill at each request, a lost answer, and what playlists cost."""
 
+from contextlib import suppress
+
 import pytest
 
+from plexsync.engine.undo import wish_undone
+from plexsync.flows.collections.decisions import CollectionUndo
 from plexsync.rules.collections.playlists import MEMBERS
+from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.queue.choices import ACCEPTED, Choice
-from plexsync.simulator.http import Fault
+from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House
 from tests.engine.test_engine_crashes import Killed
@@ -131,3 +136,34 @@ def test_of_two_items_of_a_scene_one_is_in_the_playlist(tmp_path):
         house.plex_sim.add_movie(other, files=[("/media/scene 00000.mp4", 1000, 60_000)], title="again")
         begin(house, ("Evening",), ("Evening",))
         assert members(house, "Evening") == [0, 1]
+
+
+@pytest.mark.parametrize("fault", ["", "reset_after", "reset"], ids=["killed", "not answered", "not sent"])
+@pytest.mark.parametrize("is_on", [True, False], ids=["on", "off"])
+def test_a_playlist_whose_making_was_interrupted_by_a_kill_is_taken_back(tmp_path, fault, is_on):
+    for at in range(1, 9):
+        with listed_house(tmp_path / str(at)) as house:
+            if fault:
+                house.plex_sim.faults.set(Fault(fault, when=is_making, times=1))
+            death = death_of(house, at)
+            with suppress(Killed):
+                begin(house, ("Evening",), ("Evening",))
+            death.at = 0
+            house.plex_sim.faults.clear()
+            house.replace_worker(holder="next", **({} if is_on else {"playlists": None}))
+            house.worker.engine.reclaim()
+            undo_all_written(house)
+            assert titles(house) == [], at
+
+
+def is_making(request: Request) -> bool:
+    return request.method == "POST" and request.path == "/playlists"
+
+
+def undo_all_written(house: House) -> None:
+    """What undo of everything chooses of playlists."""
+    with house.store.reading() as db:
+        ids = [row.id for row in db.collections.every()]
+    flow = CollectionUndo(house.worker.dressing.inspector, unwritten=True)
+    wish_undone(house.store, flow, house.clock, ids, TakenBack.UNDO)
+    settle(house)

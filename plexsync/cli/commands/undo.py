@@ -12,8 +12,9 @@ undo = action_command(
     scene is taken back, also what was pushed before the moment or run that you name. The scene stays undone until you
     edit it in Stash or call plexsync redo: no comparison syncs it. The scenes are put in the queue for the worker; with
     --wait they are worked before the command returns. Asks once for more than one scene. plexsync release keeps the
-    values and takes off the locks instead. --of names collections, plays, ratings and others instead of scenes. Exits
-    with 1 if nothing was pushed for a scene that was named, or one of them became a dead letter.
+    values and takes off the locks instead. --all is everything that PlexSync wrote: scenes, collections, playlists, plays,
+    resume points, ratings and imports. --of names one of these kinds. Exits with 1 if nothing was pushed for a scene that
+    was named, or one of them became a dead letter.
 
     \b
     Examples:
@@ -22,10 +23,11 @@ undo = action_command(
       plexsync undo --all --wait
       plexsync undo --of imports 3
     """,
-    every="Every scene that anything was pushed for.",
+    every="Everything that PlexSync wrote, of every kind.",
     since="The scenes pushed since then: 2026-03-31, 2h, 3d.",
     run="The scenes pushed in that run.",
     of=True,
+    every_kind=True,
 )
 release = action_command(
     Verb.RELEASE,
@@ -41,10 +43,11 @@ release = action_command(
       plexsync release 7
       plexsync release --all --wait
     """,
-    every="Every scene that anything was pushed for.",
+    every="Every lock of PlexSync's, on scenes and collections.",
     since="The scenes pushed since then: 2026-03-31, 2h, 3d.",
     run="The scenes pushed in that run.",
     of=True,
+    every_kind=True,
 )
 redo = action_command(
     Verb.REDO,

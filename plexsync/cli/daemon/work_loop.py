@@ -67,6 +67,18 @@ class RemainingJobs:
         return len(self._pending)
 
 
+class RemainingOfEach:
+    """What is left of several of these."""
+
+    def __init__(self, countdowns: "Iterable[Countdown]") -> None:
+        self._countdowns = list(countdowns)
+        self.total: int = sum(countdown.total for countdown in self._countdowns)
+
+    def count(self, parts: Parts) -> int:
+        """The sum of what is left."""
+        return sum(countdown.count(parts) for countdown in self._countdowns)
+
+
 class Due:
     """The jobs that are due or running, for a call that does not wait for later tries."""
 
@@ -82,7 +94,7 @@ class Due:
 
 
 # What a call waits for: how much of a total is left.
-Countdown = Remaining | RemainingJobs | Due
+Countdown = Remaining | RemainingJobs | RemainingOfEach | Due
 
 
 @dataclass

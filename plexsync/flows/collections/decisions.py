@@ -66,13 +66,17 @@ def redone(row: CollectionRow) -> CollectionRow | None:
 
 
 class CollectionUndo:
-    """The `plexsync.engine.undo.Undoing` of collections, with the inspection of `inspector`."""
+    """The `plexsync.engine.undo.Undoing` of collections, with the inspection of `inspector`.
+
+    `unwritten`: also of those that nothing was written to, so that nothing is written to them for the first time.
+    """
 
     kind: str = COLLECTION
 
-    def __init__(self, inspector: CollectionInspector) -> None:
+    def __init__(self, inspector: CollectionInspector, *, unwritten: bool = False) -> None:
         self._store = inspector.store
         self._inspector = inspector
+        self._unwritten = unwritten
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
         """Read what these collections should show now. Of one that Stash has no object for, nothing."""
@@ -97,7 +101,7 @@ class CollectionUndo:
     def undo(self, tx: Writer, id: int, recalled: object, mark: TakenBack, *, now: int) -> bool:  # noqa: ARG002 - the protocol of flows
         """Save that a collection is undone, and what it should show now. False if nothing was written to it."""
         row = tx.collections.of([id]).get(id)
-        if row is None or not (row.memory or row.pushing):
+        if row is None or not (row.memory or row.pushing or self._unwritten):
             return False
         values = recalled.values if isinstance(recalled, Wanted) else {}
         memory = undo(row.memory, row.pushing, values, tuple(values), mark)

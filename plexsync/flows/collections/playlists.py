@@ -396,7 +396,7 @@ class PlaylistInspector:
         if not (playlists := tx.collections.playlists()):
             return
         keys = _items_of_scenes(tx, {inspection.id for inspection in inspections})
-        for row in playlists.values():
+        for row in [row for row in playlists.values() if not row.undone]:
             last = set(_last_members(row))
             if any(_concerns(row, inspection, last, keys.get(inspection.id, ())) for inspection in inspections):
                 tx.jobs.want(COLLECTION, row.id, Why.SWEEP, now)

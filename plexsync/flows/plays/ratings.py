@@ -234,7 +234,7 @@ class RatingFlow(Flow[RatingFinding, RatingWrite], ABC):
                 outcome = items
             elif not read:
                 outcome = UNPAIRED
-            elif scene.id in undone:
+            elif scene.id in undone and not any(row.undone for (id, _), row in bases.items() if id == scene.id):
                 outcome = LEFT_ALONE
             elif probed and probed.key in {item.key for item in read}:
                 outcome = BEING_PROBED
@@ -463,10 +463,12 @@ class RatingPoll:
     def observe(self, tx: Writer, inspections: Sequence[Inspection], now: int) -> None:
         """Queue the ratings of inspected scenes that have moved on either side; remember those that are in step.
 
-        A scene that is undone has its ratings as they are, and begins anew when it is synced again.
+        A scene that is undone has its ratings as they are, once those that you want back are, and begins anew when it is
+        synced again.
         """
         if undone := [inspection.id for inspection in inspections if inspection.undone]:
-            tx.ratings.forget(undone)
+            waiting = {id for (id, _), row in tx.ratings.of_ids(undone).items() if row.undone}
+            tx.ratings.forget([id for id in undone if id not in waiting])
         inspected = {
             inspection.scene.id: (inspection.scene, inspection)
             for inspection in inspections

@@ -338,7 +338,9 @@ def left_by_scene_flow(memory: Memory) -> RememberedRating | None:
     if remembered is None or remembered.undone or not remembered.said:
         return None
     try:
-        return RememberedRating(plex_rating(str(remembered.said)), plex_rating(str(remembered.left.value)))
+        values = (remembered.said, remembered.left.value, remembered.found.value)
+        stash, plex, before = (plex_rating(str(value)) for value in values)
+        return RememberedRating(stash, plex, plex_before=before if before != plex else UNKNOWN)
     except ValueError:
         # A damaged page has changed it.
         return None
@@ -356,4 +358,4 @@ def handed_over(memory: Memory, row: RememberedRating) -> Memory:
         for rating in (row.plex if row.plex_before == UNKNOWN else row.plex_before, row.plex)
     )
     remembered = memory.get(FIELD) or Remembered("", original, original)
-    return {**others, FIELD: replace(remembered, said=plex_text(row.stash), left=left, drift=None)}
+    return {**others, FIELD: replace(remembered, said=plex_text(row.stash), left=left, found=original, drift=None)}

@@ -199,7 +199,7 @@
 
   // --- taking back ------------------------------------------------------------------------------------------------------
 
-  const KINDS = { scenes: "scenes", collections: "collections", plays: "plays", resume: "resume points", ratings: "ratings", imports: "imports" };
+  const KINDS = { everything: "everything", scenes: "scenes", collections: "collections", plays: "plays", resume: "resume points", ratings: "ratings", imports: "imports" };
   const COUNTS = { restore: "fields come back", remove: "lists lose names", unlock: "locks come off", lock: "locks come back", leave: "fields left alone", inspected: "collections looked at", would_change: "would change", resume_points: "resume points", play_times: "play times" };
 
   function Tiles({ counts }) {
@@ -208,13 +208,13 @@
   }
 
   const named = (args) =>
-    args.run ? "run " + args.run : args.number ? (args.kind === "imports" ? "import " : "scene ") + args.number : args.since ? KINDS[args.kind] + " since " + new Date(args.since).toLocaleString() : "all " + KINDS[args.kind];
+    args.run ? "run " + args.run : args.number ? (args.kind === "imports" ? "import " : "scene ") + args.number : args.since ? KINDS[args.kind] + " since " + new Date(args.since).toLocaleString() : args.kind === "everything" ? "everything" : "all " + KINDS[args.kind];
   // What a step of a run asks for.
   const asked = (step) => ({ verb: step.verb, kind: step.subject, ...(step.since ? { since: step.since } : step.number ? { number: step.number } : { run: step.run }) });
 
   function TakeBack({ look }) {
     const [runs, setRuns] = React.useState(null);
-    const [kind, setKind] = React.useState("scenes");
+    const [kind, setKind] = React.useState("everything");
     const task = useLonger();
     const read = () => ask("page_runs").then(setRuns, (error) => setRuns({ error: error.message }));
     React.useEffect(() => {
@@ -269,7 +269,7 @@
       e(
         "div",
         { className: "plexsync-buttons" },
-        e("label", null, "Everything of ", e("select", { className: "form-control text-input", value: kind, onChange: (event) => setKind(event.target.value) }, Object.entries(KINDS).map(([name, words]) => e("option", { key: name, value: name }, words)))),
+        e("label", null, "All of ", e("select", { className: "form-control text-input", value: kind, onChange: (event) => setKind(event.target.value) }, Object.entries(KINDS).map(([name, words]) => e("option", { key: name, value: name }, words)))),
         button({ kind, all: true }, "Take everything back …")
       ),
       e(Progress, { task }),
