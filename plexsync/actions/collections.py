@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from plexsync.actions.model import (
     NO_FIELDS,
+    NOT_LATER,
     Action,
     ActionRequest,
     ActionResult,
+    FieldsOfRuns,
     PreviewRow,
     Selection,
     SubjectKind,
@@ -16,11 +18,12 @@ from plexsync.actions.model import (
     Verb,
     failed_facts,
     run_named,
+    run_to_undo,
 )
 from plexsync.app.dressing import collection_viewer
 from plexsync.app.parts import Parts
-from plexsync.engine.undo import wish_undone
-from plexsync.flows.collections.decisions import CollectionUndo, handed_over, redone, want_collections
+from plexsync.engine.undo import UndoneRun, wish_undone
+from plexsync.flows.collections.decisions import CollectionUndo, handed_over, redone, run_values, want_collections
 from plexsync.reports.collections import (
     PART_WORDS,
     CollectionPartFacts,
@@ -31,13 +34,13 @@ from plexsync.reports.collections import (
     object_words,
     part_value,
 )
-from plexsync.reports.format import many, safe
+from plexsync.reports.format import capitalize, many, safe
 from plexsync.rules.collections.collection_status import CollectionStatus, named_status
 from plexsync.rules.collections.collections import CollectionRow
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.queue.job import COLLECTION
 from plexsync.rules.words.status_words import count_words
-from plexsync.store.database import Database
+from plexsync.store.database import Database, Reader
 
 LONGEST = 60
 OFF = "no part of collections is dressed, and no tag makes playlists: see the settings collection_parts and playlists"
@@ -91,7 +94,7 @@ class CollectionAction(Action):
     noun = "collection"
     kinds = (COLLECTION,)
     heads = ("part", "what", "Plex has", "would be", "why")
-    unfit: Mapping[str, str] = {"fields": NO_FIELDS}
+    unfit: Mapping[str, str] = {"fields": NO_FIELDS, "and_later": NOT_LATER}
 
     def __init__(
         self,
@@ -107,6 +110,8 @@ class CollectionAction(Action):
         self.verb = verb
         self.asks_stash = verb in (Verb.UNDO, Verb.RELEASE, Verb.SYNC)
         self._mode = TakenBack(verb) if verb in (Verb.UNDO, Verb.RELEASE) else TakenBack.NO
+        if self._mode is TakenBack.UNDO:
+            self.unfit = {"fields": NO_FIELDS}
         self._complaint = complaint
         self._applies = applies
         self._change = change
@@ -135,12 +140,32 @@ class CollectionAction(Action):
             lists = len({row.id for row in db.collections.playlists().values()}.intersection(asked.ids))
         rest = len(asked.ids) - lists
         words = [many(rest, "collection")] if rest or not lists else []
-        return " and ".join([*words, *([many(lists, "playlist")] if lists else [])])
+        of_run = f" in run {asked.selection.run}" if self._mode is TakenBack.UNDO and asked.selection.run else ""
+        return " and ".join([*words, *([many(lists, "playlist")] if lists else [])]) + of_run
+
+    def remark(self, asked: ActionRequest) -> str:
+        """What of a run is left as it is."""
+        return " ".join(f"{capitalize(line)}." for line in self._fields_at_rest(asked).lines)
+
+    def _run(self, db: Reader, selection: Selection) -> UndoneRun | None:
+        """The run whose writes alone are taken back. A release is of whole collections."""
+        return run_to_undo(db, COLLECTION, selection) if self._mode is TakenBack.UNDO else None
+
+    def _fields_at_rest(self, asked: ActionRequest) -> FieldsOfRuns:
+        """The parts of a run that are left as they are."""
+        rest = FieldsOfRuns(self.noun)
+        with asked.parts.store.reading() as db:
+            if run := self._run(db, asked.selection):
+                for id, row in db.collections.of(asked.ids).items():
+                    rest.add(id, [run_values(db, row, run)])
+        return rest
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """The parts that would be changed."""
         context = (asked.parts.store, collection_viewer(asked.parts), asked.ids)
-        for facts in collection_changes(*context, undoing=self._mode, redoing=self.verb is Verb.REDO):
+        with asked.parts.store.reading() as db:
+            run = self._run(db, asked.selection)
+        for facts in collection_changes(*context, undoing=self._mode, redoing=self.verb is Verb.REDO, run=run):
             heading = f"{safe(facts['name'], 120)} ({object_words(facts)}, {safe(facts['library'], LONGEST)})"
             parts, error = facts["parts"], facts["error"]
             counts = {"inspected": 1, "would_change": bool(parts), "parts": len(parts), "failed": bool(error)}
@@ -170,12 +195,13 @@ class CollectionAction(Action):
 
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """Change what is remembered of the collections, and queue them; says what was left alone."""
-        parts, failed = asked.parts, dict[int, str]()
+        parts, failed, rest = asked.parts, dict[int, str](), self._fields_at_rest(asked)
         if self._mode:
             viewer = collection_viewer(parts)
             flow = CollectionUndo(viewer, unwritten=True)
             marked = wish_undone(parts.store, flow, parts.clock, self._waiting(asked), self._mode)
-            flow = CollectionUndo(viewer)
+            with parts.store.reading() as db:
+                flow = CollectionUndo(viewer, self._run(db, asked.selection))
             marked = wish_undone(parts.store, flow, parts.clock, asked.ids, self._mode, asked.progress)
             queued, failed = marked.jobs, marked.failed
         else:
@@ -186,6 +212,8 @@ class CollectionAction(Action):
         with parts.store.reading() as db:
             rows = db.collections.of([*untouched, *failed])
         done.facts = {**done.facts, **({"untouched": untouched} if untouched else {}), **failed_facts(failed)}
+        done.facts = {**done.facts, **rest.facts}
+        done.complaints += rest.lines
         if untouched and named:
             done.complaints.append(f"{self._complaint}: {words_of([rows[id] for id in untouched if id in rows])}")
         for id, problem in failed.items():
@@ -218,6 +246,10 @@ class CollectionAction(Action):
 
 def _change(part: CollectionPartFacts) -> PreviewRow:
     name = part["part"]
+    if texts := [note["text"] for note in part["notes"] if note["reason"] == "left"]:
+        return PreviewRow(
+            PART_WORDS.get(name, name), "leave", shown_value(name, part["plex"], in_plex=True), "", texts[0]
+        )
     target = part["before"] if part["reason"] == "undone" else part["stash"]
     now = shown_value(name, part["plex"], in_plex=True)
     return PreviewRow(PART_WORDS.get(name, name), part["action"], now, shown_value(name, target), part["reason"])

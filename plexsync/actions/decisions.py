@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from plexsync.actions.collections import every, words_of
 from plexsync.actions.model import (
+    NOT_LATER,
     Action,
     ActionRequest,
     ActionResult,
@@ -47,7 +48,7 @@ class Decide(Action):
     bar = "deciding"
     reads = READS
     heads = ("field", "what", "Plex has", "Stash says", "why")
-    unfit: Mapping[str, str] = {"since": NO_MOMENT, "run": NO_MOMENT}
+    unfit: Mapping[str, str] = {"since": NO_MOMENT, "run": NO_MOMENT, "and_later": NOT_LATER}
 
     def __init__(self, verb: Verb, question: str) -> None:
         super().__init__(question)

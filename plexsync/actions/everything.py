@@ -8,6 +8,7 @@ from plexsync.actions import collections, imports, scenes, watching
 from plexsync.actions.model import (
     NO_FIELDS,
     NO_LIBRARY,
+    NOT_LATER,
     Action,
     ActionRequest,
     ActionResult,
@@ -33,6 +34,7 @@ class Everything(Action):
         **dict.fromkeys(("ids", "since", "run"), ONE_BY_ONE),
         "library": NO_LIBRARY,
         "fields": NO_FIELDS,
+        "and_later": NOT_LATER,
     }
 
     def __init__(self, question: str, first: Action, others: Sequence[Action]) -> None:

@@ -6,14 +6,16 @@ the rest. The doors (terminal, API, pages, the plugin) differ only in how they a
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from plexsync.app.parts import Parts
 from plexsync.engine.tickets import READ_STASH, Gate
-from plexsync.engine.undo import Progress, quiet
+from plexsync.engine.undo import Progress, UndoneRun, quiet
 from plexsync.reports.format import many, safe
+from plexsync.reports.rows import short
+from plexsync.rules.merge.run_values import RunValues
 from plexsync.rules.record_class import record
 from plexsync.store.database import Reader
 from plexsync.store.ledger.run_history import Run
@@ -52,7 +54,14 @@ class SubjectKind(StrEnum):
 
 # Answers to selectors that have no sense.
 NO_LIBRARY = "a library selects collections, and scenes of which something was edited in Plex: say numbers, or all"
+NOT_LATER = "what later runs wrote on top belongs to the undo of one run of scenes or collections: say its number"
 NO_FIELDS = "fields and parts are selected for keep, take and unkeep alone: anything else is about the whole"
+
+
+ON_TOP = "written again by later runs (--and-later takes that back too)"
+NOT_KEPT = "the value from before the run is not kept"
+# The number of fields that are named in one line.
+FEW_FIELDS = 5
 
 
 class Unfit(Exception):
@@ -67,7 +76,8 @@ class NotPossible(Exception):
 class Selection:
     """Which subjects: numbers, all of them, those since a moment (UTC ms), those of a run.
 
-    `library`: only those in it. `fields` and `item`: only these fields or parts, and of this item ('': of any).
+    `and_later`: with what later runs wrote on top. `library`: only those in it. `fields` and `item`: only these fields or
+    parts, and of this item ('': of any).
     """
 
     ids: tuple[int, ...] = ()
@@ -77,6 +87,7 @@ class Selection:
     library: str = ""
     fields: tuple[str, ...] = ()
     item: str = ""
+    and_later: bool = False
 
     @property
     def is_named(self) -> bool:
@@ -160,7 +171,7 @@ class Action(ABC):
     working = "working"
     heads: Sequence[str] = ("field", "what", "Plex has", "would be", "why")
     in_one_table = False
-    unfit: Mapping[str, str] = {"library": NO_LIBRARY, "fields": NO_FIELDS}
+    unfit: Mapping[str, str] = {"library": NO_LIBRARY, "fields": NO_FIELDS, "and_later": NOT_LATER}
 
     def __init__(self, question: str, begun: str = "", done: str = "") -> None:
         self._question = question
@@ -179,8 +190,10 @@ class Action(ABC):
     def select(self, parts: Parts, selection: Selection) -> list[int]:
         """The numbers of the subjects that are selected. Raises Unfit for a selection that has no sense."""
         for selector, answer in self.unfit.items():
-            if getattr(selection, selector) not in (None, "", ()):
+            if getattr(selection, selector) not in (None, "", (), False):
                 raise Unfit(answer)
+        if selection.and_later and selection.run is None:
+            raise Unfit(NOT_LATER)
         return self.choose(parts, selection)
 
     @abstractmethod
@@ -222,6 +235,53 @@ class Action(ABC):
     def outcome(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionResult:  # noqa: ARG002
         """How its jobs stand now; `unsettled` of them are still in the queue."""
         return ActionResult(done.jobs, {}, done.line, is_failed=done.is_failed)
+
+
+def run_to_undo(db: Reader, flow: str, selection: Selection) -> UndoneRun | None:
+    """The run whose writes alone are taken back; None if another selector was used. Raises Unfit."""
+    if selection.run is None:
+        return None
+    return UndoneRun(run_named(db, flow, selection.run), selection.and_later)
+
+
+class FieldsOfRuns:
+    """The fields that a run wrote and that are left as they are: written again since, or their earlier value is not kept."""
+
+    def __init__(self, noun: str) -> None:
+        self._noun = noun
+        self._later: dict[int, dict[str, int]] = {}
+        self._missing: dict[int, list[str]] = {}
+
+    def add(self, id: int, values: Iterable[RunValues]) -> None:
+        """Add those of a subject."""
+        for of_item in values:
+            if of_item.later:
+                self._later.setdefault(id, {}).update(of_item.later)
+            if of_item.missing:
+                self._missing.setdefault(id, []).extend(of_item.missing)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """The same as JSON: the run that wrote each field since, and the fields without an earlier value; empty if none."""
+        later = {str(id): dict(fields) for id, fields in self._later.items()}
+        missing = {str(id): list(names) for id, names in self._missing.items()}
+        return {**({"written_again": later} if later else {}), **({"not_kept": missing} if missing else {})}
+
+    @property
+    def lines(self) -> list[str]:
+        """The same in sentences, with the first few."""
+        later = [
+            f"{short(name)} of {self._noun} {id} (run {run})"
+            for id, fields in self._later.items()
+            for name, run in fields.items()
+        ]
+        missing = [f"{short(name)} of {self._noun} {id}" for id, names in self._missing.items() for name in names]
+        return [
+            f"{many(len(names), 'field')} left, {reason}: {', '.join(names[:FEW_FIELDS])}"
+            + (f" and {len(names) - FEW_FIELDS:,} more" if len(names) > FEW_FIELDS else "")
+            for names, reason in ((later, ON_TOP), (missing, NOT_KEPT))
+            if names
+        ]
 
 
 def run_named(db: Reader, flow: str, number: int, *, undone: bool = False) -> Run:

@@ -14,7 +14,7 @@ class PreviewTally:
         self._counts: dict[Action, Counter[str]] = {self._action: Counter()}
         self._facts: dict[Action, list[Mapping[str, object]]] = {}
         self.places: dict[tuple[str, str], Counter[str]] = {}
-        self.shown = 0
+        self.subjects = 0
 
     @property
     def has_failed(self) -> bool:
@@ -28,7 +28,7 @@ class PreviewTally:
         if keeps and subject.facts is not None:
             self._facts.setdefault(action, []).append(subject.facts)
         if subject.changes or subject.error:
-            self.shown += 1
+            self.subjects += 1
             place = self.places.setdefault((action.subject.value, subject.library), Counter())
             place[""] += 1
             place.update(row.change for row in subject.changes)

@@ -8,6 +8,7 @@ from plexsync.actions.model import (
     Action,
     ActionRequest,
     ActionResult,
+    FieldsOfRuns,
     PreviewRow,
     Selection,
     SubjectKind,
@@ -15,10 +16,11 @@ from plexsync.actions.model import (
     Verb,
     failed_facts,
     run_named,
+    run_to_undo,
     unread,
 )
 from plexsync.app.parts import Parts
-from plexsync.engine.undo import wish_undone
+from plexsync.engine.undo import UndoneRun, wish_undone
 from plexsync.flows.scenes.preview import preview_scenes
 from plexsync.flows.scenes.undo import (
     Redone,
@@ -27,9 +29,10 @@ from plexsync.flows.scenes.undo import (
     preview,
     pushed_scenes,
     redo_scenes,
+    run_values,
     sorted_out,
 )
-from plexsync.reports.format import many, safe
+from plexsync.reports.format import capitalize, many, safe
 from plexsync.reports.named_scenes import name_scenes
 from plexsync.reports.outcomes import outcomes
 from plexsync.reports.rows import on_screen, short
@@ -38,6 +41,7 @@ from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Value
 from plexsync.rules.queue.job import Kind, State
 from plexsync.rules.words.status_words import BY_MARK
+from plexsync.store.database import Reader
 
 LONGEST = 120
 
@@ -68,6 +72,21 @@ class TakeBackScenes(SceneAction):
         super().__init__(question, begun, done)
         self.verb = Verb(mode)
         self._mode = mode
+        if mode is TakenBack.UNDO:
+            self.unfit = {selector: answer for selector, answer in Action.unfit.items() if selector != "and_later"}
+
+    def _run(self, db: Reader, selection: Selection) -> UndoneRun | None:
+        """The run whose writes alone are taken back. A release is of whole scenes."""
+        return run_to_undo(db, Kind.SCENE, selection) if self._mode is TakenBack.UNDO else None
+
+    def _fields_at_rest(self, asked: ActionRequest) -> FieldsOfRuns:
+        """The fields of a run that are left as they are."""
+        rest = FieldsOfRuns(self.noun)
+        with asked.parts.store.reading() as db:
+            if run := self._run(db, asked.selection):
+                for id in asked.ids:
+                    rest.add(id, run_values(db, id, run).values())
+        return rest
 
     def choose(self, parts: Parts, selection: Selection) -> list[int]:
         """The named scenes, or those that anything was pushed for."""
@@ -80,10 +99,15 @@ class TakeBackScenes(SceneAction):
                 return db.runs.subjects_in(run_named(db, Kind.SCENE, selection.run))
             return db.pushes.scenes_since(selection.since or 0)
 
+    def amount(self, asked: ActionRequest) -> str:
+        """How many scenes it is about, and in which run."""
+        is_of_run = self._mode is TakenBack.UNDO and asked.selection.run is not None
+        return f"{super().amount(asked)}{f' in run {asked.selection.run}' if is_of_run else ''}"
+
     def remark(self, asked: ActionRequest) -> str:
-        """That all of them drop what waits for its first push."""
+        """What of a run is left as it is; and that all scenes drop what waits for their first push."""
         if not asked.selection.every:
-            return ""
+            return " ".join(f"{capitalize(line)}." for line in self._fields_at_rest(asked).lines)
         with asked.parts.store.reading() as db:
             states = db.jobs.count_states()
         waits = any(states.get(state, 0) for state in (State.READY, State.RUNNING, State.ABSENT))
@@ -93,7 +117,8 @@ class TakeBackScenes(SceneAction):
         """Every field that would be changed, or left to you."""
         with asked.parts.store.reading() as db:
             titles = {section.key: section.title for section in db.sections.all()}
-        for inspection in preview(asked.parts.inspector, asked.ids, self._mode):
+            run = self._run(db, asked.selection)
+        for inspection in preview(asked.parts.inspector, asked.ids, self._mode, run):
             library = next((titles.get(target.item.section, "") for target in inspection.targets), "")
             yield replace(shown_scene(undo_facts(inspection)), library=safe(library))
 
@@ -116,14 +141,18 @@ class TakeBackScenes(SceneAction):
 
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """Mark the scenes."""
-        parts = asked.parts
+        parts, rest = asked.parts, FieldsOfRuns(self.noun)
         if asked.selection.every:
             marked = mark_all_undone(parts.inspector, self._mode, asked.progress)
         else:
-            flow = SceneUndo(parts.inspector)
+            with parts.store.reading() as db:
+                run = self._run(db, asked.selection)
+            rest, flow = self._fields_at_rest(asked), SceneUndo(parts.inspector, run)
             marked = wish_undone(parts.store, flow, parts.clock, asked.ids, self._mode, asked.progress)
         done = self.answer_for(marked.jobs)
-        if marked.untouched:
+        done.facts = {**done.facts, **rest.facts}
+        done.complaints += rest.lines
+        if marked.untouched and asked.selection.run is None:
             done.facts = {**done.facts, "nothing_pushed": marked.untouched}
         if marked.untouched and asked.selection.is_named:
             done.complaints.append(f"nothing was pushed for {name_scenes(marked.untouched)}")

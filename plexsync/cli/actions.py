@@ -69,6 +69,7 @@ class SelectionOptions:
     run: int | None = None
     library: str = ""
     fields: tuple[str, ...] = ()
+    and_later: bool = False
 
     def selection(self, parts: Parts, subject: SubjectKind) -> Selection:
         """The same as numbers and moments. Raises Unfit, and UsageError for what is no number of a scene."""
@@ -79,7 +80,7 @@ class SelectionOptions:
         else:
             ids = tuple(SceneNumber().convert(name, None, None) for name in self.names)
         since = None if self.since is None else milliseconds(self.since, parts.clock.now())
-        return Selection(ids, self.every, since, self.run, self.library, self.fields)
+        return Selection(ids, self.every, since, self.run, self.library, self.fields, and_later=self.and_later)
 
 
 def action_command(
@@ -115,12 +116,15 @@ def action_command(
 
     body.__doc__ = text
     wrapped: Body = body
-    for option in reversed(_options(subject, every=every, since=since, run=run, of=of)):
+    can_go_on = verb is Verb.UNDO and subject in (SubjectKind.SCENES, SubjectKind.COLLECTIONS)
+    for option in reversed(_options(subject, every=every, since=since, run=run, of=of, can_go_on=can_go_on)):
         wrapped = option(wrapped)
     return command(verb.value)(wrapped)
 
 
-def _options(subject: SubjectKind, *, every: str, since: str, run: str, of: bool) -> list[Callable[[Body], Body]]:
+def _options(
+    subject: SubjectKind, *, every: str, since: str, run: str, of: bool, can_go_on: bool
+) -> list[Callable[[Body], Body]]:
     is_collections = subject is SubjectKind.COLLECTIONS
     kind = None if is_collections or of else SceneNumber()
     options = [click.argument("names", metavar=f"[{'NAME' if is_collections else 'SCENE'}]...", nargs=-1, type=kind)]
@@ -136,6 +140,10 @@ def _options(subject: SubjectKind, *, every: str, since: str, run: str, of: bool
         options.append(click.option("--since", metavar="WHEN", type=When(), help=since))
     if run:
         options.append(click.option("--run", metavar="N", type=click.IntRange(min=1), help=run))
+        if can_go_on:
+            options.append(
+                click.option("--and-later", is_flag=True, help="With --run: also what later runs wrote on top.")
+            )
         options.append(click.option("--runs", is_flag=True, help="List the runs and their numbers; changes nothing."))
     return [
         *options,
@@ -272,7 +280,7 @@ def _print_subjects(out: Console, tally: PreviewTally, preview: Iterable[Subject
         action = tally.count(subject)
         if not (subject.error or subject.changes):
             continue
-        if most is not None and tally.shown > most:
+        if most is not None and tally.subjects > most:
             unseen += 1
         elif subject.error:
             say(out, f"{subject.heading}: {safe(subject.error)}")

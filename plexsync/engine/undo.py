@@ -8,11 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from plexsync.rules.merge.plan_records import Memory
+from plexsync.rules.merge.run_values import RunValues, values_before_run
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.queue.job import Why
+from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.servers.neighbours import Clock
-from plexsync.store.database import Database, Writer
+from plexsync.store.database import Database, Reader, Writer
+from plexsync.store.ledger.pushes import MOST_SAVED
+from plexsync.store.ledger.run_history import Run
 
 # The number of jobs read per request, as when they are synced.
 BATCH = 50
@@ -41,6 +46,24 @@ class Undoing(Protocol):
         ignore it again when it was restored.
         """
         ...
+
+
+@record
+class UndoneRun:
+    """A run whose writes are taken back. `and_later`: with what was written on top of them since."""
+
+    run: Run
+    and_later: bool = False
+
+    def values(self, db: Reader, subject: int, memories: Mapping[str, Memory]) -> dict[str, RunValues]:
+        """What the run wrote to these items of a subject, by item key."""
+        pushes = db.runs.pushes_around(self.run, subject)
+        return {
+            key: values_before_run(
+                some := pushes.get(key, []), memory, and_later=self.and_later, is_cut=len(some) >= MOST_SAVED
+            )
+            for key, memory in memories.items()
+        }
 
 
 @dataclass

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypedDict
 
-from plexsync.engine.undo import BATCH
+from plexsync.engine.undo import BATCH, UndoneRun
+from plexsync.flows.collections.decisions import of_run
 from plexsync.flows.collections.findings import CollectionFinding, CollectionSight
 from plexsync.flows.collections.inspection import CollectionInspector
 from plexsync.flows.scenes.drift import Decided, DriftAnswer
@@ -471,6 +472,16 @@ def _part_facts(inspection: CollectionSight, only: Collection[str] | None = None
     return parts
 
 
+def _changed_parts(inspection: CollectionSight) -> list[CollectionPartFacts]:
+    """The parts that a plan changes, and those that an undo of a run leaves."""
+    names = {*inspection.plan.edit, *(note.field for note in inspection.plan.notes if note.reason == "left")}
+    parts = _part_facts(inspection, names)
+    for part in parts:
+        if part["reason"] == "undone":
+            part["before"] = _text(inspection.plan.sending[part["part"]].sent.value)
+    return parts
+
+
 def remembered_parts(row: CollectionRow) -> list[CollectionPartFacts]:
     """The parts that PlexSync remembers, without what the servers have now."""
     decided = kept_fields(row.memory)
@@ -502,19 +513,23 @@ def collection_changes(
     *,
     undoing: TakenBack = TakenBack.NO,
     redoing: bool = False,
+    run: UndoneRun | None = None,
 ) -> Iterator[CollectionChangeFacts]:
     """Inspect these collections, and yield what a sync would do to each. Raises NeighbourError.
 
-    `undoing`, `redoing`: what a sync would do after all of them were undone or redone.
+    `undoing`, `redoing`: what a sync would do after all of them, or the writes of this `run`, were undone or redone.
     """
     for start in range(0, len(ids), BATCH):
         findings = inspector.look(ids[start : start + BATCH], undoing=undoing, redoing=redoing)
         with store.reading() as db:
             rows = db.collections.of(finding.id for finding in findings)
             facts = {entry["id"]: entry for entry in collection_rows(db, list(rows.values()))}
+            plans = {finding.id: finding.inspection for finding in findings if finding.inspection}
+            if run:
+                plans = {id: of_run(db, before, rows[id], run) for id, before in plans.items() if id in rows}
         for finding in findings:
             if entry := facts.get(finding.id):
-                parts = _part_facts(finding.inspection, finding.inspection.plan.edit) if finding.inspection else []
+                parts = _changed_parts(plans[finding.id]) if finding.id in plans else []
                 error = str(finding.error) if finding.error else ""
                 yield {**entry, "verdict": _verdict(finding, entry), "parts": parts, "error": error}
 

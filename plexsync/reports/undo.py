@@ -85,7 +85,7 @@ DEEDS = {
     "remove": "lists without the names that PlexSync added",
     "unlock": "locks taken off",
     "lock": "locks put back",
-    "leave": "left as a person has changed them",
+    "leave": "left as they are",
 }
 
 

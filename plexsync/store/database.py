@@ -200,6 +200,7 @@ class Writer(Reader):
     pushes: "Pushes"
     pushings: "Pushings"
     ratings: "Ratings"
+    runs: "ReadOnlyRuns"
     samples: "Samples"
     scan_requests: "ScanRequests"
     scene_names: "SceneNames"

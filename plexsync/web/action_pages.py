@@ -3,7 +3,7 @@
 All of them are made from the table of actions (`plexsync.actions.table`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from urllib.parse import urlencode
 
@@ -37,7 +37,7 @@ LONG = 20.0
 # The columns of a preview (`plexsync.actions.model.PreviewRow`); one that is empty everywhere is left out.
 COLUMNS = ("part", "change", "now", "then", "note")
 # Selectors of the API, and what they are called in the address of a page.
-SELECTORS = ("all", "since", "run", "library")
+SELECTORS = ("all", "since", "run", "library", "and_later")
 # What the API calls two actions on collections, since `take` hands them over there.
 API_NAMES = {
     (SubjectKind.COLLECTIONS, "take"): Verb.HAND_OVER,
@@ -45,8 +45,8 @@ API_NAMES = {
 }
 SYNCED = (SubjectKind.EVERYTHING, SubjectKind.SCENES, SubjectKind.COLLECTIONS)
 LEADS: Mapping[Verb, str] = {
-    Verb.UNDO: "What was there before comes back. What you have changed since stays. It is then left alone until you edit"
-    " it in Stash or redo it.",
+    Verb.UNDO: "What was there before comes back, of a run what was there before it. What you have changed since stays. It"
+    " is then left alone until you edit it in Stash or redo it.",
     Verb.RELEASE: "The values stay in Plex, and PlexSync's locks come off: from then on they are Plex's own, a refresh of"
     " metadata may change them, and they can't be taken back any more.",
     Verb.REDO: "The undo ends, and the worker syncs it again.",
@@ -104,7 +104,10 @@ def _selection(
         with parts.store.reading() as db:
             if len(db.collections.of(ids)) < len(ids):
                 raise PageNotFound
-    return Selection(ids, every or by_library, moment, number, library, fields)
+    and_later = selectors.get("and_later") in (True, "1")
+    if "and_later" in selectors and not and_later:
+        raise Wrong("and_later must be true")
+    return Selection(ids, every or by_library, moment, number, library, fields, and_later=and_later)
 
 
 def carry_out(call: PageCall, action: Action, selection: Selection) -> ActionResult:
@@ -208,6 +211,7 @@ def confirm(call: PageCall) -> Response:
         shown=[subject for subject in previews if subject.changes or subject.error],
         more=0 if selection.library else max(0, count - MOST_LISTED),
         subject=chosen.subject,
+        further=_further(call.query, chosen, selection, previews),
         away=away,
         refusal=refusal,
         path=call.here,
@@ -215,6 +219,16 @@ def confirm(call: PageCall) -> Response:
         values={name: call.query[name] for name in names if call.query.get(name)},
         back=_back(call.query, chosen, selection),
     )
+
+
+def _further(
+    values: Mapping[str, str], chosen: Action, selection: Selection, previews: Sequence[SubjectPreview]
+) -> str:
+    """The page that takes back what later runs wrote on top of this one as well; '' if they did not."""
+    is_left = any(row.note.endswith("(--and-later)") for subject in previews for row in subject.changes)
+    if not is_left or selection.and_later:
+        return ""
+    return _link(chosen.verb, chosen.subject, **values, and_later=1)
 
 
 def _back(values: Mapping[str, str], chosen: Action, selection: Selection) -> str:

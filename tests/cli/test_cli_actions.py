@@ -20,6 +20,7 @@ VALUES: Mapping[str, Mapping[str, object]] = {
     "ids": {"scenes": [1]},
     "since": {"since": "2h"},
     "run": {"run": 1},
+    "and_later": {"all": True, "and_later": True},
     "library": {"all": True, "library": "Movies"},
     "fields": {"all": True, "fields": ["title"]},
 }

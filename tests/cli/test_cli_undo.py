@@ -83,7 +83,7 @@ def test_a_dry_run_tells_each_field_with_counts_and_changes_nothing(pushed: Worl
         "restore",
         "remove",
         "lists without the names that PlexSync added",
-        "left as a person has changed them",
+        "left as they are",
         "done for 3 scenes",
     ):
         assert words in told

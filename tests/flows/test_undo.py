@@ -70,6 +70,27 @@ def test_an_undo_puts_back_what_was_there_before_and_a_second_one_writes_nothing
     assert house.books_balance()
 
 
+def test_an_undo_takes_off_our_locks_again_that_a_restore_of_plex_has_brought_back(house):
+    (id,) = house.add(1)
+    house.plex_sim.hand_edit(
+        house.key_of(id), genre=["Theirs"], collection=["Studio 0"], studio="Studio 0", locked=False
+    )
+    before = pictures(house)
+    house.want(id)
+    house.work()
+    backup = house.plex_sim.backup()
+    house.clock.move(60)
+    undo(house, id)
+    house.work()
+    assert pictures(house) == before
+    house.clock.move(60)
+    house.plex_sim.restore(backup)
+    assert pictures(house) != before
+    undo(house, id)
+    house.work()
+    assert pictures(house) == before
+
+
 def test_an_undo_ends_a_take_over_that_you_asked_for_before(house):
     (id,) = house.in_step(1)
     with house.store.writing() as tx:

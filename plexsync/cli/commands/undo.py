@@ -8,9 +8,10 @@ undo = action_command(
     SubjectKind.SCENES,
     """Take back what was pushed: the values that Plex had before come back, with their locks.
 
-    From a list, only names that PlexSync added are removed. A value that a person changed in Plex since stays. The whole
-    scene is taken back, also what was pushed before the moment or run that you name. The scene stays undone until you
-    edit it in Stash or call plexsync redo: no comparison syncs it. The scenes are put in the queue for the worker; with
+    From a list, only names that PlexSync added are removed. A value that a person changed in Plex since stays. With --run,
+    what that run wrote becomes what stood there before it, and what later runs wrote on top stays, unless --and-later.
+    Else the whole scene is taken back, also what was pushed before the moment that you name. The scene stays undone until
+    you edit it in Stash or call plexsync redo: no comparison syncs it. The scenes are put in the queue for the worker; with
     --wait they are worked before the command returns. Asks once for more than one scene. plexsync release keeps the
     values and takes off the locks instead. --all is everything that PlexSync wrote: scenes, collections, playlists, plays,
     resume points, ratings and imports. --of names one of these kinds. Exits with 1 if nothing was pushed for a scene that
@@ -25,7 +26,7 @@ undo = action_command(
     """,
     every="Everything that PlexSync wrote, of every kind.",
     since="The scenes pushed since then: 2026-03-31, 2h, 3d.",
-    run="The scenes pushed in that run.",
+    run="What was written in that run.",
     of=True,
     every_kind=True,
 )

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.engine.tickets import READ_STASH
-from plexsync.engine.undo import CROWD
-from plexsync.flows.collections.findings import EDITED, IN_STEP, CollectionFinding
+from plexsync.engine.undo import CROWD, UndoneRun
+from plexsync.flows.collections.findings import EDITED, IN_STEP, CollectionFinding, CollectionSight
 from plexsync.flows.collections.inspection import CollectionInspector
 from plexsync.flows.scenes.drift import Decisions, DriftAnswer, DriftFilter, with_answer
 from plexsync.rules.collections.collection_servers import CollectionSource
@@ -18,8 +18,11 @@ from plexsync.rules.collections.collection_values import with_order
 from plexsync.rules.collections.collections import CollectionRow
 from plexsync.rules.merge.desired import Wanted
 from plexsync.rules.merge.drift import kept_fields
+from plexsync.rules.merge.plan import plan
+from plexsync.rules.merge.run_values import RunValues
 from plexsync.rules.merge.taken_back import TakenBack
-from plexsync.rules.merge.undo import begun_anew, undo
+from plexsync.rules.merge.undo import begun_anew, undo, undo_run
+from plexsync.rules.merge.values import Value
 from plexsync.rules.queue.job import COLLECTION, Why
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.servers.neighbours import Clock
@@ -68,14 +71,18 @@ def redone(row: CollectionRow) -> CollectionRow | None:
 class CollectionUndo:
     """The `plexsync.engine.undo.Undoing` of collections, with the inspection of `inspector`.
 
-    `unwritten`: also of those that nothing was written to, so that nothing is written to them for the first time.
+    `unwritten`: also of those that nothing was written to, so that nothing is written to them for the first time. `run`:
+    of its writes alone.
     """
 
     kind: str = COLLECTION
 
-    def __init__(self, inspector: CollectionInspector, *, unwritten: bool = False) -> None:
+    def __init__(
+        self, inspector: CollectionInspector, run: UndoneRun | None = None, *, unwritten: bool = False
+    ) -> None:
         self._store = inspector.store
         self._inspector = inspector
+        self._run = run
         self._unwritten = unwritten
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
@@ -101,12 +108,32 @@ class CollectionUndo:
     def undo(self, tx: Writer, id: int, recalled: object, mark: TakenBack, *, now: int) -> bool:  # noqa: ARG002 - the protocol of flows
         """Save that a collection is undone, and what it should show now. False if nothing was written to it."""
         row = tx.collections.of([id]).get(id)
+        values = recalled.values if isinstance(recalled, Wanted) else {}
         if row is None or not (row.memory or row.pushing or self._unwritten):
             return False
-        values = recalled.values if isinstance(recalled, Wanted) else {}
-        memory = undo(row.memory, row.pushing, values, tuple(values), mark)
+        return _mark(tx, row, values, mark, self._run)
+
+
+def _mark(tx: Writer, row: CollectionRow, values: Mapping[str, Value], mark: TakenBack, run: UndoneRun | None) -> bool:
+    facts = (row.memory, row.pushing, values, tuple(values))
+    earlier = run_values(tx, row, run).earlier if run else {}
+    if earlier or not run:
+        memory = undo_run(*facts, earlier) if run else undo(*facts, mark)
         tx.collections.save(replace(row, memory=memory))
-        return True
+    return bool(earlier or not run)
+
+
+def run_values(db: Reader, row: CollectionRow, run: UndoneRun) -> RunValues:
+    """What a run wrote to a collection."""
+    return run.values(db, row.id, {row.item: row.memory})[row.item]
+
+
+def of_run(db: Reader, inspection: CollectionSight, row: CollectionRow, run: UndoneRun) -> CollectionSight:
+    """The inspection of a collection of which the writes of a run are undone."""
+    wanted, values = inspection.wanted.values, run_values(db, row, run)
+    memory = undo_run(row.memory, row.pushing, wanted, wanted.keys(), values.earlier)
+    steps = plan(wanted, inspection.item, memory, row.pushing)
+    return replace(inspection, plan=replace(steps, notes=(*steps.notes, *values.notes)))
 
 
 class CollectionDecisions(Decisions[CollectionFinding]):

@@ -36,6 +36,7 @@ from plexsync.rules.collections.collections import (
 from plexsync.rules.collections.renamed_collections import FIELD
 from plexsync.rules.merge.desired import digest
 from plexsync.rules.merge.plan_records import Pushing
+from plexsync.rules.merge.run_values import arrived_moves
 from plexsync.rules.queue.job import COLLECTION, Dead, Done, Job, Outcome, Why
 from plexsync.rules.servers.neighbours import Clock
 from plexsync.rules.words.text import fold
@@ -99,6 +100,7 @@ class CollectionFlow(CollectionUndo, CollectionPush):
         parted = [finding.id for _, finding, _ in found if finding.has_parted]
         rows_before = tx.collections.of(parted) if parted else {}
         writes = {job.token: self._save_one(tx, job, finding, row, ended, until) for job, finding, row in found}
+        _record_arrived(tx, [finding for _, finding, _ in found], now=now)
         for row in [row for _, finding, row in found if finding.parts]:
             move_scenes(tx, row, now=now)
         for row in rows_before.values():
@@ -172,6 +174,17 @@ class CollectionFlow(CollectionUndo, CollectionPush):
         """Those of these collections that are known."""
         with self._store.reading() as db:
             return db.collections.of(ids).keys()
+
+
+def _record_arrived(tx: Writer, findings: Sequence[CollectionFinding], *, now: int) -> None:
+    """Record what pushes have changed whose answer was lost."""
+    arrived = [
+        (row.id, inspection.item.key, moved, mode.value, "")
+        for finding in findings
+        if (row := finding.row) and row.pushing and (inspection := finding.inspection)
+        for mode, moved in arrived_moves(row.memory, inspection.plan.memory, row.pushing).items()
+    ]
+    tx.pushes.of_flow(COLLECTION).add_all(arrived, at=now)
 
 
 def _leave_to_others(tx: Writer, row: CollectionRow, *, now: int) -> None:

@@ -140,11 +140,12 @@ def provided(values: Mapping[str, Value], scene: Scene) -> Values:
 
 
 def before_plexsync(targets: Iterable[Target], last: Mapping[str, Value]) -> Values:
-    """The values that an item had before PlexSync; of fields that PlexSync never wrote, it is not known."""
+    """The values that an item had before PlexSync or the undone run; of fields that were never written, it is not known."""
     values = dict(last)
     for target in targets:
         memory = {name: past for name, past in target.memory.items() if is_provided(name)}
-        values |= {name: past.found.value for name, past in memory.items() if name != "title" or past.found.value}
+        before = {name: (past.back or past.found).value for name, past in memory.items()}
+        values |= {name: value for name, value in before.items() if name != "title" or value}
         values.setdefault("title", target.item.value("title"))
     return values
 

@@ -42,6 +42,7 @@ from plexsync.rules.merge.desired import Profile, Wanted, desired_values, digest
 from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.merge.pictures import shown_strays
 from plexsync.rules.merge.plan import plan
+from plexsync.rules.merge.run_values import arrived_moves
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.trait_effects import takeable
 from plexsync.rules.merge.traits import UNKNOWN
@@ -228,6 +229,15 @@ class Inspector:
         tx.memories.save_all(learnt, now=now)
         if learnt:
             mark_kept(tx, learnt, now=now)
+            pushings = tx.pushings.of([id for id, *_ in learnt])
+            before = {(id, key): target.memory for id, key, target in targets}
+            # The history has what a push has changed, also if its answer was lost.
+            arrived = [
+                (id, key, moved, mode.value, "")
+                for id, key, memory in learnt
+                for mode, moved in arrived_moves(before[id, key], memory, pushings.get((id, key), ())).items()
+            ]
+            tx.pushes.add_all(arrived, at=now)
         if moved := [(id, key) for id, key, target in targets if target.has_other_files]:
             tx.memories.renew_files(moved)
         if known_again := [key for _, key, target in targets if target.was_lost]:

@@ -6,17 +6,19 @@ worker then syncs the scene as usual (`plexsync.flows.scenes.inspection`, `plexs
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from plexsync.engine.tickets import READ_STASH
-from plexsync.engine.undo import CROWD, Marked, Progress, quiet, wish_undone
+from plexsync.engine.undo import CROWD, Marked, Progress, UndoneRun, quiet, wish_undone
 from plexsync.engine.watching import pages_of
 from plexsync.flows.scenes.inspection import BATCH, Inspector
 from plexsync.flows.scenes.inspection_records import Inspection, StashValues, past_of
 from plexsync.flows.scenes.verbs import CHUNK
+from plexsync.rules.merge.plan import plan
 from plexsync.rules.merge.plan_records import Memory, Pushing
+from plexsync.rules.merge.run_values import NOTHING, RunValues
 from plexsync.rules.merge.taken_back import TakenBack
-from plexsync.rules.merge.undo import undo
+from plexsync.rules.merge.undo import undo, undo_run
 from plexsync.rules.queue.job import NOTICES, Kind, State, Why
 from plexsync.rules.servers.neighbours import Clock
 from plexsync.store.database import Database, Reader, Writer
@@ -91,12 +93,13 @@ def sorted_out(db: Reader, ids: Sequence[int], redone: Redone) -> list[int]:
 
 
 class SceneUndo:
-    """The `plexsync.engine.undo.Undoing` of scenes, with the inspection of `inspector`."""
+    """The `plexsync.engine.undo.Undoing` of scenes, with the inspection of `inspector`. `run`: of its writes alone."""
 
     kind: str = Kind.SCENE.value
 
-    def __init__(self, inspector: Inspector) -> None:
+    def __init__(self, inspector: Inspector, run: UndoneRun | None = None) -> None:
         self._inspector = inspector
+        self._run = run
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
         """Read what Stash says about these scenes now. They stay undone while that stays the same."""
@@ -105,16 +108,29 @@ class SceneUndo:
 
     def undo(self, tx: Writer, id: int, recalled: object, mark: TakenBack, *, now: int) -> bool:
         """Save for every item of a scene that it is undone, and what Stash says now. False if nothing was pushed for it."""
-        tx.notes.end_take_over(id)
-        items = _items(tx, id)
-        sections = {entry.key: entry.section for entry in tx.index.entries(sorted(items))}
-        for key, (memory, pushing) in items.items():
-            values, on = recalled.of(sections.get(key, "")) if isinstance(recalled, StashValues) else ({}, ())
-            tx.memories.save(id, key, undo(memory, pushing, values, on, mark), now=now)
-        row = tx.jobs.find(self.kind, id)
-        if items and row is not None and row.state is State.IGNORED:
-            tx.notes.ignore_once_undone(id)
-        return bool(items)
+        return _mark(tx, id, recalled, mark, self._run, now=now)
+
+
+def _mark(tx: Writer, id: int, recalled: object, mark: TakenBack, run: UndoneRun | None, *, now: int) -> bool:
+    items = _items(tx, id)
+    of_run = run_values(tx, id, run) if run else {}
+    if run and not any(values.earlier for values in of_run.values()):
+        return False
+    tx.notes.end_take_over(id)
+    sections = {entry.key: entry.section for entry in tx.index.entries(sorted(items))}
+    for key, (memory, pushing) in items.items():
+        values, on = recalled.of(sections.get(key, "")) if isinstance(recalled, StashValues) else ({}, ())
+        facts = (memory, pushing, values, on)
+        tx.memories.save(id, key, undo_run(*facts, of_run[key].earlier) if run else undo(*facts, mark), now=now)
+    row = tx.jobs.find(Kind.SCENE, id)
+    if items and row is not None and row.state is State.IGNORED:
+        tx.notes.ignore_once_undone(id)
+    return bool(items)
+
+
+def run_values(db: Reader, id: int, run: UndoneRun) -> dict[str, RunValues]:
+    """What a run wrote for a scene, by item key."""
+    return run.values(db, id, {key: memory for key, (memory, _) in _items(db, id).items()})
 
 
 def pushed_scenes(store: Database) -> list[int]:
@@ -176,10 +192,26 @@ def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]
     return {key: (memories.get((id, key), {}), pushings.get((id, key), ())) for key in sorted(keys)}
 
 
-def preview(inspector: Inspector, ids: Sequence[int], reason: TakenBack) -> Iterator[Inspection]:
-    """Inspect these scenes as the worker would if they were undone now. Writes to neither server."""
+def preview(
+    inspector: Inspector, ids: Sequence[int], reason: TakenBack, run: UndoneRun | None = None
+) -> Iterator[Inspection]:
+    """Inspect these scenes as the worker would if they, or this run, were undone now. Writes to neither server."""
     for start in range(0, len(ids), BATCH):
         with inspector.store.reading() as db:
             batch = [id for id in ids[start : start + BATCH] if _items(db, id)]
         for inspections in inspector.look_at_each(batch, reason):
-            yield from sorted(inspections, key=lambda inspection: inspection.id)
+            for inspection in sorted(inspections, key=lambda inspection: inspection.id):
+                yield _of_run(inspector.store, inspection, run) if run else inspection
+
+
+def _of_run(store: Database, inspection: Inspection, run: UndoneRun) -> Inspection:
+    """The inspection of a scene of which the writes of a run are undone."""
+    with store.reading() as db:
+        items, of_run = _items(db, inspection.id), run_values(db, inspection.id, run)
+    targets = []
+    for target in inspection.targets:
+        memory, pushing = items.get(target.item.key, ({}, ()))
+        wanted, values = target.wanted.values, of_run.get(target.item.key, NOTHING)
+        steps = plan(wanted, target.item, undo_run(memory, pushing, wanted, wanted.keys(), values.earlier), pushing)
+        targets.append(replace(target, plan=replace(steps, notes=(*steps.notes, *values.notes))))
+    return replace(inspection, targets=tuple(targets))

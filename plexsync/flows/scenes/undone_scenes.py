@@ -17,7 +17,7 @@ from plexsync.rules.merge.desired import Profile, Wanted, desired_values
 from plexsync.rules.merge.memory import undo_mode
 from plexsync.rules.merge.plan import plan
 from plexsync.rules.merge.taken_back import TakenBack
-from plexsync.rules.merge.undo import is_taken_back, is_undone, ours_in, shows_our_hand, undo
+from plexsync.rules.merge.undo import is_taken_back, is_undone, ours_in, shows_our_hand, undo, undo_again
 from plexsync.rules.merge.values import Value
 from plexsync.rules.queue.job import Done, Gone, Waiting
 from plexsync.rules.record_class import record
@@ -242,7 +242,8 @@ class UndoneScenes:
         memory, pushing = past.of(inspection.id, item.key)
         if afresh or not is_undone(memory, desired.values):
             stash_values = self._values(inspection.scene, profile) if inspection.scene else {}
-            memory = undo(memory, pushing, stash_values, desired.values.keys(), inspection.undone)
+            again = undo if afresh else undo_again
+            memory = again(memory, pushing, stash_values, desired.values.keys(), inspection.undone)
         if self._pictures:
             unknown = {name for name in desired.values if name not in memory}
             asked = dict.fromkeys((*unknown, *ours_in(memory)), True)

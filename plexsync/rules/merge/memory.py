@@ -73,7 +73,7 @@ def is_released(name: str, remembered: Remembered) -> bool:
 
 def give_up(remembered: Remembered, now: Held) -> Remembered:
     """The memory of a field that PlexSync no longer owns: its present value belongs to Plex."""
-    return replace(remembered, left=now, found=now, ours={}, adopted=(), before=None)
+    return replace(remembered, left=now, found=now, ours={}, adopted=(), before=None, back=None)
 
 
 def is_as_left(name: str, now: Held, remembered: Remembered) -> bool:
@@ -181,6 +181,11 @@ def learnt_scalar(sent: Sending, result: Held, stamp: int = 0) -> Remembered | N
     """The memory of a single value after a push with this result, which was read at this stamp (0: it was not read)."""
     if sent.said is None:
         return None
+    if sent.undone and sent.was and sent.was.back:
+        is_back = alike_value("", result.value, sent.sent.value)
+        return replace(
+            sent.was, left=result, before=sent.was.back.value, back=result if is_back else sent.was.back, stamp=stamp
+        )
     original = result if sent.undone else sent.found
     return Remembered(sent.said, result, original, undone=sent.undone, stamp=stamp)
 
@@ -201,6 +206,10 @@ def learnt_list(remembered: Remembered | None, sent: Sending, now: Held, stamp: 
     adopted = joined_names(
         still_adopted(remembered, sent, now), names_present(sent.adopts, (*now.value, *sent.removes))
     )
+    if sent.undone and sent.was and sent.was.back:
+        own = {name: name for name in names_present(without_names(sent.adds, sent.was.adopted), now.value)}
+        adopted = without_names(sent.was.adopted, sent.adds)
+        return replace(sent.was, left=now, ours={**members, **own}, adopted=adopted, back=now, stamp=stamp)
     if sent.undone and sent.was:
         adopted = joined_names(adopted, sent.was.adopted)
     learnt = Remembered(sent.said or (), now, sent.found, members, sent.undone, adopted, stamp=stamp)

@@ -375,7 +375,10 @@ def _still_undone(remembered: Remembered | None, learnt: Remembered | None, now:
         return learnt
     if learnt is None:
         return give_up(remembered, now)
-    return replace(learnt, before=None).undo(remembered.said, remembered.undone)
+    if learnt.undone and learnt.back and remembered.back:
+        return learnt
+    marked = replace(learnt, before=None).undo(remembered.said, remembered.undone)
+    return replace(marked, back=learnt.left if remembered.back == remembered.left else remembered.back)
 
 
 def _after_repair(name: str, remembered: Remembered, sendings: Sequence[Sending], now: Held) -> Remembered:

@@ -34,7 +34,8 @@ class Remembered:
     else's value is there, `left` and `found` are what Plex had. `before` is the value that was pushed before the undo,
     if Stash had another value by then, which was never written; or the older value to which a restore of Plex set the
     field while Stash's was not known. `stamp` is the item's stamp when `left` was read, `item_stamp` a later one at
-    which another field was (0: none). `drift` is your decision about an edit in Plex.
+    which another field was (0: none). `drift` is your decision about an edit in Plex. `back`: what an undo of one run
+    restores instead of `found`, and what is there where that run wrote nothing.
     """
 
     said: Value
@@ -48,12 +49,14 @@ class Remembered:
     item_stamp: int = 0
     drift: DriftChoice | None = None
     away: tuple[str, ...] = ()
+    back: Held | None = None
 
     def undo(self, desired: Value, mode: TakenBack) -> "Remembered":
         """The same field, undone while Stash has this value. A field that you keep stays so; taking Stash's value ends."""
         before = self.said if self.before is None else self.before
         drift = self.drift if self.drift and self.drift.replaced is None else None
-        return replace(self, said=desired, undone=mode, before=None if before == desired else before, drift=drift)
+        previous = None if before == desired else before
+        return replace(self, said=desired, undone=mode, before=previous, drift=drift, back=None)
 
 
 Memory = Mapping[str, Remembered]  # by field name of plexsync.rules.item.FIELDS
@@ -114,7 +117,7 @@ class Note:
     """A remark on one field for the user: what was kept, cut or dropped, and why."""
 
     field: str
-    reason: Literal["kept", "cut", "dropped", "person", "reverted", "refused", "decided"]
+    reason: Literal["kept", "cut", "dropped", "person", "reverted", "refused", "decided", "left"]
     text: str
 
 

@@ -409,8 +409,12 @@ def _value_set_back(
 ) -> Remembered | None:
     """The memory by which a single value from an older moment is replaced; None if it stays as it is."""
     remembered, now = result.memory.get(name), held_field(item, name)
-    if not now.locked or (remembered and is_as_left(name, now, remembered)):
+    if not now.locked:
         return None
+    if remembered and is_as_left(name, now, remembered):
+        # The lock of a value that was taken back is back.
+        is_back = bool(remembered.undone) and not remembered.left.locked and history.was_own(str(now.value))
+        return replace(remembered, left=now) if is_back else None
     is_known = name not in PICTURES or name in item.scalars
     if remembered is None:
         # Given up since, and there again.
@@ -448,7 +452,8 @@ def _list_set_back(
     `earlier` is the history up to that moment. Members of PlexSync that are back belong to it. Members that the last
     push left are missing because of the restore (`left_later`: it was after that moment), so they are added again.
     """
-    own = _replayed_list((), now, None, earlier, whole=True).own
+    state = _replayed_list((), now, None, earlier, whole=True)
+    own = state.own
     if remembered is None:
         back = [name for name in now.value if fold(name) in own]
         original = Held(without_names(now.value, back), locked=False)
@@ -465,11 +470,14 @@ def _list_set_back(
     # What PlexSync added only after that moment was there by another hand.
     later = {fold(name) for name in remembered.ours.values() if history.was_added(name)} - own
     members = {name: spelling for name, spelling in remembered.ours.items() if fold(spelling) not in later}
-    if not gone and not back and len(members) == len(remembered.ours):
+    # The lock of a list that was taken back is back as well.
+    is_back = bool(remembered.undone) and state.moved and not state.ended
+    locked = now.locked if is_back else remembered.left.locked
+    if not gone and not back and len(members) == len(remembered.ours) and locked == remembered.left.locked:
         return remembered
     return replace(
         remembered,
         said=without_names(remembered.said, gone),
-        left=Held(now.value, remembered.left.locked),
+        left=Held(now.value, locked),
         ours={**members, **owned_names(back, names)},
     )

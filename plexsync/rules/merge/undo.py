@@ -21,6 +21,7 @@ from plexsync.rules.merge.list_members import (
 )
 from plexsync.rules.merge.memory import give_up, is_released, is_untouched, restoring, spelled_as_in_stash, undo_mode
 from plexsync.rules.merge.plan_records import Change, Decision, Memory, Note, Plan, Pushing, Remembered, Sending
+from plexsync.rules.merge.run_values import EarlierValue
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import (
     Held,
@@ -34,6 +35,8 @@ from plexsync.rules.merge.values import (
     without_names,
 )
 from plexsync.rules.words.text import fold
+
+CHANGED = "changed in Plex since it was written; left alone"
 
 
 def undo(
@@ -54,6 +57,40 @@ def undo(
             empty = Held(empty_value(name), locked=False)
             marked[name] = Remembered(values.get(name, empty.value), empty, empty, undone=mode)
     return marked
+
+
+def undo_again(
+    memory: Memory, pushing: Sequence[Pushing], values: Mapping[str, Value], on: Collection[str], mode: TakenBack
+) -> Memory:
+    """The same of an item that was undone before: what is restored stays."""
+    backs = {name: remembered.back for name, remembered in memory.items() if remembered.undone and remembered.back}
+    marked = undo(memory, pushing, values, on, mode)
+    return {name: replace(entry, back=backs.get(name)) for name, entry in marked.items()}
+
+
+def undo_run(
+    memory: Memory,
+    pushing: Sequence[Pushing],
+    values: Mapping[str, Value],
+    on: Collection[str],
+    earlier: Mapping[str, EarlierValue],
+) -> Memory:
+    """The same of an item of which only the writes of one run are taken back. `earlier`: what its fields had before."""
+    forgotten = {
+        name: Remembered(values.get(name, empty_value(name)), before.after, before.after)
+        for name, before in earlier.items()
+        if before.after
+    }
+    marked = undo({**memory, **forgotten}, pushing, values, on, TakenBack.UNDO)
+    return {name: _marked_for_run(name, entry, earlier.get(name)) for name, entry in marked.items()}
+
+
+def _marked_for_run(name: str, marked: Remembered, earlier: EarlierValue | None) -> Remembered:
+    if earlier is None:
+        return replace(marked, back=marked.left)
+    if earlier.is_own or name in LIST_FIELDS:
+        return replace(marked, back=earlier.held)
+    return replace(marked, found=earlier.held)
 
 
 def away_since(remembered: Remembered, item: Item, fixed: tuple[str, ...], pushing: Sequence[Pushing]) -> Remembered:
@@ -123,8 +160,8 @@ def _resume_field(name: str, remembered: Remembered) -> Remembered | None:
         return still_kept(name, None, remembered)
     if name in LIST_FIELDS:
         # Stash's members at the undo may never have been added; PlexSync's own members were.
-        return replace(remembered, said=tuple(remembered.ours), undone=TakenBack.NO, before=None)
-    return replace(remembered, undone=TakenBack.NO)
+        return replace(remembered, said=tuple(remembered.ours), undone=TakenBack.NO, before=None, back=None)
+    return replace(remembered, undone=TakenBack.NO, back=None)
 
 
 def take_back_plan(values: Mapping[str, Value], item: Item, memory: Memory, resolved: Memory) -> Plan:
@@ -151,6 +188,8 @@ def take_back_plan(values: Mapping[str, Value], item: Item, memory: Memory, reso
 
 def _undo_decision(name: str, now: Held, remembered: Remembered) -> Decision:
     """The decision for a field that is taken back. A value that you set since then stays."""
+    if remembered.back:
+        return _back_to_before_run(name, now, remembered, remembered.back)
     if is_released(name, remembered):
         return Decision(remembered)
     if isinstance(now.value, tuple):
@@ -158,7 +197,7 @@ def _undo_decision(name: str, now: Held, remembered: Remembered) -> Decision:
     original = remembered.found
     if not is_untouched(name, now, remembered):
         differs = not same_value(name, now.value, original.value)
-        note = Note(name, "person", "changed in Plex since it was written; left alone") if differs else None
+        note = Note(name, "person", CHANGED) if differs else None
         return Decision(give_up(remembered, now), note=note)
     if remembered.undone == TakenBack.RELEASE or is_of_person(name):
         lock = _lock_taken_off(name, now, remembered)
@@ -170,6 +209,33 @@ def _undo_decision(name: str, now: Held, remembered: Remembered) -> Decision:
     value = now.value if change.value is None else change.value
     sent = Held(value, now.locked if change.lock is None else change.lock)
     return Decision(remembered, change, Sending(remembered.said, sent, original, now, undone=remembered.undone))
+
+
+def _back_to_before_run(name: str, now: Held, remembered: Remembered, back: Held) -> Decision:
+    """The decision for a field that becomes what it was before a run. A value that you set since then stays."""
+    if isinstance(now.value, tuple):
+        return _list_before_run(now, remembered, back)
+    if not is_untouched(name, now, remembered):
+        was_meant = not matches(name, remembered.left, back) and not same_value(name, now.value, back.value)
+        return Decision(remembered, note=Note(name, "person", CHANGED) if was_meant else None)
+    change = None if is_of_person(name) else restoring(name, now, back)
+    if change is None:
+        return Decision(remembered)
+    sent = Held(now.value if change.value is None else change.value, now.locked if change.lock is None else change.lock)
+    return Decision(remembered, change, Sending(remembered.said, sent, remembered.found, now, undone=remembered.undone))
+
+
+def _list_before_run(now: Held, remembered: Remembered, back: Held) -> Decision:
+    """The decision for a list that becomes what it was before a run: what was added since goes, what was removed returns."""
+    current = with_members_left(remembered, now) or remembered
+    removes = removed_members(tuple(back.value), now, current)
+    adds = without_names(back.value, name_keys(now.value) | name_keys(remembered.left.value))
+    lock = back.locked if now.locked == remembered.left.locked else now.locked
+    if not removes and not adds and lock == now.locked:
+        return Decision(current)
+    sent = Held((*without_names(now.value, removes), *adds), lock)
+    sending = Sending(remembered.said, sent, current.found, now, adds, removes, undone=remembered.undone)
+    return sending_list(current, sending)
 
 
 def _undo_list(name: str, now: Held, remembered: Remembered) -> Decision:

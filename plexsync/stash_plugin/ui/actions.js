@@ -247,7 +247,7 @@
     return e(
       React.Fragment,
       null,
-      e("p", null, "What was there before PlexSync comes back; what you have changed since stays. Each is shown before it is done."),
+      e("p", null, "What was there before comes back, of a run what was there before it; what you have changed since stays. Each is shown before it is done."),
       runs === null && e("p", { role: "status" }, "Asking …"),
       runs && runs.error && e(Note, { kind: "danger" }, runs.error),
       runs && !runs.error && runs.runs.length === 0 && e("p", null, "Nothing was written yet."),

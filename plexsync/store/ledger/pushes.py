@@ -1,7 +1,8 @@
 """The history of changes in Plex: for each (scene, item) the newest pushes, field by field, old and new value.
 
-The history is for display only. What the next plan needs of an item is in `plexsync.store.ledger.memories`. Pushes of
-unknown result are saved before an edit is sent, and dropped once the result is known.
+It is shown, and an undo of one run restores the old values. What the next plan needs of an item is in
+`plexsync.store.ledger.memories`. Pushes of unknown result are saved before an edit is sent, and dropped once the result is
+known.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,8 +19,8 @@ from plexsync.store.queue.books import Tallies
 MOST_SAVED = 20
 # How many rows are re-dated at once. Updating a whole table would block all writers.
 UNDATED = 50
-# A summary may be long, and up to twenty are stored twice. For display, its beginning is enough.
-LONGEST_TEXT = 500
+# A summary may be long, and up to twenty are stored twice. Of a longer one, its beginning is kept.
+LONGEST_TEXT = 4_000
 
 ADD = f"""
 insert into push (flow, subject, library, item, at, document, undone, why)
@@ -145,6 +146,12 @@ def read_push(scene: int, key: str, at: int, document: bytes, undone: str) -> Pu
     return PushRow(
         at, key, decode(document, dict[str, Moved], f"a past push of scene {scene}", (scene, key)) or {}, undone
     )
+
+
+def shortened_fields(moved: Mapping[str, Moved]) -> frozenset[str]:
+    """The fields of which only the beginning of the old value is kept."""
+    texts = {name: field.old.value for name, field in moved.items()}
+    return frozenset(name for name, text in texts.items() if isinstance(text, str) and len(text) > LONGEST_TEXT)
 
 
 def _shortened(moved: Mapping[str, Moved]) -> Mapping[str, Moved]:

@@ -8,12 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
+from plexsync.rules.merge.run_values import NumberedPush
 from plexsync.rules.plays.resume import CLOSE
 from plexsync.rules.queue.job import PLAYS
 from plexsync.rules.record_class import record
 from plexsync.rules.records import LAST_ID, PushRow
 from plexsync.store.connection import Table
-from plexsync.store.ledger.pushes import read_push
+from plexsync.store.ledger.pushes import read_push, shortened_fields
 
 # Milliseconds without a write after which the next one begins another run.
 PAUSE = 600_000
@@ -65,6 +66,9 @@ OF_FLOW = _runs_of("""
 SUBJECTS = """
 select distinct subject from push
  where number between :first and :last and flow = :flow and undone = :undone and why = :reason order by subject
+"""
+OF_SUBJECT = """
+select number, item, at, document, undone, why from push where flow = :flow and subject = :subject order by number
 """
 IS_OLDER = "select 1 from push where at < :start limit 1"
 NUMBERED = """
@@ -158,6 +162,17 @@ class ReadOnlyRuns(Table):
     def subjects_in(self, run: Run) -> list[int]:
         """Return the subjects that were pushed in a run, by number."""
         return [subject for (subject,) in self._db.rows(SUBJECTS, {**vars(run)})]
+
+    def pushes_around(self, run: Run, subject: int) -> dict[str, list[NumberedPush]]:
+        """Return all pushes of a subject that are kept, by item, oldest first, with those of the run marked."""
+        pushes: dict[str, list[NumberedPush]] = {}
+        for number, item, *row, reason in self._db.rows(OF_SUBJECT, {"flow": run.flow, "subject": subject}):
+            push = read_push(subject, item, *row)
+            is_own = run.first <= number <= run.last and (push.undone, reason) == (run.undone, run.reason)
+            pushes.setdefault(item, []).append(
+                NumberedPush(number, push.moved, is_own, push.undone, shortened_fields(push.moved))
+            )
+        return pushes
 
     def numbered(self, numbers: Iterable[int]) -> dict[int, tuple[str, int, PushRow]]:
         """Return the pushes with these numbers, each with its flow and subject."""
