@@ -210,7 +210,8 @@ undo = action_command(
     SubjectKind.COLLECTIONS,
     """Take back what was written to collections.
 
-    What was there before comes back, with its lock. What a person changed in Plex since stays as it is. The collection
+    What was there before comes back, with its lock. What a person changed in Plex since stays as it is. With --run, what
+    that run wrote becomes what stood there before it; what later runs wrote on top stays, unless --and-later. The collection
     keeps its members, since those are names of scenes (plexsync undo). A playlist of PlexSync is deleted, or loses its own
     items if you added others. All stay so until the object changes in Stash or you call plexsync collections redo. Works
     also while no part is switched on. Asks once for more than one. Exits with 1 if nothing was written to one that was
