@@ -30,8 +30,7 @@ def state(call: TaskRun) -> Facts:
     except dependencies.NotReady as error:
         facts = tasks.not_ready(call, error)
         return {"stage": PACKAGES, "outdated": dependencies.is_outdated(call.folder), **facts, "error": ""}
-    notes = setup_files.read(call.folder, setup_files.NOTES).get("public")
-    if isinstance(notes, dict):
+    if notes := setup_files.shown_notes(call.folder):
         return {**notes, **_longer(call, str(notes.get("stage")))}
     return call.facts("setup", "state")
 

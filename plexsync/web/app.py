@@ -43,10 +43,9 @@ from plexsync.web import (
 from plexsync.web.addresses import named_in
 from plexsync.web.context import Busy
 from plexsync.web.entry_desks import DatabaseAway, EntryDesks, UnknownPlex
-from plexsync.web.guard import FAULT, FAULT_TOLD, Doors, Guard
+from plexsync.web.guard import Doors, Guard, log_fault
 from plexsync.web.pages import HERE, PageNotFound, Wrong, entry_of, later, read_request
 from plexsync.web.sessions import Sessions
-from validation.redact import one_line
 
 log = logging.getLogger("PlexSync.web")
 
@@ -183,6 +182,4 @@ def _failed(request: Request, error: Exception) -> Response:
 
 
 def _bug(request: Request, error: Exception) -> Response:
-    number = secrets.token_hex(4)
-    log.error(FAULT, number, one_line(request.url.path[:200]), exc_info=error)
-    return _error_page(request, 500, FAULT_TOLD.format(number))
+    return _error_page(request, 500, log_fault(request.url.path, error))

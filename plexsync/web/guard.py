@@ -137,16 +137,14 @@ class Guard:
         except RequestRefused as no:
             await _answer(no, answer, as_page=as_page)
             return
-        except Exception:
-            number = secrets.token_hex(4)
-            log.exception(FAULT, number, one_line(scope["path"][:200]))
-            await _answer(RequestRefused(500, FAULT_TOLD.format(number)), answer, as_page=as_page)
+        except Exception as error:  # noqa: BLE001 - the edge of a request: it is logged
+            await _answer(RequestRefused(500, log_fault(scope["path"], error)), answer, as_page=as_page)
             return
         scope["plexsync.session"] = session
         try:
             await self._app(scope, _replay(body, receive), answer)
         except Exception:
-            # Already logged and answered (`plexsync.web.app`); the server need not log it again.
+            # Already logged and answered by the application; the server need not log it again.
             if not scope.get("plexsync.answered"):
                 raise
 
@@ -264,6 +262,13 @@ class Guard:
             await send(message)
 
         return answer
+
+
+def log_fault(path: str, error: Exception) -> str:
+    """Log a fault of PlexSync at this path with its traceback; returns what whoever asked is told."""
+    number = secrets.token_hex(4)
+    log.error(FAULT, number, one_line(path[:200]), exc_info=error)
+    return FAULT_TOLD.format(number)
 
 
 def cookies_in(headers: Headers) -> dict[str, str]:

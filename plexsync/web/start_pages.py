@@ -31,8 +31,8 @@ from plexsync.store.files import setup_files
 from plexsync.web import login_pages, picture_pages
 from plexsync.web.context import Busy, Desk, Origins
 from plexsync.web.entry_desks import DatabaseAway, EntryDesk, EntryDesks
-from plexsync.web.guard import Doors, Guard, cookie_header
-from plexsync.web.pages import HERE, PageCall, PageNotFound, read_form, whole_number
+from plexsync.web.guard import Doors, Guard, cookie_header, log_fault
+from plexsync.web.pages import HERE, PageCall, PageNotFound, read_form, read_request, whole_number
 from plexsync.web.sessions import Session, Sessions
 from validation.config import PlexSyncConfig
 from validation.locations import TOML
@@ -58,9 +58,10 @@ LONGER = {"paths": setup_files.PATHS, "preview": setup_files.PREVIEW}
 # Seconds until a page that waits is loaded again, and that a short step may take.
 SOON, PATIENCE = 3, 120
 LONGEST = 500  # characters of what a failed step has said
-# A code is of letters and digits that can't be taken for others, and lasts 15 minutes or 5 tries.
+# A code is of letters and digits that can't be taken for others, and lasts 15 minutes.
 LETTERS, LENGTH = "ABCDEFGHJKMNPQRSTUVWXYZ23456789", 8
-LASTS, TRIES, NEXT_CODE = 900.0, 5, 30.0
+LASTS = 900.0
+OUT_OF_DATE = "That page was out of date. This is the present step."
 FAILED = "This step did not end as it should. The log says more."
 
 
@@ -80,7 +81,10 @@ class GuideRequest(TypedDict):
 
 
 class CodeSessions(Sessions):
-    """Sessions with a code in the place of a password: it is printed, and counts for some minutes and some tries."""
+    """Sessions with a code in the place of a password: it is printed, and counts for some minutes.
+
+    Wrong codes are counted by address, as wrong passwords are: a stranger keeps nobody else out.
+    """
 
     def __init__(self, key: bytes, clock: Clock) -> None:
         super().__init__(key, key, "a code", clock)
@@ -88,34 +92,33 @@ class CodeSessions(Sessions):
         """Those of the dashboard that comes, once its password was chosen: their cookies count here too."""
         self._now = clock.monotonic
         self._guarding = threading.Lock()
-        self._code, self._began, self._trials = "", -LASTS, 0
+        self._code, self._began = "", -LASTS
 
     @property
     def is_over(self) -> bool:
         """Whether no code counts now."""
-        return not self._trials or self._now() - self._began >= LASTS
+        return self._now() - self._began >= LASTS
 
     def read(self, cookie: str) -> Session | None:
         """The session of a valid cookie; None if it is invalid or expired."""
         return super().read(cookie) or (self.later.read(cookie) if self.later else None)
 
     def print_code(self) -> bool:
-        """Print a new code if the one before is over; False if that was only just printed."""
+        """Print a new code if the one before is over; False if that one still counts."""
         with self._guarding:
-            if not self.is_over or self._now() - self._began < NEXT_CODE:
+            if not self.is_over:
                 return False
             self._code = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
-            self._began, self._trials = self._now(), TRIES
+            self._began = self._now()
         shown = f"{self._code[:4]}-{self._code[4:]}"
-        log.warning("the code for %s is %s, for 15 minutes and 5 tries", START, shown)
+        log.warning("the code for %s is %s, for 15 minutes", START, shown)
         return True
 
     def is_password(self, typed: str) -> bool:
-        """Whether this is the code; each try counts."""
+        """Whether this is the code, and it still counts."""
         with self._guarding:
             if self.is_over:
                 return False
-            self._trials -= 1
             plain = typed.upper().replace("-", "").replace(" ", "")
             return secrets.compare_digest(plain.encode(errors="replace"), self._code.encode())
 
@@ -132,13 +135,12 @@ class SetupGuide:
         self._request = request
         self.folder = request["folder"]
         self._process: subprocess.Popen[str] | None = None
-        self._opened = 0
+        self._opened = ""
         self._stepping, self._beginning = threading.Lock(), threading.Lock()
 
     def state(self) -> dict[str, object]:
         """What is known; of a step that takes longer, how far it is (`doing`, `part`), its `result`, or why it `failed`."""
-        notes = setup_files.read(self.folder, setup_files.NOTES).get("public")
-        facts: dict[str, object] = dict(notes) if isinstance(notes, dict) else {"stage": "sign-in", "pin": None}
+        facts = setup_files.shown_notes(self.folder) or {"stage": "sign-in", "pin": None}
         stage = str(facts["stage"])
         if stage not in LONGER:
             return facts
@@ -159,6 +161,13 @@ class SetupGuide:
             "result": None if runs else result.get("result"),
             "failed": failed,
         }
+
+    def edition(self) -> str:
+        """By what the settings that were chosen so far differ from any others; '' without any."""
+        try:
+            return str(Path(self.folder, TOML).stat().st_mtime_ns)
+        except OSError:
+            return ""
 
     def run(self, *words: str, typed: str = "") -> str:
         """Run a short step, with a line for its standard input; returns why it failed, or ''."""
@@ -204,7 +213,6 @@ class SetupGuide:
             [*self._request["command"], "setup", "--alone", "--data-dir", self.folder, stage],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
             text=True,
             env={**os.environ, **self._request["environ"]},
         )
@@ -220,7 +228,7 @@ class SetupGuide:
 
     def open_pictures(self) -> None:
         """Let the pictures of the preview be fetched by what was chosen, also after it was chosen anew."""
-        mark = Path(self.folder, TOML).stat().st_mtime_ns
+        mark = self.edition()
         if mark != self._opened:
             self._opened = mark
             self.entries.close()
@@ -251,7 +259,7 @@ def start(guide: SetupGuide, call: PageCall) -> Response:
         )
         response.headers["Refresh"] = f"{SOON}"
         return response
-    state, problem = guide.state(), ""
+    shown, state, problem = guide.edition(), guide.state(), ""
     if state["stage"] == "sign-in" and state["pin"]:
         problem = guide.run("check")
         state = guide.state()
@@ -263,6 +271,7 @@ def start(guide: SetupGuide, call: PageCall) -> Response:
         problem=problem,
         steps=STEPS,
         before=BEFORE.get(str(state["stage"]), ""),
+        shown=shown,
         away=guide.away,
         stash_url=guide.config.stash_url,
         needs_password=guide.needs_password,
@@ -279,6 +288,8 @@ def start(guide: SetupGuide, call: PageCall) -> Response:
 def act(guide: SetupGuide, call: PageCall) -> Response:
     """Do what a button says, and show the step that is next."""
     form, step = call.form, call.form.get("step", "")
+    if guide.folder and guide.state()["stage"] == "work":
+        return call.to(START)
     address = form.get("address", "").strip()
     problem = f"the address {problem}" if (problem := like_a_secret(address)) else ""
     if not problem and guide.folder and step in ACTS:
@@ -292,7 +303,12 @@ def act(guide: SetupGuide, call: PageCall) -> Response:
 
 
 def _server(guide: SetupGuide, call: PageCall) -> str:
-    number = whole_number(call.form.get("server", "0"), most=999) or 0
+    place, _, name = call.form.get("server", "").partition(" ")
+    number, servers = whole_number(place, most=999), guide.state().get("servers")
+    # A page from before another sign-in lists other servers.
+    names = [server["name"] for server in servers] if isinstance(servers, list) else []
+    if number is None or names[number : number + 1] != [name]:
+        return OUT_OF_DATE
     return guide.run("server", f"--address={call.form.get('address', '').strip()}", str(number))
 
 
@@ -302,6 +318,9 @@ def _typed(guide: SetupGuide, call: PageCall, step: str) -> str:
 
 def _finish(guide: SetupGuide, call: PageCall) -> str:
     password = call.form.get("password", "")
+    # The yes is to the preview that this page has shown.
+    if guide.state()["stage"] != "preview" or call.form.get("shown") != guide.edition():
+        return OUT_OF_DATE
     if guide.needs_password and (problem := why_not("web_password", password) if password else "is missing"):
         return f"Choose a password: it {problem}."
     return guide.finish(whole=call.form.get("whole") == "yes", password=password)
@@ -328,15 +347,26 @@ ACTS: Mapping[str, Callable[[SetupGuide, PageCall], str]] = {
 
 def code_page(sessions: CodeSessions, call: PageCall) -> Response:
     """Ask for the code; POST takes it, or prints a new one."""
-    problem = ""
+    problem, status, headers = "", 200, dict[str, str]()
     if call.form.get("new"):
-        problem = "" if sessions.print_code() else "The last code still counts, or was printed just now."
+        problem, status = "" if sessions.print_code() else "The last code still counts.", 401
+    elif call.form and (wait := sessions.wait(call.client)):
+        problem, status = f"Too many wrong codes: try again in {wait:.0f} s.", 429
+        headers = {"Retry-After": f"{wait:.0f}"}
     elif call.form:
         if sessions.is_password(call.form.get("password", "")[:100]):
             return _signed_in(RedirectResponse(START, 303), call, sessions)
-        problem = "This is not the code."
-    status = 401 if call.form else 200
-    return call.show("start_code.html", status=status, problem=problem, over=sessions.is_over, is_lost=True)
+        sessions.count_attempt(call.client)
+        problem, status = "This is not the code.", 401
+    response = call.show("start_code.html", status=status, problem=problem, over=sessions.is_over, is_lost=True)
+    response.headers.update(headers)
+    return response
+
+
+def _bug(request: Request, error: Exception) -> Response:
+    text = log_fault(request.url.path, error)
+    words = {"text": text, "more": "", "hint": "", "needing": lambda: 0, "is_lost": True}
+    return read_request(request, {}).show("told.html", status=500, **words)
 
 
 def _signed_in(response: Response, call: PageCall, sessions: Sessions) -> Response:
@@ -371,9 +401,10 @@ def build_start(guide: SetupGuide, doors: Doors) -> Guard:
             Mount("/static", StaticFiles(directory=HERE / "static")),
             Route("/{path:path}", lambda _request: RedirectResponse(START, 303)),
         ],
-        exception_handlers=dict.fromkeys(
-            (PageNotFound, DatabaseAway, Busy), lambda _request, _error: Response(status_code=404)
-        ),
+        exception_handlers={
+            **dict.fromkeys((PageNotFound, DatabaseAway, Busy), lambda _request, _error: Response(status_code=404)),
+            Exception: _bug,
+        },
     )
     app.state.entries, app.state.sessions, app.state.extra_nav = guide.entries, sessions, ()
     return Guard(app, doors=doors, sessions=sessions, names=(), end=lambda: None)

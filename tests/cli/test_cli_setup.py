@@ -110,8 +110,8 @@ def test_of_several_addresses_the_first_that_answers_is_taken_and_one_can_be_typ
 
 
 def test_wrong_choices_are_one_line_each_and_nothing_is_written(ask: PageCall, tv: PlexTvSim, world: World) -> None:
-    assert "choose one of the servers first" in ask("server", "0")["error"]
-    assert "choose a server first" in ask("libraries", "Movies")["error"]
+    assert "out of date" in ask("server", "0")["error"]
+    assert "out of date" in ask("libraries", "Movies")["error"]
     world.plex.add_section("Shorts", locations=("/media/shorts",))
     signed_in(ask, tv)
     assert "choose one of the servers" in ask("server", "7")["error"]
@@ -122,6 +122,25 @@ def test_wrong_choices_are_one_line_each_and_nothing_is_written(ask: PageCall, t
     assert not (world.folder / "plexsync.toml").exists()
     ask("libraries", "Movies")
     assert "the path rules must have the form" in ask("rules", "--rules=data, media")["error"]
+
+
+def test_a_step_of_an_older_page_is_refused_where_what_it_builds_on_was_begun_anew(
+    ask: PageCall, tv: PlexTvSim, world: World
+) -> None:
+    chosen(ask, tv)
+    ask("sign-in")
+    for late in (
+        ("rules", "--rules="),
+        ("stage", "paths"),
+        ("stage", "preview"),
+        ("stage", "libraries"),
+        ("stage", "work"),
+    ):
+        assert "out of date" in ask(*late)["error"]
+        assert setup_files.shown_notes(str(world.folder))["stage"] == "sign-in"
+    chosen(ask, tv)
+    assert ask("rules", "--rules=")["stage"] == "preview"
+    assert ask("libraries", "Movies")["stage"] == "paths", "a step is given again from anywhere"
 
 
 def test_the_only_server_and_the_only_library_are_chosen_and_said_and_can_be_changed(

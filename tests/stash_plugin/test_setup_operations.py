@@ -122,7 +122,9 @@ def test_what_the_page_sends_is_checked_before_anything_is_run(fresh, mode, args
 
 def test_a_longer_step_runs_once_however_many_windows_ask_for_it(fresh):
     with try_lock(setup_files.place(str(fresh.folder)), setup_files.LOCK):
-        setup_files.write(str(fresh.folder), setup_files.NOTES, {"public": {"stage": "preview"}})
+        setup_files.write(
+            str(fresh.folder), setup_files.NOTES, {"public": {"stage": "preview", "plex": {"name": "NAS"}}}
+        )
         setup_files.write(str(fresh.folder), setup_files.PREVIEW, {"doing": "3 of 9 scenes compared", "part": 0.3})
         assert fresh.ask("setup_begin", stage="preview") == {"started": True}
         state = fresh.ask("setup_state")
@@ -142,7 +144,7 @@ def test_a_step_that_ends_between_two_looks_was_not_ended_before_it_was_done(tmp
         return is_locked(place, file)
 
     monkeypatch.setattr(setup_operations, "is_locked", ends)
-    setup_files.write(folder, setup_files.NOTES, {"public": {"stage": "preview"}})
+    setup_files.write(folder, setup_files.NOTES, {"public": {"stage": "preview", "plex": {"name": "NAS"}}})
     monkeypatch.setattr(dependencies, "ready", lambda folder: None)
     state = setup_operations.state(tasks.TaskRun(folder, {}, {}))
     assert (state["failed"], state["result"], len(looks)) == ("", {"total": 9}, 2)

@@ -67,6 +67,7 @@ from validation.config import SECRETS, describe
 from validation.locations import TOML as TOML_FILE
 from validation.redact import Redactor, one_line
 from validation.sources import (
+    DEFAULT,
     NOT_FROM_STASH,
     STAND_INS,
     STASH,
@@ -78,6 +79,7 @@ from validation.sources import (
     load,
 )
 
+OUT_OF_DATE = "this step is out of date: go on with the one that is shown now"
 NO_FOLDER = "this is for the page of PlexSync in Stash: in a terminal, use plexsync init"
 ALONE = "plexsync.setup.alone"
 LONGEST = 20_000  # characters of typed rules
@@ -180,6 +182,20 @@ class SetupStep:
     notes: SetupNotes
     alone: bool = False
     """Outside Stash: plexsync.toml gets all settings."""
+
+    def check_known(self, stage: SetupStage) -> None:
+        """Raise Unusable unless all is known that this stage builds on: an older page may ask for what was begun anew."""
+        notes, plex = self.notes, self.notes.plex
+        is_written = plex is not None and not plex.token
+        if self.alone and stage is not SetupStage.STASH:
+            is_written = is_written and self.here.origin["stash_url"] != DEFAULT
+        before = {
+            SetupStage.SIGN_IN: True,
+            SetupStage.SERVER: bool(notes.servers),
+            SetupStage.LIBRARIES: plex is not None,
+        }
+        if not before.get(stage, is_written):
+            raise Unusable(OUT_OF_DATE)
 
     def keep(self, notes: SetupNotes) -> int:
         """Keep the notes, and answer with what the page may show; returns the exit code."""
@@ -447,8 +463,9 @@ def _check_sign_in(call: Call, notes: SetupNotes) -> SetupNotes:
 def server(call: Call, number: int, typed: str) -> int:
     """Reach the chosen server, and list its movie libraries."""
     with _step(call) as step:
+        step.check_known(SetupStage.SERVER)
         if number >= len(step.notes.servers):
-            raise Unusable("choose one of the servers first: sign in to Plex again if none is listed")
+            raise Unusable("choose one of the servers that are listed")
         chosen, place, ca_file = step.notes.servers[number], typed.strip(), step.here.config.tls_ca_file
         at_place = reach_plex(address(place, PLEX_PORT), chosen.token, ca_file) if place else None
         plex = at_place or reach_of_account(chosen, ca_file)
@@ -472,6 +489,7 @@ def token(call: Call, typed: str) -> int:
 def libraries(call: Call, titles: tuple[str, ...]) -> int:
     """Choose the libraries, and write the settings of Plex."""
     with _step(call) as step:
+        step.check_known(SetupStage.LIBRARIES)
         plex, written = step.notes.plex, step.here.config.plex_token
         if plex is not None and not plex.token and written not in STAND_INS.values():
             # They were chosen before, and are chosen anew.
@@ -488,6 +506,7 @@ def stash(call: Call, typed: str) -> int:
     """Reach Stash with the API key in the first line of standard input, which may be empty, and write both."""
     key = _secret_line(call)
     with _step(call) as step:
+        step.check_known(SetupStage.STASH)
         url = address(typed.strip() or step.notes.stash_url, STASH_PORT)
         if not url:
             raise Unusable("no Stash answers at the usual addresses: type the address of yours")
@@ -507,6 +526,7 @@ def stash(call: Call, typed: str) -> int:
 def rules(call: Call, text: str) -> int:
     """Write the path rules."""
     with _step(call) as step:
+        step.check_known(SetupStage.PATHS)
         typed = [line.strip() for line in text.splitlines() if line.strip()]
         if len(text) > LONGEST:
             raise Unusable(f"the path rules must have at most {LONGEST:,} characters")
@@ -524,6 +544,7 @@ def stage(call: Call, stage: str) -> int:
         wanted = SetupStage(stage)
         if wanted is SetupStage.SIGN_IN or (wanted is SetupStage.SERVER and not step.notes.servers):
             return step.keep(SetupNotes())
+        step.check_known(wanted)
         if wanted is not SetupStage.WORK:
             step.forget_results()
         return step.keep(replace(step.notes, stage=wanted))
@@ -536,6 +557,7 @@ def finish(call: Call, file: Path) -> int:
     """Write what was chosen into this file, with the password of the dashboard from standard input, if it is not empty."""
     password = _secret_line(call)
     with _step(call) as step:
+        step.check_known(SetupStage.WORK)
         if problem := password and why_not("web_password", password):
             raise Unusable(f"the password {problem}")
         chosen = tomllib.loads(toml_of(call).read_text(encoding="utf-8"))

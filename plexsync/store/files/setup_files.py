@@ -17,6 +17,8 @@ NOTES, PATHS, PREVIEW, LOCK = "notes.json", "paths.json", "preview.json", "step.
 # The answer to what the page has asked for last.
 ANSWER = "answer.json"
 LARGEST = 2_000_000  # bytes
+# The stages that show the server that was found.
+OF_PLEX = ("libraries", "stash", "paths", "preview")
 
 
 def place(folder: str) -> str:
@@ -34,6 +36,14 @@ def read(folder: str, name: str) -> dict[str, object]:
     except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def shown_notes(folder: str) -> dict[str, object]:
+    """Return what a page may show of the notes; empty if there are none, or if their stage lacks what it shows."""
+    facts = read(folder, NOTES).get("public")
+    if not isinstance(facts, dict) or (facts.get("stage") in OF_PLEX and not facts.get("plex")):
+        return {}
+    return facts
 
 
 def write(folder: str, name: str, facts: Mapping[str, object]) -> None:
