@@ -74,8 +74,16 @@ def _is_host(host: str) -> bool:
     return True
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is the address of a server, or its name or number, which no token or key looks like."""
+    name = r"localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9a-f:]+\]|[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}"
+    return bool(re.fullmatch(rf"[A-Za-z][A-Za-z0-9+.-]*://.*|[A-Za-z0-9.-]+:[0-9]{{1,5}}/?|({name})/?", text.strip()))
+
+
 def secret(value: str) -> str:
     """A key or token for an HTTP header: ASCII, no spaces."""
+    if is_address(value):
+        raise ValueError("looks like an address, and a token or a key is needed here")
     if value != value.strip():
         raise ValueError("must not begin or end with blanks or line ends: copy it again, without them")
     if not re.fullmatch(r"[!-~]*", value):

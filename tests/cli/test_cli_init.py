@@ -171,8 +171,11 @@ def test_a_refused_token_is_asked_for_again_and_neither_it_nor_a_token_in_the_wr
         terminal.answer("Address of Plex", LIKE_A_TOKEN)
         terminal.until("it looks like a token or a key, and an address is needed here")
         terminal.answer("Address of Plex [http://localhost:32400]", world.plex.url)
+        terminal.answer("Plex token (typed unseen)", world.plex.url)
+        terminal.until("it looks like an address, and a token or a key is needed here")
         terminal.answer("Plex token (typed unseen)", "another-token")
         terminal.until("does not accept plex_token")
+        assert "***" not in terminal.text, "an address is no secret"
         terminal.until("Plex token (typed unseen; empty goes back to the address)")
         terminal.interrupt()
         assert terminal.end() == 130

@@ -143,6 +143,18 @@ def test_a_step_of_an_older_page_is_refused_where_what_it_builds_on_was_begun_an
     assert ask("libraries", "Movies")["stage"] == "paths", "a step is given again from anywhere"
 
 
+def test_an_address_in_the_place_of_a_token_or_a_key_is_refused_and_stays_readable(
+    door: Door, tv: PlexTvSim, world: World
+) -> None:
+    url = world.plex.url
+    refused = door("setup", "token", f"--address={url}", answer=f"{url}\n")
+    assert "looks like an address" in refused.facts["error"]
+    known = door("setup", "token", f"--address={url}", answer=f"{TOKEN}\n").facts
+    assert known["plex"]["url"] == url
+    refused = door("setup", "stash", f"--address={world.stash.url}", answer="localhost:9999\n")
+    assert "the API key looks like an address" in refused.facts["error"]
+
+
 def test_the_only_server_and_the_only_library_are_chosen_and_said_and_can_be_changed(
     ask: PageCall, tv: PlexTvSim, world: World
 ) -> None:

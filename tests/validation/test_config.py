@@ -336,6 +336,17 @@ def test_a_bad_secret_is_refused_without_a_word_of_it(name, bad):
     assert TOKEN[:8] not in str(error) + repr(error) + repr(error.errors()) + error.json()
 
 
+@table("name", ["plex_token", "stash_api_key"])
+@table("bad", ["http://nas:32400", "nas:32400", "192.168.1.10", "[::1]", "localhost", "plex.example.org/", "nas.local"])
+def test_an_address_is_no_token_and_no_key(name, bad):
+    assert "looks like an address" in str(refusal(**{name: bad}))
+
+
+@table("good", [TOKEN, "eyJhbGciOiJIUzI1NiIs.eyJ1c2VyIjoiYSJ9.c2lnbmVk", "a-plain-key", "0123456789"])
+def test_a_token_is_no_address(good):
+    assert config(plex_token=good).plex_token == good
+
+
 @table("bad", ["", " ", "\t\n"])
 def test_the_token_may_not_be_empty(bad):
     assert "must not be empty" in str(refusal(plex_token=bad))

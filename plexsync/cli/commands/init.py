@@ -43,6 +43,7 @@ from plexsync.rules.servers.errors import NeighbourError, Unusable
 from validation.config import SECRETS
 from validation.redact import MASK, Redactor
 from validation.sources import ConfigError
+from validation.values import is_address
 
 # What to do after the set-up.
 NEXT = (
@@ -206,6 +207,8 @@ def _secret(call: Call, option: str, file: Path | None, variable: str) -> str:
         text = os.environ.get(variable, "").strip()
     if (file or variable) and not text:
         raise click.UsageError(f"{option}-{'file' if file else 'env'} names nothing that holds a text")
+    if is_address(text):
+        raise click.UsageError(f"{option}-{'file' if file else 'env'} names an address, and a token or a key is needed")
     call.hide(text)
     return text
 

@@ -78,6 +78,7 @@ from validation.sources import (
     is_emptied,
     load,
 )
+from validation.values import is_address
 
 OUT_OF_DATE = "this step is out of date: go on with the one that is shown now"
 NO_FOLDER = "this is for the page of PlexSync in Stash: in a terminal, use plexsync init"
@@ -301,6 +302,13 @@ def _secret_line(call: Call) -> str:
     return secret
 
 
+def _key_line(call: Call) -> str:
+    """As `_secret_line`, for a token or a key: an address that stands there by mistake is no secret."""
+    typed = sys.stdin.readline().strip()
+    call.hide("" if is_address(typed) else typed)
+    return typed
+
+
 def _print_answer(call: Call, facts: Mapping[str, object]) -> int:
     call.json = True
     call.answer(facts)
@@ -477,7 +485,7 @@ def server(call: Call, number: int, typed: str) -> int:
 @click.pass_obj
 def token(call: Call, typed: str) -> int:
     """Instead of a sign-in: reach the server with the token in the first line of standard input, and list its libraries."""
-    secret = _secret_line(call)
+    secret = _key_line(call)
     with _step(call) as step:
         plex = reach_plex(address(typed.strip(), PLEX_PORT), secret, step.here.config.tls_ca_file)
         return step.go_on_with(SetupNotes(), plex)
@@ -504,8 +512,10 @@ def libraries(call: Call, titles: tuple[str, ...]) -> int:
 @click.pass_obj
 def stash(call: Call, typed: str) -> int:
     """Reach Stash with the API key in the first line of standard input, which may be empty, and write both."""
-    key = _secret_line(call)
+    key = _key_line(call)
     with _step(call) as step:
+        if problem := key and why_not("stash_api_key", key):
+            raise Unusable(f"the API key {problem}")
         step.check_known(SetupStage.STASH)
         url = address(typed.strip() or step.notes.stash_url, STASH_PORT)
         if not url:
