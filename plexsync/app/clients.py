@@ -13,7 +13,7 @@ from plexsync.flows.scenes.rules import LookRules
 from plexsync.notify.apprise_sender import AppriseMessenger
 from plexsync.notify.command import CommandMessenger
 from plexsync.plex.account import LINK as LINK, Account as Account, OwnServer as OwnServer, SignIn as SignIn
-from plexsync.plex.client import PlexClient, by_address as by_address, is_plex
+from plexsync.plex.client import PlexClient, by_address as by_address, is_plex, plex_machine
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.imaging import PillowImaging
 from plexsync.rules.queue.notices import Notice, NotSent
@@ -46,6 +46,11 @@ def plex_at(
 ) -> AbstractContextManager[PlexClient]:
     """Yield a Plex client for a connection test, as `stash_at` does."""
     return _server_at(PlexClient, Neighbour.PLEX, url, token, ca_file, patience)
+
+
+def machine_at(url: str, ca_file: str, patience: float) -> str:
+    """The identifier of the Plex server at an address, which is sent no token; raises NeighbourError, Unusable."""
+    return plex_machine(url, ca_file, min(asking.ASK_CONNECT, patience), patience)
 
 
 @contextmanager

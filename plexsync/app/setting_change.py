@@ -12,7 +12,7 @@ from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from plexsync.app.clients import plex_at, stash_at
+from plexsync.app.clients import machine_at, plex_at, stash_at
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.record_class import record
 from plexsync.rules.records import Section
@@ -237,10 +237,16 @@ def address(text: str, port: int) -> str:
     return f"http://{host}" if host.rpartition(":")[2].isdigit() else f"http://{host}:{port}"
 
 
-def reach_plex(url: str, token: str, ca_file: str = "", *, patience: float = PATIENCE) -> FoundPlex:
-    """The server at an address; raises NeighbourError, and Unusable for an invalid address or token."""
+def reach_plex(url: str, token: str, ca_file: str = "", *, machine: str = "", patience: float = PATIENCE) -> FoundPlex:
+    """The server at an address, which gets the token once it has answered as a Plex server.
+
+    `machine`: the identifier that it must have. Raises NeighbourError, and Unusable for an invalid address or token, or
+    another server.
+    """
     _check_valid(plex_url=url, plex_token=token)
     with plex_at(url, token, ca_file=ca_file, patience=patience) as plex:
+        if machine_at(url, ca_file, patience) != machine and machine:
+            raise Unusable(f"another Plex server answers at {url}, so no token was sent there")
         name, version = plex.identity()
         return FoundPlex(url, token, name, version, tuple(plex.sections()))
 

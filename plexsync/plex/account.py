@@ -29,6 +29,8 @@ class OwnServer:
     name: str
     token: str = field(repr=False)
     addresses: tuple[str, ...]
+    machine: str = ""
+    """The identifier by which it says who it is."""
 
 
 class SignIn:
@@ -84,7 +86,12 @@ class Account:
                 if "server" in (device.provides or "").split(",") and device.owned
             ]
             return [
-                OwnServer(device.name or "", device.accessToken or self._token, tuple(_addresses(device)))
+                OwnServer(
+                    device.name or "",
+                    device.accessToken or self._token,
+                    tuple(_addresses(device)),
+                    device.clientIdentifier or "",
+                )
                 for device in devices
             ]
 

@@ -13,7 +13,16 @@ from plexsync.plex import answers, artwork, edits
 from plexsync.plex.answers import Body
 from plexsync.plex.collections import CollectionClient, PlaylistClient
 from plexsync.plex.history import PlexHistory
-from plexsync.plex.requests import IDENTITY, ITEMS, PlexOptions, PlexRequests, check_number, is_plex as is_plex, query
+from plexsync.plex.requests import (
+    IDENTITY,
+    ITEMS,
+    PlexOptions,
+    PlexRequests,
+    check_number,
+    is_plex as is_plex,
+    plex_machine as plex_machine,
+    query,
+)
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.match.paths import base_name
 from plexsync.rules.merge.pictures import LARGEST

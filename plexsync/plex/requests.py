@@ -376,9 +376,25 @@ class PlexRequests:
         raise failure
 
 
+def plex_machine(url: str, ca_file: str, connect: float, read: float) -> str:
+    """The identifier of the Plex server at an address; sends no token.
+
+    Raises NeighbourError if there is none, Unusable for an address that can't be used.
+    """
+    with closing(Wire(PLEX, url, headers={}, timeouts=Timeouts(connect, read), ca_file=ca_file)) as wire:
+        answer = wire.send("GET", "/identity")
+        if 400 <= answer.status < 500:
+            # Plex tells everyone who it is.
+            message = f"{wire.server.name} answered {answer.status}, and not as Plex does: is this its address?"
+            raise Barred(Neighbour.PLEX, message, setting="plex_url")
+        machine = wire.decode(IDENTITY, wire.check_status(answer).body).MediaContainer.machineIdentifier
+        if not machine:
+            raise wire.foreign("without its identifier")
+        return machine
+
+
 def is_plex(url: str, ca_file: str, connect: float, read: float) -> bool:
     """Whether Plex answers at an address; sends no token."""
     with suppress(NeighbourError, Unusable):
-        with closing(Wire(PLEX, url, headers={}, timeouts=Timeouts(connect, read), ca_file=ca_file)) as wire:
-            return bool(wire.decode(IDENTITY, wire.ask("GET", "/identity").body).MediaContainer.machineIdentifier)
+        return bool(plex_machine(url, ca_file, connect, read))
     return False

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from plexsync.simulator.http import Answer, HttpServer, Request
+from plexsync.simulator.plex_server import MACHINE
 
 TOKEN = "tv-account-token-0123"  # noqa: S105 - opens nothing but this simulation
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
@@ -39,6 +40,7 @@ class Resource:
     owned: bool = True
     provides: str = "server"
     https_required: bool = False
+    machine: str = MACHINE
 
 
 @dataclass
@@ -136,7 +138,7 @@ class PlexTvSim(HttpServer):
                 name=one.name,
                 product="Plex Media Server" if one.provides == "server" else "Plex Web",
                 provides=one.provides,
-                clientIdentifier=f"machine-{one.name}",
+                clientIdentifier=one.machine,
                 createdAt="2024-01-01T00:00:00Z",
                 lastSeenAt="2024-01-02T00:00:00Z",
                 owned="1" if one.owned else "0",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.simulator.http import Answer as HttpAnswer, Fault, Request
+from plexsync.simulator.http import Answer as HttpAnswer, Fault, HttpServer, Request
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 from tests import forked
@@ -350,10 +350,48 @@ def test_an_address_that_was_given_is_where_whoever_signs_in_finds_the_server(
     tv.servers = [Resource("NAS", TOKEN, (Connection("http://127.0.0.1:9", "127.0.0.1", 9),))]
     with sitting(home, tv, "--plex-url", world.plex.url) as terminal:
         signed_in(tv, terminal)
+        terminal.answer(f"does not list {world.plex.url} among the addresses of NAS. Send its token there?", "y")
         terminal.until(f"at {world.plex.url}")
         terminal.interrupt()
         assert terminal.end() == 130
         assert "does not answer" not in terminal.text
+
+
+class Curious(HttpServer):
+    """A server that answers everything, and keeps what it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[Request] = []
+
+    def answer(self, request: Request) -> HttpAnswer:
+        self.sent.append(request)
+        return HttpAnswer(200, b'{"MediaContainer": {"size": 0}}', "application/json")
+
+
+def test_a_token_goes_to_a_plex_server_alone_and_to_no_other_than_that_of_the_account(
+    home: Path, tv: PlexTvSim, world: World, unset: World, door: Door, tmp_path: Path
+) -> None:
+    words = given(tmp_path, unset, "--plex-url", "--stash-api-key-env")
+    with Curious() as curious, PlexSim(token=TOKEN) as other:
+        done = door("init", *words, "--plex-url", curious.url, "--yes")
+        assert (done.code, "Plex at 127.0.0.1" in done.err) == (1, True)
+        other.machine = "another"
+        owns(tv, world)
+        for url, told in ((curious.url, "127.0.0.1"), (other.url, "another Plex server answers")):
+            with sitting(home, tv, "--plex-url", url) as terminal:
+                if file_of(home).exists():
+                    terminal.answer(f"plex_token is set for {world.plex.url}. Send it to {url}?", "n")
+                signed_in(tv, terminal)
+                terminal.until(told)
+                terminal.until(f"at {world.plex.url}")
+                terminal.interrupt()
+                assert terminal.end() == 130
+            tv.expire()
+        assert curious.sent
+        for request in (*curious.sent, *other.log):
+            assert TOKEN not in f"{request.target} {request.headers}"
+        assert {request.path for request in other.log} == {"/identity"}
 
 
 LIBRARIES = {"one of them": ('"Shorts"', ["Shorts"], "2"), "one that is gone": ('"Filme", "Shorts"', ["Shorts"], "2")}
@@ -706,4 +744,5 @@ def test_only_plex_tv_and_both_servers_are_asked_whatever_the_environment_says(
         assert TOKEN not in request.target
     # The account's token goes to plex.tv, the server's to the server.
     assert {request.headers.get("x-plex-token") for request in tv.log} == {None, tv.token}
-    assert {request.headers.get("x-plex-token") for request in world.plex.log} == {TOKEN}
+    sent = {request.headers.get("x-plex-token") for request in world.plex.log if request.path != "/identity"}
+    assert sent == {TOKEN}

@@ -16,7 +16,9 @@ from tests.journey.world import TOKEN, World
 from tests.patience import until
 
 PLUGIN = "StashPlexSync"
-ATTIC = Resource("Attic", "another-token-01", (Connection("http://127.0.0.1:9", "127.0.0.1", 9),))
+ATTIC = Resource(
+    "Attic", "another-token-01", (Connection("http://127.0.0.1:9", "127.0.0.1", 9),), machine="machine-attic"
+)
 PageCall = Callable[..., dict[str, Any]]
 
 

@@ -475,7 +475,8 @@ def server(call: Call, number: int, typed: str) -> int:
         if number >= len(step.notes.servers):
             raise Unusable("choose one of the servers that are listed")
         chosen, place, ca_file = step.notes.servers[number], typed.strip(), step.here.config.tls_ca_file
-        at_place = reach_plex(address(place, PLEX_PORT), chosen.token, ca_file) if place else None
+        url = address(place, PLEX_PORT)
+        at_place = reach_plex(url, chosen.token, ca_file, machine=chosen.machine) if place else None
         plex = at_place or reach_of_account(chosen, ca_file)
         return step.go_on_with(step.notes, plex)
 

@@ -15,10 +15,12 @@ from dataclasses import field, replace
 from pathlib import Path
 from time import monotonic
 
-from plexsync.app.clients import LINK, Account, OwnServer, SignIn
+from plexsync.app.clients import LINK, Account, OwnServer, SignIn, machine_at
 from plexsync.app.parts import open_parts
 from plexsync.app.setting_change import (
+    PATIENCE,
     PLEX_PORT,
+    SENT_TO,
     STASH_PORT,
     FoundPlex,
     FoundStash,
@@ -120,6 +122,14 @@ class Finder:
         value: str = getattr(self.here.config, name)
         return "" if value in STAND_INS.values() else value
 
+    def _set_for(self, url: str, name: str) -> str:
+        """The secret that is set for a server, unless it is set for another address and you do not want it sent to this."""
+        secret, other = self._set(SENT_TO[name]), self._set(name) if self.here.origin[name] != DEFAULT else ""
+        if not secret or not other or url.rstrip("/") == other:
+            return secret
+        question = f"{SENT_TO[name]} is set for {other}. Send it to {url}?"
+        return secret if self.person.present and self.person.agrees(question) else ""
+
     def _reach_plex(self, url: str, token: str) -> FoundPlex:
         return reach_plex(address(url, PLEX_PORT), token, self.here.config.tls_ca_file)
 
@@ -127,7 +137,8 @@ class Finder:
         """The Plex server that options and settings name; None if there is none."""
         url, token = address(self.options.plex_url, PLEX_PORT), self.options.plex_token
         if not self.options.typed:
-            url, token = url or self._set("plex_url"), token or self._set("plex_token")
+            url = url or self._set("plex_url")
+            token = token or self._set_for(url, "plex_url")
         if not token or not url:
             return None
         asks = self.person.present and not self.options.plex_url
@@ -157,10 +168,20 @@ class Finder:
 
         def at_typed_address() -> FoundPlex:
             typed = person.line("Address of Plex", option=ADDRESS, default=url, wrong=like_a_secret)
-            return self._reach_plex(typed, server.token)
+            return self._reach_own(server, typed)
 
-        plex = person.try_out(lambda: self._reach_plex(url, server.token)) if url else None
+        plex = person.try_out(lambda: self._reach_own(server, url)) if url else None
         return plex or person.try_out(at_any_address) or person.try_until_answered(at_typed_address)
+
+    def _reach_own(self, server: OwnServer, typed: str) -> FoundPlex:
+        """The account's server at an address. You are asked before its token goes to one that is neither listed nor set."""
+        url, ca_file = address(typed, PLEX_PORT).rstrip("/"), self.here.config.tls_ca_file
+        if url not in (*server.addresses, self._set("plex_url")):
+            is_there = machine_at(url, ca_file, PATIENCE) == server.machine
+            question = f"plex.tv does not list {url} among the addresses of {safe(server.name)}. Send its token there?"
+            if is_there and not self.person.agrees(question):
+                raise Unusable(f"no token was sent to {url}")
+        return reach_plex(url, server.token, ca_file, machine=server.machine)
 
     def _own_servers(self) -> list[OwnServer]:
         while (account := self._signed_in()) is None:
@@ -285,7 +306,7 @@ class Finder:
     def _stash_at(self, url: str) -> FoundStash:
         """The Stash server at an address; a key is asked for only if it needs one."""
         person, url = self.person, address(url, STASH_PORT)
-        for key in dict.fromkeys((self.options.stash_api_key or self.here.config.stash_api_key, "")):
+        for key in dict.fromkeys((self.options.stash_api_key or self._set_for(url, "stash_url"), "")):
             try:
                 return reach_stash(url, key, self.here.config.tls_ca_file)
             except Barred as error:

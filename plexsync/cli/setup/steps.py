@@ -67,7 +67,7 @@ def reach_of_account(server: OwnServer, ca_file: str) -> FoundPlex:
 
     def attempt(url: str) -> FoundPlex | Barred | None:
         try:
-            return reach_plex(url, server.token, ca_file, patience=GUESSING)
+            return reach_plex(url, server.token, ca_file, machine=server.machine, patience=GUESSING)
         except Barred as error:
             return error
         except (NeighbourError, Unusable):
@@ -89,8 +89,8 @@ def reach_in_use(servers: Iterable[OwnServer], url: str, ca_file: str) -> FoundP
     """The server at the address in use, with its new token. Raises NeighbourError, and Unusable if it is none of them."""
     for server in servers:
         try:
-            return reach_plex(url, server.token, ca_file)
-        except Barred:
+            return reach_plex(url, server.token, ca_file, machine=server.machine)
+        except (Barred, Unusable):
             continue
     raise Unusable(f"the Plex server at {url} is none of this account: sign in with the account that owns it")
 
