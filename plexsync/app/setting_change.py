@@ -3,6 +3,7 @@
 The set-up, the terminal and the dashboard use the same steps.
 """
 
+import difflib
 import ipaddress
 import os
 import re
@@ -16,7 +17,7 @@ from plexsync.app.clients import machine_at, plex_at, stash_at
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.record_class import record
 from plexsync.rules.records import Section
-from plexsync.rules.servers.errors import Unusable
+from plexsync.rules.servers.errors import NeighbourError, Unusable
 from plexsync.rules.words.text import fold
 from validation import values
 from validation.config import PlexSyncConfig, describe
@@ -273,6 +274,31 @@ def try_connection(config: PlexSyncConfig, texts: Mapping[str, str]) -> None:
         reach_stash(given["stash_url"], given["stash_api_key"], ca_file)
     if any(name.startswith("plex_") for name in texts):
         titles = reach_plex(given["plex_url"], given["plex_token"], ca_file).titles
-        wanted = {fold(title) for title in split_names(texts.get("plex_libraries", ""))}
-        if wanted - {fold(title) for title in titles}:
-            raise Unusable(f"Plex has these movie libraries: {', '.join(titles)}")
+        if problem := unknown_libraries(split_names(texts.get("plex_libraries", "")), titles):
+            raise UnknownLibrary(problem)
+
+
+class UnknownLibrary(Unusable):
+    """Plex has answered, and has no movie library with a name that was given."""
+
+
+def unknown_libraries(names: Iterable[str], titles: Iterable[str]) -> str:
+    """Which of these names are none of Plex's movie libraries, and the nearest that are; '' if all are there."""
+    there = {fold(title): title for title in titles}
+    unknown = [name for name in names if fold(name) not in there]
+    if not unknown:
+        return ""
+    near = [there[key] for name in unknown for key in difflib.get_close_matches(fold(name), there, n=1)]
+    meant = f". Did you mean {' and '.join(dict.fromkeys(near))}? It has: " if near else "; it has: "
+    return f"Plex has no movie library named {', '.join(unknown)}{meant}{', '.join(there.values())}"
+
+
+def check_libraries(config: PlexSyncConfig, text: str) -> str:
+    """Ask Plex whether it has these libraries; returns why that is not known. Raises UnknownLibrary if it has not."""
+    try:
+        try_connection(config, {"plex_libraries": text})
+    except UnknownLibrary:
+        raise
+    except (NeighbourError, Unusable) as error:
+        return f"whether Plex has these libraries is not known: {error}"
+    return ""

@@ -17,6 +17,7 @@ from plexsync.app.setting_change import (
     ASIDE,
     SENT_TO,
     TRIED,
+    UnknownLibrary,
     check_values,
     in_the_file,
     try_connection,
@@ -233,7 +234,11 @@ def save(call: PageCall) -> Response:
         return _show_form(call, name, _words(error), typed=typed)
     if companion and (problem := _foreign(call, companion, fresh)):
         return _show_form(call, name, problem, typed=typed)
-    if call.form.get("anyway") != "yes" and (failed := _failure(config, fresh, texts)):
+    try:
+        failed = _failure(config, fresh, texts)
+    except UnknownLibrary as error:
+        return _show_form(call, name, f"{error}.", typed=typed)
+    if failed and call.form.get("anyway") != "yes":
         return _show_form(call, name, failed=failed, typed=typed)
     differ = {key: getattr(fresh, key) for key in texts if getattr(fresh, key) != getattr(config, key)}
     draft = with_values(config, call.desk.origins.by_name, fresh, texts)
@@ -301,11 +306,13 @@ def _foreign(call: PageCall, companion: str, fresh: PlexSyncConfig) -> str:
 
 
 def _failure(config: PlexSyncConfig, fresh: PlexSyncConfig, texts: Mapping[str, str]) -> str:
-    """Why the server does not take the values; '' if it does, or if there is none to ask."""
+    """Why the server does not take the values; '' if it does, or if there is none to ask. Raises UnknownLibrary."""
     if not set(texts) & set(TRIED):
         return ""
     try:
         try_connection(config, {name: str(getattr(fresh, name)) for name in texts})
+    except UnknownLibrary:
+        raise
     except (NeighbourError, Unusable) as error:
         return str(error)
     return ""

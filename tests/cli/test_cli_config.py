@@ -219,6 +219,25 @@ def test_settings_that_are_saved_at_the_same_moment_are_all_kept(tmp_path: Path)
     assert tomllib.loads(file.read_text())["max_retries"] == 5
 
 
+def test_a_library_that_plex_does_not_have_is_refused_with_the_nearest_and_only_warned_of_while_plex_is_away(
+    world: World, door: Door, tmp_path: Path
+) -> None:
+    file = tmp_path / "libraries.toml"
+    words = ("--config", str(file), "config", "set", "plex_libraries")
+    file.write_text("max_retries = 4\n")
+    refused = door(*words, "Movie")
+    assert refused.code == 2
+    assert "Plex has no movie library named Movie. Did you mean Movies? It has: Movies" in refused.err
+    assert file.read_text() == "max_retries = 4\n"
+    done = door(*words, "movies")
+    assert (done.code, done.err) == (0, "")
+    world.plex.stop()
+    done = door(*words, "Films")
+    assert done.code == 0
+    assert "warning: whether Plex has these libraries is not known: " in done.err
+    assert tomllib.loads(file.read_text())["plex_libraries"] == "Films"
+
+
 def test_a_removed_setting_can_be_taken_out_of_the_file_and_not_set(door: Door, file: Path) -> None:
     file.write_text(f'plex_url = "http://plex:32400"\nplex_token = "{SECRET}"\nwatch_marked = true\n')
     done = door("config", "set", "watch_marked", "true")

@@ -194,6 +194,7 @@ def test_libraries_can_be_chosen_anew_and_another_server_takes_another_sign_in(
     world.plex.add_section("Shorts", locations=("/media/shorts",))
     assert chosen(ask, tv)["stage"] == "paths"
     assert world.stash.plugin_settings[PLUGIN]["plex_libraries"] == "Movies"
+    assert "Did you mean Movies?" in ask("set", "plex_libraries", "Movie")["error"]
     ask("stage", "libraries")
     assert ask("libraries", "Shorts")["stage"] == "paths"
     assert world.stash.plugin_settings[PLUGIN]["plex_libraries"] == "Shorts"

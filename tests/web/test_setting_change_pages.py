@@ -145,7 +145,10 @@ def test_an_address_is_saved_with_the_secret_that_is_sent_there(dash: Dash, file
 
 def test_a_library_that_plex_does_not_have_is_said(dash: Dash, file: Path) -> None:
     told = plain(dash.post(PAGE, name="plex_libraries", value="Filme", do="set").text)
-    assert "Plex has these movie libraries: Movies" in told
+    assert "Plex has no movie library named Filme; it has: Movies" in told
+    near = plain(dash.post(PAGE, name="plex_libraries", value="Movie", do="set", anyway="yes").text)
+    assert "Did you mean Movies?" in near
+    assert "plex_libraries" not in read(file), "Plex has answered"
     assert 'value="Filme"' in dash.post(PAGE, name="plex_libraries", value="Filme", do="set").text
     assert dash.post(PAGE, name="plex_libraries", value="movies", do="set").url.path == "/settings"
     assert read(file)["plex_libraries"] == "movies"

@@ -11,10 +11,18 @@ import click
 from rich.console import Console
 
 from plexsync.app.fingerprints import previewed_settings, prints_of_settings
-from plexsync.app.setting_change import check_values, in_the_file, problems, why_unguarded, write_into
+from plexsync.app.setting_change import (
+    UnknownLibrary,
+    check_libraries,
+    check_values,
+    in_the_file,
+    problems,
+    why_unguarded,
+    write_into,
+)
 from plexsync.app.settings import NotSetUp, SettingsNeed
 from plexsync.cli.call import FINE, WRONG, Call, Sharing, family
-from plexsync.cli.settings import here_of, hide, sources, toml_of
+from plexsync.cli.settings import here_of, hide, settings, sources, toml_of
 from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, say, table
@@ -115,6 +123,8 @@ def set_one(call: Call, name: str, value: str | None, dry: bool, scene: int | No
     _check_shared(call)
     text = _read_value(name) if value is None else value
     config = check_values(sources(call), {name: text}, hide=partial(hide, call))
+    if name == "plex_libraries" and text.strip():
+        _check_libraries(call, config.plex_libraries)
     if dry:
         # Of an address, a preview would send the secret in use there.
         if name not in previewed_settings(config):
@@ -186,6 +196,19 @@ def _check_shared(call: Call) -> None:
         raise click.UsageError(
             f"this changes what all Plex servers share: plexsync config edit opens the entry of {plex}"
         )
+
+
+def _check_libraries(call: Call, text: str) -> None:
+    """Raise ConfigError if Plex does not have these libraries; warn if it can't be asked."""
+    try:
+        config = settings(call, SettingsNeed.LOOK).loaded.config
+    except ConfigError:
+        return  # nothing is set up yet: set-up asks Plex
+    try:
+        unsure = check_libraries(config, text)
+    except UnknownLibrary as error:
+        raise ConfigError([safe(str(error))]) from None
+    _warn([safe(unsure)] if unsure else [])
 
 
 def _facts(call: Call) -> list[SettingFacts]:

@@ -29,6 +29,7 @@ from plexsync.app.setting_change import (
     STASH_PORT,
     FoundPlex,
     address,
+    check_libraries,
     check_values,
     check_written_counts,
     in_the_file,
@@ -425,6 +426,10 @@ def set_one(call: Call, name: str, value: str) -> int:
             secrets = {saved.get(secret), getattr(step.here.config, secret)} - {"", None, *STAND_INS.values()}
             if secrets and saved.get(name) != getattr(checked, name):
                 raise Unusable(MOVED.format(secret=secret, name=name))
+        if checked and name == "plex_libraries":
+            used = load(**sources(call, new_file=True), plugin_settings=settings_in_stash(step.here.config, PLUGIN))
+            hide(call, used)
+            check_libraries(used.config, checked.plex_libraries)
         step.write_settings({name: in_the_file(checked, name) if checked else None})
         return _print_answer(call, {"name": name})
 

@@ -31,6 +31,7 @@ from plexsync.app.setting_change import (
     reach_plex,
     reach_stash,
     try_connection,
+    unknown_libraries,
     why_not,
     write_into,
 )
@@ -257,8 +258,7 @@ class Finder:
         titles = {fold(section.title): section.title for section in plex.sections}
         wanted = from_options or self.here.config.library_names
         before = [titles[fold(name)] for name in wanted if fold(name) in titles]
-        unknown = ", ".join(name for name in wanted if fold(name) not in titles)
-        problem = f"Plex has no movie library named {unknown}; it has: {', '.join(titles.values())}" if unknown else ""
+        problem = unknown_libraries(wanted, titles.values())
         if problem and not from_options:
             problem = f"plex_libraries: {problem}"
         if problem and (from_options or not person.present):
