@@ -6,7 +6,7 @@ that works the queue never starts with less: PlexSync could be switched off in S
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import field, replace
 from enum import Enum
@@ -48,6 +48,8 @@ from validation.sources import (
 PLUGIN = "StashPlexSync"
 WAKE_UP = "PlexSyncWakeUp"
 # Settings that only say where PlexSync keeps its data, and who may open its dashboard where.
+# Where Stash is, and how it is asked: they set nothing up.
+OF_STASH = ("stash_url", "stash_api_key", "tls_ca_file")
 PLACES = ("data_dir", *database_settings.NAMES, "web_bind", "web_password", "web_allowed_hosts")
 NOT_SET_UP = "Not set up yet. Run `plexsync init`."
 
@@ -128,6 +130,13 @@ def settings(sources: SettingSources, need: SettingsNeed, *, hide: Callable[[Loa
         raise NotSetUp(error.lines[-1] if isinstance(error, StashAway) else "") from None
 
 
+def names_stash_alone(sources: SettingSources) -> bool:
+    """Whether this machine knows no more than where Stash is, and Stash has never answered with settings."""
+    here = load_here(**sources)
+    search = _Search(sources, SettingsNeed.WORK, lambda _: None, here, known_place(here, os.environ))
+    return not search.has_any(besides=OF_STASH)
+
+
 @record
 class _Search:
     """The search for the settings of one call in all sources; `here` are those of this machine."""
@@ -138,10 +147,13 @@ class _Search:
     here: Loaded
     folder: DataFolder | None
 
-    def has_any(self) -> bool:
-        """Whether anybody has set PlexSync up: in a file, in the environment, or in Stash as it last answered."""
+    def has_any(self, *, besides: Sequence[str] = ()) -> bool:
+        """Whether anybody has set PlexSync up: in a file, in the environment, or in Stash as it last answered.
+
+        `besides`: settings that do not count in the environment.
+        """
         file = self.sources["toml_path"]
-        origins = (origin for name, origin in self.here.origin.items() if name not in PLACES)
+        origins = (origin for name, origin in self.here.origin.items() if name not in (*PLACES, *besides))
         return (
             (file is not None and os.path.lexists(file))
             or any(origin in (ENVIRONMENT, NAMED_FILE, TOML) for origin in origins)

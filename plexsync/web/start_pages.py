@@ -57,6 +57,8 @@ BEFORE = {"server": "sign-in", "libraries": "server", "stash": "libraries", "pat
 LONGER = {"paths": setup_files.PATHS, "preview": setup_files.PREVIEW}
 # Seconds until a page that waits is loaded again, and that a short step may take.
 SOON, PATIENCE = 3, 120
+# The variables that say where the servers are.
+OF_SERVERS = ("PLEXSYNC_STASH_", "PLEXSYNC_TLS_")
 LONGEST = 500  # characters of what a failed step has said
 # A code is of letters and digits that can't be taken for others, and lasts 15 minutes.
 LETTERS, LENGTH = "ABCDEFGHJKMNPQRSTUVWXYZ23456789", 8
@@ -219,7 +221,8 @@ class SetupGuide:
 
     @contextmanager
     def _draft(self) -> Iterator[Desk]:
-        loaded = load(environ={}, toml_path=Path(self.folder, TOML), overrides={"data_dir": self.folder})
+        environ = {name: value for name, value in self._request["environ"].items() if name.startswith(OF_SERVERS)}
+        loaded = load(environ=environ, toml_path=Path(self.folder, TOML), overrides={"data_dir": self.folder})
         with (
             open_parts(loaded.config, Path(self.folder)) as parts,
             closing(Desk(parts, Origins({}, Path()))) as opened,
@@ -278,7 +281,7 @@ def start(guide: SetupGuide, call: PageCall) -> Response:
         is_lost=True,
     )
     is_typing = guide.needs_password and state.get("scenes")
-    if (state["stage"] == "sign-in" and state["pin"]) or (state.get("doing") and not is_typing):
+    if (state["stage"] == "sign-in" and state["pin"] and not problem) or (state.get("doing") and not is_typing):
         response.headers["Refresh"] = f"{SOON}"
     if state["stage"] == "work":
         response.headers["Refresh"] = f"{SOON}; url=/"

@@ -467,6 +467,17 @@ def file_in(tmp_path: Path) -> Path:
     return tmp_path / "home" / ".config" / "plexsync" / "plexsync.toml"
 
 
+def test_what_the_page_start_has_kept_is_gone_once_init_has_set_everything_up(
+    unset: World, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    draft = file_in(tmp_path).parent / "plexsync-start"
+    draft.mkdir(parents=True)
+    (draft / "plexsync.toml").write_text(f'plex_token = "{TOKEN}"\n')
+    assert door("init", *given(tmp_path, unset), "--yes").code == 0
+    assert not draft.exists()
+
+
 def test_everything_can_be_given(unset: World, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
     other_folders(unset)

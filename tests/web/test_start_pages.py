@@ -395,12 +395,48 @@ def test_a_set_up_goes_on_where_it_was_when_serve_is_started_again_and_shows_fiv
 
 def test_while_stash_is_away_it_is_said_that_the_settings_may_be_there(tmp_path: Path, world: World, tv) -> None:
     with browsing(tmp_path, tv) as browser:
-        assert "If PlexSync is set up inside Stash, start Stash" in browser.get()
+        page = browser.get()
+        assert page.index("Sign in with the account") < page.index("Is PlexSync set up inside Stash already?")
+    assert not list(browser.home.rglob("plexsync-start")), "nothing was begun"
     with browsing(tmp_path, tv, PLEXSYNC_STASH_URL="http://127.0.0.1:9", PLEXSYNC_PLEX_URL=world.plex.url) as browser:
         page = browser.get()
         assert "Waiting for Stash" in page
         assert "<form" not in page, "there is nothing to press"
     assert not tv.pins
+
+
+def test_where_stash_alone_is_known_the_set_up_is_offered_and_takes_it_from_there(
+    tmp_path: Path, world: World, tv
+) -> None:
+    library(world, 2)
+    known = {"PLEXSYNC_STASH_URL": world.stash.url, "PLEXSYNC_STASH_API_KEY": KEY}
+    with browsing(tmp_path, tv, **known) as browser:
+        signed_in(browser, tv)
+        assert f'value="{world.stash.url}"' in browser.pages[-1]
+        browser.press(step="stash", address=world.stash.url, key="")
+        browser.comes("With the rules below")
+        browser.press(step="paths", rules="/data => /media")
+        browser.comes("Approve, and sync")
+        (picture, *_) = re.findall(r'src="(/pictures/items[^"]+)"', browser.pages[-1])
+        assert browser.client.get(picture).status_code == 200
+        browser.press(step="finish", whole="no")
+        browser.opens()
+    assert not {"stash_url", "stash_api_key"} & tomllib.loads(browser.file.read_text()).keys()
+    assert not list(browser.home.rglob("plexsync-start")), "the draft is gone"
+
+
+def test_after_a_sign_in_that_failed_address_and_token_can_be_typed_and_it_is_said_where_a_token_is(
+    tmp_path: Path, tv
+) -> None:
+    with browsing(tmp_path, tv) as browser:
+        assert "<details>" in browser.get()
+        tv.servers = []
+        tv.confirm(re.search(r'class="pin"><strong>(\w+)<', browser.press(step="sign-in"))[1])
+        page = browser.comes("owns no Plex server")
+        assert "<details open>" in page
+        assert "View XML" in page
+        tv.stop()
+        assert "<details open>" in browser.press(step="sign-in")
 
 
 def test_axe_finds_nothing_and_nothing_is_wider_than_its_screen(tmp_path: Path, world: World, tv, look: Look) -> None:

@@ -40,6 +40,7 @@ from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import many
 from plexsync.rules.servers.errors import NeighbourError, Unusable
+from plexsync.store.files import setup_files
 from validation.config import SECRETS
 from validation.redact import MASK, Redactor
 from validation.sources import ConfigError
@@ -182,6 +183,7 @@ def _set_up(call: Call, given: Given, *, yes: bool, start: bool) -> tuple[int, i
         if not is_agreed:
             return call.declined("written", {}), 0
         change.write(kept=copy)
+        setup_files.clear_draft(str(file.parent))
         over = list(overriding(here, findings.settings(call)).values())
         facts = {
             "file": str(file),

@@ -13,7 +13,15 @@ import click
 
 from plexsync.app.database_files import lock_of
 from plexsync.app.parts import Parts, open_parts
-from plexsync.app.settings import DataFolder, NotSetUp, Settings, SettingsNeed, StashAway, known_place
+from plexsync.app.settings import (
+    DataFolder,
+    NotSetUp,
+    Settings,
+    SettingsNeed,
+    StashAway,
+    known_place,
+    names_stash_alone,
+)
 from plexsync.app.stored import address_of
 from plexsync.app.switches import back_inside
 from plexsync.app.version import version
@@ -26,7 +34,7 @@ from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.standby import Standby
 from plexsync.cli.faults import tell
 from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone, open_log
-from plexsync.cli.settings import here_of, settings, toml_of
+from plexsync.cli.settings import here_of, settings, sources, toml_of
 from plexsync.cli.start import warn
 from plexsync.cli.terminal.screen import LiveLine
 from plexsync.engine.engine import Idle, ProbeResult, Worked
@@ -39,6 +47,7 @@ from plexsync.rules.queue.job import State
 from plexsync.rules.servers.errors import LocalFault
 from plexsync.rules.words.status_words import SceneStatus, count_words, in_sync_words
 from plexsync.store.database import load_tables
+from plexsync.store.files import setup_files
 from plexsync.store.files.address import StoreAddress
 from validation.locations import TOML
 from validation.sources import ConfigError
@@ -124,6 +133,7 @@ def _serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, switch: P
         initial = patiently(call, stop.event, waiting, inside=early.path if early else None)
         if initial is not None:
             warn(initial)
+            setup_files.clear_draft(str(written_file(call).parent))
             if early is None and not waiting.locks(initial):
                 return call.refuse(BUSY)
             file.begin(initial.place.path)
@@ -226,8 +236,13 @@ def patiently(
             if not nothing.away or sys.stdin.isatty():
                 raise
             place, reason, interim = None, f"{nothing.away} {OR_HERE}", None
-        except StashAway as away:
-            place, reason = away.place, away.lines[-1] + (f" {OR_HERE}" if len(away.lines) > 1 else "")
+        except ConfigError as lacking:
+            if inside is None and shows_guide(call, dashboard, lacking):
+                stop.wait(ASK_PACE)
+                continue
+            if not isinstance(lacking, StashAway):
+                raise
+            place, reason = lacking.place, lacking.lines[-1] + (f" {OR_HERE}" if len(lacking.lines) > 1 else "")
             interim = known_so_far(call) if place is not None else None
         if logged_at is None and place is not None and inside is None:
             with lock_of(address_of(here_of(call).config, place.path)):
@@ -244,6 +259,13 @@ def patiently(
             return None
         stop.wait(ASK_PACE)
     return None
+
+
+def shows_guide(call: Call, dashboard: WaitingDashboard, lacking: ConfigError) -> bool:
+    """Open the pages that set PlexSync up, if nothing is known but where Stash is; False if more is, or there are none."""
+    is_away = isinstance(lacking, StashAway)
+    is_begun = not (is_away or lacking.missing) or not names_stash_alone(sources(call))
+    return not is_begun and dashboard.guide(away=is_away)
 
 
 def known_so_far(call: Call) -> Settings | None:

@@ -33,6 +33,7 @@ from plexsync.app.setting_change import (
     check_values,
     check_written_counts,
     in_the_file,
+    overriding,
     reach_plex,
     reach_stash,
     typed_form,
@@ -218,7 +219,9 @@ class SetupStep:
         # The steps after this one need no token.
         last = replace(notes, stage=SetupStage.PATHS, pin=None, servers=(), plex=replace(chosen, token=""))
         if self.alone:
-            last = replace(last, stage=SetupStage.STASH, stash_url=guess_stash(plex.url))
+            is_set = self.here.origin["stash_url"] != DEFAULT
+            url = self.here.config.stash_url if is_set else guess_stash(plex.url)
+            last = replace(last, stage=SetupStage.STASH, stash_url=url)
         return self.write(plex_settings(chosen), last)
 
     def write(self, settings: Mapping[str, object], notes: SetupNotes) -> int:
@@ -236,7 +239,16 @@ class SetupStep:
         all are written, or the message says which part is not.
         """
         here = self.here
-        check_written_counts(here, settings, "of Stash, and wins over what is chosen here: remove it there")
+        whose = "" if self.alone else "of Stash, "
+        if self.alone:
+            # What is set where PlexSync runs, and was chosen again, need not be written.
+            set_there = overriding(here, settings)
+            settings = {
+                name: value
+                for name, value in settings.items()
+                if name not in set_there or (value or "") != getattr(here.config, name)
+            }
+        check_written_counts(here, settings, f"{whose}and wins over what is chosen here: remove it there")
         if self.alone:
             write_into(toml_of(self.call), settings)
             return
@@ -523,6 +535,7 @@ def stash(call: Call, typed: str) -> int:
         if problem := key and why_not("stash_api_key", key):
             raise Unusable(f"the API key {problem}")
         step.check_known(SetupStage.STASH)
+        key = key or (step.here.config.stash_api_key if overriding(step.here, ["stash_api_key"]) else "")
         url = address(typed.strip() or step.notes.stash_url, STASH_PORT)
         if not url:
             raise Unusable("no Stash answers at the usual addresses: type the address of yours")

@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +36,7 @@ STOP = "Ctrl-C stops it in good order."
 NOT_ASKED_FOR = "Dashboard: none, because of --no-web"
 SWITCHED_OFF = "Dashboard: none, because web_bind = none"
 SETTINGS = "PlexSync.config"
-DRAFT = "plexsync-start"
+BEGINS = "sign-in"
 
 
 @record
@@ -72,7 +71,7 @@ class Dashboard(ListeningProcess):
         # Sessions survive a restart of the dashboard, but not of this process.
         self._key = secrets.token_hex(32)
         self._asked = ""
-        self._draft = file.parent / DRAFT
+        self._draft = file.parent / setup_files.DRAFT
 
     def guide(self, config: PlexSyncConfig, *, away: bool, waits: bool) -> bool:
         """Show the pages that set PlexSync up, with its steps on a draft of the settings; False if there can be none.
@@ -124,7 +123,7 @@ class Dashboard(ListeningProcess):
         if request == self._asked:
             return
         self._asked = request
-        shutil.rmtree(self._draft, ignore_errors=True)
+        setup_files.clear_draft(str(self._file.parent))
         config = entries[0].loaded.config
         hindrance = hindrance_of(config)
         if hindrance:
@@ -144,6 +143,9 @@ def dashboard(file: Path, *, off: bool, switch: Path | None = None) -> Iterator[
         yield pages
     finally:
         pages.end()
+        # Of a set-up that nobody has begun nothing stays.
+        if setup_files.shown_notes(str(file.parent / setup_files.DRAFT)).get("stage", BEGINS) == BEGINS:
+            setup_files.clear_draft(str(file.parent))
 
 
 def hindrance_of(config: PlexSyncConfig) -> str:

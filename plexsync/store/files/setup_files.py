@@ -8,10 +8,13 @@ completely or not at all. Standard library only.
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 
 FOLDER = "setup"
+# The folder beside plexsync.toml with the draft of the settings, while the page /start sets PlexSync up.
+DRAFT = "plexsync-start"
 # How far it is; the results of the two steps that may take minutes; and the lock that one of these holds meanwhile.
 NOTES, PATHS, PREVIEW, LOCK = "notes.json", "paths.json", "preview.json", "step.lock"
 # The answer to what the page has asked for last.
@@ -57,6 +60,11 @@ def write(folder: str, name: str, facts: Mapping[str, object]) -> None:
     finally:
         with suppress(OSError):
             os.unlink(fresh)
+
+
+def clear_draft(folder: str) -> None:
+    """Remove the draft in the folder of plexsync.toml: it is of no more use, and may hold a token."""
+    shutil.rmtree(os.path.join(folder, DRAFT), ignore_errors=True)
 
 
 def remove(folder: str, *names: str) -> None:
