@@ -83,6 +83,8 @@ class AgentTable:
         self._last_provider = len(self.providers)
         self._last_group = 0
         self._last_member = 0
+        self.ended: set[str] = set()
+        """Agents that Plex had, and has no longer."""
         for identifier in (MOVIE_AGENT, "tv.plex.agents.series", "tv.plex.agents.music", NO_AGENT):
             self.add_group(self.named(identifier).title, identifier).is_built_in = True
 
@@ -139,7 +141,7 @@ class AgentTable:
 
     def knows(self, agent: str) -> bool:
         """Whether a library can have this agent: a built-in one, a legacy one, or one that is registered."""
-        return not self.is_custom(agent) or self.find(agent) is not None
+        return agent not in self.ended and (not self.is_custom(agent) or self.find(agent) is not None)
 
     def group_of(self, agent: str) -> int | None:
         """The oldest agent whose primary provider this is; None for a legacy one."""

@@ -435,6 +435,16 @@ class PlexSim(HttpServer):
         """
         return self._providers.registry.use(self._library.sections[int(section)], uri).identifier
 
+    def set_agent(self, section: str, agent: str) -> None:
+        """Give a library this agent, as a person does."""
+        with self._lock:
+            self._library.set_agent(self._library.sections[int(section)], agent, None)
+
+    def end_agents(self, *agents: str) -> None:
+        """These agents exist no longer; those that had ended before exist again."""
+        with self._lock:
+            self._library.agents.ended = set(agents)
+
     def agent_of(self, section: str) -> tuple[str, str | None]:
         """The agent of a library and the id of its group."""
         with self._lock:

@@ -70,7 +70,8 @@ def start_removing(call: PageCall) -> Response:
     """Let the worker take the library back."""
 
     def begin(parts: Parts) -> str:
-        begin_removing(parts, find_row(parts, _library(call.form.get("library", ""))).library)
+        row = find_row(parts, _library(call.form.get("library", "")))
+        begin_removing(parts, row.library, call.form.get("agent", ""))
         return ""
 
     return _begun(call, begin, "The worker takes the library back. It begins within about ten seconds.")

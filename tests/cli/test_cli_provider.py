@@ -112,6 +112,29 @@ def test_a_removal_is_asked_and_can_be_looked_at(door: Door, world: World) -> No
     assert (unknown.code, "named Shows; they are: Movies" in unknown.err) == (1, True)
 
 
+def test_an_agent_that_no_longer_exists_is_said_and_another_is_offered_and_taken(door: Door, world: World) -> None:
+    for answer, agent in (("y\ny\n", "tv.plex.agents.movie"), ("y\nn\ny\n", "tv.plex.agents.none")):
+        world.plex.set_agent(world.section, "com.plexapp.agents.imdb")
+        assert door("provider", "add", "Movies", "--yes").code == 0
+        world.plex.end_agents("com.plexapp.agents.imdb")
+        alone = door("provider", "remove", "Movies", "--yes")
+        assert alone.code == 1
+        assert "its agent com.plexapp.agents.imdb back: it no longer exists there" in alone.err
+        assert "--agent movie takes Plex Movie" in alone.err
+        done = door("provider", "remove", "Movies", answer=answer, terminal=True)
+        assert (done.code, "Plex asks PlexSync no longer" in done.out) == (0, True)
+        assert world.plex.agent_of(world.section)[0] == agent
+        assert libraries(world) == 0
+        world.plex.end_agents()
+
+
+def test_the_agent_to_give_can_be_named_at_once(door: Door, world: World) -> None:
+    door("provider", "add", "Movies", "--yes")
+    done = door("provider", "remove", "Movies", "--agent", "none", "--yes")
+    assert (done.code, "back to the agent tv.plex.agents.none" in done.out) == (0, True)
+    assert world.plex.agent_of(world.section)[0] == "tv.plex.agents.none"
+
+
 def test_a_plex_that_can_t_reach_the_address_is_told_and_the_same_call_goes_on(
     door: Door, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,8 +49,25 @@ RENEWED = ("secret", "provider", "own_group", "switched", "refreshed")
 ELSEWHERE = "the secrets of {} are not on this machine: run plexsync provider add on the one that answers Plex"
 
 
+# What a library can get in the place of the agent that it had, as you name it.
+INSTEAD = "agent_instead"
+INSTEADS = {"movie": "tv.plex.agents.movie", "none": "tv.plex.agents.none"}
+AGENT_GONE = (
+    "Plex does not give {0} its agent {1} back: it no longer exists there. Choose another: plexsync provider remove {0} "
+    "--agent movie takes Plex Movie, --agent none leaves the library without an agent"
+)
+
+
 class NotNow(SyncError):
     """The steps can't be done now; the message is one line that says why."""
+
+
+class AgentGone(NotNow):
+    """The agent that the library had no longer exists in Plex: you choose another."""
+
+
+class NotTaken(Unavailable):
+    """Plex has answered, and the library does not have the agent."""
 
 
 @record
@@ -158,7 +175,14 @@ def _agent_back(run: StepRun, row: ProviderRow) -> object:
     if library is not None and library.agent == row.identifier:
         # What Plex still asks would come after what is put back.
         run.client.stop_refreshing(row.section)
-        _use_agent(run, row, str(row.steps[AGENT]), str(row.steps[GROUP]))
+        if instead := INSTEADS.get(str(row.steps.get(INSTEAD))):
+            group = next((each.number for each in run.client.groups() if each.primary == instead), "")
+            _use_agent(run, row, instead, group)
+            return True
+        try:
+            _use_agent(run, row, str(row.steps[AGENT]), str(row.steps[GROUP]))
+        except (Refused, NotTaken):
+            raise AgentGone(AGENT_GONE.format(row.title, row.steps[AGENT])) from None
     return library is not None
 
 
@@ -203,7 +227,7 @@ def _use_agent(run: StepRun, row: ProviderRow, agent: str, group: str) -> None:
     library = _library(run, row)
     if library is None or library.agent != agent:
         # Plex ignores what it does not understand.
-        raise Unavailable(Neighbour.PLEX, f"Plex has not given {row.title} the agent {agent}")
+        raise NotTaken(Neighbour.PLEX, f"Plex has not given {row.title} the agent {agent}")
 
 
 def begin_adding(parts: Parts, library: LibraryAgent, identifier: str) -> None:
@@ -225,12 +249,16 @@ def begin_adding(parts: Parts, library: LibraryAgent, identifier: str) -> None:
         tx.providers.save(row)
 
 
-def begin_removing(parts: Parts, library: str) -> None:
-    """Note that a library is to stop asking PlexSync. Raises NotNow."""
+def begin_removing(parts: Parts, library: str, instead: str = "") -> None:
+    """Note that a library is to stop asking PlexSync; `instead` names the agent that it gets, '' for the one it had.
+
+    Raises NotNow.
+    """
     with _only_one(parts), parts.store.writing() as tx:
         row = tx.providers.of(library)
-        if row is not None and row.state != REMOVING:
-            tx.providers.save(replace(row, state=REMOVING))
+        if row is not None:
+            chosen = {INSTEAD: instead} if instead in INSTEADS else {}
+            tx.providers.save(replace(row, state=REMOVING, steps={**row.steps, **chosen}))
 
 
 def approve_library(parts: Parts) -> None:

@@ -46,6 +46,8 @@ PLAN = {
     "differ": "items that would change",
 }
 MOST_NAMED = 20
+# What is offered where the agent from before no longer exists.
+OFFERED = {"movie": "Give it Plex Movie instead?", "none": "Leave it without an agent?"}
 
 
 @family("provider")
@@ -162,32 +164,37 @@ def _tell_plan(facts: PlanFacts) -> None:
 @provider.command("remove", cls=Sharing)
 @click.argument("library")
 @click.option("--dry-run", "dry", is_flag=True, help="Write nothing: show what would be done.")
+@click.option("--agent", type=click.Choice(sorted(steps.INSTEADS)), help="The agent to give it, instead.")
 @YES
 @click.pass_obj
-def remove(call: Call, library: str, dry: bool, yes: bool) -> int:
+def remove(call: Call, library: str, dry: bool, agent: str | None, yes: bool) -> int:
     """Take back that a library asks PlexSync.
 
     The library gets the agent back that it had, what was registered in Plex is removed, and fields, tags, locks and pictures
     are put back as they were found. What somebody has edited and locked since stays. Fields that PlexSync keeps in sync are
     written again with their locks, by the worker. Items that were added since are listed. A call that was interrupted goes
-    on when it is repeated, or when a worker starts. plexsync undo takes back what PlexSync has written.
+    on when it is repeated, or when a worker starts. plexsync undo takes back what PlexSync has written. If the agent that
+    the library had no longer exists in Plex, you choose another: Plex Movie (movie) or no agent (none).
 
     \b
     Examples:
       plexsync provider remove Movies --dry-run
       plexsync provider remove Movies --yes
     """
-    return _with_parts(call, partial(_ask_and_remove, call, library), dry=dry, yes=yes)
+    return _with_parts(call, partial(_ask_and_remove, call, library, agent or ""), dry=dry, yes=yes)
 
 
-def _ask_and_remove(call: Call, name: str, start: Begun, parts: Parts, stop: Stop, *, dry: bool, yes: bool) -> int:
+def _ask_and_remove(
+    call: Call, name: str, instead: str, start: Begun, parts: Parts, stop: Stop, *, dry: bool, yes: bool
+) -> int:
     row = find_row(parts, name)
     with parts.store.reading() as db:
         items = db.providers.count_items(row.library)
     if not call.json:
         say(
             paper(),
-            f"{safe(row.title)}: back to the agent {safe(str(row.steps[AGENT]))}; {many(items, 'item')} saved",
+            f"{safe(row.title)}: back to the agent {safe(steps.INSTEADS.get(instead, str(row.steps[AGENT])))}; "
+            f"{many(items, 'item')} saved",
         )
     facts = removed_facts(row, items, steps.put_back_of(row), removed=False)
     if dry:
@@ -195,8 +202,19 @@ def _ask_and_remove(call: Call, name: str, start: Begun, parts: Parts, stop: Sto
         return FINE
     if not _agrees(call, f"Take {safe(row.title)} back from PlexSync?", yes=yes):
         return call.refuse("nothing was changed", **facts)
-    steps.begin_removing(parts, row.library)
-    facts = removed_facts(row, items, steps.put_back_of(_go_on(start, parts, row.library, stop)), removed=True)
+    steps.begin_removing(parts, row.library, instead)
+    try:
+        ended = _go_on(start, parts, row.library, stop)
+    except steps.AgentGone as gone:
+        if call.json or not sys.stdin.isatty():
+            raise
+        say(paper(), f"{safe(row.title)}: its agent {safe(str(row.steps[AGENT]))} no longer exists in Plex")
+        instead = next((one for one, words in OFFERED.items() if confirm(words)), "")
+        if not instead:
+            raise gone from None
+        steps.begin_removing(parts, row.library, instead)
+        ended = _go_on(start, parts, row.library, stop)
+    facts = removed_facts(row, items, steps.put_back_of(ended), removed=True)
     call.answer({**facts}, lambda: _tell_removed(facts))
     return FINE
 
