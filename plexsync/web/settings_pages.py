@@ -28,6 +28,7 @@ from plexsync.reports.probe import trait_facts, trait_rows
 from plexsync.reports.settings import BASIC, GROUPS, setting_facts, why_read_only
 from plexsync.reports.shapes.status import SettingFacts
 from plexsync.rules.merge.traits import UNKNOWN
+from plexsync.rules.provider.standing import ON
 from plexsync.rules.queue.setting_question import FEW
 from plexsync.rules.servers.errors import NeighbourError, Unusable
 from plexsync.web.pages import PageCall, PageNotFound, Wrong, action, page, whole_number
@@ -43,6 +44,9 @@ ALL = "all"
 RULES = {setting.name: setting.rule for setting in describe()}
 # Where plexsync.toml has a setting.
 IN_FILE = (TOML, ENTRY)
+# The settings that decide where Plex asks, and what follows from a change of them.
+OF_PROVIDER = ("provider_listen", "provider_url")
+RESTARTED = "A running plexsync serve starts what answers Plex anew, at the new address, within seconds."
 TAKEN = "serve takes it over by itself within seconds, and this dashboard starts again with it."
 DUE = f" Then a full comparison is due. Before it changes more than {FEW} items, it asks you."
 UNUSABLE = "The settings before stay in use, because serve can't use the file:"
@@ -171,6 +175,7 @@ def _show_form(
         shared_by=shared_by(origins.servers, name),
         previewed=name in previewed_settings(config),
         unshown=UNSHOWN.get(name, ""),
+        follows=_registered_anew(call, name),
         scene=call.sessions.scene(call.session, scene),
         draft=draft,
     )
@@ -283,8 +288,19 @@ def _write_settings(
         return call.to(row_address(name), f"{done} {UNUSABLE} {'; '.join(problems)}", well=False)
     if differ == {}:
         return call.to(row_address(name), f"{done} It is the value in use already.")
+    done = f"{done} {_registered_anew(call, name)}".strip()
     follows = differ and wishes(config.model_copy(update=differ)) != wishes(config)
     return call.to(row_address(name), f"{done} {TAKEN}{_what_follows(call, draft) if follows else ''}")
+
+
+def _registered_anew(call: PageCall, name: str) -> str:
+    """What a running worker does by itself after a change of where Plex asks; '' for another setting, or if none asks."""
+    if name not in OF_PROVIDER:
+        return ""
+    with call.reading() as db:
+        titles = [row.title for row in db.providers.all() if row.state == ON]
+    named = f" Then it registers the new address in Plex, for {', '.join(titles)}." if titles else ""
+    return f"{RESTARTED}{named}"
 
 
 def _what_follows(call: PageCall, draft: PlexSyncConfig | None) -> str:

@@ -154,6 +154,28 @@ def test_a_worker_goes_on_with_what_was_left_between_two_of_its_looks(
     assert whole(world) == before
 
 
+def test_a_library_is_registered_anew_once_the_settings_name_another_address(world: World) -> None:
+    with parts_of(world) as parts:
+        add(parts)
+        steps.renew_moved(parts)
+        with parts.store.reading() as db:
+            (row,) = db.providers.all()
+        assert not is_pending(row), "it is the address at which it asks"
+    port = world.settings["provider_listen"].rpartition(":")[2]
+    world.settings["provider_url"] = f"http://localhost:{port}"
+    with parts_of(world) as parts:
+        pending, own = steps.PendingSteps(parts), read_secrets(world.folder)
+        for _ in range(3):
+            pending.look()
+        world.plex.wait_for_asks()
+        with parts.store.reading() as db:
+            (row,) = db.providers.all()
+        assert not is_pending(row)
+        assert row.steps[steps.ADDRESS] == f"http://localhost:{port}"
+        assert read_secrets(world.folder) != own, "Plex was given a new address"
+        assert remove(parts) == steps.PutBack()
+
+
 @pytest.mark.parametrize("asks", [True, False], ids=["while it asks", "after it was taken back"])
 def test_an_undo_puts_back_what_was_there_before_a_library_asked_that_was_never_synced(
     world: World, asks: bool

@@ -66,6 +66,23 @@ def test_a_library_is_let_ask_and_taken_back_by_buttons(dash: Dash, world: World
     assert whole(world) == before
 
 
+def test_the_page_of_where_plex_asks_says_what_follows_from_a_change(dash: Dash, world: World) -> None:
+    for name in ("provider_listen", "provider_url"):
+        shown = plain(dash.get(f"/settings/change?name={name}").text)
+        assert "starts what answers Plex anew" in shown
+        assert "registers" not in shown, "no library asks"
+    dash.post(f"{PAGE}/add", library="Movies")
+    lock = try_lock(world.folder)
+    assert lock is not None
+    with lock:
+        dash.post(f"{PAGE}/add", library="Movies")
+        work(world)
+    assert "registers the new address in Plex, for Movies" in plain(
+        dash.get("/settings/change?name=provider_listen").text
+    )
+    assert "starts what answers" not in dash.get("/settings/change?name=max_retries").text
+
+
 def test_what_can_t_be_done_is_told_and_changes_nothing(dash: Dash, world: World) -> None:
     assert "That can't be done: none of the movie libraries" in plain(dash.get(f"{PAGE}/add?library=Shows").text)
     assert "That can't be done: none of the libraries" in plain(dash.get(f"{PAGE}/remove?library=Shows").text)

@@ -45,6 +45,8 @@ LOOK = 0.25
 LOOK_PACE = 5.0
 # Seconds between two looks at the folders of the libraries.
 FOLDERS_PACE = 600.0
+# The address at which a library asks, without its secret.
+ADDRESS = "address"
 RENEWED = ("secret", "provider", "own_group", "switched", "refreshed")
 ELSEWHERE = "the secrets of {} are not on this machine: run plexsync provider add on the one that answers Plex"
 
@@ -285,7 +287,8 @@ def go_on(parts: Parts, library: str, progress: Progress = quiet) -> ProviderRow
             if name not in row.steps:
                 row = _note(parts, row, {DOING: name})
                 row = _note(parts, row, {name: step(run, row)})
-        return _end(parts, replace(row, steps={**row.steps, DOING: ""}), asks=not removes)
+        address = {} if removes else {ADDRESS: provider_url(parts.config)}
+        return _end(parts, replace(row, steps={**row.steps, DOING: "", **address}), asks=not removes)
 
 
 def _note(parts: Parts, row: ProviderRow, steps: Mapping[str, object]) -> ProviderRow:
@@ -328,6 +331,9 @@ class PendingSteps:
 
     def look(self) -> None:
         """Do the steps of libraries that were left in the middle. What fails is tried again at the next look."""
+        if is_provider_on(self._parts.config):
+            with suppress(NotNow, NeighbourError):
+                renew_moved(self._parts)
         with self._parts.store.reading() as db:
             pending = {row.library: row for row in db.providers.all() if is_pending(row)}
         idle = [row for library, row in pending.items() if self._seen.get(library) == row.steps]
@@ -342,6 +348,22 @@ class PendingSteps:
                 if str(error) != self._troubles.get(row.library):
                     log.warning("the steps of plexsync provider can't go on yet: %s", error)
                 self._troubles[row.library] = str(error)
+
+
+def renew_moved(parts: Parts) -> None:
+    """Begin to register anew what asks at another address than the settings now name. Raises NotNow, NeighbourError."""
+    url, secrets = provider_url(parts.config), read_secrets(parts.folder)
+    with parts.store.reading() as db:
+        asking = [row for row in db.providers.all() if not is_pending(row) and row.library in secrets]
+    for row in asking:
+        if ADDRESS not in row.steps:
+            # It was registered before addresses were noted.
+            _note(parts, row, {ADDRESS: url})
+    moved = {row.library: row for row in asking if row.steps.get(ADDRESS, url) != url}
+    libraries = ProviderClient(parts.plex.requests).libraries() if moved else []
+    for library in libraries:
+        if row := moved.get(library.uuid):
+            begin_adding(parts, library, row.identifier)
 
 
 def note_folders(parts: Parts) -> str:
