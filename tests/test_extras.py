@@ -183,6 +183,8 @@ def test_plugin_and_image_hold_the_requirement_files_by_which_they_are_known() -
         return [name for name in names if name.startswith("requirements/")]
 
     assert pins(build.plugin_files()) == ["requirements/core.txt"]
+    core = (build.ROOT / "requirements" / "core.txt").read_text(encoding="utf-8")
+    assert "\npillow==" in core, "poster_shape and poster_logo work in the plugin, too"
     assert pins(context()) == ["requirements/all.txt"]
 
 

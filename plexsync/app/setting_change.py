@@ -13,7 +13,7 @@ from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from plexsync.app.clients import machine_at, plex_at, stash_at
+from plexsync.app.clients import changes_posters, machine_at, pillow, plex_at, stash_at
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.record_class import record
 from plexsync.rules.records import Section
@@ -51,9 +51,22 @@ def check_values(where: SettingSources, texts: Mapping[str, str], *, hide: Hide)
     before = problems(where, hide=hide)
     loaded = load(environ={}, toml_path=None, plugin_settings=STAND_INS, overrides=texts)
     hide(loaded)
+    if missing := why_no_pictures(loaded.config):
+        raise ConfigError([missing])
     if new := [line for line in problems(where, texts, hide=hide) if line not in before]:
         raise ConfigError(new)
     return loaded.config
+
+
+def why_no_pictures(config: PlexSyncConfig) -> str:
+    """Why pictures can't be changed as these settings ask, with what installs the package; '' if they can."""
+    if not changes_posters(config):
+        return ""
+    try:
+        pillow(needed=True)
+    except Unusable as error:
+        return str(error)
+    return ""
 
 
 def problems(where: SettingSources, texts: Mapping[str, str] | None = None, *, hide: Hide) -> list[str]:

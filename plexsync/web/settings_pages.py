@@ -22,6 +22,7 @@ from plexsync.app.setting_change import (
     in_the_file,
     try_connection,
     typed_form,
+    why_no_pictures,
     write_into,
 )
 from plexsync.reports.probe import trait_facts, trait_rows
@@ -44,6 +45,11 @@ ALL = "all"
 RULES = {setting.name: setting.rule for setting in describe()}
 # Where plexsync.toml has a setting.
 IN_FILE = (TOML, ENTRY)
+# Values that need a package of their own, by their settings.
+CHANGED: Mapping[str, Mapping[str, object]] = {
+    "poster_shape": {"poster_shape": "bars"},
+    "poster_logo": {"poster_logo": "top_left"},
+}
 # The settings that decide where Plex asks, and what follows from a change of them.
 OF_PROVIDER = ("provider_listen", "provider_url")
 RESTARTED = "A running plexsync serve starts what answers Plex anew, at the new address, within seconds."
@@ -175,7 +181,7 @@ def _show_form(
         shared_by=shared_by(origins.servers, name),
         previewed=name in previewed_settings(config),
         unshown=UNSHOWN.get(name, ""),
-        follows=_registered_anew(call, name),
+        follows=_registered_anew(call, name) or _needs(config, name),
         scene=call.sessions.scene(call.session, scene),
         draft=draft,
     )
@@ -293,8 +299,13 @@ def _write_settings(
     return call.to(row_address(name), f"{done} {TAKEN}{_what_follows(call, draft) if follows else ''}")
 
 
+def _needs(config: PlexSyncConfig, name: str) -> str:
+    """What values of this setting need and is not installed, with the line that installs it; '' if nothing is missing."""
+    return why_no_pictures(config.model_copy(update=CHANGED[name])) if name in CHANGED else ""
+
+
 def _registered_anew(call: PageCall, name: str) -> str:
-    """What a running worker does by itself after a change of where Plex asks; '' for another setting, or if none asks."""
+    """What a running worker does by itself after a change of where Plex asks; '' for another setting."""
     if name not in OF_PROVIDER:
         return ""
     with call.reading() as db:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.app.setting_change import change_of, write_into
+from plexsync.extras import advice
 from tests.cli.conftest import Door
 from tests.journey.world import TOKEN, World
 from validation.sources import ConfigError
@@ -236,6 +237,20 @@ def test_a_library_that_plex_does_not_have_is_refused_with_the_nearest_and_only_
     assert done.code == 0
     assert "warning: whether Plex has these libraries is not known: " in done.err
     assert tomllib.loads(file.read_text())["plex_libraries"] == "Films"
+
+
+@pytest.mark.parametrize(("name", "value"), [("poster_shape", "blur"), ("poster_logo", "top_left")])
+def test_a_value_that_needs_a_package_that_is_missing_names_the_line_that_installs_it(
+    door: Door, file: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setattr("plexsync.plex.imaging.is_installed", lambda part: part != "art")
+    before = file.read_text()
+    done = door("config", "set", name, value)
+    assert done.code == 2
+    assert f"need the package pillow, which is not installed: {advice('art')}" in done.err
+    assert file.read_text() == before
+    monkeypatch.undo()
+    assert door("config", "set", name, value).code == 0
 
 
 def test_a_removed_setting_can_be_taken_out_of_the_file_and_not_set(door: Door, file: Path) -> None:

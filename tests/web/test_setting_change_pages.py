@@ -143,6 +143,18 @@ def test_an_address_is_saved_with_the_secret_that_is_sent_there(dash: Dash, file
     assert read(file)["stash_url"] == dash.world.stash.url
 
 
+def test_what_a_choice_needs_and_is_missing_is_said_beside_it(
+    dash: Dash, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs = "need the package pillow, which is not installed: "
+    assert needs not in plain(dash.get(f"{PAGE}?name=poster_shape").text)
+    monkeypatch.setattr("plexsync.plex.imaging.is_installed", lambda part: part != "art")
+    for name in ("poster_shape", "poster_logo"):
+        assert needs in plain(dash.get(f"{PAGE}?name={name}").text)
+    assert needs in plain(dash.post(PAGE, name="poster_shape", value="blur", do="set").text)
+    assert "poster_shape" not in read(file)
+
+
 def test_a_library_that_plex_does_not_have_is_said(dash: Dash, file: Path) -> None:
     told = plain(dash.post(PAGE, name="plex_libraries", value="Filme", do="set").text)
     assert "Plex has no movie library named Filme; it has: Movies" in told
