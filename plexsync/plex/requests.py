@@ -50,6 +50,9 @@ ENTRIES = msgspec.json.Decoder(Body[Page[answers.EntryAnswer]])
 ITEMS = msgspec.json.Decoder(Body[FullPage[answers.ItemAnswer]])
 IDENTITY = msgspec.json.Decoder(Body[answers.Identity])
 
+# The version of Plex's interface by whose description requests are made. An older server takes no notice.
+SPOKEN = {"X-Plex-Pms-Api-Version": "1.2.2"}
+
 C = TypeVar("C")
 R = TypeVar("R")
 T = TypeVar("T")
@@ -87,7 +90,7 @@ def query(parameters: Mapping[str, str | int]) -> str:
 
 def plex_headers(token: str, client_id: str) -> dict[str, str]:
     """The headers of every request to Plex."""
-    return {"X-Plex-Token": token, "X-Plex-Client-Identifier": client_id, "X-Plex-Product": "PlexSync"}
+    return {"X-Plex-Token": token, "X-Plex-Client-Identifier": client_id, "X-Plex-Product": "PlexSync", **SPOKEN}
 
 
 class PlexOptions(TypedDict, total=False):
@@ -381,7 +384,7 @@ def plex_machine(url: str, ca_file: str, connect: float, read: float) -> str:
 
     Raises NeighbourError if there is none, Unusable for an address that can't be used.
     """
-    with closing(Wire(PLEX, url, headers={}, timeouts=Timeouts(connect, read), ca_file=ca_file)) as wire:
+    with closing(Wire(PLEX, url, headers=SPOKEN, timeouts=Timeouts(connect, read), ca_file=ca_file)) as wire:
         answer = wire.send("GET", "/identity")
         if 400 <= answer.status < 500:
             # Plex tells everyone who it is.

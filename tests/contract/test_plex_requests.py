@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.plex.client import PlexClient
+from plexsync.plex.client import PlexClient, is_plex
 from plexsync.rules.item import Cast
 from plexsync.rules.merge.plan_records import Change
 from plexsync.simulator.plex_server import PlexSim
@@ -122,6 +122,20 @@ def sent():
         client.close()
         assert all(request.status == 200 for request in sim.log)
         return [(request.method, request.path, [name for name, _ in request.query]) for request in sim.log]
+
+
+def test_each_request_names_the_version_of_the_description(described):
+    with PlexSim(token="t") as sim:
+        section = sim.add_section("Movies")
+        key = sim.add_movie(section, files=[("/media/a.mp4", 1, 1000)], title="A")
+        client = PlexClient(sim.url, "t")
+        client.identity()
+        client.edit(section, key, {"title": Change("B", True)})
+        client.close()
+        assert is_plex(sim.url, "", 5.0, 5.0)
+        assert {request.method for request in sim.log} == {"GET", "PUT"}
+        versions = {request.headers.get("x-plex-pms-api-version") for request in sim.log}
+    assert versions == {described["info"]["version"]}
 
 
 def _ask_about_collections(sim, client, section, key):
