@@ -465,6 +465,33 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_its_screen(tmp_path: Path, 
         looks_well()
 
 
+def test_the_preview_is_seen_at_a_glance(tmp_path: Path, world: World, tv, look: Look) -> None:
+    library(world, 6)
+    for n in range(6):
+        world.stash.edit_scene(
+            n + 1,
+            details="A sentence of a long summary. " * 20,
+            date="2024-05-06",
+            studio="A studio",
+            performers=[f"Person {n}" for n in range(4)],
+            tags=[f"Tag {n}" for n in range(6)],
+            rating100=80,
+        )
+        world.stash.set_cover(n + 1, drawn(f"{n}", WIDE))
+    with browsing(tmp_path, tv) as browser:
+        chosen(browser, tv, world)
+        assert browser.pages[-1].count('loading="lazy"') == browser.pages[-1].count('class="picture"') == 10
+        seen = look(width=1440)
+        seen.page.goto(str(browser.client.base_url.join("/start")))
+        assert seen.page.evaluate("document.documentElement.scrollHeight") <= 1600
+        boxes = [one.bounding_box() for one in seen.page.locator(".glance").all()]
+        assert len(boxes) == 5
+        assert len({round(box["x"]) for box in boxes}) == 2, "two columns"
+        seen.page.set_viewport_size({"width": 390, "height": 900})
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert not Axe().run(seen.page, options={"resultTypes": ["violations"]}).response["violations"]
+
+
 def test_a_token_can_be_typed_where_nobody_signs_in(tmp_path: Path, world: World, tv) -> None:
     with browsing(tmp_path, tv) as browser:
         browser.get()

@@ -362,8 +362,8 @@ def renew_moved(parts: Parts) -> None:
     moved = {row.library: row for row in asking if row.steps.get(ADDRESS, url) != url}
     libraries = ProviderClient(parts.plex.requests).libraries() if moved else []
     for library in libraries:
-        if row := moved.get(library.uuid):
-            begin_adding(parts, library, row.identifier)
+        if library.uuid in moved:
+            begin_adding(parts, library, moved[library.uuid].identifier)
 
 
 def note_folders(parts: Parts) -> str:
