@@ -219,8 +219,8 @@ STEPS_OF_A_SET_UP = {
     "plexsync.app.clients.stash_at": {"plexsync/app/setting_change.py"},
     "plexsync.cli.checks.paths.looked_up": {"plexsync/cli/setup/steps.py"},
     "validation.writing.UnclearFile": {"plexsync/app/setting_change.py"},
-    "plexsync.cli.setup.steps.account_of": {"plexsync/cli/commands/setup.py", "plexsync/cli/setup/finder.py"},
-    "plexsync.cli.setup.steps.reach_of_account": {"plexsync/cli/commands/setup.py", "plexsync/cli/setup/finder.py"},
+    "plexsync.app.set_up.account_of": {"plexsync/cli/commands/setup.py", "plexsync/cli/setup/finder.py"},
+    "plexsync.app.set_up.reach_of_account": {"plexsync/cli/commands/setup.py", "plexsync/cli/setup/finder.py"},
     "plexsync.cli.setup.steps.PathLesson": {"plexsync/cli/commands/setup.py", "plexsync/cli/setup/finder.py"},
 }
 

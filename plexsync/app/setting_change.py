@@ -22,6 +22,7 @@ from plexsync.rules.words.text import fold
 from validation import values
 from validation.config import PlexSyncConfig, describe
 from validation.plex_entries import entry_wins
+from validation.redact import one_line
 from validation.sources import ENTRY, ENVIRONMENT, NAMED_FILE, STAND_INS, ConfigError, Loaded, SettingSources, load
 from validation.values import join_names, split_names
 from validation.writing import UnclearFile, change_text, locked, new_file, save
@@ -288,30 +289,30 @@ def try_connection(config: PlexSyncConfig, texts: Mapping[str, str]) -> None:
     if any(name.startswith("plex_") for name in texts):
         titles = reach_plex(given["plex_url"], given["plex_token"], ca_file).titles
         if problem := unknown_libraries(split_names(texts.get("plex_libraries", "")), titles):
-            raise UnknownLibrary(problem)
+            raise NotInPlex(problem)
 
 
-class UnknownLibrary(Unusable):
+class NotInPlex(Unusable):
     """Plex has answered, and has no movie library with a name that was given."""
 
 
 def unknown_libraries(names: Iterable[str], titles: Iterable[str]) -> str:
     """Which of these names are none of Plex's movie libraries, and the nearest that are; '' if all are there."""
-    there = {fold(title): title for title in titles}
-    unknown = [name for name in names if fold(name) not in there]
+    by_name = {fold(title): title for title in titles}
+    unknown = [name for name in names if fold(name) not in by_name]
     if not unknown:
         return ""
-    near = [there[key] for name in unknown for key in difflib.get_close_matches(fold(name), there, n=1)]
+    near = [by_name[key] for name in unknown for key in difflib.get_close_matches(fold(name), by_name, n=1)]
     meant = f". Did you mean {' and '.join(dict.fromkeys(near))}? It has: " if near else "; it has: "
-    return f"Plex has no movie library named {', '.join(unknown)}{meant}{', '.join(there.values())}"
+    return f"Plex has no movie library named {', '.join(unknown)}{meant}{', '.join(by_name.values())}"
 
 
 def check_libraries(config: PlexSyncConfig, text: str) -> str:
-    """Ask Plex whether it has these libraries; returns why that is not known. Raises UnknownLibrary if it has not."""
+    """Ask Plex whether it has these libraries; returns why that is not known. Raises ConfigError if it has not."""
     try:
         try_connection(config, {"plex_libraries": text})
-    except UnknownLibrary:
-        raise
+    except NotInPlex as error:
+        raise ConfigError([one_line(str(error))]) from None
     except (NeighbourError, Unusable) as error:
-        return f"whether Plex has these libraries is not known: {error}"
+        return one_line(f"whether Plex has these libraries is not known: {error}")
     return ""

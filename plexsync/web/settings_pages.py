@@ -17,7 +17,7 @@ from plexsync.app.setting_change import (
     ASIDE,
     SENT_TO,
     TRIED,
-    UnknownLibrary,
+    NotInPlex,
     check_values,
     in_the_file,
     try_connection,
@@ -247,7 +247,7 @@ def save(call: PageCall) -> Response:
         return _show_form(call, name, problem, typed=typed)
     try:
         failed = _failure(config, fresh, texts)
-    except UnknownLibrary as error:
+    except NotInPlex as error:
         return _show_form(call, name, f"{error}.", typed=typed)
     if failed and call.form.get("anyway") != "yes":
         return _show_form(call, name, failed=failed, typed=typed)
@@ -333,12 +333,12 @@ def _foreign(call: PageCall, companion: str, fresh: PlexSyncConfig) -> str:
 
 
 def _failure(config: PlexSyncConfig, fresh: PlexSyncConfig, texts: Mapping[str, str]) -> str:
-    """Why the server does not take the values; '' if it does, or if there is none to ask. Raises UnknownLibrary."""
+    """Why the server does not take the values; '' if it does, or if there is none to ask. Raises NotInPlex."""
     if not set(texts) & set(TRIED):
         return ""
     try:
         try_connection(config, {name: str(getattr(fresh, name)) for name in texts})
-    except UnknownLibrary:
+    except NotInPlex:
         raise
     except (NeighbourError, Unusable) as error:
         return str(error)

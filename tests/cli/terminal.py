@@ -29,8 +29,8 @@ if "PLEX_TV" in os.environ:
         setattr(owner, name, getattr(owner, name).replace("https://plex.tv", os.environ["PLEX_TV"]))
 if "init" in sys.argv or len(sys.argv) == 1:
     # A busy machine is no server that does not answer.
-    from plexsync.cli.setup import steps
-    steps.GUESSING = 30.0
+    from plexsync.app import set_up
+    set_up.GUESSING = 30.0
 from plexsync.cli.main import main
 main(sys.argv[1:])
 """

@@ -26,7 +26,7 @@ PageCall = Callable[..., dict[str, Any]]
 def tv(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlexTvSim]:
     """The account owns the world's Plex, and nothing of Plex is set."""
     world.unset = ("plex_url", "plex_token")
-    monkeypatch.setattr("plexsync.cli.setup.steps.GUESSING", 30.0)
+    monkeypatch.setattr("plexsync.app.set_up.GUESSING", 30.0)
     with PlexTvSim() as made:
         for owner, name in ((MyPlexPinLogin, "PINS"), (MyPlexAccount, "key"), (MyPlexResource, "key")):
             monkeypatch.setattr(owner, name, getattr(owner, name).replace("https://plex.tv", made.url))

@@ -33,8 +33,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # Where each process of PlexSync finds plex.tv. A busy machine is no server that does not answer.
 ELSEWHERE = """
 from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
-from plexsync.cli.setup import steps
-steps.GUESSING = 30.0
+from plexsync.app import set_up
+set_up.GUESSING = 30.0
 for owner, name in ((MyPlexPinLogin, "PINS"), (MyPlexAccount, "key"), (MyPlexResource, "key")):
     setattr(owner, name, getattr(owner, name).replace("https://plex.tv", {url!r}))
 """

@@ -11,15 +11,7 @@ import click
 from rich.console import Console
 
 from plexsync.app.fingerprints import previewed_settings, prints_of_settings
-from plexsync.app.setting_change import (
-    UnknownLibrary,
-    check_libraries,
-    check_values,
-    in_the_file,
-    problems,
-    why_unguarded,
-    write_into,
-)
+from plexsync.app.setting_change import check_libraries, check_values, in_the_file, problems, why_unguarded, write_into
 from plexsync.app.settings import NotSetUp, SettingsNeed
 from plexsync.cli.call import FINE, WRONG, Call, Sharing, family
 from plexsync.cli.settings import here_of, hide, settings, sources, toml_of
@@ -204,11 +196,8 @@ def _check_libraries(call: Call, text: str) -> None:
         config = settings(call, SettingsNeed.LOOK).loaded.config
     except ConfigError:
         return  # nothing is set up yet: set-up asks Plex
-    try:
-        unsure = check_libraries(config, text)
-    except UnknownLibrary as error:
-        raise ConfigError([safe(str(error))]) from None
-    _warn([safe(unsure)] if unsure else [])
+    unsure = check_libraries(config, text)
+    _warn([unsure] if unsure else [])
 
 
 def _facts(call: Call) -> list[SettingFacts]:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import click
 
+from plexsync.app.set_up import plex_settings
 from plexsync.app.setting_change import (
     PLEX_PORT,
     STASH_PORT,
@@ -35,7 +36,7 @@ from plexsync.cli.call import FINE, INTERRUPTED, Call, command
 from plexsync.cli.logs import open_log
 from plexsync.cli.settings import here_of, toml_of
 from plexsync.cli.setup.finder import ADDRESS, KEY, STASH, TOKEN, Finder, FoundPaths, Given
-from plexsync.cli.setup.steps import plex_settings, written_rules
+from plexsync.cli.setup.steps import written_rules
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import many

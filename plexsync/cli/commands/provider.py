@@ -209,7 +209,7 @@ def _ask_and_remove(
         if call.json or not sys.stdin.isatty():
             raise
         say(paper(), f"{safe(row.title)}: its agent {safe(str(row.steps[AGENT]))} no longer exists in Plex")
-        instead = next((one for one, words in OFFERED.items() if confirm(words)), "")
+        instead = next((name for name, words in OFFERED.items() if confirm(words)), "")
         if not instead:
             raise gone from None
         steps.begin_removing(parts, row.library, instead)

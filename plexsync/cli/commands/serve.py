@@ -133,7 +133,6 @@ def _serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, switch: P
         initial = patiently(call, stop.event, waiting, inside=early.path if early else None)
         if initial is not None:
             warn(initial)
-            setup_files.clear_draft(str(written_file(call).parent))
             if early is None and not waiting.locks(initial):
                 return call.refuse(BUSY)
             file.begin(initial.place.path)
@@ -161,6 +160,7 @@ def _serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, switch: P
 
 def _work(shift: Shift, initial: Settings, *, takes_over: bool) -> None:
     """Work until stopped. With PostgreSQL this process stands by first, as long as another one works."""
+    setup_files.clear_draft(str(written_file(shift.call).parent))
     if address_of(initial.loaded.config, initial.place.path).is_postgres:
         Standby(shift, takes_over=takes_over).serve(initial)
     else:

@@ -22,6 +22,15 @@ from plexsync.app.asking import asking_stash
 from plexsync.app.clients import LINK, OwnServer, SignIn
 from plexsync.app.fingerprints import previewed_settings
 from plexsync.app.parts import Parts, open_parts
+from plexsync.app.set_up import (
+    account_of,
+    chosen_libraries,
+    guess_stash,
+    plex_settings,
+    reach_in_use,
+    reach_of_account,
+    servers_of,
+)
 from plexsync.app.setting_change import (
     ASIDE,
     PLEX_PORT,
@@ -44,18 +53,7 @@ from plexsync.app.settings import PLUGIN, SettingsNeed, settings_in_stash
 from plexsync.cli.call import FINE, Call, Sharing, family
 from plexsync.cli.logs import open_log
 from plexsync.cli.settings import here_of, hide, sources, toml_of
-from plexsync.cli.setup.steps import (
-    PathLesson,
-    account_of,
-    chosen_libraries,
-    guess_stash,
-    plex_doubts,
-    plex_settings,
-    preview_facts,
-    reach_in_use,
-    reach_of_account,
-    servers_of,
-)
+from plexsync.cli.setup.steps import PathLesson, plex_doubts, preview_facts
 from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.screen import Margin, ProgressBar
 from plexsync.engine.clock import SystemClock
@@ -239,7 +237,7 @@ class SetupStep:
         all are written, or the message says which part is not.
         """
         here = self.here
-        whose = "" if self.alone else "of Stash, "
+        owner = "" if self.alone else "of Stash, "
         if self.alone:
             # What is set where PlexSync runs, and was chosen again, need not be written.
             set_there = overriding(here, settings)
@@ -248,7 +246,7 @@ class SetupStep:
                 for name, value in settings.items()
                 if name not in set_there or (value or "") != getattr(here.config, name)
             }
-        check_written_counts(here, settings, f"{whose}and wins over what is chosen here: remove it there")
+        check_written_counts(here, settings, f"{owner}and wins over what is chosen here: remove it there")
         if self.alone:
             write_into(toml_of(self.call), settings)
             return

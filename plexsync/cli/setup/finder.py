@@ -17,6 +17,7 @@ from time import monotonic
 
 from plexsync.app.clients import LINK, Account, OwnServer, SignIn, machine_at
 from plexsync.app.parts import open_parts
+from plexsync.app.set_up import account_of, chosen_libraries, guess_stash, plex_settings, reach_of_account, servers_of
 from plexsync.app.setting_change import (
     PATIENCE,
     PLEX_PORT,
@@ -38,18 +39,7 @@ from plexsync.app.setting_change import (
 from plexsync.cli.checks.paths import PathLookup, Rule
 from plexsync.cli.checks.servers import ABOUT_OTHER_VIDEOS, library_words
 from plexsync.cli.settings import toml_of
-from plexsync.cli.setup.steps import (
-    PathLesson,
-    account_of,
-    chosen_libraries,
-    guess_stash,
-    plex_doubts,
-    plex_settings,
-    reach_of_account,
-    servers_of,
-    stash_doubts,
-    written_rules,
-)
+from plexsync.cli.setup.steps import PathLesson, plex_doubts, stash_doubts, written_rules
 from plexsync.cli.terminal.pictured_scenes import show_scenes
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import LiveLine, table
@@ -118,19 +108,6 @@ class Finder:
         person.tell(f"  {'library' if len(chosen.titles) == 1 else 'libraries'}: {safe(', '.join(chosen.titles))}")
         return chosen
 
-    def _set(self, name: str) -> str:
-        """The value of a setting that is required; '' if it is not set."""
-        value: str = getattr(self.here.config, name)
-        return "" if value in STAND_INS.values() else value
-
-    def _set_for(self, url: str, name: str) -> str:
-        """The secret that is set for a server, unless it is set for another address and you do not want it sent to this."""
-        secret, other = self._set(SENT_TO[name]), self._set(name) if self.here.origin[name] != DEFAULT else ""
-        if not secret or not other or url.rstrip("/") == other:
-            return secret
-        question = f"{SENT_TO[name]} is set for {other}. Send it to {url}?"
-        return secret if self.person.present and self.person.agrees(question) else ""
-
     def _reach_plex(self, url: str, token: str) -> FoundPlex:
         return reach_plex(address(url, PLEX_PORT), token, self.here.config.tls_ca_file)
 
@@ -138,8 +115,8 @@ class Finder:
         """The Plex server that options and settings name; None if there is none."""
         url, token = address(self.options.plex_url, PLEX_PORT), self.options.plex_token
         if not self.options.typed:
-            url = url or self._set("plex_url")
-            token = token or self._set_for(url, "plex_url")
+            url = url or _set(self.here, "plex_url")
+            token = token or _secret_for(self, url, "plex_url")
         if not token or not url:
             return None
         asks = self.person.present and not self.options.plex_url
@@ -160,7 +137,7 @@ class Finder:
         if len(servers) > 1:
             names = [server.name for server in servers]
             (place,) = person.choose("Which server?", names, option=f"{ADDRESS} and {TOKEN}")
-        server, url = servers[place], options.plex_url or self._set("plex_url")
+        server, url = servers[place], options.plex_url or _set(self.here, "plex_url")
 
         def at_any_address() -> FoundPlex:
             with LiveLine(person.console) as line:
@@ -177,10 +154,10 @@ class Finder:
     def _reach_own(self, server: OwnServer, typed: str) -> FoundPlex:
         """The account's server at an address. You are asked before its token goes to one that is neither listed nor set."""
         url, ca_file = address(typed, PLEX_PORT).rstrip("/"), self.here.config.tls_ca_file
-        if url not in (*server.addresses, self._set("plex_url")):
-            is_there = machine_at(url, ca_file, PATIENCE) == server.machine
-            question = f"plex.tv does not list {url} among the addresses of {safe(server.name)}. Send its token there?"
-            if is_there and not self.person.agrees(question):
+        is_known = url in (*server.addresses, _set(self.here, "plex_url"))
+        if not is_known and machine_at(url, ca_file, PATIENCE) == server.machine:
+            where = f"plex.tv does not list {url} among the addresses of {safe(server.name)}"
+            if not self.person.agrees(f"{where}. Send its token there?"):
                 raise Unusable(f"no token was sent to {url}")
         return reach_plex(url, server.token, ca_file, machine=server.machine)
 
@@ -227,7 +204,7 @@ class Finder:
         def ask() -> FoundPlex:
             nonlocal url, token, wrong
             if wrong == "plex_url":
-                before = url or self._set("plex_url") or f"http://localhost:{PLEX_PORT}"
+                before = url or _set(self.here, "plex_url") or f"http://localhost:{PLEX_PORT}"
                 url = person.line("Address of Plex", option=ADDRESS, default=before, wrong=like_a_secret)
             if wrong == "plex_token" or not token:
                 hint = "typed unseen; empty goes back to the address" if token else "typed unseen"
@@ -306,7 +283,7 @@ class Finder:
     def _stash_at(self, url: str) -> FoundStash:
         """The Stash server at an address; a key is asked for only if it needs one."""
         person, url = self.person, address(url, STASH_PORT)
-        for key in dict.fromkeys((self.options.stash_api_key or self._set_for(url, "stash_url"), "")):
+        for key in dict.fromkeys((self.options.stash_api_key or _secret_for(self, url, "stash_url"), "")):
             try:
                 return reach_stash(url, key, self.here.config.tls_ca_file)
             except Barred as error:
@@ -399,6 +376,24 @@ class Finder:
             if not person.agrees("Go on with them?"):
                 return self._agree_on_rules(lesson)
         return FoundPaths(rules, lookup)
+
+
+def _set(here: Loaded, name: str) -> str:
+    """The value of a setting that is required; '' if it is not set."""
+    value: str = getattr(here.config, name)
+    return "" if value in STAND_INS.values() else value
+
+
+def _secret_for(finder: Finder, url: str, name: str) -> str:
+    """The secret that is set for a server, unless it is set for another address and you do not want it sent to this."""
+    secret, other = (
+        _set(finder.here, SENT_TO[name]),
+        _set(finder.here, name) if finder.here.origin[name] != DEFAULT else "",
+    )
+    if not secret or not other or url.rstrip("/") == other:
+        return secret
+    question = f"{SENT_TO[name]} is set for {other}. Send it to {url}?"
+    return secret if finder.person.present and finder.person.agrees(question) else ""
 
 
 def _lookup_words(lookup: PathLookup) -> str:
