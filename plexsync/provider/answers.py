@@ -1,7 +1,8 @@
 """What a question of a library is answered with, from its database."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from plexsync.provider.libraries import AskingLibrary
 from plexsync.rules.provider.documents import (
@@ -18,6 +19,7 @@ from plexsync.rules.provider.questions import (
     NoMatch,
     base_names,
     candidates_of,
+    places_asked,
     question_of,
     scene_of,
 )
@@ -99,16 +101,27 @@ def _matches(
     """The scenes and their scores."""
     if not question.is_adult:
         return NoMatch.ADULT
-    others = [folder for other in db.providers.all() if other.library != row.library for folder in folders_of(other)]
-    library = KnownLibrary(folders_of(row), asking.answers.rules, tuple(others))
+    library = KnownLibrary(row.folders, asking.answers.rules)
     names = base_names(question.filename, library)
     if not names:
         return NoMatch.OTHER
+    library = replace(library, shown=_shown_at(db, row, places_asked(question.filename, library)))
     files: list[AnswerFile] = [file for name in sorted(names) for file in db.answers.with_file(row.library, name)]
     if question.is_manual:
         return candidates_of(question.filename, files, library) or NoMatch.UNKNOWN
     scene = scene_of(question.filename, files, library)
     return scene if isinstance(scene, NoMatch) else [(scene, 100)]
+
+
+def _shown_at(db: Reader, row: ProviderRow, places: Collection[str]) -> frozenset[int]:
+    """The scenes that PlexSync has written to an item of the library that has a file at one of these places."""
+    entries = {entry.key: entry for entry in db.index.entries(path_keys=sorted(places)) if entry.section == row.section}
+    return frozenset(
+        scene
+        for key, origins in db.memories.owners(sorted(entries)).items()
+        for scene, origin in origins.items()
+        if origin.agrees(origin.library, entries[key].parts)
+    )
 
 
 def provider_of(db: Reader, asking: AskingLibrary) -> ProviderRow:
@@ -118,9 +131,3 @@ def provider_of(db: Reader, asking: AskingLibrary) -> ProviderRow:
             "the database has no library with this address: if it was made anew, run plexsync provider add"
         )
     return row
-
-
-def folders_of(row: ProviderRow) -> tuple[str, ...]:
-    """The folders of a library, as Plex named them when it was added."""
-    folders = row.steps.get("folders")
-    return tuple(map(str, folders)) if isinstance(folders, list) else ()

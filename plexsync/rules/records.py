@@ -381,3 +381,9 @@ class ProviderRow:
     added_at: int = 0
     called_at: int = 0
     calls: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders of the library, as Plex named them last."""
+        folders = self.steps.get("folders")
+        return tuple(map(str, folders)) if isinstance(folders, list) else ()

@@ -52,6 +52,33 @@ def test_a_new_file_is_right_after_its_scan_without_a_lock_and_without_an_edit(h
     assert (house.row(id).state, locks_of(house, id), house.edits()) == (State.IDLE, set(), [])
 
 
+def test_somebody_elses_file_with_the_name_of_a_scene_is_not_shown_as_that_scene(house) -> None:
+    id = house.stash_sim.add_scene(title="Private", files=[("/private/phone/IMG_0001.mkv", 5000, 60.0)])
+    house.sync(id)
+    house.plex_sim.stage_movie(house.section, [("/media/IMG_0001.mkv", 777, 90_000)])
+    house.plex_sim.scan(house.section)
+    house.plex_sim.finish_scan(house.section)
+    house.plex_sim.wait_for_asks(HANG)
+    house.sync(id)
+    (key,) = house.plex_sim.keys(house.section)
+    assert house.plex_sim.item(key).scalars["title"] != "Private"
+    assert not house.plex_sim.item(key).guid.startswith(IDENTIFIER)
+    with house.store.reading() as db:
+        assert db.answers.scenes(house.library) == set()
+
+
+def test_an_item_at_another_path_than_in_stash_is_answered_once_it_was_found_by_name_and_size(house) -> None:
+    id = house.stash_sim.add_scene(title="Film", files=[("/data/a/film.mkv", 5000, 60.0)])
+    house.plex_sim.stage_movie(house.section, [("/media/a/film.mkv", 5000, 60_000)])
+    house.plex_sim.scan(house.section)
+    house.plex_sim.finish_scan(house.section)
+    house.plex_sim.wait_for_asks(HANG)
+    house.sync(id)
+    (key,) = house.plex_sim.keys(house.section)
+    assert (house.plex_sim.item(key).scalars["title"], house.plex_sim.item(key).locks & PROVIDED) == ("Film", set())
+    assert [item["title"] for item in house.asked.match("a/film.mkv")] == ["Film"]
+
+
 def test_an_edit_in_stash_is_one_refresh_and_no_edit(house) -> None:
     id = house.drop_in(1)
     house.sync(id)

@@ -10,7 +10,10 @@ import httpx2
 from plexsync.provider.app import Provider
 from plexsync.provider.libraries import AnswerStore, AskingLibraries
 from plexsync.provider.notes import FigureNotes
+from plexsync.rules.item import Entry, Part
 from plexsync.rules.match.paths import PathRules
+from plexsync.rules.merge.plan_records import Remembered
+from plexsync.rules.merge.values import Held
 from plexsync.rules.provider.documents import Document, rating_key
 from plexsync.rules.provider.standing import ADD_NAMES
 from plexsync.store.database import Database
@@ -25,7 +28,7 @@ IDENTIFIER = "tv.plex.agents.custom.plexsync.a1"
 
 def library_row(library: str = LIBRARY, **values: object) -> ProviderRow:
     """A library that asks, and has no steps left that a worker would go on with."""
-    done = dict.fromkeys(ADD_NAMES, True)
+    done = {**dict.fromkeys(ADD_NAMES, True), "folders": ["/media/movies"]}
     row = {"section": "1", "title": "Movies", "identifier": IDENTIFIER, "state": "on", "steps": done}
     return ProviderRow(library, **{**row, **values})  # type: ignore[arg-type]
 
@@ -55,6 +58,13 @@ class Shelf:
             tx.answers.say([StoredAnswer(library, scene, key, matched, document)], now=1)  # type: ignore[arg-type]
             tx.answers.save_files({(library, scene): paths})
         return key
+
+    def show(self, scene: int, item: str, path: str, section: str = "1") -> None:
+        """PlexSync has written to an item with this file for the scene."""
+        memory = {"title": Remembered("", Held("", locked=False), Held("Scene", locked=False))}
+        with self.store.writing() as tx:
+            tx.index.save([Entry(item, section, (Part(path, 1),))], walk=1)
+            tx.memories.save(scene, item, memory, now=1)
 
 
 @dataclass

@@ -32,12 +32,31 @@ def test_a_file_is_matched_and_its_values_are_answered(asked: Asked, shelf: Shel
 
 def test_the_folders_of_the_library_tell_the_place(asked: Asked, shelf: Shelf) -> None:
     key = shelf.say(7, "/data/a/x.mp4")
-    assert [item["ratingKey"] for item in asked.match("a/x.mp4")] == [key]
-    shelf.add_library(steps={"folders": ["/media/movies"]}, renews=False)
-    assert [item["ratingKey"] for item in asked.match("movies/a/x.mp4")] == [key]
+    for filename in ("a/x.mp4", "movies/a/x.mp4", "/media/movies/a/x.mp4"):
+        assert [item["ratingKey"] for item in asked.match(filename)] == [key]
     # Another file, that Stash does not have: a rule says where this one is.
     shelf.say(7, "/data/b/a/x.mp4")
     assert asked.match("a/x.mp4") == []
+
+
+@pytest.mark.parametrize(
+    "filename", ["IMG_0001.mkv", "phone/IMG_0001.mkv", "/private/phone/IMG_0001.mkv", "movies/IMG_0001.mkv"]
+)
+@pytest.mark.parametrize("manual", [0, 1])
+def test_an_address_tells_nothing_of_a_file_in_no_folder_of_its_library(
+    asked: Asked, shelf: Shelf, filename: str, manual: int
+) -> None:
+    shelf.say(7, "/private/phone/IMG_0001.mkv")
+    assert asked.match(filename, manual=manual) == []
+
+
+def test_an_item_that_plexsync_has_written_is_answered_where_no_path_rule_leads(asked: Asked, shelf: Shelf) -> None:
+    key = shelf.say(7, "/other/a/x.mp4")
+    shelf.say(8, "/other/b/x.mp4")
+    shelf.show(7, "70", "/media/movies/a/x.mp4")
+    shelf.show(8, "80", "/media/movies/a/x.mp4", section="2")
+    assert [item["ratingKey"] for item in asked.match("a/x.mp4")] == [key]
+    assert asked.match("b/x.mp4") == []
 
 
 def test_no_match_is_an_empty_list(asked: Asked, shelf: Shelf) -> None:
@@ -72,7 +91,9 @@ def test_no_picture_and_no_extra_is_offered(asked: Asked, shelf: Shelf) -> None:
 
 
 def test_a_person_chooses_among_those_of_the_same_name_a_page_at_a_time(asked: Asked, shelf: Shelf) -> None:
-    keys = [shelf.say(scene, f"/elsewhere/{scene}/x.mp4") for scene in range(1, 5)]
+    keys = [shelf.say(scene, f"/data/{scene}/x.mp4") for scene in range(1, 5)]
+    # Of what is in no folder of the library, nothing is told.
+    shelf.say(5, "/private/3/x.mp4")
     assert [item["ratingKey"] for item in asked.match("3/x.mp4", manual=1)] == [keys[2], keys[0], keys[1], keys[3]]
     path = "/library/metadata/matches?X-Plex-Container-Start={}&X-Plex-Container-Size=2"
     assert [item["ratingKey"] for item in asked.match("3/x.mp4", path.format(2), manual=1)] == [keys[1], keys[3]]

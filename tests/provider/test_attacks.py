@@ -214,7 +214,8 @@ def test_a_flood_from_one_address_keeps_nobody_out(asked: Asked, monkeypatch: py
 def test_an_address_answers_its_own_library_alone(shelf: Shelf) -> None:
     other = shelf.add_library(OTHER, title="Others", identifier="tv.plex.agents.custom.plexsync.b2")
     mine, theirs = shelf.say(7, "/data/a/x.mp4"), shelf.say(8, "/data/a/x.mp4", library=OTHER)
-    with answering(answer_store(shelf.folder), path=shelf.secrets[LIBRARY].path) as asked:
+    rules = [("/data", "/media/movies")]
+    with answering(answer_store(shelf.folder, rules), path=shelf.secrets[LIBRARY].path) as asked:
         assert asked.get(f"/library/metadata/{theirs}").status_code == 404
         assert [item["ratingKey"] for item in asked.match("a/x.mp4")] == [mine]
         asked.path = other.path

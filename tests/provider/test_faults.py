@@ -116,11 +116,11 @@ def test_every_call_is_counted_by_what_became_of_it(
 ) -> None:
     monkeypatch.setattr(notes, "PACE", 0.05)
     key = shelf.say(7, "/data/a/x.mp4")
-    shelf.say(8, "/data/1/b/x.mp4")
-    shelf.say(9, "/data/2/b/x.mp4", matched=False)
+    shelf.say(8, "/data/b/x.mp4")
+    shelf.say(9, "/data/movies/b/x.mp4", matched=False)
     shelf.say(10, "/data/c/y.mp4", matched=False)
     statuses(asked, key)
-    for filename in ("n.mp4", "b/x.mp4", "c/y.mp4", ""):
+    for filename in ("n.mp4", "movies/b/x.mp4", "c/y.mp4", ""):
         asked.match(filename)
     asked.match("a/x.mp4", includeAdult=0)
     asked.get("/library/metadata/unknown")

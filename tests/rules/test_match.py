@@ -109,6 +109,21 @@ def test_two_unknown_sizes_are_not_the_same_size():
     assert isinstance(decide(unknown, [entry("7", ("/elsewhere/x.mkv", 0))])[0], NotThere)
 
 
+def test_a_name_alone_is_no_evidence():
+    unknown, item = scene(1, ("/private/x.mkv", 0)), entry("7", ("/media/x.mkv", 0))
+    verdict, _ = decide(unknown, [item], rules=(), stash=[unknown])
+    assert isinstance(verdict, Unclear)
+    assert [candidate.key for candidate in verdict.candidates] == ["7"]
+    assert verdict.candidates[0].reason.endswith("a name alone is no evidence")
+    # With a path rule, the place of the file is known. And so is another file, by its duration.
+    assert isinstance(decide(unknown, [item], rules=(("/data", "/media"),))[0], NotThere)
+    lasting = scene(1, ("/private/x.mkv", 0, 60.0))
+    assert isinstance(decide(lasting, [entry("7", ("/media/x.mkv", 0, 90_000))], rules=())[0], NotThere)
+    # The item at the full path of another scene is that scene's.
+    other = scene(2, ("/media/x.mkv", 0))
+    assert isinstance(decide(unknown, [item], rules=(), stash=[unknown, other])[0], NotThere)
+
+
 def test_a_scene_without_files_is_not_there():
     assert isinstance(decide(scene(1), [entry("7", ("/media/a/x.mkv", 10))])[0], NotThere)
 

@@ -1,4 +1,4 @@
-"""Which scene Plex asks for: by the file alone, and never another one's."""
+"""Which scene Plex asks for: by the place of the file in the library, and never another one's."""
 
 from collections.abc import Mapping
 from random import Random
@@ -22,7 +22,7 @@ from tests.tables import table
 HERE = KnownLibrary(("/media/movies",))
 RULED = KnownLibrary(("/media/movies",), (("/data", "/media/movies"),))
 WINDOWS = KnownLibrary((r"D:\Movies",), (("/data", r"D:\Movies"),))
-FAR = KnownLibrary(("/media/movies",))
+SHOWN = KnownLibrary(("/media/movies",), shown=frozenset({1}))
 NOWHERE = KnownLibrary()
 
 
@@ -53,20 +53,20 @@ def asked(filename: str, library: KnownLibrary, *paths: str, withheld: tuple[int
         ("x.mp4", HERE, ["/media/movies/a/x.mp4"], NoMatch.UNKNOWN),
         ("c/x.mp4", HERE, ["/media/movies/a/x.mp4"], NoMatch.UNKNOWN),
         ("A/x.mp4", HERE, ["/media/movies/a/x.mp4"], NoMatch.UNKNOWN),
-        # No rule leads into the library: the whole path has to be the end of a single one.
-        ("a/x.mp4", FAR, ["/stash/a/x.mp4", "/stash/b/x.mp4"], 1),
-        ("movies/a/x.mp4", FAR, ["/stash/a/x.mp4", "/stash/b/x.mp4"], 1),
-        ("a/x.mp4", FAR, ["/stash/1/a/x.mp4", "/stash/2/a/x.mp4"], NoMatch.SEVERAL),
-        ("new/x.mp4", FAR, ["/stash/a/x.mp4"], NoMatch.UNKNOWN),
-        ("new/x.mp4", NOWHERE, ["/stash/a/x.mp4"], NoMatch.UNKNOWN),
-        ("a/x.mp4", NOWHERE, [r"E:\Stash\A\X.MP4"], 1),
-        (r"a\x.mp4", NOWHERE, ["/stash/A/x.mp4"], 1),
-        ("a/x.mp4", NOWHERE, ["/stash/A/x.mp4", "/stash/a/x.mp4"], 2),
-        ("x.mp4", FAR, ["/stash/x.mp4"], 1),
-        ("movies/x.mp4", FAR, ["/stash/x.mp4"], 1),
-        ("x.mp4", FAR, ["/stash/x.mp4", "/stash/a/x.mp4"], NoMatch.UNKNOWN),
-        ("x.mp4", FAR, ["/stash/x.mp4", "/media/movies/a/x.mp4"], NoMatch.UNKNOWN),
-        ("a/x.mp4", KnownLibrary(("/media/movies",), (), ("/media/clips",)), ["/media/clips/a/x.mp4"], NoMatch.UNKNOWN),
+        # No path rule leads into the library: neither the end of a path nor a name is evidence.
+        ("a/x.mp4", HERE, ["/stash/a/x.mp4"], NoMatch.UNKNOWN),
+        ("movies/a/x.mp4", HERE, ["/stash/movies/a/x.mp4"], NoMatch.UNKNOWN),
+        ("x.mp4", HERE, ["/stash/x.mp4"], NoMatch.UNKNOWN),
+        ("x.mp4", RULED, ["/private/x.mp4"], NoMatch.UNKNOWN),
+        ("/private/x.mp4", HERE, ["/private/x.mp4"], NoMatch.UNKNOWN),
+        ("a/x.mp4", HERE, ["/media/clips/a/x.mp4"], NoMatch.UNKNOWN),
+        ("x.mp4", NOWHERE, ["/stash/x.mp4"], NoMatch.UNKNOWN),
+        ("/stash/x.mp4", NOWHERE, ["/stash/x.mp4"], NoMatch.UNKNOWN),
+        # By a rule, Plex has another folder there.
+        ("a/x.mp4", RULED, ["/media/movies/a/x.mp4"], NoMatch.UNKNOWN),
+        # PlexSync has written to the item that is there.
+        ("a/x.mp4", SHOWN, ["/stash/a/x.mp4", "/stash/b/x.mp4"], 1),
+        ("a/x.mp4", SHOWN, ["/stash/a/x.mp4", "/media/movies/a/x.mp4"], 2),
         # Two folders of a library, with the same path in both.
         ("x.mp4", KnownLibrary(("/one", "/two")), ["/one/x.mp4", "/two/x.mp4"], NoMatch.SEVERAL),
         ("one/x.mp4", KnownLibrary(("/one", "/two")), ["/one/x.mp4", "/two/x.mp4"], 1),
@@ -75,7 +75,7 @@ def asked(filename: str, library: KnownLibrary, *paths: str, withheld: tuple[int
         ("a/../x.mp4", HERE, ["/media/movies/x.mp4"], NoMatch.UNKNOWN),
         ("x.mp4", HERE, ["/media/movies/a/../x.mp4"], NoMatch.UNKNOWN),
         ("", HERE, ["/media/movies/x.mp4"], NoMatch.UNKNOWN),
-        ("/", NOWHERE, ["/media/movies/x.mp4"], NoMatch.UNKNOWN),
+        ("/", HERE, ["/media/movies/x.mp4"], NoMatch.UNKNOWN),
     ],
 )
 def test_a_file_is_one_scene_or_none(filename, library, paths, scene):
@@ -89,22 +89,29 @@ def test_two_files_of_a_scene_are_one_scene():
 
 
 def test_a_scene_that_may_not_be_found_still_counts_as_one_that_may_be_meant():
-    assert asked("x.mp4", FAR, "/stash/a/x.mp4", withheld=(1,)) == NoMatch.WITHHELD
-    assert asked("a/x.mp4", FAR, "/1/a/x.mp4", "/2/a/x.mp4", withheld=(1,)) == NoMatch.SEVERAL
+    two = KnownLibrary(("/one", "/two"))
+
+    assert asked("x.mp4", HERE, "/media/movies/x.mp4", withheld=(1,)) == NoMatch.WITHHELD
+    assert asked("x.mp4", two, "/one/x.mp4", "/two/x.mp4", withheld=(1,)) == NoMatch.SEVERAL
 
 
-def test_the_candidates_are_those_of_the_same_name_the_likeliest_first():
-    files = [AnswerFile(n, path) for n, path in enumerate(("/s/b/x.mp4", "/s/1/a/x.mp4", "/s/2/a/x.mp4", "/s/c/x.mp4"))]
-    files.append(AnswerFile(9, "/media/movies/q/a/x.mp4", is_matched=False))
+def test_the_candidates_are_those_of_the_library_with_the_same_name_the_likeliest_first():
+    places = ("b", "1/a", "2/a", "c")
+    files = [AnswerFile(n, f"/media/movies/{place}/x.mp4") for n, place in enumerate(places)]
+    files += [AnswerFile(8, "/private/q/a/x.mp4"), AnswerFile(9, "/media/movies/3/a/x.mp4", is_matched=False)]
 
-    assert candidates_of("q/a/x.mp4", files, FAR) == [(1, 99), (2, 98), (0, 97), (3, 96)]
-    assert candidates_of("1/a/x.mp4", files, FAR) == [(1, 100), (2, 99), (0, 98), (3, 97)]
+    assert candidates_of("q/a/x.mp4", files, HERE) == [(1, 99), (2, 98), (0, 97), (3, 96)]
+    assert candidates_of("1/a/x.mp4", files, HERE) == [(1, 100), (2, 99), (0, 98), (3, 97)]
+    assert candidates_of("q/a/x.mp4", files, KnownLibrary(("/media/movies/b",), shown=frozenset({8}))) == [
+        (8, 100),
+        (0, 99),
+    ]
 
 
 def test_no_candidate_scores_so_low_that_plex_drops_it():
-    files = [AnswerFile(n, f"/s/{n}/x.mp4") for n in range(100)]
+    files = [AnswerFile(n, f"/media/movies/{n}/x.mp4") for n in range(100)]
 
-    assert [score for _, score in candidates_of("x.mp4", files, FAR)] == list(range(99, 79, -1))
+    assert [score for _, score in candidates_of("x.mp4", files, HERE)] == list(range(99, 79, -1))
 
 
 @table(
@@ -156,22 +163,24 @@ FOLDERS = ("a", "b", "A", "caf\u00e9", "movies 2")
 NAMES = ("x.mp4", "y.mp4")
 
 
-def random_tree(dice: Random) -> tuple[KnownLibrary, Mapping[str, str], Mapping[str, int], bool]:
-    """A library, its files as Plex and as Stash have them, the scene of each that Stash knows, and whether rules fit.
+def random_tree(dice: Random) -> tuple[KnownLibrary, Mapping[str, str], Mapping[str, int]]:
+    """A library, its files as Plex and as Stash have them, and the scene of each that Stash knows.
 
-    Without a rule only the end of a path tells, so that there Stash knows all files.
+    Without a rule both have the same paths.
     """
     roots = ["/plex/movies", "/plex/films"][: dice.randint(1, 2)]
-    stash_roots = {"/plex/movies": "/data/one", "/plex/films": "/data/two"}
     is_ruled = dice.random() < 0.6
+    stash_roots = (
+        {"/plex/movies": "/data/one", "/plex/films": "/data/two"} if is_ruled else {root: root for root in roots}
+    )
     rules = [(stash, plex) for plex, stash in stash_roots.items()] if is_ruled else []
     files: dict[str, str] = {}
     for _ in range(dice.randint(2, 12)):
         below = "/".join([*(dice.choice(FOLDERS) for _ in range(dice.randint(0, 3))), dice.choice(NAMES)])
         root = dice.choice(roots)
         files[f"{root}/{below}"] = f"{stash_roots[root]}/{below}"
-    scenes = {path: number for number, path in enumerate(files, start=1) if not is_ruled or dice.random() < 0.7}
-    return KnownLibrary(tuple(roots), tuple(rules)), files, scenes, is_ruled
+    scenes = {path: number for number, path in enumerate(files, start=1) if dice.random() < 0.7}
+    return KnownLibrary(tuple(roots), tuple(rules)), files, scenes
 
 
 def places(filename: str, roots: tuple[str, ...]) -> set[str]:
@@ -186,7 +195,7 @@ def places(filename: str, roots: tuple[str, ...]) -> set[str]:
 def test_in_random_trees_with_the_same_names_no_scene_is_taken_for_another():
     dice, right = Random(20_26), 0
     for _ in range(TREES):
-        library, files, scenes, is_ruled = random_tree(dice)
+        library, files, scenes = random_tree(dice)
         paths = list(files)
         indexed = [AnswerFile(number, files[path]) for path, number in scenes.items()]
         for path in paths:
@@ -196,10 +205,9 @@ def test_in_random_trees_with_the_same_names_no_scene_is_taken_for_another():
             wanted = {name_key(name) for name in base_names(filename, library)}
             answer = scene_of(filename, [file for file in indexed if name_key(file.path) in wanted], library)
             meant = {scenes[place] for place in places(filename, library.folders) if place in scenes}
-            if is_ruled:
-                # The slow way: all places that may be meant, and the scenes that have them.
-                several = NoMatch.SEVERAL if meant else NoMatch.UNKNOWN
-                assert answer == (next(iter(meant)) if len(meant) == 1 else several), (filename, files)
+            # The slow way: all places that may be meant, and the scenes that have them.
+            several = NoMatch.SEVERAL if meant else NoMatch.UNKNOWN
+            assert answer == (next(iter(meant)) if len(meant) == 1 else several), (filename, files)
             if not isinstance(answer, NoMatch):
                 assert answer in meant, (filename, files)
                 right += answer == scenes.get(path)

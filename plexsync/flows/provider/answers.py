@@ -17,12 +17,12 @@ from pathlib import Path
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules.item import is_provided
-from plexsync.rules.match.paths import lies_in, map_path
 from plexsync.rules.merge.desired import desired_values, file_title
 from plexsync.rules.merge.drift import kept_fields
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Value, held_field
 from plexsync.rules.provider.documents import rating_key
+from plexsync.rules.provider.questions import KnownLibrary, places_in
 from plexsync.rules.provider.standing import REMOVING
 from plexsync.rules.queue.job import Dead, Gone, NotShown, OutOfScope, Waiting
 from plexsync.rules.scene import Scene
@@ -103,21 +103,17 @@ class SceneAnswers:
         if saved is not None and isinstance(end, Waiting):
             # Nothing is known of its items now, such as that it was undone, or what you keep there.
             return was_matched, last
-        if not targets and not self._may_be_in(library, scene):
+        if not targets and not self._is_in_folders(library, scene):
             return False, last
         if targets:
             return True, values_of(targets[0], scene)
         profile = self._rules.libraries.get(fold(library.title), self._rules.profile)
         return True, provided(desired_values(scene, profile).values, scene)
 
-    def _may_be_in(self, library: ProviderRow, scene: Scene) -> bool:
-        """Whether a scene that Plex does not have yet can be in this library: no path rule leads out of its folders."""
-        folders = library.steps.get("folders")
-        rules = self._rules.paths
-        if not rules or not isinstance(folders, list):
-            return bool(scene.files)
-        paths = [path for file in scene.files for path in map_path(file.path, rules)]
-        return any(lies_in(path, str(folder)) for path in paths for folder in folders)
+    def _is_in_folders(self, library: ProviderRow, scene: Scene) -> bool:
+        """Whether a scene that Plex does not have yet has a file in a folder of this library."""
+        folders = KnownLibrary(library.folders, self._rules.paths)
+        return any(places_in(file.path, folders) for file in scene.files)
 
 
 def is_in(target: Target, library: ProviderRow) -> bool:

@@ -367,15 +367,15 @@ def _is_misled(verdict: Verdict | None, items: Mapping[str, Item | NeighbourErro
 def _missing(scenes: Sequence[Scene], verdicts: Mapping[int, Verdict]) -> list[Scene]:
     """The scenes whose verdict holds only if the index is complete: no match, or one item by its file name.
 
-    Also a candidate by its duration: the item at the full path may be new.
+    Also a candidate by its duration or its name alone: the item at the full path may be new.
     """
     missing = []
     for scene in scenes:
         match verdicts[scene.id]:
             case Matched(steps=steps):
                 needs_all = steps[-1].rung in ("name and size", "name and duration")
-            case Unclear(reason=reason):
-                needs_all = reason == "duration only"
+            case Unclear(reason=reason, steps=steps):
+                needs_all = reason == "duration only" or steps[-1].rung == "name"
             case verdict:
                 needs_all = isinstance(verdict, NotThere)
         if scene.files and needs_all:

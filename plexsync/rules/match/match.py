@@ -8,6 +8,8 @@ The rungs, first to last:
 * one item with a file of the same name and size
 * one item with a file of the same name and duration: only if PlexSync has written to it for this scene, or if the setting
   `match_by_duration` is on; otherwise it is a candidate that you can bind
+* without path rules, items with a file of the same name whose size and duration can't be compared: candidates only, since
+  a name alone is no evidence
 
 Below an exact full path, the match must be unique in both directions. So the match asks for the rivals, the other
 scenes in Stash with the same file names, but only if the decision needs them. Plex is known through the entries of the
@@ -83,7 +85,8 @@ def match(offer: Offer) -> Verdict:
     sized = [fit for fit in fits if _may_be(fit, bound_keys)]
     timed = [] if plain else [fit for fit in fits_of(offer, "duration") if _may_be(fit, bound_keys)]
     alike, lasting = ([fit for fit in some if fit.grade is Grade.ALIKE] for some in (sized, timed))
-    nearest = at_path or held or alike or lasting
+    named = [] if offer.rules else [fit for fit in sized if any(_is_unmeasured(fit, other) for other in timed)]
+    nearest = at_path or held or alike or lasting or named
     if not plain and offer.rivals is None and any(_needs_rivals(fit, offer) for fit in nearest):
         return AskRivals(_names_to_ask(offer.scene, (fit.entry for fit in (*at_path, *sized, *timed))))
     if offer.rivals is not None and all(rival.id != offer.scene.id for rival in offer.rivals):
@@ -92,7 +95,8 @@ def match(offer: Offer) -> Verdict:
             "name and size", "Stash does not fit this scene by its own file names: others may be missed as well."
         )
         return _unclear([_Doubt(fit, "look-alike", NOT_ALONE) for fit in nearest], [step])
-    return _climb(offer, at_path, held, sized, timed)
+    verdict = _climb(offer, at_path, held, sized, timed)
+    return _by_name_alone(offer, named, verdict.steps) or verdict if isinstance(verdict, NotThere) else verdict
 
 
 def _match_bound(offer: Offer) -> Verdict:
@@ -129,6 +133,11 @@ def _may_be(fit: Fit, bound: Mapping[str, int]) -> bool:
     The only file of an item bound to another scene belongs to that scene.
     """
     return fit.grade <= Grade.ALIKE and (fit.entry.key not in bound or len(fit.entry.parts) > 1)
+
+
+def _is_unmeasured(sized: Fit, timed: Fit) -> bool:
+    """Whether these fits of an item by its size and by its duration say that neither can be compared."""
+    return sized.entry.key == timed.entry.key and sized.grade is timed.grade is Grade.MAYBE
 
 
 def _climb(offer: Offer, at_path: list[Fit], held: list[Fit], sized: list[Fit], timed: list[Fit]) -> Verdict:
@@ -220,6 +229,13 @@ def _only_one(offer: Offer, fit: Fit, rung: Rung, steps: list[Step]) -> Verdict:
     return _unclear([_Doubt(fit, "duration only", _size_text(fit, offer.scene))], steps)
 
 
+def _by_name_alone(offer: Offer, fits: list[Fit], steps: Sequence[Step]) -> Verdict | None:
+    """The items of which nothing but the name of a file is known: candidates, if they don't belong to other scenes."""
+    judged = _sort_by_owner(offer, fits, "name")
+    doubtful = [*(_Doubt(fit, "look-alike", NAME_ALONE) for fit in judged.owned), *judged.doubtful]
+    return _unclear(doubtful, [*steps, *judged.steps]) if doubtful else None
+
+
 def _own_candidates(judged: _SortedFits) -> list[_Doubt]:
     """The fits that do not certainly belong to another scene."""
     return [*(_Doubt(fit, "look-alike", NOT_ALONE) for fit in judged.owned), *judged.doubtful]
@@ -305,6 +321,7 @@ def _unclear(doubtful: Sequence[_Doubt], steps: list[Step]) -> Unclear:
 
 
 NOT_ALONE = "it is not the only one that may be meant"
+NAME_ALONE = "a name alone is no evidence"
 _REASONS: Mapping[Grade, str] = {
     Grade.EXACT: "it has the full path",
     Grade.PLACE: "it has the full path, spelt in another way",

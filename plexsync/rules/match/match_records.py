@@ -11,7 +11,7 @@ from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 
 Reason = Literal["look-alike", "shared item", "two scenes", "bound elsewhere", "duration only"]
-Rung = Literal["by hand", "files", "path", "remembered", "name and size", "name and duration"]
+Rung = Literal["by hand", "files", "path", "remembered", "name and size", "name and duration", "name"]
 
 REASONS: Mapping[Reason, str] = {
     "look-alike": "it can't be told for certain which Plex item is this scene's (candidates: {})",

@@ -1,19 +1,20 @@
-"""Which scene Plex asks for: decided by the file alone, and never by a guess.
+"""Which scene Plex asks for: decided by the place of the file in the library that asks, and never by a guess.
 
-A question has the file as a path relative to a folder of the library, which may stand before it. A scene fits if a path
-rule leads its file to just that place. Else one fits whose path ends in all of what was asked for, if it is the only one,
-and if no rule leads its file elsewhere in the library, or to another one. A base name alone is enough only if a
-single scene has it.
+A question has the file as a path relative to a folder of the library, which may stand before it. A scene fits if the path
+rules lead its file to just that place. Else one fits that PlexSync has written to the item there. A name, or the end
+of a path, is no evidence, and nothing is said of a file in no folder of the library.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import takewhile
 
 from plexsync.rules.match.paths import (
     PathRules,
     base_name,
+    is_mapped,
+    is_target,
     is_windows,
     join_path,
     lies_in,
@@ -65,11 +66,14 @@ class MatchQuestion:
 
 @record
 class KnownLibrary:
-    """What decides about places: the folders of Plex's library, the path rules, and folders of other libraries."""
+    """What decides about places: the folders of Plex's library, and the path rules.
+
+    `shown`: the scenes that PlexSync has written to an item at one of `places_asked`.
+    """
 
     folders: tuple[str, ...] = ()
     rules: PathRules = ()
-    elsewhere: tuple[str, ...] = ()
+    shown: frozenset[int] = frozenset()
 
 
 def question_of(document: object) -> MatchQuestion:
@@ -92,11 +96,31 @@ def base_names(filename: str, library: KnownLibrary) -> frozenset[str]:
     return frozenset(names[-1] for names in _readings(filename, library).values() if names)
 
 
+def places_asked(filename: str, library: KnownLibrary) -> frozenset[str]:
+    """The keys of the places in the library that the path may mean."""
+    readings, asked = _readings(filename, library), {filename}
+    for folder in library.folders:
+        windows = is_windows(folder)
+        asked |= {join_path(folder, names) for names in _tails(readings.get(windows, ()), folder, windows=windows)}
+    return frozenset(path_key(path) for path in asked if any(lies_in(path, folder) for folder in library.folders))
+
+
+def places_in(path: str, library: KnownLibrary) -> list[str]:
+    """Where a file of Stash is in the library; nowhere if a rule leads there, and not from this file."""
+    return [
+        target
+        for target in map_path(path, library.rules)
+        if any(lies_in(target, folder) for folder in library.folders)
+        and (is_mapped(path, library.rules) or not is_target(target, library.rules))
+    ]
+
+
 def scene_of(filename: str, files: Sequence[AnswerFile], library: KnownLibrary) -> int | NoMatch:
     """The scene of a file, or why there is none. `files` are all that have one of its base names."""
-    files = _without_former(files)
-    if not (scenes := _at_place(filename, files, library)):
-        scenes = _by_ending(filename, files, library)
+    files, asked = _without_former(files), places_asked(filename, library)
+    scenes = {file.scene for file in files if asked.intersection(map(path_key, places_in(file.path, library)))}
+    if not scenes:
+        scenes = {file.scene for file in files} & library.shown
     if not scenes:
         return NoMatch.UNKNOWN
     if len(scenes) > 1:
@@ -112,7 +136,7 @@ def _without_former(files: Sequence[AnswerFile]) -> Sequence[AnswerFile]:
 
 
 def candidates_of(filename: str, files: Sequence[AnswerFile], library: KnownLibrary) -> list[tuple[int, int]]:
-    """The (scene, score) among which a person may choose, the likeliest first: all with the base name.
+    """The (scene, score) among which a person may choose, the likeliest first: all in the library with the base name.
 
     The one that is meant is first, then those that have more of the folders in common.
     """
@@ -120,7 +144,7 @@ def candidates_of(filename: str, files: Sequence[AnswerFile], library: KnownLibr
     readings = _readings(filename, library).values()
     shared: dict[int, int] = {}
     for file in files:
-        if file.is_matched:
+        if file.is_matched and (file.scene in library.shown or places_in(file.path, library)):
             common = max((_common(names, file.path) for names in readings), default=0)
             shared[file.scene] = max(common, shared.get(file.scene, 0))
     ranked = sorted(shared, key=lambda scene: (scene != meant, -shared[scene], scene))
@@ -140,53 +164,12 @@ def _readings(filename: str, library: KnownLibrary) -> dict[bool, Names]:
     return {windows: names for windows, names in readings.items() if ".." not in names}
 
 
-def _tails(names: Names, folders: Iterable[str], *, windows: bool) -> Iterator[Names]:
+def _tails(names: Names, folder: str, *, windows: bool) -> Iterator[Names]:
     """What the path is below a folder of the library: all of it, and without the name of the folder before it."""
     form = caseless if windows else compose
     yield names
-    if len(names) > 1 and form(names[0]) in {form(base_name(folder)) for folder in folders}:
+    if len(names) > 1 and form(names[0]) == form(base_name(folder)):
         yield names[1:]
-
-
-def _at_place(filename: str, files: Iterable[AnswerFile], library: KnownLibrary) -> set[int]:
-    """The scenes that have a file at just that place."""
-    readings, wanted = _readings(filename, library), {path_key(filename)}
-    for folder in library.folders:
-        windows = is_windows(folder)
-        for names in _tails(readings.get(windows, ()), [folder], windows=windows):
-            wanted.add(path_key(join_path(folder, names)))
-    return {
-        file.scene for file in files if any(path_key(target) in wanted for target in map_path(file.path, library.rules))
-    }
-
-
-def _by_ending(filename: str, files: Sequence[AnswerFile], library: KnownLibrary) -> set[int]:
-    """The scenes whose path ends in the whole path; the one that is spelled exactly, if there is one."""
-    are_alone = len({file.scene for file in files}) == 1
-    ends = [
-        (windows, tail)
-        for windows, names in _readings(filename, library).items()
-        for tail in _tails(names, library.folders, windows=windows)
-        if len(tail) > 1 or (tail and are_alone)
-    ]
-    unplaced = [file for file in files if not _has_place(file, library)]
-    fits = {
-        file.scene: file.path for file in unplaced if any(_ends_in(file.path, tail, windows) for windows, tail in ends)
-    }
-    exact = {file.scene for file in unplaced if any(_ends_in(file.path, tail, windows=False) for _, tail in ends)}
-    return exact if len(fits) > 1 and len(exact) == 1 else set(fits)
-
-
-def _has_place(file: AnswerFile, library: KnownLibrary) -> bool:
-    """Whether it is known where the file is, in this library or another one, or that this can't be known."""
-    targets, folders = map_path(file.path, library.rules), (*library.folders, *library.elsewhere)
-    return not targets or any(lies_in(target, folder) for target in targets for folder in folders)
-
-
-def _ends_in(path: str, tail: Names, windows: bool) -> bool:
-    form = caseless if windows or is_windows(path) else compose
-    _, names = split_path(path)
-    return tuple(map(form, names[-len(tail) :])) == tuple(map(form, tail))
 
 
 def _common(names: Names, path: str) -> int:
