@@ -186,9 +186,13 @@ class Cast:
 
 @record
 class Entry:
-    """An item in the path index: enough to match by, with its parts in Plex's order; `stamp` is that of `Item`."""
+    """An item in the path index: enough to match by, with its parts in Plex's order; `stamp` is that of `Item`.
+
+    `scene`: the one that the last comparison led to it (0: none), negative if it may be another one's too.
+    """
 
     key: str
     section: str
     parts: tuple[Part, ...]
     stamp: int = field(default=0, compare=False)
+    scene: int = field(default=0, compare=False)

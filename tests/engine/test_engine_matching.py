@@ -4,7 +4,7 @@ import pytest
 
 from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.dead_letter_cures import Curer
-from plexsync.flows.scenes.verbs import status_in
+from plexsync.flows.scenes.verbs import explain, status_in
 from plexsync.rules.match.match_records import Binding
 from plexsync.rules.queue.job import Kind, State, Why
 from plexsync.rules.servers.errors import Neighbour, Unavailable
@@ -44,6 +44,60 @@ def movie(house, *files, title="as scanned", section="", **fields):
 def recheck(house):
     curer = Curer(house.worker.inspector, {})
     return curer.recheck()
+
+
+def shared_file(house):
+    """Two scenes far apart with one file, and the item of it."""
+    ids = house.add(120)
+    return ids[3], house.add_scene(3, title="Twin"), house.key_of(ids[3])
+
+
+def test_two_scenes_of_a_batch_that_lead_to_one_item_need_you_before_the_first_write(house):
+    (id,) = house.add(1)
+    twin = house.add_scene(0, title="Twin")
+    house.want(id, twin)
+    house.work_until_settled()
+    assert (house.row(id).cls, house.row(twin).cls) == ("ambiguous", "ambiguous")
+    assert house.row(id).error.startswith(f"two scenes in Stash have this file, this one and scene {twin}")
+    assert title_of(house, house.key_of(id)) == "file 0"
+    # One that is looked at alone is not taken either, until the other one is gone.
+    house.want(id)
+    house.work_until_settled()
+    assert (house.row(id).state, title_of(house, house.key_of(id))) == (State.DEAD, "file 0")
+    house.stash_sim.destroy_scene(twin)
+    house.want(id)
+    house.work_until_settled()
+    assert (house.row(id).state, title_of(house, house.key_of(id))) == (State.IDLE, "Title 0")
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_two_scenes_that_a_comparison_led_to_one_item_need_you_in_whatever_batch_they_are(house, reverse):
+    id, twin, key = shared_file(house)
+    house.worker.reconciler.reconcile()
+    for one in (twin, id) if reverse else (id, twin):
+        house.want(one)
+        house.clock.move(3)
+        house.work_until_settled()
+        assert (house.row(one).cls, title_of(house, key)) == ("ambiguous", "file 3")
+    house.worker.reconciler.reconcile()
+    house.work_until_settled()
+    assert title_of(house, key) == "file 3"
+
+
+def test_two_folders_of_stash_that_lead_to_one_of_plex_need_you_for_files_of_one_name(tmp_path):
+    rules = (("/one", "/media"), ("/two", "/media"))
+    with House(tmp_path / "data", paths=rules) as house:
+        key = movie(house, ("/media/x.mp4", 10, 60_000))
+        ids = [house.stash_sim.add_scene(title=top, files=[(f"/{top}/x.mp4", 10, 60.0)]) for top in ("one", "two")]
+        house.want(*ids)
+        house.work_until_settled()
+        assert [house.row(id).cls for id in ids] == ["ambiguous", "ambiguous"]
+        assert title_of(house, key) == "as scanned"
+        other = house.stash_sim.add_scene(title="other", files=[("/two/y.mp4", 11, 60.0)])
+        movie(house, ("/media/y.mp4", 10, 90_000))
+        walk(house)
+        (step, *_) = explain(house.worker.glances, other).inspection.steps
+        assert "has the full path /media/y.mp4, but path rules lead several folders" in step.text
 
 
 def walk(house):

@@ -94,15 +94,13 @@ class SceneFlow(SceneUndo, ScenePushFlow):
     ) -> Mapping[str, Sequence[SceneWrite]]:
         """Save names, shown objects and the findings of the inspection, and an entry for each edit."""
         inspections = [inspection for _, inspection in findings]
-        gone = {
-            inspection.id
-            for inspection in inspections
-            if inspection.error is None and isinstance(inspection.outcome or inspection.ends, Gone)
-        }
-        known = [inspection for inspection in inspections if inspection.scene or inspection.id in gone]
-        remember_scenes(tx, (each.scene or Scene(each.id) for each in known), now=now)
+        gone = {each.id for each in inspections if each.error is None and isinstance(each.outcome or each.ends, Gone)}
+        remember_scenes(
+            tx, (each.scene or Scene(each.id) for each in inspections if each.scene or each.id in gone), now=now
+        )
         if any(inspection.bound for inspection in inspections):
             renew_bindings(tx, inspections)
+        tx.index.contest({each.id: each.keys for each in inspections if each.candidates})
         for id in gone:
             tx.pictures.forget(id)
             tx.notes.end_take_over(id)

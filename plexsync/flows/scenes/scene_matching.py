@@ -1,5 +1,6 @@
 """Matches scenes with items in Plex: first by the index, then with answers from Plex and Stash."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -148,8 +149,7 @@ class SceneMatcher:
 
     def _offers(self, db: Reader, scenes: Sequence[Scene], others: Collection[int]) -> dict[int, Offer]:
         """What the index and the memory offer for each of these scenes, read for all of them together."""
-        bindings = db.bindings.present([scene.id for scene in scenes])
-        unbound = db.bindings.withdrawn()
+        bindings, unbound = db.bindings.present([scene.id for scene in scenes]), db.bindings.withdrawn()
         own = {scene.id: places(scene, self._rules.paths) for scene in scenes}
         names = {scene.id: match.names(scene) for scene in scenes}
         remembered: dict[int, set[str]] = {scene.id: set() for scene in scenes}
@@ -182,6 +182,7 @@ class SceneMatcher:
             for id, keys in remembered.items()
         }
         owners = _owners(db, {key: entry for some in offered.values() for key, entry in some.items()})
+        contested = _items_of_several(at, own.values())
         return {
             scene.id: Offer(
                 scene=scene,
@@ -189,6 +190,7 @@ class SceneMatcher:
                 remembered=frozenset(remembered[scene.id]),
                 written=frozenset(written[scene.id]),
                 owners={key: owners[key] for key in offered[scene.id] if owners.get(key)},
+                contested=contested,
                 rules=self._rules.paths,
                 bindings=bindings,
                 by_duration=self._rules.by_duration,
@@ -303,11 +305,17 @@ def _union(by_key: Mapping[str, Sequence[Entry]], keys: Iterable[str]) -> dict[s
     return dict(sorted(entries.items()))
 
 
+def _items_of_several(at: Mapping[str, Sequence[Entry]], places_of: Iterable[Iterable[str]]) -> frozenset[str]:
+    """The items to which the paths of several scenes lead, by the places of each."""
+    led = Counter(key for keys in places_of for key in _union(at, keys))
+    return frozenset(key for key, count in led.items() if count > 1)
+
+
 def _owners(db: Reader, entries: Mapping[str, Entry]) -> dict[str, frozenset[int]]:
-    """The scenes that remember these items of the index, by rating key."""
+    """The scenes that remember these items of the index, or have a push to one under way, by rating key."""
     return {
         key: frozenset(id for id, origin in scenes.items() if origin.agrees(origin.library, entries[key].parts))
-        for key, scenes in db.memories.owners(sorted(entries)).items()
+        for key, scenes in db.memories.pushers(sorted(entries)).items()
     }
 
 

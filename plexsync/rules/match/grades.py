@@ -133,6 +133,20 @@ def _path_grade(target: str, file: SceneFile, part: Part, rules: PathRules) -> G
     return Grade.NONE if sizes_differ(file, part) else Grade.PLACE
 
 
+def doubt_at(entry: Entry, part: Part, offer: Offer) -> str:
+    """Why an item with a file at the scene's full path is not the scene's by that."""
+    if entry.key in offer.taken:
+        return f"it is bound to scene {offer.taken[entry.key]}"
+    files = [
+        file for file in offer.scene.files if path_key(part.path) in map(path_key, map_path(file.path, offer.rules))
+    ]
+    if is_target(part.path, offer.rules) and not any(is_mapped(file.path, offer.rules) for file in files):
+        return "a path rule leads another folder of Stash there"
+    if offer.rules and any(has_other_sources(file, part, offer.rules) for file in files):
+        return "path rules lead several folders of Stash there, and the sizes are not known to be equal"
+    return "it is spelt in another way, and may be another file"
+
+
 def has_other_sources(file: SceneFile, part: Part, rules: PathRules) -> bool:
     """Whether the rules map another Stash path to this Plex file too."""
     return any(path_key(source) != path_key(file.path) for source in unmap_path(part.path, rules))

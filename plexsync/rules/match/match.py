@@ -26,6 +26,7 @@ from plexsync.rules.match.grades import (
     Fit,
     Grade,
     claimant_of,
+    doubt_at,
     fits_of,
     grade_of,
     has_other_sources,
@@ -155,9 +156,7 @@ def _climb(offer: Offer, at_path: list[Fit], held: list[Fit], sized: list[Fit], 
         if verdict := _all_of(judged, steps):
             return verdict
     else:
-        paths = [target for file in offer.scene.files for target in map_path(file.path, offer.rules)]
-        text = f"No item has the full path {' or '.join(paths)}." if paths else "The scene's path can't be mapped."
-        steps.append(Step("path", text))
+        steps += _none_at_path(offer)
     if held:
         # The item with the scene's own file is known, so a look-alike can't be its item.
         return _unclear(_bound_candidates(held, offer), steps)
@@ -170,6 +169,21 @@ def _climb(offer: Offer, at_path: list[Fit], held: list[Fit], sized: list[Fit], 
     if verdict := _by_name(offer, "name and size", sized, steps):
         return verdict
     return _by_name(offer, "name and duration", timed, steps) or NotThere(tuple(steps))
+
+
+def _none_at_path(offer: Offer) -> list[Step]:
+    """Why no item is the scene's by its full path: none has it, or what has it may be another file."""
+    paths = [target for file in offer.scene.files for target in map_path(file.path, offer.rules)]
+    if not paths:
+        return [Step("path", "The scene's path can't be mapped.")]
+    keys = set(map(path_key, paths))
+    entries = [(entry, part) for entry in offer.entries for part in entry.parts if path_key(part.path) in keys]
+    if not entries:
+        return [Step("path", f"No item has the full path {' or '.join(paths)}.")]
+    return [
+        Step("path", f"Item {entry.key} has the full path {part.path}, but {doubt_at(entry, part, offer)}.")
+        for entry, part in entries
+    ]
 
 
 def _bound_elsewhere(offer: Offer) -> list[Step]:
@@ -244,6 +258,8 @@ def _own_candidates(judged: _SortedFits) -> list[_Doubt]:
 def _needs_rivals(fit: Fit, offer: Offer) -> bool:
     """Whether another scene could have a better claim to the item than this fit."""
     if fit.grade is not Grade.EXACT or fit.at > 0:
+        return True
+    if fit.entry.key in offer.contested or fit.entry.scene not in (0, offer.scene.id):
         return True
     if offer.owners.get(fit.entry.key, frozenset()) - {offer.scene.id}:
         return True

@@ -45,7 +45,8 @@ class Offer:
     `entries`: every indexed item at one of `places`, with one of `names`, remembered, bound, or where a bound one was,
     each once, in any order.
     `remembered`: keys of the items that this scene was pushed to. `written`: those of them that were not taken back since.
-    `owners`: by item key, the scenes it was pushed from.
+    `owners`: by item key, the scenes it was pushed from. `contested`: items to which the paths of scenes
+    that are matched together lead too.
     `rivals`: the scenes that Stash has for the names of an `AskRivals`, this one included; None: not asked.
     `bindings`: all bindings, of all scenes. `by_duration`: the setting by which a name and a duration are enough.
     """
@@ -56,6 +57,7 @@ class Offer:
     remembered: frozenset[str] = frozenset()
     written: frozenset[str] = frozenset()
     owners: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    contested: frozenset[str] = frozenset()
     rivals: Sequence[Scene] | None = None
     bindings: Sequence[Binding] = ()
     by_duration: bool = False

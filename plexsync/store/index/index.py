@@ -20,7 +20,7 @@ OUTLINE_PARTS = "select count(*), total(size), total(length(path)) from part"
 COUNT_IN = "select count(*) from item indexed by item_section where section = :section"
 
 ENTRIES = """
-select item.key, item.section, item.stamp, part.path, part.size, part.duration
+select item.key, item.section, item.stamp, item.scene, part.path, part.size, part.duration
   from item left join part on part.item = item.key
  where item.key in (
     select value from json_each(:keys)
@@ -41,9 +41,13 @@ ADD_PART = """
 insert into part (item, position, path, path_key, name_key, size, duration)
 values (:item, :position, :path, :path_key, :name_key, :size, :duration)
 """
+# A scene after another one of the same comparison is saved as a negative number.
 PAIR = """
-update item set scene = :scene, paired = :run where key in (select value from json_each(:keys))
+update item
+   set scene = case when paired = :run and scene not in (0, :scene) then -:scene else :scene end, paired = :run
+ where key in (select value from json_each(:keys))
 """
+CONTEST = "update item set scene = -:scene where key in (select value from json_each(:keys))"
 # An item that entered the index after that comparison, or lost its scene, is judged by its pushes.
 _UNPAIRED = """
  where item.paired <> :run and not exists (
@@ -79,7 +83,7 @@ select section, count(*) from item where key in (select value from json_each(:ke
 SCENES_OF = """
 select subject from memory where item in (select value from json_each(:keys)) and flow = 'scene'
  union
-select scene from item where key in (select value from json_each(:keys)) and scene > 0
+select abs(scene) from item where key in (select value from json_each(:keys)) and scene <> 0
 """
 SWEEP = "delete from item where section = :section and walk <> :walk"
 DROP_ITEM = "delete from item where key = :key"
@@ -103,14 +107,16 @@ class ReadOnlyIndex(Table):
 
         These are made by `path_key` and `name_key` of `plexsync.rules.match.paths`.
         """
-        items: dict[str, tuple[str, int, list[Part]]] = {}
+        items: dict[str, tuple[str, int, int, list[Part]]] = {}
         wanted = {"keys": keys, "path_keys": path_keys, "name_keys": name_keys}
         rows = self._db.rows(ENTRIES, {name: [clean(key) for key in some] for name, some in wanted.items()})
-        for key, section, stamp, path, size, duration in rows:
-            _, _, parts = items.setdefault(key, (section, stamp, []))
+        for key, section, stamp, scene, path, size, duration in rows:
+            *_, parts = items.setdefault(key, (section, stamp, scene, []))
             if path is not None:
                 parts.append(Part(path, size, duration))
-        return [Entry(key, section, tuple(parts), stamp) for key, (section, stamp, parts) in items.items()]
+        return [
+            Entry(key, section, tuple(parts), stamp, scene) for key, (section, stamp, scene, parts) in items.items()
+        ]
 
     def count_in(self, section: str) -> int:
         """Count the items of one library."""
@@ -185,6 +191,10 @@ class Index(ReadOnlyIndex):
     def pair(self, keys: Mapping[int, Sequence[str]], *, run: int) -> None:
         """Save, by scene, the items that comparison `run` found for it."""
         self._db.execute_many(PAIR, [{"keys": list(some), "scene": scene, "run": run} for scene, some in keys.items()])
+
+    def contest(self, keys: Mapping[int, Sequence[str]]) -> None:
+        """Save, by scene, the items that may be another one's too, until a comparison finds them for one alone."""
+        self._db.execute_many(CONTEST, [{"keys": list(some), "scene": scene} for scene, some in keys.items()])
 
     def sweep(self, section: str, *, walk: int) -> int:
         """After a complete walk, forget the items of the library that it did not meet; returns how many."""
