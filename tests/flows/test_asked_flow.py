@@ -1,6 +1,7 @@
 """A library that asks PlexSync, over real HTTP in both directions: right at the first scan, and nothing is locked."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from random import Random
 
@@ -9,10 +10,12 @@ import pytest
 from plexsync.app.provider import fill_answers
 from plexsync.flows.provider.libraries import stop_asking
 from plexsync.flows.scenes.undo import mark_all_undone, redo_scenes
+from plexsync.plex.providers import ProviderClient
 from plexsync.reports.explanation import inspection_facts
 from plexsync.reports.item_places import ItemPlaces
 from plexsync.rules.item import LISTS, PROVIDED
 from plexsync.rules.merge.taken_back import TakenBack
+from plexsync.rules.provider.documents import guid_of
 from plexsync.rules.queue.job import State
 from plexsync.rules.servers.scratch import Original
 from plexsync.simulator.http import Fault
@@ -77,6 +80,55 @@ def test_an_item_at_another_path_than_in_stash_is_answered_once_it_was_found_by_
     (key,) = house.plex_sim.keys(house.section)
     assert (house.plex_sim.item(key).scalars["title"], house.plex_sim.item(key).locks & PROVIDED) == ("Film", set())
     assert [item["title"] for item in house.asked.match("a/film.mkv")] == ["Film"]
+
+
+def scan_now(house: AskingHouse) -> None:
+    """Plex finds a file that Stash does not know, and adds it now."""
+    added = house.clock.now() // 1000
+    house.plex_sim.stage_movie(house.section, [(path_of(1), 1001, 60_000)], addedAt=added)
+    house.scan()
+
+
+def test_an_item_that_plex_may_still_ask_for_is_left_alone(house) -> None:
+    scan_now(house)
+    id = house.add_scene(1, details="What happens.")
+    house.want(id)
+    house.work_for(300)
+    key = house.key_of(id)
+    assert (house.title_in_plex(id) != "Title 1", house.edits(), house.unsettled()) == (True, [], 1)
+    # Plex asks at last, and has the answer as its own.
+    with house.store.reading() as db:
+        answer = db.answers.of([id])[house.library, id]
+    ProviderClient(house.worker.plex.requests).match(key, guid_of(IDENTIFIER, answer.key), "Title 1")
+    house.plex_sim.wait_for_asks(HANG)
+    house.settle()
+    assert (house.title_in_plex(id), house.plex_sim.item(key).locks & PROVIDED) == ("Title 1", set())
+    assert not [edit for edit in house.edits() if "title" in edit]
+
+
+def test_an_item_that_plex_does_not_ask_for_within_ten_minutes_is_written_without_a_lock(house) -> None:
+    scan_now(house)
+    id = house.add_scene(1)
+    house.want(id)
+    house.work_for(590)
+    assert house.edits() == []
+    house.work_for(60)
+    assert (house.title_in_plex(id), locks_of(house, id)) == ("Title 1", set())
+    # An edit of it is not put off again.
+    house.edit(id, title="Better")
+    house.work_for(5)
+    assert house.title_in_plex(id) == "Better"
+
+
+def test_a_library_with_the_agent_asks_before_its_last_step_is_done(tmp_path) -> None:
+    with asking_house(tmp_path / "data") as house:
+        row = ProviderRow(house.library, house.section, "Movies", IDENTIFIER, "adding", {"folders": ["/media"]})
+        for steps, locked in ((row.steps, True), ({**row.steps, "switched": True}, False)):
+            with house.store.writing() as tx:
+                tx.providers.save(replace(row, steps=steps))
+            (id,) = house.add(1, start=int(locked))
+            house.sync(id)
+            assert ("title" in house.plex_sim.item(house.key_of(id)).locks) == locked
 
 
 def test_an_edit_in_stash_is_one_refresh_and_no_edit(house) -> None:

@@ -7,13 +7,13 @@ from functools import partial
 
 from plexsync.flows.scenes.inspection_records import Past
 from plexsync.rules.provider.found_items import FoundState, found_in, memory_of_change
-from plexsync.rules.provider.standing import ON
+from plexsync.rules.provider.standing import is_asking
 from plexsync.store.database import Reader
 
 
 def as_asked(past: Past, db: Reader, keys: Collection[str]) -> Past:
     """With the libraries that ask PlexSync, and those of these items that are older than that."""
-    on = {row.library: row.section for row in db.providers.all() if row.state == ON}
+    on = {row.library: row.section for row in db.providers.all() if is_asking(row)}
     if not on:
         return past
     # The key of a library that is gone may be that of another one by now.

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from plexsync.rules.item import Item
+from plexsync.rules.merge.added_dates import moment_seconds
 from plexsync.rules.merge.values import Value
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Refused
@@ -16,6 +17,8 @@ from plexsync.rules.servers.neighbours import Clock
 # Seconds before an item is looked at again that has not shown its new values, and at most.
 SOON, LATE = 0.3, 5.0
 MOST = 10_000
+# Seconds for which a new item that Plex has not matched is left alone, since Plex may be about to ask for it.
+STILL_ASKING = 600
 
 
 @record
@@ -41,6 +44,7 @@ class PlexAsks:
     ) -> None:
         self._refresh, self._match, self._clock, self._patience = refresh, match, clock, patience
         self._requests: dict[str, AskRequest] = {}
+        self._unmatched: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def tell(self, scene: int, item: Item, values: Mapping[str, Value]) -> bool:
@@ -63,6 +67,21 @@ class PlexAsks:
         with self._lock:
             self._requests[item.key] = AskRequest(values, now)
         return True
+
+    def awaits_match(self, item: Item) -> bool:
+        """Whether Plex may still ask for an item that nobody has written: it is new, and not matched.
+
+        An item that PlexSync is to match is matched at once.
+        """
+        now, added = self._clock.monotonic(), item.value("addedAt")
+        is_new = not added or self._clock.now() / 1000 - moment_seconds(added) < STILL_ASKING
+        with self._lock:
+            if not (item.unmatched and is_new) or self._match is not None:
+                self._unmatched.pop(item.key, None)
+                return False
+            if len(self._unmatched) >= MOST:
+                self._unmatched.clear()
+            return now - self._unmatched.setdefault(item.key, now) < STILL_ASKING
 
     def _make_ask(self, scene: int, item: Item) -> bool:
         if item.unmatched:

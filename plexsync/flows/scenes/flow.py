@@ -19,6 +19,7 @@ from plexsync.flows.scenes.push import (
     SceneJournal,
     ScenePushFlow,
     SceneWrite,
+    left_alone,
     record_left_out,
 )
 from plexsync.flows.scenes.rules import names_of_pictures
@@ -76,7 +77,8 @@ class SceneFlow(SceneUndo, ScenePushFlow):
 
     def look(self, ids: Sequence[int]) -> Sequence[Inspection]:
         """Inspect the scenes, their items, and what would have to change."""
-        return self._inspector.look(ids)
+        asks, inspections = self._asks, self._inspector.look(ids)
+        return inspections if asks is None else [left_alone(asks, inspection) for inspection in inspections]
 
     def end_batch(self, findings: Sequence[Inspection]) -> None:
         """Request scans for the folders of scenes that are not in Plex yet, if that is enabled."""

@@ -43,6 +43,8 @@ PATIENCE = 3
 # bytes, the list before and after the upload, the upload and the selection. One more stands for all pauses.
 PICTURE_REQUESTS = 2 * (5 + len(LAGS)) + 2
 ASKED = "Plex was asked for a refresh, and does not show the new values yet"
+# The outcome while Plex may be about to ask for an item: inspected again soon, and without blame.
+BEING_ASKED = Waiting("Plex has found its item, and is about to ask for it", "released", after=10.0, backoff=False)
 
 
 class Asks(Protocol):
@@ -58,6 +60,10 @@ class Asks(Protocol):
 
     def end(self, key: str) -> None:
         """The item shows its values, or they were written."""
+        ...
+
+    def awaits_match(self, item: Item) -> bool:
+        """Whether Plex may still ask for an item that nobody has written."""
         ...
 
 
@@ -152,6 +158,14 @@ class SceneWrite(ObjectWrite):
         """Whether the item, as it was read back, does not show what Plex was told to ask for."""
         sending = self.target.plan.sending
         return any(was_ignored(sending[name], held_field(item, name)) for name in self.asked)
+
+
+def left_alone(asks: Asks, inspection: Inspection) -> Inspection:
+    """The inspection, in which a scene waits if Plex is about to ask for an item of it that was never written."""
+    new = [target.item for target in inspection.targets if target.asked and not target.memory]
+    if inspection.undone or not any(asks.awaits_match(item) for item in new):
+        return inspection
+    return Inspection(inspection.id, inspection.scene, inspection.wanted, outcome=BEING_ASKED)
 
 
 def without_asked(asks: Asks, write: SceneWrite, edit: Edit) -> Edit:

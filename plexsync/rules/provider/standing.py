@@ -57,6 +57,11 @@ def is_pending(row: ProviderRow) -> bool:
     return row.state != ON or any(name not in row.steps for name in ADD_NAMES)
 
 
+def is_asking(row: ProviderRow) -> bool:
+    """Whether Plex asks for the items of the library: from the moment on at which it has the agent."""
+    return row.state == ON or (row.state == ADDING and "switched" in row.steps)
+
+
 def problem_of(row: ProviderRow, address: str, in_plex: LibraryInPlex | None = None, *, is_on: bool = True) -> str:
     """Why Plex does not ask, or may not; '' if it does.
 
