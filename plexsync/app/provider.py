@@ -6,6 +6,7 @@ from pathlib import Path
 
 from plexsync.app.flow_parts import FlowParts
 from plexsync.app.parts import Assembled
+from plexsync.app.stored import Stored
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.provider.answers import SceneAnswers
@@ -14,7 +15,11 @@ from plexsync.flows.scenes.inspection import BATCH
 from plexsync.plex.providers import ProviderClient
 from plexsync.rules.item import Item
 from plexsync.rules.provider.documents import guid_of
+from plexsync.rules.provider.standing import NOT_SYNCED, REMOVING, UNKNOWN_ADDRESS, is_synced
 from plexsync.rules.queue.job import Kind, State
+from plexsync.rules.records import ProviderRow
+from plexsync.rules.servers.errors import LocalFault
+from plexsync.store.files.provider_secrets import FILE, read_secrets
 
 Progress = Callable[[int], None]
 
@@ -59,6 +64,19 @@ def fill_answers(parts: Assembled, folder: Path, library: str, progress: Progres
             done += len(inspections)
             progress(done)
     return done
+
+
+def why_unanswered(stored: Stored, row: ProviderRow) -> str:
+    """Why nothing that Plex asks for a library is answered from this machine; '' if it is."""
+    if row.state == REMOVING:
+        return ""
+    try:
+        if row.library not in read_secrets(stored.folder):
+            return UNKNOWN_ADDRESS.format(stored.folder / FILE)
+    except LocalFault as fault:
+        return f"Plex gets no answer: {fault}"
+    with stored.store.reading() as db:
+        return "" if is_synced(row, db.sections.all()) else NOT_SYNCED
 
 
 def gone_scenes(parts: Assembled, library: str, walked: Collection[int]) -> Iterator[list[int]]:

@@ -23,6 +23,7 @@ from plexsync.rules.provider.questions import (
     question_of,
     scene_of,
 )
+from plexsync.rules.provider.standing import NOT_SYNCED, is_synced
 from plexsync.rules.record_class import record
 from plexsync.rules.records import AnswerFile
 from plexsync.rules.servers.errors import LocalFault
@@ -105,7 +106,7 @@ def _matches(
     names = base_names(question.filename, library)
     if not names:
         return NoMatch.OTHER
-    library = replace(library, shown=_shown_at(db, row, places_asked(question.filename, library)))
+    library = replace(library, written=_scenes_at(db, row, places_asked(question.filename, library)))
     files: list[AnswerFile] = [file for name in sorted(names) for file in db.answers.with_file(row.library, name)]
     if question.is_manual:
         return candidates_of(question.filename, files, library) or NoMatch.UNKNOWN
@@ -113,7 +114,7 @@ def _matches(
     return scene if isinstance(scene, NoMatch) else [(scene, 100)]
 
 
-def _shown_at(db: Reader, row: ProviderRow, places: Collection[str]) -> frozenset[int]:
+def _scenes_at(db: Reader, row: ProviderRow, places: Collection[str]) -> frozenset[int]:
     """The scenes that PlexSync has written to an item of the library that has a file at one of these places."""
     entries = {entry.key: entry for entry in db.index.entries(path_keys=sorted(places)) if entry.section == row.section}
     return frozenset(
@@ -125,9 +126,11 @@ def _shown_at(db: Reader, row: ProviderRow, places: Collection[str]) -> frozense
 
 
 def provider_of(db: Reader, asking: AskingLibrary) -> ProviderRow:
-    """The library in the database. Raises LocalFault if it is not there: Plex keeps what it has until it is."""
+    """The library in the database. Raises LocalFault if it is not there, or not synced: Plex keeps what it has."""
     if (row := db.providers.of(asking.library)) is None:
         raise LocalFault(
             "the database has no library with this address: if it was made anew, run plexsync provider add"
         )
+    if not is_synced(row, db.sections.all()):
+        raise LocalFault(f"{row.title}: {NOT_SYNCED}")
     return row

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TypedDict
 
+from plexsync.app.provider import why_unanswered
 from plexsync.app.provider_steps.items import PutBack
 from plexsync.app.provider_steps.plan import AddPlan, ValueCounts
 from plexsync.app.rules import is_provider_on, provider_url
@@ -12,7 +13,6 @@ from plexsync.reports.shapes.values import Moment
 from plexsync.rules.provider.standing import DOING, WELL, LibraryInPlex, is_pending, problem_of
 from plexsync.store.files.provider_secrets import masked_address
 from plexsync.store.ledger.provider_memory import ProviderRow
-from validation.config import PlexSyncConfig
 
 # How the names of figures begin (`plexsync.rules.provider.questions`, `plexsync.provider`).
 NO_MATCH, REFUSED, P99 = "no_match_", "refused_", "p99_ms"
@@ -153,17 +153,17 @@ def provider_report(stored: Stored, in_plex: Mapping[str, LibraryInPlex] | None 
     now = stored.clock.now()
     return {
         "libraries": [
-            _facts(stored.config, row, (answers, matched), in_plex.get(row.library) if in_plex else None, now)
+            _facts(stored, row, (answers, matched), in_plex.get(row.library) if in_plex else None, now)
             for row, answers, matched in rows
         ]
     }
 
 
 def _facts(
-    config: PlexSyncConfig, row: ProviderRow, counts: tuple[int, int], in_plex: LibraryInPlex | None, now: int
+    stored: Stored, row: ProviderRow, counts: tuple[int, int], in_plex: LibraryInPlex | None, now: int
 ) -> ProviderFacts:
-    address = masked_address(provider_url(config))
-    problem = problem_of(row, address, in_plex, is_on=is_provider_on(config))
+    address, is_on = masked_address(provider_url(stored.config)), is_provider_on(stored.config)
+    problem = problem_of(row, address, in_plex, is_on=is_on, unanswered=why_unanswered(stored, row))
     return {
         "library": row.title,
         "state": row.state,

@@ -8,6 +8,7 @@ import pytest
 
 from plexsync.app.further_flows import provider
 from plexsync.app.parts import Parts
+from plexsync.app.provider import why_unanswered
 from plexsync.app.provider_steps import steps
 from plexsync.app.provider_steps.items import PAGE
 from plexsync.app.provider_steps.lent import take_over_lent
@@ -445,6 +446,19 @@ def test_what_may_keep_plex_from_asking_and_what_can_t_be_put_back_is_in_the_pla
     assert plan.warnings == (NO_SWITCH,)
     assert plan.lost == (MATCHES, EXTRAS, ONE_GUID, ADDED_SINCE)
     assert (counts.scenes, counts.differ) == (2, 2)
+
+
+def test_damaged_secrets_are_told_and_made_anew_by_adding_the_library_again(world: World) -> None:
+    with parts_of(world) as parts:
+        add(parts)
+        with parts.store.reading() as db:
+            (row,) = db.providers.all()
+        (before,) = read_secrets(world.folder).values()
+        (world.folder / FILE).write_bytes(b"{")
+        assert "is damaged" in why_unanswered(parts, row)
+        add(parts)
+        (after,) = read_secrets(world.folder).values()
+        assert (why_unanswered(parts, row), after.path != before.path) == ("", True)
 
 
 def test_a_library_that_asks_already_gets_a_new_address(world: World) -> None:

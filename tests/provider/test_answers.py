@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.provider.stage import IDENTIFIER, Asked, Shelf
+from plexsync.rules.records import SectionRow
+from tests.provider.stage import IDENTIFIER, LIBRARY, OTHER, Asked, Shelf
 
 
 def test_the_root_says_what_is_answered(asked: Asked) -> None:
@@ -57,6 +58,17 @@ def test_an_item_that_plexsync_has_written_is_answered_where_no_path_rule_leads(
     shelf.show(8, "80", "/media/movies/a/x.mp4", section="2")
     assert [item["ratingKey"] for item in asked.match("a/x.mp4")] == [key]
     assert asked.match("b/x.mp4") == []
+
+
+def test_a_library_that_is_not_synced_any_more_is_not_answered(asked: Asked, shelf: Shelf) -> None:
+    key = shelf.say(7, "/data/a/x.mp4")
+    for uuid, status in ((LIBRARY, 200), (OTHER, 500)):
+        with shelf.store.writing() as tx:
+            tx.sections.drop([])
+            tx.sections.save(SectionRow("1", "Movies", uuid=uuid))
+        assert asked.get(f"/library/metadata/{key}").status_code == status
+        question = {"type": 1, "filename": "a/x.mp4", "includeAdult": 1}
+        assert asked.client.post(f"/{asked.path}/library/metadata/matches", json=question).status_code == status
 
 
 def test_no_match_is_an_empty_list(asked: Asked, shelf: Shelf) -> None:

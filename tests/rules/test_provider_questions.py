@@ -22,7 +22,7 @@ from tests.tables import table
 HERE = KnownLibrary(("/media/movies",))
 RULED = KnownLibrary(("/media/movies",), (("/data", "/media/movies"),))
 WINDOWS = KnownLibrary((r"D:\Movies",), (("/data", r"D:\Movies"),))
-SHOWN = KnownLibrary(("/media/movies",), shown=frozenset({1}))
+SHOWN = KnownLibrary(("/media/movies",), written=frozenset({1}))
 NOWHERE = KnownLibrary()
 
 
@@ -102,7 +102,7 @@ def test_the_candidates_are_those_of_the_library_with_the_same_name_the_likelies
 
     assert candidates_of("q/a/x.mp4", files, HERE) == [(1, 99), (2, 98), (0, 97), (3, 96)]
     assert candidates_of("1/a/x.mp4", files, HERE) == [(1, 100), (2, 99), (0, 98), (3, 97)]
-    assert candidates_of("q/a/x.mp4", files, KnownLibrary(("/media/movies/b",), shown=frozenset({8}))) == [
+    assert candidates_of("q/a/x.mp4", files, KnownLibrary(("/media/movies/b",), written=frozenset({8}))) == [
         (8, 100),
         (0, 99),
     ]

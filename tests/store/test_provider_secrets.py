@@ -7,7 +7,14 @@ import stat
 import pytest
 
 from plexsync.rules.servers.errors import LocalFault
-from plexsync.store.files.provider_secrets import FILE, LibrarySecrets, masked_address, read_secrets, renew_path
+from plexsync.store.files.provider_secrets import (
+    FILE,
+    LibrarySecrets,
+    masked_address,
+    read_secrets,
+    renew_path,
+    set_damaged_aside,
+)
 
 ONE, TWO = "6b1f7a9e-0001", "6b1f7a9e-0002"
 
@@ -65,10 +72,21 @@ def test_a_damaged_file_is_one_line_that_says_what_to_do_and_is_left_as_it_is(tm
     (tmp_path / FILE).write_bytes(content)
 
     for attempt in (lambda: read_secrets(tmp_path), lambda: renew_path(tmp_path, ONE)):
-        with pytest.raises(LocalFault, match=r"damaged: put it back from a copy, or delete it") as caught:
+        with pytest.raises(
+            LocalFault, match=r"damaged: put it back from a copy, or run plexsync provider add"
+        ) as caught:
             attempt()
         assert "\n" not in str(caught.value)
     assert (tmp_path / FILE).read_bytes() == content
+
+
+def test_a_damaged_file_is_set_aside_and_a_whole_one_stays(tmp_path):
+    own = renew_path(tmp_path, ONE)
+    set_damaged_aside(tmp_path)
+    assert read_secrets(tmp_path) == {ONE: own}
+    (tmp_path / FILE).write_bytes(b"{")
+    set_damaged_aside(tmp_path)
+    assert (read_secrets(tmp_path), (tmp_path / f"{FILE}.damaged").read_bytes()) == ({}, b"{")
 
 
 def test_what_is_shown_of_secrets_compares_by_value():

@@ -29,7 +29,7 @@ from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Neighbour, NeighbourError, Refused, SyncError, Unavailable
 from plexsync.rules.servers.redaction import Redactor
 from plexsync.store.files.lock import is_locked, try_lock
-from plexsync.store.files.provider_secrets import masked_address, read_secrets, renew_path
+from plexsync.store.files.provider_secrets import masked_address, read_secrets, renew_path, set_damaged_aside
 from plexsync.store.ledger.provider_memory import ProviderRow
 
 log = logging.getLogger("PlexSync.provider")
@@ -234,6 +234,7 @@ def _use_agent(run: StepRun, row: ProviderRow, agent: str, group: str) -> None:
 
 def begin_adding(parts: Parts, library: LibraryAgent, identifier: str) -> None:
     """Note that a library is to ask PlexSync. One that does already is registered anew, at a new address. Raises NotNow."""
+    set_damaged_aside(parts.folder)
     has_secrets = library.uuid in read_secrets(parts.folder)
     with _only_one(parts), parts.store.writing() as tx:
         row = tx.providers.of(library.uuid)

@@ -77,8 +77,8 @@ class SceneFlow(SceneUndo, ScenePushFlow):
 
     def look(self, ids: Sequence[int]) -> Sequence[Inspection]:
         """Inspect the scenes, their items, and what would have to change."""
-        asks, inspections = self._asks, self._inspector.look(ids)
-        return inspections if asks is None else [left_alone(asks, inspection) for inspection in inspections]
+        inspections = self._inspector.look(ids)
+        return [left_alone(self._asks, each) for each in inspections] if self._asks else inspections
 
     def end_batch(self, findings: Sequence[Inspection]) -> None:
         """Request scans for the folders of scenes that are not in Plex yet, if that is enabled."""

@@ -68,12 +68,12 @@ class MatchQuestion:
 class KnownLibrary:
     """What decides about places: the folders of Plex's library, and the path rules.
 
-    `shown`: the scenes that PlexSync has written to an item at one of `places_asked`.
+    `written`: the scenes that PlexSync has written to an item at one of `places_asked`.
     """
 
     folders: tuple[str, ...] = ()
     rules: PathRules = ()
-    shown: frozenset[int] = frozenset()
+    written: frozenset[int] = frozenset()
 
 
 def question_of(document: object) -> MatchQuestion:
@@ -120,7 +120,7 @@ def scene_of(filename: str, files: Sequence[AnswerFile], library: KnownLibrary) 
     files, asked = _without_former(files), places_asked(filename, library)
     scenes = {file.scene for file in files if asked.intersection(map(path_key, places_in(file.path, library)))}
     if not scenes:
-        scenes = {file.scene for file in files} & library.shown
+        scenes = {file.scene for file in files} & library.written
     if not scenes:
         return NoMatch.UNKNOWN
     if len(scenes) > 1:
@@ -144,7 +144,7 @@ def candidates_of(filename: str, files: Sequence[AnswerFile], library: KnownLibr
     readings = _readings(filename, library).values()
     shared: dict[int, int] = {}
     for file in files:
-        if file.is_matched and (file.scene in library.shown or places_in(file.path, library)):
+        if file.is_matched and (file.scene in library.written or places_in(file.path, library)):
             common = max((_common(names, file.path) for names in readings), default=0)
             shared[file.scene] = max(common, shared.get(file.scene, 0))
     ranked = sorted(shared, key=lambda scene: (scene != meant, -shared[scene], scene))

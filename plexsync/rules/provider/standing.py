@@ -1,10 +1,10 @@
 """How a library stands that asks PlexSync, in one line: what is left to do, or why Plex does not ask."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from plexsync.rules.provider.questions import MATCHES, NoMatch
 from plexsync.rules.record_class import record
-from plexsync.rules.records import ProviderRow
+from plexsync.rules.records import ProviderRow, SectionRow
 
 ADDING, ON, REMOVING = "adding", "on", "removing"
 # The steps of adding, each noted under its name once it is done; `DOING` is the one that is being done.
@@ -34,6 +34,14 @@ OFF = "nothing answers Plex: set provider_listen, such as 0.0.0.0:9798, and let 
 GONE = "the library is no longer in Plex: run plexsync provider remove to forget it"
 UNREGISTERED = "PlexSync is no longer registered in Plex: run plexsync provider add to register it again"
 OTHER_AGENT = "the agent of the library is {}, so Plex does not ask: run plexsync provider add to set PlexSync again"
+NOT_SYNCED = (
+    "the library is not synced any more, so Plex gets no answer: run plexsync provider remove, or sync it again "
+    "(plex_libraries)"
+)
+UNKNOWN_ADDRESS = (
+    "the secret of its address is not in {}, so Plex gets no answer: put the file back from a copy, or run "
+    "plexsync provider add again, which makes a new one"
+)
 SWITCH = "Allow matching to explicit content"
 NO_SWITCH = f"{SWITCH} is off, so Plex asks for no scene: switch it on in Plex, Manage Library, Edit, Advanced"
 NEVER = "Plex has not asked yet: check that plexsync serve runs, and that Plex reaches {}"
@@ -62,10 +70,19 @@ def is_asking(row: ProviderRow) -> bool:
     return row.state == ON or (row.state == ADDING and "switched" in row.steps)
 
 
-def problem_of(row: ProviderRow, address: str, in_plex: LibraryInPlex | None = None, *, is_on: bool = True) -> str:
+def is_synced(row: ProviderRow, sections: Sequence[SectionRow]) -> bool:
+    """Whether the library is one of those that PlexSync has listed for syncing; True if it has listed none yet."""
+    listed = [each.uuid == row.library if each.uuid else each.key == row.section for each in sections]
+    return not listed or any(listed)
+
+
+def problem_of(
+    row: ProviderRow, address: str, in_plex: LibraryInPlex | None = None, *, is_on: bool = True, unanswered: str = ""
+) -> str:
     """Why Plex does not ask, or may not; '' if it does.
 
-    `address` is the one that Plex asks, without its secret. `is_on`: somebody answers there.
+    `address` is the one that Plex asks, without its secret. `is_on`: somebody answers there. `unanswered`: why nothing is
+    answered for this library.
     """
     if not is_on and row.state == ON:
         return OFF
@@ -74,6 +91,8 @@ def problem_of(row: ProviderRow, address: str, in_plex: LibraryInPlex | None = N
         return goes_on.format(STEP_WORDS.get(row.steps.get(DOING), "not begun"))
     if not is_on:
         return OFF
+    if unanswered:
+        return unanswered
     if in_plex is not None:
         if not in_plex.agent:
             return GONE

@@ -8,6 +8,7 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
 
@@ -50,8 +51,19 @@ def read_secrets(folder: Path) -> dict[str, LibrarySecrets]:
         raise LocalFault(f"{path} can't be read: {error.strerror}") from error
     except ValueError:
         pass
-    mend = "put it back from a copy, or delete it and run plexsync provider add again for each library"
+    mend = "put it back from a copy, or run plexsync provider add again for each library, which sets it aside"
     raise LocalFault(f"{path} is damaged: {mend}")
+
+
+def set_damaged_aside(folder: Path) -> None:
+    """Rename a damaged file, so that secrets can be made anew."""
+    path = folder / FILE
+    # What can't be read or renamed is told by who needs it.
+    with suppress(OSError):
+        try:
+            _secrets_in(path.read_bytes())
+        except ValueError:
+            path.replace(path.with_name(f"{FILE}.damaged"))
 
 
 def renew_path(folder: Path, library: str) -> LibrarySecrets:
