@@ -5,6 +5,6 @@ UNAPPROVED = (
     "shows it and asks (or approve_bulk = true)"
 )
 SETTINGS_WAIT = (
-    "the settings are in use for scenes that you edit; what they alone would write waits for your yes: plexsync sync --all "
-    "--dry-run shows what they would change, plexsync sync --all --yes writes it; or set them back"
+    "until your yes the settings from before stay in force, also for scenes that you edit: plexsync sync --all --dry-run "
+    "shows what the changed ones would write, plexsync sync --all --yes writes it; or set them back"
 )

@@ -7,7 +7,7 @@ would write something that the settings in use would not.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
@@ -15,17 +15,9 @@ from typing import NamedTuple
 
 from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
 from plexsync.app.dressing import collection_viewer
-from plexsync.app.fingerprints import (
-    changed_names,
-    client_id,
-    known_values,
-    prints_of_settings,
-    wishes,
-    words_of_change,
-)
-from plexsync.app.parts import Assembled, Parts, part_settings
+from plexsync.app.fingerprints import client_id, part_settings, settings_in_force
+from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import profiles_of
-from plexsync.app.setting_change import config_of
 from plexsync.engine.flow import Outdated
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.watching import asked_pages
@@ -45,15 +37,15 @@ from plexsync.rules.merge.field_change import field_change
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Value, held_field
 from plexsync.rules.queue.job import Kind
-from plexsync.rules.queue.note_keys import ASKED_SETTINGS, IN_USE, WISHES
-from plexsync.rules.queue.setting_question import FEW, SettingQuestion
+from plexsync.rules.queue.note_keys import PLAYLISTS_PROBLEM
+from plexsync.rules.queue.setting_question import SettingQuestion
 from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.store.opening import UnwrittenDatabase, backend_at
 from validation.config import PlexSyncConfig
 from validation.looks import LOOKS, SETTING
-from validation.sources import DEFAULT, LOOK, ConfigError
+from validation.sources import DEFAULT, LOOK
 
 # The scenes that are tried for one that the draft changes, if you have named none, and how many of them together.
 TRIED, TOGETHER = 36, 12
@@ -130,6 +122,13 @@ class DraftCount:
     created: Mapping[str, int] = field(default_factory=dict)
     unclear: str = ""
     complete: bool = False
+
+    def question(self, wishes: str, words: str) -> SettingQuestion | None:
+        """The question about the settings that were counted; None unless all that they would write is known."""
+        if not self.complete or self.unclear:
+            return None
+        playlists = len(self.deleted), len(self.created)
+        return SettingQuestion(wishes, words, self.changed, self.collections, *playlists)
 
 
 class Effect(NamedTuple):
@@ -208,7 +207,7 @@ class Draft:
         inspector.gates.enter(*READS)
         count.total = inspector.gates.ask(READ_STASH, inspector.stash.newest, of_all=True)[Kind.SCENE].count
         lists = self.house.settings.playlists
-        if lists and self._now and lists != self._now.settings.playlists:
+        if lists and not (self._now and lists == self._now.settings.playlists):
             try:
                 count.deleted, count.created = self._viewer.playlists.changes(lists)
             except UnclearTag as unclear:
@@ -366,41 +365,17 @@ def _picture(target: PlannedObject, scene: Scene | None, artwork: Artwork | None
         return b""
 
 
-def ask_before_writing(
-    parts: Parts, config: PlexSyncConfig, count: DraftCount, *, agreed: bool
-) -> SettingQuestion | None:
-    """Make a complete count the question that these settings wait for, once they are saved; None if they need none.
-
-    `agreed`: you have said yes, knowing the count. A worker that counts by itself would ask the same. It counts playlists.
-    """
-    now, in_use = wishes(config), prints_of_settings(config)
-    with parts.store.writing() as tx:
-        noted = tx.notes.texts((WISHES, IN_USE))
-        names = changed_names(noted[IN_USE], in_use)
-        if not (count.complete and names) or "playlists" in names or noted[WISHES] == now or parts.config.approve_bulk:
-            return None
-        is_small = count.changed + count.collections <= FEW
-        words = words_of_change(config, names)
-        question = SettingQuestion(now, words, count.changed, count.collections, agreed=agreed or is_small)
-        tx.notes.save(ASKED_SETTINGS, question.to_text())
-    return question
-
-
-def count_change(parts: Parts, before: str, stopping: Callable[[], bool]) -> DraftCount:
-    """Count what the settings in use change, compared with those `before` (see `prints_of_settings`). Raises NeighbourError.
+def count_change(parts: Parts, stopping: Callable[[], bool]) -> DraftCount:
+    """Count what the settings that are saved change, compared with those in force. Raises NeighbourError.
 
     If one of these is not known any more, all that would be written counts.
     """
-    # What becomes of playlists is not told by scenes.
-    names = set(changed_names(before, parts.settings.in_use)) - {"playlists"}
-    values, earlier = known_values(before, names), None
-    if values is not None:
-        with suppress(ConfigError):
-            fresh = config_of(values)
-            earlier = parts.config.model_copy(update={name: getattr(fresh, name) for name in values})
     count = DraftCount()
-    with _open(parts, parts.config, earlier) as draft:
+    with open_draft(parts, parts.saved) as draft:
         draft.count(count, stopping)
+    with parts.store.writing() as tx:
+        if count.unclear or tx.notes.text(PLAYLISTS_PROBLEM):
+            tx.notes.save(PLAYLISTS_PROBLEM, count.unclear)
     return count
 
 
@@ -411,8 +386,8 @@ def _both(draft: LookRules, now: LookRules) -> LookRules:
 
 
 def open_draft(parts: Parts, config: PlexSyncConfig) -> AbstractContextManager[Draft]:
-    """Put a draft's house together, beside that of the settings in use. Raises Unusable if a package is missing."""
-    return _open(parts, config, parts.config)
+    """Put a draft's house together, beside that of the settings in force. Raises Unusable if a package is missing."""
+    return _open(parts, config, settings_in_force(parts.saved, parts.store))
 
 
 @contextmanager

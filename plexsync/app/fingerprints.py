@@ -1,22 +1,29 @@
 """Hashes of settings, used to detect changes. They reveal neither secrets nor paths; hashes of secrets are salted.
 
 Beside those of what Plex should show stand its plain values, with which a change is counted; none of them is a secret.
+
+The note `IN_USE` has those of the settings in force. A yes writes the changed ones there. A worker works with the settings
+in force, whatever it writes and wherever; screens and previews show what the changed ones would write.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import cast
 
-from plexsync.app.rules import SWITCHES, look_rules
+from plexsync.app.breaker import breaker_rules
+from plexsync.app.rules import SWITCHES, PartSettings, look_rules, playlist_rules, work_rules
+from plexsync.app.setting_change import config_of
 from plexsync.app.stored import salt_of
+from plexsync.rules.queue.note_keys import BULK, IN_USE, REPAIRED, WISHES
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.rules.words.text import NAME_LIMIT, SUMMARY_LIMIT
 from plexsync.store.database import Database
 from validation import path_rules
 from validation.config import PlexSyncConfig
 from validation.looks import LOOKS, SETTING
+from validation.sources import ConfigError
 
 # The place of the values beside the fingerprints, and the settings without one there: another library list is compared with
 # nothing, and an address may hold a secret.
@@ -33,6 +40,14 @@ UNSHOWN = {
     "rating_wins": RATINGS,
     "when_gone": "Not previewed: it acts when a scene is removed from Stash. No scene that is there changes.",
 }
+UNKNOWN_BEFORE = (
+    "changed settings wait for your yes (plexsync sync --all), and the values before are not known: until then nothing is "
+    "written"
+)
+# A library asks from the moment when it is told to, which is no write.
+AT_ONCE = {"provider_listen"}
+# What decides which playlists there are, and their order.
+LISTED = {"playlists", "playlist_order"}
 # Longer values of a changed setting are not shown, nor are more settings than these.
 SHORT, MOST_SHOWN = 40, 4
 
@@ -71,7 +86,7 @@ def wishes(config: PlexSyncConfig) -> str:
     def plain(value: object) -> object:
         return sorted(map(str, value)) if isinstance(value, frozenset | set) else repr(value)
 
-    listed = [config.playlists] if config.playlists else []
+    listed = [config.playlists, config.playlist_order] if config.playlists else []
     parts = [asdict(look_rules(config)), config.library_names, *listed]
     return _digest(json.dumps(parts, default=plain, sort_keys=True))
 
@@ -97,7 +112,7 @@ def _read_by(make: Callable[[PlexSyncConfig], object], config: PlexSyncConfig) -
 
 def prints_of_settings(config: PlexSyncConfig) -> str:
     """Fingerprints of the settings that decide what Plex should show, one for each, and most of the values."""
-    listed = {"playlists"} if config.playlists else set[str]()
+    listed = LISTED if config.playlists else set[str]()
     values = {name: getattr(config, name) for name in sorted(_read_by(look_rules, config) | listed)}
     prints: dict[str, object] = {
         name: hashlib.blake2b(repr(value).encode(errors="replace"), digest_size=4).hexdigest()
@@ -120,9 +135,41 @@ def changed_names(before: str, now: str) -> list[str]:
 
 
 def known_values(before: str, names: Collection[str]) -> dict[str, object] | None:
-    """The values that these settings had, from `prints_of_settings`; None if one of them is not known."""
-    values = json.loads(before or "{}").get(VALUES, {})
+    """The values that these settings had, from `prints_of_settings`; None if one of them is not known.
+
+    A setting that was not read then, or that the version before did not have, stood at its default.
+    """
+    old = json.loads(before or "{}")
+    fields = PlexSyncConfig.model_fields
+    defaults = {name: fields[name].get_default(call_default_factory=True) for name in names if name not in old}
+    values = {**defaults, **old.get(VALUES, {})}
     return {name: values[name] for name in names} if values.keys() >= set(names) else None
+
+
+def in_force_now(store: Database) -> str:
+    """Return the fingerprints of the settings in force."""
+    with store.reading() as db:
+        return db.notes.text(IN_USE)
+
+
+def settings_in_force(config: PlexSyncConfig, store: Database) -> PlexSyncConfig | None:
+    """These settings, with the values from before where changed ones wait; None if such a value is not known.
+
+    Before the first write of the library, changed settings count at once: nothing was written with others.
+    """
+    with store.reading() as db:
+        noted = db.notes.texts((WISHES, IN_USE, BULK, REPAIRED))
+    if config.approve_bulk or noted[WISHES] in ("", wishes(config)) or not (noted[BULK] or noted[REPAIRED]):
+        return config
+    names = set(changed_names(noted[IN_USE], prints_of_settings(config))) - AT_ONCE
+    if not names:
+        return config
+    values = known_values(noted[IN_USE], names)
+    try:
+        before = None if values is None else config_of(values)
+    except ConfigError:
+        return None
+    return before and config.model_copy(update={name: getattr(before, name) for name in names})
 
 
 def words_of_change(config: PlexSyncConfig, names: Collection[str]) -> str:
@@ -158,3 +205,36 @@ def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> 
         "strict": _digest(repr(strict)),
         "matching": _digest(repr(config.match_by_duration)),
     }
+
+
+def settings_to_go_by(saved: PlexSyncConfig, store: Database, *, in_force: bool) -> tuple[PlexSyncConfig, PartSettings]:
+    """Return the settings that parts go by: those in force, or those that are saved.
+
+    While those in force are not known, a worker works nothing.
+    """
+    before = in_force_now(store)
+    config, settings = settings_in_force(saved, store), part_settings(saved, store)
+    if config is None:
+        work = replace(settings.work, rests=settings.work.rests or UNKNOWN_BEFORE)
+        return saved, replace(settings, work=work, in_force=before if in_force else "")
+    if config == saved or not in_force:
+        return saved, settings
+    of_force = part_settings(config, store)
+    return config, replace(of_force, in_force=before, wishes=settings.wishes, in_use=settings.in_use)
+
+
+def part_settings(config: PlexSyncConfig, store: Database) -> PartSettings:
+    """Return the settings of the parts, from the configuration and the salt of this database."""
+    prints = fingerprints(config, store)
+    return PartSettings(
+        looks=look_rules(config),
+        work=work_rules(config),
+        breaker=breaker_rules(config),
+        fingerprints=prints,
+        cures=prints_of_cures(config, prints),
+        print_of_all=print_of_all(config, store),
+        wishes=wishes(config),
+        in_use=prints_of_settings(config),
+        scan_absent=config.scan_absent,
+        playlists=playlist_rules(config),
+    )

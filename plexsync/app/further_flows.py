@@ -136,11 +136,6 @@ def _dressing(parts: Parts) -> "CollectionDressing":
     return collection_dressing(parts)
 
 
-def count_playlists(parts: Parts) -> tuple[int, int] | None:
-    """How many playlists the settings would delete, and create; None while their tag is unclear. Raises NeighbourError."""
-    return _dressing(parts).inspector.playlists.count_changes()
-
-
 def forget_dressing(parts: Assembled) -> None:
     """Drop the queued collections and playlists that are off. What was written stays, and so does what is remembered.
 

@@ -11,13 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from plexsync.app.breaker import breaker_rules
 from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
 from plexsync.app.database_files import lock_of
-from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, prints_of_settings, wishes
+from plexsync.app.fingerprints import client_id, in_force_now, settings_to_go_by
 from plexsync.app.machine import fence_of
 from plexsync.app.named_scenes import NamedScenes, existing_scenes, known_in
-from plexsync.app.rules import PartSettings, look_rules, playlist_rules, work_rules
+from plexsync.app.rules import PartSettings, look_rules
 from plexsync.app.stored import Stored, address_of, check_settled, clock_of
 from plexsync.engine.asked_probes import ask_at_once, what_waits
 from plexsync.engine.clock import SystemRandom
@@ -116,7 +115,7 @@ class Assembled:
         self.inspector = inspector(Indexer(store, plex, gates, clock, looks_only=True), visitors)
         self.watch_inspector, self.work_inspector = inspector(indexer), inspector(indexer, patient=False)
         self.poller = Poller(store, stash, indexer, gates, clock, losses)
-        self.reconciler = Reconciler(self.watch_inspector, **settings.prints)
+        self.reconciler = Reconciler(self.watch_inspector, **settings.prints, waits=settings.waits)
         self.listener = Listener(store, stash, plex, events, indexer, gates, clock, rng)
         self.scans = Scans(store, plex, gates, clock, settings.looks.paths) if settings.scan_absent else None
         self.curer = Curer(self.watch_inspector, settings.cures)
@@ -127,6 +126,12 @@ class Parts(Assembled, Stored):
 
     watchdog: Watchdog
     sampler: Sampler
+    # The settings as they are saved; `config` are those in force, which a worker goes by.
+    saved: PlexSyncConfig
+
+    def must_reload(self) -> bool:
+        """Whether other settings have come into force since these parts were put together."""
+        return self.settings.waits and in_force_now(self.store) != self.settings.in_force
 
     @property
     def picture_names(self) -> frozenset[str]:
@@ -161,31 +166,19 @@ def named_scenes(parts: Parts, ids: Iterable[int]) -> NamedScenes:
         return replace(known_in(db, named, existing, away), undone=resting(db, named))
 
 
-def part_settings(config: PlexSyncConfig, store: Database) -> PartSettings:
-    """Return the settings of the parts, from the configuration and the salt of this database."""
-    prints = fingerprints(config, store)
-    return PartSettings(
-        looks=look_rules(config),
-        work=work_rules(config),
-        breaker=breaker_rules(config),
-        fingerprints=prints,
-        cures=prints_of_cures(config, prints),
-        print_of_all=print_of_all(config, store),
-        wishes=wishes(config),
-        in_use=prints_of_settings(config),
-        scan_absent=config.scan_absent,
-        playlists=playlist_rules(config),
-    )
-
-
 @contextmanager
 def open_parts(
-    config: PlexSyncConfig, folder: Path, *, worker: bool = False, fence: "WorkerLock | None" = None
+    config: PlexSyncConfig,
+    folder: Path,
+    *,
+    worker: bool = False,
+    in_force: bool = False,
+    fence: "WorkerLock | None" = None,
 ) -> Iterator[Parts]:
     """Open the store of these settings and assemble the parts on it; closes them at the end.
 
     `folder` is this machine's data folder. `worker`: this process holds the worker's lock, which is `fence` if it can
-    be lost: then nothing is written or sent any more.
+    be lost: then nothing is written or sent any more. `in_force`: go by the settings in force, as a worker always does.
     """
     address, rng = address_of(config, folder), SystemRandom()
     with ExitStack() as stack:
@@ -202,7 +195,8 @@ def open_parts(
         stack.callback(watchdog.close)
         heard = {server: Heard(watchdog.alive) for server in Neighbour}
         before = {server: in_turn(fence.check, heard[server]) if fence else heard[server] for server in Neighbour}
-        settings = part_settings(config, store)
+        saved = config
+        config, settings = settings_to_go_by(saved, store, in_force=worker or in_force)
         client = client_id(store)
         stash = stash_client(config, clock, settings.looks, alive=before[Neighbour.STASH])
         stack.callback(stash.close)
@@ -214,7 +208,7 @@ def open_parts(
         stack.callback(threads.shutdown)
         readers = Readers(threads, watchdog.alive)
         parts = Parts(store, stash, plex, clock, rng, settings, events=events, imaging=imaging, readers=readers)
-        parts.config, parts.folder, parts.locks = config, folder, locks
+        parts.config, parts.saved, parts.folder, parts.locks = config, saved, folder, locks
         parts.watchdog, parts.sampler = watchdog, Sampler(store, clock, heard)
         yield parts
 

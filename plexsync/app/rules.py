@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import cast
 
-from plexsync.engine.rules import WorkRules
+from plexsync.engine.rules import SWITCHED_OFF, WorkRules
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules.collections.collection_servers import PlaylistRules
 from plexsync.rules.collections.collections import Dressing, Part, Place
@@ -150,7 +150,7 @@ def work_rules(config: PlexSyncConfig) -> WorkRules:
         deadline=deadline,
         retention=config.dlq_retention_days * 24 * HOUR,
         dlq_max=config.dlq_max,
-        enabled=config.enabled,
+        rests="" if config.enabled else SWITCHED_OFF,
     )
 
 
@@ -160,6 +160,7 @@ class PartSettings:
 
     `fingerprints` are hashes of the settings whose change ends a hold, `cures` of those that may cure a dead letter,
     `print_of_all` of every setting, and `wishes` of those that decide what Plex should show; `in_use` has one of each.
+    `in_force`: fingerprints like `in_use` of those that all else is of, while changed ones wait for your yes.
     """
 
     looks: LookRules
@@ -170,6 +171,7 @@ class PartSettings:
     print_of_all: str = ""
     wishes: str = ""
     in_use: str = ""
+    in_force: str = ""
     scan_absent: bool = False
     pictures: bool = True
     playlists: PlaylistRules | None = None
@@ -178,6 +180,11 @@ class PartSettings:
     def has_objects(self) -> bool:
         """Whether collections are dressed, or tags make playlists."""
         return is_dressing_on(self.looks) or self.playlists is not None
+
+    @property
+    def waits(self) -> bool:
+        """Whether changed settings wait for your yes, and these go by those before."""
+        return bool(self.in_force)
 
     @property
     def prints(self) -> dict[str, str]:

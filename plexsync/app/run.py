@@ -3,7 +3,7 @@
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -13,11 +13,11 @@ from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import lets_in, messengers, stash_lines
 from plexsync.app.fingerprints import changed_names, words_of_change
 from plexsync.app.flow_parts import COMPARE_LOOK, LONGEST_LOOK, FlowParts, NotedLook, RegularLook, look_at_changes
-from plexsync.app.further_flows import clean_up, count_playlists, further_flows
+from plexsync.app.further_flows import clean_up, further_flows
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import HOUR
-from plexsync.app.switches import asked_settings, bulk_approved, has_lost
-from plexsync.app.turns import turns
+from plexsync.app.switches import asked_settings, bring_into_force, bulk_approved, has_lost
+from plexsync.app.turns import await_settings, turns
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Commits, Farewell, Loop, Paused, Ran, Standstill, Watcher, tell_nobody
@@ -190,7 +190,8 @@ def serve(
         try:
             for watcher in watchers:
                 watcher.start()
-            loop_of(parts, works, stop, report, paused, first, changed=changed, commits=watch).serve()
+            before = partial(await_settings, parts, stop, first)
+            loop_of(parts, works, stop, report, paused, before, changed=changed, commits=watch).serve()
         finally:
             stop.set()
             # It wakes nobody any more when what waits is closed.
@@ -358,11 +359,13 @@ class Schedule:
                 return False
         self._tried = passed
         waits = settings_wait(parts, self._stopping)
-        if waits and not is_due:
+        if waits and (parts.settings.work.rests or not is_due):
             self.problem = "" if asked_settings(parts) else UNCOUNTED
             return False
+        if parts.must_reload():
+            return False
         try:
-            is_complete, self.problem = parts.reconciler.reconcile(stopping=stopping, holding=waits).complete, ""
+            is_complete, self.problem = parts.reconciler.reconcile(stopping=stopping).complete, ""
         except NeighbourError as error:
             log.info("reconcile put off: %s", error)
             is_complete, self.problem = False, str(error)
@@ -400,45 +403,50 @@ class FirstHook:
 
 
 def settings_wait(parts: Parts, stopping: Callable[[], bool]) -> bool:
-    """Whether a full comparison must leave out what changed settings would write, because these are many items.
+    """Whether changed settings wait for your yes, because they would write many items, or it is not known how many.
 
-    Changed settings are in use at once, and what they alone would write waits for your yes. The worker compares them with
-    those of the last full comparison, and counts once what would change; while a server is down nothing is counted, and
-    they wait too. Scenes that you edit are synced meanwhile.
+    The worker goes on with those before, and counts once what would change; while a server is down nothing is counted. If
+    it is little, the changed settings come into force without a question.
     """
     with parts.store.reading() as db:
         # A worker notes a change as it begins its work: a comparison may come before that.
-        is_changed, before = db.notes.text(WISHES) not in ("", parts.settings.wishes), db.notes.text(IN_USE)
-        question = read(db.notes.text(ASKED_SETTINGS))
-    if parts.config.approve_bulk or not is_changed:
+        noted = db.notes.texts((WISHES, IN_USE, ASKED_SETTINGS))
+    names = changed_names(noted[IN_USE], parts.settings.in_use)
+    if parts.config.approve_bulk or not names or noted[WISHES] in ("", parts.settings.wishes):
         return False
+    if parts.must_reload():
+        # What is in force now may have been agreed to together with settings that these parts do not know yet.
+        return True
+    question = read(noted[ASKED_SETTINGS])
     if question is None or question.wishes != parts.settings.wishes:
-        names = changed_names(before, parts.settings.in_use)
-        question = _count_effect(parts, before, names, stopping) if names else None
-        if question is None:
-            return bool(names)
-        with parts.store.writing() as tx:
+        question = _count_effect(parts, names, stopping)
+        return question is None or not _ask(parts, question, noted)
+    return True
+
+
+def _ask(parts: Parts, question: SettingQuestion, noted: Mapping[str, str]) -> bool:
+    """Ask it, or let the settings come into force if they write little. True if they are in force."""
+    with parts.store.writing() as tx:
+        if tx.notes.texts(list(noted)) != noted:
+            # The answer has come meanwhile, or it is about other settings.
+            return False
+        if question.is_small:
+            bring_into_force(tx, parts.settings.in_use)
+        else:
             tx.notes.save(ASKED_SETTINGS, question.to_text())
-        if not question.agreed:
-            log.warning("%s: they wait for your yes (plexsync sync --all)", question.text)
-    return not question.agreed
+    if not question.is_small:
+        log.warning("%s: they wait for your yes (plexsync sync --all)", question.text)
+    return question.is_small
 
 
-def _count_effect(
-    parts: Parts, before: str, names: Collection[str], stopping: Callable[[], bool]
-) -> SettingQuestion | None:
+def _count_effect(parts: Parts, names: Collection[str], stopping: Callable[[], bool]) -> SettingQuestion | None:
     """The question about these settings; None if it could not be counted now."""
     # A worker has it only while changed settings are counted.
     from plexsync.app.draft import count_change
 
     try:
-        playlists = count_playlists(parts) if "playlists" in names else (0, 0)
-        count = count_change(parts, before, stopping) if playlists else None
+        count = count_change(parts, stopping)
     except (NeighbourError, Unusable) as error:
         log.info("what changed settings would write can't be counted now: %s", error)
         return None
-    if not (playlists and count and count.complete):
-        return None
-    counts = (count.changed, count.collections, False, *playlists)
-    question = SettingQuestion(parts.settings.wishes, words_of_change(parts.config, names), *counts)
-    return question.agreed_to() if question.is_small else question
+    return count.question(parts.settings.wishes, words_of_change(parts.saved, names))

@@ -1,13 +1,32 @@
 """What you switch on and off at run time: the worker inside Stash, and the first write of a whole library."""
 
+from functools import partial
 from pathlib import Path
 
+from plexsync.app.fingerprints import changed_names, prints_of_settings, wishes, words_of_change
 from plexsync.app.parts import Parts
-from plexsync.rules.queue.note_keys import ASKED_SETTINGS, BULK, CHANGED, LAST_RECONCILE, REPAIRED, RESTORED, WISHES
-from plexsync.rules.queue.setting_question import SettingQuestion, open_question
+from plexsync.engine.tickets import READ_STASH, READS, WRITE_PLEX, Closed
+from plexsync.rules.collections.playlists import UnclearTag, children_of
+from plexsync.rules.queue.note_keys import (
+    ASKED_SETTINGS,
+    BULK,
+    CHANGED,
+    IN_USE,
+    LAST_RECONCILE,
+    REPAIRED,
+    RESTORED,
+    WISHES,
+)
+from plexsync.rules.queue.setting_question import SettingQuestion, read
+from plexsync.rules.servers.errors import NeighbourError
 from plexsync.store import intake
-from plexsync.store.database import Reader
+from plexsync.store.database import Reader, Writer
 from plexsync.store.queue.notes import number_in
+from validation.config import PlexSyncConfig
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from plexsync.app.draft import DraftCount
 
 
 def switched_inside(parts: Parts) -> str:
@@ -47,18 +66,82 @@ def bulk_approved(parts: Parts) -> bool:
 
 
 def approve_bulk(parts: Parts) -> None:
-    """Approve the first full write, and the one that changed settings ask for: the whole library may be written."""
-    question = asked_settings(parts)
+    """Approve the first full write: the whole library may be written."""
     with parts.store.writing() as tx:
-        if question:
-            tx.notes.save(ASKED_SETTINGS, question.agreed_to().to_text())
-        tx.notes.save(BULK, f"{parts.clock.now()} {question.words if question else ''}".rstrip())
+        tx.notes.save(BULK, str(parts.clock.now()))
+
+
+def approve_settings(parts: Parts) -> str:
+    """Approve what changed settings write, whether it was counted yet or not; returns why they wait all the same, or ''.
+
+    Nobody can know which playlists another tag deletes while it is unclear, so then there is no yes.
+    """
+    with parts.store.reading() as db:
+        noted = db.notes.texts((WISHES, IN_USE))
+    names = changed_names(noted[IN_USE], parts.settings.in_use)
+    if not names or noted[WISHES] in ("", parts.settings.wishes):
+        return ""
+    if problem := _unclear_playlists(parts) if "playlists" in names else "":
+        return f"{words_of_change(parts.saved, names)}, and waits: {problem}"
+    with parts.store.writing() as tx:
+        bring_into_force(tx, parts.settings.in_use)
+        tx.notes.save(BULK, f"{parts.clock.now()} {words_of_change(parts.saved, names)}")
+    return ""
+
+
+def ask_before_writing(
+    parts: Parts, config: PlexSyncConfig, count: "DraftCount", *, agreed: bool
+) -> SettingQuestion | None:
+    """Make a complete count the question that these settings wait for, once they are saved; None if they need none.
+
+    `agreed`: you have said yes, knowing the count. A worker that counts by itself would ask the same.
+    """
+    now, in_use = wishes(config), prints_of_settings(config)
+    with parts.store.writing() as tx:
+        noted = tx.notes.texts((WISHES, IN_USE))
+        names = changed_names(noted[IN_USE], in_use)
+        question = count.question(now, words_of_change(config, names)) if names else None
+        if question is None or noted[WISHES] == now or parts.config.approve_bulk:
+            return None
+        if agreed or question.is_small:
+            bring_into_force(tx, in_use)
+        else:
+            tx.notes.save(ASKED_SETTINGS, question.to_text())
+    return question
+
+
+def why_not_now(parts: Parts) -> str:
+    """The reason if nothing can be written now; '' if it can."""
+    if not bulk_approved(parts):
+        return "the first write of the whole library needs your approval: the page Reconcile shows it"
+    if parts.settings.work.rests or not parts.someone_works():
+        return parts.settings.work.rests or "no worker is running: start plexsync serve"
+    answers = map(parts.gates.admit, (*READS, WRITE_PLEX))
+    return next((answer.reason for answer in answers if isinstance(answer, Closed)), "")
+
+
+def bring_into_force(tx: Writer, in_use: str) -> None:
+    """Let these settings decide what is written, from now on. A full comparison writes what they change."""
+    tx.notes.save(IN_USE, in_use)
+    tx.notes.save(ASKED_SETTINGS, "")
+
+
+def _unclear_playlists(parts: Parts) -> str:
+    """The reason if it can't be told which playlists the settings delete; '' if it can."""
+    if (rules := parts.settings.playlists) is None:
+        return ""
+    ask_for_tags = partial(parts.stash.collections.tags_named, rules.parent)
+    try:
+        children_of(rules.parent, parts.gates.ask(READ_STASH, ask_for_tags, of_all=True))
+    except (UnclearTag, NeighbourError) as error:
+        return str(error)
+    return ""
 
 
 def asked_settings(parts: Parts) -> SettingQuestion | None:
     """The changed settings of which a full comparison waits for your yes; None if none do."""
     with parts.store.reading() as db:
-        question = open_question(db.notes.text(ASKED_SETTINGS))
+        question = read(db.notes.text(ASKED_SETTINGS))
     return question if question and question.wishes == parts.settings.wishes and not parts.config.approve_bulk else None
 
 

@@ -61,6 +61,15 @@ def turns(parts: Parts, stop: threading.Event, first: Callable[[], None] | None 
     return take
 
 
+def await_settings(parts: Parts, stop: threading.Event, first: Callable[[], None] | None = None) -> None:
+    """Call `first`; then, if changed settings have come into force, claim nothing until the parts are rebuilt with them."""
+    if first is not None:
+        first()
+    while not stop.is_set() and parts.must_reload():
+        parts.watchdog.alive()
+        stop.wait(STAND_LOOK)
+
+
 class ProbeTurn:
     """The worker's turn at a probe. Call it between two steps."""
 

@@ -47,7 +47,6 @@ AGAIN = frozenset({"waiting", "later"})
 NOTICE_GATES = (READ_STASH,)
 # Larger sets are queued in pieces of this size, so that a hook need not wait for all of them.
 FAN_OUT = 500
-SWITCHED_OFF = "PlexSync is switched off (enabled = false)"
 # A step works so many batches at most: what runs between two steps is waiting.
 BATCHES = 8
 # After a batch that took more seconds, the next one is not read while one is sent: an edit that comes would wait for both.
@@ -202,11 +201,11 @@ class Engine:
                 continue
             kinds += desk.kinds
             size = min(answer.limit, self._size) if answer.limit else self._size
-            if self._rules.enabled and (jobs := self._claim(tx, desk.kinds, size, now)):
+            if not self._rules.rests and (jobs := self._claim(tx, desk.kinds, size, now)):
                 self._desks = [*self._desks[number + 1 :], *self._desks[: number + 1]]
                 return Claim(desk, jobs, answer.limit)
-        if not self._rules.enabled:
-            return Idle(now + 5000, SWITCHED_OFF)
+        if self._rules.rests:
+            return Idle(now + 5000, self._rules.rests)
         # While all gates are closed, nothing is claimed, and no claim corrects due times after a jump of the clock.
         due = tx.jobs.next_due(now, kinds=kinds) if kinds else None
         if closed:
@@ -361,9 +360,9 @@ class Engine:
                     self._settlement.settle(tx, [(notice, Done())])
 
     def _probe(self, probe: Probe) -> bool:
-        """Probe a server. While PlexSync is switched off, the probe writes nothing."""
+        """Probe a server. While nothing is worked, the probe writes nothing."""
         flow = next((flow for flow in self._flows.values() if flow.write_gate == probe.gate), None)
-        if flow is None or not self._rules.enabled:
+        if flow is None or self._rules.rests:
             return self._gates.probe(probe)
 
         def canary(ticket: Ticket) -> bool | None:

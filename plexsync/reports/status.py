@@ -13,7 +13,7 @@ from plexsync.rules.plays.missing_plays import MISSING_FOR, missing_plays
 from plexsync.rules.queue.gate_names import GateName, gates_to_show
 from plexsync.rules.queue.note_keys import CHANGED, HEARS
 from plexsync.rules.queue.outages import Outage, Transition, last_ended, lasting, outages
-from plexsync.rules.queue.setting_question import open_question
+from plexsync.rules.queue.setting_question import read as read_question
 from plexsync.rules.queue.stalls import read_stalls
 from plexsync.rules.queue.worker_ends import read as read_ends
 from plexsync.rules.servers.dashboard_place import read as read_place
@@ -223,7 +223,7 @@ def _last_verify(summary: "Summary") -> "VerifiedFacts | None":
 
 def _setting_change(summary: "Summary") -> "SettingChangeFacts | None":
     """The question of a changed setting that waits for an answer."""
-    if not (question := open_question(summary.asked_settings)):
+    if not (question := read_question(summary.asked_settings)):
         return None
     return {"text": question.text, "scenes": question.scenes, "collections": question.collections}
 

@@ -16,7 +16,7 @@ from plexsync.app.draft import DraftCount, open_draft
 from plexsync.app.fingerprints import wishes
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.review import make_review
-from plexsync.app.switches import approve_bulk, waits_for_yes
+from plexsync.app.switches import approve_bulk, approve_settings, bulk_approved, waits_for_yes
 from plexsync.engine.asked_probes import ask_at_once
 from plexsync.engine.tickets import READS
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview, preview_scenes
@@ -90,6 +90,8 @@ Do = Callable[[Parts, BackgroundTask], None]
 
 def compare(parts: Parts, task: BackgroundTask, *, anew: bool = False) -> None:
     """As `plexsync reconcile`, or `reconcile --anew`."""
+    if problem := approve_settings(parts):
+        raise Unusable(problem)
     task.facts = facts = report_facts(parts.reconciler.reconcile(task.at, stopping=task.stopping, anew=anew))
     task.words = f"{many(facts['scenes'], 'scene')} compared, {facts['wanted']:,} queued"
 
@@ -133,14 +135,19 @@ def _found(
 
 def sync_all(parts: Parts, task: BackgroundTask) -> None:
     """As `plexsync sync --all`; you have approved the first write, now or before."""
+    # Before anything is queued: the worker goes by these settings from now on.
+    waits = approve_settings(parts) if waits_for_yes(parts) else ""
     try:
         ids = want_all(parts.store, parts.stash, parts.gates, parts.clock)
     finally:
         # Not before: else the worker begins with a comparison of the same scenes.
-        if waits_for_yes(parts):
+        if not bulk_approved(parts):
             approve_bulk(parts)
     count = len(ids)
-    task.facts, task.words = QueuedFacts(wanted=count), f"{many(count, 'scene')} queued; the worker does the rest"
+    task.facts, task.words = (
+        QueuedFacts(wanted=count),
+        f"{many(count, 'scene')} queued; {waits or 'the worker does the rest'}",
+    )
     task.at(count, count)
 
 

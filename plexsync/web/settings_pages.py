@@ -11,7 +11,7 @@ from typing import Literal, get_args, get_origin
 
 from starlette.responses import Response
 
-from plexsync.app.draft import ask_before_writing, with_values
+from plexsync.app.draft import with_values
 from plexsync.app.fingerprints import UNSHOWN, previewed_settings, wishes
 from plexsync.app.setting_change import (
     ASIDE,
@@ -25,6 +25,7 @@ from plexsync.app.setting_change import (
     why_no_pictures,
     write_into,
 )
+from plexsync.app.switches import ask_before_writing, why_not_now
 from plexsync.reports.probe import trait_facts, trait_rows
 from plexsync.reports.settings import BASIC, GROUPS, setting_facts, why_read_only
 from plexsync.reports.shapes.status import SettingFacts
@@ -54,7 +55,11 @@ CHANGED: Mapping[str, Mapping[str, object]] = {
 OF_PROVIDER = ("provider_listen", "provider_url")
 RESTARTED = "A running plexsync serve starts what answers Plex anew, at the new address, within seconds."
 TAKEN = "serve takes it over by itself within seconds, and this dashboard starts again with it."
-DUE = f" Then a full comparison is due. Before it changes more than {FEW} items, it asks you."
+DUE = (
+    f" Then a full comparison is due. Before it changes more than {FEW} items, it asks you; until your yes the value before "
+    "stays in force."
+)
+NO_COUNT = " Your yes was not taken, because what it changes was not counted completely."
 UNUSABLE = "The settings before stay in use, because serve can't use the file:"
 NO_WORKER = "No worker is running: start plexsync serve, or run plexsync probe in a terminal."
 LONGEST = 200
@@ -320,9 +325,12 @@ def _what_follows(call: PageCall, draft: PlexSyncConfig | None) -> str:
     agreed = call.form.get("do") == "write"
     question = ask_before_writing(call.parts, draft, task.count, agreed=agreed) if draft and task else None
     if question is None:
-        return DUE
+        return (NO_COUNT if agreed else "") + DUE
     effect = question.text.rpartition(": ")[2]
-    return f" {effect}: {'that is written now' if question.agreed else 'that waits for your yes'}."
+    if not (agreed or question.is_small):
+        return f" {effect}: that waits for your yes, and until then the settings from before stay in force."
+    in_the_way = why_not_now(call.parts)
+    return f" {effect}: that is written {f'later, because {in_the_way}' if in_the_way else 'now'}."
 
 
 def _foreign(call: PageCall, companion: str, fresh: PlexSyncConfig) -> str:

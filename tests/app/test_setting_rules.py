@@ -7,6 +7,7 @@ import pytest
 
 from plexsync.app.fingerprints import changed_names, prints_of_settings, words_of_change
 from plexsync.app.rules import HOUR, dressing, look_rules, profile, rating_rules, watch_rules, work_rules
+from plexsync.engine.rules import SWITCHED_OFF
 from plexsync.rules.plays.plays import WatchRules
 from plexsync.rules.plays.ratings import RatingRules
 from validation.config import PlexSyncConfig
@@ -92,7 +93,7 @@ def test_the_queue_goes_by_the_settings() -> None:
     rules = work_rules(
         config(max_retries=3, plex_parallel=2, dlq_retention_days=7, dlq_max=500, enabled=False, plex_read_timeout=10)
     )
-    assert (rules.max_retries, rules.parallel, rules.dlq_max, rules.enabled) == (3, 2, 500, False)
+    assert (rules.max_retries, rules.parallel, rules.dlq_max, rules.rests) == (3, 2, 500, SWITCHED_OFF)
     assert (rules.retention, rules.deadline, rules.lease) == (7 * 24 * HOUR, 20_000, 120_000)
 
 

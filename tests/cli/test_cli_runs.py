@@ -3,7 +3,7 @@
 import html
 import re
 
-from plexsync.app.switches import approve_bulk
+from plexsync.app.switches import approve_settings
 from plexsync.store.intake import store
 from tests.cli.conftest import Door
 from tests.cli.test_cli_setting_changes import started
@@ -82,8 +82,9 @@ def test_your_yes_to_changed_settings_is_said_of_what_it_wrote(world: World, doo
     assert (run["by"], run["reason"]) == ("you", "you asked: sync --all")
     with started(world, title_template="New {title}") as (parts, schedule):
         schedule()
-        approve_bulk(parts)
-        schedule()
+        assert approve_settings(parts) == ""
+    with started(world) as (_, schedule):
+        assert schedule()
     work(world)
     (run, _) = door("history", "--json").facts["runs"]
     reason = "you changed the settings: title_template is New {title} now"

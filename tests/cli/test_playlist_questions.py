@@ -6,11 +6,12 @@ import pytest
 
 from plexsync.app.parts import at_work
 from plexsync.app.run import drain
-from plexsync.app.switches import approve_bulk
+from plexsync.app.switches import approve_settings
 from plexsync.reports.status import facts
 from tests.cli.conftest import Door
 from tests.cli.test_cli_setting_changes import started, synced
-from tests.journey.world import World
+from tests.journey.world import World, until
+from tests.web.conftest import dashboard
 from tests.web.stage import config_of, work
 
 CHANGE = "playlists is children of: Others now: 2 playlists would be deleted, 1 playlist would be created"
@@ -47,7 +48,8 @@ def test_another_parent_waits_for_one_yes(listed: World) -> None:
     work(listed, [1])
     assert listed.plex.playlists() == before
     with started(listed) as (parts, schedule):
-        approve_bulk(parts)
+        assert approve_settings(parts) == ""
+    with started(listed) as (parts, schedule):
         assert schedule()
         assert facts(parts)["setting_change"] is None
     drained(listed, 1)
@@ -67,6 +69,30 @@ def test_while_the_new_parent_is_unclear_nothing_is_asked_or_deleted(listed: Wor
         assert schedule()
         assert facts(parts)["setting_change"] is None
     assert listed.plex.playlists() == before
+
+
+@pytest.mark.parametrize("way", [("sync", "--all", "--yes"), ("reconcile",), ("page",)])
+def test_while_the_new_parent_is_unclear_nothing_counts_as_the_yes_to_delete(
+    listed: World, door: Door, way: tuple[str, ...]
+) -> None:
+    before = listed.plex.playlists()
+    listed.settings |= {"approve_bulk": "false", "playlists": "children of: Later"}
+    if way == ("page",):
+        with dashboard(listed) as dash:
+            dash.post("/reconcile", what="compare")
+            until(lambda: dash.get("/api/reconcile").json()["past"])
+            assert "Stash has no tag &#39;Later&#39;" in dash.get("/reconcile").text
+    else:
+        assert "Stash has no tag 'Later'" in door(*way).err
+    listed.stash.set_tag_parents("Morning", ["Later"])
+    door("drain")
+    door("drain")
+    assert listed.plex.playlists() == before, "it is clear by now, and nobody has seen what it deletes"
+    assert "2 playlists would be deleted" in door("status").out
+    assert door("sync", "--all", "--yes").code == 0
+    door("drain")
+    door("drain")
+    assert [one.item.scalars["title"] for one in listed.plex.playlists().values()] == ["Morning"]
 
 
 def test_a_drain_asks_before_it_deletes_a_playlist_too(listed: World, door: Door) -> None:

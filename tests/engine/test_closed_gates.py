@@ -3,6 +3,7 @@
 import pytest
 
 from plexsync.engine.engine import Idle, ProbeResult
+from plexsync.engine.rules import SWITCHED_OFF
 from plexsync.engine.tickets import READ, WRITE, Go
 from plexsync.flows.scenes.bindings import bind
 from plexsync.flows.scenes.preview import preview_scenes
@@ -28,7 +29,7 @@ def off(tmp_path):
     with House(tmp_path / "data") as made:
         made.in_step(3)
         made.worker.poller.poll()
-        made.replace_worker(enabled=False)
+        made.replace_worker(rests=SWITCHED_OFF)
         yield made
 
 

@@ -5,6 +5,7 @@ from contextlib import closing
 import pytest
 
 from plexsync.engine.engine import Idle, Worked
+from plexsync.engine.rules import SWITCHED_OFF
 from plexsync.rules.queue.job import Kind, State, Why
 from plexsync.simulator.http import Fault
 from plexsync.store.database import Database
@@ -65,7 +66,7 @@ def test_a_scene_that_is_edited_without_end_is_served_within_a_minute_and_a_half
 
 
 def test_a_switched_off_worker_claims_nothing_and_loses_nothing(tmp_path):
-    with House(tmp_path / "data", enabled=False) as house:
+    with House(tmp_path / "data", rests=SWITCHED_OFF) as house:
         ids = house.add(3)
         house.want(*ids)
         step = house.step()
@@ -73,7 +74,7 @@ def test_a_switched_off_worker_claims_nothing_and_loses_nothing(tmp_path):
         assert "switched off" in step.reason
         house.work_for(HOUR)
         assert house.plex_sim.count() == house.stash_sim.count() == 0
-        house.replace_worker(enabled=True)
+        house.replace_worker(rests="")
         house.work()
         assert house.out_of_step(ids) == []
 

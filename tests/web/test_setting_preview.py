@@ -9,13 +9,16 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from plexsync.app.draft import count_change
 from plexsync.app.fingerprints import UNSHOWN, VALUES, previewed_settings
 from plexsync.app.parts import open_parts
 from plexsync.app.run import settings_wait
+from plexsync.app.switches import approve_bulk
 from plexsync.rules.queue.note_keys import ASKED_SETTINGS, IN_USE
 from plexsync.rules.queue.setting_question import SettingQuestion, read
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
+from plexsync.store.files.lock import FILE
 from tests.journey.world import World, until
 from tests.patience import HANG
 from tests.web.conftest import Dash, Look, dashboard
@@ -50,9 +53,10 @@ def question(dash: Dash) -> SettingQuestion | None:
 
 
 def compared(world: World) -> None:
-    """A full comparison with the settings in use, as a worker makes it."""
+    """A full comparison with the settings in use, as a worker makes it after the yes to the first write."""
     work(world, world.add(MANY))
     with open_parts(config_of(world), world.folder) as parts:
+        approve_bulk(parts)
         parts.reconciler.reconcile()
 
 
@@ -185,10 +189,10 @@ def test_the_count_of_the_page_is_the_question_that_the_saved_setting_waits_for(
         assert f"Changes {MANY} of {MANY} scenes." in page
         assert f"Save, and write these {MANY}" in page
         told = plain(preview(dash, "title_template", NEW, do="set"))
-        assert f"{MANY} scenes would change: that waits for your yes." in told
+        assert f"{MANY} scenes would change: that waits for your yes, and until then" in told
         asked = question(dash)
     assert asked is not None
-    assert (asked.scenes, asked.agreed) == (MANY, False)
+    assert asked.scenes == MANY
     world.settings["title_template"] = NEW
     reads = len(world.stash.log)
     with open_parts(config_of(world), world.folder) as parts:
@@ -202,16 +206,51 @@ def test_the_yes_of_the_page_is_the_yes_that_the_setting_waits_for(world: World)
     compared(world)
     with dashboard(world) as dash:
         counted(dash, "title_template", NEW)
-        assert f"{MANY} scenes would change: that is written now." in plain(
-            preview(dash, "title_template", NEW, do="write")
-        )
-        asked = question(dash)
-    assert asked is not None
-    assert asked.agreed
+        with dash.parts.locks.try_lock(FILE):
+            assert f"{MANY} scenes would change: that is written now." in plain(
+                preview(dash, "title_template", NEW, do="write")
+            )
     world.settings["title_template"] = NEW
-    with open_parts(config_of(world), world.folder) as parts:
+    with open_parts(config_of(world), world.folder, worker=True) as parts:
         parts.reconciler.note_wishes()
         assert not settings_wait(parts, lambda: False)
+        assert parts.config.title_template == NEW
+
+
+def test_the_yes_of_the_page_covers_an_earlier_change_that_still_waits(world: World) -> None:
+    world.settings["approve_bulk"] = "false"
+    compared(world)
+    world.settings["title_template"] = NEW
+    with open_parts(config_of(world), world.folder, worker=True) as before:
+        before.reconciler.note_wishes()
+        assert settings_wait(before, lambda: False)
+        with dashboard(world) as dash:
+            page = counted(dash, "genre_tags", "*, -Tag 3")
+            assert f"Save, and write these {MANY}" in page, "what is shown is all that is not in force yet"
+            with dash.parts.locks.try_lock(FILE):
+                told = plain(preview(dash, "genre_tags", "*, -Tag 3", do="write"))
+                assert f"{MANY} scenes would change: that is written now." in told
+        # The worker has not taken over the second change yet: what it counts meanwhile is no question any more.
+        settings_wait(before, lambda: False)
+    world.settings["genre_tags"] = "*, -Tag 3"
+    with open_parts(config_of(world), world.folder, worker=True) as parts:
+        parts.reconciler.note_wishes()
+        assert not settings_wait(parts, lambda: False)
+        assert parts.config.title_template == NEW
+        assert parts.config.genre_tags == parts.saved.genre_tags
+
+
+def test_the_page_says_what_else_is_in_the_way_of_what_you_agreed_to(world: World) -> None:
+    world.settings["approve_bulk"] = "false"
+    compared(world)
+    with dashboard(world) as dash:
+        counted(dash, "title_template", NEW)
+        told = plain(preview(dash, "title_template", NEW, do="write"))
+        assert f"{MANY} scenes would change: that is written later, because no worker is running" in told
+        world.plex.faults.set(Fault("status", status=401))
+        counted(dash, "title_template", "{title} 2")
+        told = plain(preview(dash, "title_template", "{title} 2", do="write"))
+        assert "Your yes was not taken, because what it changes was not counted completely." in told
 
 
 @pytest.mark.parametrize("is_known", [True, False])
@@ -229,10 +268,8 @@ def test_a_worker_counts_a_file_edited_by_hand_as_the_page_counts_the_same_value
         world.settings["genre_tags"] = "*, -Tag 3"
         with open_parts(config_of(world), world.folder) as parts:
             parts.reconciler.note_wishes()
-            assert not settings_wait(parts, lambda: False)
-        asked = question(dash)
-    assert asked is not None
-    assert asked.scenes == (2 if is_known else 3), "of a value that is not known, all that would be written counts"
+            count = count_change(parts, lambda: False)
+        assert count.changed == (2 if is_known else 3), "of a value that is not known, all that would be written counts"
 
 
 def test_with_script_the_page_follows_what_is_typed(dash: Dash, look: Look) -> None:

@@ -94,7 +94,11 @@ def _with_parts(call: Call, begin: Callable[..., int], *, dry: bool, yes: bool) 
     """The exit code of `begin`; a steps.NotNow refuses the call."""
     if dry and yes:
         raise click.UsageError(DRY)
-    with begin_call(call, need=SettingsNeed.WORK) as start, open_parts(start.config, start.folder) as parts:
+    with (
+        begin_call(call, need=SettingsNeed.WORK) as start,
+        # Plex is told the values that are in force, as by a worker.
+        open_parts(start.config, start.folder, in_force=True) as parts,
+    ):
         with stoppable() as stop:
             try:
                 start.require(parts)

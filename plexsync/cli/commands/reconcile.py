@@ -6,6 +6,7 @@ import click
 
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import SettingsNeed
+from plexsync.app.switches import approve_settings
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import work_scenes
@@ -102,6 +103,8 @@ def _compare(
                 if not is_whole:
                     report = parts.reconciler.reconcile_some(scope, bar.at, stopping=stop.event.is_set)
                 else:
+                    if problem := approve_settings(parts):
+                        raise click.ClickException(f"nothing is compared: {problem}")
                     report = parts.reconciler.reconcile(bar.at, stopping=stop.event.is_set, anew=anew)
             except UnknownLibrary as error:
                 raise click.UsageError(str(error)) from error

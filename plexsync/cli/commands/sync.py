@@ -17,7 +17,7 @@ from plexsync.app.database_files import half_mended, mend
 from plexsync.app.named_scenes import NamedScenes
 from plexsync.app.parts import Parts, named_scenes, open_parts
 from plexsync.app.settings import SettingsNeed
-from plexsync.app.switches import approve_bulk, asked_settings, bulk_approved, waits_for_yes
+from plexsync.app.switches import approve_bulk, approve_settings, asked_settings, bulk_approved, waits_for_yes
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import work_scenes
@@ -198,6 +198,9 @@ def _queue_now(
         is_asked = not scenes and since is None and (waits_for_yes(parts) or take_over)
         if is_asked and not _confirm_first_write(start, parts, take_over=take_over, yes=yes, asks=asks):
             return None
+        # Before anything is queued: the worker goes by these settings from now on.
+        if (is_asked or (yes and not scenes and since is None)) and (problem := approve_settings(parts)):
+            click.echo(f"plexsync: {safe(problem)}", err=True)
         then = moment(since, parts.clock.now())
         start.ask(parts, READ_STASH)
         if then is not None and not bulk_approved(parts) and first_of_most(parts.store, parts.stash, parts.gates, then):
@@ -214,7 +217,7 @@ def _queue_now(
                 ids = want_all(parts.store, parts.stash, parts.gates, parts.clock, since=then, take_over=take_over)
             finally:
                 # Not before: else a running worker begins with a comparison of the same scenes.
-                if is_asked:
+                if is_asked and not bulk_approved(parts):
                     approve_bulk(parts)
         # A worker runs on the same gates, so it goes on as soon as this probe is answered.
         busy, closed = parts.someone_works(), ""
@@ -236,6 +239,8 @@ def _confirm_first_write(start: Begun, parts: Parts, *, take_over: bool, yes: bo
     if not yes:
         start.meet(parts)
         totals = first_look(start, parts, take_over=take_over)
+        if question := asked_settings(parts):
+            say(paper(), question.text)
         once = "" if take_over else " It is asked only once."
         if totals.stopped or not confirm(f"Write this to Plex?{once}"):
             return False

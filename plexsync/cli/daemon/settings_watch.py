@@ -116,6 +116,9 @@ class SettingsWatch(LastingThread):
         if changed:
             self._text = content
         try:
+            if self._parts.must_reload():
+                log.info("changed settings are in force: going on with them")
+                return self._read() or replace(self._found)
             if changed or self._is_due():
                 answered = self._ask()
                 is_over = self.ended.is_set() or self._stop_event.is_set()

@@ -204,7 +204,7 @@ def announcer(
 def take_turn(parts: Parts, lock: "WorkerLock", *, first: bool) -> None:
     """Tell the other machines of our settings, and count an end of the worker before that was not in good order."""
     if not first:
-        lock.use(settings_prints(parts.config))
+        lock.use(settings_prints(parts.saved))
         return
     last = lock.last
     if last is not None and last.ended != "":

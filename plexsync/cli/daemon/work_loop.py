@@ -27,7 +27,6 @@ from worker.circuit_breaker import CircuitState
 SHORT_REST = 3_000
 LOOK = 0.3  # seconds between two checks of the other process
 COUNT_PACE = 0.5  # seconds between two counts for the progress bar
-SWITCHED_OFF = "PlexSync is switched off (enabled = false)"
 
 
 class Remaining:
@@ -147,33 +146,36 @@ class WorkLoop:
         ended = WorkResult()
         while True:
             with suppress(LockLost), at_work(self._start.config, self._start.folder) as (parts, mine):
-                if mine:
-                    return self._work(parts, ended)
-                if self._watch(parts, ended):
+                if (self._work if mine else self._watch)(parts, ended):
                     return ended
-            # The other worker ended before the work did: this process takes over. Or another one has taken over.
+            # The other worker ended before the work did: this process takes over. Or another one has taken over. Or changed
+            # settings have come into force.
 
-    def _work(self, parts: Parts, ended: WorkResult) -> WorkResult:
+    def _work(self, parts: Parts, ended: WorkResult) -> bool:
+        """True if all is done or can't be done now; False if it goes on with changed settings."""
+
         def told(step: Worked | ProbeResult | Idle) -> None:
             self._tell(parts)
             if isinstance(step, Idle) and step.reason:
                 self._say(parts, step.reason, step.until)
                 with parts.store.reading() as db:
-                    if any(db.holds.find(server) for server in Neighbour) or not self._start.config.enabled:
+                    if any(db.holds.find(server) for server in Neighbour) or parts.settings.work.rests:
                         self._gave_up, self._until = step.reason, step.until
 
         def enough() -> bool:
-            return bool(self._gave_up) or self._remaining.count(parts) == 0
+            return bool(self._gave_up) or parts.must_reload() or self._remaining.count(parts) == 0
 
         self._start.meet(parts)
         if self._start.settings.away and not self._start.settings.sure:
             # A switch that is off in Stash may be unknown here.
             parts.store.drain_spool(parts.clock.now())
             ended.reason = f"{self._start.settings.away}; settings may be kept there, so this is to be tried again"
-            return ended
+            return True
         self._tell(parts)
         if not self._patient:
             self._compare(parts)
+            if parts.must_reload():
+                return False
         ran = Ran()
         while not self._stop:
             ran = drain(parts, self._stop.event, told, wait_for=enough if self._patient else None, before=ran)
@@ -183,13 +185,13 @@ class WorkLoop:
         ended.outcomes.update(ran.outcomes)
         ended.kept_fields += kept_in_all(ran.stored)
         ended.reason, ended.until = ran.reason or self._gave_up, ran.until if ran.reason else self._until
-        return ended
+        return not parts.must_reload()
 
     def _compare(self, parts: Parts) -> None:
         """Run an owed comparison, for machines without a schedule.
 
         It finds losses of a damaged database, and differences that changed settings cause. A server that is down is
-        skipped. It waits for your yes to the first write, and what changed settings would write for that, as in a worker.
+        skipped. It waits for your yes to the first write, and as in a worker changed settings wait for theirs.
         """
         parts.reconciler.note_wishes()
         if not (parts.config.enabled and bulk_approved(parts) and comparison_owed(parts)):
@@ -198,9 +200,9 @@ class WorkLoop:
         with parts.store.reading() as db:
             lost = has_lost(db)
         waits = settings_wait(parts, stopping)
-        if lost or not waits:
+        if (not waits or (lost and not parts.settings.work.rests)) and not parts.must_reload():
             self._bar.say("a full comparison is due: it runs first")
-            parts.reconciler.try_reconcile(stopping=stopping, holding=waits)
+            parts.reconciler.try_reconcile(stopping=stopping)
 
     def _is_short(self, parts: Parts, ran: Ran) -> bool:
         """Whether a call that does not wait for outages was stopped by a wait that ends in a moment."""
@@ -233,7 +235,7 @@ class WorkLoop:
                 seen_at = monotonic()
             elif (monotonic() - seen_at) * 1000 > SHORT_REST:
                 self._say(parts, ended.reason, None)
-                if held or not self._patient or not self._start.config.enabled:
+                if held or not self._patient or parts.settings.work.rests:
                     return True
             if not parts.someone_works():
                 return False
@@ -256,7 +258,7 @@ class WorkLoop:
 
 def why_closed(parts: Parts, db: Reader) -> str:
     """Why nothing can be worked now, or ''."""
-    if not parts.config.enabled:
-        return SWITCHED_OFF
+    if parts.settings.work.rests:
+        return parts.settings.work.rests
     answers = (parts.gates.admit_in(db, gate) for gate in READS)
     return next((answer.reason for answer in answers if isinstance(answer, Closed)), "")

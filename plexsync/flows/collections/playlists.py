@@ -148,18 +148,6 @@ class PlaylistInspector:
         is_other = self.rules is not None and _last_comparison(db)[0] != self.rules.parent
         return is_other and db.notes.text(WISHES) not in ("", self.wishes) and bool(_tags_in_plex(db))
 
-    def count_changes(self) -> tuple[int, int] | None:
-        """How many playlists the settings would delete, and create; None while the tag is unclear."""
-        if self.rules is None:
-            return 0, 0
-        try:
-            deleted, created = self.changes(self.rules)
-        except UnclearTag as unclear:
-            with self.store.writing() as tx:
-                tx.notes.save(PLAYLISTS_PROBLEM, str(unclear))
-            return None
-        return len(deleted), len(created)
-
     def changes(self, rules: PlaylistRules) -> tuple[list[str], dict[str, int]]:
         """The names of the playlists that these rules would delete, and create, with their scenes. Raises UnclearTag."""
         children = self._children_of(rules)

@@ -29,7 +29,7 @@ class ComparisonReport:
     count as PlexSync's own by evidence, and `kept` scenes values that are left as yours. In a database without a full
     comparison since it began or was restored, `undecidable` scenes have locked values that may be from an earlier
     database; they count as yours. `without_scene` counts the items in Plex that no scene shows; None unless all were
-    compared. `holding`: changed settings wait for your yes, and what they alone would write was not queued.
+    compared.
     """
 
     scenes: int = 0
@@ -46,7 +46,6 @@ class ComparisonReport:
     kept: int = 0
     undecidable: int = 0
     kept_fields: int = 0
-    holding: bool = False
 
     def count(self, inspection: Inspection, standing: str) -> None:
         """Count a scene that stands so."""
@@ -56,17 +55,18 @@ class ComparisonReport:
 
     def position(self, settings: str, after: int) -> str:
         """The text from which a comparison that is interrupted after this scene goes on, with the same settings."""
-        names = ("began", "scenes", "standing", "wanted", "gone", "holding", *COUNTS)
+        names = ("began", "scenes", "standing", "wanted", "gone", *COUNTS)
         return json.dumps({"settings": settings, "after": after, **{name: getattr(self, name) for name in names}})
 
 
 def reports(db: Reader) -> list[ComparisonReport]:
     """The reports of the last full comparisons, newest first."""
+    # An earlier version has noted more of a comparison.
+    names = ComparisonReport.__dataclass_fields__.keys()
     try:
-        return [
-            ComparisonReport(**{**entry, "standing": Counter(entry["standing"])})
-            for entry in json.loads(db.notes.text(REPORTS) or "[]")
-        ]
+        entries = json.loads(db.notes.text(REPORTS) or "[]")
+        entries = [{name: entry[name] for name in names & entry.keys()} for entry in entries]
+        return [ComparisonReport(**{**entry, "standing": Counter(entry["standing"])}) for entry in entries]
     except (ValueError, KeyError, TypeError, RecursionError):
         return []
 

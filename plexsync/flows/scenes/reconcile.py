@@ -11,7 +11,7 @@ comparison continues from there. Its memory use does not grow with the library.
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -21,12 +21,10 @@ from plexsync.engine.undo import Progress, quiet
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.scenes.comparison_report import COUNTS, ComparisonReport, save_report
 from plexsync.flows.scenes.inspection import Inspector
-from plexsync.flows.scenes.inspection_records import Inspection, Observe, Target, save_names
+from plexsync.flows.scenes.inspection_records import Inspection, Observe, save_names
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.undo import end_undone
 from plexsync.flows.scenes.verbs import changed_since
-from plexsync.rules.merge.memory import is_as_left
-from plexsync.rules.merge.values import held_field
 from plexsync.rules.queue.job import DAY, NOT_SHOWN, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State, Why
 from plexsync.rules.queue.note_keys import (
     ASKED_SETTINGS,
@@ -67,29 +65,6 @@ def note_compared(tx: Writer, wishes: str, in_use: str) -> None:
     tx.notes.save(ASKED_SETTINGS, "")
 
 
-def held_back(tx: Writer, inspections: Iterable[Inspection]) -> set[int]:
-    """The scenes that only changed settings would write: not edited in Stash since the last comparison, nor in Plex."""
-    last = tx.notes.number(LAST_RUN) or 0
-    return {
-        inspection.id
-        for inspection in inspections
-        if inspection.scene is not None
-        and inspection.scene.updated_at
-        and datetime.fromisoformat(inspection.scene.updated_at).timestamp() * 1000 < last
-        and not (inspection.undone or inspection.take_over)
-        and any(target.plan.edit for target in inspection.targets)
-        and all(map(_is_as_left, inspection.targets))
-    }
-
-
-def _is_as_left(target: Target) -> bool:
-    """Whether Plex has what PlexSync left in each field that would be written, or PlexSync never wrote it."""
-    return all(
-        name not in target.memory or is_as_left(name, held_field(target.item, name), target.memory[name])
-        for name in target.plan.edit
-    )
-
-
 class UnknownLibrary(Exception):
     """No library in use has that name. The message lists those in use."""
 
@@ -107,11 +82,13 @@ class Reconciler:
     """Compares one Stash with one Plex.
 
     `settings` represents all settings that affect the result of a comparison. `wishes` represents those of them that
-    affect what is queued, and `in_use` each of them. `observing` are told the inspected scenes, in the transaction that
-    saves them.
+    affect what is queued, and `in_use` each of them. `waits`: these two are changed and wait for a yes, so it compares with
+    those before. `observing` are told the inspected scenes, in the transaction that saves them.
     """
 
-    def __init__(self, inspector: Inspector, *, settings: str = "", wishes: str = "", in_use: str = "") -> None:
+    def __init__(
+        self, inspector: Inspector, *, settings: str = "", wishes: str = "", in_use: str = "", waits: bool = False
+    ) -> None:
         self._inspector, self._indexer, self._losses = inspector, inspector.indexer, inspector.losses
         self._store, self._stash, self._gates, self._clock = (
             inspector.store,
@@ -120,7 +97,7 @@ class Reconciler:
             inspector.clock,
         )
         self._settings = settings
-        self._wishes, self._in_use = wishes, in_use
+        self._wishes, self._in_use, self._waits = wishes, in_use, waits
         self.observing: list[Observe] = []
 
     def note_wishes(self) -> None:
@@ -148,16 +125,15 @@ class Reconciler:
         *,
         stopping: Callable[[], bool] = lambda: False,
         anew: bool = False,
-        holding: bool = False,
     ) -> ComparisonReport:
         """Compare all scenes. Raises NeighbourError if a server is down; what was found by then stays queued.
 
-        Continues an interrupted comparison, unless `anew`. `holding`: what changed settings would write waits for a yes.
+        Continues an interrupted comparison, unless `anew`.
         """
         self._enter()
         self._inspector.identity.check_again(self._gates)
         self._inspector.recovery.check(again=True)
-        report = self._resume_or_begin(anew=anew, holding=holding)
+        report = self._resume_or_begin(anew=anew)
         total = self._gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
         before = self._indexer.wanted
         self._indexer.freshen(force=not report.after)
@@ -210,10 +186,10 @@ class Reconciler:
         report.complete = True
         return report
 
-    def try_reconcile(self, *, stopping: Callable[[], bool] = lambda: False, holding: bool = False) -> bool:
+    def try_reconcile(self, *, stopping: Callable[[], bool] = lambda: False) -> bool:
         """As `reconcile`, for the schedule: if a server is down, a later call tries again. True if it was complete."""
         try:
-            return self.reconcile(stopping=stopping, holding=holding).complete
+            return self.reconcile(stopping=stopping).complete
         except NeighbourError as error:
             log.info("reconcile put off: %s", error)
             return False
@@ -224,7 +200,7 @@ class Reconciler:
 
     # --- position ----------------------------------------------------------------------------------------------------
 
-    def _resume_or_begin(self, *, anew: bool, holding: bool) -> ComparisonReport:
+    def _resume_or_begin(self, *, anew: bool) -> ComparisonReport:
         """The report of an interrupted comparison that is still valid, else an empty report that starts now."""
         now = self._clock.now()
         with self._store.reading() as db:
@@ -232,8 +208,7 @@ class Reconciler:
         try:
             progress = json.loads(noted) if noted else {}
             began, after = progress["began"], progress["after"]
-            goes_on = (progress["settings"], progress.get("holding", False)) == (self._settings, holding)
-            if goes_on and 0 <= now - began <= OLDEST:
+            if progress["settings"] == self._settings and 0 <= now - began <= OLDEST:
                 standing = Counter(progress["standing"])
                 return ComparisonReport(
                     progress["scenes"],
@@ -242,12 +217,11 @@ class Reconciler:
                     progress["gone"],
                     began=began,
                     after=after,
-                    holding=holding,
                     **{name: progress.get(name, 0) for name in COUNTS},
                 )
         except (ValueError, KeyError, TypeError):
             pass  # Nothing was interrupted, or the position is unreadable.
-        return ComparisonReport(began=now, holding=holding)
+        return ComparisonReport(began=now)
 
     def _end(self, report: ComparisonReport, last: int) -> None:
         """Finish the comparison: no scenes follow the last one of Stash, and every item was compared."""
@@ -261,7 +235,7 @@ class Reconciler:
             tx.notes.save(LAST_RUN, str(report.began))
             tx.notes.save(LAST_RECONCILE, str(self._clock.now()))
             tx.notes.save(CURSOR, "")
-            if not report.holding:
+            if not self._waits:
                 note_compared(tx, self._wishes, self._in_use)
             if (tx.notes.number(STASH_TAKEN) or 0) <= report.began:
                 tx.notes.save(STASH_TAKEN, "")
@@ -322,7 +296,6 @@ class Reconciler:
             {inspection.id: inspection.keys for inspection in inspections if inspection.keys}, run=report.began
         )
         rows = tx.jobs.of(Kind.SCENE, standings)
-        waiting = held_back(tx, inspections) if report.holding else set[int]()
         news, served = dict[int, str](), list[tuple[str, int]]()
         for inspection in inspections:
             standing = standings[inspection.id]
@@ -336,12 +309,11 @@ class Reconciler:
                 tx.jobs.want(Kind.SCENE, inspection.id, Why.EDIT, now, behind=True)
                 report.wanted += 1
                 continue
-            if inspection.id not in waiting and self._news(row, inspection, settled=standing in SETTLED):
+            if self._news(row, inspection, settled=standing in SETTLED):
                 news[inspection.id] = inspection.desired
                 report.wanted += 1
         report.wanted += tx.jobs.wake(served, now=now)
         tx.jobs.want_all(Kind.SCENE, news, Why.COMPARE, now)
-        standings = {id: standing for id, standing in standings.items() if id not in waiting}
         in_plex = {
             inspection.id: kept_word(inspection.kept_fields)
             for inspection in inspections

@@ -41,7 +41,7 @@ STASH_TAKEN = "stash:taken"
 # A fingerprint of the settings that decide what Plex should show, at the last comparison; or CHANGED.
 WISHES = "reconcile:wishes"
 CHANGED = "changed"
-# Fingerprints of these settings, one for each, at the last comparison; and what changed ones would write.
+# Fingerprints of these settings, one for each, as they are in force: changed ones from your yes. And what they would write.
 IN_USE = "reconcile:settings"
 ASKED_SETTINGS = "reconcile:asked"
 # The name of the [[plex]] entry that the database of the first server belongs to; there is none without entries.

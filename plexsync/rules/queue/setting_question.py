@@ -10,14 +10,13 @@ FEW = 20
 class SettingQuestion(NamedTuple):
     """What has changed in `words`, how many scenes and collections it would write, and playlists delete and create.
 
-    `wishes` is the fingerprint of the settings that were counted; `agreed`: you have said yes, or they are few.
+    `wishes` is the fingerprint of the settings that were counted. Your yes ends the question.
     """
 
     wishes: str
     words: str
     scenes: int
     collections: int = 0
-    agreed: bool = False
     deleted: int = 0
     created: int = 0
 
@@ -35,10 +34,6 @@ class SettingQuestion(NamedTuple):
         effects += [f"{count} would be created" for count in _many(self.created, "playlist")]
         return f"{self.words}: {', '.join(effects)}"
 
-    def agreed_to(self) -> "SettingQuestion":
-        """The same with your yes."""
-        return self._replace(agreed=True)
-
     def to_text(self) -> str:
         """The text of the note."""
         return json.dumps(self)
@@ -49,16 +44,10 @@ def _many(count: int, noun: str) -> list[str]:
 
 
 def read(text: str) -> SettingQuestion | None:
-    """The question of a note; None if there is none, or if it is unreadable."""
+    """The question of a note; None if there is none, or if it is unreadable: then it is counted anew."""
     try:
-        wishes, words, scenes, collections, agreed, *playlists = json.loads(text)
-        texts, counts = (str(wishes), str(words)), (int(scenes), int(collections))
-        return SettingQuestion(*texts, *counts, bool(agreed), *map(int, playlists))
+        wishes, words, *counts = json.loads(text)
+        scenes, collections, deleted, created = map(int, counts)
+        return SettingQuestion(str(wishes), str(words), scenes, collections, deleted, created)
     except (ValueError, TypeError):
         return None
-
-
-def open_question(text: str) -> SettingQuestion | None:
-    """The question of a note that waits for your yes."""
-    question = read(text)
-    return None if question is None or question.agreed else question
