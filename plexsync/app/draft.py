@@ -106,8 +106,8 @@ class DraftCount:
 
     `waiting` are further scenes that would be written with the settings in use, too; `leaving` those that would no longer
     be written. `by_hand` pictures that somebody has chosen in Plex would be replaced. `collections` would be dressed
-    otherwise. `named` are the first scenes that change or leave. Playlists would be `deleted`, and `created` with so many
-    scenes; `unclear` says why that can't be told.
+    otherwise. `named` are the first scenes that change or leave. Playlists would be `deleted`, `created` with so many
+    scenes, and `reordered`; `unclear` says why that can't be told.
     """
 
     looked: int = 0
@@ -120,6 +120,7 @@ class DraftCount:
     named: list[int] = field(default_factory=list)
     deleted: Sequence[str] = ()
     created: Mapping[str, int] = field(default_factory=dict)
+    reordered: Sequence[str] = ()
     unclear: str = ""
     complete: bool = False
 
@@ -127,7 +128,7 @@ class DraftCount:
         """The question about the settings that were counted; None unless all that they would write is known."""
         if not self.complete or self.unclear:
             return None
-        playlists = len(self.deleted), len(self.created)
+        playlists = len(self.deleted), len(self.created), len(self.reordered)
         return SettingQuestion(wishes, words, self.changed, self.collections, *playlists)
 
 
@@ -210,6 +211,8 @@ class Draft:
         if lists and not (self._now and lists == self._now.settings.playlists):
             try:
                 count.deleted, count.created = self._viewer.playlists.changes(lists)
+                if self._now and self._now.settings.playlists and lists.order != self._now.settings.playlists.order:
+                    count.reordered = self._viewer.playlists.with_other_order()
             except UnclearTag as unclear:
                 count.unclear = str(unclear)
         carried: dict[tuple[CollectionObject, str], KnownCollection] = {}

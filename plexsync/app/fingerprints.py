@@ -34,7 +34,6 @@ OTHER_LIBRARIES = "Not previewed: it decides which libraries are looked at, and 
 RATINGS = "Not previewed: ratings in both directions are compared one by one, from the moment when it is saved."
 UNSHOWN = {
     "libraries": "Not previewed: tables are written in plexsync.toml. What they change is counted, and you are asked.",
-    "playlist_order": "Not previewed: the items of every playlist that you have not moved by hand are put in this order.",
     "plex_libraries": OTHER_LIBRARIES,
     "rating_direction": RATINGS,
     "rating_wins": RATINGS,
@@ -189,7 +188,7 @@ def words_of_change(config: PlexSyncConfig, names: Collection[str]) -> str:
 
 def previewed_settings(config: PlexSyncConfig) -> frozenset[str]:
     """The settings of which a preview shows what they change: also those that decide which scenes are written, and when."""
-    return frozenset(_read_by(look_rules, config)) - UNSHOWN.keys() - {"provider_listen"} | {"playlists"}
+    return frozenset(_read_by(look_rules, config)) - UNSHOWN.keys() - {"provider_listen"} | LISTED
 
 
 def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> dict[str, str]:

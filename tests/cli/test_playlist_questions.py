@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from plexsync.app.draft import count_change
 from plexsync.app.parts import at_work
 from plexsync.app.run import drain
 from plexsync.app.switches import approve_settings
@@ -69,6 +70,27 @@ def test_while_the_new_parent_is_unclear_nothing_is_asked_or_deleted(listed: Wor
         assert schedule()
         assert facts(parts)["setting_change"] is None
     assert listed.plex.playlists() == before
+
+
+def test_another_order_is_counted_and_shown_before_it_moves_an_item(listed: World, door: Door) -> None:
+    for id, date in ((1, "2001-01-01"), (2, "2002-02-02")):
+        listed.stash.edit_scene(id, tags=["Evening"], date=date)
+    work(listed, [1, 2])
+    drained(listed, 1)
+    with at_work(config_of(listed), listed.folder) as (parts, _):
+        drain(parts, threading.Event(), lambda _step: None)
+    shown = door("config", "set", "playlist_order", "newest", "--dry-run")
+    assert "puts 1 playlist in another order" in shown.out
+    with started(listed, playlist_order="newest") as (parts, _):
+        assert parts.config.playlist_order == "date"
+        count = count_change(parts, lambda: False)
+        question = count.question("", "playlist_order is newest now")
+    assert question is not None
+    assert question.text == "playlist_order is newest now: 1 playlist would be put in another order"
+    with dashboard(listed) as dash:
+        order = {"name": "playlist_order", "value": "newest"}
+        dash.post("/settings/change", do="preview", **order)
+        until(lambda: "would be put in another order" in dash.post("/settings/change", do="count", **order).text)
 
 
 @pytest.mark.parametrize("way", [("sync", "--all", "--yes"), ("reconcile",), ("page",)])

@@ -101,6 +101,7 @@ def test_every_setting_that_decides_what_plex_shows_has_a_preview_or_says_why_no
         "first_push",
         "strict_mode",
         "playlists",
+        "playlist_order",
     } <= shown
     assert not {"plex_url", "plex_token", "plex_libraries", "rating_direction", "when_gone", "provider_listen"} & shown
     for name in PlexSyncConfig.model_fields:

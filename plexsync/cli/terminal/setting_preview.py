@@ -36,6 +36,8 @@ def show_setting(call: Call, start: Begun, name: str, value: object, scene: int 
         return facts
     facts |= vars(count)
     _tell(call, f"changes {count.changed:,} of {many(count.looked, 'scene')} looked at, of {count.total:,}")
+    if count.reordered:
+        _tell(call, f"puts {many(len(count.reordered), 'playlist')} in another order")
     if count.by_hand:
         _tell(call, f"replaces {many(count.by_hand, 'picture')} chosen in Plex")
     return facts

@@ -157,6 +157,16 @@ class PlaylistInspector:
         created = {children[tag].name: len(scenes) for tag, scenes in tagged.items() if scenes}
         return [row.name for tag, row in rows.items() if tag in lost], created
 
+    def with_other_order(self) -> list[str]:
+        """The names of the playlists in Plex whose items the order of the settings puts in other places."""
+        with self.store.reading() as db:
+            in_plex = _tags_in_plex(db)
+            rows = {tag: row for tag, row in db.collections.playlists().items() if tag in in_plex}
+        scenes = self.tagged_scenes(rows)
+        with self.store.reading() as db:
+            items = _items_of_scenes(db, {id for some in scenes.values() for id in some})
+        return [row.name for tag, row in rows.items() if _is_moved(row, scenes.get(tag, ()), items)]
+
     def tagged_scenes(self, tags: Collection[int]) -> dict[int, list[int]]:
         """The scenes that have each of these tags itself, in the order of their playlist."""
         if self.rules is None or not tags:
@@ -376,8 +386,7 @@ class PlaylistInspector:
             return False
         last = _last_members(row)
         members = self._members(row, last, facts)
-        order = members_in(row.memory[ORDER].said) if ORDER in row.memory else last
-        return set(members) != set(last) or tuple(key for key in order if key in members) != members
+        return set(members) != set(last) or tuple(key for key in _last_order(row) if key in members) != members
 
     def observe(self, tx: Writer, inspections: Sequence[Inspection], now: int) -> None:
         """Queue the playlists that inspected scenes have come into, have left, or may have another place in."""
@@ -412,6 +421,16 @@ def _save_comparison(tx: Writer, parent: str, order: str, agreed: Collection[int
 
 def _last_members(row: CollectionRow) -> tuple[str, ...]:
     return tuple(row.memory[MEMBERS].said) if MEMBERS in row.memory else ()
+
+
+def _last_order(row: CollectionRow) -> tuple[str, ...]:
+    return tuple(members_in(row.memory[ORDER].said)) if ORDER in row.memory else _last_members(row)
+
+
+def _is_moved(row: CollectionRow, scenes: Sequence[int], items: Mapping[int, Sequence[str]]) -> bool:
+    """Whether the members of a playlist that stay in it come into another order."""
+    members, order = choose_items(scenes, items, _last_members(row)), _last_order(row)
+    return [key for key in order if key in members] != [key for key in members if key in order]
 
 
 def _tags_in_plex(db: Reader) -> set[int]:

@@ -8,7 +8,7 @@ FEW = 20
 
 
 class SettingQuestion(NamedTuple):
-    """What has changed in `words`, how many scenes and collections it would write, and playlists delete and create.
+    """What has changed in `words`, how many scenes and collections it would write, and playlists delete, create and reorder.
 
     `wishes` is the fingerprint of the settings that were counted. Your yes ends the question.
     """
@@ -19,11 +19,12 @@ class SettingQuestion(NamedTuple):
     collections: int = 0
     deleted: int = 0
     created: int = 0
+    reordered: int = 0
 
     @property
     def is_small(self) -> bool:
         """Whether it need not be asked: it writes few items, and deletes none."""
-        return not self.deleted and self.scenes + self.collections + self.created <= FEW
+        return not self.deleted and self.scenes + self.collections + self.created + self.reordered <= FEW
 
     @property
     def text(self) -> str:
@@ -32,6 +33,7 @@ class SettingQuestion(NamedTuple):
         effects = [f"{changed} would change"] if changed else []
         effects += [f"{count} would be deleted" for count in _many(self.deleted, "playlist")]
         effects += [f"{count} would be created" for count in _many(self.created, "playlist")]
+        effects += [f"{count} would be put in another order" for count in _many(self.reordered, "playlist")]
         return f"{self.words}: {', '.join(effects)}"
 
     def to_text(self) -> str:
@@ -47,7 +49,9 @@ def read(text: str) -> SettingQuestion | None:
     """The question of a note; None if there is none, or if it is unreadable: then it is counted anew."""
     try:
         wishes, words, *counts = json.loads(text)
-        scenes, collections, deleted, created = map(int, counts)
-        return SettingQuestion(str(wishes), str(words), scenes, collections, deleted, created)
+        # An earlier version has noted the yes among the counts.
+        scenes, collections, *playlists = (int(count) for count in counts if not isinstance(count, bool))
+        deleted, created, reordered = playlists
+        return SettingQuestion(str(wishes), str(words), scenes, collections, deleted, created, reordered)
     except (ValueError, TypeError):
         return None
