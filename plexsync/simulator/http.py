@@ -40,6 +40,8 @@ EMPTY = b'{"MediaContainer":{"size":0}}'
 PROXY_PAGE = b"404 page not found\n"
 FOREIGN_PAGE = b"<!doctype html><html><head><title>Sign in</title></head><body><h1>Welcome</h1></body></html>"
 
+READS = ("GET", "HEAD")
+
 FaultKind = Literal[
     "refuse",
     "hang",
@@ -51,6 +53,7 @@ FaultKind = Literal[
     "garbage",
     "html",
     "empty",
+    "swallow",
     "status",
     "proxy",
     "maintenance",
@@ -104,6 +107,7 @@ class Fault:
     garbage      200, neither JSON nor XML
     html         200, a foreign HTML page
     empty        200, the container of a Plex server with nothing in it
+    swallow      a write is answered well, and nothing of it is applied; a read is answered correctly
     status       `status` with a small HTML page, and `retry_after` as the header of that name
     proxy        `status` with the page of a proxy that can't reach the server behind it
     maintenance  503 with the XML element that Plex sends while it migrates
@@ -441,6 +445,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._reset()
             case "cut":
                 self._cut(request, neighbour.answer(request))
+            case "swallow":
+                is_read = request.method in READS
+                self._send(request, neighbour.answer(request) if is_read else Answer(headers=dict(neighbour.marks)))
             case "huge":
                 self._send_huge(request, fault.megabytes, released)
             case _:

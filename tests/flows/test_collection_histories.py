@@ -13,6 +13,7 @@ from plexsync.flows.collections.decisions import CollectionDecisions
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
 from plexsync.plex.artwork import key_of as picture_key
 from plexsync.rules.servers.errors import NeighbourError
+from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House
 from tests.flows.days import Act, Days
@@ -56,7 +57,17 @@ class Day(Days):
     def acts(self) -> tuple[Act, ...]:
         return (
             *(self.edit_scene, self.edit_object, self.edit_object, self.draw, self.rename, self.hand, self.hand),
-            *(self.move, self.decide, self.undo, self.redo, self.compare, self.kill, self.meet, self.time),
+            *(
+                self.move,
+                self.decide,
+                self.undo,
+                self.redo,
+                self.compare,
+                self.kill,
+                self.swallow,
+                self.meet,
+                self.time,
+            ),
             *(self.work, self.work, self.work),
         )
 
@@ -137,6 +148,10 @@ class Day(Days):
 
     def kill(self) -> None:
         self.die(death_of(self.house, self.rng.randint(1, 12)))
+
+    def swallow(self) -> None:
+        """Plex answers some writes well, and takes nothing of them."""
+        self.work_with(Fault("swallow", times=self.rng.randint(1, 2), when=lambda request: request.method != "GET"))
 
     def meet(self) -> None:
         self.at_once(self.undo, self.redo, self.edit_object, self.edit_scene)

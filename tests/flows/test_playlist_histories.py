@@ -150,8 +150,8 @@ class Day(Days):
         self.die(death_of(self.house, self.rng.randint(1, 14)))
 
     def lose(self) -> None:
-        """The answer to a write is lost, after it was carried out or before."""
-        kind = self.rng.choice(("reset_after", "reset", "cut"))
+        """The answer to a write is lost, after it was carried out or before; or it is well, and nothing was."""
+        kind = self.rng.choice(("reset_after", "reset", "cut", "swallow"))
         self.work_with(Fault(kind, times=self.rng.randint(1, 2), when=lambda request: request.method != "GET"))
 
     def meet(self) -> None:

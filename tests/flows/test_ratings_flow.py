@@ -416,7 +416,7 @@ def test_a_plex_that_ignores_a_rating_is_no_news_and_becomes_a_dead_letter(house
     house.work_for(DAY)
     assert shown(house, id) == (60, 8.0)
     row = house.row(id, RATING)
-    assert (row.state, row.cls, row.error) == (State.DEAD, "missing", "the rating is not there as it was sent")
+    assert (row.state, row.cls, row.error) == (State.DEAD, "untaken", "the rating is not there as it was sent")
 
 
 def test_an_item_that_vanishes_while_it_is_rated_counts_as_a_failure_and_is_left_alone_after_that(house):

@@ -287,8 +287,7 @@ def test_a_member_cut_to_one_that_was_there_before_is_not_ours():
     long = "n" * 80
     made = decide("genre", (long,), genres(long[:70]))
     learnt = learn(made.memory, made.sending, genres(long[:70]))
-    assert learnt.memory["genre"].ours == {}
-    assert learnt.notes
+    assert (learnt.memory["genre"].ours, learnt.untaken) == ({}, ())
 
 
 def test_everything_is_added_again_when_our_lock_is_gone():
@@ -334,11 +333,70 @@ def test_an_emptied_list_is_remembered_until_its_removals_took():
     assert sole_change(again).removes == ("a",)
 
 
-def test_an_edit_that_plex_did_not_take_is_said_and_not_repeated():
-    made = decide("studio", "new", item(studio="old"))
-    learnt = learn(made.memory, made.sending, item(studio="old"))
-    assert [note.reason for note in learnt.notes] == ["reverted"]
-    assert plan({"studio": "new"}, item(studio="old"), learnt.memory, ()).edit == {}
+def test_an_edit_that_plex_did_not_take_is_a_push_of_unknown_end_and_is_sent_again():
+    before = item(studio="old")
+    made, entries = unfinished("studio", "new", before)
+    assert learn(made.memory, made.sending, before).untaken == ("studio",)
+    assert plan({"studio": "new"}, before, made.memory, entries).edit == made.edit
+    landed = plan({"studio": "new"}, item("studio", studio="new"), made.memory, entries)
+    assert (landed.edit, landed.memory["studio"].found) == ({}, Held("old", False))
+
+
+LONG = "a text that this Plex cuts somewhere, and that goes on for long enough to be known again, "
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "before", "sent", "untaken"),
+    [
+        pytest.param("summary", "old", "old", "new", True, id="the old text"),
+        pytest.param("summary", LONG, LONG, f"{LONG} and more", True, id="a text that was made longer"),
+        pytest.param("summary", "one\ntwo", "one\ntwo", "one\n\ntwo", True, id="a summary with another line end"),
+        pytest.param("title", "The end", "The end", "The End", True, id="another case"),
+        pytest.param("summary", f"{LONG} one", LONG, f"{LONG} two", False, id="a text that is cut again"),
+        pytest.param("title", "A B", "A B", "A  B", False, id="blanks that Plex writes as one"),
+        pytest.param("userRating", "8", "8", "6.5", True, id="another half star"),
+        pytest.param("userRating", "8", "8", "7.8", False, id="a rating that is rounded to the one before"),
+    ],
+)
+def test_a_value_that_is_still_the_one_before_was_not_taken_unless_plex_writes_the_new_one_so(
+    name, said, before, sent, untaken
+):
+    known = Remembered(said, Held(before, True), Held("", False))
+    made = decide(name, sent, item(name, **{name: before}), known)
+    learnt = learn(made.memory, made.sending, item(name, **{name: before}))
+    assert learnt.untaken == ((name,) if untaken else ())
+
+
+def test_a_lock_that_was_not_taken_counts_if_nothing_else_was_either():
+    values = {"studio": "same", "summary": "new"}
+    made = plan(values, item(studio="same", summary="old"), {}, ())
+    assert learn(made.memory, made.sending, item(studio="same", summary="old")).untaken == ("studio", "summary")
+    assert learn(made.memory, made.sending, item("summary", studio="same", summary="new")).untaken == ()
+
+
+def test_a_first_text_that_plex_cuts_to_the_one_that_is_there_was_taken_with_its_lock():
+    made = decide("summary", f"{LONG} one", item(summary=LONG))
+    assert learn(made.memory, made.sending, item("summary", summary=LONG)).untaken == ()
+
+
+def test_an_undo_that_plex_did_not_take_is_not_over():
+    before = item("studio", studio="new")
+    known = {"studio": remembered("new", found="old")}
+    undone = undo(known, (), {"studio": "new"}, ("studio",), "undo")
+    made = plan({"studio": "new"}, before, undone, ())
+    assert learn(made.memory, made.sending, before).untaken == ("studio",)
+    assert made.memory["studio"].found.value == "old"
+
+
+def test_a_list_of_which_a_server_takes_nothing_is_told_from_one_that_was_not_taken_this_time():
+    values = {"studio": "new", "genre": ("a",)}
+    made = plan(values, item(studio="old"), {}, ())
+    assert learn(made.memory, made.sending, item(studio="old")).untaken == ("studio", "genre")
+    assert learn(made.memory, made.sending, item("studio", studio="new")).untaken == ()
+    known = {"genre": known_genres("a"), "studio": OLD}
+    made = plan({**values, "genre": ("a", "b")}, item("studio", "genre", studio="old", genre=("a",)), known, ())
+    after = item("studio", "genre", studio="new", genre=("a",))
+    assert learn(made.memory, made.sending, after).untaken == ("genre",)
 
 
 # --- pushes whose end is unknown -------------------------------------------------------------------------------------

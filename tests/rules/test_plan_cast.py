@@ -245,6 +245,8 @@ def test_a_role_that_plex_did_not_give_up_stays_a_persons():
     memory = plan({"actor": ("Ann",), "role:Ann": "painter"}, cast("Ann", "painter"), {}, []).memory
     values = {"actor": ("Ann",), "role:Ann": "sculptor"}
     made = plan(values, cast("Ann", "By hand"), memory, [])
-    memory = learn(made.memory, made.sending, cast("Ann", "By hand")).memory
-    assert plan(values, cast("Ann", "By hand"), memory, []).edit == {}
-    assert plan(values, cast("Ann", "By hand"), undo(memory, [], values, (), "undo"), []).edit == {}
+    assert learn(made.memory, made.sending, cast("Ann", "By hand")).untaken == ("role:Ann",)
+    pushing = [Pushing(made.sending, until=1_000)]
+    assert plan(values, cast("Ann", "By hand"), made.memory, pushing).edit == made.edit
+    undone = undo(made.memory, pushing, values, (), "undo")
+    assert plan(values, cast("Ann", "By hand"), undone, pushing).edit == {}

@@ -4,6 +4,7 @@ Each history is one seed. `World` lives it and keeps a second set of books (who 
 never see; every plan and every quiet moment is judged by these. PLEXSYNC_TORTURE=1 lives many more.
 """
 
+import copy
 import os
 import random
 from collections import Counter
@@ -282,6 +283,7 @@ class World:
             if name in made.edit:
                 self.claims |= set(map(fold, self.normal(name, made.edit[name].adds)))
         if fate == "before":
+            self.judge_swallowed(made)
             return
         if fate == "late":
             self.in_flight.append((self.now + self.rng.randint(1, DEADLINE), made.edit))
@@ -295,6 +297,7 @@ class World:
             self.apply(learnt.again)
             learnt = learn(learnt.memory, made.sending, self.item())
         assert not learnt.again
+        assert not learnt.untaken, f"{learnt.untaken} was taken"
         self.memory = dict(learnt.memory)
         self.pushing.remove(entry)
         self.taking = False
@@ -380,6 +383,19 @@ class World:
         if change.value is not None and not change.value:
             sent = {self.normal(name, value) for value in POOL[name]}
             assert self.value[name] in sent or self.value[name].startswith("final"), "cleared what was not ours"
+
+    def judge_swallowed(self, made):
+        """A Plex that answers well and takes nothing is seen: it would show the same, or have another lock of a list."""
+        if learn(made.memory, made.sending, self.item()).untaken:
+            return
+        would = copy.copy(self)
+        would.value, would.locks, would.spelling = dict(self.value), set(self.locks), dict(self.spelling)
+        would.apply(made.edit)
+        for name in FIELDS:
+            assert would.state(name)[0] == self.state(name)[0], f"{name} was not taken, which nobody sees"
+            assert name in (*LISTS, *LOCKLESS) or would.state(name) == self.state(name), (
+                f"the lock of {name} was not taken"
+            )
 
     def judge_undo(self, made):
         """While undone: values of ours give way, members of ours go, locks of ours come off, and nothing else is sent."""

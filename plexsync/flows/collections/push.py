@@ -33,6 +33,7 @@ from plexsync.rules.merge.plan_records import Edit, Pushing
 from plexsync.rules.merge.traits import CollectionForm, ServerTraits
 from plexsync.rules.merge.values import Value
 from plexsync.rules.queue.job import COLLECTION, Done, Kind, Waiting, Why
+from plexsync.rules.servers.causes import Cause
 from plexsync.rules.servers.errors import Conflict, Missing, NeighbourError
 from plexsync.store.database import Writer
 
@@ -323,13 +324,14 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
         elif (answer is None) != write.is_deleted:
             text = "vanished while it was edited" if answer is None else "is still there"
             noun = "playlist" if write.is_playlist else "collection"
-            write.outcome = Waiting(f"the {noun} {text}", "missing", counted=True)
+            cause = Cause.MISSING if answer is None else Cause.UNTAKEN
+            write.outcome = Waiting(f"the {noun} {text}", cause, counted=True)
         elif write.unfinished:
             write.outcome = Done()
         else:
             item = playlist_item("", {}, {}, 0) if answer is None else self._as_read(write, answer, homes)
             write.learn(item)
-            write.title, write.outcome = item.value("title"), Done()
+            write.title, write.outcome = item.value("title"), write.outcome or Done()
 
     def _as_read(
         self, write: CollectionWrite, answer: PlexCollection, homes: dict[str, tuple[str, ...]] | None

@@ -35,6 +35,7 @@ from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.ratings import (
     FIELD,
     NO_RATING,
+    ROUNDED,
     UNKNOWN,
     ItemRating,
     RatingPlan,
@@ -53,6 +54,7 @@ from plexsync.rules.plays.ratings import (
 from plexsync.rules.queue.job import RATING, RATING_BACK, Done, Gone, Job, Outcome, Waiting, Why
 from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
+from plexsync.rules.servers.causes import Cause
 from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.rules.servers.neighbours import Clock, Plex, Stash
 from plexsync.rules.words.status_words import DOWN
@@ -107,10 +109,12 @@ class RatingWrite(RememberedWrite):
     leads: bool = False
 
     def read(self, stash: int, plex: Mapping[str, ItemRating], now: int) -> None:
-        """Conclude from these ratings."""
-        self.after = after_arrival(self.opened, stash, plex, now=now, answered=True)
+        """Conclude from these ratings. A half star needs no rounding: the rating from before is not made of it."""
+        is_as_before = all(plex.get(key) == self.plex.get(key) for key in self.opened)
+        answered = not is_as_before or self.rating % ROUNDED != 0
+        self.after = after_arrival(self.opened, stash, plex, now=now, answered=answered)
         if any(row.pending for row in self.after.values()):
-            self.outcome = Waiting("the rating is not there as it was sent", "missing", counted=True)
+            self.outcome = Waiting("the rating is not there as it was sent", Cause.UNTAKEN, counted=True)
         else:
             self.outcome = Done()
 

@@ -29,7 +29,7 @@ REBOUND = "bound"
 # The causes that each setting can cure. A new path rule also wakes the scenes that are not in Plex yet.
 CURES: Mapping[str, tuple[str, ...]] = {
     "paths": ("ambiguous",),
-    "plex": ("refused",),
+    "plex": ("refused", "untaken"),
     "stash": ("refused",),
     "strict": ("strict",),
     "matching": ("ambiguous",),

@@ -21,7 +21,7 @@ from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.rules.collections.renamed_members import cast_to_send
 from plexsync.rules.item import PICTURES, Cast, Item
 from plexsync.rules.match.origin import Origin
-from plexsync.rules.merge.memory import learn, was_ignored, with_addresses
+from plexsync.rules.merge.memory import is_untaken, learn, with_addresses
 from plexsync.rules.merge.pictures import left_out_text
 from plexsync.rules.merge.plan_records import Edit, Memory, Pushing, Sending
 from plexsync.rules.merge.taken_back import TakenBack
@@ -109,21 +109,34 @@ class ObjectWrite(Write):
         sending = {field: sent for field, sent in plan.sending.items() if field != name}
         self.target = replace(self.target, plan=replace(plan, edit=edit, sending=sending))
 
-    def learn(self, item: Item) -> Edit:
-        """Save the object as it was read back. Returns the part of the edit that did not apply."""
+    def learn(self, item: Item, *, last: bool = True) -> Edit:
+        """Save the object as it was read back. Returns the part of the edit that did not apply, to be sent once more.
+
+        If this was the `last` try, what Plex has not taken stays saved as a push of unknown end, and the job is tried again.
+        """
         plan = self.target.plan
         learnt = learn(plan.memory, plan.sending, item)
+        if learnt.untaken and (last or not learnt.again):
+            self.outcome = not_taken(learnt.untaken)
+            return {}
         self.memory, self.stamp = with_addresses(learnt.memory, item), item.stamp
         moves = {name: Moved(sent.before, learnt.read[name]) for name, sent in plan.sending.items()}
         # Fields with their earlier value have not moved.
         self.moved = {name: moved for name, moved in moves.items() if moved.old != moved.new}
-        return learnt.again
+        return {} if last else learnt.again
 
     def save_refused(self, tx: Writer) -> None:
         """Save which pictures Plex did not take."""
         for name, error in self.refused.items():
             names = names_of_pictures(self.target.profile).get(name, ())
             tx.pictures.of_flow(self.job.kind).refuse(self.job.id, {*names, name}, error)
+
+
+def not_taken(fields: Sequence[str]) -> Waiting:
+    """The outcome of a write that Plex answered well, and of which these fields are still exactly as before."""
+    names = dict.fromkeys(name.partition(":")[0] for name in fields)
+    text = f"Plex answered well, but did not take {', '.join(names)}: it still has what it had before"
+    return Waiting(text, Cause.UNTAKEN, counted=True)
 
 
 F = TypeVar("F", bound=Observation)
@@ -157,7 +170,7 @@ class SceneWrite(ObjectWrite):
     def lacks_asked(self, item: Item) -> bool:
         """Whether the item, as it was read back, does not show what Plex was told to ask for."""
         sending = self.target.plan.sending
-        return any(was_ignored(sending[name], held_field(item, name)) for name in self.asked)
+        return any(is_untaken(name, sending[name], held_field(item, name)) for name in self.asked)
 
 
 def left_alone(asks: Asks, inspection: Inspection) -> Inspection:
@@ -356,7 +369,7 @@ class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
                 self._mend(write, item)
             elif self._asks is not None and write.lacks_asked(item):
                 write.outcome = Waiting(ASKED, "released", after=self._asks.wait(write.key), backoff=False)
-            elif (again := self._learn(write, item)) and not last:
+            elif again := self._learn(write, item, last=last):
                 unresolved.append((write, again))
             elif write.outcome is None:
                 write.outcome = Done()
@@ -377,8 +390,8 @@ class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
             for id in sorted(ids - {write.inspection.id}):
                 tx.jobs.want(Kind.SCENE, id, Why.SWEEP, self._inspector.clock.now())
 
-    def _learn(self, write: SceneWrite, item: Item) -> Edit:
-        """Save the item as it was read back. Returns the part of the edit that did not apply."""
+    def _learn(self, write: SceneWrite, item: Item, *, last: bool) -> Edit:
+        """Save the item as it was read back. Returns the part of the edit that is sent once more, none after the `last`."""
         plan = write.target.plan
         if self._pictures and any(name in plan.sending or name in plan.memory for name in PICTURES):
             try:
@@ -386,4 +399,4 @@ class ScenePushFlow(ObjectFlow[Inspection, SceneWrite]):
             except NeighbourError as error:
                 write.outcome = Waiting(str(error), "unavailable")
                 return {}
-        return write.learn(item)
+        return write.learn(item, last=last)

@@ -7,17 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from plexsync.rules.item import LIST_FIELDS, NEVER_EMPTY, PICTURES, Item, beside_whom, field_key, is_lockless
+from plexsync.rules.item import LIST_FIELDS, LISTS, NEVER_EMPTY, PICTURES, Item, beside_whom, field_key, is_lockless
 from plexsync.rules.merge.drift import still_kept
 from plexsync.rules.merge.list_members import emptied_list, owned_names, still_adopted, without_adopted
-from plexsync.rules.merge.plan_records import Change, Learnt, Memory, Note, Pushing, Remembered, Sending
+from plexsync.rules.merge.plan_records import Change, Learnt, Memory, Pushing, Remembered, Sending
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import (
+    LEAST_CUT,
     Held,
     Value,
     alike_text,
     alike_value,
     held_field,
+    is_spelling,
     joined_names,
     matches,
     name_keys,
@@ -133,7 +135,6 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
     """The memory after a successful push, with the item read back as `item`."""
     updated = dict(memory)
     again: dict[str, Change] = {}
-    notes: list[Note] = []
     read = {name: held_field(item, name) for name in sending}
     for name, sent in sending.items():
         now = read[name]
@@ -146,8 +147,6 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
             learnt = learnt_scalar(sent, result, item.stamp if result is now else 0)
         earlier = memory.get(name)
         put(updated, name, still_kept(name, learnt, earlier) if earlier and (earlier.drift or earlier.away) else learnt)
-        if was_ignored(sent, now):
-            notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
     # What Plex has now as it was left there was read at this stamp.
     updated = {
         name: replace(entry, stamp=item.stamp)
@@ -155,26 +154,61 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
         else entry
         for name, entry in updated.items()
     }
-    return Learnt(stamp_fields(updated, item.stamp), again, tuple(notes), read)
+    return Learnt(stamp_fields(updated, item.stamp), again, untaken_fields(sending, read), read)
 
 
 def _field_after_push(name: str, sent: Sending, now: Held) -> Held:
-    """The field as a push left it: as read back, unless someone set another unlocked value in between.
-
-    If Plex did not replace a value that you locked, the push left nothing new: the value stays yours.
-    """
+    """The field as a push left it: as read back, unless someone set another unlocked value in between."""
     accepted = alike_value(name, now.value, sent.sent.value)
-    if sent.was and now.locked and not accepted and was_ignored(sent, now):
-        return sent.was.left
     is_ours = now.locked or not sent.sent.locked or accepted
     return now if is_ours or same_value(name, now.value, sent.before.value) else sent.sent
 
 
-def was_ignored(sent: Sending, now: Held) -> bool:
-    """Whether Plex still has exactly what it had before the push, although the push should have changed it."""
-    if isinstance(now.value, tuple):
-        return bool(sent.adds) and not names_read_back(sent, now)
-    return sent.said is not None and now.value == sent.before.value != sent.sent.value
+def untaken_fields(sending: Mapping[str, Sending], read: Mapping[str, Held]) -> tuple[str, ...]:
+    """The fields of a push that Plex answered well, and of which it still has exactly what it had before.
+
+    A Plex that took another part of the push does take edits. Then a lock, a list of which it never took a name, or what
+    is shown beside a cast member, is something that it takes from nobody: no later push would change that.
+    """
+    took = any(not matches(name, read[name], sent.before) for name, sent in sending.items())
+    return tuple(
+        name
+        for name, sent in sending.items()
+        if (is_untaken(name, sent, read[name]) and not (took and _may_take_none(name, sent)))
+        or (not took and _lacks_lock(name, sent, read[name]))
+    )
+
+
+def is_untaken(name: str, sent: Sending, now: Held) -> bool:
+    """Whether Plex still has the value from before a push that should have changed it: it does not write the new one so."""
+    if name in LIST_FIELDS and name not in LISTS:
+        # A list of keys, which have no other spelling.
+        return bool(names_present(sent.removes, now.value)) or len(names_present(sent.adds, now.value)) < len(sent.adds)
+    before, value = sent.before.value, sent.sent.value
+    if same_value(name, value, before) or not same_value(name, now.value, before):
+        return False
+    return not is_spelling(name, now.value, value) and not _is_cut_again(sent, now)
+
+
+def _is_cut_again(sent: Sending, now: Held) -> bool:
+    """Whether Plex may have cut a text to the one from before: not if that was a whole text of PlexSync's."""
+    if isinstance(now.value, tuple) or isinstance(sent.sent.value, tuple):
+        return False
+    was = sent.was
+    was_whole = was is not None and was.left.value == now.value and len(was.said) <= len(now.value)
+    return not was_whole and len(now.value) >= LEAST_CUT and alike_text(now.value, sent.sent.value)
+
+
+def _may_take_none(name: str, sent: Sending) -> bool:
+    if name in PICTURES:
+        # The one from before may not be there any more.
+        return sent.said is None or bool(sent.undone)
+    return beside_whom(name) is not None or (name in LISTS and not (sent.was and sent.was.ours))
+
+
+def _lacks_lock(name: str, sent: Sending, now: Held) -> bool:
+    # A server may lock no lists by an edit.
+    return not is_lockless(name) and name not in LIST_FIELDS and now.locked == sent.before.locked != sent.sent.locked
 
 
 def learnt_scalar(sent: Sending, result: Held, stamp: int = 0) -> Remembered | None:

@@ -176,12 +176,13 @@ class Learnt:
     """The result of a push that was read back.
 
     `again` holds the removals that had no effect, to be sent alone. After that, `learn` may be called once more, with
-    this memory, the same sending and the item as it is then. `read` has the fields of the push as they are in the item.
+    this memory, the same sending and the item as it is then. `untaken` are the fields that Plex did not take: then this is
+    no memory to keep. `read` has the fields of the push as they are in the item.
     """
 
     memory: Memory
     again: Edit
-    notes: tuple[Note, ...] = ()
+    untaken: tuple[str, ...] = ()
     read: Mapping[str, Held] = field(default_factory=dict)
 
 

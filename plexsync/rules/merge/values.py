@@ -11,6 +11,8 @@ Value = str | tuple[str, ...]
 
 # From this length on, a shorter text counts as PlexSync's, cut by Plex. Below it, you shortened the text.
 LEAST_CUT = 64
+# On Plex's scale of 10.
+HALF_STAR = 0.5
 # The lists of one scene are compared with each other many times, one after the other.
 RECENT_LISTS = 256
 
@@ -57,6 +59,19 @@ def alike_value(name: str, in_plex: Value, sent: Value) -> bool:
     return same_value(name, in_plex, sent) or alike_text(in_plex, sent)
 
 
+def is_spelling(name: str, in_plex: Value, sent: Value) -> bool:
+    """Whether Plex writes the value that was sent in this way, whatever it had before.
+
+    It may have other blanks (not in a summary), a rating in half stars, or the names of a list in other spellings.
+    """
+    if isinstance(in_plex, tuple) or isinstance(sent, tuple):
+        return _alike_lists(in_plex, sent)
+    if name == "userRating":
+        return _is_rounded(_rating(in_plex), _rating(sent))
+    spaced = sent.strip() if name == "summary" else " ".join(sent.split())
+    return same_value(name, in_plex, spaced)
+
+
 def matches_sent(name: str, now: Held, sent: Held) -> bool:
     """Whether a field in Plex can be the result of what was sent: such a value, in whatever spelling, under that lock."""
     return now.locked == sent.locked and alike_value(name, now.value, sent.value)
@@ -74,6 +89,13 @@ def alike_text(in_plex: str, sent: str) -> bool:
     # A text that Plex cut inside a character ends in an undecodable one.
     a, b = fold(in_plex).rstrip("\ufffd"), fold(sent)
     return a == b or (len(a) >= LEAST_CUT and b.startswith(a))
+
+
+def _is_rounded(in_plex: float | str, sent: float | str) -> bool:
+    """Whether a rating that is no half star was rounded to one."""
+    if isinstance(in_plex, str) or isinstance(sent, str):
+        return in_plex == sent
+    return in_plex == sent or (bool(sent % HALF_STAR) and abs(in_plex - sent) < HALF_STAR)
 
 
 def _rating(text: str) -> float | str:

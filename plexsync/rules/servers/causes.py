@@ -101,6 +101,15 @@ class Cause(StrEnum):
             "let Plex finish scanning and empty its trash; then dlq retry.",
         ),
     )
+    UNTAKEN = (
+        "untaken",
+        STUBBORN,
+        Cure(
+            "Plex or Stash answered well, and did not take the values",
+            "explain names the fields: look in the log of the server why it does not write them (a full disk, a damaged "
+            "database), or whether this Plex takes such values at all (plexsync probe); then dlq retry.",
+        ),
+    )
     THROTTLED = ("throttled", SLOW)
     BARRED = "barred"
     LOCAL = ("local", NEAR)
