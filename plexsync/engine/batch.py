@@ -308,6 +308,10 @@ class Sender(Generic[F, E]):
         elif not (error.applied or write.begun or (isinstance(error, Unavailable) and error.sent)):
             with self._store.writing() as tx:
                 self._flow.journal.withdraw(tx, [write])
+        elif not isinstance(error, Unavailable) or error.is_over:
+            # What has arrived of it is there, and a request that was answered is over: nothing arrives later.
+            with self._store.writing() as tx:
+                self._flow.journal.prolong(tx, [write], self._clock.now())
         return self._evidence.after_write(self._flow, write, error, ticket, accepted=self._accepted)
 
     def _distrust(self, write: E) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.collections.decisions import CollectionUndo, handed_over, want_collections
-from plexsync.simulator.http import Fault
+from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House
 from tests.flows.days import Act, Days, Death
@@ -45,6 +45,7 @@ class Day(Days):
         self.left: set[str] = set()  # that an undo may have left to a hand, with its texts
         self.edited: set[tuple[str, str]] = set()
         self.deleted = 0
+        self.late: list[Request] = []
         self.names = ["Evening", "Night", "Dawn", "Noon"]
         self.ids = begin(house, *[("Evening",)] * 3, *[("Night", "Noon")] * 2, ("Dawn",), (), children=(*self.names,))
 
@@ -59,7 +60,11 @@ class Day(Days):
         return (
             *(self.retag, self.retag, self.retag, self.date, self.text, self.rename, self.parent),
             *(self.hand_add, self.hand_take, self.hand_move, self.hand_name, self.hand_delete),
-            *(self.undo, self.redo, self.compare, self.kill, self.kill, self.lose, self.lose, self.meet, self.time),
+            *(self.undo, self.redo, self.compare, self.kill, self.kill, self.lose, self.lose, self.arrive),
+            *(
+                self.meet,
+                self.time,
+            ),
             *(self.work, self.work, self.work, self.work),
         )
 
@@ -150,9 +155,26 @@ class Day(Days):
         self.die(death_of(self.house, self.rng.randint(1, 14)))
 
     def lose(self) -> None:
-        """The answer to a write is lost, after it was carried out or before; or it is well, and nothing was."""
+        """The answer to a write is lost, after it was carried out or before; or it is well, and nothing was.
+
+        What adds something may be carried out later, too.
+        """
         kind = self.rng.choice(("reset_after", "reset", "cut", "swallow"))
-        self.work_with(Fault(kind, times=self.rng.randint(1, 2), when=lambda request: request.method != "GET"))
+        late = kind == "reset" and self.rng.random() < 0.5
+
+        def is_hit(request: Request) -> bool:
+            adds = request.path.startswith("/playlists") and "uri" in request.params
+            if late and adds:
+                self.late.append(request)
+            return request.method != "GET" and (adds or not late)
+
+        self.work_with(Fault(kind, times=self.rng.randint(1, 2), when=is_hit))
+
+    def arrive(self) -> None:
+        """What was sent some time ago is carried out only now."""
+        for request in self.late:
+            self.house.plex_sim.answer(request)
+        self.late.clear()
 
     def meet(self) -> None:
         self.at_once(self.undo, self.redo, self.text, self.retag)
@@ -161,6 +183,7 @@ class Day(Days):
 
     def rest(self) -> None:
         """All of it is done anew, and looked at once more after every request of before has ended."""
+        self.arrive()
         self.house.clock.move(3600)
         self.house.want(*self.ids)
         settle(self.house)

@@ -86,6 +86,78 @@ def test_an_answer_that_is_lost_loses_and_doubles_nothing(tmp_path, kind):
     assert at > 6
 
 
+@pytest.mark.parametrize("status", [403, 500])
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_write_that_plex_has_refused_is_over_and_made_again_as_soon_as_it_takes_writes(tmp_path, status, method):
+    with listed_house(tmp_path) as house:
+        ids = begin(house, *([("Evening",), ()] if method == "PUT" else [(), ()]))
+        refused = Fault("status", status=status, times=1, when=lambda asked: _writes_list(asked, method))
+        house.plex_sim.faults.set(refused)
+        retag(house, ids[1], "Evening")
+        house.work_for(120)
+        assert house.plex_sim.faults.active == ()
+        assert members(house, "Evening") == ([0, 1] if method == "PUT" else [1])
+        assert not house.unsettled()
+
+
+@pytest.mark.parametrize("kind", ["reset", "reset_after"])
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_what_became_of_a_write_without_an_answer_is_read_at_once(tmp_path, kind, method):
+    with listed_house(tmp_path) as house:
+        ids = begin(house, *([("Evening",), ()] if method == "PUT" else [(), ()]))
+        house.plex_sim.faults.set(Fault(kind, times=1, when=lambda asked: _writes_list(asked, method)))
+        retag(house, ids[1], "Evening")
+        house.work_for(60)
+        assert members(house, "Evening") == ([0, 1] if method == "PUT" else [1])
+        settle(house)
+        assert members(house, "Evening") == ([0, 1] if method == "PUT" else [1])
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_write_that_arrives_after_it_was_made_again_leaves_nothing_twice(tmp_path, method):
+    with listed_house(tmp_path) as house:
+        ids = begin(house, *([("Evening",), ()] if method == "PUT" else [(), ()]))
+        late = []
+        house.plex_sim.faults.set(
+            Fault("reset", times=1, when=lambda asked: _writes_list(asked, method) and not late.append(asked))
+        )
+        retag(house, ids[1], "Evening")
+        house.work_for(60)
+        expected = [0, 1] if method == "PUT" else [1]
+        assert members(house, "Evening") == expected
+        house.plex_sim.answer(late[0])
+        assert len(house.plex_sim.playlists()) == (1 if method == "PUT" else 2)
+        settle(house)
+        assert (members(house, "Evening"), titles(house)) == (expected, ["Evening"])
+        is_over = house.clock.now()
+        assert all(push.until <= is_over for push in row(house, "Evening").pushing)
+
+
+def test_a_scene_that_leaves_its_tag_leaves_the_playlist_into_which_a_lost_write_has_put_it(tmp_path):
+    for at in range(1, 9):
+        with listed_house(tmp_path / str(at)) as house:
+            ids = begin(house, ("Evening",), *[()] * 6)
+            house.plex_sim.faults.set(Fault("reset_after", times=1, when=lambda asked: _writes_list(asked, "PUT")))
+            for id in ids[1:]:
+                retag(house, id, "Evening")
+            death = death_of(house, at)
+            with suppress(Killed):
+                house.work_for(30)
+            death.at = 0
+            house.replace_worker(holder="next")
+            house.worker.engine.reclaim()
+            # Another write is read back before anything else is known of the lost one.
+            house.stash_sim.edit_object("tag", "Evening", description="Text")
+            for id in ids[1:]:
+                retag(house, id)
+            settle(house)
+            assert members(house, "Evening") == [0]
+
+
+def _writes_list(asked, method: str) -> bool:
+    return asked.method == method and asked.path.startswith("/playlists")
+
+
 def test_undone_while_it_was_killed_nothing_of_it_is_left(tmp_path):
     for at in range(1, 8):
         with listed_house(tmp_path / str(at)) as house:

@@ -79,6 +79,19 @@ def order_case(folder) -> Iterator[Case]:
 
 
 @contextmanager
+def long_order_case(folder) -> Iterator[Case]:
+    """More moves than one write makes."""
+    with dressed_house(folder) as house:
+        ids = dress(house, *({"studio": None, "groups": [("Trilogy", n + 1)]} for n in range(30)))
+        for n, id in enumerate(ids):
+            house.stash_sim.edit_scene(id, groups=[("Trilogy", 30 - n)])
+        house.plex_sim.faults.set(SWALLOW)
+        want(house, "Trilogy")
+        id = rows(house)["Trilogy"].id
+        yield Case(house, COLLECTION, id, lambda: members_of(house, "Trilogy") == [*range(29, -1, -1)])
+
+
+@contextmanager
 def playlist_case(folder) -> Iterator[Case]:
     with listed_house(folder) as house:
         ids = tag(house, ("Evening",), ())
@@ -112,7 +125,16 @@ def rating_case(folder) -> Iterator[Case]:
         yield Case(house, RATING, id, lambda: item() == 8.5)
 
 
-CASES = [scene_case, undone_case, collection_case, order_case, playlist_case, deletion_case, rating_case]
+CASES = [
+    scene_case,
+    undone_case,
+    collection_case,
+    order_case,
+    long_order_case,
+    playlist_case,
+    deletion_case,
+    rating_case,
+]
 
 
 @pytest.mark.parametrize("flow", CASES)

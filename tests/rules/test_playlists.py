@@ -1,21 +1,39 @@
 """The rules of playlists: which tags, which items, in which order, and whose a playlist is."""
 
+from dataclasses import replace
+
 import pytest
 
-from plexsync.rules.collections.collection_servers import CollectionSource, FoundTag, TaggedScene, playlist_item
+from plexsync.rules.collections.collection_servers import (
+    CollectionSource,
+    FoundTag,
+    PlaylistEntry,
+    TaggedScene,
+    playlist_item,
+)
 from plexsync.rules.collections.playlists import (
+    MEMBERS,
     UnclearTag,
+    added_twice,
     children_of,
     choose_items,
+    creations,
     is_same,
-    may_still_arrive,
+    last_arrival,
     sort_members,
     sort_scenes,
+    with_arrived,
 )
 from plexsync.rules.merge.plan_records import Pushing, Remembered, Sending
 from plexsync.rules.merge.values import Held
 
 CHILD = CollectionSource("tag", 7, "Evening")
+
+
+def pushed(adds, *, before=(), until=100):
+    """A push that adds these members to those of before."""
+    sent = Sending((), Held((*before, *adds), True), Held((), True), Held(tuple(before), True), adds=tuple(adds))
+    return Pushing({MEMBERS: sent}, until=until)
 
 
 def test_the_children_are_those_of_the_tag_with_exactly_the_name():
@@ -62,9 +80,28 @@ def test_a_playlist_is_known_by_its_name_or_by_a_member():
     assert is_same(item, [], "Evening", {})
 
 
-def test_a_request_may_arrive_until_it_has_ended_or_all_of_it_is_there():
-    added = Sending(("1",), Held(("1",), True), Held((), True), Held((), True), adds=("1",))
-    push = Pushing({"members": added}, until=100)
-    assert may_still_arrive([push], (), 99)
-    assert not may_still_arrive([push], (), 100)
-    assert not may_still_arrive([push], ("1",), 99)
+def test_a_request_of_unknown_end_may_add_until_it_has_ended():
+    assert last_arrival([pushed(("1",), until=100), pushed((), until=200)]) == 100
+    assert last_arrival([]) == 0
+
+
+def test_what_a_request_of_unknown_end_may_have_put_in_is_ours():
+    held = Held(("1", "2"), locked=True)
+    memory = {MEMBERS: Remembered((), held, Held((), locked=True))}
+    pushing = [pushed(("1", "3"), before=("2",)), pushed(("2", "4"), before=("2",))]
+    assert with_arrived(memory, pushing, ("1", "2", "9"))[MEMBERS].ours == {"1": "1"}
+    assert with_arrived({}, pushing, ("1",)) == {}
+
+
+def test_the_second_place_of_what_a_request_of_unknown_end_may_have_added_again_goes():
+    entries = [PlaylistEntry(place, item) for place, item in ("a1", "b2", "c1", "d2")]
+    assert [entry.key for entry in added_twice(entries, [pushed(("1",))])] == ["c"]
+    assert added_twice(entries, []) == ()
+
+
+def test_a_creation_is_told_from_an_edit_of_the_title():
+    title = Sending("New", Held("New", True), Held("", True), Held("", True))
+    edited = replace(title, before=Held("Old", True))
+    one, other = pushed(("1",)), pushed(("2",))
+    pushing = [replace(push, fields={**push.fields, "title": sent}) for push, sent in ((one, title), (other, edited))]
+    assert creations(pushing) == [("New", frozenset({"1"}))]

@@ -1,7 +1,7 @@
 """What an inspection of collections and playlists finds: one of them as it is, and the plan that brings it in step."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from plexsync.engine.flow import Observation
 from plexsync.flows.scenes.artwork import Artwork
@@ -41,7 +41,8 @@ class CollectionSight(PlannedObject):
 
     `item` has its order and its places in the home as values beside the others. `members` are its items as they stand.
     `managed`: the home of Plex knows it. `form` says which request edits it. Of a playlist, `entries` are its places, and
-    all that is done is that PlexSync `creates` or `deletes` it.
+    all that is done is that PlexSync `creates` or `deletes` it. `doubles` are the places, and `twins` the other playlists by
+    key, each with the members that it was created with, that were made twice by requests of unknown end.
     """
 
     members: tuple[str, ...] = ()
@@ -50,6 +51,13 @@ class CollectionSight(PlannedObject):
     entries: tuple[PlaylistEntry, ...] = ()
     creates: bool = False
     deletes: bool = False
+    doubles: tuple[PlaylistEntry, ...] = ()
+    twins: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def needs_write(self) -> bool:
+        """Whether anything has to be sent."""
+        return bool(self.plan.edit or self.deletes or self.doubles or self.twins)
 
     @property
     def undone(self) -> TakenBack:

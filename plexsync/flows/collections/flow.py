@@ -118,7 +118,7 @@ class CollectionFlow(CollectionUndo, CollectionPush):
     ) -> list[CollectionWrite]:
         row, inspection = _as_found(last_row, finding, ended), finding.inspection
         writes = []
-        if inspection is not None and (inspection.plan.edit or inspection.deletes):
+        if inspection is not None and inspection.needs_write:
             entry = Pushing(inspection.plan.sending, until, stamp=inspection.item.stamp)
             # What is only known to be in step after the push stays as it was.
             row = replace(row, pushing=(*row.pushing, entry), stamp=last_row.stamp, desired=last_row.desired)
@@ -156,7 +156,7 @@ class CollectionFlow(CollectionUndo, CollectionPush):
 
     def complete(self, tx: Writer, finding: CollectionFinding) -> None:
         """Forget a collection that is no longer wanted; another object of that name may have it now."""
-        if finding.leaves and (row := finding.row):
+        if finding.leaves and (row := finding.row) and isinstance(finding.ends, Done):
             tx.collections.forget([row.id])
             tx.pictures.of_flow(COLLECTION).forget(row.id)
             for other in tx.collections.by_name([row.name], library=row.library):

@@ -43,16 +43,18 @@ from plexsync.rules.collections.collections import CollectionObject, CollectionR
 from plexsync.rules.collections.playlists import (
     MEMBERS,
     UnclearTag,
+    added_twice,
     children_of,
     choose_items,
-    created_keys,
-    created_title,
+    creations,
     given_up,
     has_deleted,
     is_same,
-    may_still_arrive,
+    last_arrival,
     sort_members,
     sort_scenes,
+    with_arrived,
+    without_first_order,
 )
 from plexsync.rules.item import Item
 from plexsync.rules.match.losses import is_large
@@ -74,7 +76,7 @@ from plexsync.store.database import Database, Reader, Writer
 # What a playlist shows of its tag.
 SHOWN = Profile(frozenset(), dressing=Dressing(frozenset({"name", "summary", "poster"})))
 PICTURED = pictures_of(SHOWN)
-ARRIVING = Waiting("a request that was not answered may still add items", "released", 5.0, backoff=False)
+ARRIVING = "looked at once more when a request without an answer can add nothing more"
 UNLISTED = Waiting("Plex does not list the playlist, but still has it", "missing", 60.0)
 NOT_OURS = CollectionStatus.NOT_OURS.stored
 # The fields of a scene's item that can change its place.
@@ -264,32 +266,46 @@ class PlaylistInspector:
         self, base: CollectionFinding, row: CollectionRow, wanted: Wanted, facts: PlaylistFacts
     ) -> CollectionFinding:
         """The finding about a playlist that Plex does not have, as far as is known: it is created, unless it rests."""
-        if title := created_title(row.pushing):
+        for title, created in creations(row.pushing):
             for playlist in _namesakes(title, facts):
                 entries = () if playlist.smart else self.entries(playlist.key)
-                if created_keys(row.pushing).intersection(_items(entries)):
+                if created.intersection(_items(entries)):
                     row = replace(row, item=playlist.key, owner="ours")
                     return self._planned(replace(base, row=row), row, playlist, entries, wanted, facts)
-            if may_still_arrive(row.pushing, (), self.expiry.certain_end()):
-                return replace(base, outcome=ARRIVING)
         base, mode = replace(base, row=row, item="", owner="", stamp=0), undo_mode(row.memory)
+        base = replace(base, ends=self._ends(row, Done()))
         if base.leaves:
             return base
         if mode and not facts.redoing and is_undone(row.memory, wanted.values):
-            return replace(base, outcome=Done(BY_MARK[mode]))
+            return replace(base, outcome=self._ends(row, Done(BY_MARK[mode])))
         if not facts.is_on:
-            return replace(base, outcome=Done(row.standing))
+            return replace(base, outcome=self._ends(row, Done(row.standing)))
         if namesakes := _namesakes(base.name, facts):
             return _not_ours(base, namesakes[0])
         members = self._members(row, (), facts)[:MOST_AT_ONCE]
         if not members:
-            return replace(base, outcome=Done(NO_SCENES))
+            return replace(base, outcome=self._ends(row, Done(NO_SCENES)))
         values: dict[str, Value] = {"title": base.name, MEMBERS: members, ORDER: as_text(members)}
         item = playlist_item("", {}, {}, 0)
         target = CollectionSight(
             item=item, plan=plan(values, item, {}, ()), wanted=Wanted(values), profile=PICTURED, creates=True
         )
-        return replace(base, row=replace(row, memory={}, pushing=()), owner="ours", inspection=target)
+        return replace(base, row=replace(row, memory={}), owner="ours", inspection=target)
+
+    def _ends(self, row: CollectionRow, rests: Done) -> Done | Waiting:
+        """How a playlist ends that `rests` so: it is looked at once more if a request of unknown end may still add to it."""
+        wait = last_arrival(row.pushing) - self.expiry.certain_end()
+        return Waiting(ARRIVING, "released", wait / 1000, backoff=False) if wait > 0 else rests
+
+    def _twins(self, row: CollectionRow, facts: PlaylistFacts) -> dict[str, frozenset[str]]:
+        """The playlists that were created once more by requests of unknown end, with what they were created with."""
+        twins = {}
+        for title, created in creations(row.pushing):
+            for playlist in _namesakes(title, facts):
+                items = () if playlist.smart or playlist.key == row.item else _items(self.entries(playlist.key))
+                if items and created.issuperset(items):
+                    twins[playlist.key] = created
+        return twins
 
     def _planned(
         self,
@@ -301,10 +317,10 @@ class PlaylistInspector:
         facts: PlaylistFacts,
     ) -> CollectionFinding:
         """The finding with its plan."""
-        present, is_preview = _items(entries), bool(facts.undoing or facts.redoing)
+        present = _items(entries)
         base = replace(base, name=held.item.value("title"), item=held.key, owner=row.owner, stamp=held.item.stamp)
-        if not is_preview and may_still_arrive(row.pushing, present, self.expiry.certain_end()):
-            return replace(base, outcome=ARRIVING)
+        known = without_first_order(with_arrived(row.memory, row.pushing, present), present)
+        row = replace(row, memory=known)
         memory = as_taken_back(row, wanted, leaves=base.leaves, undoing=facts.undoing, redoing=facts.redoing)
         item = with_members(held, entries)
         rests = bool(undo_mode(memory)) and is_undone(memory, wanted.values)
@@ -322,8 +338,10 @@ class PlaylistInspector:
             members=present,
             entries=entries,
             deletes=deletes and undo_mode(steps.memory) != TakenBack.RELEASE,
+            doubles=added_twice(entries, row.pushing),
+            twins=self._twins(row, facts),
         )
-        return replace(base, inspection=target, ends=target.ends)
+        return replace(base, inspection=target, ends=self._ends(row, target.ends))
 
     # --- what may have changed -------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from plexsync.flows.collections.inspection import CollectionInspector, told_item
 from plexsync.flows.collections.playlists import with_members
 from plexsync.flows.collections.reads import HOME
 from plexsync.flows.scenes.collection_names import CARRIED_BY_SCENES, RenamedCollection, save_renames
-from plexsync.flows.scenes.push import ObjectFlow, ObjectJournal, ObjectWrite
+from plexsync.flows.scenes.push import ObjectFlow, ObjectJournal, ObjectWrite, not_taken
 from plexsync.plex.collections import CollectionClient, PlaylistClient
 from plexsync.rules.collections.collection_order import CUSTOM, MOVES, ORDER, Move, members_in, moves, sort_of
 from plexsync.rules.collections.collection_servers import (
@@ -210,6 +210,12 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
     def _send_playlist(self, write: CollectionWrite, plex: PlaylistClient) -> None:
         """Create or delete a playlist, or send its pictures, texts, members that go, members that come, and moves."""
         target, edit, machine, budget = write.target, write.target.plan.edit, write.finding.section, MOVES
+        for twin in [
+            twin for twin, made in target.twins.items() if {entry.item for entry in plex.entries(twin)} <= made
+        ]:
+            write.begun = True
+            with suppress(Missing):
+                plex.delete(twin)
         if target.creates:
             write.begun = True
             write.key = plex.create(machine, str(edit["title"].value), tuple(edit[MEMBERS].value or ()))
@@ -225,13 +231,16 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
         if texts := {name: edit[name] for name in ("title", "summary") if name in edit}:
             plex.edit(write.key, texts)
             write.begun = True
-        if change := edit.get(MEMBERS):
-            going = [entry for entry in target.entries if entry.item in change.removes]
-            for entry in going[:budget]:
-                write.begun = True
-                with suppress(Missing):
-                    plex.remove(write.key, entry.key)
-            budget -= len(going)
+        change = edit.get(MEMBERS)
+        going = [
+            entry for entry in target.entries if entry in target.doubles or (change and entry.item in change.removes)
+        ]
+        for entry in going[:budget]:
+            write.begun = True
+            with suppress(Missing):
+                plex.remove(write.key, entry.key)
+        budget -= len(going)
+        if change:
             for start in range(0, min(len(change.adds), max(budget, 0) * MOST_AT_ONCE), MOST_AT_ONCE):
                 write.begun = True
                 plex.add(machine, write.key, change.adds[start : start + MOST_AT_ONCE])
@@ -327,7 +336,8 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
             cause = Cause.MISSING if answer is None else Cause.UNTAKEN
             write.outcome = Waiting(f"the {noun} {text}", cause, counted=True)
         elif write.unfinished:
-            write.outcome = Done()
+            is_as_before = self._as_read(write, answer, homes).value(ORDER) == write.target.item.value(ORDER)
+            write.outcome = not_taken([ORDER]) if is_as_before else Done()
         else:
             item = playlist_item("", {}, {}, 0) if answer is None else self._as_read(write, answer, homes)
             write.learn(item)

@@ -5,8 +5,16 @@ is. A playlist has no library, no locks and no settings: what it shows was set b
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from plexsync.rules.collections.collection_servers import CollectionSource, FoundTag, PlaylistOrder, TaggedScene
+from plexsync.rules.collections.collection_order import ORDER, as_text, members_in
+from plexsync.rules.collections.collection_servers import (
+    CollectionSource,
+    FoundTag,
+    PlaylistEntry,
+    PlaylistOrder,
+    TaggedScene,
+)
 from plexsync.rules.item import Item
 from plexsync.rules.merge.memory import give_up
 from plexsync.rules.merge.plan_records import Memory, Pushing, Sending
@@ -75,15 +83,13 @@ def is_same(item: Item, members: Collection[str], name: str, memory: Memory) -> 
     return not memory or has_member or item.value("title") in titles
 
 
-def created_keys(pushing: Sequence[Pushing]) -> frozenset[str]:
-    """The members with which a playlist was created by requests of unknown result."""
-    return frozenset(key for _, sent in _sent_members(pushing) for key in sent.adds)
-
-
-def created_title(pushing: Sequence[Pushing]) -> str:
-    """The name with which a playlist may have been created; '' if none was."""
-    titles = [str(push.fields["title"].sent.value) for push in pushing if "title" in push.fields]
-    return titles[-1] if created_keys(pushing) and titles else ""
+def creations(pushing: Sequence[Pushing]) -> list[tuple[str, frozenset[str]]]:
+    """The titles and the members with which playlists may have been created by requests of unknown end, newest first."""
+    pairs = [
+        (push.fields["title"], push.fields[MEMBERS]) for push in pushing if {"title", MEMBERS} <= push.fields.keys()
+    ]
+    # No playlist that is there has an empty title.
+    return [(str(title.sent.value), frozenset(sent.adds)) for title, sent in reversed(pairs) if not title.before.value]
 
 
 def has_deleted(pushing: Sequence[Pushing]) -> bool:
@@ -91,9 +97,33 @@ def has_deleted(pushing: Sequence[Pushing]) -> bool:
     return any(not sent.sent.value for _, sent in _sent_members(pushing))
 
 
-def may_still_arrive(pushing: Sequence[Pushing], members: Collection[str], ended: int) -> bool:
-    """Whether a request that adds members may still arrive, after the time `ended`: sent again, it would add them twice."""
-    return any(until > ended and set(sent.adds) - set(members) for until, sent in _sent_members(pushing))
+def last_arrival(pushing: Sequence[Pushing]) -> int:
+    """Until when a request of unknown end may still add something (UTC ms); 0 if there is none."""
+    return max((until for until, sent in _sent_members(pushing) if sent.adds), default=0)
+
+
+def added_twice(entries: Sequence[PlaylistEntry], pushing: Sequence[Pushing]) -> tuple[PlaylistEntry, ...]:
+    """The places beyond the first one of items that a request of unknown end may have added once more."""
+    may_be_added = {key for _, sent in _sent_members(pushing) for key in sent.adds}
+    first = {entry.item: entry.key for entry in reversed(entries)}
+    return tuple(entry for entry in entries if entry.item in may_be_added and first[entry.item] != entry.key)
+
+
+def with_arrived(memory: Memory, pushing: Sequence[Pushing], present: Collection[str]) -> Memory:
+    """The memory in which the members are PlexSync's that a request of unknown end may have put in."""
+    if MEMBERS not in memory:
+        return memory
+    entry, arrived = memory[MEMBERS], dict[str, str]()
+    for _, sent in _sent_members(pushing):
+        arrived |= {key: key for key in sent.adds if key in present and key not in sent.before.value}
+    return {**memory, MEMBERS: replace(entry, ours={**entry.ours, **arrived})}
+
+
+def without_first_order(memory: Memory, present: Collection[str]) -> Memory:
+    """The memory in which the order of a playlist that PlexSync has created is not to be restored: it had none before."""
+    if ORDER not in memory or members_in(memory[ORDER].found.value):
+        return memory
+    return {**memory, ORDER: replace(memory[ORDER], found=Held(as_text(tuple(present)), locked=True))}
 
 
 def _sent_members(pushing: Sequence[Pushing]) -> list[tuple[int, Sending]]:

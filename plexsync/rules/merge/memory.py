@@ -143,7 +143,9 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
             if stubborn := names_present(sent.removes, now.value):
                 again[name] = Change(None, sent.sent.locked, removes=stubborn)
         else:
-            result = _field_after_push(name, sent, now)
+            is_ours = now.locked or not sent.sent.locked or alike_value(name, now.value, sent.sent.value)
+            # Someone may have set another unlocked value in between.
+            result = now if is_ours or same_value(name, now.value, sent.before.value) else sent.sent
             learnt = learnt_scalar(sent, result, item.stamp if result is now else 0)
         earlier = memory.get(name)
         put(updated, name, still_kept(name, learnt, earlier) if earlier and (earlier.drift or earlier.away) else learnt)
@@ -155,13 +157,6 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
         for name, entry in updated.items()
     }
     return Learnt(stamp_fields(updated, item.stamp), again, untaken_fields(sending, read), read)
-
-
-def _field_after_push(name: str, sent: Sending, now: Held) -> Held:
-    """The field as a push left it: as read back, unless someone set another unlocked value in between."""
-    accepted = alike_value(name, now.value, sent.sent.value)
-    is_ours = now.locked or not sent.sent.locked or accepted
-    return now if is_ours or same_value(name, now.value, sent.before.value) else sent.sent
 
 
 def untaken_fields(sending: Mapping[str, Sending], read: Mapping[str, Held]) -> tuple[str, ...]:

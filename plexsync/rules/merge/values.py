@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from plexsync.rules.item import LIST_FIELDS, Item
+from plexsync.rules.item import ALPHABETICAL, LIST_FIELDS, Item
 from plexsync.rules.record_class import record
 from plexsync.rules.words.text import compose, fold
 
@@ -62,12 +62,15 @@ def alike_value(name: str, in_plex: Value, sent: Value) -> bool:
 def is_spelling(name: str, in_plex: Value, sent: Value) -> bool:
     """Whether Plex writes the value that was sent in this way, whatever it had before.
 
-    It may have other blanks (not in a summary), a rating in half stars, or the names of a list in other spellings.
+    It may have other blanks (not in a summary), a rating in half stars, the names of a list in other spellings, or an order
+    of other members.
     """
     if isinstance(in_plex, tuple) or isinstance(sent, tuple):
         return _alike_lists(in_plex, sent)
     if name == "userRating":
         return _is_rounded(_rating(in_plex), _rating(sent))
+    if name == "order":
+        return _stands_so(in_plex, sent)
     spaced = sent.strip() if name == "summary" else " ".join(sent.split())
     return same_value(name, in_plex, spaced)
 
@@ -96,6 +99,14 @@ def _is_rounded(in_plex: float | str, sent: float | str) -> bool:
     if isinstance(in_plex, str) or isinstance(sent, str):
         return in_plex == sent
     return in_plex == sent or (bool(sent % HALF_STAR) and abs(in_plex - sent) < HALF_STAR)
+
+
+def _stands_so(in_plex: str, sent: str) -> bool:
+    """Whether the members that two orders have in common stand in the same order. The sorts of Plex have no members."""
+    if not {"", ALPHABETICAL}.isdisjoint((in_plex, sent)):
+        return in_plex == sent
+    present, order = dict.fromkeys(in_plex.split(",")), dict.fromkeys(sent.split(","))
+    return [key for key in present if key in order] == [key for key in order if key in present]
 
 
 def _rating(text: str) -> float | str:

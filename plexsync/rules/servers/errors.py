@@ -46,14 +46,24 @@ class NeighbourError(SyncError):
 
 
 class Unavailable(NeighbourError):
-    """No usable answer. `sent` is False if the request certainly never reached the server."""
+    """No usable answer. `sent` is False if the request certainly never reached the server.
+
+    `is_over`: the server itself has answered that it failed, so that nothing of the request takes effect any more.
+    """
 
     def __init__(
-        self, neighbour: Neighbour, message: str, *, sent: bool = True, retry_after: float | None = None
+        self,
+        neighbour: Neighbour,
+        message: str,
+        *,
+        sent: bool = True,
+        retry_after: float | None = None,
+        is_over: bool = False,
     ) -> None:
         super().__init__(neighbour, message)
         self.sent = sent
         self.retry_after = retry_after
+        self.is_over = is_over
 
 
 class ForeignNotFound(Unavailable):

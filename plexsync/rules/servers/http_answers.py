@@ -99,7 +99,10 @@ def judge(
         return TooLong(neighbour, f"the request was too long for {name} ({status}){says}")
     if status == 408 or 500 <= status < 600:
         wait_or_none = patience(retry_after, date=date, now=now) if status == 503 and retry_after else None
-        return Unavailable(neighbour, f"{name} {_trouble(status)} ({status}){says}", retry_after=wait_or_none)
+        text = f"{name} {_trouble(status)} ({status}){says}"
+        # Any other may be of a proxy, behind which the request goes on. Stash tells failures of its own with another status.
+        is_over = status == 500 and neighbour is Neighbour.PLEX
+        return Unavailable(neighbour, text, retry_after=wait_or_none, is_over=is_over)
     if 400 <= status < 500:
         refusal = Conflict if status == 409 else Refused
         return refusal(neighbour, f"{name} refuses the request ({status}){says}")
