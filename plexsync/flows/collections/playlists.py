@@ -6,7 +6,7 @@ and removes itself).
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -54,14 +54,15 @@ from plexsync.rules.collections.playlists import (
     sort_members,
     sort_scenes,
     with_arrived,
+    with_members_set_back,
     without_first_order,
 )
 from plexsync.rules.item import Item
 from plexsync.rules.match.losses import is_large
 from plexsync.rules.merge.desired import Profile, Wanted
-from plexsync.rules.merge.memory import undo_mode
+from plexsync.rules.merge.memory import is_older, undo_mode
 from plexsync.rules.merge.plan import plan
-from plexsync.rules.merge.plan_records import Edit, Policy
+from plexsync.rules.merge.plan_records import Edit, Memory, Policy
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.traits import ServerTraits
 from plexsync.rules.merge.undo import begun_anew, is_undone, undo
@@ -78,6 +79,7 @@ SHOWN = Profile(frozenset(), dressing=Dressing(frozenset({"name", "summary", "po
 PICTURED = pictures_of(SHOWN)
 ARRIVING = "looked at once more when a request without an answer can add nothing more"
 UNLISTED = Waiting("Plex does not list the playlist, but still has it", "missing", 60.0)
+ReadEntries = Callable[[str], tuple[PlaylistEntry, ...]]
 NOT_OURS = CollectionStatus.NOT_OURS.stored
 # The fields of a scene's item that can change its place.
 PLACING = frozenset({"title", "originallyAvailableAt", "addedAt"})
@@ -87,8 +89,8 @@ PLACING = frozenset({"title", "originallyAvailableAt", "addedAt"})
 class PlaylistFacts:
     """What is known of a batch of playlists: the tags' children and their scenes, the items of these, and all of Plex.
 
-    `bound` are the keys that any row has. `machine` names the server: rows have it as their section. `undoing`, `redoing`:
-    it shows what that would do.
+    `bound` are the keys that any row has. `is_restored`: Plex is from an older moment. `machine` names the server: rows have
+    it as their section. `undoing`, `redoing`: it shows what that would do.
     """
 
     children: Mapping[int, CollectionSource]
@@ -101,6 +103,7 @@ class PlaylistFacts:
     undoing: TakenBack = TakenBack.NO
     redoing: bool = False
     is_on: bool = True
+    is_restored: bool = False
 
 
 @dataclass(frozen=True)
@@ -193,9 +196,12 @@ class PlaylistInspector:
         scenes, listed = self.tagged_scenes(children.keys() & set(tags)), self.listed()
         with self.store.reading() as db:
             items = _items_of_scenes(db, {id for some in scenes.values() for id in some})
-            bound = {row.item for row in db.collections.playlists().values()}
+            rows = db.collections.playlists().values()
             traits, server = db.probes.present_traits(), db.servers.find()
-        return PlaylistFacts(children, scenes, items, listed, bound, server.machine if server else "", traits)
+        bound = {row.item for row in rows}
+        is_restored = any(row.item in listed and is_older(listed[row.item].item, row.memory) for row in rows)
+        machine = server.machine if server else ""
+        return PlaylistFacts(children, scenes, items, listed, bound, machine, traits, is_restored=is_restored)
 
     # --- findings ------------------------------------------------------------------------------------------------------
 
@@ -215,6 +221,8 @@ class PlaylistInspector:
             return findings
         facts = self.read(children, {row.object.id for row in rows.values()})
         facts = replace(facts, undoing=undoing, redoing=redoing, is_on=is_on)
+        if facts.is_restored and not (undoing or redoing):
+            _forget_lost(self.store, facts, self.entries, but=rows)
         return findings | {id: self._finding(row, facts) for id, row in rows.items()}
 
     def _finding(self, row: CollectionRow, facts: PlaylistFacts) -> CollectionFinding:
@@ -253,59 +261,40 @@ class PlaylistInspector:
             return replace(base, name=name, outcome=UNLISTED)
         if held is None:
             if row.item:
-                row = _lost(row, wanted, self._members(row, (), facts))
+                lasted = () if facts.is_restored else _members(row, (), facts)
+                row = _lost(row, wanted, lasted)
             return self._without(replace(base, name=name), row, wanted, facts)
         if held.smart or row.owner == "foreign":
             return _not_ours(replace(base, name=name), held)
         return self._planned(base, row, held, entries, wanted, facts)
 
-    def _members(self, row: CollectionRow, present: Collection[str], facts: PlaylistFacts) -> tuple[str, ...]:
-        return choose_items(facts.scenes.get(row.object.id, ()), facts.items, present)
-
     def _without(
         self, base: CollectionFinding, row: CollectionRow, wanted: Wanted, facts: PlaylistFacts
     ) -> CollectionFinding:
         """The finding about a playlist that Plex does not have, as far as is known: it is created, unless it rests."""
-        for title, created in creations(row.pushing):
-            for playlist in _namesakes(title, facts):
-                entries = () if playlist.smart else self.entries(playlist.key)
-                if created.intersection(_items(entries)):
-                    row = replace(row, item=playlist.key, owner="ours")
-                    return self._planned(replace(base, row=row), row, playlist, entries, wanted, facts)
+        for playlist, entries in _created(row, facts, self.entries):
+            row = replace(row, item=playlist.key, owner="ours")
+            return self._planned(replace(base, row=row), row, playlist, entries, wanted, facts)
+        ended = self.expiry.certain_end()
         base, mode = replace(base, row=row, item="", owner="", stamp=0), undo_mode(row.memory)
-        base = replace(base, ends=self._ends(row, Done()))
+        base = replace(base, ends=_ends(row, Done(), ended))
         if base.leaves:
             return base
         if mode and not facts.redoing and is_undone(row.memory, wanted.values):
-            return replace(base, outcome=self._ends(row, Done(BY_MARK[mode])))
+            return replace(base, outcome=_ends(row, Done(BY_MARK[mode]), ended))
         if not facts.is_on:
-            return replace(base, outcome=self._ends(row, Done(row.standing)))
+            return replace(base, outcome=_ends(row, Done(row.standing), ended))
         if namesakes := _namesakes(base.name, facts):
             return _not_ours(base, namesakes[0])
-        members = self._members(row, (), facts)[:MOST_AT_ONCE]
+        members = _members(row, (), facts)[:MOST_AT_ONCE]
         if not members:
-            return replace(base, outcome=self._ends(row, Done(NO_SCENES)))
+            return replace(base, outcome=_ends(row, Done(NO_SCENES), ended))
         values: dict[str, Value] = {"title": base.name, MEMBERS: members, ORDER: as_text(members)}
         item = playlist_item("", {}, {}, 0)
         target = CollectionSight(
             item=item, plan=plan(values, item, {}, ()), wanted=Wanted(values), profile=PICTURED, creates=True
         )
         return replace(base, row=replace(row, memory={}), owner="ours", inspection=target)
-
-    def _ends(self, row: CollectionRow, rests: Done) -> Done | Waiting:
-        """How a playlist ends that `rests` so: it is looked at once more if a request of unknown end may still add to it."""
-        wait = last_arrival(row.pushing) - self.expiry.certain_end()
-        return Waiting(ARRIVING, "released", wait / 1000, backoff=False) if wait > 0 else rests
-
-    def _twins(self, row: CollectionRow, facts: PlaylistFacts) -> dict[str, frozenset[str]]:
-        """The playlists that were created once more by requests of unknown end, with what they were created with."""
-        twins = {}
-        for title, created in creations(row.pushing):
-            for playlist in _namesakes(title, facts):
-                items = () if playlist.smart or playlist.key == row.item else _items(self.entries(playlist.key))
-                if items and created.issuperset(items):
-                    twins[playlist.key] = created
-        return twins
 
     def _planned(
         self,
@@ -319,12 +308,11 @@ class PlaylistInspector:
         """The finding with its plan."""
         present = _items(entries)
         base = replace(base, name=held.item.value("title"), item=held.key, owner=row.owner, stamp=held.item.stamp)
-        known = without_first_order(with_arrived(row.memory, row.pushing, present), present)
-        row = replace(row, memory=known)
+        row = replace(row, memory=_as_read(row, held.item, present))
         memory = as_taken_back(row, wanted, leaves=base.leaves, undoing=facts.undoing, redoing=facts.redoing)
         item = with_members(held, entries)
         rests = bool(undo_mode(memory)) and is_undone(memory, wanted.values)
-        members = () if rests else self._members(row, present, facts)
+        members = () if rests else _members(row, present, facts)
         if not rests:
             memory = begun_anew(memory)
             wanted = _with_order(wanted, members, present, plan({MEMBERS: members}, item, memory, row.pushing).edit)
@@ -339,9 +327,9 @@ class PlaylistInspector:
             entries=entries,
             deletes=deletes and undo_mode(steps.memory) != TakenBack.RELEASE,
             doubles=added_twice(entries, row.pushing),
-            twins=self._twins(row, facts),
+            twins=_twins(row, facts, self.entries),
         )
-        return replace(base, inspection=target, ends=self._ends(row, target.ends))
+        return replace(base, inspection=target, ends=_ends(row, target.ends, self.expiry.certain_end()))
 
     # --- what may have changed -------------------------------------------------------------------------------------------
 
@@ -403,7 +391,7 @@ class PlaylistInspector:
         if row.undone or row.owner == "foreign":
             return False
         last = _last_members(row)
-        members = self._members(row, last, facts)
+        members = _members(row, last, facts)
         return set(members) != set(last) or tuple(key for key in _last_order(row) if key in members) != members
 
     def observe(self, tx: Writer, inspections: Sequence[Inspection], now: int) -> None:
@@ -421,6 +409,52 @@ def _namesakes(title: str, facts: PlaylistFacts) -> list[PlexCollection]:
     """The playlists of this name that no tag has."""
     named = (playlist for playlist in facts.listed.values() if fold(playlist.item.value("title")) == fold(title))
     return [playlist for playlist in named if playlist.key not in facts.bound]
+
+
+def _members(row: CollectionRow, present: Collection[str], facts: PlaylistFacts) -> tuple[str, ...]:
+    return choose_items(facts.scenes.get(row.object.id, ()), facts.items, present)
+
+
+def _created(
+    row: CollectionRow, facts: PlaylistFacts, read: ReadEntries
+) -> Iterator[tuple[PlexCollection, tuple[PlaylistEntry, ...]]]:
+    """The playlists that requests of unknown end may have created, with their entries."""
+    for title, items in creations(row.pushing):
+        for playlist in _namesakes(title, facts):
+            entries = () if playlist.smart or playlist.key == row.item else read(playlist.key)
+            if items.intersection(_items(entries)):
+                yield playlist, entries
+
+
+def _ends(row: CollectionRow, rests: Done, ended: int) -> Done | Waiting:
+    """How a playlist ends that `rests` so: it is looked at once more if a request of unknown end may still add to it."""
+    wait = last_arrival(row.pushing) - ended
+    return Waiting(ARRIVING, "released", wait / 1000, backoff=False) if wait > 0 else rests
+
+
+def _as_read(row: CollectionRow, item: Item, present: tuple[str, ...]) -> Memory:
+    """The memory of a playlist after what became of requests of unknown end, and after a restore of Plex."""
+    memory = with_members_set_back(with_arrived(row.memory, row.pushing, present), item, present)
+    return without_first_order(memory, present)
+
+
+def _twins(row: CollectionRow, facts: PlaylistFacts, read: ReadEntries) -> dict[str, frozenset[str]]:
+    """The playlists that were created once more by requests of unknown end, with what they were created with."""
+    every = frozenset(key for _, items in creations(row.pushing) for key in items)
+    return {held.key: every for held, entries in _created(row, facts, read) if every.issuperset(_items(entries))}
+
+
+def _forget_lost(store: Database, facts: PlaylistFacts, read: ReadEntries, *, but: Collection[int]) -> None:
+    """Forget which playlists of other rows a restore of Plex has taken away: they are made again at their next look.
+
+    What shows the restore may be written over before that.
+    """
+    with store.reading() as db:
+        rows = [row for row in db.collections.playlists().values() if row.id not in but and not row.undone]
+    missing = {row.id for row in rows if row.item and row.item not in facts.listed and not read(row.item)}
+    with store.writing() as tx:
+        for row in tx.collections.of(missing).values():
+            tx.collections.save(replace(row, item="", owner="", memory={}, pushing=(), stamp=0))
 
 
 def _last_comparison(db: Reader) -> tuple[str, str, frozenset[int]]:
@@ -499,7 +533,7 @@ def _not_ours(base: CollectionFinding, held: PlexCollection) -> CollectionFindin
 
 
 def _lost(row: CollectionRow, wanted: Wanted, members: Sequence[str]) -> CollectionRow:
-    """The row of a playlist that Plex does not have any more. If you deleted it, that counts as taken back."""
+    """The row of a playlist that Plex does not have any more. If you deleted it with `members`, it is taken back."""
     if row.undone:
         memory = given_up(row.memory)
     elif row.owner == "foreign" or has_deleted(row.pushing) or not members:

@@ -67,6 +67,15 @@ class CollectionWrite(ObjectWrite):
         """Whether it is a playlist, and no collection."""
         return self.row.object.source == PLAYLIST
 
+    def conclude(self, item: Item) -> None:
+        """Conclude from what was read back: of a write that goes on, whether anything has moved."""
+        if not self.unfinished:
+            self.learn(item)
+            self.title = item.value("title")
+        elif item.value(ORDER) == self.target.item.value(ORDER):
+            self.outcome = not_taken([ORDER])
+        self.outcome = self.outcome or Done()
+
     def prolong(self, tx: Writer, until: int) -> None:
         """Extend the saved push until `until`."""
         before, self.entry = self.entry, replace(self.entry, until=until)
@@ -210,12 +219,11 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
     def _send_playlist(self, write: CollectionWrite, plex: PlaylistClient) -> None:
         """Create or delete a playlist, or send its pictures, texts, members that go, members that come, and moves."""
         target, edit, machine, budget = write.target, write.target.plan.edit, write.finding.section, MOVES
-        for twin in [
-            twin for twin, made in target.twins.items() if {entry.item for entry in plex.entries(twin)} <= made
-        ]:
+        for twin, items in target.twins.items():
             write.begun = True
             with suppress(Missing):
-                plex.delete(twin)
+                if {entry.item for entry in plex.entries(twin)} <= items:
+                    plex.delete(twin)
         if target.creates:
             write.begun = True
             write.key = plex.create(machine, str(edit["title"].value), tuple(edit[MEMBERS].value or ()))
@@ -335,13 +343,9 @@ class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
             noun = "playlist" if write.is_playlist else "collection"
             cause = Cause.MISSING if answer is None else Cause.UNTAKEN
             write.outcome = Waiting(f"the {noun} {text}", cause, counted=True)
-        elif write.unfinished:
-            is_as_before = self._as_read(write, answer, homes).value(ORDER) == write.target.item.value(ORDER)
-            write.outcome = not_taken([ORDER]) if is_as_before else Done()
         else:
             item = playlist_item("", {}, {}, 0) if answer is None else self._as_read(write, answer, homes)
-            write.learn(item)
-            write.title, write.outcome = item.value("title"), write.outcome or Done()
+            write.conclude(item)
 
     def _as_read(
         self, write: CollectionWrite, answer: PlexCollection, homes: dict[str, tuple[str, ...]] | None

@@ -119,6 +119,18 @@ def with_arrived(memory: Memory, pushing: Sequence[Pushing], present: Collection
     return {**memory, MEMBERS: replace(entry, ours={**entry.ours, **arrived})}
 
 
+def with_members_set_back(memory: Memory, item: Item, present: Collection[str]) -> Memory:
+    """The memory of a playlist that a restore of Plex has set back: the members that it has lost by that are added again.
+
+    The last push left them there, and the playlist is older than that, so nobody has taken them out since.
+    """
+    entry = memory.get(MEMBERS)
+    if entry is None or entry.undone or not 0 < item.stamp < entry.stamp:
+        return memory
+    still_in_stash = tuple(key for key in entry.said if key in present or key not in entry.left.value)
+    return {**memory, MEMBERS: replace(entry, said=still_in_stash, left=Held(tuple(present), entry.left.locked))}
+
+
 def without_first_order(memory: Memory, present: Collection[str]) -> Memory:
     """The memory in which the order of a playlist that PlexSync has created is not to be restored: it had none before."""
     if ORDER not in memory or members_in(memory[ORDER].found.value):
