@@ -1,12 +1,11 @@
 """Libraries that ask PlexSync: what the worker adds for them, and the answers that a library begins with."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
 from plexsync.app.flow_parts import FlowParts
 from plexsync.app.parts import Assembled
-from plexsync.app.stored import Stored
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.provider.answers import SceneAnswers
@@ -66,17 +65,19 @@ def fill_answers(parts: Assembled, folder: Path, library: str, progress: Progres
     return done
 
 
-def why_unanswered(stored: Stored, row: ProviderRow) -> str:
-    """Why nothing that Plex asks for a library is answered from this machine; '' if it is."""
+def why_unanswered(folder: Path, row: ProviderRow, sections: Iterable[tuple[str, str]]) -> str:
+    """Why nothing that Plex asks for a library is answered from this machine; '' if it is.
+
+    `sections` are the key and uuid of each library that is synced.
+    """
     if row.state == REMOVING:
         return ""
     try:
-        if row.library not in read_secrets(stored.folder):
-            return UNKNOWN_ADDRESS.format(stored.folder / FILE)
+        if row.library not in read_secrets(folder):
+            return UNKNOWN_ADDRESS.format(folder / FILE)
     except LocalFault as fault:
         return f"Plex gets no answer: {fault}"
-    with stored.store.reading() as db:
-        return "" if is_synced(row, db.sections.all()) else NOT_SYNCED
+    return "" if is_synced(row, sections) else NOT_SYNCED
 
 
 def gone_scenes(parts: Assembled, library: str, walked: Collection[int]) -> Iterator[list[int]]:

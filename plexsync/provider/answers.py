@@ -131,6 +131,6 @@ def provider_of(db: Reader, asking: AskingLibrary) -> ProviderRow:
         raise LocalFault(
             "the database has no library with this address: if it was made anew, run plexsync provider add"
         )
-    if not is_synced(row, db.sections.all()):
+    if not is_synced(row, [(section.key, section.uuid) for section in db.sections.all()]):
         raise LocalFault(f"{row.title}: {NOT_SYNCED}")
     return row

@@ -584,7 +584,7 @@ ROWS: tuple[NeedRow, ...] = (
         lambda facts, _: f"{_change(facts)}: look, write, or set it back",
         title=lambda facts, _: _change(facts),
         text=SETTINGS_WAIT,
-        next="Look at what would change, then write it; or set the setting back. Scenes that you edit are synced meanwhile.",
+        next="Look at what would change, then write it; or set it back. Until then the settings from before are in force.",
         steps=(
             NeedStep("open", "Look at the changes, or write them…", page="/reconcile", command="plexsync sync --all"),
             NeedStep("open", "Set it back…", page="/settings?changed=1", command="plexsync config list --changed"),

@@ -13,6 +13,7 @@ from plexsync.reports.shapes.values import Moment
 from plexsync.rules.provider.standing import DOING, WELL, LibraryInPlex, is_pending, problem_of
 from plexsync.store.files.provider_secrets import masked_address
 from plexsync.store.ledger.provider_memory import ProviderRow
+from validation.config import PlexSyncConfig
 
 # How the names of figures begin (`plexsync.rules.provider.questions`, `plexsync.provider`).
 NO_MATCH, REFUSED, P99 = "no_match_", "refused_", "p99_ms"
@@ -150,20 +151,33 @@ def provider_report(stored: Stored, in_plex: Mapping[str, LibraryInPlex] | None 
     """How each library stands, by what the database says, and Plex if it was asked."""
     with stored.store.reading() as db:
         rows = [(row, *db.answers.count(row.library)) for row in db.providers.all()]
+        sections = [(section.key, section.uuid) for section in db.sections.all()]
     now = stored.clock.now()
     return {
         "libraries": [
-            _facts(stored, row, (answers, matched), in_plex.get(row.library) if in_plex else None, now)
+            _facts(
+                stored.config,
+                row,
+                (answers, matched),
+                in_plex.get(row.library) if in_plex else None,
+                now,
+                why_unanswered(stored.folder, row, sections),
+            )
             for row, answers, matched in rows
         ]
     }
 
 
 def _facts(
-    stored: Stored, row: ProviderRow, counts: tuple[int, int], in_plex: LibraryInPlex | None, now: int
+    config: PlexSyncConfig,
+    row: ProviderRow,
+    counts: tuple[int, int],
+    in_plex: LibraryInPlex | None,
+    now: int,
+    unanswered: str,
 ) -> ProviderFacts:
-    address, is_on = masked_address(provider_url(stored.config)), is_provider_on(stored.config)
-    problem = problem_of(row, address, in_plex, is_on=is_on, unanswered=why_unanswered(stored, row))
+    address = masked_address(provider_url(config))
+    problem = problem_of(row, address, in_plex, is_on=is_provider_on(config), unanswered=unanswered)
     return {
         "library": row.title,
         "state": row.state,

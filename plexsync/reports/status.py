@@ -81,6 +81,13 @@ class Machines(NamedTuple):
     commit_wait: float = 0.0
 
 
+class StatusFolder(NamedTuple):
+    """This machine's data folder, and why nothing can be stored there; None if everything can."""
+
+    path: "Path | str"
+    storage: "StorageFacts | None" = None
+
+
 ALONE = Machines(None, ())
 
 
@@ -94,7 +101,7 @@ def facts(parts: "Stored", pause: "PauseFacts | None" = None) -> "StatusFacts":
         began=parts.locks.worker_since(),
         has_dashboard=has_dashboard(parts.folder),
         machines=Machines(parts.locks.worker(), parts.locks.standbys(), parts.locks.commit_wait()),
-        storage=storage_facts(parts.folder, pause, is_postgres=parts.address.is_postgres),
+        data=StatusFolder(parts.folder, storage_facts(parts.folder, pause, is_postgres=parts.address.is_postgres)),
     )
 
 
@@ -106,8 +113,8 @@ def facts_of(
     running: bool,
     began: int | None,
     has_dashboard: bool,
+    data: StatusFolder,
     machines: Machines = ALONE,
-    storage: "StorageFacts | None" = None,
 ) -> "StatusFacts":
     """All facts of `status`; `spooled` counts the waiting and the unreadable events, `began`: when the lock was taken."""
     gates = gates_to_show({*summary.breakers, *summary.holds, *summary.paces})
@@ -135,8 +142,8 @@ def facts_of(
         "verified": _last_verify(summary),
         "plays": _plays(summary),
         "collections": _collections(summary),
-        "asking": _asking(summary, config),
-        "storage": storage,
+        "asking": _asking(summary, config, data.path),
+        "storage": data.storage,
         "stalled": _stalls(summary),
         "missing_plays": missing_plays_facts(summary),
         "playlists_problem": summary.playlists_problem,
@@ -155,13 +162,12 @@ def _undone(summary: "Summary") -> "UndoneFacts":
     return {"undone": counts.get(TakenBack.UNDO, 0), "released": counts.get(TakenBack.RELEASE, 0)}
 
 
-def _asking(summary: "Summary", config: "Settings") -> "list[AskingFacts]":
+def _asking(summary: "Summary", config: "Settings", folder: "Path | str") -> "list[AskingFacts]":
     if not summary.asking:
         return []
-    # Only who has such libraries waits for this.
     from plexsync.reports.asking import asking_facts
 
-    return asking_facts(summary.asking, is_on=bool(config.provider_on))
+    return asking_facts(summary.asking, summary.synced, folder, is_on=bool(config.provider_on))
 
 
 def _scenes(summary: "Summary") -> "dict[str, StandingFacts]":

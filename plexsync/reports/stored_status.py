@@ -11,7 +11,7 @@ import sqlite3
 from contextlib import closing
 
 from plexsync.app.status_settings import Sources, parse_note
-from plexsync.reports.status import facts_of, storage_facts
+from plexsync.reports.status import StatusFolder, facts_of, storage_facts
 from plexsync.rules.queue.note_keys import SALT, STASH_SETTINGS, STATUS_SETTINGS
 from plexsync.rules.servers.errors import Unusable
 from plexsync.store.files import folder
@@ -44,7 +44,7 @@ def stored_facts(sources: Sources) -> "StatusFacts | None":
             running=is_locked(where),
             began=locked_at(where),
             has_dashboard=bool(snapshot.dashboard) and has_dashboard(where),
-            storage=storage_facts(where),
+            data=StatusFolder(where, storage_facts(where)),
         )
     except (summary.Unreadable, sqlite3.Error, Unusable, OSError, ValueError, TypeError, LookupError):
         # A file holds something impossible. The usual way meets it again, and reports it.

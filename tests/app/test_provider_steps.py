@@ -455,10 +455,10 @@ def test_damaged_secrets_are_told_and_made_anew_by_adding_the_library_again(worl
             (row,) = db.providers.all()
         (before,) = read_secrets(world.folder).values()
         (world.folder / FILE).write_bytes(b"{")
-        assert "is damaged" in why_unanswered(parts, row)
+        assert "is damaged" in why_unanswered(parts.folder, row, [])
         add(parts)
         (after,) = read_secrets(world.folder).values()
-        assert (why_unanswered(parts, row), after.path != before.path) == ("", True)
+        assert (why_unanswered(parts.folder, row, []), after.path != before.path) == ("", True)
 
 
 def test_a_library_that_asks_already_gets_a_new_address(world: World) -> None:

@@ -69,7 +69,7 @@ START = {"plexsync", "plexsync.cli", "plexsync.cli.main"}
 # What a command loads that asks both servers, and a worker without its dashboard.
 PACKAGES = {"annotated_types", "click", "h11", "msgspec", "pydantic", "pydantic_core", "rich"}
 PACKAGES |= {"typing_extensions", "typing_inspection", "websockets"}
-MOST_OF_DOCTOR, MOST_OF_WORKER = 260, 299
+MOST_OF_DOCTOR, MOST_OF_WORKER = 260, 302
 OUTLINE = {*START, "plexsync.cli.program", "plexsync.cli.call", "plexsync.cli.outline", "click"}
 
 

@@ -18,7 +18,7 @@ from plexsync.app.database_files import count_spooled, summary_of
 from plexsync.app.parts import Parts
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
 from plexsync.reports.shapes.status import VerdictFacts
-from plexsync.reports.status import facts, facts_of
+from plexsync.reports.status import StatusFolder, facts, facts_of, storage_facts
 from plexsync.rules.servers.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.stash_plugin.stash_words import inside_all
 from plexsync.store import intake
@@ -138,6 +138,7 @@ def _verdict(entry: DashboardEntry, now: int, *, starting: bool) -> VerdictFacts
         running=is_locked(folder),
         began=locked_at(folder),
         has_dashboard=False,
+        data=StatusFolder(folder, storage_facts(folder)),
     )["verdict"]
 
 

@@ -1,10 +1,10 @@
 """How a library stands that asks PlexSync, in one line: what is left to do, or why Plex does not ask."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from plexsync.rules.provider.questions import MATCHES, NoMatch
 from plexsync.rules.record_class import record
-from plexsync.rules.records import ProviderRow, SectionRow
+from plexsync.rules.records import ProviderRow
 
 ADDING, ON, REMOVING = "adding", "on", "removing"
 # The steps of adding, each noted under its name once it is done; `DOING` is the one that is being done.
@@ -70,9 +70,9 @@ def is_asking(row: ProviderRow) -> bool:
     return row.state == ON or (row.state == ADDING and "switched" in row.steps)
 
 
-def is_synced(row: ProviderRow, sections: Sequence[SectionRow]) -> bool:
-    """Whether the library is one of those that PlexSync has listed for syncing; True if it has listed none yet."""
-    listed = [each.uuid == row.library if each.uuid else each.key == row.section for each in sections]
+def is_synced(row: ProviderRow, sections: Iterable[tuple[str, str]]) -> bool:
+    """Whether the library is one of those (key, uuid) that are listed for syncing; True if none is listed yet."""
+    listed = [uuid == row.library if uuid else key == row.section for key, uuid in sections]
     return not listed or any(listed)
 
 

@@ -102,6 +102,7 @@ TALLIES = "select name, count from tally"
 ASKING = """
 select library, section, title, identifier, state, steps, added_at, called_at, calls from provider order by title, library
 """
+SYNCED = "select section, uuid from library"
 SECTIONS = "select section, title, walked_at from library order by section"
 COUNT_ITEMS = "select count(*) from item"
 # The wall-clock time read through SQLite, in UTC milliseconds.
@@ -156,6 +157,7 @@ class Summary:
         self.listed_plays: int = next((row[0] for row in db.rows(COUNT_LISTED)), 0)
         self.collections: list[tuple[str, str, int]] = db.rows(COUNT_COLLECTIONS, {"library": ""})
         self.asking: list[Any] = db.rows(ASKING)
+        self.synced: list[tuple[str, str]] = [tuple(row) for row in db.rows(SYNCED)] if self.asking else []
         self.stalled = note(db, STALLED)
         self.missing_plays, self.playlists_problem = note(db, PLAYS_MISSING), note(db, PLAYLISTS_PROBLEM)
         # How many of the plays that were found missing still count as deleted; the note says since when they were sent.
