@@ -24,6 +24,7 @@ from plexsync.reports.verdict import word_for_worker, worker_tone
 from plexsync.rules.queue.choices import hold_cause
 from plexsync.rules.queue.gate_names import caption
 from plexsync.rules.record_class import record
+from plexsync.rules.servers.causes import cause_word
 from plexsync.rules.servers.errors import NeighbourError
 from plexsync.rules.words.sorting import BY_NUMBER, Sort, read_sort
 from plexsync.rules.words.status_words import SceneStatus, in_sync_words, job_word, status_of
@@ -448,6 +449,7 @@ def _environment() -> Environment:
         "sort_words": SORT_WORDS,
         "status": SceneStatus,
         "in_sync_words": in_sync_words,
+        "cause_word": cause_word,
         "job_word": job_word,
         "status_of": status_of,
         "is_failure": is_failure,

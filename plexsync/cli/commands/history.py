@@ -15,6 +15,7 @@ from plexsync.reports.runs import run_history
 from plexsync.reports.shapes.scenes import HistoryFacts
 from plexsync.rules.queue.job import COLLECTION
 from plexsync.rules.records import PlaysRow, PushRow
+from plexsync.rules.servers.causes import cause_word
 from plexsync.rules.words.status_words import job_word
 
 MOST_LISTED = 50
@@ -107,6 +108,6 @@ def _table(name: str, past: Sequence[PastRow]) -> Table:
             more = f" and {len(entry.moments) - MOMENTS:,} more" if len(entry.moments) > MOMENTS else ""
             rows.append((at, PLAY_WORDS.get(entry.state, entry.state), moments + more))
         else:
-            reason = f"{entry.error} ({entry.cls})" if entry.cls else entry.error
+            reason = f"{entry.error} ({cause_word(entry.cls)})" if entry.cls else entry.error
             rows.append((at, f"attempt, then {job_word(entry.state)}", reason))
     return table(f"History of {name}", ("at", "what", "before -> after, or why it failed"), rows)

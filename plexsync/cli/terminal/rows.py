@@ -12,6 +12,7 @@ from plexsync.reports.rows import WAITING, key_of, on_screen, row_key, short
 from plexsync.rules.merge.values import Held
 from plexsync.rules.queue.job import State
 from plexsync.rules.records import AttemptRow, JobRow, Moved, PushRow
+from plexsync.rules.servers.causes import cause_word
 from plexsync.rules.words.status_words import job_word
 
 
@@ -33,7 +34,7 @@ def row_table(row: JobRow, now: int, name: str = "", *, word: str = "", since: i
     if row.lease_until is not None:
         facts.append(("lease until", _at(row.lease_until, now)))
     if row.error:
-        facts.append(("last error", f"{row.error} ({row.cls})" if row.cls else row.error))
+        facts.append(("last error", f"{row.error} ({cause_word(row.cls)})" if row.cls else row.error))
     heading = f"{row_key(row.kind, row.id)} ({safe(name, 80)})" if name else row_key(row.kind, row.id)
     return table(f"Job: {heading}", ("", ""), facts)
 
@@ -44,7 +45,9 @@ def _at(moment: int, now: int) -> str:
 
 def attempt_table(attempts: Sequence[AttemptRow]) -> Table:
     """Failed attempts as a table, newest first."""
-    rows = [(local(attempt.at), attempt.cls, job_word(attempt.state), attempt.error) for attempt in attempts]
+    rows = [
+        (local(attempt.at), cause_word(attempt.cls), job_word(attempt.state), attempt.error) for attempt in attempts
+    ]
     return table("Failed attempts", ("at", "cause", "then", "error"), rows)
 
 

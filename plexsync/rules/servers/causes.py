@@ -124,6 +124,11 @@ GENERAL = Cure("another attempt would change nothing", "dlq show shows what happ
 _BY_NAME = {cause.value: cause for cause in Cause}
 
 
+def cause_word(name: str) -> str:
+    """A cause as screens show it."""
+    return "no access" if name == Cause.BARRED else name
+
+
 def pace_of(name: str) -> Pace:
     """The retry pace of a cause; an unknown cause has the pace of `BUG`."""
     return _BY_NAME.get(name, Cause.BUG).pace
