@@ -13,9 +13,10 @@ from plexsync.cli.daemon.dashboard_process import DashboardEntry
 from plexsync.cli.daemon.shift import PlexAnswers
 from plexsync.store.database import Database
 from plexsync.store.files.provider_secrets import renew_path
+from tests.app.provider_stage import library_of
 from tests.journey.world import World, until
 from tests.patience import HANG
-from tests.provider.stage import LIBRARY, Shelf
+from tests.provider.stage import Shelf
 from tests.web.test_serving import children, free_port, serving
 from validation.config import PlexSyncConfig
 from validation.sources import Loaded
@@ -26,10 +27,18 @@ def shelf(world: World) -> Iterator[Shelf]:
     """A library that asks, in the world's database."""
     store = Database(world.folder / "plexsync.db")
     made = Shelf(world.folder, store, {})
-    made.add_library()
-    made.say(7, "/media/scenes/x.mp4")
+    # What is not synced is not answered.
+    library = library_of(world)
+    made.add_library(library)
+    made.say(7, "/media/scenes/x.mp4", library=library)
     yield made
     store.close()
+
+
+def secret_of(shelf: Shelf) -> str:
+    """The secret of the address of its library."""
+    (own,) = shelf.secrets.values()
+    return own.path
 
 
 def ask(port: int, secret: str, path: str = "") -> int:
@@ -41,7 +50,7 @@ def ask(port: int, secret: str, path: str = "") -> int:
 
 
 def test_it_answers_with_serve_comes_back_when_it_dies_and_ends_with_it(world: World, shelf: Shelf) -> None:
-    port, secret = free_port(), shelf.secrets[LIBRARY].path
+    port, secret = free_port(), secret_of(shelf)
     world.settings["provider_listen"] = f"127.0.0.1:{port}"
     with serving(world, "--no-web") as process:
         until(lambda: ask(port, secret) == 200)
@@ -60,7 +69,7 @@ def test_it_answers_with_serve_comes_back_when_it_dies_and_ends_with_it(world: W
 
 
 def test_it_ends_with_a_serve_that_is_killed(world: World, shelf: Shelf) -> None:
-    port, secret = free_port(), shelf.secrets[LIBRARY].path
+    port, secret = free_port(), secret_of(shelf)
     world.settings["provider_listen"] = f"127.0.0.1:{port}"
     with serving(world, "--no-web") as process:
         until(lambda: ask(port, secret) == 200)
@@ -79,11 +88,11 @@ def test_it_runs_only_where_it_is_wanted(world: World, shelf: Shelf) -> None:
     with serving(world, "--as-needed") as process:
         until(lambda: "serving" in world.log())
         assert children(process.pid) == []
-        assert ask(port, shelf.secrets[LIBRARY].path) == 0
+        assert ask(port, secret_of(shelf)) == 0
 
 
 def test_other_settings_and_another_secret_are_taken_over(world: World, shelf: Shelf, tmp_path: Path) -> None:
-    first, second, secret = free_port(), free_port(), shelf.secrets[LIBRARY].path
+    first, second, secret = free_port(), free_port(), secret_of(shelf)
     file = tmp_path / "plexsync.toml"
     file.write_text(f'provider_listen = "127.0.0.1:{first}"\n')
     file.chmod(0o600)
@@ -92,7 +101,7 @@ def test_other_settings_and_another_secret_are_taken_over(world: World, shelf: S
         until(lambda: ask(first, secret) == 200)
         file.write_text(f'provider_listen = "127.0.0.1:{second}"\n')
         until(lambda: ask(second, secret) == 200 and ask(first, secret) == 0)
-        renewed = renew_path(world.folder, LIBRARY).path
+        renewed = renew_path(world.folder, next(iter(shelf.secrets))).path
         assert (ask(second, renewed), ask(second, secret)) == (200, 404)
         file.write_text("")
         until(lambda: ask(second, renewed) == 0 and children(process.pid) == [])
@@ -113,7 +122,7 @@ def test_a_place_that_is_taken_is_told_once_and_the_work_goes_on(world: World) -
 
 
 def test_what_was_asked_is_noted_and_the_first_question_at_once_after_the_greeting(world: World, shelf: Shelf) -> None:
-    port, secret = free_port(), shelf.secrets[LIBRARY].path
+    port, secret = free_port(), secret_of(shelf)
     world.settings["provider_listen"] = f"127.0.0.1:{port}"
     with serving(world, "--no-web"):
         until(lambda: ask(port, secret) == 200)
@@ -121,7 +130,7 @@ def test_what_was_asked_is_noted_and_the_first_question_at_once_after_the_greeti
 
         def noted() -> bool:
             with shelf.store.reading() as db:
-                row = db.providers.of(LIBRARY)
+                row = db.providers.of(next(iter(shelf.secrets)))
             return (
                 row is not None
                 and row.called_at > 0
@@ -132,7 +141,7 @@ def test_what_was_asked_is_noted_and_the_first_question_at_once_after_the_greeti
 
 
 def test_it_ends_while_another_process_works_and_is_there_again_afterwards(world: World, shelf: Shelf) -> None:
-    port, secret = free_port(), shelf.secrets[LIBRARY].path
+    port, secret = free_port(), secret_of(shelf)
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x", provider_listen=f"127.0.0.1:{port}")
     servers = DashboardEntry(Loaded(config, {}), world.folder)
     with PlexAnswers() as answers:
