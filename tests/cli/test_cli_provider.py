@@ -120,7 +120,7 @@ def test_an_agent_that_no_longer_exists_is_said_and_another_is_offered_and_taken
         alone = door("provider", "remove", "Movies", "--yes")
         assert alone.code == 1
         assert "its agent com.plexapp.agents.imdb back: it no longer exists there" in alone.err
-        assert "--agent movie takes Plex Movie" in alone.err
+        assert "choose another, Plex Movie or none" in alone.err
         done = door("provider", "remove", "Movies", answer=answer, terminal=True)
         assert (done.code, "Plex asks PlexSync no longer" in done.out) == (0, True)
         assert world.plex.agent_of(world.section)[0] == agent

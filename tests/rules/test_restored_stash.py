@@ -5,16 +5,13 @@ from datetime import datetime
 import pytest
 
 from plexsync.rules.match.restored_stash import (
-    MissingPlays,
     is_asked_about,
-    missing_plays,
-    missing_text,
     set_back_scenes,
     set_back_text,
     tail_of,
     was_set_back,
-    with_missing,
 )
+from plexsync.rules.plays.missing_plays import MissingPlays, missing_plays, missing_text, with_missing
 from plexsync.rules.plays.plays import SentPlay
 from plexsync.rules.scene import ScenePlays
 from tests.tables import table

@@ -21,6 +21,7 @@ NOTES = {
     "THREAD_ENDED": "worker:thread",
     "LENT_LIBRARY": "probe:library",
     "STASH_CALLED": "stash:called",
+    "STALLED": "looks:stalled",
     "LAST_POLL": "poll:last",
     "VERSION": "version",
     "NEWS": "news",

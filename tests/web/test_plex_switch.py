@@ -280,7 +280,12 @@ def test_a_database_that_cant_be_opened_stops_its_own_pages_alone(pair: Pair) ->
         assert entries[FIRST]["error"] == ""
         assert entries[SECOND]["verdict"] is None
         assert entries[SECOND]["error"]
-        assert both.get(f"/plex/{SECOND}/health").json() == {"status": "failing", "worker": False, "database": False}
+        assert both.get(f"/plex/{SECOND}/health").json() == {
+            "status": "failing",
+            "worker": False,
+            "database": False,
+            "needs": [],
+        }
         assert f'plexsync_database_readable{{plex="{SECOND}"}} 0.0' in both.get("/metrics").text
         # It is opened as soon as it can be.
         (pair.second.folder / "plexsync.db").unlink()

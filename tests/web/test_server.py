@@ -107,7 +107,7 @@ def test_a_connection_may_rest_between_two_requests(dash: Dash, monkeypatch: pyt
     with connected(dash) as calm:
         for _ in range(2):
             calm.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert heard(calm, b'"database":true}').startswith(b"HTTP/1.1 503")
+            assert heard(calm, b'"needs":["idle"]}').startswith(b"HTTP/1.1 503")
             monkeypatch.setattr(server, "PATIENCE", 0.2)
             time.sleep(0.6)
 

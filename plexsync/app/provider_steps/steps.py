@@ -55,8 +55,8 @@ ELSEWHERE = "the secrets of {} are not on this machine: run plexsync provider ad
 INSTEAD = "agent_instead"
 INSTEADS = {"movie": "tv.plex.agents.movie", "none": "tv.plex.agents.none"}
 AGENT_GONE = (
-    "Plex does not give {0} its agent {1} back: it no longer exists there. Choose another: plexsync provider remove {0} "
-    "--agent movie takes Plex Movie, --agent none leaves the library without an agent"
+    "Plex does not give {0} its agent {1} back: it no longer exists there. Remove the library again and choose "
+    "another, Plex Movie or none: on the page of the settings, or with the option agent of plexsync provider remove"
 )
 
 

@@ -47,7 +47,7 @@ update item
    set scene = case when paired = :run and scene not in (0, :scene) then -:scene else :scene end, paired = :run
  where key in (select value from json_each(:keys))
 """
-CONTEST = "update item set scene = -:scene where key in (select value from json_each(:keys))"
+CONTEST = "update item set scene = 0 - :scene where key in (select value from json_each(:keys))"
 # An item that entered the index after that comparison, or lost its scene, is judged by its pushes.
 _UNPAIRED = """
  where item.paired <> :run and not exists (
