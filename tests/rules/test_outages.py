@@ -15,7 +15,6 @@ from plexsync.rules.queue.outages import (
     outages,
     summary,
     within,
-    without_covered,
 )
 from plexsync.rules.servers.errors import Neighbour
 
@@ -225,9 +224,6 @@ def test_a_log_that_was_cut_tells_no_more_than_the_whole_one_at_its_end(log, cut
     assert {(one.server, one.gate) for one in rest} <= {(one.server, one.gate) for one in whole}
 
 
-def test_a_stash_that_refuses_writes_counts_in_no_figure_and_is_covered_by_an_outage_of_stash():
+def test_a_stash_that_refuses_writes_counts_in_no_figure():
     refused = outage(0, HOUR, who=GateName.STASH_WRITES)
     assert summary([refused], start=T, end=T + 2 * HOUR) == summary([], start=T, end=T + 2 * HOUR)
-    assert without_covered([refused]) == [refused]
-    away = outage(0, None, who=STASH)
-    assert without_covered([refused, away]) == [away]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from plexsync.rules.queue.gate_names import SERVERS, GateName, is_covered
+from plexsync.rules.queue.gate_names import SERVERS, GateName
 from plexsync.rules.record_class import record
 
 # An outage that begins so soon after another continues it: the end was a failed test.
@@ -128,12 +128,6 @@ def _add_transition(outage: Outage, line: Transition) -> Outage:
 def lasting(outages: Iterable[Outage]) -> list[Outage]:
     """The outages that are not over."""
     return [outage for outage in outages if outage.end is None]
-
-
-def without_covered(outages: Sequence[Outage]) -> list[Outage]:
-    """These outages, without a gate for writes whose whole server is away."""
-    away = {outage.server for outage in outages}
-    return [outage for outage in outages if not is_covered(outage.server, away)]
 
 
 def within(outages: Iterable[Outage], start: int, now: int) -> list[Outage]:
