@@ -8,3 +8,7 @@ SETTINGS_WAIT = (
     "until your yes the settings from before stay in force, also for scenes that you edit: plexsync sync --all --dry-run "
     "shows what the changed ones would write, plexsync sync --all --yes writes it; or set them back"
 )
+UNKNOWN_BEFORE = (
+    "changed settings wait for your yes (plexsync sync --all), and the values before are not known: until then nothing is "
+    "written"
+)

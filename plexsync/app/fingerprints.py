@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import cast
 
+from plexsync.app.advice import UNKNOWN_BEFORE
 from plexsync.app.breaker import breaker_rules
 from plexsync.app.rules import SWITCHES, PartSettings, look_rules, playlist_rules, work_rules
 from plexsync.app.setting_change import config_of
@@ -39,10 +40,6 @@ UNSHOWN = {
     "rating_wins": RATINGS,
     "when_gone": "Not previewed: it acts when a scene is removed from Stash. No scene that is there changes.",
 }
-UNKNOWN_BEFORE = (
-    "changed settings wait for your yes (plexsync sync --all), and the values before are not known: until then nothing is "
-    "written"
-)
 # A library asks from the moment when it is told to, which is no write.
 AT_ONCE = {"provider_listen"}
 # What decides which playlists there are, and their order.

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import chain
 
-from plexsync.app.advice import UNAPPROVED
+from plexsync.app.advice import UNAPPROVED, UNKNOWN_BEFORE
 from plexsync.app.clients import lets_in, messengers, stash_lines
 from plexsync.app.fingerprints import changed_names, words_of_change
 from plexsync.app.flow_parts import COMPARE_LOOK, LONGEST_LOOK, FlowParts, NotedLook, RegularLook, look_at_changes
@@ -449,4 +449,5 @@ def _count_effect(parts: Parts, names: Collection[str], stopping: Callable[[], b
     except (NeighbourError, Unusable) as error:
         log.info("what changed settings would write can't be counted now: %s", error)
         return None
-    return count.question(parts.settings.wishes, words_of_change(parts.saved, names))
+    question = count.question(parts.settings.wishes, words_of_change(parts.saved, names))
+    return question and question._replace(stops=parts.settings.work.rests == UNKNOWN_BEFORE)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from plexsync.rules.item import FACE, FIELDS, LISTS, PICTURES, ROLE, SCALARS, Cast, beside_whom
 from plexsync.rules.merge.added_dates import FIELD as ADDED, moment_seconds
@@ -19,11 +19,22 @@ from plexsync.rules.merge.plan_records import Change, Edit
 from plexsync.rules.merge.traits import CollectionForm
 from plexsync.rules.merge.values import Value
 from plexsync.rules.record_class import record
-from plexsync.rules.words.text import NAME_LIMIT, RECENT_NAMES, fold
+from plexsync.rules.words.text import NAME_LIMIT, RECENT_NAMES, cut, fold
 
 LINE_LIMIT = 8_000
 # The types of items in a request, the order of fields in it, and the fields that the edit of a collection can have.
 MOVIE, COLLECTION = "1", "18"
+# Where a scene of Stash has what a field shows, if it is a field of the scene itself; and how much of a value errors show.
+IN_STASH = {
+    **{name: name for name in ("title", "studio", "director")},
+    "summary": "details",
+    "originallyAvailableAt": "date",
+    "userRating": "rating",
+    "actor": "performers",
+    "genre": "tags",
+    "label": "tags",
+}
+LONGEST_QUOTE = 80
 RANK = {name: place for place, name in enumerate(FIELDS + PICTURES)}
 OF_COLLECTIONS = frozenset({"title", "titleSort", "summary", *PICTURES})
 
@@ -131,6 +142,20 @@ def _setting(name: str, value: Value | None, beside: Beside) -> Iterator[tuple[s
         if name == "actor":
             for parameter, text in beside.get(fold(member), {}).items():
                 yield f"{name}[{number}].{parameter}", text
+
+
+def words_of(target: str) -> str:
+    """The first field of a request and its value, and where a scene of Stash has it, for the error of a refused one."""
+    pairs = parse_qsl(urlsplit(target).query, keep_blank_values=True)
+    said = [(name, value) for name, value in pairs if not name.endswith(".locked") and "." in name]
+    name, value = said[0] if said else next((pair for pair in pairs if "." in pair[0]), ("", ""))
+    field = name.partition(".")[0].partition("[")[0]
+    if not said:
+        return f"the lock of {field}"
+    text = unquote(value) if name.endswith("-") else value
+    quoted = f'{field} "{text if len(text) <= LONGEST_QUOTE else f"{cut(text, LONGEST_QUOTE)}…"}"'
+    origin = IN_STASH.get(field, "") if f"type={MOVIE}&" in target else ""
+    return f"{quoted} (in Stash: the scene's {origin})" if origin else quoted
 
 
 def _smaller(head: str, piece: _Piece, limit: int) -> Iterator[_Piece]:

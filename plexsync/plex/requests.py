@@ -20,6 +20,7 @@ from plexsync.rules.item import Entry
 from plexsync.rules.records import Section
 from plexsync.rules.servers.errors import (
     Barred,
+    Conflict,
     ForeignNotFound,
     Missing,
     Neighbour,
@@ -237,33 +238,41 @@ class PlexRequests:
         return not listed
 
     def send_edit(self, targets: Callable[..., list[str]]) -> None:
-        """Send the requests of one edit, which `targets` returns for a `limit` of their length."""
+        """Send the requests of one edit, which `targets` returns for a `limit` of their length.
+
+        What Plex refuses is sent in its parts, so that one value keeps back no other; a Plex that refuses the first two is
+        asked no more. The error names the first refused field and its value.
+        """
         limit = edits.LINE_LIMIT
         waiting = targets(limit=limit)
         sent: list[str] = []
-        too_long: dict[str, Refused] = {}
-        while waiting:
+        refused: dict[str, NeighbourError] = {}
+        while waiting and (sent or sum(not isinstance(error, TooLong) for error in refused.values()) < 2):
             target = waiting.pop(0)
             try:
                 self.write("PUT", target)
             except Refused as error:
-                # Plex has no status of its own for a request that is too long: it answers 400.
-                if not isinstance(error, TooLong) and len(target) <= edits.LINE_LIMIT:
+                if isinstance(error, Conflict):
                     error.applied = bool(sent)
                     raise
-                smaller = targets(limit=min(limit, len(target)) // 2)
+                # Plex has no status of its own for a request that is too long: it answers 400.
+                is_long = isinstance(error, TooLong) or len(target) > edits.LINE_LIMIT
+                smaller = targets(limit=min(limit, len(target)) // 2 if is_long else 1)
                 if target in smaller:
-                    too_long[target] = error
+                    refused[target] = TooLong(error.neighbour, str(error)) if is_long else error
                 else:
-                    limit = min(limit, len(target)) // 2
-                    waiting = [other for other in smaller if other not in too_long and other not in sent]
+                    limit = min(limit, len(target)) // 2 if is_long else 1
+                    waiting = [other for other in smaller if other not in refused and other not in sent]
             except NeighbourError as error:
+                if isinstance(error, Unavailable) and error.is_over:
+                    refused[target] = error
+                    break
                 error.applied = bool(sent)
                 raise
             else:
                 sent.append(target)
-        for unsent in too_long.values():
-            failure = TooLong(unsent.neighbour, str(unsent))
+        for target, failure in refused.items():
+            failure.args = (f"{failure}; sent was {edits.words_of(target)}",)
             failure.applied = bool(sent)
             raise failure
 

@@ -7,7 +7,7 @@ add a row. Imports little, because `plexsync status` has to start fast.
 
 from typing import NamedTuple, cast
 
-from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
+from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED, UNKNOWN_BEFORE
 from plexsync.reports.format import DAY, ago, capitalize, lasting, many, parse_stamp, size, stamp
 from plexsync.rules.plays.first_plays import rule_words
 from plexsync.rules.queue.choices import EFFECTS, Choice, hold_cause
@@ -579,12 +579,14 @@ ROWS: tuple[NeedRow, ...] = (
     ),
     NeedRow(
         "setting-change",
-        NEEDS,
+        lambda facts, _: BAD if _change_stops(facts) else NEEDS,
         when(lambda facts: facts["setting_change"]),
-        lambda facts, _: f"{_change(facts)}: look, write, or set it back",
+        lambda facts, _: (
+            f"{_change(facts)}: {'nothing is written until you ' if _change_stops(facts) else ''}look, write, or set it back"
+        ),
         title=lambda facts, _: _change(facts),
-        text=SETTINGS_WAIT,
-        next="Look at what would change, then write it; or set it back. Until then the settings from before are in force.",
+        text=lambda facts, _: UNKNOWN_BEFORE if _change_stops(facts) else SETTINGS_WAIT,
+        next="Look at what would change, then write it; or set it back.",
         steps=(
             NeedStep("open", "Look at the changes, or write them…", page="/reconcile", command="plexsync sync --all"),
             NeedStep("open", "Set it back…", page="/settings?changed=1", command="plexsync config list --changed"),
@@ -799,6 +801,10 @@ ROWS: tuple[NeedRow, ...] = (
         since=lambda facts, _: _missing(facts)["at"],
     ),
 )
+
+
+def _change_stops(facts: "BareFacts") -> bool:
+    return bool(facts["setting_change"] and facts["setting_change"]["stops"])
 
 
 def _change(facts: "BareFacts") -> str:

@@ -229,9 +229,14 @@ def _last_verify(summary: "Summary") -> "VerifiedFacts | None":
 
 def _setting_change(summary: "Summary") -> "SettingChangeFacts | None":
     """The question of a changed setting that waits for an answer."""
-    if not (question := read_question(summary.asked_settings)):
+    if not (change := read_question(summary.asked_settings)):
         return None
-    return {"text": question.text, "scenes": question.scenes, "collections": question.collections}
+    return {
+        "text": change.text,
+        "stops": change.stops,
+        "scenes": change.scenes,
+        "collections": change.collections,
+    }
 
 
 def queued_plays(waiting: int, since: int | None, error: str | None) -> "QueuedPlays":

@@ -13,6 +13,7 @@ from plexsync.reports.needs import (
     NEEDS,
     WAIT,
     WELL,
+    closed_gates,
     needs,
     plays_wait,
     worker_fails,
@@ -20,6 +21,7 @@ from plexsync.reports.needs import (
     worker_is_missed,
 )
 from plexsync.rules.collections.collection_status import CollectionStatus
+from plexsync.rules.queue.gate_names import GateName
 from plexsync.rules.words.status_words import (
     HANGS,
     NOT_RUNNING,
@@ -120,7 +122,8 @@ def calm_sentences(facts: "BareFacts") -> "list[Sentence]":
     total, yours = in_sync + sum(others.values()), _decisions(facts, others)
     # Without a full comparison there may be more scenes than are known.
     are_all = in_sync == total and facts["last_reconcile"]
-    share = f"{'All' if are_all else f'{in_sync:,} of {total:,}'} {in_sync_words(facts['kept_fields'])}"
+    words = in_sync_words(facts["kept_fields"], stopped=is_stopped(facts))
+    share = f"{'All' if are_all else f'{in_sync:,} of {total:,}'} {words}"
     return [
         *(Sentence(capitalize(need.short), "/fix" if need.is_yours else "/state") for need in needs(facts)),
         Sentence(", ".join([share, *going_on]), "/drift" if facts["kept_fields"] else "")
@@ -129,6 +132,13 @@ def calm_sentences(facts: "BareFacts") -> "list[Sentence]":
         *([Sentence(f"{many(yours, 'small decision')} when you have time", "/fix")] if yours else []),
         *(Sentence(capitalize(words)) for tone, words in _pending(facts) if tone != NEEDS),
     ]
+
+
+def is_stopped(facts: "BareFacts") -> bool:
+    """Whether nothing is compared and written now, so that scenes are in sync only as far as was known before."""
+    return not {GateName.STASH, GateName.PLEX}.isdisjoint(closed_gates(facts)) or any(
+        need.tone == BAD for need in needs(facts)
+    )
 
 
 def _decisions(facts: "BareFacts", counts: "Mapping[SceneStatus, int]") -> int:
@@ -160,7 +170,8 @@ def _scenes(facts: "BareFacts") -> "Iterator[Part]":
     if not in_sync + total:
         yield WELL, "no scene is known yet"
         return
-    yield WELL, f"{in_sync:,} of {in_sync + total:,} {in_sync_line(facts['kept_fields'])}"
+    words = in_sync_line(facts["kept_fields"], stopped=is_stopped(facts))
+    yield WELL, f"{in_sync:,} of {in_sync + total:,} {words}"
     for status, count in sorted(counts.items(), key=lambda entry: entry[0].tone != WAIT):
         if count:
             yield NEEDS if status.tone == WAIT else WELL, count_words(status.word, count)

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from plexsync.reports.format import parse_stamp
 from plexsync.reports.shapes.status import StatusFacts
+from plexsync.reports.verdict import is_stopped
 from plexsync.rules.queue.gate_names import caption
 from plexsync.rules.queue.samples import HOUR, MINUTE, Bucket, buckets as buckets_of
 from plexsync.rules.words.status_words import SceneStatus, job_counts
@@ -331,7 +332,7 @@ def charts(call: PageCall) -> Response:
         "released": undone["released"],
         SceneStatus.NOT_SHOWN.value: scenes[SceneStatus.NOT_SHOWN]["count"],
     }
-    counts = job_counts(facts["jobs"], resting, kept_fields=facts["kept_fields"])
+    counts = job_counts(facts["jobs"], resting, kept_fields=facts["kept_fields"], stopped=is_stopped(facts))
     return call.show(
         "charts.html",
         found=facts,

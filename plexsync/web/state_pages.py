@@ -13,7 +13,7 @@ from plexsync.reports.needs import WELL, needs
 from plexsync.reports.rows import title
 from plexsync.reports.shapes.status import StatusFacts
 from plexsync.reports.status import WAYS, server_words, verified_words
-from plexsync.reports.verdict import LINK, with_way
+from plexsync.reports.verdict import LINK, is_stopped, with_way
 from plexsync.rules.queue.gate_names import CURE, GateName, caption
 from plexsync.rules.words.status_words import MAIN, UP, SceneStatus, buckets, status_of
 from plexsync.web.charts import RANGES, SUBJECTS, Drawing, record
@@ -40,6 +40,7 @@ def state(call: PageCall) -> Response:
         needs=[need for need in needs(facts) if need.tone != WELL],
         servers=[server(facts, gate) for gate in map(GateName, facts["breakers"])],
         scenes=scenes(facts),
+        stopped=is_stopped(facts),
         bar=bar(facts),
         charts=charts(call),
         troubles=latest_troubles(call),

@@ -81,8 +81,7 @@ def test_every_screen_counts_the_fields_that_plex_keeps(edited: World, door: Doo
     assert door("verify").out == f"3 of 3 scenes in Plex are {words}\n"
     assert f"\n  3 {words}\n" in door("reconcile").out
     status = " ".join(door("status").out.split())
-    assert f"3 of 3 {words}" in status
-    assert "3 of 3 were in sync but for 3 fields kept in Plex" in status
+    assert f"No worker runs → plexsync fix · 3 of 3 were {words}" in status
     assert status.count("in sync but for 3 fields kept in Plex") == 4, (
         "the first line, two tables and the last comparison"
     )
@@ -115,7 +114,7 @@ def test_what_you_have_decided_about_is_counted_no_more(edited: World, door: Doo
     door("drift", "--keep", "--all", "--yes")
     status = door("status", "--json").facts
     assert status["kept_fields"] == 0
-    assert "3 of 3 in sync" in [part["text"] for part in status["verdict"]["parts"]]
+    assert "3 of 3 were in sync" in [part["text"] for part in status["verdict"]["parts"]]
     door("drift", "--unkeep", "1")
     door("drain")
     assert door("status", "--json").facts["kept_fields"] == 1

@@ -1,5 +1,6 @@
 """Commands at a closed gate, with no worker about: once the cause is gone they work again."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -194,10 +195,11 @@ def test_a_plex_that_refuses_every_edit_is_not_called_down(status: int, world: W
     assert first.startswith("Plex answers, and takes no edits"), first
     assert "Plex is down" not in door("status").out
     assert f"({status})" in door("status").out
+    assert re.search(r'sent was title \\"Title \d\\" \(in Stash: the scene.s title\)', door("status", "--json").out)
     assert "Plex answers, and takes no edits" in door("doctor").out
     world.plex.faults.clear()
     assert door("sync", "--all", "--wait").code == 0
-    assert "9 of 9 in sync" in door("status").out.splitlines()[0]
+    assert "9 of 9 were in sync" in door("status").out.splitlines()[0]
     assert world.out_of_step(ids) == []
 
 

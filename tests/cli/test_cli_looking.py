@@ -122,7 +122,7 @@ def test_status_in_words(given_up: World, door: Door) -> None:
 
 def test_the_first_line_of_status_is_the_verdict(given_up: World, door: Door) -> None:
     told = door("status", "--json").facts["verdict"]
-    words = "No worker runs · 1 of 4 in sync · 3 need you · no full comparison yet: other scenes are not counted"
+    words = "No worker runs · 1 of 4 were in sync · 3 need you · no full comparison yet: other scenes are not counted"
     assert (told["tone"], told["text"], told["next_check"]) == ("bad", words, None)
     line = words.replace("need you", "need you → plexsync fix")
     assert door("status").out.splitlines()[0] == line
@@ -137,7 +137,7 @@ def test_status_calls_a_worker_that_hangs_so(given_up: World, door: Door) -> Non
         assert door("status").out.startswith("The worker is starting · 1 of 4 in sync")
         os.utime(given_up.folder / "worker.lock", (1_700_000_000, 1_700_000_000))
         told = door("status").out
-        assert told.startswith("The worker hangs · 1 of 4 in sync")
+        assert told.startswith("The worker hangs · 1 of 4 were in sync")
         assert "hangs (restart plexsync serve); last heartbeat" in told
 
 

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from plexsync.app.advice import UNKNOWN_BEFORE
 from plexsync.app.dressing import collection_dressing
-from plexsync.app.fingerprints import UNKNOWN_BEFORE, VALUES
+from plexsync.app.fingerprints import VALUES
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.run import Schedule
 from plexsync.app.switches import approve_bulk, approve_settings
@@ -120,6 +121,7 @@ def test_a_change_whose_value_before_is_not_known_holds_all_writes_until_the_yes
         assert not schedule(), "a comparison that is due has nothing to compare with"
     world.stash.quiet_edit(many[0], title="Edited")
     assert UNKNOWN_BEFORE in door("sync", str(many[0]), "--wait").out
+    assert ": nothing is written until you look, write, or set it back · " in door("status").out.splitlines()[0]
     assert titles(world) == before
     assert door("sync", "--all", "--yes", "--wait").code == 0
     assert titles(world) == ["New Edited", *(f"New {title}" for title in before[1:])]

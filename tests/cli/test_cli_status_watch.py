@@ -66,7 +66,7 @@ def is_restored(terminal: Terminal) -> bool:
 def test_it_draws_until_a_key_ends_it_and_leaves_the_terminal_as_it_was(lively: World, key: str) -> None:
     asked = len(lively.plex.log) + len(lively.stash.log)
     with watching(lively) as terminal:
-        for words in ("No worker runs", "3 of 6 in sync", "2 queued", "Queue", "Servers", "books", "q ends"):
+        for words in ("No worker runs", "3 of 6 were in sync", "2 queued", "Queue", "Servers", "books", "q ends"):
             terminal.until(words)
         terminal.press("x")
         terminal.taken()
@@ -127,7 +127,7 @@ def test_it_shows_what_happens_while_it_runs(world: World) -> None:
         terminal.until("12 queued")
         world.plex.faults.clear()
         worker.wait(HANG)
-        terminal.until("12 of 12 in sync")
+        terminal.until("12 of 12 were in sync")
         terminal.press("q")
         assert terminal.end() == 0
 
@@ -161,11 +161,11 @@ def test_a_database_that_can_not_be_read_is_told_and_read_again(lively: World, d
         terminal.until("newer")
         terminal.until("q ends")
         change(lively, f"pragma user_version = {SCHEMA}")
-        terminal.until("3 of 6 in sync")
+        terminal.until("3 of 6 were in sync")
         change(lively, "delete from job where state = 'dead'")
         terminal.until("DO NOT BALANCE")
         assert door("restore", tmp_path / "copy.db", "--yes").code == 0
-        terminal.until("3 of 6 in sync")
+        terminal.until("3 of 6 were in sync")
         terminal.press("q")
         assert terminal.end() == 0
         assert is_restored(terminal)
@@ -178,7 +178,7 @@ def test_settings_that_are_wrong_are_told_until_they_are_right(lively: World, tm
     with watching(lively, "--config", str(settings)) as terminal:
         terminal.until("dlq_max")
         settings.write_text("")
-        terminal.until("3 of 6 in sync")
+        terminal.until("3 of 6 were in sync")
         terminal.press("q")
         assert terminal.end() == 0
 

@@ -220,13 +220,14 @@ def test_what_the_first_part_of_a_parted_edit_wrote_is_ours_whatever_met_the_nex
     performers = [f"Performer {n} {'ü' * 100}" for n in range(5)]
     house.stash_sim.edit_scene(id, performers=performers, tags=[f"Tag {n} {'ü' * 100}" for n in range(12)])
     tags = Fault(
-        "status", status=status, times=1, when=lambda r: r.method == "PUT" and any("genre" in name for name in r.params)
+        "status", status=status, when=lambda r: r.method == "PUT" and any("genre" in name for name in r.params)
     )
     house.plex_sim.faults.set(tags)
     house.want(id)
     house.step()
     assert len(house.plex_sim.item(key).lists["actor"]) == 5
     assert house.plex_sim.item(key).lists["genre"] == []
+    house.plex_sim.faults.clear()
     house.edit(id, performers=[], tags=["Short"])
     house.work_for(HOUR)
     assert (house.plex_sim.item(key).lists["actor"], house.plex_sim.item(key).lists["genre"]) == ([], ["Short"])
@@ -305,10 +306,11 @@ def test_a_plex_that_knows_no_libraries_uses_nobodys_attempts(house):
 def test_a_new_edit_revives_what_was_refused(house):
     (id,) = house.add()
     house.in_step(1, start=1)
-    house.plex_sim.faults.set(fails("PUT", house.key_of(id), status=400, times=1))
+    house.plex_sim.faults.set(fails("PUT", house.key_of(id), status=400))
     house.want(id)
     house.work()
     assert house.row(id).state is State.DEAD
+    house.plex_sim.faults.clear()
     house.edit(id, title="Better")
     house.work()
     assert house.title_in_plex(id) == "Better"

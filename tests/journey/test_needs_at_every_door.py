@@ -79,7 +79,12 @@ OPENED: dict[str, dict] = {
     "hold:stash:write": {"holds": {"stash:write": hold()}},
     "approve": {"bulk_approved": False},
     "setting-change": {
-        "setting_change": {"text": "look is rich now: 3 scenes would change", "scenes": 3, "collections": 0}
+        "setting_change": {
+            "text": "look is rich now: 3 scenes would change",
+            "stops": False,
+            "scenes": 3,
+            "collections": 0,
+        }
     },
     "off": {"worker": {**WORKS, "enabled": False}},
     "unread": {"events": {"waiting": 0, "unread": 1}},

@@ -797,6 +797,40 @@ def test_a_text_that_is_too_long_by_itself_is_asked_once(sim, section, plex):
     assert sim.count("PUT") == 1
 
 
+EDIT = {
+    "title": Change("X", True),
+    "summary": Change("A summary " * 20, True),
+    "genre": Change(("Fresh",), True, removes=("Old, one",)),
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "words", "title"),
+    [
+        ("title.value", 'title "X" (in Stash: the scene\'s title)', "M 0"),
+        ("summary.value", f'summary "{("A summary " * 8).strip()}…" (in Stash: the scene\'s details)', "X"),
+        ("genre[].tag.tag-", 'genre "Old, one" (in Stash: the scene\'s tags)', "X"),
+    ],
+)
+def test_a_refused_value_is_named_and_keeps_back_no_other(sim, section, plex, part, words, title):
+    (key,) = movies(sim, section, 1)
+    sim.faults.set(Fault("status", status=400, when=lambda request: request.method == "PUT" and part in request.params))
+    with pytest.raises(Refused) as raised:
+        plex.edit(section, key, EDIT)
+    assert str(raised.value).endswith(f"(400); sent was {words}")
+    assert raised.value.applied
+    after = plex.items([key])[key]
+    assert (after.scalars["title"], after.lists["genre"]) == (title, ("Fresh",))
+
+
+def test_a_plex_that_refuses_every_value_is_asked_no_more_than_three_times(sim, section, plex):
+    (key,) = movies(sim, section, 1)
+    sim.faults.set(Fault("status", status=422, when=lambda request: request.method == "PUT"))
+    with pytest.raises(Refused, match=r'\(422\); sent was title "X"') as raised:
+        plex.edit(section, key, EDIT)
+    assert (raised.value.applied, sim.count("PUT")) == (False, 3)
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 414, 429, 503])
 def test_an_error_says_whether_a_part_of_the_edit_was_applied(made, status):
     edit = {"title": Change("x" * 5000), "summary": Change("y" * 5000)}

@@ -62,7 +62,7 @@ def test_all_is_not_said_before_every_scene_was_compared(fine: BareFacts) -> Non
 
 def test_what_stops_everything_comes_first_and_leads_to_where_it_is_mended(fine: BareFacts) -> None:
     sentences = calm_sentences({**fine, "holds": {"plex": hold("plex-server")}})
-    assert sentences == [Sentence("Another Plex server answers", "/fix"), Sentence("All in sync")]
+    assert sentences == [Sentence("Another Plex server answers", "/fix"), Sentence("All were in sync")]
     (first, *_) = calm_sentences({**fine, **down(fine)})
     assert first == Sentence("Plex is down", "/state")
     (first, *_) = calm_sentences({**fine, "worker": {**WORKS, "running": False, "alive": False}})

@@ -176,7 +176,10 @@ TROUBLE = [
 def test_trouble_comes_before_the_scenes_and_is_never_good(
     fine: BareFacts, trouble: dict, tone: str, words: str
 ) -> None:
-    assert told({**fine, **trouble}) == {"tone": tone, "text": f"{words} · 1,000 of 1,000 in sync"}
+    assert told({**fine, **trouble}) == {
+        "tone": tone,
+        "text": f"{words} · 1,000 of 1,000 {'were ' if tone == 'bad' else ''}in sync",
+    }
 
 
 def ended(count: int, *, running: bool, inside: bool = False) -> WorkerFacts:
@@ -193,7 +196,7 @@ def ended(count: int, *, running: bool, inside: bool = False) -> WorkerFacts:
 def test_a_worker_that_ended_by_itself_and_does_not_run_is_told_with_its_error(fine: BareFacts, inside: bool) -> None:
     text = "The worker ended by itself 12 min ago: KeyError: 7 (plexsync log, plexsync doctor)"
     once: BareFacts = {**fine, "worker": ended(1, running=False, inside=inside)}
-    assert told(once) == {"tone": "bad", "text": f"{text} · 1,000 of 1,000 in sync"}
+    assert told(once) == {"tone": "bad", "text": f"{text} · 1,000 of 1,000 were in sync"}
     assert word_for_worker(once["worker"]) == "not running", "it does not rest"
     assert [need.key for need in needs(once)] == ["ended"]
 
@@ -235,7 +238,7 @@ def test_a_server_that_is_down_mends_itself_and_comes_after_what_needs_you(fine:
     everything = {"holds": {"stash": hold("stash")}, **down(fine), "worker": {**WORKS, "alive": False}}
     assert told({**fine, **everything}) == {
         "tone": "bad",
-        "text": "Another Stash answers · Plex is down · the worker hangs · 1,000 of 1,000 in sync",
+        "text": "Another Stash answers · Plex is down · the worker hangs · 1,000 of 1,000 were in sync",
     }
 
 
@@ -247,12 +250,12 @@ def closed(fine: BareFacts, *names: str) -> dict:
 
 WRITES_CLOSED = [
     (["stash:write"], {}, "Stash refuses writes: scenes go on, plays wait · 1,000 of 1,000 in sync"),
-    (["plex", "stash:write"], {}, "Plex is down · Stash refuses writes: plays wait · 1,000 of 1,000 in sync"),
-    (["stash", "stash:write"], {}, "Stash is down · 1,000 of 1,000 in sync"),
+    (["plex", "stash:write"], {}, "Plex is down · Stash refuses writes: plays wait · 1,000 of 1,000 were in sync"),
+    (["stash", "stash:write"], {}, "Stash is down · 1,000 of 1,000 were in sync"),
     (
         ["stash:write"],
         {"worker": {**WORKS, "running": False, "alive": False}},
-        "Stash refuses writes: plays wait · no worker runs · 1,000 of 1,000 in sync",
+        "Stash refuses writes: plays wait · no worker runs · 1,000 of 1,000 were in sync",
     ),
 ]
 
@@ -269,7 +272,7 @@ def test_a_hold_on_writes_to_stash_needs_you_and_stops_no_scenes(fine: BareFacts
         "text": "Stash refuses writes: scenes go on, plays wait · 1,000 of 1,000 in sync",
     }
     both = {"holds": {"stash": hold(), "stash:write": hold()}}
-    assert told({**fine, **up, **both})["text"] == "Stash does not let PlexSync in · 1,000 of 1,000 in sync"
+    assert told({**fine, **up, **both})["text"] == "Stash does not let PlexSync in · 1,000 of 1,000 were in sync"
 
 
 def test_a_dead_letter_of_a_tag_needs_you_as_well(fine: BareFacts) -> None:
@@ -337,7 +340,7 @@ def test_beside_what_needs_you_stands_the_command_that_mends_it(fine: BareFacts)
     needing = {**fine, "scenes": scenes(in_step=950, ambiguous=25, absent=25)}
     assert line(needing) == "950 of 1,000 in sync · 25 need you → plexsync fix · 25 not in Plex yet"
     assert line({**needing, "holds": {"stash": hold("stash")}}) == (
-        "Another Stash answers · 950 of 1,000 in sync · 25 need you → plexsync fix · 25 not in Plex yet"
+        "Another Stash answers · 950 of 1,000 were in sync · 25 need you → plexsync fix · 25 not in Plex yet"
         " · next check now"
     )
     assert line(fine) == "1,000 of 1,000 in sync"

@@ -293,7 +293,7 @@ def test_an_undone_scene_is_redone_by_its_button(world: World, look: Look) -> No
         assert world.plex.item("1").scalars["title"] != "Title 0"
         expect(page.get_by_role("button", name="Sync now")).to_have_count(0)
         page.goto(f"{dash.url}/state")
-        expect(page.locator("#verdict")).to_contain_text("2 of 3 in sync · 1 undone")
+        expect(page.locator("#verdict")).to_contain_text("2 of 3 were in sync · 1 undone")
         page.locator("#scenes").get_by_role("link", name="undone").click()
         page.get_by_role("link", name="Title 0").click()
         page.get_by_role("button", name="Redo", exact=True).click()

@@ -34,7 +34,7 @@ def test_the_overview_tells_how_everything_stands(world: World) -> None:
     assert world.run("sync", "--all", "--wait").returncode == 0
     with dashboard(world) as dash:
         health, told = plain(dash.get("/state").text), plain(dash.get("/").text)
-    assert "3 in sync" in health
+    assert "3 were in sync" in health
     assert "Plex up" in health
     assert "Stash up" in health
     # Nobody works on this database at the moment.
@@ -63,19 +63,19 @@ def test_the_overview_begins_with_the_verdict(world: World) -> None:
         told = dash.get("/api/status").json()["verdict"]
         assert first_line(dash.get("/").text) == (
             "bad",
-            "No worker runs. 3 of 3 in sync. No full comparison yet: other scenes are not counted. ",
+            "No worker runs. 3 of 3 were in sync. No full comparison yet: other scenes are not counted. ",
         )
         page = dash.get("/state").text
         assert first_line(page) == (
             "bad",
-            "No worker runs → fix · 3 of 3 in sync · no full comparison yet: other scenes are not counted",
+            "No worker runs → fix · 3 of 3 were in sync · no full comparison yet: other scenes are not counted",
         )
         assert first_line(page) == (told["tone"], told["text"].replace("runs", "runs → fix"))
         with dash.parts.store.writing() as tx:
             tx.holds.save(Neighbour.PLEX, HoldRow("plex_url", "another", 1, 2, "print", "plex-server"))
         dash.parts.clock.sleep(FRESH)
         assert first_line(dash.get("/").text)[1].startswith(
-            "Another Plex server answers. No worker runs. 3 of 3 in sync."
+            "Another Plex server answers. No worker runs. 3 of 3 were in sync."
         )
         health = first_line(dash.get("/state").text)[1]
         assert health.startswith("Another Plex server answers · no worker runs → fix · 3 of")

@@ -232,7 +232,7 @@ def test_settings_are_found_by_name_meaning_and_whether_they_are_set(world: Worl
 
 def test_the_step_that_sets_a_change_back_leads_to_the_settings_that_are_set_somewhere(world: World) -> None:
     with dashboard(world, origins={"max_retries": "plexsync.toml"}) as dash:
-        change = {"text": "max_retries is 7 now", "scenes": 1, "collections": 0}
+        change = {"text": "max_retries is 7 now", "stops": False, "scenes": 1, "collections": 0}
         entries = machine_entries({**dash.get("/api/status").json(), "setting_change": change})
         pages = [step["page"] for entry in entries for step in entry["steps"] if step["label"] == "Set it back…"]
         assert re.findall(r'<tr id="(\w+)"', dash.get(*pages).text) == ["max_retries"]

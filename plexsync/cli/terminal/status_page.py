@@ -14,7 +14,7 @@ from plexsync.reports.status import (
     server_words,
     verified_words,
 )
-from plexsync.reports.verdict import verdict_line, word_for_worker
+from plexsync.reports.verdict import is_stopped, verdict_line, word_for_worker
 from plexsync.rules.queue.choices import hold_cause, hold_line
 from plexsync.rules.queue.gate_names import SERVERS, caption
 from plexsync.rules.servers.causes import cure_of
@@ -50,17 +50,18 @@ def show_page(out: Console, facts: "StatusFacts", plex: str = "") -> None:
             say(out, safe(f"{need.title}: {need.text} {need.next}".rstrip(), 600))
     for change in facts["news"]:
         say(out, safe(f"New in {change['version']}: {change['text']}", 600))
-    statuses = []
+    stopped = is_stopped(facts)
+    in_sync, statuses = in_sync_words(facts["kept_fields"], stopped=stopped), []
     for bucket in buckets():
         if count := sum(scenes[status]["count"] for status in bucket):
             since = min(filter(None, (scenes[status]["since"] for status in bucket)), default="")
-            word = in_sync_words(facts["kept_fields"]) if bucket[0] is SceneStatus.IN_SYNC else bucket[0].word
+            word = in_sync if bucket[0] is SceneStatus.IN_SYNC else bucket[0].word
             statuses.append((word, f"{count:,}", _when(since, facts) if since else ""))
     if statuses:
         out.print(table("Scenes", ("status", "count", "the oldest"), statuses, right=(1,)))
     resting = {"not_shown": scenes.get("not_shown", {"count": 0})["count"]}
     resting |= {"undone": facts["undone"]["undone"], "released": facts["undone"]["released"]}
-    counts = job_counts(facts["jobs"], resting, kept_fields=facts["kept_fields"])
+    counts = job_counts(facts["jobs"], resting, kept_fields=facts["kept_fields"], stopped=stopped)
     rows = [(row.word, f"{row.count:,}", row.meaning) for row in counts]
     out.print(table("Queue", ("state", "count", ""), rows, right=(1,)))
     out.print(table("Servers", ("server", "state", "failures", "next try", "why"), _servers(facts)))

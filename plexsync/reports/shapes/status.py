@@ -313,6 +313,8 @@ class SettingChangeFacts(TypedDict):
 
     text: str
     """One line, such as `look is rich now: 288 scenes would change`."""
+    stops: bool
+    """Whether nothing is written until your yes, since the settings from before are not known."""
     scenes: int
     collections: int
 

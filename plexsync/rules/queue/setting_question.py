@@ -10,7 +10,8 @@ FEW = 20
 class SettingQuestion(NamedTuple):
     """What has changed in `words`, how many scenes and collections it would write, and playlists delete, create and reorder.
 
-    `wishes` is the fingerprint of the settings that were counted. Your yes ends the question.
+    `wishes` is the fingerprint of the settings that were counted. Your yes ends the question. `stops`: the settings before
+    are not known, so that nothing is written until then.
     """
 
     wishes: str
@@ -20,6 +21,7 @@ class SettingQuestion(NamedTuple):
     deleted: int = 0
     created: int = 0
     reordered: int = 0
+    stops: bool = False
 
     @property
     def is_small(self) -> bool:
@@ -49,9 +51,11 @@ def read(text: str) -> SettingQuestion | None:
     """The question of a note; None if there is none, or if it is unreadable: then it is counted anew."""
     try:
         wishes, words, *counts = json.loads(text)
-        # An earlier version has noted the yes among the counts.
+        # An earlier version has noted the yes among the counts, and nothing behind them.
         scenes, collections, *playlists = (int(count) for count in counts if not isinstance(count, bool))
         deleted, created, reordered = playlists
-        return SettingQuestion(str(wishes), str(words), scenes, collections, deleted, created, reordered)
+        return SettingQuestion(
+            str(wishes), str(words), scenes, collections, deleted, created, reordered, counts[-1] is True
+        )
     except (ValueError, TypeError):
         return None

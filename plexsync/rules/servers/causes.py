@@ -47,8 +47,8 @@ class Cause(StrEnum):
         STUBBORN,
         Cure(
             "Plex or Stash rejected the request",
-            "explain shows the request: fix the value it names in Stash. Saving the scene retries it, and so does a "
-            "new address or token of the server.",
+            "its error names the field and the value: fix it in Stash (docs/fields.md says where each field comes from). "
+            "Saving the scene retries it, and so does a new address or token of the server.",
         ),
     )
     AMBIGUOUS = (

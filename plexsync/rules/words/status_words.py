@@ -146,17 +146,21 @@ def kept_in(last_seen: str) -> int:
     return 0 if name != KEPT else int(number) if number.isdecimal() else 1
 
 
-def in_sync_words(kept_fields: int) -> str:
-    """The words for scenes in sync, of which Plex keeps so many fields that you have not decided about."""
+def in_sync_words(kept_fields: int, *, stopped: bool = False) -> str:
+    """The words for scenes in sync, of which Plex keeps so many fields that you have not decided about.
+
+    While the work is `stopped`, nothing is compared: they were in sync, and what has changed since is not known.
+    """
+    word = f"were {SceneStatus.IN_SYNC.word}" if stopped else SceneStatus.IN_SYNC.word
     if not kept_fields:
-        return SceneStatus.IN_SYNC.word
+        return word
     fields = "1 field" if kept_fields == 1 else f"{kept_fields:,} fields"
-    return f"{SceneStatus.IN_SYNC.word} but for {fields} kept in Plex"
+    return f"{word} but for {fields} kept in Plex"
 
 
-def in_sync_line(kept_fields: int) -> str:
+def in_sync_line(kept_fields: int, *, stopped: bool = False) -> str:
     """The same, with the way to decide about the fields."""
-    return in_sync_words(kept_fields) + (f" ({DECIDE})" if kept_fields else "")
+    return in_sync_words(kept_fields, stopped=stopped) + (f" ({DECIDE})" if kept_fields else "")
 
 
 def status_of(state: str | None, error_class: str, last_seen: str, mark: str = "") -> SceneStatus:
@@ -197,11 +201,14 @@ class JobCount:
         self.tone = tone
 
 
-def job_counts(jobs: Mapping[str, int], resting: Mapping[str, int], *, kept_fields: int = 0) -> list[JobCount]:
+def job_counts(
+    jobs: Mapping[str, int], resting: Mapping[str, int], *, kept_fields: int = 0, stopped: bool = False
+) -> list[JobCount]:
     """The numbers of jobs by display word, in display order; a word without jobs is listed only if it is a main one.
 
     A word with several causes has the meaning of each that there is. `resting`: the number of jobs of scenes that rest by a
-    cause of their own, by status. `kept_fields`: the number of fields of those in sync that Plex keeps.
+    cause of their own, by status. `kept_fields`: the number of fields of those in sync that Plex keeps. `stopped`: as
+    for `in_sync_words`.
     """
     counts = []
     for state in JOB_STATES:
@@ -211,8 +218,10 @@ def job_counts(jobs: Mapping[str, int], resting: Mapping[str, int], *, kept_fiel
             word, meaning = status.word, status.meaning
             if state == "running":
                 word, meaning = SYNCING, SYNCING_MEANING
-            if state == "idle" and kept_fields:
-                word, meaning = in_sync_words(kept_fields), f"{meaning}, but for these fields ({DECIDE})"
+            if state == "idle":
+                word = in_sync_words(kept_fields, stopped=stopped)
+                meaning = f"{meaning}, but for these fields ({DECIDE})" if kept_fields else meaning
+                meaning = f"when last compared: {meaning}" if stopped else meaning
             counts.append(JobCount(state, word, count, meaning, status.tone))
     counts += [
         JobCount(state, status.word, count, status.meaning, status.tone)
