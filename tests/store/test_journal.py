@@ -8,11 +8,11 @@ import pytest
 
 from plexsync.rules.merge.journal_entries import FieldTrace, JournalEntry, name_hashes, value_hash
 from plexsync.rules.servers.errors import LocalFault
-from plexsync.store.ledger.journal_file import WriteJournal
+from plexsync.store.ledger.journal_file import PUSH_BYTES, WriteJournal
 
 
-def entry(journal, number, item="7", text="Title"):
-    salt = journal.salt()
+def entry(journal, number, item="7", text="Title", items=None):
+    salt = journal.salt(items)
     fields = {
         "title": FieldTrace((value_hash("title", text, salt),)),
         "genre": FieldTrace(name_hashes(("a", "b"), salt), adds=name_hashes(("a",), salt)),
@@ -104,6 +104,13 @@ def test_the_newest_entries_are_kept_up_to_twice_the_limit(tmp_path):
     assert numbers == list(range(numbers[0], 101))
     assert len(numbers) >= 5
     assert {path.name for path in tmp_path.iterdir()} == {"journal", "journal.1"}
+
+
+def test_a_file_grows_until_it_holds_the_last_push_of_each_item(tmp_path):
+    journal = WriteJournal(tmp_path, limit=2000)
+    for number in range(1, 101):
+        appended(journal, number, items=lambda: 3)
+    assert 3 * PUSH_BYTES < sum(path.stat().st_size for path in tmp_path.iterdir()) < 2 * 3 * PUSH_BYTES + 600
 
 
 @pytest.mark.parametrize(("number", "full"), [(errno.ENOSPC, True), (errno.EIO, False)])

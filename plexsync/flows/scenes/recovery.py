@@ -152,16 +152,20 @@ class Recovery(JournalBeside[WriteJournal]):
         """Record what is about to be sent, as (number, scene, item, fields). Raises LocalFault."""
         if not pushes:
             return
-        salt = self._journal.salt()
+        salt = self._journal.salt(self._count_items)
         entries = [
             self._entry(number, id, item, salt, files=file_hashes(item.parts, salt), fields=sent_fields(sending, salt))
             for number, id, item, sending in pushes
         ]
         self._journal.append(entries, sync=True)
 
+    def _count_items(self) -> int:
+        with self._store.reading() as db:
+            return db.index.count()
+
     def has_learnt(self, tx: Writer, inspections: Iterable[Inspection]) -> None:
         """Record what these findings change in the memory without a push. Raises LocalFault."""
-        salt = self._journal.salt()
+        salt = self._journal.salt(tx.index.count)
         learnt = []
         for inspection in inspections:
             for target in inspection.targets:
