@@ -101,7 +101,8 @@ class Assembled:
         self.identity, self.visitor = by.plex, visitors.plex
         losses = SceneLosses(store, stash, gates, clock)
         self.indexer = indexer = Indexer(store, plex, gates, clock)
-        gates.check(plex=(by.plex.check, indexer.losses.check), stash=(by.stash.check, losses.check))
+        of_stash = (by.stash.check, by.stash.check_held_age, losses.check)
+        gates.check(plex=(by.plex.check, indexer.losses.check), stash=of_stash)
         # It tells which requests have ended, to every flow alike.
         self.expiry = expiry = Expiry(clock, longest_request(settings.work))
         recovery = Recovery(store, WriteJournal(store.folder), clock)
@@ -114,7 +115,7 @@ class Assembled:
 
         self.inspector = inspector(Indexer(store, plex, gates, clock, looks_only=True), visitors)
         self.watch_inspector, self.work_inspector = inspector(indexer), inspector(indexer, patient=False)
-        self.poller = Poller(store, stash, indexer, gates, clock, losses)
+        self.poller = Poller(store, stash, indexer, gates, clock, losses, by.stash)
         self.reconciler = Reconciler(self.watch_inspector, **settings.prints, waits=settings.waits)
         self.listener = Listener(store, stash, plex, events, indexer, gates, clock, rng)
         self.scans = Scans(store, plex, gates, clock, settings.looks.paths) if settings.scan_absent else None

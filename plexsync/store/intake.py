@@ -36,7 +36,7 @@ UNREAD = "unread"
 # Milliseconds after which an unnamed file was left by a hook that was killed before it answered.
 UNFINISHED = 3_600_000
 # The layout of the database that WANT is written for. A database of another one is left alone.
-SCHEMA = 16
+SCHEMA = 17
 # The oldest other one that the worker brings up. All from it on have the same notes about the worker.
 OLDEST = 15
 # That of the release before. Those between the two were never released.

@@ -290,7 +290,8 @@ create table shown (
     title text not null default '',
     path text not null default '',
     created_at text not null default '',
-    files text not null default '[]'
+    files text not null default '[]',
+    updated_at text not null default ''
 );
 create table standing (scene integer primary key, word text not null, since integer not null);
 create index standing_word on standing (word, scene);
@@ -575,6 +576,7 @@ STEPS = {
         *PARTS_WAIT,
         "delete from note where name = 'old-lists' or name like 'old-list:%'",
     ],
+    16: ["alter table shown add column updated_at text not null default ''"],
 }
 
 

@@ -36,6 +36,7 @@ NOT_RUN = {
 ENDS_WITH_1 = {
     "plexsync accept plex-server": "it is the same server",
     "plexsync accept scenes-gone": "no scene is gone",
+    "plexsync accept scenes-older": "no scene is older",
     "plexsync accept items-gone": "no item is gone",
     "plexsync ping 7": "no worker runs",
     "plexsync ping 7 --json": "no worker runs",

@@ -1,4 +1,4 @@
-"""Databases of schema 15, from which a step leads to today's layout: today's put back, with rows in every table."""
+"""Databases of schema 15, from which steps lead to today's layout: today's put back, with rows in every table."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -13,8 +13,9 @@ from plexsync.store.database import Database
 from tests.torture.filling import NOW, fill_half
 from tests.torture.score import dump
 
-# What the step has done to the tables, taken back: statements that both databases take.
+# What the steps have done to the tables, taken back: statements that both databases take.
 BACK = (
+    "alter table shown drop column updated_at",
     "create table view_count (item text primary key, unexplained integer not null, moment integer not null, "
     "noticed_at integer not null)",
 )

@@ -23,6 +23,7 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
 from plexsync.flows.scenes.losses import SceneLosses
 from plexsync.flows.scenes.plex_index import Indexer
+from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.rules.match.paths import base_name
 from plexsync.rules.match.restored_stash import set_back_text
 from plexsync.rules.queue.job import Kind, State, Why
@@ -73,6 +74,7 @@ class Poller:
     _gates: Gates
     _clock: Clock
     _losses: SceneLosses
+    _identity: StashIdentity
 
     def poll(self) -> Polled:
         """Queue what changed since the last poll. The first poll only stores the start; reconcile does the rest."""
@@ -109,14 +111,13 @@ class Poller:
         if cursor.is_at(newest) and not unsure:
             return 0
         listed = self._list(kind, cursor)
-        if kind is Kind.SCENE:
-            self._note_set_back(listed)
+        older = self._identity.older(self._gates) if kind is Kind.SCENE and self._note_set_back(listed) else []
         since = _instant(cursor.updated_at)
         with self._store.reading() as db:
             known = db.poll_marks.of(kind, [id for id, _ in listed])
         changed = {
             id for id, text in listed if _instant(text) > since or id not in known or known[id].updated_at != text
-        } | {unsure_mark.id for unsure_mark in unsure}
+        } | {*older, *(unsure_mark.id for unsure_mark in unsure)}
         if kind is not Kind.SCENE:
             changed |= self._vanished_ids(kind, newest, cursor, changed)
         self._want(kind, changed, again=frozenset(mark.id for mark in unsure))
@@ -183,14 +184,18 @@ class Poller:
                 return
             page += 1
 
-    def _note_set_back(self, listed: list[tuple[int, str]]) -> None:
-        """Note the scenes that had the newest time and are no longer listed with it: deleted, or Stash is an older one."""
+    def _note_set_back(self, listed: list[tuple[int, str]]) -> bool:
+        """Note the scenes that had the newest time and are no longer listed with it; whether there are any.
+
+        They were deleted, or Stash is an older one.
+        """
         present = {id for id, _ in listed}
         with self._store.writing() as tx:
             marks = tx.poll_marks.newest(Kind.SCENE, limit=CROWD)
             missing = {mark.id: mark.updated_at for mark in marks if mark.id not in present}
             if missing and not tx.notes.text(STASH_BACK):
                 tx.notes.save(STASH_BACK, set_back_text(missing))
+        return bool(missing)
 
     def _want(self, kind: Kind, ids: Iterable[int], *, again: frozenset[int] = frozenset()) -> None:
         """Queue these; those in `again` may be what the last poll has queued already."""

@@ -82,10 +82,14 @@ class SceneOrigin:
 
 @record
 class KnownScene:
-    """The origin of a scene when it was last seen. That of an ignored scene is from when it was ignored."""
+    """The origin of a scene when it was last seen, and when it was last changed by then ('' if unknown).
+
+    The origin of an ignored scene is from when it was ignored.
+    """
 
     origin: SceneOrigin
     ignored: bool = False
+    updated_at: str = ""
 
 
 def scene_origin(scene: Scene) -> SceneOrigin:
@@ -96,6 +100,12 @@ def scene_origin(scene: Scene) -> SceneOrigin:
 def is_another_stash(different: Collection[int], present: Sequence[int]) -> bool:
     """Whether so many of the known scenes are others now that the whole database is another one."""
     return len(different) >= MANY and 2 * len(different) > len(present)
+
+
+def is_earlier(text: str, before: str) -> bool:
+    """Whether a time of Stash is an earlier instant than another one; False if either is unknown."""
+    now, then = instant(text), instant(before)
+    return now is not None and then is not None and now < then
 
 
 def instant(text: str) -> datetime | None:

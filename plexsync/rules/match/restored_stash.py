@@ -9,7 +9,7 @@ belongs to another scene, because Stash deals no id twice. Without evidence thes
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from plexsync.rules.match.origin import SceneOrigin, instant
+from plexsync.rules.match.origin import SceneOrigin, is_earlier
 from plexsync.rules.plays.plays import SentPlay
 from plexsync.rules.record_class import record
 from plexsync.rules.scene import ScenePlays
@@ -54,8 +54,7 @@ def tail_of(sent: Iterable[SentPlay], scenes: Mapping[int, ScenePlays]) -> Tail:
 
 def was_set_back(scene: ScenePlays, updated_at: str) -> bool:
     """Whether a scene that had this time of its last change has an earlier one now."""
-    before, now = instant(updated_at), instant(scene.updated_at)
-    return before is not None and now is not None and now < before
+    return is_earlier(scene.updated_at, updated_at)
 
 
 def is_asked_about(missing: Sequence[SentPlay]) -> bool:

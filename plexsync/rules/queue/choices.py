@@ -12,6 +12,7 @@ class Choice(StrEnum):
     PLEX_SERVER = "plex-server"
     STASH = "stash"
     SCENES_GONE = "scenes-gone"
+    SCENES_OLDER = "scenes-older"
     ITEMS_GONE = "items-gone"
 
 
@@ -20,6 +21,7 @@ HELD_BY: Mapping[Choice, Neighbour] = {
     Choice.PLEX_SERVER: Neighbour.PLEX,
     Choice.STASH: Neighbour.STASH,
     Choice.SCENES_GONE: Neighbour.STASH,
+    Choice.SCENES_OLDER: Neighbour.STASH,
     Choice.ITEMS_GONE: Neighbour.PLEX,
 }
 # Prefix of the note that stores the time when a choice was accepted. The check that asked reads and removes it.
@@ -31,6 +33,7 @@ CHANGES: Mapping[Choice, str] = {
     Choice.PLEX_SERVER: "another Plex server answers",
     Choice.STASH: "another Stash answers",
     Choice.SCENES_GONE: "many scenes are gone from Stash",
+    Choice.SCENES_OLDER: "many scenes in Stash are older than before",
     Choice.ITEMS_GONE: "many items are gone from Plex",
 }
 # What accepting does, in full sentences.
@@ -44,6 +47,10 @@ EFFECTS: Mapping[Choice, str] = {
         "old one count only for the same scene."
     ),
     Choice.SCENES_GONE: "PlexSync goes on without these scenes, as the setting when_gone says.",
+    Choice.SCENES_OLDER: (
+        "PlexSync follows Stash: it compares every scene, and Plex shows what Stash has now. What you edited in Stash "
+        "since then is nowhere any more. Until you accept, Plex keeps what it shows."
+    ),
     Choice.ITEMS_GONE: "PlexSync goes on without these items: their scenes wait until Plex has their files again.",
 }
 

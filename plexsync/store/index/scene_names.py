@@ -8,7 +8,7 @@ of them, 60 bytes per scene.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.rules.match.origin import KnownScene, SceneOrigin, scene_origin
 from plexsync.rules.queue.job import Kind
@@ -23,17 +23,19 @@ from plexsync.store.index.scene_order import HAS_NAME, NAME, NAMED, TITLE, bound
 # On most systems no path is longer, and a title is shown on one line.
 LONGEST = 4096
 # The stored values of a scene without any content.
-NOTHING = ("", "", "", "", "[]")
+NOTHING = ("", "", "", "", "[]", "")
 
 _IGNORED = "exists (select 1 from job where kind = 'scene' and id = shown.scene and state = 'ignored')"
 KNOWN = f"""
-select scene, things, title, path, created_at, files, {_IGNORED} as ignored from shown
+select scene, things, title, path, created_at, files, updated_at, {_IGNORED} as ignored from shown
  where scene in (select value from json_each(:scenes))
 """
 SAVE = """
-insert or replace into shown (scene, things, title, path, created_at, files)
-values (:scene, :things, :title, :path, :created_at, :files)
+insert or replace into shown (scene, things, title, path, created_at, files, updated_at)
+values (:scene, :things, :title, :path, :created_at, :files, :updated_at)
 """
+TIMES = "select scene, updated_at from shown where updated_at <> '' and scene in (select value from json_each(:scenes))"
+SAVE_TIME = "update shown set updated_at = :updated_at where scene = :scene"
 LAST = "select max(scene) from shown where created_at <> ''"
 # One of the scenes that are not ignored.
 NEXT = f"""
@@ -94,10 +96,16 @@ class ReadOnlySceneNames(Table):
         """Return those of these scenes whose origin is known."""
         rows = self._db.rows(KNOWN, {"scenes": list(scenes)})
         return {
-            row["scene"]: KnownScene(SceneOrigin(row["created_at"], file_pairs(row["files"])), bool(row["ignored"]))
+            row["scene"]: KnownScene(
+                SceneOrigin(row["created_at"], file_pairs(row["files"])), bool(row["ignored"]), row["updated_at"]
+            )
             for row in rows
             if row["created_at"]
         }
+
+    def times(self, scenes: Sequence[int]) -> dict[int, str]:
+        """Return when these scenes were last changed in Stash, as it was when they were last seen."""
+        return dict(self._db.rows(TIMES, {"scenes": list(scenes)}))
 
     def sample(self, size: int) -> dict[int, SceneOrigin]:
         """Return up to `size` scenes that are not ignored and whose origin is known, spread over all ids."""
@@ -148,12 +156,12 @@ class SceneNames(ReadOnlySceneNames):
         """
         fresh = {scene.id: _stored_values(scene) for scene in scenes}
         stored: dict[int, tuple[str, ...]] = {}
-        for scene, *values, created_at, files, ignored in self._db.rows(KNOWN, {"scenes": list(fresh)}):
-            stored[scene] = (*values, created_at, files)
+        for scene, *values, created_at, files, updated_at, ignored in self._db.rows(KNOWN, {"scenes": list(fresh)}):
+            stored[scene] = (*values, created_at, files, updated_at)
             if ignored and created_at:
-                fresh[scene] = (*fresh[scene][:3], created_at, files)
+                fresh[scene] = (*fresh[scene][:3], created_at, files, fresh[scene][-1])
         changed = {scene: texts for scene, texts in fresh.items() if stored.get(scene, NOTHING) != texts}
-        names = ("things", "title", "path", "created_at", "files")
+        names = ("things", "title", "path", "created_at", "files", "updated_at")
         saved = [
             {"scene": scene, **dict(zip(names, texts, strict=True))}
             for scene, texts in changed.items()
@@ -162,14 +170,18 @@ class SceneNames(ReadOnlySceneNames):
         self._db.execute_many(SAVE, saved)
         self._db.execute_many(FORGET, [{"scene": scene} for scene, texts in changed.items() if texts == NOTHING])
 
+    def save_times(self, times: Mapping[int, str]) -> None:
+        """Save when these scenes were last changed in Stash."""
+        self._db.execute_many(SAVE_TIME, [{"scene": scene, "updated_at": text} for scene, text in times.items()])
+
 
 def _stored_values(scene: Scene) -> tuple[str, ...]:
-    """Return the stored values of a scene: (things, title, path, created_at, files)."""
+    """Return the stored values of a scene: (things, title, path, created_at, files, updated_at)."""
     references = "".join(f" {kind}:{id}" for kind, id in sorted(scene.references))
     path = scene.files[0].path if scene.files else ""
     names = (f"{references} " if references else "", clean(scene.title[:LONGEST]), clean(path[:LONGEST]))
     origin = scene_origin(scene)
-    return (*names, clean(origin.created_at), files_text(origin.files))
+    return (*names, clean(origin.created_at), files_text(origin.files), clean(scene.updated_at))
 
 
 def _pattern(text: str) -> str:
