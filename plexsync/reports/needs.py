@@ -772,6 +772,15 @@ ROWS: tuple[NeedRow, ...] = (
         text="Nothing is synced until plexsync serve runs again.",
         steps=(NeedStep("open", "Start it", command="plexsync serve"),),
     ),
+    NeedRow(
+        "moving",
+        WELL,
+        when(lambda facts: facts["moving"]["left"]),
+        lambda facts, _: f"{facts['moving']['left']:,} of {facts['moving']['members']:,} members still to be moved",
+        title="Collections and playlists are being put in order",
+        text="PlexSync moves their members one after the other, and goes on by itself.",
+        page="/collections",
+    ),
     NeedRow("starting", WELL, when(_starts), "the worker is starting"),
     NeedRow(
         "thread",

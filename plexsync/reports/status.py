@@ -6,7 +6,7 @@ from typing import NamedTuple
 from plexsync.app.breaker import breaker_rules, state_at
 from plexsync.reports.format import ago, parse_note, parse_stamp, stamp
 from plexsync.reports.verdict import verdict
-from plexsync.rules.collections.collection_status import CollectionStatus, collection_status
+from plexsync.rules.collections.collection_status import CollectionStatus, collection_status, members_to_move
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.first_plays import read_counted
 from plexsync.rules.plays.missing_plays import MISSING_FOR, missing_plays
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         HoldFacts,
         LibraryFacts,
         MissingPlaysFacts,
+        MovingFacts,
         PaceFacts,
         PlaysFacts,
         QueuedPlays,
@@ -142,6 +143,7 @@ def facts_of(
         "verified": _last_verify(summary),
         "plays": _plays(summary),
         "collections": _collections(summary),
+        "moving": _moving(summary),
         "asking": _asking(summary, config, data.path),
         "storage": data.storage,
         "stalled": _stalls(summary),
@@ -265,6 +267,11 @@ def _collections(summary: "Summary") -> "dict[str, int]":
     for standing, state, count in summary.collections:
         counts[collection_status(standing, state)] += count
     return counts
+
+
+def _moving(summary: "Summary") -> "MovingFacts":
+    left, members = members_to_move(summary.collections)
+    return {"left": left, "members": members}
 
 
 def counted_collections(facts: "Mapping[str, int]") -> "list[tuple[CollectionStatus, int]]":

@@ -93,7 +93,7 @@ on conflict (kind, id) do update
        attempts = iif({_REVIVED} or (:edit and job.state = 'ready'), 0, job.attempts),
        streak = iif({_RESTING}, 0, job.streak),
        due = iif({_MOVED},
-                 iif(job.stirred > :now or job.stirred <= :now - {QUIET},
+                 iif(:again or job.stirred > :now or job.stirred <= :now - {QUIET},
                      :now,
                      min(:now + {QUIET}, min(coalesce(job.first_unserved, :now), :now) + {LONGEST_REST})),
                  job.due),

@@ -55,6 +55,26 @@ def test_a_playlist_is_listed_explained_and_taken_back(listed: World, door: Door
     assert shown(listed) == {}
 
 
+def test_a_wait_and_a_drain_end_only_when_the_order_stands(world: World, door: Door) -> None:
+    world.settings |= {"playlists": "children of: Playlists", "playlist_order": "title"}
+    world.stash.set_tag_parents("Evening", ["Playlists"])
+    ids = world.add(50)
+    for number, id in enumerate(ids):
+        world.stash.quiet_edit(id, tags=["Evening"], title=f"Title {number:02}")
+    assert door("sync", "--all", "--wait").code == 0
+    [before] = shown(world).values()
+    assert len(before) == 50
+    for number, id in enumerate(ids):
+        world.stash.quiet_edit(id, title=f"Title {99 - number:02}")
+    assert door("sync", "--all", "--wait").code == 0
+    assert list(shown(world).values()) == [before[::-1]]
+    for number, id in enumerate(ids):
+        world.stash.quiet_edit(id, title=f"Title {number:02}")
+    assert door("sync", "--all").code == 0
+    assert door("drain").code == 0
+    assert list(shown(world).values()) == [before]
+
+
 def test_doctor_and_the_overview_say_that_the_tag_is_unclear(listed: World, door: Door) -> None:
     assert checks(door)["playlists"]["told"] == "1 tag below Playlists; Plex lists 1 playlist of yours"
     before = shown(listed)

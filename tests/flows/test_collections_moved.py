@@ -14,6 +14,7 @@ def test_a_group_of_many_moves_leaves_no_open_push_and_costs_no_members_in_the_n
         house.want(*range(1, count + 1))
         house.work_until_settled()
         assert members(house, "Serial") == list(reversed(range(count)))
+        assert sum(request.path.endswith("/move") for request in house.plex_sim.log) == count - 1
         assert rows(house)["Serial"].pushing == ()
         assert dressed_again(house) == []
         house.forget_requests()

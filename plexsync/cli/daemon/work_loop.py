@@ -18,7 +18,7 @@ from plexsync.engine.tickets import READS, Closed
 from plexsync.flows.scenes.verbs import SETTLED, count_unsettled
 from plexsync.reports.format import ago
 from plexsync.reports.outcomes import Outcomes, kept_in_all, outcomes
-from plexsync.rules.queue.job import State
+from plexsync.rules.queue.job import COLLECTION, State
 from plexsync.rules.servers.errors import LockLost, Neighbour
 from plexsync.store.database import Reader
 from worker.circuit_breaker import CircuitState
@@ -39,7 +39,7 @@ class Remaining:
     def count(self, parts: Parts) -> int:
         """The number of unsettled scenes; an upper bound for a long list."""
         if self._pending is None:
-            unsettled_count = count_unsettled(parts.store, None)
+            unsettled_count = _count_all(parts)
             self.total = max(self.total, unsettled_count)
             return unsettled_count
         while self._pending and not count_unsettled(parts.store, self._pending[-1:]):
@@ -48,6 +48,15 @@ class Remaining:
             return count_unsettled(parts.store, self._pending)
         # At least the last one is open, so never 0 before all are settled.
         return max(1, min(len(self._pending), count_unsettled(parts.store, None)))
+
+
+def _count_all(parts: Parts) -> int:
+    """The number of unsettled scenes and notices, and of collections that are worked on next: an order comes in pieces."""
+    count = count_unsettled(parts.store, None)
+    if parts.settings.has_objects:
+        with parts.store.reading() as db:
+            count += db.jobs.count_soon(COLLECTION, parts.clock.now() + SHORT_REST)
+    return count
 
 
 class RemainingJobs:
@@ -214,7 +223,7 @@ class WorkLoop:
                 db.holds.find(server) or db.breakers.find(server).state != CircuitState.CLOSED for server in Neighbour
             ):
                 return False
-        return count_unsettled(parts.store, None) > 0 and ran.until - parts.clock.now() <= SHORT_REST
+        return _count_all(parts) > 0 and ran.until - parts.clock.now() <= SHORT_REST
 
     def _watch(self, parts: Parts, ended: WorkResult) -> bool:
         """True if all is done or can't be done now; False if the other worker is gone."""

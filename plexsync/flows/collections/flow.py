@@ -25,6 +25,7 @@ from plexsync.flows.scenes.push import PATIENCE, PICTURE_REQUESTS
 from plexsync.plex.collections import CollectionClient
 from plexsync.rules.collections.collection_order import MOVES
 from plexsync.rules.collections.collection_servers import PLAYLIST
+from plexsync.rules.collections.collection_status import CollectionStatus, collection_status
 from plexsync.rules.collections.collections import (
     SOURCES,
     CollectionObject,
@@ -167,7 +168,11 @@ class CollectionFlow(CollectionUndo, CollectionPush):
         words = {id: end.rests or end.found or IN_STEP for id, end in outcomes.items() if isinstance(end, Done)}
         words |= {id: end.cls for id, end in outcomes.items() if isinstance(end, Dead)}
         for id, row in tx.collections.of(words).items():
-            if row.standing != words[id]:
+            # The push of one that is being put in order stays open until it stands.
+            goes_on = (
+                words[id] == IN_STEP and row.pushing and collection_status(row.standing, "") is CollectionStatus.MOVING
+            )
+            if row.standing != words[id] and not goes_on:
                 tx.collections.save(replace(row, standing=words[id], standing_at=now))
 
     def existing(self, ids: Sequence[int]) -> Collection[int]:

@@ -24,6 +24,7 @@ from plexsync.rules.collections.collection_servers import (
     PlexCollection,
     playlist_item,
 )
+from plexsync.rules.collections.collection_status import moving_standing
 from plexsync.rules.collections.collections import CollectionRow
 from plexsync.rules.collections.playlists import MEMBERS
 from plexsync.rules.item import COLLECTION_SETTINGS, Item
@@ -74,6 +75,11 @@ class CollectionWrite(ObjectWrite):
             self.title = item.value("title")
         elif item.value(ORDER) == self.target.item.value(ORDER):
             self.outcome = not_taken([ORDER])
+        elif (order := self.target.plan.edit.get(ORDER)) and order.value is not None:
+            present = members_in(item.value(ORDER))
+            self.row = replace(
+                self.row, standing=moving_standing(len(moves(present, members_in(order.value))), len(present))
+            )
         self.outcome = self.outcome or Done()
 
     def prolong(self, tx: Writer, until: int) -> None:
@@ -103,7 +109,10 @@ class CollectionJournal(ObjectJournal[CollectionWrite]):
                 _give_up_name(tx, row, write, now)
             elif write.unfinished:
                 # The next look finds what was moved, and goes on. All was answered: nothing of it can arrive later.
-                _change(tx, write, without=write.entry, add=replace(write.entry, until=now))
+                open_push = replace(write.entry, until=now)
+                tx.collections.save(
+                    replace(row, pushing=(*_without(row, write.entry), open_push), standing=write.row.standing)
+                )
                 tx.jobs.want(COLLECTION, write.job.id, Why.AGAIN, now)
             elif write.memory is not None:
                 left_out = (Pushing(write.left_out, until),) if write.left_out else ()

@@ -308,6 +308,14 @@ class PlaysFacts(QueuedPlays):
     """The first write of plays, while it waits for your approval."""
 
 
+class MovingFacts(TypedDict):
+    """The members of collections and playlists that are being put in order; 0 while none is."""
+
+    left: int
+    """Those that still have to be moved."""
+    members: int
+
+
 class SettingChangeFacts(TypedDict):
     """What changed settings would write: it waits for your yes ([a change of settings](scope.md#a-change-of-settings))."""
 
@@ -358,6 +366,7 @@ class BareFacts(TypedDict):
     collections: dict[str, int]
     """The number of collections by [status word](collections.md#how-a-collection-stands), such as `in_step`. Every word is
     there."""
+    moving: MovingFacts
     asking: list[AskingFacts]
     """The libraries that ask PlexSync first; `plexsync provider status` says more."""
     storage: StorageFacts | None

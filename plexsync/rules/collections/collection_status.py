@@ -28,6 +28,7 @@ class CollectionStatus(StrEnum):
 
     IN_SYNC = ("in_step", "in step", "in sync", "well", "Plex shows what Stash says")
     QUEUED = ("waiting", "", "queued", "plain", "the worker inspects it")
+    MOVING = ("moving", "moving", "being put in order", "plain", "its members are moved, one after the other")
     NO_SCENES = (
         *("no_scenes", "waits for its first scene", "waits for its first scene", "plain"),
         "no item in Plex carries its name yet",
@@ -68,9 +69,25 @@ def collection_status(standing: str, job_state: str | None) -> CollectionStatus:
     """The status by the stored word and the state of the job (None: no job)."""
     if job_state == "dead":
         return CollectionStatus.FAILED
-    if standing in _BY_STORED:
-        return _BY_STORED[standing]
+    if status := _BY_STORED.get(standing if standing in _BY_STORED else standing.partition(" ")[0]):
+        return status
     return CollectionStatus.DROPPED if job_state == "dropped" else CollectionStatus.QUEUED
+
+
+def moving_standing(left: int, members: int) -> str:
+    """The stored word of a collection of which so many members still have to be moved."""
+    return f"{CollectionStatus.MOVING.stored} {left} {members}"
+
+
+def members_to_move(counts: Iterable[tuple[str, str, int]]) -> tuple[int, int]:
+    """How many members of how many still have to be moved, by stored words, states of jobs and numbers."""
+    moving = [
+        (int(left) * count, int(members) * count)
+        for standing, state, count in counts
+        if collection_status(standing, state) is CollectionStatus.MOVING
+        for _, left, members in [standing.split()]
+    ]
+    return sum(left for left, _ in moving), sum(members for _, members in moving)
 
 
 def count_statuses(counts: Iterable[tuple[str, str, int]]) -> dict[CollectionStatus, int]:

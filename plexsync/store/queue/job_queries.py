@@ -110,6 +110,9 @@ _FLOWS = ", ".join(f"'{kind}'" for kind in sorted(FLOW_KINDS))
 COUNT_UNSETTLED_OF_FLOWS = f"""
 select count(*) from job where kind in ({_FLOWS}) and (state = 'ready' or state = 'running')
 """
+COUNT_SOON = """
+select count(*) from job where kind = :kind and (state = 'running' or (state = 'ready' and due <= :before))
+"""
 # Of the next sweeps, those that no comparison has asked for.
 WHOLE_SWEEP = f"""
 select 1 from (
@@ -171,6 +174,10 @@ class ReadOnlyJobs(Table):
     def count_unsettled(self) -> int:
         """Count the ready and running rows, without those of `FLOW_KINDS`: these may wait for a server for ever."""
         return self._count(COUNT_READY) + self._count(COUNT_RUNNING) - self._count(COUNT_UNSETTLED_OF_FLOWS)
+
+    def count_soon(self, kind: str, before: int) -> int:
+        """Count the rows of this kind that run, or are due before then."""
+        return int(self._db.value(COUNT_SOON, {"kind": kind, "before": before}))
 
     def count_waiting(self, gate: str) -> int:
         """Count what waits while this gate is closed: scenes, or those whose plays or rating go through the gate."""
