@@ -3,14 +3,16 @@
 import argparse
 from collections.abc import Iterable
 
-from bench import bulk, edit, first, hook, idle, pages, provider, queues, quick, requests, scale, stores
+from bench import bulk, edit, first, hook, idle, order, pages, provider, queues, quick, requests, scale, stores
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--scenes", type=int, default=1000)
-    parser.add_argument("--large", action="store_true", help="compare 10,000 and 100,000 scenes, and nothing else")
+    parser.add_argument(
+        "--large", action="store_true", help="10,000 and 100,000 scenes, and a group of 2,000 in reverse"
+    )
     parser.add_argument(
         "--since", default="", metavar="COMMIT", help="compare a first sync with the code of this commit"
     )
@@ -19,6 +21,8 @@ def main() -> None:
         _print(scale.report([10_000, 100_000]))
         print()
         _print(provider.report([10_000, 100_000]))
+        print()
+        _print(order.report())
         return
     _print(first.report(options.since))
     print()
@@ -48,6 +52,8 @@ def main() -> None:
     _print(pages.report(2 * options.scenes))
     print()
     _print(provider.report([10 * options.scenes]))
+    print()
+    _print(order.report(options.scenes // 10))
     print()
     _print(queues.report())
     print()
