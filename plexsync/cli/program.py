@@ -63,6 +63,7 @@ PARTS = {
         "undo": "Take back what was pushed.",
         "release": "Leave what was pushed in Plex, without PlexSync's locks.",
         "redo": "End an undo: sync the scenes again.",
+        "uninstall": "List what stays when you remove the program.",
     },
     "Bring it back to Stash": {
         "plays": "Bring what you watch in Plex to Stash, and take it back.",
