@@ -114,6 +114,8 @@ def test_worker_and_standby_are_the_same_but_for_their_folder_and_their_port() -
     assert worker == standby
     assert not set(services["plexsync"]["volumes"]) & set(services["standby"]["volumes"])
     assert not set(services["plexsync"]["ports"]) & set(services["standby"]["ports"])
+    # Plex asks there, once it is switched on.
+    assert not any(port.startswith("9798:") for name in services for port in services[name].get("ports", ()))
     assert worker["depends_on"] == {"postgres": {"condition": "service_healthy"}}
     text = (DEPLOY / "compose-postgres.yaml").read_text(encoding="utf-8")
     host, database = re.search(r"postgresql://plexsync:%s@(\w+)/(\w+)", text).groups()

@@ -184,6 +184,7 @@ def test_every_port_that_is_named_is_a_containers() -> None:
         if thing["kind"] == "Service":
             for port in thing["spec"]["ports"]:
                 assert ports[port["targetPort"]] == port["port"]
+    assert ports["provider"] == 9798, "where Plex asks: the pages about it say so"
     (rule,) = the("NetworkPolicy", "postgresql")["spec"]["ingress"]
     assert {port["port"] for port in rule["ports"]} < set(ports)
     assert the("StatefulSet", "postgresql")["spec"]["serviceName"] == the("Service", "postgresql")["metadata"]["name"]
