@@ -25,6 +25,8 @@ from worker.circuit_breaker import CircuitState
 
 # The longest wait in milliseconds that every call sits out: after an edit of a scene, or after a failed request.
 SHORT_REST = 3_000
+# As long as that: a collection waits while many scenes are synced (`SCENES_FIRST` of its inspection).
+ORDER_REST = 6_000
 LOOK = 0.3  # seconds between two checks of the other process
 COUNT_PACE = 0.5  # seconds between two counts for the progress bar
 
@@ -52,11 +54,14 @@ class Remaining:
 
 def _count_all(parts: Parts) -> int:
     """The number of unsettled scenes and notices, and of collections that are worked on next: an order comes in pieces."""
-    count = count_unsettled(parts.store, None)
-    if parts.settings.has_objects:
-        with parts.store.reading() as db:
-            count += db.jobs.count_soon(COLLECTION, parts.clock.now() + SHORT_REST)
-    return count
+    return count_unsettled(parts.store, None) + _count_collections(parts)
+
+
+def _count_collections(parts: Parts) -> int:
+    if not parts.settings.has_objects:
+        return 0
+    with parts.store.reading() as db:
+        return db.jobs.count_soon(COLLECTION, parts.clock.now() + ORDER_REST)
 
 
 class RemainingJobs:
@@ -223,7 +228,10 @@ class WorkLoop:
                 db.holds.find(server) or db.breakers.find(server).state != CircuitState.CLOSED for server in Neighbour
             ):
                 return False
-        return _count_all(parts) > 0 and ran.until - parts.clock.now() <= SHORT_REST
+        rest = ran.until - parts.clock.now()
+        if rest <= SHORT_REST and count_unsettled(parts.store, None) > 0:
+            return True
+        return rest <= ORDER_REST and _count_collections(parts) > 0
 
     def _watch(self, parts: Parts, ended: WorkResult) -> bool:
         """True if all is done or can't be done now; False if the other worker is gone."""

@@ -159,10 +159,10 @@ def _cut_short(present: Value, remembered: Remembered | None, pushing: Sequence[
 
 
 def _ways(start: Sequence[str], end: Sequence[str], members: Sequence[str]) -> set[tuple[str, ...]]:
-    """Every order on the way from one to the other, of these members."""
+    """Every order that one write makes on the way from one to the other, of these members."""
     order = tuple(key for key in start if key in members)
     ways = {order}
-    for step in moves(order, [key for key in end if key in members]):
+    for step in moves(order, [key for key in end if key in members])[:MOVES]:
         order = apply_move(order, step)
         ways.add(order)
     return ways

@@ -85,7 +85,7 @@ def members_to_move(counts: Iterable[tuple[str, str, int]]) -> tuple[int, int]:
         (int(left) * count, int(members) * count)
         for standing, state, count in counts
         if collection_status(standing, state) is CollectionStatus.MOVING
-        for _, left, members in [standing.split()]
+        for _, left, members in [(*standing.split(), 0, 0)[:3]]
     ]
     return sum(left for left, _ in moving), sum(members for _, members in moving)
 
