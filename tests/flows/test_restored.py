@@ -1,7 +1,5 @@
 """After Plex or PlexSync's database was restored or lost: whose value is it, and is Stash's written again."""
 
-import random
-
 import pytest
 
 from plexsync.app.database_files import restore_backup
@@ -330,52 +328,6 @@ def test_a_hand_edit_that_was_kept_stays_after_plex_and_stash_were_restored_to_o
         assert title_of(house, id) == ("Mine" if kept else "Fresh")
         edited(house, id, title="Third")
         assert title_of(house, id) == "Third"
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_a_hand_edit_that_was_kept_stays_through_restores_of_either_server_in_any_order(tmp_path, seed):
-    rng = random.Random(seed)
-    with House(tmp_path / "data") as house:
-        [id] = house.in_step()
-        edited(house, id, details="First")
-        by_hand(house, id, summary="Mine")
-        edited(house, id, tags=["Seen"])
-        plex, moments = house.plex_sim.backup(), [house.stash_sim.backup()]
-        for title in ("B", "C"):
-            edited(house, id, title=title, details=f"{title} details")
-            moments.append(house.stash_sim.backup())
-        assert house.plex_sim.item(house.key_of(id)).scalars["summary"] == "C details"
-        house.plex_sim.restore(plex)
-        house.stash_sim.restore(moments[0])
-        compared(house)
-        for _ in range(8):
-            if rng.random() < 0.5:
-                house.plex_sim.restore(plex)
-            house.stash_sim.restore(rng.choice(moments))
-            compared(house)
-            assert house.plex_sim.item(house.key_of(id)).scalars["summary"] == "Mine"
-        edited(house, id, details="Fresh")
-        assert house.plex_sim.item(house.key_of(id)).scalars["summary"] == "Fresh"
-
-
-def test_a_kept_hand_edit_stays_when_only_memory_tells_what_was_written_last(tmp_path):
-    with House(tmp_path / "data") as house:
-        [id] = house.in_step()
-        edited(house, id, details="First")
-        by_hand(house, id, summary="Mine")
-        edited(house, id, tags=["Seen"])
-        plex, stash = house.plex_sim.backup(), house.stash_sim.backup()
-        edited(house, id, details="Later")
-        later = house.stash_sim.backup()
-        house.plex_sim.restore(plex)
-        house.stash_sim.restore(stash)
-        compared(house)
-        # By this the item is no longer older than what was sent.
-        edited(house, id, tags=["Other"])
-        for moment in (later, stash, later):
-            house.stash_sim.restore(moment)
-            compared(house)
-            assert house.plex_sim.item(house.key_of(id)).scalars["summary"] == "Mine"
 
 
 def test_an_older_title_that_a_person_sets_again_is_kept(tmp_path):

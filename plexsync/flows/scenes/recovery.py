@@ -18,7 +18,7 @@ from plexsync.rules.merge.journal_entries import (
 )
 from plexsync.rules.merge.memory import is_older
 from plexsync.rules.merge.plan_records import Memory, Sending
-from plexsync.rules.merge.provenance import Provenance, kept_through_restore
+from plexsync.rules.merge.provenance import Provenance
 from plexsync.rules.queue.job import Kind
 from plexsync.rules.queue.note_keys import JOURNALLED, LAST_RECONCILE, REPAIRED, RESTORED
 from plexsync.rules.servers.errors import NeighbourError
@@ -108,9 +108,6 @@ class Recovery(JournalBeside[WriteJournal]):
                 losses = db.notes.losses(sorted(read))
         older = {key for (_, key), memory in memories.items() if key in read and is_older(read[key], memory)}
         doubted = {*losses, *older}
-        doubted |= {
-            key for (_, key), memory in memories.items() if key in read and kept_through_restore(read[key], memory)
-        }
         if not doubted:
             return {}
         entries = self._journal.of(doubted)

@@ -284,9 +284,7 @@ def _known_field(name: str, value: str, now: Held, remembered: Remembered, polic
     if name in PICTURES and now.locked and not news and now.value == value:
         # Plex was slow to show it. The key is that of the bytes that PlexSync sent, so nobody else set it.
         return Decision(replace(remembered, left=now))
-    # Stash has again what was written last, before Plex and Stash were restored: that is no edit.
-    is_back = news and not as_left and same_value(name, value, remembered.left.value)
-    if as_left or (news and not is_back and now.locked and policy.conflict == "stash"):
+    if as_left or (news and now.locked and policy.conflict == "stash"):
         return _write(name, value, now, remembered.found, remembered)
     if not now.locked:
         note = Note(name, "reverted", "Plex no longer has what we wrote, or no lock on it; it is written again")

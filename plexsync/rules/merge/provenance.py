@@ -16,16 +16,7 @@ from plexsync.rules.merge.journal_entries import FieldTrace, JournalEntry, hashe
 from plexsync.rules.merge.list_members import owned_names
 from plexsync.rules.merge.memory import is_as_left, last_stamp, put, stamp_fields
 from plexsync.rules.merge.plan_records import Memory, Plan, Pushing, Remembered, RestoreDecisions
-from plexsync.rules.merge.values import (
-    Held,
-    Value,
-    alike_value,
-    held_field,
-    matches,
-    name_keys,
-    same_value,
-    without_names,
-)
+from plexsync.rules.merge.values import Held, Value, held_field, matches, name_keys, same_value, without_names
 from plexsync.rules.record_class import record
 from plexsync.rules.words.text import fold
 
@@ -103,9 +94,10 @@ class FieldHistory:
             for sent, read, entry in self.traces()
         )
 
-    def was_sent(self, value: str) -> bool:
-        """Whether any push sent this single value."""
-        return any(set(hashes_of(self.name, value, entry.salt)) <= {*sent.values} for sent, _, entry in self.traces())
+    def was_sent_last(self, value: str) -> bool:
+        """Whether the last push sent this single value."""
+        last = self.traces()[-1:]
+        return any(set(hashes_of(self.name, value, entry.salt)) <= {*sent.values} for sent, _, entry in last)
 
     def was_added(self, member: str) -> bool:
         """Whether PlexSync added this name to the list at any time."""
@@ -196,9 +188,6 @@ def recover(
             last = max(result.memory[name].stamp if name in result.memory else 0, history.stamp)
             if item.stamp <= last:
                 _set_back(name, values.get(name), item, history, result)
-    for name in kept_through_restore(item, memory):
-        if (value := values.get(name)) is not None and name in histories and result.memory.get(name) == memory[name]:
-            _take_as_restored(name, value, memory[name], histories[name], result)
     return result
 
 
@@ -407,7 +396,7 @@ def _set_back(name: str, value: Value | None, item: Item, history: FieldHistory,
             now, remembered, history, earlier, value if isinstance(value, tuple) else (), left_later=is_later
         )
     else:
-        recalled = _value_set_back(name, value, item, history, result)
+        recalled = _value_set_back(name, value, item, earlier, result)
     if recalled is not None and recalled != remembered:
         result.memory[name] = recalled
         result.own.append(name)
@@ -419,8 +408,7 @@ def _value_set_back(
     name: str, value: Value | None, item: Item, history: FieldHistory, result: Recovered
 ) -> Remembered | None:
     """The memory by which a single value from an older moment is replaced; None if it stays as it is."""
-    remembered, now, ever = result.memory.get(name), held_field(item, name), history
-    history = history.until(item.stamp)
+    remembered, now = result.memory.get(name), held_field(item, name)
     if not now.locked:
         return None
     if remembered and is_as_left(name, now, remembered):
@@ -439,38 +427,15 @@ def _value_set_back(
     if not any(same_value(name, now.value, old) for old in earlier) and not history.was_own(str(now.value)):
         if value is not None or remembered.undone:
             result.kept.append(name)
-        if value is not None and not remembered.undone:
-            _take_as_restored(name, value, remembered, ever, result)
+        if value is not None and not remembered.undone and history.was_sent_last(str(value)):
+            # Stash has what it had at that moment, so it was restored as well: that is no edit.
+            result.memory[name] = replace(remembered, said=value)
         return None
     if value is None and not remembered.undone:
         # The evidence is gone once another field is written, so it is kept until Stash's value is known.
         return replace(remembered, left=now, before=now.value)
     is_written = not remembered.undone and value != now.value
     return replace(remembered, said=UNKNOWN if is_written else remembered.said, left=now)
-
-
-def _take_as_restored(
-    name: str, value: Value, remembered: Remembered, history: FieldHistory, result: Recovered
-) -> None:
-    """If Stash has what it had at an earlier moment, it was restored as well: that is no edit.
-
-    What was left last stays beside what Stash says: by that a hand edit is known that was kept after a restore.
-    """
-    if history.was_sent(str(value)) and not same_value(name, value, remembered.left.value):
-        result.memory[name] = replace(remembered, said=value)
-
-
-def kept_through_restore(item: Item, memory: Memory) -> list[str]:
-    """The single values of an item that are hand edits, and that were kept after a restore of Plex and Stash."""
-    return [
-        name
-        for name, remembered in memory.items()
-        if name in SCALARS
-        and not remembered.undone
-        and not alike_value(name, remembered.left.value, remembered.said)
-        and (now := held_field(item, name)).locked
-        and not is_as_left(name, now, remembered)
-    ]
 
 
 def _list_set_back(
