@@ -120,6 +120,17 @@ def hashes_of(name: str, value: Value, salt: bytes) -> tuple[str, ...]:
     return name_hashes(value, salt) if isinstance(value, tuple) else (value_hash(name, value, salt),)
 
 
+def value_marks(hashes: Iterable[str], salt: bytes) -> tuple[str, ...]:
+    """These hashes with their salt, as a memory keeps them."""
+    return tuple([f"{salt.hex()} {one}" for one in hashes])
+
+
+def is_marked(name: str, value: str, marks: Iterable[str]) -> bool:
+    """Whether one of these marks is that of a single value."""
+    pairs = [mark.split() for mark in marks]
+    return any(value_hash(name, value, bytes.fromhex(salt)) == one for salt, one in pairs)
+
+
 def sent_fields(sending: Mapping[str, Sending], salt: bytes) -> dict[str, FieldTrace]:
     """The fields of a push that is about to be sent."""
     return {trace_name(name, salt): _sent_field(name, sent, salt) for name, sent in sending.items()}

@@ -26,6 +26,7 @@ from plexsync.rules.item import (
     is_provided,
 )
 from plexsync.rules.merge.drift import all_still_kept, is_bare, kept_fields, still_kept
+from plexsync.rules.merge.journal_entries import is_marked
 from plexsync.rules.merge.list_members import (
     beside_cast,
     born_list,
@@ -284,7 +285,8 @@ def _known_field(name: str, value: str, now: Held, remembered: Remembered, polic
     if name in PICTURES and now.locked and not news and now.value == value:
         # Plex was slow to show it. The key is that of the bytes that PlexSync sent, so nobody else set it.
         return Decision(replace(remembered, left=now))
-    if as_left or (news and now.locked and policy.conflict == "stash"):
+    is_edit = news and not is_marked(name, value, remembered.outlived)
+    if as_left or (is_edit and now.locked and policy.conflict == "stash"):
         return _write(name, value, now, remembered.found, remembered)
     if not now.locked:
         note = Note(name, "reverted", "Plex no longer has what we wrote, or no lock on it; it is written again")

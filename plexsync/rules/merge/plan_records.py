@@ -35,7 +35,9 @@ class Remembered:
     if Stash had another value by then, which was never written; or the older value to which a restore of Plex set the
     field while Stash's was not known. `stamp` is the item's stamp when `left` was read, `item_stamp` a later one at
     which another field was (0: none). `drift` is your decision about an edit in Plex. `back`: what an undo of one run
-    restores instead of `found`, and what is there where that run wrote nothing.
+    restores instead of `found`, and what is there where that run wrote nothing. `outlived` (single values only): marks
+    (`value_marks`) of what PlexSync had sent when a restore of Plex brought back an edit of yours. While your edit is there,
+    none of it is news if Stash says it again.
     """
 
     said: Value
@@ -50,6 +52,7 @@ class Remembered:
     drift: DriftChoice | None = None
     away: tuple[str, ...] = ()
     back: Held | None = None
+    outlived: tuple[str, ...] = ()
 
     def undo(self, desired: Value, mode: TakenBack) -> "Remembered":
         """The same field, undone while Stash has this value. A field that you keep stays so; taking Stash's value ends."""

@@ -12,7 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.rules.item import LISTS, PICTURES, SCALARS, Item
-from plexsync.rules.merge.journal_entries import FieldTrace, JournalEntry, hashes_of, name_hashes, trace_name
+from plexsync.rules.merge.journal_entries import (
+    FieldTrace,
+    JournalEntry,
+    hashes_of,
+    name_hashes,
+    trace_name,
+    value_marks,
+)
 from plexsync.rules.merge.list_members import owned_names
 from plexsync.rules.merge.memory import is_as_left, last_stamp, put, stamp_fields
 from plexsync.rules.merge.plan_records import Memory, Plan, Pushing, Remembered, RestoreDecisions
@@ -94,10 +101,10 @@ class FieldHistory:
             for sent, read, entry in self.traces()
         )
 
-    def was_sent_last(self, value: str) -> bool:
-        """Whether the last push sent this single value."""
-        last = self.traces()[-1:]
-        return any(set(hashes_of(self.name, value, entry.salt)) <= {*sent.values} for sent, _, entry in last)
+    def marks(self) -> tuple[str, ...]:
+        """The marks of the single values that were sent at any time."""
+        marks = [mark for sent, _, entry in self.traces() for mark in value_marks(sent.values, entry.salt)]
+        return tuple(dict.fromkeys(marks))
 
     def was_added(self, member: str) -> bool:
         """Whether PlexSync added this name to the list at any time."""
@@ -396,7 +403,7 @@ def _set_back(name: str, value: Value | None, item: Item, history: FieldHistory,
             now, remembered, history, earlier, value if isinstance(value, tuple) else (), left_later=is_later
         )
     else:
-        recalled = _value_set_back(name, value, item, earlier, result)
+        recalled = _value_set_back(name, value, item, earlier, result, sent=history.marks())
     if recalled is not None and recalled != remembered:
         result.memory[name] = recalled
         result.own.append(name)
@@ -405,9 +412,12 @@ def _set_back(name: str, value: Value | None, item: Item, history: FieldHistory,
 
 
 def _value_set_back(
-    name: str, value: Value | None, item: Item, history: FieldHistory, result: Recovered
+    name: str, value: Value | None, item: Item, history: FieldHistory, result: Recovered, *, sent: tuple[str, ...]
 ) -> Remembered | None:
-    """The memory by which a single value from an older moment is replaced; None if it stays as it is."""
+    """The memory by which a single value from an older moment is replaced; None if it stays as it is.
+
+    `sent` are the marks of all that was sent, also after that moment.
+    """
     remembered, now = result.memory.get(name), held_field(item, name)
     if not now.locked:
         return None
@@ -427,9 +437,9 @@ def _value_set_back(
     if not any(same_value(name, now.value, old) for old in earlier) and not history.was_own(str(now.value)):
         if value is not None or remembered.undone:
             result.kept.append(name)
-        if value is not None and not remembered.undone and history.was_sent_last(str(value)):
-            # Stash has what it had at that moment, so it was restored as well: that is no edit.
-            result.memory[name] = replace(remembered, said=value)
+        if not remembered.undone:
+            # Stash may be restored as well, now or later, to what it had at any moment: that is no edit.
+            result.memory[name] = replace(remembered, outlived=sent)
         return None
     if value is None and not remembered.undone:
         # The evidence is gone once another field is written, so it is kept until Stash's value is known.
