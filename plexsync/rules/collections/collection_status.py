@@ -81,13 +81,12 @@ def moving_standing(left: int, members: int) -> str:
 
 def members_to_move(counts: Iterable[tuple[str, str, int]]) -> tuple[int, int]:
     """How many members of how many still have to be moved, by stored words, states of jobs and numbers."""
-    moving = [
-        (int(left) * count, int(members) * count)
-        for standing, state, count in counts
-        if collection_status(standing, state) is CollectionStatus.MOVING
-        for _, left, members in [(*standing.split(), 0, 0)[:3]]
-    ]
-    return sum(left for left, _ in moving), sum(members for _, members in moving)
+    totals = [0, 0]
+    for standing, state, count in counts:
+        numbers = [int(number) for number in standing.split()[1:] if number.isdecimal()]
+        if collection_status(standing, state) is CollectionStatus.MOVING and len(numbers) == 2:
+            totals = [total + number * count for total, number in zip(totals, numbers, strict=True)]
+    return totals[0], totals[1]
 
 
 def count_statuses(counts: Iterable[tuple[str, str, int]]) -> dict[CollectionStatus, int]:
