@@ -82,13 +82,9 @@ def run(place: Runtime, *words: str, module: str, report: Callable[[str], None])
     return process.returncode
 
 
-def start_worker(place: Runtime, *, retries: bool = True) -> "subprocess.Popen[bytes]":
-    """Start the worker, by its supervisor, as a process that outlives this one and ends by itself; raises OSError.
-
-    With `retries`, a start that fails is tried once more after a minute; without, the process ends with the worker.
-    """
-    life = life_of(place.folder, place.server)
-    order = _order(place, "plexsync", ("serve", "--as-needed"), leash=False, life=life, retries=retries)
+def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
+    """Start the worker, by its supervisor, as a process that outlives this one and ends by itself; raises OSError."""
+    order = _order(place, "plexsync", ("serve", "--as-needed"), leash=False, life=life_of(place.folder, place.server))
     # Without `site`, which would take half of its memory.
     return _start_detached(place, ("-S", SUPERVISOR), order)
 
@@ -125,13 +121,7 @@ def life_of(folder: str, server: Mapping[str, object]) -> dict[str, str]:
 
 
 def _order(
-    place: Runtime,
-    module: str,
-    words: tuple[str, ...],
-    *,
-    leash: bool,
-    life: "dict[str, str] | None" = None,
-    retries: bool = False,
+    place: Runtime, module: str, words: tuple[str, ...], *, leash: bool, life: "dict[str, str] | None" = None
 ) -> bytes:
     """Return the order for the process, as one line."""
     order = {
@@ -143,7 +133,6 @@ def _order(
         "leash": leash,
         "folder": place.folder,
         "life": life,
-        "retries": retries,
     }
     return json.dumps(order).encode() + b"\n"
 

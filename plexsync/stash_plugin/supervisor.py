@@ -2,9 +2,8 @@
 
 It gets its order as one line of JSON on standard input, like the worker. A worker that ended by itself is not started
 again: it was idle, switched off, replaced, or its plugin is gone. After each kill the pause before the next start is
-twice as long. A start that an event asked for and that failed is made once more, at the end of the minute in which
-events start none: what was edited meanwhile waits no longer. The supervisor may be killed as well: the worker goes on
-without it. The worker's lock decides that there is never a second worker.
+twice as long. The supervisor may be killed as well: the worker goes on without it. The worker's lock decides that
+there is never a second worker.
 """
 
 import json
@@ -22,8 +21,6 @@ LEASH = os.path.join(HERE, "child_process.py")
 PAUSE, LONGEST = 1.0, 600.0
 # Seconds after which a worker that ends with an error has not failed to start.
 STARTED = 30.0
-# Seconds after a start in which events start no other one (`life_signs.STARTING`), and between two looks meanwhile.
-PUT_OFF, LOOK = 60.0, 1.0
 HIDDEN = 0x08000000  # Windows: no window
 ASKED = {-number for name in ("SIGTERM", "SIGINT", "SIGHUP") if (number := getattr(signal, name, 0))}
 
@@ -36,10 +33,11 @@ class Supervisor:
         self._order = order
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self._retries = bool(order.get("retries"))
 
     def run(self) -> int:
         """Keep the worker alive until it ends by itself; returns its exit code."""
+        from plexsync.store.files.lock import is_locked
+
         pause = PAUSE
         while True:
             # The worker writes to the standard error of this process, which is its log.
@@ -51,11 +49,6 @@ class Supervisor:
                 from plexsync.stash_plugin.worker_record import record
 
                 record(self._order, code, log_size)
-            if self._retries and code > 0 and lived < STARTED:
-                self._retries = False
-                if self._is_still_due(began + PUT_OFF):
-                    continue
-                return code
             failed = code > 0 and lived >= STARTED
             if self.stopped or not (failed or (code < 0 and code not in ASKED)):
                 return max(code, 0)
@@ -67,22 +60,8 @@ class Supervisor:
             sys.stderr.flush()
             time.sleep(pause)
             pause = min(2 * pause, LONGEST)
-            if self._is_over():
+            if self.stopped or not os.path.exists(LEASH) or is_locked(self._folder):
                 return 0
-
-    def _is_still_due(self, at: float) -> bool:
-        """Wait until then; False at once if no worker is to be started any more."""
-        while not self._is_over():
-            if time.monotonic() >= at:
-                return True
-            time.sleep(LOOK)
-        return False
-
-    def _is_over(self) -> bool:
-        """Whether this process was asked to end, the plugin is gone, or another worker runs."""
-        from plexsync.store.files.lock import is_locked
-
-        return self.stopped or not os.path.exists(LEASH) or is_locked(self._folder)
 
     def stop(self, _number: int, _frame: FrameType | None) -> None:
         """End the worker in good order, and do not start it again."""

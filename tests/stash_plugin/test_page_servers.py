@@ -1,13 +1,12 @@
 """The page inside Stash with several Plex servers: its first line is true for all of them."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from plexsync.cli.daemon import status_file
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_changes import next_machine
 from plexsync.simulator.plex_server import PlexSim
@@ -100,24 +99,3 @@ def test_a_database_that_can_not_be_used_is_told(inside, attic):
     (inside.folder / "plexsync.db").unlink()
     (inside.folder / "plexsync.db").mkdir()
     assert inside.ask("page_status")["error"].startswith("living: ")
-
-
-def test_the_end_of_a_hold_is_on_the_page_within_two_seconds(page, inside, faults):
-    inside.task("Show status")
-    facts = inside.ask("page_status")
-    facts["verdict"]["parts"] = [{"tone": "bad", "text": "Stash does not let PlexSync in"}]
-
-    def fulfil(route) -> None:
-        route.fulfill(json={**facts, "at": datetime.now(UTC).isoformat()})
-
-    page.route("**/assets/status.json", fulfil)
-    page.clock.install()
-    go(page, inside, "/plugins/plexsync")
-    note = page.locator(".plexsync-note").first
-    expect(note).to_contain_text("Stash does not let PlexSync in")
-    page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=5))
-    facts["verdict"]["parts"] = [{"tone": "good", "text": "in sync again"}]
-    # What is left when the worker has noticed it at its next look.
-    page.clock.run_for(2000 - round(1000 * status_file.LOOK))
-    expect(note).to_contain_text("in sync again")
-    assert faults == []

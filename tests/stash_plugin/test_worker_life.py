@@ -225,8 +225,6 @@ def test_a_worker_that_fails_at_each_start_is_told_on_the_page_with_its_error(li
         life_signs.show_nothing(living.runner.dir)
         living.stash.edit_scene(1, title=f"Edit {count}")
         until(lambda wanted=count: (ended(living) or {}).get("count") == wanted)
-        # It would make the start once more at the end of a minute.
-        kill(living, life_signs.SUPERVISOR)
     # What the killed one wrote last counts for 45 seconds.
     Path(living.runner.plugin_dir, "served", "status.json").unlink()
     go(page, living, "/plugins/plexsync")

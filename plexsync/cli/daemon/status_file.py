@@ -28,7 +28,7 @@ from plexsync.store.ledger.lasting import LastingThread
 log = logging.getLogger("PlexSync.serve")
 
 FILE = "status.json"
-LOOK = 0.5  # seconds between two looks
+LOOK = 3.0  # seconds between two looks
 LAST = 2.0  # seconds to remove the file at the end
 AT_LEAST = 15.0  # seconds between two writes when nothing changes
 START = 30.0  # seconds that the workers of further Plex servers may take to start

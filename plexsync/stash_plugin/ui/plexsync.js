@@ -37,8 +37,6 @@
     "      - ./secrets:/run/secrets:ro"
   ].join("\n");
   const PACE = 5000;
-  // The worker's own status is a file: to read it again costs nothing, and the end of a hold shows at once.
-  const LOOK_PACE = 1000;
   const OLD = 45000;
   const JOB_PACE = 1000;
   const SHOWN = 100;
@@ -318,13 +316,11 @@
     const under = React.useRef(false);
     const asked = React.useRef(0);
     const enough = React.useRef(1);
-    const queried = React.useRef(0);
     const query = React.useCallback(async () => {
       if (under.current) {
         return;
       }
       under.current = true;
-      queried.current = Date.now();
       let found;
       try {
         found = await ask("page_status");
@@ -345,13 +341,13 @@
     }, [toGuide]);
     const look = React.useCallback(async () => {
       const read = await readStatus().catch(() => null);
-      if (!live.current) {
+      if (!live.current || under.current) {
         return;
       }
       if (read) {
         asked.current = 0;
         setFacts(Object.assign({ live: true, got: Date.now() }, read));
-      } else if (asked.current < enough.current && Date.now() - queried.current >= PACE) {
+      } else if (asked.current < enough.current) {
         query();
       }
     }, [query]);
@@ -364,7 +360,7 @@
           // What nobody answers any more grows old.
           setTurns((turns) => turns + 1);
         }
-      }, LOOK_PACE);
+      }, PACE);
       return () => {
         live.current = false;
         window.clearInterval(timer);
