@@ -23,6 +23,8 @@ SIGN_IN = 'query PlexSyncSignIn { configuration { general { apiKey username } pl
 SECONDS = 5.0
 # Seconds for which a worker waits for a Stash that just restarts, and between two attempts.
 RESTART, AGAIN = 20.0, 1.0
+# Seconds for which a worker that a hook started waits for an API key: no hook starts another one in that time.
+KEY_WAIT = 60.0
 LONGEST = 2**20
 ADDRESS, KEY = "PLEXSYNC_STASH_URL", "PLEXSYNC_STASH_API_KEY"
 # For the worker: where it shows signs of life, with the name of Stash's address; and whether Stash itself gave its key.
@@ -37,6 +39,10 @@ class NoEntry(Exception):
 
 class Unreachable(NoEntry):
     """Nothing answers there."""
+
+
+class NoKey(NoEntry):
+    """Stash has a login and no API key yet."""
 
 
 def main() -> None:
@@ -57,7 +63,12 @@ def main() -> None:
         threading.Thread(target=end_with_it, name="leash", daemon=True).start()
     if order["server"] is not None:
         try:
-            sign_in(order["server"], patience=RESTART if order.get("life") else 0.0)
+            patience = RESTART if order.get("life") else 0.0
+            sign_in(order["server"], patience=patience, key_patience=KEY_WAIT if order.get("unwatched") else 0.0)
+        except NoKey as error:
+            # A worker that has waited has not failed. The next hook starts another one.
+            sys.stderr.write(f"plexsync: {error}\n")
+            sys.exit(0 if order.get("unwatched") else 1)
         except NoEntry as error:
             sys.stderr.write(f"plexsync: {error}\n")
             sys.exit(1)
@@ -99,30 +110,30 @@ def end_in_order() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def sign_in(server: dict[str, object], patience: float = 0.0) -> "dict[str, object] | None":
+def sign_in(server: dict[str, object], patience: float = 0.0, key_patience: float = 0.0) -> "dict[str, object] | None":
     """Put Stash's address and key into this process's environment, unless you have set others there.
 
     Returns the settings of the plugin; None if Stash was not asked. `patience`: seconds to wait for a Stash that can't
-    be reached. Raises NoEntry.
+    be reached, and `key_patience` for one that has a login and no API key. Raises NoEntry.
     """
     if os.environ.get(ADDRESS):
         return None
     base = address(server)
     cookie = server.get("SessionCookie")
-    until = time.monotonic() + patience
+    began = time.monotonic()
     while True:
         try:
             general, plugins = _read_stash_settings(base, cookie if isinstance(cookie, dict) else {})
+            key = str(general.get("apiKey") or "")
+            if general.get("username") and not key and not os.environ.get(KEY):
+                raise NoKey(
+                    "Stash has a login but no API key: generate one in Stash under Settings, Security, then try again"
+                )
             break
-        except Unreachable:
-            if time.monotonic() + AGAIN > until:
+        except (Unreachable, NoKey) as error:
+            if time.monotonic() + AGAIN > began + (key_patience if isinstance(error, NoKey) else patience):
                 raise
         time.sleep(AGAIN)
-    key = str(general.get("apiKey") or "")
-    if general.get("username") and not key and not os.environ.get(KEY):
-        raise NoEntry(
-            "Stash has a login but no API key: generate one in Stash under Settings, Security, then try again"
-        )
     os.environ[ADDRESS] = base
     if not os.environ.get(KEY):
         os.environ[SIGNED_IN] = "1"

@@ -82,9 +82,13 @@ def run(place: Runtime, *words: str, module: str, report: Callable[[str], None])
     return process.returncode
 
 
-def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
-    """Start the worker, by its supervisor, as a process that outlives this one and ends by itself; raises OSError."""
-    order = _order(place, "plexsync", ("serve", "--as-needed"), leash=False, life=life_of(place.folder, place.server))
+def start_worker(place: Runtime, *, unwatched: bool = True) -> "subprocess.Popen[bytes]":
+    """Start the worker, by its supervisor, as a process that outlives this one and ends by itself; raises OSError.
+
+    `unwatched`: nobody waits for its start, so that it may wait for an API key of Stash.
+    """
+    life = life_of(place.folder, place.server)
+    order = _order(place, "plexsync", ("serve", "--as-needed"), leash=False, life=life, unwatched=unwatched)
     # Without `site`, which would take half of its memory.
     return _start_detached(place, ("-S", SUPERVISOR), order)
 
@@ -121,7 +125,13 @@ def life_of(folder: str, server: Mapping[str, object]) -> dict[str, str]:
 
 
 def _order(
-    place: Runtime, module: str, words: tuple[str, ...], *, leash: bool, life: "dict[str, str] | None" = None
+    place: Runtime,
+    module: str,
+    words: tuple[str, ...],
+    *,
+    leash: bool,
+    life: "dict[str, str] | None" = None,
+    unwatched: bool = False,
 ) -> bytes:
     """Return the order for the process, as one line."""
     order = {
@@ -133,6 +143,7 @@ def _order(
         "leash": leash,
         "folder": place.folder,
         "life": life,
+        "unwatched": unwatched,
     }
     return json.dumps(order).encode() + b"\n"
 

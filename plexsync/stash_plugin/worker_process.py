@@ -46,7 +46,7 @@ def start_now(call: TaskRun, before: str) -> None:
     try:
         size = launcher.log_size(call.folder)
         beat = intake.beat(call.folder)
-        process = launcher.start_worker(call.place())
+        process = launcher.start_worker(call.place(), unwatched=False)
         # Wait until the heartbeat is not that of the worker before.
         for _ in range(round(BEGIN / LOOK)):
             if process.poll() is not None:

@@ -565,6 +565,22 @@ def test_what_stands_in_the_way_of_signing_in_is_told(bare, empty):
     assert child_process.ADDRESS not in os.environ
 
 
+def test_a_worker_that_nobody_watches_starts_as_soon_as_there_is_a_key(bare, empty, monkeypatch):
+    monkeypatch.setattr(child_process, "AGAIN", 0.05)
+    server = described(bare, bare.stash.session_cookie())
+    looks = []
+
+    def first_without_a_key(body):
+        looks.append(body)
+        if len(looks) == 3:
+            bare.stash.graphql_fault = None
+        return {"data": {"configuration": {"general": {"apiKey": "", "username": "me"}}}}
+
+    bare.stash.graphql_fault = first_without_a_key
+    child_process.sign_in(server, key_patience=child_process.KEY_WAIT)
+    assert (len(looks), os.environ[child_process.KEY]) == (3, KEY)
+
+
 def test_a_worker_waits_for_a_stash_that_just_restarts(bare, empty, monkeypatch):
     monkeypatch.setattr(child_process, "AGAIN", 0.05)
     server = described(bare, bare.stash.session_cookie())
