@@ -142,6 +142,7 @@ SCENES = [
 COLLECTIONS = {
     "in_step": "in step",
     "waiting": "",
+    "moving": "moving",
     "no_scenes": "waits for its first scene",
     "edited": "edited in Plex",
     "shared": "shared",
