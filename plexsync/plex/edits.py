@@ -147,10 +147,10 @@ def _setting(name: str, value: Value | None, beside: Beside) -> Iterator[tuple[s
 def words_of(target: str) -> str:
     """The first field of a request and its value, and where a scene of Stash has it, for the error of a refused one."""
     pairs = parse_qsl(urlsplit(target).query, keep_blank_values=True)
-    said = [(name, value) for name, value in pairs if not name.endswith(".locked") and "." in name]
-    name, value = said[0] if said else next((pair for pair in pairs if "." in pair[0]), ("", ""))
+    valued = [(name, value) for name, value in pairs if not name.endswith(".locked") and "." in name]
+    name, value = valued[0] if valued else next((pair for pair in pairs if "." in pair[0]), ("", ""))
     field = name.partition(".")[0].partition("[")[0]
-    if not said:
+    if not valued:
         return f"the lock of {field}"
     text = unquote(value) if name.endswith("-") else value
     quoted = f'{field} "{text if len(text) <= LONGEST_QUOTE else f"{cut(text, LONGEST_QUOTE)}…"}"'

@@ -775,8 +775,10 @@ ROWS: tuple[NeedRow, ...] = (
     NeedRow(
         "moving",
         WELL,
-        when(lambda facts: facts["moving"]["left"]),
-        lambda facts, _: f"{facts['moving']['left']:,} of {facts['moving']['members']:,} members still to be moved",
+        when(lambda facts: facts["moving"]["remaining"]),
+        lambda facts, _: (
+            f"{facts['moving']['remaining']:,} of {facts['moving']['members']:,} members still to be moved"
+        ),
         title="Collections and playlists are being put in order",
         text="PlexSync moves their members one after the other, and goes on by itself.",
         page="/collections",

@@ -270,8 +270,8 @@ def _collections(summary: "Summary") -> "dict[str, int]":
 
 
 def _moving(summary: "Summary") -> "MovingFacts":
-    left, members = members_to_move(summary.collections)
-    return {"left": left, "members": members}
+    remaining, members = members_to_move(summary.collections)
+    return {"remaining": remaining, "members": members}
 
 
 def counted_collections(facts: "Mapping[str, int]") -> "list[tuple[CollectionStatus, int]]":

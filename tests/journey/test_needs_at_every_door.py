@@ -96,7 +96,7 @@ OPENED: dict[str, dict] = {
     "ended": {"worker": ended(1, running=False)},
     "hung": {"worker": {**WORKS, "alive": False}},
     "idle": {"worker": {**WORKS, "running": False, "alive": False}},
-    "moving": {"moving": {"left": 1_940, "members": 2_000}},
+    "moving": {"moving": {"remaining": 1_940, "members": 2_000}},
     "starting": {"worker": {**WORKS, "alive": False, "starting": True}},
     "thread": {"worker": {**WORKS, "thread_ended": ended(1, running=True)["ended"]}},
     "standby": {"worker": {**WORKS, "standbys": [UNLIKE]}},

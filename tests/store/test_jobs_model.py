@@ -86,28 +86,28 @@ class Model:
         was_dead, moved_before = row.state == "dead", row.wanted_rev
         if row.state in ("idle", "gone", "outside"):
             row.streak = 0
-            self._renew(row, lane, now, desired, revived=True)
+            self._renew(row, lane, now, desired, revived=True, again=why == "again")
         elif not lane and row.state in ("absent", "dead", "dropped"):
-            self._renew(row, lane, now, desired, revived=True)
+            self._renew(row, lane, now, desired, revived=True, again=why == "again")
         elif not lane:
             if row.state == "ready":
                 row.attempts = 0
-            self._renew(row, lane, now, desired, revived=False)
+            self._renew(row, lane, now, desired, revived=False, again=why == "again")
         elif (
             row.state in ("dead", "dropped")
             and desired not in ("", row.desired)
             and (row.desired or (row.state, row.cls == "poison") == ("dead", False))
         ):
-            self._renew(row, lane, now, desired, revived=True)
+            self._renew(row, lane, now, desired, revived=True, again=why == "again")
         if row.wanted_rev > moved_before and why != "again":
             row.why = cause
         self.tallies["renewed"] += was_dead and row.state == "ready"
 
-    def _renew(self, row: Row, lane: int, now: int, desired: str, *, revived: bool) -> None:
+    def _renew(self, row: Row, lane: int, now: int, desired: str, *, revived: bool, again: bool = False) -> None:
         row.wanted_rev += 1
         row.lane, row.desired = lane, desired
         first = now if row.first_unserved is None else min(now, row.first_unserved)
-        quiet = row.stirred > now or now - row.stirred >= 2000
+        quiet = again or row.stirred > now or now - row.stirred >= 2000
         row.due = now if quiet else min(now + 2000, first + 90_000)
         row.first_unserved, row.stirred = first, now
         if revived:

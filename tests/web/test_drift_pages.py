@@ -57,8 +57,8 @@ def test_both_values_are_shown_and_keep_outlives_an_edit_in_stash(edited: Dash) 
 
 def test_every_page_counts_the_fields_that_plex_keeps(edited: Dash) -> None:
     overview = shown(edited, "/state")
-    assert "2 of 2 in sync but for 3 fields kept in Plex (plexsync drift)" in overview
-    assert "2 in sync but for 3 fields kept in Plex" in shown(edited, "/state"), "the figure"
+    assert "2 of 2 were in sync but for 3 fields kept in Plex (plexsync drift)" in overview
+    assert "2 were in sync but for 3 fields kept in Plex" in shown(edited, "/state"), "the figure"
     assert shown(edited, "/scenes").count("in sync but for 1 field kept in Plex") == 1
     scene = shown(edited, "/scenes/2")
     assert "in sync but for 2 fields kept in Plex Decide" in scene

@@ -296,12 +296,13 @@ def test_the_runs_are_listed_on_every_screen(taken_back: Dash, look: Look, width
     seen.page.goto(f"{taken_back.url}/runs")
     seen.shoot(f"runs-{width}-{'dark' if dark else 'light'}")
     rows = seen.page.locator("table.runs tbody tr:has(td)")
-    expect(rows).to_have_count(2)
-    expect(rows.first).to_contain_text("2 scenes taken back in Plex")
+    expect(rows).to_have_count(3)
+    expect(rows.first).to_contain_text("3 scenes taken back in Plex")
+    expect(rows.nth(1)).to_contain_text("1 scene written to Plex: studio")
     expect(rows.last).to_contain_text("2 scenes written to Plex: title")
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
     rows.first.get_by_role("link", name="Redo").click()
-    expect(seen.page.get_by_role("heading", level=1)).to_have_text("Sync 2 scenes again?")
+    expect(seen.page.get_by_role("heading", level=1)).to_have_text("Sync 3 scenes again?")
 
 
 def test_a_step_about_another_scene_is_taken_for_that_one_alone(world: World) -> None:

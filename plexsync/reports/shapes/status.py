@@ -311,7 +311,7 @@ class PlaysFacts(QueuedPlays):
 class MovingFacts(TypedDict):
     """The members of collections and playlists that are being put in order; 0 while none is."""
 
-    left: int
+    remaining: int
     """Those that still have to be moved."""
     members: int
 

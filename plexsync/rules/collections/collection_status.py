@@ -74,9 +74,9 @@ def collection_status(standing: str, job_state: str | None) -> CollectionStatus:
     return CollectionStatus.DROPPED if job_state == "dropped" else CollectionStatus.QUEUED
 
 
-def moving_standing(left: int, members: int) -> str:
+def moving_standing(remaining: int, members: int) -> str:
     """The stored word of a collection of which so many members still have to be moved."""
-    return f"{CollectionStatus.MOVING.stored} {left} {members}"
+    return f"{CollectionStatus.MOVING.stored} {remaining} {members}"
 
 
 def members_to_move(counts: Iterable[tuple[str, str, int]]) -> tuple[int, int]:

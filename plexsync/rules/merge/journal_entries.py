@@ -122,13 +122,13 @@ def hashes_of(name: str, value: Value, salt: bytes) -> tuple[str, ...]:
 
 def value_marks(hashes: Iterable[str], salt: bytes) -> tuple[str, ...]:
     """These hashes with their salt, as a memory keeps them."""
-    return tuple([f"{salt.hex()} {one}" for one in hashes])
+    return tuple([f"{salt.hex()} {text}" for text in hashes])
 
 
 def is_marked(name: str, value: str, marks: Iterable[str]) -> bool:
     """Whether one of these marks is that of a single value."""
     pairs = [mark.split() for mark in marks]
-    return any(value_hash(name, value, bytes.fromhex(salt)) == one for salt, one in pairs)
+    return any(value_hash(name, value, bytes.fromhex(salt)) == hashed for salt, hashed in pairs)
 
 
 def sent_fields(sending: Mapping[str, Sending], salt: bytes) -> dict[str, FieldTrace]:
