@@ -67,8 +67,8 @@ def test_every_page_counts_the_fields_that_plex_keeps(edited: Dash) -> None:
     assert "every field in this library that Plex keeps, also those that were locked before the first sync" in shown(
         edited
     )
-    assert '<a href="/drift">2 of 2 in sync but for 3 fields' in edited.get("/state").text
-    assert '<a href="/drift">2 of 2 in sync but for 3 fields kept in Plex.</a>' in edited.get("/").text
+    assert '<a href="/drift">2 of 2 were in sync but for 3 fields' in edited.get("/state").text
+    assert '<a href="/drift">2 of 2 were in sync but for 3 fields kept in Plex.</a>' in edited.get("/").text
     rows = edited.get("/api/scenes").json()["scenes"]
     assert [row["kept_fields"] for row in rows] == [1, 2]
     assert "in sync but for 3 fields kept in Plex" in shown(edited, "/charts")
