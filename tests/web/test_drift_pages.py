@@ -75,7 +75,7 @@ def test_every_page_counts_the_fields_that_plex_keeps(edited: Dash) -> None:
     edited.parts.reconciler.reconcile()
     assert "2 in sync but for 3 fields kept in Plex (plexsync drift)" in shown(edited, "/reconcile")
     press(edited, button(edited, "/drift", answer="keep", scene="2", field=""))
-    assert "All in sync but for 1 field kept in Plex." in shown(edited, "/")
+    assert "All were in sync but for 1 field kept in Plex." in shown(edited, "/")
 
 
 def test_taking_stashs_values_of_a_scene_and_of_a_library(edited: Dash) -> None:
