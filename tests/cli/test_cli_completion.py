@@ -78,7 +78,7 @@ def test_bash_itself_completes_a_command(door: Door, tmp_path: Path) -> None:
     ("line", "words"),
     [
         ("plexsync stat", ["status"]),
-        ("plexsync un", ["unbind", "unignore", "undo"]),
+        ("plexsync un", ["unbind", "unignore", "undo", "uninstall"]),
         ("plexsync sync --dr", ["--dry-run"]),
         ("plexsync dlq re", ["retry"]),
         ("plexsync --data-dir serve stat", ["status"]),
