@@ -36,7 +36,7 @@ class StashLog:
         self._sent_at = float("-inf")
         self._feeds: list[LogFeed] = []
         self.pace = PACE
-        self.statement = "SQL: UPDATE `scenes` SET `title` = ?, `updated_at` = ? WHERE `id` = ? " + "x" * 900
+        self.statement = "SQL: UPDATE `scenes` SET `title`=?,`updated_at`=? WHERE (`scenes`.`id` = ?) " + "x" * 900
         self.skips: Callable[[], bool] = lambda: False
 
     @property
@@ -56,6 +56,11 @@ class StashLog:
         """Add the lines of SQL statements."""
         for _ in range(count):
             self.write("trace", self.statement)
+
+    def take_file(self, scene_id: int) -> None:
+        """Add the line by which a scene takes over a file."""
+        columns, values = "`scene_id`, `primary`, `file_id`", f"{scene_id}, 0, 20"
+        self.write("trace", f"SQL: INSERT INTO `scenes_files` ({columns}) VALUES ({values}) [[]]")
 
     def send(self) -> None:
         """Send what was written, if the last batch was long enough ago."""

@@ -2,17 +2,19 @@
 
 Stash sends its whole log, every SQL statement in it, at most once a second, so one message of a bulk edit has several
 megabytes. PlexSync searches the bytes for its own lines and decodes none of the others. It writes them nowhere.
+
+Stash runs no hook when it merges scenes, assigns a file, moves files or tags by itself. Its statements tell of these.
 """
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from plexsync.http.connections import Timeouts
 from plexsync.http.websocket import EventSocket
-from plexsync.rules.queue.events import Edited
+from plexsync.rules.queue.events import Edited, LogBatch
 from plexsync.rules.queue.job import Kind
 from plexsync.rules.records import LAST_ID
 from plexsync.rules.servers.errors import Neighbour, Unavailable
@@ -36,6 +38,10 @@ LINE = re.compile(
     # The form of older scripts, which may be installed alone.
     rb'|(scene|performer|studio|tag|group) ([1-9][0-9]{0,18}) (?:create|update|destroy|merge))"'
 )
+# A scene takes a file over, which changes no time of the scene (a merge, an assigned file, a scan; Stash 0.30.1).
+TAKES_FILE = re.compile(rb"SQL: INSERT INTO `scenes_files` \(`scene_id`, [^)]*\) VALUES \(([1-9][0-9]{0,18}), ")
+# Each change of an object or a file has this; plays and resume points do not.
+DATED = b"`updated_at`=?"
 OPENING = b'{"type":"connection_init","payload":{}}'
 SUBSCRIBE = b'{"id":"1","type":"subscribe","payload":{"query":"subscription { loggingSubscribe { message } }"}}'
 PONG = b'{"type":"pong"}'
@@ -75,15 +81,15 @@ class StashLines:
         )
         self._patience = read_timeout
 
-    def listen(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Edited] | None]:
-        """Yield the edits of each batch of lines; None once it is subscribed, and then at least once a second.
+    def listen(self, stopping: Callable[[], bool]) -> Iterator[LogBatch | None]:
+        """Yield what each batch of lines tells of; None once it is subscribed, and then at least once a second.
 
         Raises NeighbourError at the end, and at once if Stash does not send its log.
         """
         subscribed, began = False, time.monotonic()
         for message in self._live.messages(stopping, opening=OPENING, reply=self._reply):
             if is_batch(message):
-                yield edits_in(message)
+                yield read_batch(message)
             elif subscribed:
                 yield None
             elif message and _type_of(message) == "connection_ack":
@@ -113,13 +119,16 @@ def is_batch(message: bytes) -> bool:
     return bool(NEXT.search(message[:EDGE]) or NEXT.search(message[-EDGE:]))
 
 
-def edits_in(message: bytes) -> Sequence[Edited]:
-    """The edits that a batch of lines tells of, each once."""
-    if OURS not in message:
-        return ()
-    found = ((kind or old_kind, int(id or old_id)) for kind, id, old_kind, old_id in LINE.findall(message))
-    edits = dict.fromkeys((kind.lower(), id) for kind, id in found)
-    return [Edited(Kind(kind.decode()), id) for kind, id in edits if id <= LAST_ID]
+def read_batch(message: bytes) -> LogBatch:
+    """What a batch of lines tells of."""
+    lines = LINE.findall(message) if OURS in message else ()
+    named = [(kind or old_kind, int(id or old_id)) for kind, id, old_kind, old_id in lines]
+    named += [(b"scene", int(id)) for id in TAKES_FILE.findall(message)]
+    edits = dict.fromkeys((kind.lower(), id) for kind, id in named)
+    return LogBatch(
+        [Edited(Kind(kind.decode()), id) for kind, id in edits if id <= LAST_ID],
+        writes=not edits and DATED in message,
+    )
 
 
 def _type_of(message: bytes) -> str:

@@ -18,7 +18,7 @@ from plexsync.app.parts import open_parts
 from plexsync.app.run import edit_listener, engine, loop_of, take_up
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
-from plexsync.stash.log_lines import OURS, edits_in
+from plexsync.stash.log_lines import OURS, read_batch
 from tests.engine.clocks import Clock
 from tests.sources import ROOT
 from validation.config import PlexSyncConfig
@@ -101,7 +101,7 @@ def edit_title(folder: Path) -> Mapping[str, set[str]]:
         line = b'{"type":"next","payload":{"data":{"loggingSubscribe":[{"message":"' + OURS
         listener = edit_listener(parts, lambda: None)
         with entered() as functions:
-            listener.take(edits_in(line + b'Scene.Update.Post %d"}]}}}' % id))
+            listener.take(read_batch(line + b'Scene.Update.Post %d"}]}}}' % id).edits)
             clock.move(2)
             loop.drain()
         assert plex.item(key).scalars["title"] == "After"

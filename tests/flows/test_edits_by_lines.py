@@ -2,20 +2,21 @@
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 
-from plexsync.flows.scenes.stash_lines import FIRST_DELAY, StashListener
-from plexsync.rules.queue.events import Edited
+from plexsync.flows.scenes.stash_lines import BETWEEN, FIRST_DELAY, UNNAMED, StashListener
+from plexsync.rules.queue.events import Edited, LogBatch
 from plexsync.rules.queue.job import Kind, State
 from plexsync.rules.queue.note_keys import EDIT_BY_HOOK, EDIT_BY_LINE, EDIT_BY_POLL, LINES
 from plexsync.rules.servers.errors import Neighbour, Unavailable
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_hooks import HookRunner
 from plexsync.simulator.stash_log import LogFeed
-from plexsync.stash.log_lines import StashLines, edits_in
+from plexsync.stash.log_lines import StashLines, read_batch
 from plexsync.store import intake
 from tests.engine.house import KEY, House
 from tests.patience import until
@@ -25,19 +26,26 @@ WAKE_UP = ROOT / "plexsync" / "stash_plugin" / "wake_up" / "PlexSyncWakeUp.yml"
 
 
 class Told:
-    """A source that yields these, and then fails."""
+    """A source that yields these, `pace` seconds apart, and then fails."""
 
-    def __init__(self, *batches: Sequence[Edited] | None) -> None:
-        self.batches = batches
+    def __init__(self, house: House, pace: float, batches: Sequence[Sequence[Edited] | LogBatch | None]) -> None:
+        self._house, self._pace, self._batches = house, pace, batches
 
-    def listen(self, _stopping: Callable[[], bool]) -> Iterator[Sequence[Edited] | None]:
-        yield from self.batches
+    def listen(self, _stopping: Callable[[], bool]) -> Iterator[LogBatch | None]:
+        for batch in self._batches:
+            self._house.clock.move(self._pace)
+            yield batch if isinstance(batch, LogBatch | None) else LogBatch(batch)
         raise Unavailable(Neighbour.STASH, "Stash has hung up")
 
 
-def listener(house: House, *batches: Sequence[Edited] | None, poll: Callable[[], object] = lambda: None):
-    worker = house.worker
-    return StashListener(house.store, worker.stash, Told(*batches), worker.gates, house.clock, house.rng, poll=poll)
+def listener(
+    house: House,
+    *batches: Sequence[Edited] | LogBatch | None,
+    poll: Callable[[], object] = lambda: None,
+    pace: float = 0.0,
+) -> StashListener:
+    worker, lines = house.worker, Told(house, pace, batches)
+    return StashListener(house.store, worker.stash, lines, worker.gates, house.clock, house.rng, poll=poll)
 
 
 def wanted(house: House) -> set[tuple[str, int]]:
@@ -136,7 +144,7 @@ def test_a_real_stash_is_heard_through_its_socket(house: House) -> None:
     house.stash_sim.log_lines.statement = "SQL: " + "x" * 20_000
     house.stash_sim.others.append(HookRunner.from_manifest(WAKE_UP, dir=house.folder))
     lines = StashLines(house.stash_sim.url, KEY, connect_timeout=60, read_timeout=600)
-    heard = [edits for edits in editing(house, lines, ids) if edits]
+    heard = [batch.edits for batch in editing(house, lines, ids) if batch and batch.edits]
     listens = listener(house)
     for edits in heard:
         listens.take(edits)
@@ -145,11 +153,11 @@ def test_a_real_stash_is_heard_through_its_socket(house: House) -> None:
     assert house.out_of_step(ids) == []
 
 
-def editing(house: House, lines: StashLines, ids: list[int]) -> Iterator[Sequence[Edited] | None]:
+def editing(house: House, lines: StashLines, ids: list[int]) -> Iterator[LogBatch | None]:
     """Listen, and edit every scene once it is connected; ends when all were heard."""
     left = set(ids)
     began = False
-    for edits in lines.listen(lambda: not left):  # noqa: B023 - it is one set
+    for batch in lines.listen(lambda: not left):  # noqa: B023 - it is one set
         if not began:
             began = True
             until(lambda: house.stash_sim.log_lines.subscribers)
@@ -157,8 +165,8 @@ def editing(house: House, lines: StashLines, ids: list[int]) -> Iterator[Sequenc
             for id in ids:
                 house.stash_sim.edit_scene(id, title=f"Edited {id}")
             house.stash_sim.log_lines.pace = 0.0
-        left -= {edit.id for edit in edits or ()}
-        yield edits
+        left -= {edit.id for edit in (batch.edits if batch else ())}
+        yield batch
 
 
 # --- nothing is lost -------------------------------------------------------------------------------------------------
@@ -177,7 +185,7 @@ class Post:
         self._feed._pump()
         queue = self._feed._messages
         sent = [queue.get() for _ in range(queue.qsize())]
-        return [edits_in(one) for one in sent if self._rng.random() >= self._share]
+        return [read_batch(one).edits for one in sent if self._rng.random() >= self._share]
 
 
 ACTS = ("edit", "edit", "edit", "tag", "studio", "merge", "destroy", "undo tag")
@@ -246,6 +254,36 @@ def test_with_every_line_nothing_waits_for_a_poll(house: House) -> None:
     house.clock.move(3)
     house.work_until_settled()
     assert house.out_of_step(ids) == []
+
+
+def test_a_merge_and_an_assigned_file_have_no_hook_and_are_followed(house: House) -> None:
+    ids = house.in_step(4)
+    post, listens = Post(house, random.Random(1), 0.0), listener(house)
+    (path, *_), *_ = house.stash_sim.scene(ids[0]).files
+    house.stash_sim.assign_file(path, ids[1])
+    house.stash_sim.merge_scenes([ids[2]], ids[3])
+    for edits in post.arrived():
+        listens.take(edits)
+    assert wanted(house) == {("scene", ids[1]), ("scene", ids[3])}
+
+
+def test_a_write_that_no_line_names_is_polled_soon_and_not_often(house: House) -> None:
+    """A batch a second: the poll waits for a line of the next batch, and then for some seconds."""
+    polls: list[float] = []
+    batches = [LogBatch(), LogBatch(writes=True), *[None] * 5, *[LogBatch(writes=True)] * 20, *[None] * 20]
+    listener(house, *batches, poll=lambda: polls.append(house.clock.monotonic()), pace=1.0)()
+    _connected, sends, *soon, _lost = polls
+    assert soon[0] - sends <= UNNAMED + 1
+    assert len(soon) == 4
+    assert all(later - earlier >= BETWEEN for earlier, later in pairwise(soon))
+
+
+def test_a_write_whose_line_comes_next_costs_no_poll(house: House) -> None:
+    (id,) = house.in_step()
+    polls: list[None] = []
+    batches = [LogBatch(), LogBatch(writes=True), LogBatch([Edited(Kind.SCENE, id)]), *[None] * 20]
+    listener(house, *batches, poll=lambda: polls.append(None), pace=1.0)()
+    assert len(polls) == len(["connected", "it sends", "hung up"])
 
 
 # --- how edits arrive ------------------------------------------------------------------------------------------------

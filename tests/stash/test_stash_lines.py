@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from plexsync.rules.queue.events import Edited
+from plexsync.rules.queue.events import Edited, LogBatch
 from plexsync.rules.queue.job import Kind
 from plexsync.rules.servers.errors import Barred, NeighbourError, Unavailable
 from plexsync.simulator.feed import Feed
 from plexsync.simulator.http import Answer, HttpServer
 from plexsync.simulator.stash_log import LogFeed, StashLog
 from plexsync.simulator.stash_server import StashSim
-from plexsync.stash.log_lines import StashLines, edits_in, is_batch
+from plexsync.stash.log_lines import StashLines, is_batch, read_batch
 from tests.patience import HANG, until
 from tests.tables import table
 
@@ -44,11 +44,11 @@ class Ears:
 
     def _listen(self) -> None:
         try:
-            for edits in self._lines.listen(self._stop.is_set):
+            for batch in self._lines.listen(self._stop.is_set):
                 self.begun += 1
-                if edits is not None:
+                if batch is not None:
                     self.batches += 1
-                    self.heard += edits
+                    self.heard += batch.edits
         except NeighbourError as error:
             self.error = error
 
@@ -92,7 +92,41 @@ def test_a_line_of_the_wake_up_is_heard_among_all_the_others(sim: StashSim) -> N
 @table("told", [line, old_line])
 def test_every_kind_is_understood_and_the_same_edit_counts_once(kind: Kind, told: Callable[..., str]) -> None:
     whole = batch("SQL: select", told(kind, 5, "update"), line(kind, 5, "destroy"), told(kind, 6, "create"))
-    assert edits_in(whole) == [Edited(kind, 5), Edited(kind, 6)]
+    assert read_batch(whole).edits == [Edited(kind, 5), Edited(kind, 6)]
+
+
+MERGE = (
+    "SQL: DELETE FROM `scenes_files` WHERE (`scenes_files`.`file_id` IN (20)) [[]]",
+    "SQL: INSERT INTO `scenes_files` (`scene_id`, `primary`, `file_id`) VALUES (21, 0, 20) [[]]",
+    "SQL: UPDATE `scenes` SET `title`=?,`updated_at`=? WHERE (`scenes`.`id` = ?) [[Merged 2026-12-06T18:53:05Z 21]]",
+    "SQL: DELETE FROM `scenes` WHERE (`scenes`.`id` IN (20)) [[]]",
+)
+
+
+def test_a_scene_that_takes_over_a_file_is_edited() -> None:
+    """As Stash 0.30.1 logs a merge; for an assigned file only the first two. No hook runs."""
+    assert read_batch(batch(*MERGE)) == LogBatch([Edited(Kind.SCENE, 21)])
+    assert read_batch(batch(*MERGE, line(id=21))) == LogBatch([Edited(Kind.SCENE, 21)])
+
+
+@pytest.mark.parametrize(
+    ("text", "writes"),
+    [
+        (MERGE[2], True),
+        ("SQL: UPDATE `files` SET `basename`=?,`updated_at`=? WHERE (`files`.`id` = ?) [[a.mkv now 30]]", True),
+        (
+            "SQL: UPDATE `scenes` SET `play_duration`=play_duration + ?,`resume_time`=? WHERE (`id` = ?) [[1 2 3]]",
+            False,
+        ),
+        (
+            "SQL: INSERT INTO `scenes_view_dates` (`scene_id`, `view_date`) VALUES (3, '2026-12-06T18:53:05Z') [[]]",
+            False,
+        ),
+        ("SQL [31.2µs]: SELECT scenes.id FROM scenes WHERE scenes.updated_at > ?, args: [2026]", False),
+    ],
+)
+def test_a_write_that_no_line_names_is_noticed(text: str, writes: bool) -> None:
+    assert read_batch(batch(text)) == LogBatch([], writes=writes)
 
 
 @table(
@@ -125,15 +159,15 @@ def test_every_kind_is_understood_and_the_same_edit_counts_once(kind: Kind, told
     ],
 )
 def test_what_only_looks_like_a_line_is_none(text: str) -> None:
-    assert not edits_in(batch(text))
+    assert not read_batch(batch(text)).edits
 
 
 @pytest.mark.parametrize("whole", [batch(line()), batch("x" * 3_000_000, line())])
 def test_a_half_message_or_junk_is_no_edit(whole: bytes) -> None:
-    assert edits_in(whole) == [Edited(Kind.SCENE, 7)]
+    assert read_batch(whole).edits == [Edited(Kind.SCENE, 7)]
     assert is_batch(whole)
     for junk in (whole[: whole.index(b"Post")], b"", b"\xff\xfe", b"{}", b"[" * 100_000, whole[:20]):
-        assert not edits_in(junk)
+        assert not read_batch(junk).edits
 
 
 def test_megabytes_of_sql_hide_no_line(sim: StashSim) -> None:

@@ -48,7 +48,7 @@ def test_a_change_is_one_line_at_the_level_trace(type_: str) -> None:
 def test_the_worker_understands_the_line_of_each_event(type_: str, kind: str) -> None:
     ((_, text),) = lines_of({"id": 12, "type": type_})
     told = {"type": "next", "payload": {"data": {"loggingSubscribe": [{"message": BEFORE + text}]}}}
-    assert log_lines.edits_in(json.dumps(told).encode()) == [Edited(Kind(kind), 12)]
+    assert log_lines.read_batch(json.dumps(told).encode()).edits == [Edited(Kind(kind), 12)]
 
 
 @table(

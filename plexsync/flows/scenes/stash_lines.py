@@ -2,7 +2,7 @@
 
 A line is a wake-up. Stash skips a slow listener without telling it, and nobody hears a line while no worker runs. So a
 poll runs at once after each connection, and again after the first batch, which shows that Stash sends. All later polls
-find what lines have missed.
+find what lines have missed. One runs soon after Stash has written something that no line names.
 """
 
 import logging
@@ -14,7 +14,7 @@ from typing import Protocol
 from plexsync.engine.gates import Gates
 from plexsync.engine.reconnect import ReconnectBackoff
 from plexsync.engine.tickets import READ_STASH
-from plexsync.rules.queue.events import Edited
+from plexsync.rules.queue.events import Edited, LogBatch
 from plexsync.rules.queue.job import Kind, Why
 from plexsync.rules.queue.note_keys import EDIT_BY_LINE, HEARS, LINES
 from plexsync.rules.servers.errors import NeighbourError
@@ -27,6 +27,10 @@ log = logging.getLogger("PlexSync.lines")
 CROWD = 20
 # The number of new scenes that are asked for together.
 PAGE = 100
+# Seconds from a write that no line names to the poll, as its line may come with the next batch, and between two of these.
+UNNAMED = 3.0
+BETWEEN = 8.0
+NEVER = float("inf")
 # The first delay, in seconds, before it connects again.
 FIRST_DELAY = 1.0
 
@@ -34,8 +38,8 @@ FIRST_DELAY = 1.0
 class Lines(Protocol):
     """The source of edits."""
 
-    def listen(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Edited] | None]:
-        """Yield the edits of each batch; None when it begins, and at least once a second. Raises NeighbourError."""
+    def listen(self, stopping: Callable[[], bool]) -> Iterator[LogBatch | None]:
+        """Yield what each batch tells of; None when it begins, and at least once a second. Raises NeighbourError."""
         ...
 
 
@@ -75,17 +79,25 @@ class StashListener:
 
     def _listen(self, stopping: Callable[[], bool]) -> None:
         connected = sends = False
-        for edits in self._lines.listen(stopping):
+        due, polled = NEVER, -BETWEEN
+        for batch in self._lines.listen(stopping):
             if not connected:
                 connected = True
                 self._tell(HEARS)
                 self.poll()
-            if edits is None:
-                continue
-            if not sends:
-                sends = True
+            now = self._clock.monotonic()
+            if batch is not None:
+                if not sends:
+                    sends = True
+                    self.poll()
+                self.take(batch.edits)
+                if batch.edits:
+                    due = NEVER
+                elif batch.writes:
+                    due = min(due, max(now + UNNAMED, polled + BETWEEN))
+            if now >= due:
+                due, polled = NEVER, now
                 self.poll()
-            self.take(edits)
 
     def take(self, edits: Sequence[Edited]) -> None:
         """Queue what a batch of lines names, in one transaction: of scenes that are new here, those that Stash has."""

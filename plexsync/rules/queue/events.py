@@ -1,5 +1,6 @@
 """Events that Plex and Stash send by themselves. They are only hints: a poll finds whatever they miss, a little later."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from plexsync.rules.queue.job import Kind
@@ -61,3 +62,11 @@ class Edited:
 
     kind: Kind
     id: int
+
+
+@record
+class LogBatch:
+    """Lines of Stash's log: the edits that they name, each once; whether Stash has written what no line names."""
+
+    edits: Sequence[Edited] = ()
+    writes: bool = False
