@@ -82,13 +82,14 @@ def run(place: Runtime, *words: str, module: str, report: Callable[[str], None])
     return process.returncode
 
 
-def start_worker(place: Runtime, *, unwatched: bool = True) -> "subprocess.Popen[bytes]":
+def start_worker(place: Runtime, *, unwatched: bool = True, at: int = 0) -> "subprocess.Popen[bytes]":
     """Start the worker, by its supervisor, as a process that outlives this one and ends by itself; raises OSError.
 
-    `unwatched`: nobody waits for its start, so that it may wait for an API key of Stash.
+    `unwatched`: nobody waits for its start, so that it may wait for an API key of Stash. `at`: the moment of its start, in
+    UTC milliseconds, by `life_signs.plan_start`.
     """
     life = life_of(place.folder, place.server)
-    order = _order(place, "plexsync", ("serve", "--as-needed"), leash=False, life=life, unwatched=unwatched)
+    order = _order(place, "plexsync", ("serve", "--as-needed"), leash=False, life=life, unwatched=unwatched, at=at)
     # Without `site`, which would take half of its memory.
     return _start_detached(place, ("-S", SUPERVISOR), order)
 
@@ -132,6 +133,7 @@ def _order(
     leash: bool,
     life: "dict[str, str] | None" = None,
     unwatched: bool = False,
+    at: int = 0,
 ) -> bytes:
     """Return the order for the process, as one line."""
     order = {
@@ -144,6 +146,7 @@ def _order(
         "folder": place.folder,
         "life": life,
         "unwatched": unwatched,
+        "at": at,
     }
     return json.dumps(order).encode() + b"\n"
 

@@ -1,9 +1,9 @@
 """Starts the worker inside Stash, and starts it again if it was killed. Standard library only, to need little memory.
 
 It gets its order as one line of JSON on standard input, like the worker. A worker that ended by itself is not started
-again: it was idle, switched off, replaced, or its plugin is gone. After each kill the pause before the next start is
-twice as long. The supervisor may be killed as well: the worker goes on without it. The worker's lock decides that
-there is never a second worker.
+again: it was idle, switched off, replaced, or its plugin is gone. The first start may be in some seconds, at the end of
+the minute of one that failed. After each kill the pause before the next start is twice as long. The supervisor may be
+killed as well: the worker goes on without it. The worker's lock decides that there is never a second worker.
 """
 
 import json
@@ -38,8 +38,12 @@ class Supervisor:
         """Keep the worker alive until it ends by itself; returns its exit code."""
         from plexsync.store.files.lock import is_locked
 
-        pause = PAUSE
+        pause, wait = PAUSE, int(str(self._order["at"])) / 1000 - time.time()
         while True:
+            if wait > 0:
+                time.sleep(wait)
+                if self.stopped or not os.path.exists(LEASH) or is_locked(self._folder):
+                    return 0
             # The worker writes to the standard error of this process, which is its log.
             began, log_size = time.monotonic(), os.fstat(2).st_size
             code = self._work()
@@ -52,16 +56,15 @@ class Supervisor:
             failed = code > 0 and lived >= STARTED
             if self.stopped or not (failed or (code < 0 and code not in ASKED)):
                 return max(code, 0)
-            pause = PAUSE if lived > LONGEST else pause
-            words = f"the worker was {'ended by a fault' if failed else 'killed'} ({code}): it starts again in {pause:.0f} s"
+            wait = PAUSE if lived > LONGEST else pause
+            words = (
+                f"the worker was {'ended by a fault' if failed else 'killed'} ({code}): it starts again in {wait:.0f} s"
+            )
             # Into the worker's log.
             moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             sys.stderr.write(f"{moment} WARNING PlexSync.supervisor {words}\n")
             sys.stderr.flush()
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST)
-            if self.stopped or not os.path.exists(LEASH) or is_locked(self._folder):
-                return 0
+            pause = min(2 * wait, LONGEST)
 
     def stop(self, _number: int, _frame: FrameType | None) -> None:
         """End the worker in good order, and do not start it again."""
@@ -93,12 +96,14 @@ def main() -> None:
     """Read the order and watch the worker."""
     order = json.loads(sys.stdin.buffer.readline())
     sys.path.insert(0, os.path.dirname(os.path.dirname(HERE)))
-    from plexsync.store.files.life_signs import SUPERVISOR, LifeSign
+    from plexsync.store.files.life_signs import SUPERVISOR, LifeSign, show_refused
 
     sign = LifeSign(order["life"]["folder"], SUPERVISOR, order["life"]["address"])
     supervisor = Supervisor(order, order["folder"])
     signal.signal(signal.SIGTERM, supervisor.stop)
     code = supervisor.run()
+    if code and order["at"]:
+        show_refused(order["life"]["folder"], order["at"])
     sign.end()
     sys.exit(code)
 

@@ -102,18 +102,19 @@ def worker_runs(call: TaskRun) -> bool:
 def wake(call: TaskRun) -> str:
     """Start the worker if it is switched on and does not run, and do not wait for it: a save in Stash waits for this.
 
-    At most one start a minute, so that a worker that can't start costs little.
+    At most one start a minute, so that a worker that can't start costs little: the next one waits in its own process.
     """
     life = _life(call)
     before = intake.read_switch(call.folder, unknown=intake.ON if life_signs.is_wanted(life) else UNREAD)
     if before == UNREAD and os.path.exists(os.path.join(call.folder, intake.DATABASE)):
         # The next look is in a minute.
-        life_signs.show_starting(life)
+        life_signs.plan_start(life)
         return "the database can't be read: whether the worker is switched on is not known"
     life_signs.show_wanted(life, before not in (intake.OFF, UNREAD))
     if before in (intake.OFF, UNREAD):
         return "the worker is switched off"
-    if not life_signs.show_starting(life):
+    at = life_signs.plan_start(life)
+    if at is None:
         return "the worker is being started"
     runs = has_worker(call)
     if runs and before == intake.ON:
@@ -126,7 +127,7 @@ def wake(call: TaskRun) -> str:
     if not runs:
         _switch(call, intake.ON)
     # It waits for the one that is leaving.
-    launcher.start_worker(place)
+    launcher.start_worker(place, at=at)
     return "the worker is started"
 
 

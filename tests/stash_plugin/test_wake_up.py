@@ -118,6 +118,7 @@ WOKEN = ["Signs", "There", "Wake"]
         (("http_0.0.0.0_9998",), WOKEN),
         ((WANTED, "plexsync-worker-until-99999999999999-"), ["Signs"]),
         ((WANTED, "plexsync-worker-until-1-"), WOKEN),
+        ((WANTED, "plexsync-worker-until-99999999999999-refused"), WOKEN),
         ((WANTED, "plexsync-worker-until-99999999999999-http_0.0.0.0_9999"), ["Signs"]),
         ((WANTED, "plexsync-worker-until-99999999999999-http_0.0.0.0_9998"), WOKEN),
     ],

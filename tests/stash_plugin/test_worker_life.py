@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -205,6 +206,11 @@ def test_a_worker_that_is_killed_again_and_again_is_told_until_it_ends_in_good_o
     until(lambda: ended(living) is None)
 
 
+def refused(trial: Trial) -> list[Path]:
+    """The sign of a start that has failed in the last minute."""
+    return list(Path(trial.runner.dir).glob("plexsync-worker-until-*-refused"))
+
+
 def damage(package: Path) -> None:
     package.mkdir()
     (package / "__init__.py").write_text("raise ImportError('this package is damaged')\n")
@@ -224,7 +230,8 @@ def test_a_worker_that_fails_at_each_start_is_told_on_the_page_with_its_error(li
     for count in (1, 2):
         life_signs.show_nothing(living.runner.dir)
         living.stash.edit_scene(1, title=f"Edit {count}")
-        until(lambda wanted=count: (ended(living) or {}).get("count") == wanted)
+        until(lambda: refused(living))
+        assert ended(living)["count"] == count
     # What the killed one wrote last counts for 45 seconds.
     Path(living.runner.plugin_dir, "served", "status.json").unlink()
     go(page, living, "/plugins/plexsync")
@@ -237,6 +244,31 @@ def test_a_worker_that_fails_at_each_start_is_told_on_the_page_with_its_error(li
     living.task("Stop the worker")
     until(lambda: ended(living) is None)
     assert faults == []
+
+
+def test_an_edit_after_a_start_that_failed_is_followed_at_the_end_of_its_minute_and_needs_no_other(living):
+    kill(living, life_signs.SUPERVISOR)
+    kill(living)
+    until(lambda: not is_locked(living.folder))
+    package = Path(dependencies.place(str(living.folder))) / "h11"
+    damage(package)
+    living.stash.edit_scene(1, title="Its start fails")
+    until(lambda: refused(living))
+    shutil.rmtree(package)
+    (sign,) = refused(living)
+    # Most of the minute has passed.
+    soon = time.time_ns() // 1_000_000 + 3_000
+    sign.rename(sign.with_name(f"plexsync-worker-until-{soon}-refused"))
+    before = (living.folder / "worker.log").stat().st_size
+    for title in ("Put off", "And one more"):
+        living.stash.edit_scene(1, title=title)
+    assert operations(living) == 2, "one start waits, however many edits"
+    assert f"plexsync-worker-until-{soon + life_signs.STARTING}-" in signs(living)
+    until(lambda: living.title() == "And one more")
+    assert operations(living) == 2
+    assert time.time_ns() // 1_000_000 >= soon
+    assert not refused(living)
+    assert "this package is damaged" not in (living.folder / "worker.log").read_text()[before:]
 
 
 def test_a_page_of_stash_that_is_opened_after_such_an_update_starts_the_worker(living, page, faults):
@@ -283,7 +315,7 @@ def test_a_page_of_stash_that_stays_open_has_a_worker_started_that_is_missed_lat
     page.goto("http://stash.test/")
     with asks("Signs"):
         page.add_script_tag(path=ROOT / "plexsync/stash_plugin/ui/wake.js")
-    signs.pop()
+    signs[-1] = "plexsync-worker-until-99999999999999-refused"
     with asks("Wake"):
         page.clock.fast_forward(60_000)
     page.close()
@@ -306,8 +338,16 @@ def test_where_no_handle_can_be_looked_at_the_sign_counts_for_a_time(tmp_path, m
     monkeypatch.setattr(life_signs, "HANDLES", "")
     clock = Clock()
     monkeypatch.setattr(life_signs, "_now", clock.now)
-    assert life_signs.show_starting(str(tmp_path))
-    assert not life_signs.show_starting(str(tmp_path)), "once a minute"
+    first = clock.now()
+    assert life_signs.plan_start(str(tmp_path)) == first
+    assert life_signs.plan_start(str(tmp_path)) is None, "once a minute"
+    clock.move(20)
+    life_signs.show_refused(str(tmp_path), first)
+    assert life_signs.plan_start(str(tmp_path)) == first + life_signs.STARTING
+    assert life_signs.plan_start(str(tmp_path)) is None, "that one waits"
+    clock.move(40 + 59)
+    assert life_signs.plan_start(str(tmp_path)) is None, "it was made, and counts for a minute"
+    assert life_signs.addresses(str(tmp_path)) == []
     sign = life_signs.LifeSign(str(tmp_path), life_signs.WORKER, "here")
     assert life_signs.addresses(str(tmp_path)) == ["here"]
     clock.move(14)

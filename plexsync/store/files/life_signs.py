@@ -7,7 +7,8 @@ the script has PlexSync look into its database. The link `plexsync-worker` leads
 On Linux the link goes through the worker's open handle, so it leads nowhere from the moment when that process ends, in
 any way.
 Elsewhere the sign is a directory `plexsync-worker-until-TIME-ADDRESS`, which is renamed every few seconds. One without
-an address means that the worker is being started. Standard library only.
+an address means that the worker is being started, or will be at a moment that is set. One with `refused` in the place of
+the address means that the start of that minute has failed. Standard library only.
 """
 
 # ruff: noqa: PTH102, PTH103, PTH105, PTH106, PTH108, PTH112, PTH115, PTH118, PTH208, PTH211
@@ -31,6 +32,7 @@ UNTIL = re.compile(rf"{WORKER}-until-(\d{{1,15}})-(.*)")
 LASTS, RENEW = 15_000, 5_000
 # Milliseconds for which a start that was requested counts.
 STARTING = 60_000
+REFUSED = "refused"
 HANDLES = f"/proc/{os.getpid()}/fd" if os.path.isdir("/proc/self/fd") else ""
 
 
@@ -70,17 +72,32 @@ def is_wanted(folder: str) -> bool:
     return os.path.isdir(os.path.join(folder, WANTED))
 
 
-def show_starting(folder: str) -> bool:
-    """Show that the worker is being started; False if that was shown already, in the last minute."""
+def plan_start(folder: str) -> "int | None":
+    """Show that the worker is being started; returns the moment for it, None if a start is shown already.
+
+    It is now, or the end of the minute of a start that has failed: so there is at most one start a minute.
+    """
     now = _now()
-    try:
-        if any(until > now and not address for until, address in _times(folder)):
-            return False
+    signs = {name: until for until, name in _times(folder) if until > now}
+    if "" in signs:
+        return None
+    at = min(signs.get(REFUSED, now), now + STARTING)
+    with suppress(OSError):
         show_nothing(folder)
-        os.mkdir(os.path.join(folder, f"{WORKER}-until-{now + STARTING}-"), 0o700)
-    except OSError:
-        return True
-    return True
+        os.mkdir(_start_sign(folder, at), 0o700)
+    return at
+
+
+def show_refused(folder: str, at: int) -> None:
+    """Show that the start of this moment has failed, also if the worker has shown itself for a while."""
+    sign = _start_sign(folder, at)
+    with suppress(OSError):
+        os.mkdir(sign + REFUSED, 0o700)
+        os.rmdir(sign)
+
+
+def _start_sign(folder: str, at: int) -> str:
+    return os.path.join(folder, f"{WORKER}-until-{at + STARTING}-")
 
 
 def show_nothing(folder: str) -> None:
@@ -93,7 +110,9 @@ def show_nothing(folder: str) -> None:
 def addresses(folder: str) -> list[str]:
     """Return the address of Stash that the running worker was started with, by its sign; nothing if it shows none."""
     now = _now()
-    return _names(os.path.join(folder, WORKER)) + [name for until, name in _times(folder) if until > now and name]
+    return _names(os.path.join(folder, WORKER)) + [
+        name for until, name in _times(folder) if until > now and name not in ("", REFUSED)
+    ]
 
 
 def is_supervised(folder: str) -> bool:
