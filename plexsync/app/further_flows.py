@@ -19,6 +19,7 @@ from plexsync.rules.queue.note_keys import (
     PLAYLISTS_PROBLEM,
     PLAYS_COMPARED,
     PLAYS_COUNTED,
+    PLAYS_IN_PLEX,
 )
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import LocalFault
@@ -95,7 +96,7 @@ def forget_way_back(parts: Assembled, *, forgets_gate: bool = True) -> None:
             tx.plays.forget_history()
         if forgets_gate:
             gate_rows.forget(tx, WRITE_STASH, parts.clock.now())
-        for name in (PLAYS_COUNTED, PLAYS_COMPARED):
+        for name in (PLAYS_COUNTED, PLAYS_COMPARED, PLAYS_IN_PLEX):
             if tx.notes.text(name):
                 tx.notes.save(name, "")
 

@@ -339,12 +339,11 @@ def first_plays_words(first: "FirstPlaysFacts") -> str:
         return f"{many(first['missing'], 'play')} of {first['account']} by {by} {is_not} in Stash"
     oldest = f", oldest {first['oldest'][:10]}" if first["oldest"] else ""
     plays = f"{many(first['in_plex'], 'play')} of {first['account']} in Plex"
-    unknown = first["in_plex"] - first["missing"] - first["present"] if first["unmatched"] or first["unread"] else 0
-    if unknown >= first["in_plex"] > 0:
+    if first["uncompared"] >= first["in_plex"] > 0:
         return f"{plays}, not compared with Stash yet"
-    if not first["missing"] and unknown <= 0:
+    if not first["missing"] and not first["uncompared"]:
         return f"{plays}, all of them in Stash" if first["in_plex"] else plays
-    more = f", {unknown:,} not compared yet" if unknown > 0 else ""
+    more = f", {first['uncompared']:,} not compared yet" if first["uncompared"] else ""
     return f"{plays}, {first['missing']:,} of them not in Stash{oldest}{more}"
 
 
@@ -354,7 +353,7 @@ def _first(facts: "BareFacts") -> "FirstPlaysFacts":
 
 def _first_short(facts: "BareFacts", _: str) -> str:
     first = _first(facts)
-    later = "" if first["missing"] or first["unmatched"] or first["unread"] else "later ones "
+    later = "" if first["missing"] or first["uncompared"] else "later ones "
     goes_on = f"; PlexSync goes on by {rule_words(first['in_force'])}" if first["in_force"] else ""
     return f"{first_plays_words(first)}: {later}wait for your yes ({FIRST_PLAYS}){goes_on}"
 

@@ -248,17 +248,27 @@ def queued_plays(waiting: int, since: int | None, error: str | None) -> "QueuedP
 
 def _plays(summary: "Summary") -> "PlaysFacts":
     """The plays: what is on its way to Stash, and what is remembered. The names are those of `PlayState`."""
-    counts = summary.remembered_plays
+    counts = remembered_plays(summary)
     return {
         **queued_plays(*summary.plays),
         "in_plex": summary.listed_plays,
-        "sent": counts.get("sent", 0),
-        "unfinished": counts.get("adding", 0) + counts.get("removing", 0),
-        "present": counts.get("present", 0),
-        "undone": counts.get("undone", 0),
-        "deleted": counts.get("deleted", 0),
-        "first": first_plays_facts(summary.first_plays),
+        "sent": counts["sent"],
+        "unfinished": counts["adding"] + counts["undoing"],
+        "present": counts["present"],
+        "undone": counts["undone"],
+        "deleted": counts["deleted"],
+        "first": first_plays_facts(summary.first_plays, summary.listed_plays),
     }
+
+
+def remembered_plays(summary: "Summary") -> "dict[str, int]":
+    """What became of the plays that are remembered, in numbers: the names are those of `PlayState`."""
+    counts = dict.fromkeys(("adding", "sent", "present", "deleted", "undoing", "undone"), 0)
+    for state, undo, count in summary.remembered_plays:
+        # A row too many, or one that is kept after all, is being removed: the play itself is PlexSync's.
+        word = "sent" if state == "removing" else state if state in counts else "present"
+        counts["undoing" if undo and word in ("adding", "sent") else word] += count
+    return counts
 
 
 def _collections(summary: "Summary") -> "dict[str, int]":
@@ -293,18 +303,23 @@ def play_counts(plays: "PlaysFacts") -> "list[tuple[int, str]]":
     return [(count, words) for count, words in counts if count]
 
 
-def first_plays_facts(text: str) -> "FirstPlaysFacts | None":
-    """What the first write of plays would do, by its note; None if nothing waits for your approval."""
+def first_plays_facts(text: str, in_plex: int) -> "FirstPlaysFacts | None":
+    """What the first write of plays would do, by its note; None if nothing waits for your approval.
+
+    `in_plex`: how many plays are in Plex now.
+    """
     counted = read_counted(text)
-    return None if counted is None else counted_facts(counted)
+    return None if counted is None else counted_facts(counted, in_plex)
 
 
-def counted_facts(counted: "FirstPlays") -> "FirstPlaysFacts":
+def counted_facts(counted: "FirstPlays", in_plex: int) -> "FirstPlaysFacts":
     """What the first write of plays would do, for JSON."""
+    unknown = counted.in_plex - counted.missing - counted.present if counted.unmatched or counted.unread else 0
     return {
         "at": stamp(counted.at),
         "account": counted.account,
-        "in_plex": counted.in_plex,
+        "in_plex": in_plex,
+        "uncompared": 0 if counted.in_force else max(unknown, 0) + max(in_plex - counted.in_plex, 0),
         "missing": counted.missing,
         "scenes": counted.scenes,
         "present": counted.present,

@@ -8,9 +8,10 @@ from plexsync.app.way_back import way_back_of
 from plexsync.flows.plays.first_run import PlaysPage
 from plexsync.flows.plays.history_poll import UnknownAccount, approve_plays
 from plexsync.reports.first_plays import first_plays_lines, list_scenes, scene_plays_words
+from plexsync.reports.format import stamp
 from plexsync.reports.needs import plays_wait
 from plexsync.reports.shapes.status import StatusFacts
-from plexsync.reports.status import counted_facts, play_counts
+from plexsync.reports.status import play_counts
 from plexsync.rules.plays.first_plays import read_counted
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED
 from plexsync.web.context import AWAY
@@ -25,7 +26,8 @@ def plays(call: PageCall) -> Response:
     """What waits for your approval: the numbers as the worker has counted them, and the scenes as they are now."""
     with call.reading() as db:
         counted, is_approved = read_counted(db.notes.text(PLAYS_COUNTED)), bool(db.notes.text(PLAYS_APPROVED))
-    first, after = counted_facts(counted) if counted else None, call.query.get("after", "")[:LONGEST_KEY]
+    facts, after = call.desk.facts(), call.query.get("after", "")[:LONGEST_KEY]
+    first = facts["plays"]["first"] if counted else None
     config = call.parts.config
     # An open page asks for its changed parts again and again, and the list is none of them.
     page, away = _page(call, counted.since, after) if counted and not call.live else (None, "")
@@ -40,13 +42,13 @@ def plays(call: PageCall) -> Response:
         is_approved=is_approved,
         first=first,
         lines=first_plays_lines(first) if first else [],
-        at=counted.at if counted else 0,
+        at=first["at"] if first else "",
         scenes=list_scenes(page) if page else [],
         words=scene_plays_words,
         away=away,
         after=after,
-        found=call.desk.facts(),
-        card=play_card(call, call.desk.facts()),
+        found=facts,
+        card=play_card(call, facts),
         next=f"{HERE}?{urlencode({'after': page.last})}" if page and not page.is_last else "",
     )
 
@@ -79,7 +81,7 @@ def approve(call: PageCall) -> Response:
     parts = call.parts
     with parts.store.writing() as tx:
         counted = read_counted(tx.notes.text(PLAYS_COUNTED))
-        is_shown = counted is not None and call.form.get("at", "") == str(counted.at)
+        is_shown = counted is not None and call.form.get("at", "") == stamp(counted.at)
         if counted is not None and is_shown:
             since, minimum = counted.since, counted.minimum
             earliest = midnight(parts.config.watch_since) if counted.in_force else since

@@ -12,7 +12,7 @@ from plexsync.rules.plays.first_plays import FirstPlays, read_counted
 from plexsync.rules.plays.plays import WatchRules
 from plexsync.rules.plays.viewings import Viewing
 from plexsync.rules.queue.events import SessionChanged, SessionState
-from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
+from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_IN_PLEX, PLAYS_QUEUED
 from plexsync.simulator.http import Fault
 from tests.engine.house import House, fails
 from tests.engine.pools import Inline
@@ -105,17 +105,20 @@ def test_one_play_is_asked_about_as_well(house):
     assert counted(house).missing == 1
 
 
-def test_new_plays_are_counted_again_in_time(house):
+def test_new_plays_are_counted_again_the_later_the_more_there_are(house):
     (id,) = house.in_step()
     poll(house)
     assert (counted(house).in_plex, counted(house).oldest) == (0, 0)
-    play(house, id, AT)
+    play(house, id, *range(AT, AT + 500))
+    poll(house)
+    assert counted(house).in_plex == 500, "to look at none costs nothing"
+    play(house, id, AT + 500)
+    house.clock.move(15)
+    poll(house)
+    assert (counted(house).in_plex, note(house, PLAYS_IN_PLEX)) == (500, "501")
     house.clock.move(60)
     poll(house)
-    assert counted(house).in_plex == 0
-    house.clock.move(600)
-    poll(house)
-    assert counted(house).in_plex == 1
+    assert counted(house).in_plex == 501
 
 
 def test_plays_that_came_in_while_it_asked_are_queued_after_the_yes(house):

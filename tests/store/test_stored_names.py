@@ -46,6 +46,7 @@ NOTES = {
     "BULK": "bulk:approved",
     "PLAYS_APPROVED": "plays:approved",
     "PLAYS_COUNTED": "plays:counted",
+    "PLAYS_IN_PLEX": "plays:inplex",
     "PLAYS_QUEUED": "plays:queued",
     "STASH_SETTINGS": "stash:settings",
     "STATUS_SETTINGS": "status:settings",

@@ -10,7 +10,7 @@ from plexsync.app.parts import Parts
 from plexsync.app.way_back import WayBack, way_back
 from plexsync.cli.checks.check import NOT_OWNER, Check
 from plexsync.engine.tickets import WRITE_STASH
-from plexsync.flows.plays.history_poll import UnknownAccount, was_read_to_its_end
+from plexsync.flows.plays.history_poll import UnknownAccount, count_plays, was_read_to_its_end
 from plexsync.flows.plays.resume import OTHER_ACCOUNT
 from plexsync.flows.plays.writes import removals_of_nothing
 from plexsync.reports.format import many, stamp
@@ -96,7 +96,7 @@ def _reports(parts: Parts, account: int) -> Check:
 
 def _history(parts: Parts, back: WayBack, account: int) -> Check:
     with parts.store.reading() as db:
-        newest, count = db.plays.newest(account), db.plays.counts()["in_plex"]
+        newest, count = db.plays.newest(account), count_plays(db, account, back.history.rules.since)[0]
         is_whole = was_read_to_its_end(db, account, back.history.rules.since)
     try:
         # The first page is enough to know.

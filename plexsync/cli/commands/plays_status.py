@@ -7,7 +7,7 @@ from plexsync.cli.start import open_call_store
 from plexsync.cli.terminal.screen import paper, table
 from plexsync.flows.plays.resume import OTHER_ACCOUNT
 from plexsync.reports.format import local, many, parse_stamp, spent
-from plexsync.reports.needs import FIRST_PLAYS
+from plexsync.reports.needs import FIRST_PLAYS, first_plays_words
 from plexsync.reports.plays import plays_report
 from plexsync.reports.shapes.plays import PlaysReport
 from plexsync.rules.plays.first_plays import rule_words
@@ -21,7 +21,7 @@ UNHEARD = "no player yet (plexsync doctor)"
 ANYWAY = ", also while Stash's player tracks no activity of its own"
 # The figures, in the order in which they are shown, with what they count.
 FIGURES = {
-    "in_plex": "in the history of Plex",
+    "in_plex": "in Plex",
     "unsent": "of them not in Stash, or without a scene",
     "viewings": "viewings noted",
     "viewed": "of them plays",
@@ -59,7 +59,10 @@ def _tell(facts: PlaysReport) -> None:
     since = facts["watch_since"]
     error = [("last error", facts["error"])] if facts["error"] else []
     first = facts["first"]
-    approval = [("approval", f"{many(first['missing'], 'play')}: {APPROVE}")] if first else []
+    approval = []
+    if first:
+        counted = local(parse_stamp(first["at"] or ""))
+        approval = [("approval", f"{first_plays_words(first)}: {APPROVE}; compared with Stash {counted}")]
     counts = [(words, facts["plays"].get(name)) for name, words in FIGURES.items()]
     queue = "nothing waits"
     if facts["waiting"]:

@@ -129,7 +129,7 @@ def _preview_and_ask(
     facts: FirstPlaysPreview = {
         "dry_run": dry,
         "approved": asks or approved is not None,
-        "first": counted_facts(counted),
+        "first": counted_facts(counted, counted.in_plex),
         "scenes": scenes.first,
     }
     call.answer({**facts}, lambda: say(paper(), _ending(start, parts, dry=dry, asks=asks)))
@@ -162,7 +162,7 @@ def _tell(counted: FirstPlays, scenes: FirstScenes, file: str) -> None:
         out.print(table("", ("scene", "title", "plays"), rows))
     if scenes.count > len(scenes.first):
         say(out, f"... and {many(scenes.count - len(scenes.first), 'scene')} more")
-    for line in first_plays_lines(counted_facts(counted)):
+    for line in first_plays_lines(counted_facts(counted, counted.in_plex)):
         say(out, line)
     if file:
         say(out, f"every play is listed in {file}")

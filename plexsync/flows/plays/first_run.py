@@ -14,12 +14,12 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READS
 from plexsync.engine.undo import Progress, quiet
 from plexsync.flows.plays.flow import PlaysFlow
-from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
+from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount, count_plays
 from plexsync.flows.plays.viewings import known_percent
 from plexsync.flows.plays.writes import PlaysFinding
 from plexsync.plex.history import PlexHistory
 from plexsync.rules.plays.first_plays import FirstPlays, counted_text
-from plexsync.rules.plays.viewings import VIEWED, Viewing, judge_viewing, plays_in_plex
+from plexsync.rules.plays.viewings import VIEWED, Viewing, judge_viewing
 from plexsync.rules.queue.job import PLAYS, Waiting, Why
 from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
 from plexsync.rules.record_class import record
@@ -30,8 +30,9 @@ from plexsync.store.database import Database, Reader
 
 PAGE = 100
 LONGEST_NAME = 60
-# Milliseconds after which plays are counted again: if there are new ones or scenes could not be read, and in any case.
-PACE, LONGEST = 600_000, 86_400_000
+# Milliseconds after which plays are counted again: if there are new ones or scenes could not be read, for each of them and
+# at most, and in any case.
+EACH, PACE, LONGEST = 60, 600_000, 86_400_000
 
 
 @record
@@ -110,15 +111,7 @@ class FirstRun:
         """The number of plays in Plex, or of those by the rule that waits for your approval alone."""
         if self.rule_meanwhile(db):
             return len(self._further_viewings(db, account, since))
-        total, _ = db.plays.count_history(account, since=since)
-        viewings: dict[str, list[Viewing]] = {}
-        for viewing in db.viewings.since(account, since):
-            if viewing.moment >= max(since, 1):
-                viewings.setdefault(viewing.item, []).append(viewing)
-        plays = db.plays.history(account, list(viewings), since=since)
-        for item, listed in plays.items():
-            total -= len(listed) - len(plays_in_plex(listed, {}, viewings[item], minimum=self._history.rules.minimum))
-        return total
+        return count_plays(db, account, since)[0]
 
     def _item_pages(
         self, since: int, after: str = "", only: set[str] | None = None
@@ -222,7 +215,7 @@ class FirstRun:
         """From which moment on plays are to be counted now; None if they need not be."""
         account, counted = self._history.account(), self._counted
         age = self._clock.now() - counted.at if counted else -1
-        if 0 <= age < PACE:
+        if counted and 0 <= age < min(EACH * counted.in_plex, PACE):
             return None
         with self._store.reading() as db:
             since = self._asks_since(db)

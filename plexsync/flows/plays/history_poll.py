@@ -26,9 +26,9 @@ from plexsync.rules.item import Item
 from plexsync.rules.match.paths import base_name
 from plexsync.rules.plays.first_plays import EARLIER, approval_text, approved_minimum, approved_since
 from plexsync.rules.plays.plays import OWNER, PlaySource, WatchRules
-from plexsync.rules.plays.viewings import asks_less
+from plexsync.rules.plays.viewings import PLEX, Viewing, asks_less, plays_in_plex
 from plexsync.rules.queue.job import DAY, PLAYS, Why
-from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
+from plexsync.rules.queue.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_IN_PLEX, PLAYS_QUEUED
 from plexsync.rules.records import PlexPlay
 from plexsync.rules.servers.errors import Neighbour, NeighbourError
 from plexsync.rules.servers.neighbours import Clock, Plex, Stash
@@ -117,6 +117,25 @@ def approve_plays(tx: Writer, account: int, *, watch_since: int, since: int, min
     tx.notes.save(PLAYS_COUNTED, "")
 
 
+def count_plays(db: Reader, account: int, since: int) -> tuple[int, int]:
+    """Count the account's plays in Plex from the second `since` on, and those of them of which nothing is remembered.
+
+    A viewing and its row of the history are one. Every screen shows these numbers.
+    """
+    total, unsent = db.plays.count_history(account, since=since)
+    viewings: dict[str, list[Viewing]] = {}
+    for viewing in db.viewings.since(account, since):
+        if viewing.moment >= max(since, 1):
+            viewings.setdefault(viewing.item, []).append(viewing)
+    plays = db.plays.history(account, list(viewings), since=since)
+    same = {
+        (listed[moment].item, moment)
+        for item, listed in plays.items()
+        for moment in listed.keys() - plays_in_plex(listed, {}, viewings[item], minimum=PLEX)
+    }
+    return total - len(same), unsent - len(same - db.plays.holders([item for item, _ in same]).keys())
+
+
 def want_many(tx: Writer, kind: str, scenes: Collection[int], now: int) -> None:
     """Queue scenes of which a server told something at once; a crowd of them goes behind edits."""
     tx.jobs.want_all(kind, scenes, Why.EDIT, now, behind=len(scenes) > CROWD)
@@ -194,6 +213,10 @@ class HistoryPoll:
             raise UnknownAccount(f"{count} of the Plex server with the name of watch_account")
         return numbers[0]
 
+    def note_plays(self, tx: Writer, account: int) -> None:
+        """Note how many plays are in Plex now, after these have changed."""
+        tx.notes.save(PLAYS_IN_PLEX, str(count_plays(tx, account, self.rules.since)[0]))
+
     def poll(self, stopping: Callable[[], bool] = lambda: False) -> str:
         """Read what was played since the last time; returns why that is not possible now, '' if it was.
 
@@ -238,7 +261,7 @@ class HistoryPoll:
             # Plays that were written by a version that did not ask count as your approval.
             was_asked = db.notes.text(PLAYS_APPROVED) or db.notes.text(PLAYS_COUNTED)
             used_before = not was_asked and db.plays.has_memory()
-            walked = db.notes.number(f"{WALKED}{account}")
+            walked = db.notes.number(f"{WALKED}{account}") if db.notes.text(PLAYS_IN_PLEX) else None
         if soon and not is_whole:
             return
         if of_machine and of_machine != machine:
@@ -265,6 +288,7 @@ class HistoryPoll:
             return
         with self._store.writing() as tx:
             dropped = tx.plays.drop_unlisted(account, listed_at=now)
+            self.note_plays(tx, account)
             tx.notes.save(f"{READ_SINCE}{account}", f"{machine} {wanted}")
             tx.notes.save(f"{WALKED}{account}", str(now))
         self.lacks_plays = False
@@ -306,6 +330,8 @@ class HistoryPoll:
         with self._store.writing() as tx:
             tx.plays.save_history(account, [(source, moment) for (_, moment), source in plays.items()], now=now)
             tx.plays.mark_listed(account, unnamed, now=now)
+            if fresh:
+                self.note_plays(tx, account)
             if fresh and not is_approved:
                 # They are queued with all others, after your approval.
                 tx.notes.save(PLAYS_QUEUED, "")

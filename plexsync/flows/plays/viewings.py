@@ -202,6 +202,7 @@ class ViewingRecorder:
             if played:
                 plays = [(PlaySource(viewing.item, VIEWED), viewing.moment) for viewing in played]
                 tx.plays.save_history(account, plays, now=self._clock.now())
+                self._history.note_plays(tx, account)
 
     def _queue(self) -> None:
         """Queue the scenes of viewings that are plays or have ended, all judged by the rule in force."""

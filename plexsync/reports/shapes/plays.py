@@ -10,9 +10,11 @@ class PlayCounts(TypedDict):
     """The number of plays in Plex's saved history, and of remembered ones by what became of them."""
 
     in_plex: int | None
-    """In the saved history of the account, from `watch_since` on. Null while the number of the account is unknown."""
+    """The account's plays in Plex, from `watch_since` on: those that Plex lists, and viewings that are plays; each once.
+    Null while the number of the account is unknown."""
     unsent: int | None
-    """Those of `in_plex` that are neither sent nor found in Stash: they wait, or their item has no scene."""
+    """Those of `in_plex` that are neither sent nor found in Stash: they wait, or their item has no scene. Null before
+    you have approved the first plays: `first` has the number then."""
     viewings: int | None
     """Viewings of the account that ended since `watch_since`. Null while the number of the account is unknown."""
     viewed: int | None

@@ -208,7 +208,9 @@ class FirstPlaysFacts(TypedDict):
     account: str
     """The name of the account, or its number."""
     in_plex: int
-    """The account's plays in Plex (from `watch_since` on)."""
+    """The account's plays in Plex (from `watch_since` on), as in the counts of plays."""
+    uncompared: int
+    """Those of them that are not compared with Stash yet: they are new, their item has no scene, or it can't be read."""
     missing: int
     """Those of them that would be added."""
     scenes: int
@@ -293,11 +295,12 @@ class PlaysFacts(QueuedPlays):
     """The plays that go from Plex to Stash (`watch_back`)."""
 
     in_plex: int
-    """The plays in Plex's history, as last listed. The next five counts are of plays that PlexSync has dealt with."""
+    """The account's plays in Plex, from `watch_since` on: those that Plex lists, and viewings that are plays; each once. The
+    next five counts are of plays that PlexSync has dealt with."""
     sent: int
     """Plays that PlexSync added to Stash, and has not found deleted."""
     unfinished: int
-    """Plays of which the result of the last request is unknown."""
+    """Plays on their way to Stash, or still to be taken back."""
     present: int
     """Plays that Stash had already."""
     undone: int

@@ -59,6 +59,8 @@ BULK = "bulk:approved"
 # Your approval of the first plays that are written to Stash, and what they would be (`plexsync.rules.plays.first_plays`).
 PLAYS_APPROVED = "plays:approved"
 PLAYS_COUNTED = "plays:counted"
+# How many plays are in Plex: see `plexsync.flows.plays.history_poll.count_plays`.
+PLAYS_IN_PLEX = "plays:inplex"
 # The approval after which the scenes of all saved plays were queued.
 PLAYS_QUEUED = "plays:queued"
 # The plugin's settings as last read from Stash, without secrets.

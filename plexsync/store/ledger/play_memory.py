@@ -5,15 +5,13 @@ has under another key by now. The memory is never pruned by age: it is what keep
 again. See `plexsync.rules.plays.plays`.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 
-from plexsync.rules.plays.plays import TAKEN_BACK, PlaySource, PlayState, RememberedPlay, SentPlay, state_of
+from plexsync.rules.plays.plays import PlaySource, RememberedPlay, SentPlay, state_of
 from plexsync.rules.records import PlaysRow
 from plexsync.store.connection import Row, ScenesTable, clean
 from plexsync.store.documents import LIBRARY, of_this_library
-from plexsync.store.queue.counts import COUNT_LISTED, COUNT_REMEMBERED
 
 # The file of an item that is not in the index now stays what it was.
 SAVE_HISTORY = f"""
@@ -94,14 +92,12 @@ TO_TAKE_BACK = """
 select distinct scene from play
  where undo = 1 and (state = 'adding' or state = 'sent' or state = 'removing') order by scene
 """
-COUNT_STATES = "select state, undo, count(*) from play group by state, undo"
 COUNT_HISTORY = """
 select count(*), coalesce(sum(case when exists (
            select 1 from play where play.item = played.item and play.moment = played.moment
        ) then 0 else 1 end), 0)
   from played where account = :account and moment >= :since
 """
-COUNT_UNVIEWED = f"{COUNT_HISTORY} and history_key <> 'viewed'"
 SCENES = "select distinct scene from play where scene > :after order by scene limit :limit"
 ITEMS_WITH_NEWS = """
 select distinct item from played
@@ -180,12 +176,6 @@ class ReadOnlyPlays(ScenesTable[dict[int, dict[int, RememberedPlay]]]):
         values = {"account": account, "items": items, "since": since}
         return {(item, moment) for item, moment in self._db.rows(LISTED, values)}
 
-    def counts(self) -> dict[str, int]:
-        """Return how many plays are remembered in each state, and how many Plex lists as `in_plex`."""
-        listed = self._db.row(COUNT_LISTED)
-        states = {str(state): int(count) for state, count in self._db.rows(COUNT_REMEMBERED)}
-        return {**dict.fromkeys((*PlayState, TAKEN_BACK), 0), **states, "in_plex": int(listed[0]) if listed else 0}
-
     def has_history(self) -> bool:
         """Whether any history is saved."""
         return bool(self._db.row(HAS_HISTORY))
@@ -217,21 +207,9 @@ class ReadOnlyPlays(ScenesTable[dict[int, dict[int, RememberedPlay]]]):
         """Return the scenes with plays that you asked to take back, and that are not taken back yet."""
         return [scene for (scene,) in self._db.rows(TO_TAKE_BACK)]
 
-    def count_states(self) -> Counter[tuple[PlayState, bool]]:
-        """Count the remembered plays by state, and by whether you asked to take them back."""
-        counts: Counter[tuple[PlayState, bool]] = Counter()
-        for word, undo, count in self._db.rows(COUNT_STATES):
-            state, undone = state_of(word, undo)
-            counts[state, bool(undone)] += count
-        return counts
-
-    def count_history(self, account: int, *, since: int = 0, is_listed: bool = False) -> tuple[int, int]:
-        """Count the account's saved plays from the second `since` on, and those of them of which nothing is remembered.
-
-        `is_listed`: without those that are known by a viewing alone.
-        """
-        count = COUNT_UNVIEWED if is_listed else COUNT_HISTORY
-        (total, unremembered) = self._db.rows(count, {"account": account, "since": since})[0]
+    def count_history(self, account: int, *, since: int = 0) -> tuple[int, int]:
+        """Count the account's saved plays from the second `since` on, and those of them of which nothing is remembered."""
+        (total, unremembered) = self._db.rows(COUNT_HISTORY, {"account": account, "since": since})[0]
         return total, unremembered
 
     def items_with_news(self, account: int, *, since: int, after: str = "", limit: int) -> list[str]:

@@ -20,11 +20,6 @@ COUNT_TO_STASH = """
 select count(distinct id) from job
  where kind in ('plays', 'ratingback') and (state = 'ready' or state = 'running')
 """
-# What is remembered of plays, by state; and how many the account has that Plex was last asked about.
-COUNT_REMEMBERED = "select state, count(*) from play group by state"
-COUNT_LISTED = """
-select count(*), max(listed_at) from played where history_key <> 'viewed' group by account order by 2 desc limit 1
-"""
 # Plays that were sent since then and are deleted in Stash.
 COUNT_DELETED = "select count(*) from play where state = 'deleted' and sent_at >= :since"
 COUNT_DUE = f"select count(*), min(due) from job indexed by job_due where {WAITS} and lane = :lane and due <= :now"

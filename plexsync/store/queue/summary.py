@@ -28,6 +28,7 @@ from plexsync.rules.queue.note_keys import (
     NEWS,
     PLAYLISTS_PROBLEM,
     PLAYS_COUNTED,
+    PLAYS_IN_PLEX,
     PLAYS_MISSING,
     REPAIRED,
     RESTORED,
@@ -46,11 +47,9 @@ from plexsync.store.queue.counts import (
     COUNT_DELETED,
     COUNT_DUE,
     COUNT_IDLE_OTHERS,
-    COUNT_LISTED,
     COUNT_PLAYS,
     COUNT_RARE,
     COUNT_READY,
-    COUNT_REMEMBERED,
     COUNT_RUNNING,
     COUNT_STANDINGS,
     IS_RARE,
@@ -97,6 +96,7 @@ select who, state, failures, successes, opened_at, wait, trips, generation, prob
 HOLDS = "select who, setting, message, since, retest_at, choice from hold"
 PACES = "select who, not_before, ramp from pace"
 TRANSITIONS = "select who, at, old, new, cause, error, waiting from transition order by number"
+REMEMBERED = "select state, undo, count(*) from play group by state, undo"
 BOOKS = "select accepted, coalesced, done, pruned from books"
 TALLIES = "select name, count from tally"
 ASKING = """
@@ -153,8 +153,8 @@ class Summary:
         self.due = sum(count for count, _ in due)
         self.oldest_due: int | None = min((oldest for _, oldest in due if oldest is not None), default=None)
         self.plays: tuple[int, int | None, str | None] = tuple(db.rows(COUNT_PLAYS)[0])
-        self.remembered_plays: dict[str, int] = dict(db.rows(COUNT_REMEMBERED))
-        self.listed_plays: int = next((row[0] for row in db.rows(COUNT_LISTED)), 0)
+        self.remembered_plays: list[tuple[str, int, int]] = [tuple(row) for row in db.rows(REMEMBERED)]
+        self.listed_plays = number(db, PLAYS_IN_PLEX)
         self.collections: list[tuple[str, str, int]] = db.rows(COUNT_COLLECTIONS, {"library": ""})
         self.asking: list[Any] = db.rows(ASKING)
         self.synced: list[tuple[str, str]] = [tuple(row) for row in db.rows(SYNCED)] if self.asking else []
