@@ -109,6 +109,7 @@ FIRST_PLAYS = {
     "at": NOW,
     "account": "Anna",
     "in_plex": 1_204,
+    "uncompared": 0,
     "missing": 1_190,
     "scenes": 300,
     "present": 14,
@@ -124,13 +125,13 @@ MORE = {**FIRST_PLAYS, "account": "living room", "in_force": "plex"}
 ASKS = "1,204 plays of Anna in Plex, 1,190 of them not in Stash, oldest 2021-03-04: wait for your yes (plexsync plays sync)"
 NONE_MISSING = {"missing": 0, "oldest": None}
 UNCOUNTED = [
-    ({**NONE_MISSING, "present": 0, "unmatched": 20}, "1,204 plays of Anna in Plex, not compared with Stash yet: "),
+    ({**NONE_MISSING, "present": 0, "uncompared": 1_204}, "1,204 plays of Anna in Plex, not compared with Stash yet: "),
     (
-        {**NONE_MISSING, "unread": 3},
+        {**NONE_MISSING, "uncompared": 1_190},
         "1,204 plays of Anna in Plex, 0 of them not in Stash, 1,190 not compared yet: ",
     ),
     ({**NONE_MISSING, "present": 1_204}, "1,204 plays of Anna in Plex, all of them in Stash: later ones "),
-    ({**NONE_MISSING, "present": 0, "in_plex": 0}, "0 plays of Anna in Plex: later ones "),
+    ({**NONE_MISSING, "present": 0, "in_plex": 0, "uncompared": 0}, "0 plays of Anna in Plex: later ones "),
 ]
 YES = "wait for your yes (plexsync plays sync)"
 TROUBLE = [

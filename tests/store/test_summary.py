@@ -10,7 +10,7 @@ import pytest
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH
 from plexsync.rules.plays.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.queue.job import Kind, Lane, State
-from plexsync.rules.queue.note_keys import BULK, HEARTBEAT, LAST_RECONCILE, REPAIRED, RESTORED
+from plexsync.rules.queue.note_keys import BULK, HEARTBEAT, LAST_RECONCILE, PLAYS_IN_PLEX, REPAIRED, RESTORED
 from plexsync.rules.records import BreakerRow, HoldRow, PaceRow, SectionRow
 from plexsync.rules.servers.errors import Neighbour
 from plexsync.store import intake
@@ -89,18 +89,15 @@ def test_it_knows_the_gates_and_the_plays_as_the_tables_do(path: Path, store: Da
             tx.holds.save(name, HoldRow("stash_api_key", "barred", T, T + 1, "print", ""))
             tx.paces.save(name, PaceRow(not_before=T + 9, ramp=4))
         tx.plays.save(7, "", {moment: RememberedPlay(source, state) for moment, state in enumerate(states)})
-        tx.plays.save_history(5, [(source, moment) for moment in range(9)], now=T)
-        tx.plays.save_history(1, [(source, moment) for moment in range(3)], now=T + 1)
+        tx.notes.save(PLAYS_IN_PLEX, "3")
     seen = seen_of(path)
     with store.reading() as db:
-        counts = db.plays.counts()
         for rows, others in ((seen.breakers, db.breakers), (seen.holds, db.holds), (seen.paces, db.paces)):
             assert list(rows) == ["stash:write"]
             assert vars(rows["stash:write"]).items() <= vars(others.find("stash:write")).items()
         assert [line[0] for line in seen.transitions] == [line.server for line in db.transitions.all()]
-    assert counts == dict.fromkeys((*PlayState, "undone"), 0) | {"sent": 2, "deleted": 1, "adding": 1, "in_plex": 3}
-    assert seen.listed_plays == counts.pop("in_plex"), "of the account that was asked last"
-    assert seen.remembered_plays == {state: count for state, count in counts.items() if count}
+    assert seen.listed_plays == 3
+    assert sorted(seen.remembered_plays) == [("adding", 0, 1), ("deleted", 0, 1), ("sent", 0, 2)]
 
 
 def read_first(path: Path, state: str) -> list[tuple[str, int, str]]:

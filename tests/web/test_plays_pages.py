@@ -1,6 +1,7 @@
 """The page Plays: what waits for your approval, and the button that approves exactly what it shows."""
 
 import html
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,8 +94,83 @@ def test_every_entry_point_leads_to_the_page_and_its_numbers_are_the_same(world:
         told = world.run("status").stdout
         assert words in told.splitlines()[0]
         assert "3 in Plex, 2 wait for your yes" in told
-        assert "2 plays: wait for your yes (plexsync plays sync)" in world.run("plays", "status").stdout
+        assert f"{words}: wait for your yes (plexsync plays sync)" in world.run("plays", "status").stdout
         assert "Plays so far wait for your yes" in page
+
+
+NAMES = {
+    "in Plex": "in_plex",
+    "of them not in Stash, or without a scene": "unsent",
+    "added to Stash": "sent",
+    "in Stash already": "present",
+}
+
+
+def figures_of(dash: Dash) -> dict[str, int]:
+    """The figures of plays, after every screen, command and answer that has them was found to have the same."""
+    world = dash.world
+    status = json.loads(world.run("status", "--json").stdout)["plays"]
+    command = json.loads(world.run("plays", "status", "--json").stdout)
+    text = world.run("plays", "status").stdout
+    rows = dict(re.findall(r"^(\S.*?)  +(\S.*)$", text, re.MULTILINE))
+    page = shown(dash)
+    card = page[page.index("Plays so far") :]
+    figures = {**command["plays"], "waiting": command["waiting"]}
+    assert {name: int(rows.get(words, "0")) for words, name in NAMES.items()} == {
+        name: figures[name] or 0 for name in NAMES.values()
+    }
+    for facts in (dash.get("/api/status").json()["plays"], status, {**figures, "first": command["first"]}):
+        assert {name: facts[name] for name in ("in_plex", "sent", "present", "waiting")} == {
+            name: figures[name] for name in ("in_plex", "sent", "present", "waiting")
+        }
+        assert facts["first"] == command["first"]
+    for name, words in (("in_plex", "in Plex"), ("sent", "added to Stash"), ("present", "in Stash already")):
+        assert (f"{words} {figures[name]}" in card) == bool(figures[name])
+    needs = [need for need in dash.get("/api/needs").json()["needs"] if need["key"] == "plays"]
+    assert len(needs) == bool(command["first"])
+    for need in needs:
+        sentence = need["text"].partition(". ")[0]
+        assert rows["approval"].startswith(f"{sentence}: wait for your yes")
+        assert sentence in page
+        assert sentence in shown(dash, "/fix?view=list")
+        assert sentence in world.run("status").stdout
+        assert f"{figures['in_plex']} plays of someone in Plex" in sentence
+        figures |= {"missing": command["first"]["missing"], "uncompared": command["first"]["uncompared"]}
+        figures |= {"listed": len(re.findall(r"#\d+ 1 play,", page))}
+    return {name: count for name, count in figures.items() if count and name != "play_time"}
+
+
+def test_every_screen_has_the_same_figures_at_any_time(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(20)
+    assert world.run("sync", "--all", "--wait").returncode == 0
+    world.settings["watch_back"] = "plays"
+    with dashboard(world) as dash:
+        # The dashboard reads the figures at each request.
+        monkeypatch.setattr("plexsync.web.context.FRESH", 0.0)
+        back = way_back_of(dash.parts)
+        assert back is not None
+        assert back.poll() == ""
+        assert figures_of(dash) == {}
+        for n, key in enumerate(world.plex.keys(world.section)):
+            world.plex.play(key, at=AT + n)
+        world.stash.plays.add(1, [AT])
+        with caplog.at_level("INFO"):
+            assert back.listener.poll() == ""
+        assert "20 new plays in Plex" in caplog.messages
+        assert figures_of(dash) == {"in_plex": 20, "uncompared": 20, "listed": 19}
+        # The worker does this next.
+        assert back.poll() == ""
+        assert figures_of(dash) == {"in_plex": 20, "missing": 19, "listed": 19}
+        press(dash, button(dash, "/plays"))
+        assert figures_of(dash) == {"in_plex": 20, "unsent": 20}
+        assert back.first_run.begin() == 20
+        assert figures_of(dash) == {"in_plex": 20, "unsent": 20, "waiting": 20}
+        assert world.run("drain").returncode == 0
+        assert figures_of(dash) == {"in_plex": 20, "sent": 19, "present": 1}
+        assert world.run("plays", "undo", "--all", "--yes").returncode == 0
+        assert figures_of(dash) == {"in_plex": 20, "undoing": 19, "present": 1, "waiting": 19}
 
 
 def test_the_button_approves_what_the_page_shows(world: World) -> None:

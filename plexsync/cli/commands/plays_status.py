@@ -19,7 +19,7 @@ APPROVE = f"wait for your yes ({FIRST_PLAYS})"
 UNHEARD = "no player yet (plexsync doctor)"
 # The switch of Stash that concerns its own player alone.
 ANYWAY = ", also while Stash's player tracks no activity of its own"
-# The figures, in the order in which they are shown, with what they count.
+# The figures, in the order in which they are shown, with what they count; those that are 0 are left out.
 FIGURES = {
     "in_plex": "in Plex",
     "unsent": "of them not in Stash, or without a scene",
@@ -78,7 +78,7 @@ def _tell(facts: PlaysReport) -> None:
         *approval,
         ("queue", queue),
         *error,
-        *((words, f"{count:,}") for words, count in counts if count is not None),
+        *((words, f"{count:,}") for words, count in counts if count),
         ("play time added to Stash", spent(facts["plays"]["play_time"])),
     ]
     paper().print(table("Plays", ("", ""), rows))
