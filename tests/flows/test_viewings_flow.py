@@ -7,15 +7,17 @@ from functools import partial
 import pytest
 
 from plexsync.engine.undo import wish_undone
+from plexsync.flows.plays.history_poll import count_plays
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
 from plexsync.flows.plays.writes import ActivityWrite
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.plays.play_time import RememberedTime, TimeWish
 from plexsync.rules.plays.play_wishes import REDO, UNDO, PlayWish
-from plexsync.rules.plays.plays import ActivityPlan, WatchRules
+from plexsync.rules.plays.plays import OWNER, ActivityPlan, WatchRules
 from plexsync.rules.queue.events import SessionChanged, SessionState
 from plexsync.rules.queue.job import PLAYS, Job, Lane
+from plexsync.rules.queue.note_keys import PLAYS_IN_PLEX
 from plexsync.rules.scene import Scene, WatchedScene
 from plexsync.simulator.http import Fault, Request
 from tests.engine.house import DAY, House
@@ -185,6 +187,10 @@ def test_what_is_watched_to_the_end_is_one_play_with_the_row_of_the_history(room
     room.watch(key, 1850)
     assert activity(room, id) == (1, 1850.0, 0.0)
     assert room.house.stash_sim.plays.of(id) == (began + 30,)
+    assert room.house.rows("select count(*) from played") == [(2,)], "the viewing and its row"
+    with room.house.store.reading() as db:
+        assert count_plays(db, OWNER, 0) == (1, 0)
+        assert db.notes.number(PLAYS_IN_PLEX) == 1
 
 
 def test_play_time_is_in_whole_seconds_as_that_of_the_player_of_stash(room):
