@@ -88,6 +88,11 @@ def plan_start(folder: str) -> "int | None":
     return at
 
 
+def seconds_until(at: int) -> float:
+    """Return the seconds until this moment, in UTC milliseconds."""
+    return (at - _now()) / 1000
+
+
 def show_refused(folder: str, at: int) -> None:
     """Show that the start of this moment has failed, also if the worker has shown itself for a while."""
     sign = _start_sign(folder, at)
