@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from plexsync.cli import program
+from plexsync.store.files.provider_secrets import FILE as PROVIDER
 from tests.deploy.kubernetes_schema import FILE, KINDS
 from tests.journey.world import ROOT
 from validation.sources import load
@@ -103,6 +104,23 @@ def test_the_schema_refuses_what_is_wrong(path: tuple[str, ...], value: object) 
         part = part[name]
     part[last] = value
     assert faults(wrong)
+
+
+def test_the_lines_for_the_secrets_of_the_provider_lead_to_where_it_reads_them() -> None:
+    custom, deployment = (
+        re.sub(r"(?m)^( +)# (- secrets/|- name: secrets$|  )", r"\1\2", (FOLDER / name).read_text(encoding="utf-8"))
+        for name in ("kustomization.yaml", "plexsync.yaml")
+    )
+    assert f"secrets/{PROVIDER}" in yaml.safe_load(custom)["secretGenerator"][0]["files"]
+    thing = next(yaml.safe_load_all(deployment))
+    assert faults(thing) == []
+    (container,) = thing["spec"]["template"]["spec"]["containers"]
+    assert container["volumeMounts"][-1] == {
+        "name": "secrets",
+        "mountPath": f"/data/{PROVIDER}",
+        "subPath": PROVIDER,
+        "readOnly": True,
+    }
 
 
 def test_every_file_and_every_kind_is_used() -> None:

@@ -1,16 +1,21 @@
 """Two machines on one PostgreSQL database: one works, the other stands by, whatever happens to the first."""
 
 import json
+import shutil
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
+from plexsync.rules.provider.standing import WELL
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.store import intake
+from plexsync.store.files.provider_secrets import FILE, read_secrets
 from tests.journey.machines import Machines, busy, machines_on, until
 from tests.journey.world import KEY, TOKEN, World
 from tests.web.test_serving import free_port
@@ -82,6 +87,43 @@ def test_a_machine_that_stands_by_forwards_events_and_takes_over_from_a_killed_w
     assert machines.rows("select ended from worker") == [("",)]
     # Two was stopped: the end of one before it is no longer told.
     assert machines.rows("select value from note where name = 'worker:ended'") == [("",)]
+
+
+def test_a_machine_without_the_secrets_of_the_provider_says_which_file_to_copy_from_where(machines: Machines) -> None:
+    place = f"127.0.0.1:{free_port()}"
+    one, two = (machines.machine(name, provider_listen=place) for name in ("one", "two"))
+    scenes(one.world, 2)
+    machines.plex.set_section_pref(one.world.section, "includeAdultContent", "1")
+    one.start()
+    until(lambda: one.says(ANSWERS))
+    added = one.world.run("provider", "add", "Movies", "--yes")
+    assert added.returncode == 0, added
+    own, other = one.world.folder / FILE, two.world.folder / FILE
+    words = (
+        f"the secret of its address is not in {other}, so Plex gets no answer from this machine: copy the file there from "
+        f"{own} on {socket.gethostname()}, for the user of PlexSync alone (mode 600), or run plexsync provider add again, "
+        "which makes a new address"
+    )
+    two.start()
+    until(lambda: two.says(f"Movies: {words}"))
+    assert [row["standing"] for row in two.world.json("provider", "status")["libraries"]] == [words]
+    assert [row["problem"] for row in two.world.json("status")["asking"]] == [words]
+    (check,) = [row for row in two.world.json("doctor")["checks"] if row["name"] == "Plex asks PlexSync"]
+    assert (check["state"], words in check["told"]) == ("warning", True)
+    assert [row["standing"] for row in one.world.json("provider", "status")["libraries"]] == [WELL]
+    # Neither is in the database.
+    (secret,) = read_secrets(one.world.folder).values()
+    ((tables,),) = machines.rows("select database_to_xml(true, false, '')::text")
+    assert "secrets_at" in tables
+    assert secret.path not in tables
+    assert secret.key not in tables
+    shutil.copy2(own, other)
+    assert other.stat().st_mode & 0o777 == 0o600
+    assert [row["standing"] for row in two.world.json("provider", "status")["libraries"]] == [WELL]
+    # It is asked at the same address once it works.
+    one.send(signal.SIGKILL)
+    until(lambda: two.says(ANSWERS))
+    assert httpx2.get(f"http://{place}/{secret.path}").status_code == 200
 
 
 @pytest.mark.long

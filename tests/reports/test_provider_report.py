@@ -72,7 +72,7 @@ def test_what_keeps_plex_without_an_answer_is_said(tmp_path: Path) -> None:
         def standing() -> str:
             return provider_report(stored)["libraries"][0]["standing"]
 
-        assert standing() == UNKNOWN_ADDRESS.format(folder / FILE)
+        assert standing() == UNKNOWN_ADDRESS.format(folder / FILE, "a copy or another machine")
         (folder / FILE).write_bytes(b"{")
         assert standing().startswith(f"Plex gets no answer: {folder / FILE} is damaged: ")
         set_damaged_aside(folder)

@@ -14,7 +14,7 @@ from typing import cast
 
 from plexsync.app.flow_parts import FlowParts, RegularLook
 from plexsync.app.parts import Parts
-from plexsync.app.provider import fill_answers, provider_parts
+from plexsync.app.provider import fill_answers, missing_secret, provider_parts, secrets_place
 from plexsync.app.provider_steps.items import LibraryItems, Progress, PutBack
 from plexsync.app.provider_steps.lent import take_over_lent
 from plexsync.app.rules import is_provider_on, provider_url
@@ -23,7 +23,18 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.undo import quiet
 from plexsync.flows.provider.libraries import start_asking, stop_asking
 from plexsync.plex.providers import LibraryAgent, ProviderClient
-from plexsync.rules.provider.standing import ADD_NAMES, ADDING, AGENT, DOING, FOLDERS, GROUP, ON, REMOVING, is_pending
+from plexsync.rules.provider.standing import (
+    ADD_NAMES,
+    ADDING,
+    AGENT,
+    DOING,
+    FOLDERS,
+    GROUP,
+    ON,
+    REMOVING,
+    SECRETS_AT,
+    is_pending,
+)
 from plexsync.rules.queue.job import Kind
 from plexsync.rules.record_class import record
 from plexsync.rules.servers.errors import Neighbour, NeighbourError, Refused, SyncError, Unavailable
@@ -48,7 +59,6 @@ FOLDERS_PACE = 600.0
 # The address at which a library asks, without its secret.
 ADDRESS = "address"
 RENEWED = ("secret", "provider", "own_group", "switched", "refreshed")
-ELSEWHERE = "the secrets of {} are not on this machine: run plexsync provider add on the one that answers Plex"
 
 
 # What a library can get in the place of the agent that it had, as you name it.
@@ -111,7 +121,7 @@ def _register(run: StepRun, row: ProviderRow) -> object:
         run.parts.clock,
     )
     if secrets is None:
-        raise NotNow(ELSEWHERE.format(row.title))
+        raise NotNow(f"{row.title}: {missing_secret(run.parts.folder, row)}")
     until = clock.monotonic() + UNANSWERED
     while True:
         try:
@@ -288,8 +298,10 @@ def go_on(parts: Parts, library: str, progress: Progress = quiet) -> ProviderRow
             if name not in row.steps:
                 row = _note(parts, row, {DOING: name})
                 row = _note(parts, row, {name: step(run, row)})
-        address = {} if removes else {ADDRESS: provider_url(parts.config)}
-        return _end(parts, replace(row, steps={**row.steps, DOING: "", **address}), asks=not removes)
+        address = {ADDRESS: provider_url(parts.config), SECRETS_AT: secrets_place(parts.folder)}
+        return _end(
+            parts, replace(row, steps={**row.steps, DOING: "", **({} if removes else address)}), asks=not removes
+        )
 
 
 def _note(parts: Parts, row: ProviderRow, steps: Mapping[str, object]) -> ProviderRow:

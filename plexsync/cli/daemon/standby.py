@@ -98,6 +98,7 @@ class Standby:
             watch = SettingsWatch(self._shift.call, current, parts, self._stop.event, [self._shift.pages])
             self._stop.spread(watch.ended)
             watch.start()
+            self._shift.warn_unanswered(parts)
             self._shift.leave_when_unneeded(parts, watch.ended)
             held.callback(watch.end)
             held.callback(_leave, locks, machine)

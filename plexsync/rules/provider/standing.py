@@ -10,8 +10,8 @@ ADDING, ON, REMOVING = "adding", "on", "removing"
 # The steps of adding, each noted under its name once it is done; `DOING` is the one that is being done.
 ADD_NAMES = ("secret", "answers", "items", "provider", "own_group", "switched", "refreshed")
 DOING = "doing"
-# What is noted of a library besides its steps: its agent and group before, and its folders.
-AGENT, GROUP, FOLDERS = "agent", "group", "folders"
+# What is noted of a library besides its steps: its agent and group before, its folders, and where its secrets are.
+AGENT, GROUP, FOLDERS, SECRETS_AT = "agent", "group", "folders", "secrets_at"
 STEP_WORDS: Mapping[object, str] = {
     "secret": "making the address",
     "answers": "saving the answers",
@@ -39,8 +39,8 @@ NOT_SYNCED = (
     "(plex_libraries)"
 )
 UNKNOWN_ADDRESS = (
-    "the secret of its address is not in {}, so Plex gets no answer: put the file back from a copy, or run "
-    "plexsync provider add again, which makes a new one"
+    "the secret of its address is not in {}, so Plex gets no answer from this machine: copy the file there from {}, for "
+    "the user of PlexSync alone (mode 600), or run plexsync provider add again, which makes a new address"
 )
 SWITCH = "Allow matching to explicit content"
 NO_SWITCH = f"{SWITCH} is off, so Plex asks for no scene: switch it on in Plex, Manage Library, Edit, Advanced"
