@@ -1,7 +1,6 @@
 """Libraries that ask PlexSync: what the worker adds for them, and the answers that a library begins with."""
 
-import socket
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -15,11 +14,7 @@ from plexsync.flows.scenes.inspection import BATCH
 from plexsync.plex.providers import ProviderClient
 from plexsync.rules.item import Item
 from plexsync.rules.provider.documents import guid_of
-from plexsync.rules.provider.standing import NOT_SYNCED, REMOVING, SECRETS_AT, UNKNOWN_ADDRESS, is_synced
 from plexsync.rules.queue.job import Kind, State
-from plexsync.rules.records import ProviderRow
-from plexsync.rules.servers.errors import LocalFault
-from plexsync.store.files.provider_secrets import FILE, read_secrets
 
 Progress = Callable[[int], None]
 
@@ -64,34 +59,6 @@ def fill_answers(parts: Assembled, folder: Path, library: str, progress: Progres
             done += len(inspections)
             progress(done)
     return done
-
-
-def why_unanswered(folder: Path, row: ProviderRow, sections: Iterable[tuple[str, str]]) -> str:
-    """Why nothing that Plex asks for a library is answered from this machine; '' if it is.
-
-    `sections` are the key and uuid of each library that is synced.
-    """
-    if row.state == REMOVING:
-        return ""
-    try:
-        if row.library not in read_secrets(folder):
-            return missing_secret(folder, row)
-    except LocalFault as fault:
-        return f"Plex gets no answer: {fault}"
-    return "" if is_synced(row, sections) else NOT_SYNCED
-
-
-def secrets_place(folder: Path) -> str:
-    """Where the secrets of this machine are, for a person on another one."""
-    return f"{folder / FILE} on {socket.gethostname()}"
-
-
-def missing_secret(folder: Path, row: ProviderRow) -> str:
-    """What is missing on a machine without the secret of this library, and how to bring it there."""
-    place = row.steps.get(SECRETS_AT, secrets_place(folder))
-    return UNKNOWN_ADDRESS.format(
-        folder / FILE, place if place != secrets_place(folder) else "a copy or another machine"
-    )
 
 
 def gone_scenes(parts: Assembled, library: str, walked: Collection[int]) -> Iterator[list[int]]:

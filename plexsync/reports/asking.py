@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from plexsync.app.provider import why_unanswered
+from plexsync.app.unanswered import why_unanswered
 from plexsync.reports.format import stamp
 from plexsync.reports.shapes.status import AskingFacts
 from plexsync.rules.provider.standing import problem_of

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import TypedDict
 
-from plexsync.app.provider import why_unanswered
 from plexsync.app.provider_steps.items import PutBack
 from plexsync.app.provider_steps.plan import AddPlan, ValueCounts
 from plexsync.app.rules import is_provider_on, provider_url
 from plexsync.app.stored import Stored
+from plexsync.app.unanswered import why_unanswered
 from plexsync.reports.format import HOUR, local, parse_stamp, stamp
 from plexsync.reports.shapes.values import Moment
 from plexsync.rules.provider.standing import DOING, WELL, LibraryInPlex, is_pending, problem_of

@@ -82,14 +82,17 @@ def run(place: Runtime, *words: str, module: str, report: Callable[[str], None])
     return process.returncode
 
 
-def start_worker(place: Runtime, *, unwatched: bool = True, at: int = 0) -> "subprocess.Popen[bytes]":
+def start_worker(
+    place: Runtime, *, unwatched: bool = True, planned: tuple[str, float] = ("", 0.0)
+) -> "subprocess.Popen[bytes]":
     """Start the worker, by its supervisor, as a process that outlives this one and ends by itself; raises OSError.
 
-    `unwatched`: nobody waits for its start, so that it may wait for an API key of Stash. `at`: the moment of its start, in
-    UTC milliseconds, by `life_signs.plan_start`.
+    `unwatched`: nobody waits for its start, so that it may wait for an API key of Stash. `planned`: by `plan_start`.
     """
     life = life_of(place.folder, place.server)
-    order = _order(place, "plexsync", ("serve", "--as-needed"), leash=False, life=life, unwatched=unwatched, at=at)
+    order = _order(
+        place, "plexsync", ("serve", "--as-needed"), leash=False, life=life, unwatched=unwatched, planned=planned
+    )
     # Without `site`, which would take half of its memory.
     return _start_detached(place, ("-S", SUPERVISOR), order)
 
@@ -125,16 +128,7 @@ def life_of(folder: str, server: Mapping[str, object]) -> dict[str, str]:
     return {"folder": os.path.abspath(above), "address": life_signs.address_name(server), "served": served}
 
 
-def _order(
-    place: Runtime,
-    module: str,
-    words: tuple[str, ...],
-    *,
-    leash: bool,
-    life: "dict[str, str] | None" = None,
-    unwatched: bool = False,
-    at: int = 0,
-) -> bytes:
+def _order(place: Runtime, module: str, words: tuple[str, ...], *, leash: bool, **more: object) -> bytes:
     """Return the order for the process, as one line."""
     order = {
         "module": module,
@@ -144,9 +138,7 @@ def _order(
         "server": dict(place.server) if module == "plexsync" else None,
         "leash": leash,
         "folder": place.folder,
-        "life": life,
-        "unwatched": unwatched,
-        "at": at,
+        **more,
     }
     return json.dumps(order).encode() + b"\n"
 

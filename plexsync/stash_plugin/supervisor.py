@@ -28,20 +28,19 @@ ASKED = {-number for name in ("SIGTERM", "SIGINT", "SIGHUP") if (number := getat
 class Supervisor:
     """Watches one worker. `stopped`: this process was asked to end, and ends its worker in good order."""
 
-    def __init__(self, order: dict[str, object], folder: str, wait: float) -> None:
+    def __init__(self, order: dict[str, object], folder: str) -> None:
         self.stopped = False
         self._order = order
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self._wait = wait
 
-    def run(self) -> int:
-        """Keep the worker alive until it ends by itself; returns its exit code."""
+    def run(self, wait: float) -> int:
+        """Start the worker in so many seconds, and keep it alive until it ends by itself; returns its exit code."""
         from plexsync.store.files.lock import is_locked
 
-        pause, wait = PAUSE, self._wait
+        pause = PAUSE
         while True:
-            if wait > 0:
+            if wait:
                 time.sleep(wait)
                 if self.stopped or not os.path.exists(LEASH) or is_locked(self._folder):
                     return 0
@@ -97,14 +96,15 @@ def main() -> None:
     """Read the order and watch the worker."""
     order = json.loads(sys.stdin.buffer.readline())
     sys.path.insert(0, os.path.dirname(os.path.dirname(HERE)))
-    from plexsync.store.files.life_signs import SUPERVISOR, LifeSign, seconds_until, show_refused
+    from plexsync.store.files.life_signs import SUPERVISOR, LifeSign, show_refused
 
     sign = LifeSign(order["life"]["folder"], SUPERVISOR, order["life"]["address"])
-    supervisor = Supervisor(order, order["folder"], seconds_until(order["at"]))
+    start, wait = order["planned"]
+    supervisor = Supervisor(order, order["folder"])
     signal.signal(signal.SIGTERM, supervisor.stop)
-    code = supervisor.run()
-    if code and order["at"]:
-        show_refused(order["life"]["folder"], order["at"])
+    code = supervisor.run(wait)
+    if code and start:
+        show_refused(start)
     sign.end()
     sys.exit(code)
 

@@ -113,8 +113,8 @@ def wake(call: TaskRun) -> str:
     life_signs.show_wanted(life, before not in (intake.OFF, UNREAD))
     if before in (intake.OFF, UNREAD):
         return "the worker is switched off"
-    at = life_signs.plan_start(life)
-    if at is None:
+    planned = life_signs.plan_start(life)
+    if planned is None:
         return "the worker is being started"
     runs = has_worker(call)
     if runs and before == intake.ON:
@@ -127,7 +127,7 @@ def wake(call: TaskRun) -> str:
     if not runs:
         _switch(call, intake.ON)
     # It waits for the one that is leaving.
-    launcher.start_worker(place, at=at)
+    launcher.start_worker(place, planned=planned)
     return "the worker is started"
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from plexsync.app.further_flows import provider
 from plexsync.app.parts import Parts
-from plexsync.app.provider import why_unanswered
 from plexsync.app.provider_steps import steps
 from plexsync.app.provider_steps.items import PAGE
 from plexsync.app.provider_steps.lent import take_over_lent
@@ -21,6 +20,7 @@ from plexsync.app.provider_steps.plan import (
     compare_values,
     plan_adding,
 )
+from plexsync.app.unanswered import why_unanswered
 from plexsync.flows.scenes.undo import mark_all_undone
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.provider.standing import NO_SWITCH, REMOVING, is_pending

@@ -14,11 +14,12 @@ from typing import cast
 
 from plexsync.app.flow_parts import FlowParts, RegularLook
 from plexsync.app.parts import Parts
-from plexsync.app.provider import fill_answers, missing_secret, provider_parts, secrets_place
+from plexsync.app.provider import fill_answers, provider_parts
 from plexsync.app.provider_steps.items import LibraryItems, Progress, PutBack
 from plexsync.app.provider_steps.lent import take_over_lent
 from plexsync.app.rules import is_provider_on, provider_url
 from plexsync.app.switches import approve_bulk, bulk_approved
+from plexsync.app.unanswered import secrets_place, why_unanswered
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.undo import quiet
 from plexsync.flows.provider.libraries import start_asking, stop_asking
@@ -121,7 +122,7 @@ def _register(run: StepRun, row: ProviderRow) -> object:
         run.parts.clock,
     )
     if secrets is None:
-        raise NotNow(f"{row.title}: {missing_secret(run.parts.folder, row)}")
+        raise NotNow(f"{row.title}: {why_unanswered(run.parts.folder, row, ())}")
     until = clock.monotonic() + UNANSWERED
     while True:
         try:

@@ -14,6 +14,7 @@ from plexsync.app.machine import settings_prints
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import Settings, keep
 from plexsync.app.switches import off_inside
+from plexsync.app.unanswered import warn_unanswered
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import Dashboard, DashboardEntry, shown_servers
 from plexsync.cli.daemon.idle_exit import Leaving, await_plugin, served_folder
@@ -132,19 +133,6 @@ class Shift:
         self.provider.use(*(servers if works else ()))
         self.children.use(current.loaded, current.place.path)
 
-    def warn_unanswered(self, parts: Parts) -> None:
-        """Log which libraries would get no answer from this machine, and why."""
-        if self.as_needed or parts.config.provider_listen == "none":
-            return
-        from plexsync.app.provider import why_unanswered
-        from plexsync.rules.provider.standing import is_asking
-
-        with parts.store.reading() as db:
-            rows, sections = db.providers.all(), [(section.key, section.uuid) for section in db.sections.all()]
-        for row in rows:
-            if is_asking(row) and (why := why_unanswered(parts.folder, row, sections)):
-                log.warning("%s: %s", row.title, why)
-
     def leave_when_unneeded(self, parts: Parts, ended: threading.Event) -> None:
         """End this process once Stash, which has started it, needs it no more."""
         if self.as_needed:
@@ -159,7 +147,7 @@ class Shift:
             keep(parts.store, self.call.sources, current)
             if lock is not None:
                 take_turn(parts, lock, first=first)
-            self.warn_unanswered(parts)
+            warn_unanswered(parts)
 
         with ExitStack() as held:
             try:

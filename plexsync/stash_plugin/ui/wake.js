@@ -14,7 +14,6 @@
   };
   const PACE = 60000;
   const TIMED = "plexsync-worker-until-";
-  const REFUSED = "-refused";
 
   async function graphql(query, variables) {
     const answer = await fetch(new URL("graphql", document.baseURI), {
@@ -32,7 +31,7 @@
   // Whether nothing has to be started: the worker lives, is being started, or is switched off.
   function isSettled(name) {
     return name.startsWith(TIMED)
-      ? !name.endsWith(REFUSED) && Number(name.slice(TIMED.length).split("-")[0]) > Date.now()
+      ? !name.endsWith("-refused") && Number(name.slice(TIMED.length).split("-")[0]) > Date.now()
       : name === "plexsync-worker-off" || !name.startsWith("plexsync-worker");
   }
 

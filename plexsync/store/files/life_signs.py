@@ -72,37 +72,28 @@ def is_wanted(folder: str) -> bool:
     return os.path.isdir(os.path.join(folder, WANTED))
 
 
-def plan_start(folder: str) -> "int | None":
-    """Show that the worker is being started; returns the moment for it, None if a start is shown already.
+def plan_start(folder: str) -> "tuple[str, float] | None":
+    """Show that the worker is being started; returns the sign, and the seconds until then. None if one is shown already.
 
-    It is now, or the end of the minute of a start that has failed: so there is at most one start a minute.
+    It is now, or at the end of the minute of a start that has failed: so there is at most one start a minute.
     """
     now = _now()
     signs = {name: until for until, name in _times(folder) if until > now}
     if "" in signs:
         return None
-    at = min(signs.get(REFUSED, now), now + STARTING)
+    wait = min(signs.get(REFUSED, now) - now, STARTING)
+    sign = os.path.join(folder, f"{WORKER}-until-{now + wait + STARTING}-")
     with suppress(OSError):
         show_nothing(folder)
-        os.mkdir(_start_sign(folder, at), 0o700)
-    return at
+        os.mkdir(sign, 0o700)
+    return sign, wait / 1000
 
 
-def seconds_until(at: int) -> float:
-    """Return the seconds until this moment, in UTC milliseconds."""
-    return (at - _now()) / 1000
-
-
-def show_refused(folder: str, at: int) -> None:
-    """Show that the start of this moment has failed, also if the worker has shown itself for a while."""
-    sign = _start_sign(folder, at)
+def show_refused(sign: str) -> None:
+    """Show that the start with this sign has failed, also if the worker has shown itself for a while."""
     with suppress(OSError):
         os.mkdir(sign + REFUSED, 0o700)
         os.rmdir(sign)
-
-
-def _start_sign(folder: str, at: int) -> str:
-    return os.path.join(folder, f"{WORKER}-until-{at + STARTING}-")
 
 
 def show_nothing(folder: str) -> None:
