@@ -14,10 +14,11 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
+from plexsync.app.draft_effects import LibraryChoice, RatingComparison
 from plexsync.app.dressing import collection_viewer
 from plexsync.app.fingerprints import client_id, part_settings, settings_in_force
 from plexsync.app.parts import Assembled, Parts
-from plexsync.app.rules import profiles_of
+from plexsync.app.rules import profiles_of, rating_rules
 from plexsync.engine.flow import Outdated
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.watching import asked_pages
@@ -36,16 +37,18 @@ from plexsync.rules.item import COLLECTION_SETTINGS, FIELDS, PICTURES, Item
 from plexsync.rules.merge.field_change import field_change
 from plexsync.rules.merge.taken_back import TakenBack
 from plexsync.rules.merge.values import Value, held_field
-from plexsync.rules.queue.job import Kind
+from plexsync.rules.queue.job import Kind, OutOfScope
 from plexsync.rules.queue.note_keys import PLAYLISTS_PROBLEM
 from plexsync.rules.queue.setting_question import SettingQuestion
 from plexsync.rules.record_class import record
 from plexsync.rules.scene import Scene
 from plexsync.rules.servers.errors import NeighbourError
+from plexsync.store.database import Database
 from plexsync.store.opening import UnwrittenDatabase, backend_at
 from validation.config import PlexSyncConfig
 from validation.looks import LOOKS, SETTING
 from validation.sources import DEFAULT, LOOK
+from validation.values import join_names
 
 # The scenes that are tried for one that the draft changes, if you have named none, and how many of them together.
 TRIED, TOGETHER = 36, 12
@@ -107,7 +110,8 @@ class DraftCount:
     `waiting` are further scenes that would be written with the settings in use, too; `leaving` those that would no longer
     be written. `by_hand` pictures that somebody has chosen in Plex would be replaced. `collections` would be dressed
     otherwise. `named` are the first scenes that change or leave. Playlists would be `deleted`, `created` with so many
-    scenes, and `reordered`; `unclear` says why that can't be told.
+    scenes, and `reordered`; `unclear` says why that can't be told. Of an added library, by its title, `additions` has the number
+    of items that are of a scene, and of all. `rated`: ratings that would be written in Stash, and in Plex.
     """
 
     looked: int = 0
@@ -122,6 +126,8 @@ class DraftCount:
     created: Mapping[str, int] = field(default_factory=dict)
     reordered: Sequence[str] = ()
     unclear: str = ""
+    additions: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    rated: tuple[int, int] = (0, 0)
     complete: bool = False
 
     def question(self, wishes: str, words: str) -> SettingQuestion | None:
@@ -133,11 +139,15 @@ class DraftCount:
 
 
 class Effect(NamedTuple):
-    """What a draft does to a scene: it writes something, or writes it no more; and so many pictures chosen by hand go."""
+    """What a draft does to a scene: it writes something, or writes it no more; and so many pictures chosen by hand go.
+
+    `is_added`: an item in a library that is not in use yet would be written.
+    """
 
     changes: bool = False
     leaves: bool = False
     by_hand: int = 0
+    is_added: bool = False
 
 
 class _PlexOfTwo(PlexClient):
@@ -169,10 +179,25 @@ def with_values(
 class Draft:
     """The house of a draft, and that of the settings in use; both have the same servers."""
 
-    def __init__(self, house: Assembled, in_use: Assembled | None, plex: _PlexOfTwo) -> None:
+    def __init__(
+        self,
+        house: Assembled,
+        in_use: Assembled | None,
+        plex: _PlexOfTwo,
+        *,
+        libraries: LibraryChoice | None = None,
+        ratings: RatingComparison | None = None,
+    ) -> None:
         """Without `in_use`, all that would be written counts as changed by the draft."""
         self.house = house
         self._now, self._plex = in_use, plex
+        self._libraries, self._ratings = libraries, ratings
+        draft, now = house.settings.looks, in_use.settings.looks if in_use else None
+        # Only a scene that is removed shows what this setting does.
+        self._as_gone = bool(now and draft.undo_gone and not now.undo_gone)
+        self._writes_as_now = bool(now and replace(draft, undo_gone=now.undo_gone) == now) and not (
+            libraries or ratings
+        )
         self.inspector = house.inspector
         # It has the pictures of the worker, which keep the bytes that they fetch.
         self._viewer = collection_viewer(house)
@@ -183,7 +208,7 @@ class Draft:
     def scene(self, id: int) -> DraftScene:
         """One scene. Raises NeighbourError if a server is down."""
         self.inspector.gates.enter(*READS)
-        return self._as_seen(self.inspector.look([id])[0])
+        return self._as_seen(self.inspector.look([id], TakenBack.UNDO if self._as_gone else TakenBack.NO)[0])
 
     def some_scene(self) -> DraftScene | None:
         """The first scene that the draft changes, of the few that are tried; else one that is in Plex, else any."""
@@ -194,13 +219,13 @@ class Draft:
             inspections = self.inspector.look_at(page)
             for inspection, effect in zip(inspections, self.effects(inspections), strict=True):
                 if effect.changes or effect.leaves:
-                    return self._as_seen(inspection)
+                    return self.scene(inspection.id)
                 if best is None or (inspection.targets and not best.targets):
                     best = inspection
             tried += len(page)
             if tried >= TRIED:
                 break
-        return self._as_seen(best) if best else None
+        return self.scene(best.id) if best else None
 
     def count(self, count: DraftCount, stopping: Callable[[], bool]) -> None:
         """Compare all scenes, and count. Asks both servers as much as a comparison does. Raises NeighbourError."""
@@ -216,27 +241,19 @@ class Draft:
             except UnclearTag as unclear:
                 count.unclear = str(unclear)
         carried: dict[tuple[CollectionObject, str], KnownCollection] = {}
-        if self._now and self._now.settings.looks == self.house.settings.looks:
+        if self._writes_as_now:
             count.looked, count.complete = count.total, True
             return
+        if self._libraries:
+            self._libraries.read()
+            count.additions = self._libraries.additions
         for inspections in look_at_all(inspector, batch=BATCH):
             if self._dresses:
                 carried |= self._carried_by(inspections)
-            with inspector.store.reading() as db:
-                rows = db.jobs.of(Kind.SCENE, [inspection.id for inspection in inspections])
-            for inspection, effect in zip(inspections, self.effects(inspections), strict=True):
-                standing = preview_of(inspection, rows.get(inspection.id), sweep=True).standing
-                if effect.changes and standing == WOULD_CHANGE:
-                    count.changed += 1
-                    count.by_hand += effect.by_hand
-                elif standing == WOULD_CHANGE:
-                    count.waiting += 1
-                elif effect.leaves:
-                    count.leaving += 1
-                else:
-                    continue
-                if (effect.changes or effect.leaves) and len(count.named) < MOST_NAMED:
-                    count.named.append(inspection.id)
+            self._add(count, inspections)
+            if self._ratings:
+                in_stash, in_plex = self._ratings.count(inspections)
+                count.rated = count.rated[0] + in_stash, count.rated[1] + in_plex
             self._plex.read_items.clear()
             count.looked += len(inspections)
             count.total = max(count.total, count.looked)
@@ -249,6 +266,24 @@ class Draft:
             if stopping():
                 return
         count.complete = True
+
+    def _add(self, count: DraftCount, inspections: Sequence[Inspection]) -> None:
+        """Count these scenes."""
+        with self.inspector.store.reading() as db:
+            rows = db.jobs.of(Kind.SCENE, [inspection.id for inspection in inspections])
+        for inspection, effect in zip(inspections, self.effects(inspections), strict=True):
+            standing = preview_of(inspection, rows.get(inspection.id), sweep=True).standing
+            if effect.leaves:
+                count.leaving += 1
+            elif effect.changes and (effect.is_added or standing == WOULD_CHANGE):
+                count.changed += 1
+                count.by_hand += effect.by_hand
+            elif standing == WOULD_CHANGE:
+                count.waiting += 1
+            else:
+                continue
+            if (effect.changes or effect.leaves) and len(count.named) < MOST_NAMED:
+                count.named.append(inspection.id)
 
     # --- collections -------------------------------------------------------------------------------------------------
 
@@ -299,6 +334,19 @@ class Draft:
 
     def effects(self, inspections: Sequence[Inspection]) -> list[Effect]:
         """What the draft does to these scenes: with it a sync would write otherwise than with the settings in use."""
+        effects = self._on_these_libraries(inspections)
+        if not (libraries := self._libraries):
+            return effects
+        return [
+            effect._replace(changes=True, is_added=True)
+            if inspection.scene and libraries.adds(inspection.scene)
+            else Effect(leaves=True)
+            if libraries.leaves(inspection)
+            else effect
+            for inspection, effect in zip(inspections, effects, strict=True)
+        ]
+
+    def _on_these_libraries(self, inspections: Sequence[Inspection]) -> list[Effect]:
         if self._now is None:
             return [Effect(_is_written(inspection)) for inspection in inspections]
         draft, now = self.house.settings.looks, self._now.settings.looks
@@ -312,7 +360,13 @@ class Draft:
         return [_effect(each, in_use.get(each.id)) for each in inspections]
 
     def _as_seen(self, inspection: Inspection) -> DraftScene:
+        if self._libraries and self._libraries.leaves(inspection):
+            outside = OutOfScope(
+                f"none of these libraries has it: {', '.join(self._libraries.left.values())} is left out"
+            )
+            inspection = replace(inspection, targets=(), outcome=outside)
         preview = preview_of(inspection, None, sweep=False)
+        preview = replace(preview, reason="as it would be if Stash had it no more") if self._as_gone else preview
         scene, artwork = inspection.scene, self.inspector.pictures
         items = tuple(self._item(target, scene, artwork) for target in inspection.targets)
         return DraftScene(preview, items, self._collections(inspection))
@@ -400,14 +454,30 @@ def _open(parts: Parts, config: PlexSyncConfig, in_use: PlexSyncConfig | None) -
         stack.callback(store.close)
         settings = [part_settings(some, store) for some in (config, in_use) if some]
         client, alive = client_id(store), parts.watchdog.alive
+        # Both look at the libraries in use: nothing that a walk of others finds would stay.
+        used = in_use.library_names if in_use else _walked(store) or config.library_names
+        of_used = config.model_copy(update={"plex_libraries": join_names(list(used))})
         imaging = pillow(needed=changes_posters(config))
         stash = stash_client(config, parts.clock, _both(settings[0].looks, settings[-1].looks), alive=alive)
         stack.callback(stash.close)
-        plex = plex_client(_PlexOfTwo, config, parts.clock, client_id=client, alive=alive)
+        plex = plex_client(_PlexOfTwo, of_used, parts.clock, client_id=client, alive=alive)
         stack.callback(plex.close)
         events = plex_events(config, client_id=client)
         houses = [
             Assembled(store, stash, plex, parts.clock, parts.rng, some, events=events, imaging=imaging)
             for some in settings
         ]
-        yield Draft(houses[0], houses[1] if in_use else None, plex)
+        draft, now = rating_rules(config), rating_rules(in_use) if in_use else None
+        yield Draft(
+            houses[0],
+            houses[1] if in_use else None,
+            plex,
+            libraries=LibraryChoice(houses[0], config, client) if config.library_names != used else None,
+            ratings=RatingComparison(houses[0], draft, now) if draft and draft != now else None,
+        )
+
+
+def _walked(store: Database) -> tuple[str, ...]:
+    """The titles of the libraries that were looked at."""
+    with store.reading() as db:
+        return tuple(row.title for row in db.sections.all())

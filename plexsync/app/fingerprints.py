@@ -31,19 +31,18 @@ from validation.sources import ConfigError
 VALUES = "values"
 WITHOUT_VALUE = frozenset({"plex_libraries", "performer_picture_url"})
 # Settings that decide what Plex shows and have no preview, each with the reason.
-OTHER_LIBRARIES = "Not previewed: it decides which libraries are looked at, and a preview looks at those in use."
-RATINGS = "Not previewed: ratings in both directions are compared one by one, from the moment when it is saved."
 UNSHOWN = {
-    "libraries": "Not previewed: tables are written in plexsync.toml. What they change is counted, and you are asked.",
-    "plex_libraries": OTHER_LIBRARIES,
-    "rating_direction": RATINGS,
-    "rating_wins": RATINGS,
-    "when_gone": "Not previewed: it acts when a scene is removed from Stash. No scene that is there changes.",
+    "libraries": (
+        "Not previewed: tables are written in plexsync.toml. plexsync config edit --dry-run shows what they change in Plex "
+        "before they are saved."
+    )
 }
 # A library asks from the moment when it is told to, which is no write.
 AT_ONCE = {"provider_listen"}
 # What decides which playlists there are, and their order.
 LISTED = {"playlists", "playlist_order"}
+# What a preview counts beside what the look decides.
+COUNTED = {*LISTED, "rating_wins"}
 # Longer values of a changed setting are not shown, nor are more settings than these.
 SHORT, MOST_SHOWN = 40, 4
 
@@ -185,7 +184,7 @@ def words_of_change(config: PlexSyncConfig, names: Collection[str]) -> str:
 
 def previewed_settings(config: PlexSyncConfig) -> frozenset[str]:
     """The settings of which a preview shows what they change: also those that decide which scenes are written, and when."""
-    return frozenset(_read_by(look_rules, config)) - UNSHOWN.keys() - {"provider_listen"} | LISTED
+    return frozenset(_read_by(look_rules, config)) - UNSHOWN.keys() - {"provider_listen"} | COUNTED
 
 
 def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> dict[str, str]:

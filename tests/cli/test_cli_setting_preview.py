@@ -48,3 +48,24 @@ def test_a_setting_without_a_preview_is_asked_about_at_no_other_address(
         assert (told.code, f"{name} has no preview" in told.err) == (2, True)
         with pytest.raises(BlockingIOError):
             elsewhere.accept()
+
+
+def test_an_edit_of_the_file_is_tried_on_a_copy_and_shows_what_its_tables_change(
+    world: World, toml: Path, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work(world, world.add(3))
+    editor, before = toml.with_name("editor"), toml.read_text()
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", str(editor))
+
+    def edited(*lines: str) -> Door:
+        editor.write_text("#!/bin/sh\n" + "".join(f"echo '{line}' >> \"$1\"\n" for line in lines))
+        editor.chmod(0o700)
+        return door("--config", str(toml), "config", "edit", "--dry-run")
+
+    writes = world.plex.count("PUT")
+    done = edited("dlq_max = 700", "[libraries.Movies]", "title_template = \"{studio}: {title}\"")
+    assert "changes 3 of 3 scenes looked at, of 3" in done.out
+    assert "no preview shows what these change: dlq_max" in done.err
+    assert "no setting changes that decides what Plex shows" in edited("# nothing").out
+    assert (edited("max_retries = -1").code, toml.read_text(), world.plex.count("PUT")) == (2, before, writes)

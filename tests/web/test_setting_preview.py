@@ -102,8 +102,12 @@ def test_every_setting_that_decides_what_plex_shows_has_a_preview_or_says_why_no
         "strict_mode",
         "playlists",
         "playlist_order",
+        "plex_libraries",
+        "rating_direction",
+        "rating_wins",
+        "when_gone",
     } <= shown
-    assert not {"plex_url", "plex_token", "plex_libraries", "rating_direction", "when_gone", "provider_listen"} & shown
+    assert not {"plex_url", "plex_token", "libraries", "provider_listen"} & shown
     for name in PlexSyncConfig.model_fields:
         page = dash.get(f"{PAGE}?name={name}").text
         assert ('id="draft"' in page) is (name in shown), name
@@ -119,6 +123,40 @@ def test_changed_playlists_say_by_name_which_would_be_created_and_why_none_can_b
     assert "Changes 0 of 13 scenes." in page
     assert "2 playlists would be created. Tag 1 : created, with 2 scenes Tag 2 : created, with 1 scene" in page
     assert "Stash has no tag &#39;Nowhere&#39;: create it" in counted(dash, "playlists", "children of: Nowhere")
+
+
+def test_other_libraries_say_which_scenes_they_add_and_which_they_leave_out(world: World) -> None:
+    ids = world.add(3)
+    other = world.plex.add_section("Other", locations=("/media",))
+    for n in (1, 2, 7):
+        world.plex.add_movie(other, files=[(f"/media/scenes/scene {n:05}.mp4", 1_000_000 + n, 60_000)], title=f"{n}")
+    world.settings["plex_libraries"] = "Movies"
+    work(world, ids)
+    with dashboard(world) as dash:
+        asked = len(world.plex.log)
+        page = counted(dash, "plex_libraries", "Movies, Other")
+        assert "Changes 2 of 3 scenes." in page
+        assert "Other is added: 2 of 3 items are of a scene." in page
+        page = counted(dash, "plex_libraries", "Other")
+        assert "Changes 2 of 3 scenes. 1 scene would no longer be written: what Plex has of it stays." in page
+        assert "Movies is left out" in plain(preview(dash, "plex_libraries", "Other", scene="1"))
+        assert {request.method for request in world.plex.log[asked:]} == {"GET"}
+
+
+def test_ratings_in_both_directions_are_counted_before_they_are_saved(dash: Dash) -> None:
+    work(dash.world, dash.world.add(4))
+    dash.world.plex.hand_edit(dash.world.plex.keys(dash.world.section)[1], userRating=9)
+    assert "1 rating would be written in Stash, and 0 ratings in Plex." in counted(dash, "rating_direction", "both")
+    assert "would be written in Stash" not in counted(dash, "rating_wins", "plex")
+
+
+def test_the_undo_of_a_removed_scene_is_seen_at_one_that_is_there(dash: Dash) -> None:
+    work(dash.world, dash.world.add(1))
+    page = plain(preview(dash, "when_gone", "undo"))
+    assert "Scene Title 0 #1 : as it would be if Stash had it no more" in page
+    assert "title Title 0 scene 00000" in page
+    assert "Changes 0 of 1 scene." in counted(dash, "when_gone", "undo")
+    assert "No text of it changes." in plain(preview(dash, "when_gone", "keep"))
 
 
 def test_what_is_typed_wrongly_is_said_in_its_place(dash: Dash, file: Path) -> None:

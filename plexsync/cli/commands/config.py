@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 from rich.console import Console
@@ -18,7 +20,7 @@ from plexsync.cli.settings import here_of, hide, settings, sources, toml_of
 from plexsync.cli.start import begin_call
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, say, table
-from plexsync.cli.terminal.setting_preview import show_setting
+from plexsync.cli.terminal.setting_preview import show_settings
 from plexsync.reports.format import safe
 from plexsync.reports.settings import TELLING, setting_facts
 from plexsync.reports.shapes.status import SettingFacts
@@ -27,7 +29,7 @@ from validation.config import SECRETS, describe
 from validation.picture_settings import EARLIER, earlier_name_line, present_names
 from validation.redact import MASK
 from validation.removed import REMOVED, removed_words
-from validation.sources import STAND_INS, TOML, ConfigError
+from validation.sources import STAND_INS, TOML, ConfigError, SettingSources, load_here
 from validation.writing import new_file, save
 
 NAMES = tuple(setting.name for setting in describe())
@@ -109,7 +111,8 @@ def set_one(call: Call, name: str, value: str | None, dry: bool, scene: int | No
     """
     name, value = present_setting(name, value)
     if name == TABLES:
-        raise click.UsageError(f"{TABLES} is a table of tables: plexsync config edit opens the file")
+        tables = "plexsync config edit opens the file, and with --dry-run shows what a change of it does"
+        raise click.UsageError(f"{TABLES} is a table of tables: {tables}")
     if name in SECRETS and value is not None:
         raise click.UsageError(f"{name} is a secret: leave its value out, and type it when you are asked")
     _check_shared(call)
@@ -122,7 +125,7 @@ def set_one(call: Call, name: str, value: str | None, dry: bool, scene: int | No
         if name not in previewed_settings(config):
             raise click.UsageError(f"{name} has no preview: leave --dry-run out")
         with begin_call(call, need=SettingsNeed.WORK) as start:
-            call.answer(show_setting(call, start, name, in_the_file(config, name), scene))
+            call.answer(show_settings(call, start, {name: in_the_file(config, name)}, scene))
         return FINE
     write_into(toml_of(call), {name: in_the_file(config, name)})
     return _report_change(call, name, f"{name} is {MASK if name in TELLING else safe(text)} now")
@@ -146,8 +149,9 @@ def unset(call: Call, name: str) -> int:
 
 
 @config.command("edit", cls=Sharing, short_help="Open plexsync.toml in your editor.")
+@click.option("--dry-run", "dry", is_flag=True, help="Save nothing: edit a copy, and show what it changes in Plex.")
 @click.pass_obj
-def edit(call: Call) -> int:
+def edit(call: Call, dry: bool) -> int:
     """Open plexsync.toml in your editor, and check it afterwards.
 
     VISUAL or EDITOR names the editor. A new file holds every common option, commented. Exits with 2 if something in the
@@ -156,14 +160,42 @@ def edit(call: Call) -> int:
     \b
     Example:
       plexsync config edit
+      plexsync config edit --dry-run
     """
     file = toml_of(call)
+    if dry:
+        return _show_edit(call, file)
     with suppress(FileExistsError):
         save(file, new_file({}), new=True)
     click.edit(filename=str(file))
     if wrong := problems(sources(call), hide=partial(hide, call)):
         raise ConfigError(wrong)
     call.answer({"file": str(file), "valid": True}, lambda: say(paper(), f"{file.name} is valid; {RESTART}"))
+    return FINE
+
+
+def _show_edit(call: Call, file: Path) -> int:
+    """Open a copy of the file in the editor, and show what the settings that differ then change in Plex."""
+    before = here_of(call, new_file=True).config
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / file.name
+        save(copy, file.read_text("utf-8") if file.exists() else new_file({}), new=True)
+        click.edit(filename=str(copy))
+        where: SettingSources = {**sources(call), "toml_path": copy}
+        if wrong := problems(where, hide=partial(hide, call)):
+            raise ConfigError(wrong)
+        loaded = load_here(**where)
+    hide(call, loaded)
+    names = [name for name in NAMES if getattr(loaded.config, name) != getattr(before, name)]
+    shown = previewed_settings(loaded.config) | {TABLES}
+    if others := [name for name in names if name not in shown]:
+        _warn([f"no preview shows what these change: {', '.join(others)}"])
+    values = {name: in_the_file(loaded.config, name) for name in names if name in shown}
+    if not values:
+        call.answer({"settings": []}, lambda: say(paper(), "no setting changes that decides what Plex shows"))
+        return FINE
+    with begin_call(call, need=SettingsNeed.WORK) as start:
+        call.answer(show_settings(call, start, values))
     return FINE
 
 
