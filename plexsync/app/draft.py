@@ -110,8 +110,7 @@ class DraftCount:
     `waiting` are further scenes that would be written with the settings in use, too; `leaving` those that would no longer
     be written. `by_hand` pictures that somebody has chosen in Plex would be replaced. `collections` would be dressed
     otherwise. `named` are the first scenes that change or leave. Playlists would be `deleted`, `created` with so many
-    scenes, and `reordered`; `unclear` says why that can't be told. Of an added library, by its title, `additions` has the number
-    of items that are of a scene, and of all. `rated`: ratings that would be written in Stash, and in Plex.
+    scenes, and `reordered`; `unclear` says why that can't be told. `additions`: as in LibraryChoice. `rated`: ratings that would be written in Stash, and in Plex.
     """
 
     looked: int = 0

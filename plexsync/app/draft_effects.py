@@ -24,8 +24,8 @@ from validation.config import PlexSyncConfig
 class LibraryChoice:
     """The libraries of a draft, where they are others than those in use.
 
-    `left`: the titles of those that it leaves out, by key. `added`: those that it adds. `additions`: by the title of an added
-    one, how many of its items are of a scene, and how many it has.
+    `left`: the titles of those that it leaves out, by key. `added`: those that it adds. `additions`: by the title of an
+    added one, how many of its items are of a scene, and how many it has.
     """
 
     def __init__(self, house: Assembled, config: PlexSyncConfig, client_id: str) -> None:

@@ -64,7 +64,7 @@ def test_an_edit_of_the_file_is_tried_on_a_copy_and_shows_what_its_tables_change
         return door("--config", str(toml), "config", "edit", "--dry-run")
 
     writes = world.plex.count("PUT")
-    done = edited("dlq_max = 700", "[libraries.Movies]", "title_template = \"{studio}: {title}\"")
+    done = edited("dlq_max = 700", "[libraries.Movies]", 'title_template = "{studio}: {title}"')
     assert "changes 3 of 3 scenes looked at, of 3" in done.out
     assert "no preview shows what these change: dlq_max" in done.err
     assert "no setting changes that decides what Plex shows" in edited("# nothing").out
