@@ -110,7 +110,8 @@ class DraftCount:
     `waiting` are further scenes that would be written with the settings in use, too; `leaving` those that would no longer
     be written. `by_hand` pictures that somebody has chosen in Plex would be replaced. `collections` would be dressed
     otherwise. `named` are the first scenes that change or leave. Playlists would be `deleted`, `created` with so many
-    scenes, and `reordered`; `unclear` says why that can't be told. `additions`: as in LibraryChoice. `rated`: ratings that would be written in Stash, and in Plex.
+    scenes, and `reordered`; `unclear` says why that can't be told. `additions`: as in LibraryChoice.
+    `rated`: ratings that would be written in Stash, and in Plex.
     """
 
     looked: int = 0
