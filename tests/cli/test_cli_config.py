@@ -243,13 +243,13 @@ def test_a_library_that_plex_does_not_have_is_refused_with_the_nearest_and_only_
 def test_a_value_that_needs_a_package_that_is_missing_names_the_line_that_installs_it(
     door: Door, file: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    monkeypatch.setattr("plexsync.plex.imaging.is_installed", lambda part: part != "art")
     before = file.read_text()
-    done = door("config", "set", name, value)
+    with monkeypatch.context() as without:
+        without.setattr("plexsync.plex.imaging.is_installed", lambda part: part != "art")
+        done = door("config", "set", name, value)
     assert done.code == 2
     assert f"need the package pillow, which is not installed: {advice('art')}" in done.err
     assert file.read_text() == before
-    monkeypatch.undo()
     assert door("config", "set", name, value).code == 0
 
 
