@@ -16,7 +16,7 @@ LIMITS = {
     "longest_function": 51,
     "untyped": 0,
     "status_tables": 1,
-    "tokens": 606_800,
+    "tokens": 607_000,
     "largest_with_bases": 510,
     "participles": 23,
     "house_nouns": 5,

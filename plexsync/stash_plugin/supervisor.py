@@ -2,7 +2,8 @@
 
 It gets its order as one line of JSON on standard input, like the worker. A worker that ended by itself is not started
 again: it was idle, switched off, replaced, or its plugin is gone. The first start may be in some seconds, at the end of
-the minute of one that failed. After each kill the pause before the next start is twice as long. The supervisor may be
+the minute of one that failed. One that ends because Stash has another key signs in again, with the session of the call by
+which it was started. After each kill the pause before the next start is twice as long. The supervisor may be
 killed as well: the worker goes on without it. The worker's lock decides that there is never a second worker.
 """
 
@@ -30,15 +31,18 @@ class Supervisor:
 
     def __init__(self, order: dict[str, object], folder: str) -> None:
         self.stopped = False
-        self._order = order
+        self._order = self._first_order = order
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
-    def run(self, wait: float) -> int:
-        """Start the worker in so many seconds, and keep it alive until it ends by itself; returns its exit code."""
+    def run(self, wait: float, another_key: int) -> int:
+        """Start the worker in so many seconds, and keep it alive until it ends by itself; returns its exit code.
+
+        With the exit code `another_key` it asks for the key of Stash anew.
+        """
         from plexsync.store.files.lock import is_locked
 
-        pause = PAUSE
+        pause, signs_in = PAUSE, False
         while True:
             if wait:
                 time.sleep(wait)
@@ -48,6 +52,14 @@ class Supervisor:
             began, log_size = time.monotonic(), os.fstat(2).st_size
             code = self._work()
             lived = time.monotonic() - began
+            if code == another_key and not self.stopped:
+                self._order, signs_in = self._first_order, True
+                wait, pause = pause, min(2 * pause, LONGEST)
+                continue
+            if signs_in and code > 0 and lived < STARTED:
+                # Stash has ended that session, too: the next event starts a worker.
+                return 0
+            signs_in = False
             if not self.stopped and code not in ASKED:
                 # Imported on use: while a worker lives, nothing of it is needed.
                 from plexsync.stash_plugin.worker_record import record
@@ -96,13 +108,13 @@ def main() -> None:
     """Read the order and watch the worker."""
     order = json.loads(sys.stdin.buffer.readline())
     sys.path.insert(0, os.path.dirname(os.path.dirname(HERE)))
-    from plexsync.store.files.life_signs import SUPERVISOR, LifeSign, show_refused
+    from plexsync.store.files.life_signs import ANOTHER_KEY, SUPERVISOR, LifeSign, show_refused
 
     sign = LifeSign(order["life"]["folder"], SUPERVISOR, order["life"]["address"])
     start, wait = order["planned"]
     supervisor = Supervisor(order, order["folder"])
     signal.signal(signal.SIGTERM, supervisor.stop)
-    code = supervisor.run(wait)
+    code = supervisor.run(wait, ANOTHER_KEY)
     if code and start:
         show_refused(start)
     sign.end()

@@ -100,6 +100,8 @@ def test_a_killed_worker_is_started_again_by_its_supervisor_and_goes_on_without_
 
 def test_a_worker_that_stash_locks_out_or_that_knows_another_address_is_replaced_by_the_next_edit(living, monkeypatch):
     first = process_of(living)
+    # Stash has ended the session by which the worker was started.
+    living.stash.sessions.visited.clear()
     living.stash.api_key = "another-key-of-stash"
     until(lambda: process_of(living) == 0)
     arrives(living, "With the new key")
@@ -117,6 +119,15 @@ def test_a_worker_that_stash_locks_out_or_that_knows_another_address_is_replaced
     arrives(living, "Still there")
     assert operations(living) == 2
     assert intake.read_switch(str(living.folder)) == intake.ON
+
+
+def test_an_edit_at_the_moment_of_a_new_key_is_followed_and_needs_no_other(living):
+    first = process_of(living)
+    living.stash.api_key = "another-key-of-stash"
+    arrives(living, "While the worker has the old key", living.stash.quiet_edit)
+    assert process_of(living) not in (0, first)
+    assert operations(living) == 0
+    assert ended(living) is None
 
 
 def test_a_disabled_plugin_has_no_worker_and_an_enabled_one_gets_it_back_with_the_next_edit(living):

@@ -97,8 +97,10 @@ def open_needs(parts: Parts) -> Iterator[Check]:
         if need.tone == WELL:
             continue
         by_command = next((step.command for step in need.steps if step.command), "")
-        name = "needs you" if need.is_yours else "goes on by itself"
-        yield Check(name, f"{need.title}. {need.text}", need.next or by_command or "nothing has to be done")
+        name, rest = (
+            ("needs you", "do as it says") if need.is_yours else ("goes on by itself", "nothing has to be done")
+        )
+        yield Check(name, f"{need.title}. {need.text}", need.next or by_command or rest)
 
 
 def queue(parts: Parts) -> Iterator[Check]:

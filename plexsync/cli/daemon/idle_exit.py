@@ -19,7 +19,7 @@ from plexsync.cli.daemon.signals import Stop
 from plexsync.rules.servers.errors import Barred, LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.store import intake
 from plexsync.store.files.address import StoreAddress
-from plexsync.store.files.life_signs import WORKER, LifeSign
+from plexsync.store.files.life_signs import ANOTHER_KEY, WORKER, LifeSign
 from plexsync.store.ledger.lasting import LastingThread
 
 log = logging.getLogger("PlexSync.serve")
@@ -83,8 +83,8 @@ class Leaving(LastingThread):
 
     `stop` ends the worker, also while it waits for a server; `ended` ends only this thread, for a worker that continues
     with other settings. `sign` is that of a worker that Stash started: such a one also ends when Stash says that the
-    plugin is disabled, or no longer takes the key that it has given. It does not end as idle while one of the `children`,
-    the workers of further Plex servers, has work.
+    plugin is disabled, or, with the exit code ANOTHER_KEY, no longer takes the key that it has given. It does not end as
+    idle while one of the `children`, the workers of further Plex servers, has work.
     """
 
     def __init__(
@@ -185,7 +185,8 @@ class Leaving(LastingThread):
         except Barred as barred:
             is_own_key = barred.setting == "stash_api_key" and os.environ.get("PLEXSYNC_SIGNED_IN")
             if is_own_key and leave_inside(self._parts, idle=False):
-                return "Stash has another key, or a login: the next event starts a worker that has it"
+                self._asked.code = ANOTHER_KEY
+                return "Stash has another key, or a login: another worker asks for it"
             return ""
         except NeighbourError:
             return ""

@@ -33,6 +33,8 @@ LASTS, RENEW = 15_000, 5_000
 # Milliseconds for which a start that was requested counts.
 STARTING = 60_000
 REFUSED = "refused"
+# The exit code of a worker that Stash no longer lets in by the key that it gave (EX_TEMPFAIL of sysexits.h).
+ANOTHER_KEY = 75
 HANDLES = f"/proc/{os.getpid()}/fd" if os.path.isdir("/proc/self/fd") else ""
 
 
