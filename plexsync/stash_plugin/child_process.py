@@ -12,6 +12,7 @@ import os
 import re
 import runpy
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -29,6 +30,11 @@ LONGEST = 2**20
 ADDRESS, KEY = "PLEXSYNC_STASH_URL", "PLEXSYNC_STASH_API_KEY"
 # For the worker: where it shows signs of life, with the name of Stash's address; and whether Stash itself gave its key.
 LIFE, SIGNED_IN = "PLEXSYNC_LIFE", "PLEXSYNC_SIGNED_IN"
+# What to do if the certificate of Stash is not trusted, or not for the address by which Stash is reached from itself.
+CERTIFICATE_CURE = (
+    "; set PLEXSYNC_STASH_URL to the name in its certificate, and PLEXSYNC_STASH_API_KEY, in the environment of Stash; "
+    "PLEXSYNC_TLS_CA_FILE too if it is self-signed"
+)
 # Addresses that a server listens on but no client can connect to.
 ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
@@ -169,7 +175,8 @@ def _read_stash_settings(base: str, cookie: dict[str, object]) -> "tuple[dict[st
         raise NoEntry(f"Stash does not let its plugin in (it answers {error.code}): log in to Stash anew") from None
     except OSError as error:
         reason = getattr(error, "reason", error)
-        raise Unreachable(f"Stash can't be reached at {base} from its own plugin: {_words(reason)}") from None
+        cure = CERTIFICATE_CURE if isinstance(reason, ssl.SSLError) else ""
+        raise Unreachable(f"Stash can't be reached at {base} from its own plugin: {_words(reason)}{cure}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise NoEntry(f"what answers at {base} is no Stash") from None
     return general if isinstance(general, dict) else {}, plugins if isinstance(plugins, dict) else {}

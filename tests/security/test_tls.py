@@ -20,6 +20,7 @@ from plexsync.simulator.http import HttpServer
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
+from plexsync.stash_plugin import child_process
 from tests.cli.terminal import Terminal
 from tests.journey.world import KEY, TOKEN, World
 from tests.patience import HANG
@@ -318,3 +319,15 @@ def test_no_setting_turns_verification_off() -> None:
     names = " ".join(PlexSyncConfig.model_fields)
     for word in ("verify", "insecure", "skip", "unsafe"):
         assert word not in names
+
+
+@pytest.mark.parametrize("flaw", ["another host", "self-signed"])
+def test_the_plugin_inside_a_stash_with_such_a_certificate_says_what_to_set(
+    fronted: Fronted, neighbours: tuple[PlexSim, StashSim], flaw: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(child_process.ADDRESS, raising=False)
+    front = fronted(flaw, neighbours[1])
+    server: dict[str, object] = {"Scheme": "https", "Host": "0.0.0.0", "Port": int(front.url.rpartition(":")[2])}
+    with pytest.raises(child_process.NoEntry, match="set PLEXSYNC_STASH_URL to the name in its certificate"):
+        child_process.sign_in(server)
+    assert front.requests == 0
