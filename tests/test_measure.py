@@ -21,7 +21,7 @@ LIMITS = {
     "participles": 23,
     "house_nouns": 5,
     "import_lines": 80,
-    "inner_imports": 40,
+    "inner_imports": 41,
     "doors": 253,
 }
 

@@ -33,7 +33,7 @@ WITHOUT_VALUE = frozenset({"plex_libraries", "performer_picture_url"})
 # Settings that decide what Plex shows and have no preview, each with the reason.
 UNSHOWN = {
     "libraries": (
-        "Not previewed: tables are written in plexsync.toml. plexsync config edit --dry-run shows what they change in Plex "
+        "Not previewed: tables are written in plexsync.toml. In a terminal, config edit --dry-run shows what they change "
         "before they are saved."
     )
 }

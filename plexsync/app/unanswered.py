@@ -1,4 +1,4 @@
-"""Why Plex gets no answer for a library from this machine. Imports little, for every worker that serves."""
+"""Why Plex gets no answer for a library from this machine."""
 
 import logging
 import socket
@@ -37,9 +37,9 @@ def secrets_place(folder: Path) -> str:
 
 
 def warn_unanswered(stored: Stored) -> None:
-    """Log which libraries get no answer from this machine where it is to answer, and why."""
+    """Log which libraries get no answer from this machine and why."""
     with stored.store.reading() as db:
         rows, sections = db.providers.all(), [(section.key, section.uuid) for section in db.sections.all()]
-    for row in rows if stored.config.provider_listen != "none" else ():
+    for row in rows:
         if is_asking(row) and (why := why_unanswered(stored.folder, row, sections)):
             log.warning("%s: %s", row.title, why)

@@ -14,7 +14,6 @@ from plexsync.app.machine import settings_prints
 from plexsync.app.parts import Parts, open_parts
 from plexsync.app.settings import Settings, keep
 from plexsync.app.switches import off_inside
-from plexsync.app.unanswered import warn_unanswered
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import Dashboard, DashboardEntry, shown_servers
 from plexsync.cli.daemon.idle_exit import Leaving, await_plugin, served_folder
@@ -147,7 +146,7 @@ class Shift:
             keep(parts.store, self.call.sources, current)
             if lock is not None:
                 take_turn(parts, lock, first=first)
-            warn_unanswered(parts)
+            tell_unanswered(parts)
 
         with ExitStack() as held:
             try:
@@ -270,3 +269,12 @@ def record_end(folder: Path, call: Call, stop: Stop) -> Iterator[None]:
         worker_ends.note_good_end(place)
     finally:
         worker_ends.remove_mark(place)
+
+
+def tell_unanswered(parts: Parts) -> None:
+    """Log which libraries get no answer from this machine, where it is to answer."""
+    if parts.config.provider_on:
+        # Imported on use: a worker that no library asks needs nothing of it.
+        from plexsync.app.unanswered import warn_unanswered
+
+        warn_unanswered(parts)

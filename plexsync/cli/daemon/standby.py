@@ -14,9 +14,8 @@ from plexsync.app.machine import this_machine
 from plexsync.app.parts import open_parts
 from plexsync.app.settings import Settings
 from plexsync.app.stored import address_of
-from plexsync.app.unanswered import warn_unanswered
 from plexsync.cli.daemon.settings_watch import SettingsWatch
-from plexsync.cli.daemon.shift import Pauses, Shift
+from plexsync.cli.daemon.shift import Pauses, Shift, tell_unanswered
 from plexsync.cli.faults import lines_of
 from plexsync.engine.loop import pause_after
 from plexsync.rules.queue.machine import Machine, differing, refusal_words
@@ -99,7 +98,7 @@ class Standby:
             watch = SettingsWatch(self._shift.call, current, parts, self._stop.event, [self._shift.pages])
             self._stop.spread(watch.ended)
             watch.start()
-            warn_unanswered(parts)
+            tell_unanswered(parts)
             self._shift.leave_when_unneeded(parts, watch.ended)
             held.callback(watch.end)
             held.callback(_leave, locks, machine)
